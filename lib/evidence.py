@@ -1,0 +1,266 @@
+"""The evidence of the review: its tables, checked, typed and cut to one edition, and the cells it answers.
+
+Knows the tables of ``data/`` and how they join; what makes a study part of an edition; which arms and counts
+belong to a cell of the review's Table 3, which of its studies have public counts and which have none.
+Computes nothing statistical, and never fills in a count: a study without a public one is listed as such.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from pybtex.database import BibliographyData
+
+from lib.validation import DataError, Fault, convert, period_end, read_tables, reference_numbers
+
+REGIMENS = ("monotherapy", "phototherapy")
+THRESHOLDS = ("ge25", "ge50", "ge75")
+STRATA = {
+    "total": ("all", "all"),
+    "children": ("children", "all"),
+    "face_neck": ("all", "face_neck"),
+    "trunk_extremities": ("all", "trunk_extremities"),
+    "hands_feet": ("all", "hands_feet"),
+}
+"""Rows of the review's Table 3: who is counted, as (population, site)."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One question of the review: the response rate of a regimen at a threshold, in a stratum.
+
+    Attributes
+    ----------
+    regimen, threshold, stratum : str
+        Codes as in the tables; ``stratum`` is a key of `STRATA`.
+    estimate, ci_low, ci_high : float
+        The pooled rate as the review prints it, as a proportion; NaN where it prints none.
+    studies, patients : float
+        Number of studies and patients as printed for the cell.
+    refs : list of int
+        Reference numbers printed for the cell.
+    refs_of_row : bool
+        True where the review prints studies, patients and references for the whole row of its Table 3 and
+        not for this threshold.
+    public : DataFrame
+        Studies of the original review with a reported count, a row an arm: study, label, arm, year, n,
+        events, unit, basis, confidence, design, randomised, listed, and all else that is known of both.
+        ``listed`` says whether the study is among ``refs``.
+    missing : DataFrame
+        Arms of the studies in ``refs`` that have no public count, with n (participants who completed).
+    new : DataFrame
+        Studies of the update with a reported count, columns as in ``public``.
+    """
+
+    regimen: str
+    threshold: str
+    stratum: str
+    estimate: float
+    ci_low: float
+    ci_high: float
+    studies: float
+    patients: float
+    refs: list[int] = field(repr=False)
+    refs_of_row: bool = field(repr=False)
+    public: pd.DataFrame = field(repr=False)
+    missing: pd.DataFrame = field(repr=False)
+    new: pd.DataFrame = field(repr=False)
+
+    @property
+    def public_studies(self) -> int:
+        """Number of studies of the original review with a public count."""
+        return self.public.study.nunique()
+
+    @property
+    def public_patients(self) -> int:
+        """Number of participants behind the public counts; patches are counted by the patients they are on."""
+        patients = self.public.n.where(self.public.unit == "patients", self.public.completed)
+        return int(patients.fillna(self.public.n).sum())
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One edition of the evidence.
+
+    Every table of the data dictionary is an attribute of its name (``evidence.studies``): a DataFrame whose
+    counts and numbers are numeric (missing: NaN) and whose other columns are text (missing: "").
+
+    Attributes
+    ----------
+    as_of : datetime.date
+        Date of the edition.
+    last_search : datetime.date
+        Date of the last search that the edition knows of.
+    tables : dict of str to DataFrame
+        The tables, by name.
+    references : pybtex.database.BibliographyData
+        The bibliography.
+    """
+
+    as_of: dt.date
+    last_search: dt.date
+    tables: dict[str, pd.DataFrame] = field(repr=False)
+    references: BibliographyData = field(repr=False)
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        tables = self.__dict__.get("tables", {})
+        if name not in tables:
+            raise AttributeError(f"there is no table {name!r}; the tables are {', '.join(tables)}")
+        return tables[name]
+
+    def meaning(self, code_list: str) -> dict[str, str]:
+        """Return code -> meaning of one code list, in its order."""
+        rows = self.codes[self.codes["list"] == code_list]
+        return dict(zip(rows["code"], rows["meaning"], strict=True))
+
+    def number(self, quantity: str, place: str = "results") -> float:
+        """Return a number that the review prints, by its quantity and place.
+
+        Raises
+        ------
+        KeyError
+            If the review prints no such number there.
+        """
+        rows = self.published_numbers
+        rows = rows[(rows.quantity == quantity) & (rows.place == place)]
+        if rows.empty:
+            raise KeyError(f"the review prints no {quantity} in its {place}")
+        value = float(rows.value.iloc[0])
+        return int(value) if value.is_integer() else value
+
+    def counts(self) -> pd.DataFrame:
+        """Return the reported counts joined to their arm and study, a row a count."""
+        arms = self.arms.drop(columns=["source", "note"])
+        studies = self.studies.drop(columns=["source", "note", "population", "subtype"])
+        joined = self.responses.merge(arms, on=["study", "arm"]).merge(studies, on=["study", "part"])
+        return joined.sort_values(["year", "label", "arm"], kind="stable", ignore_index=True)
+
+    def cell(self, regimen: str, threshold: str, stratum: str = "total") -> Cell:
+        """Return one cell of the review's Table 3 with everything that is known of it.
+
+        Parameters
+        ----------
+        regimen : {"monotherapy", "phototherapy"}
+            The regimen.
+        threshold : {"ge25", "ge50", "ge75"}
+            Degree of repigmentation that counts as a response.
+        stratum : str
+            A key of `STRATA`.
+
+        Raises
+        ------
+        KeyError
+            If the review has no such cell.
+        """
+        population, site = STRATA[stratum]
+        claims = self.published_rates
+        claims = claims[
+            (claims.regimen == regimen)
+            & (claims.threshold == threshold)
+            & (claims.population == population)
+            & (claims.site == site)
+        ].set_index("place")
+        if "table3" not in claims.index:
+            raise KeyError(f"the review has no cell {regimen}, {threshold}, {stratum}")
+        printed, row = claims.loc["table3"], claims.loc["table3"]
+        if "results" in claims.index:
+            row = claims.loc["results"]
+        refs = reference_numbers(row.refs)
+
+        rows = self.counts()
+        rows = rows[(rows.role == regimen) & (rows.threshold == threshold) & (rows.site == site)]
+        rows = rows[(rows.subtype == "") & rows.poolable.isin(["yes"] if site == "all" else ["yes", "subgroup"])]
+        if population != "all":
+            rows = rows[rows.population == population]
+        rows = rows.assign(listed=rows.review_ref.isin(refs))
+        public = rows[rows.edition == "original"]
+
+        arms = self.arms[self.arms.role == regimen].merge(
+            self.studies.drop(columns=["source", "note"]), on=["study", "part"]
+        )
+        missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)].assign(n=lambda a: a.completed)
+        return Cell(
+            regimen,
+            threshold,
+            stratum,
+            *(printed[["estimate", "ci_low", "ci_high"]].astype(float) / 100),
+            studies=float(row.studies),
+            patients=float(row.patients if row.patients == row.patients else printed.patients),
+            refs=refs,
+            refs_of_row="results" not in claims.index,
+            public=public.reset_index(drop=True),
+            missing=missing.sort_values(["year", "label", "arm"], ignore_index=True),
+            new=rows[rows.edition == "update"].reset_index(drop=True),
+        )
+
+    def cells(self) -> list[Cell]:
+        """Return every cell of the review's Table 3, in its order."""
+        rows = self.published_rates[self.published_rates.place == "table3"]
+        names = {v: k for k, v in STRATA.items()}
+        return [
+            self.cell(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()
+        ]
+
+
+def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
+    """Read, check and join the tables, and cut them to one edition.
+
+    The edition of the original search holds the original review alone. A later one also holds the records
+    whose publication, or entry here if that came first or the date of publication was not seen, is not later
+    than ``as_of``; a date known to the year or month counts as its last day. With a record go its study, arms,
+    counts and remarks; later reviews go by their year, one of an unknown year by the last entry.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The data folder.
+    as_of : str or datetime.date, optional
+        Date of the edition, YYYY-MM-DD; by default that of the newest record or search, so that the same data
+        give the same edition on any day.
+
+    Returns
+    -------
+    Evidence
+        The edition.
+
+    Raises
+    ------
+    DataError
+        If the tables have faults (all are listed), or there is no edition of that date.
+    """
+    text, references, dictionary = read_tables(folder)
+    tables = {
+        name: convert(frame, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))
+        for name, frame in text.items()
+    }
+    screening, searches = tables["screening"], tables["searches"]
+    first = period_end(min(searches.date))
+    last = max(map(period_end, [*searches.date, *screening.entered]))
+    if as_of is None or as_of == "":
+        as_of = last
+    if isinstance(as_of, str):
+        try:
+            as_of = dt.date.fromisoformat(as_of)
+        except ValueError:
+            raise DataError([Fault("as_of", None, "", as_of, "is not a date of the form YYYY-MM-DD")]) from None
+    if as_of < first:
+        rule = f"there is no edition before the original search ({first})"
+        raise DataError([Fault("as_of", None, "", str(as_of), rule)])
+
+    known_on = [
+        min(period_end(row.published), period_end(row.entered)) if row.published else period_end(row.entered)
+        for row in screening.itertuples()
+    ]
+    later = set(screening.study[[day > as_of or as_of == first for day in known_on]])
+    reviews = tables["later_reviews"]
+    review_known = [dt.date(int(y), 12, 31) if y == y else last for y in reviews.year]
+    tables["later_reviews"] = reviews[[min(day, last) <= as_of for day in review_known]]
+    tables["searches"] = searches[[period_end(day) <= as_of for day in searches.date]]
+    for name, frame in tables.items():
+        if "study" in frame:
+            tables[name] = frame[~frame.study.isin(later)].reset_index(drop=True)
+    last_search = max(map(period_end, tables["searches"].date))
+    return Evidence(as_of=as_of, last_search=last_search, tables=tables, references=references)
