@@ -200,9 +200,7 @@ class Evidence:
         """Return every cell of the review's Table 3, in its order."""
         rows = self.published_rates[self.published_rates.place == "table3"]
         names = {v: k for k, v in STRATA.items()}
-        return [
-            self.cell(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()
-        ]
+        return [self.cell(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()]
 
 
 def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:

@@ -9,7 +9,7 @@ that an analysis lacks is NaN there. Knows nothing of vitiligo, files or figures
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special, stats
@@ -27,6 +27,7 @@ TRANSFORMS = ("raw", "logit")
 # bounds one that cannot, and is reported if it is met.
 _MAX_STEPS = 200
 _TOLERANCE = 1e-12
+_ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
 class PoolingWarning(UserWarning):
@@ -282,8 +283,10 @@ def pool_proportions(
     pooled = pool(y, v, tau2=tau2, ci=ci, level=level)
     if transform == "raw":
         return pooled
-    back = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-    return Pooled(**{**vars(pooled), **{name: special.expit(getattr(pooled, name)) for name in back}})
+    back = {name: special.expit(getattr(pooled, name)) for name in _ON_EFFECT_SCALE}
+    if isinstance(pooled.k, int):
+        back = {name: float(value) for name, value in back.items()}
+    return replace(pooled, **back)
 
 
 def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.ndarray]:

@@ -122,8 +122,7 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         return nothing, [text]
     try:
         records = [
-            [cell.strip() for cell in record]
-            for record in csv.reader(io.StringIO(text, newline=""), strict=True)
+            [cell.strip() for cell in record] for record in csv.reader(io.StringIO(text, newline=""), strict=True)
         ]
     except csv.Error as error:
         return nothing, [Fault(path.name, None, "", "", f"is not a well-formed CSV file: {error}")]
@@ -139,9 +138,7 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
     if faults:
         return nothing, faults
     rows = {
-        number: (record + [""] * width)[:width]
-        for number, record in enumerate(records[1:], start=2)
-        if any(record)
+        number: (record + [""] * width)[:width] for number, record in enumerate(records[1:], start=2) if any(record)
     }
     if not rows:
         return nothing, [Fault(path.name, None, "", "", "the file has a header but no rows")]
@@ -298,9 +295,7 @@ def _schema(columns: pd.DataFrame, codes: pd.DataFrame) -> pa.DataFrameSchema:
         else:
             fits, form = _FORMS[row.type]
             rule = f"must be {form}"
-        checks.append(
-            pa.Check(lambda text: text == "" or bool(fits(text)), element_wise=True, error=rule)
-        )
+        checks.append(pa.Check(lambda text: text == "" or bool(fits(text)), element_wise=True, error=rule))
         return pa.Column(checks=checks)
 
     return pa.DataFrameSchema({row.column: column(row) for row in columns.itertuples()})
@@ -342,9 +337,7 @@ def _unknown_keys(tables: dict[str, pd.DataFrame], dictionary: pd.DataFrame) -> 
         if any(table not in tables for table, _ in targets):
             continue
         own = targets[0][1] if len(targets[0][1]) > 1 else [rule.column]
-        known = {
-            key for table, columns in targets for key in tables[table][columns].itertuples(index=False, name=None)
-        }
+        known = {key for table, columns in targets for key in tables[table][columns].itertuples(index=False, name=None)}
         heads = {key[0] for key in known}
         for row, key in zip(frame.index, frame[own].itertuples(index=False, name=None), strict=True):
             if not key[0] or key in known:

@@ -70,7 +70,7 @@ def test_proportions_are_given_back_on_their_own_scale():
     result = pool_proportions(studies.events, studies.n, transform="logit")
     for name in ("estimate", "ci_low", "ci_high", "pi_low", "pi_high"):
         assert getattr(result, name) == pytest.approx(1 / (1 + np.exp(-getattr(on_logit, name))))
-    assert result.se == on_logit.se
+    assert result.se == pytest.approx(on_logit.se)
 
 
 # --- The corners ------------------------------------------------------------------------------------------
@@ -109,7 +109,6 @@ def test_zero_variance_is_left_out_on_the_raw_scale_only():
     raw, logit = pool_proportions(events, n), pool_proportions(events, n, transform="logit")
     assert raw.dropped.tolist() == [True, False, False, True]
     assert raw.k == 2
-    assert raw == pytest.approx(raw)
     assert raw.estimate == pool_proportions(events[1:3], n[1:3]).estimate
     assert not logit.dropped.any()
     assert logit.k == 4
@@ -136,9 +135,9 @@ def test_refuses_what_it_cannot_hold(call, message):
 
 # --- Properties -------------------------------------------------------------------------------------------
 
-some_studies = st.lists(
-    st.tuples(st.floats(-3, 3), st.floats(0.001, 2)), min_size=2, max_size=12
-).map(lambda rows: tuple(np.array(rows).T))
+some_studies = st.lists(st.tuples(st.floats(-3, 3), st.floats(0.001, 2)), min_size=2, max_size=12).map(
+    lambda rows: tuple(np.array(rows).T)
+)
 methods = st.sampled_from(pooling.TAU2)
 
 

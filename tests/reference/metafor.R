@@ -12,7 +12,6 @@ num <- function(x) sprintf("%.17g", x)
 proportions <- list(
   pritz1997 = with(dat.pritz1997, data.frame(xi, ni)),
   debruin2009 = with(dat.debruin2009, data.frame(xi, ni)),
-  nielweise2008 = with(dat.nielweise2008, data.frame(xi = x1i, ni = round(t1i * 1000))[x1i > 0, ]),
   zeros = data.frame(xi = c(0, 3, 12, 20, 7, 0), ni = c(14, 20, 30, 20, 25, 11)),
   two = data.frame(xi = c(4, 11), ni = c(15, 19)))
 set.seed(20190529)
@@ -25,7 +24,7 @@ for (k in c(3, 8, 19, 40)) for (spread in c(0, 1.5)) {
 sets <- list()
 for (name in names(proportions)) {
   d <- proportions[[name]]
-  raw <- escalc("PR", xi = xi, ni = ni, data = d)
+  raw <- escalc("PR", xi = xi, ni = ni, data = d, to = "none")
   lg <- escalc("PLO", xi = xi, ni = ni, data = d, add = 0.5, to = "only0")
   sets[[paste0(name, "/raw")]] <- cbind(d, yi = raw$yi, vi = raw$vi)
   sets[[paste0(name, "/logit")]] <- cbind(d, yi = lg$yi, vi = lg$vi)

@@ -1,0 +1,488 @@
+"""The book's figures: results in, a matplotlib Figure out.
+
+Knows how a forest plot, a flow diagram, a funnel and bars of counts look here, in a wide and in a phone-narrow
+form. What a study reported, what the review printed, what came later and what is not public differ in marker
+and in colour, so that none of it depends on seeing colours. Reads no files and pools nothing.
+
+Every drawing function returns a Figure whose label (``figure.get_label()``) is its text alternative, and
+takes ``wide``: `show` draws both forms and lets the page choose.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Polygon
+
+from lib.evidence import Cell
+from lib.pooling import Pooled, proportion_interval
+
+# Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
+INK, GREY, FAINT = "#1a1a1a", "#6e6e6e", "#d9d9d9"
+REPORTED, PRINTED, NEW = "#0072b2", "#d55e00", "#008f68"
+
+WIDE, NARROW = 7.4, 3.4
+"""Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 8.0,
+    "svg.fonttype": "none",
+    # Element ids are hashes of this and the content: the same figure is the same bytes in every build.
+    "svg.hashsalt": "living-review",
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.labelcolor": INK,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in both forms with its text alternative and caption, as a page shows it."""
+
+    wide: str
+    narrow: str
+    alt: str
+    caption: str
+
+    def _repr_html_(self) -> str:
+        wide, narrow = (
+            "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
+        )
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        # The class dark-light keeps the theme's own dark filter off: the style sheet has one that keeps hues.
+        return (
+            f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
+            f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></picture>{caption}</figure>'
+        )
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def show(draw, *args, caption: str = "", **kwargs) -> Picture:
+    """Draw a figure in its wide and its narrow form, for a page to choose from.
+
+    Parameters
+    ----------
+    draw : callable
+        A drawing function of this module.
+    *args, **kwargs
+        What it draws.
+    caption : str
+        Caption below the figure.
+
+    Returns
+    -------
+    Picture
+        Shown by a notebook and the book; the same input gives the same bytes.
+    """
+    with mpl.rc_context(STYLE):
+        wide, narrow = draw(*args, wide=True, **kwargs), draw(*args, wide=False, **kwargs)
+        return Picture(_svg(wide), _svg(narrow), wide.get_label(), caption)
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def percent(value: float, digits: int = 0, sign: str = "%") -> str:
+    """Return a proportion as a percentage within 0 to 100, halves rounded up: ``percent(0.385) == "39%"``."""
+    scaled = Decimal(repr(round(100 * min(max(float(value), 0.0), 1.0), 9)))
+    return f"{scaled.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}{sign}"
+
+
+def _span(estimate: float, low: float, high: float, digits: int) -> str:
+    shown = [percent(value, digits, "") for value in (estimate, low, high) if value == value]
+    return f"{shown[0]} ({shown[1]}–{shown[2]})" if len(shown) == 3 else shown[0]
+
+
+# --- Rows with an interval: forest plots and their kin ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a forest plot.
+
+    Attributes
+    ----------
+    label : str
+        Text at the left.
+    kind : {"heading", "study", "missing", "printed", "pooled"}
+        What it is: drawn as text only, square, a grey line without mark, open diamond, filled diamond.
+    estimate, low, high : float
+        Proportions; NaN where there is none.
+    counts : str
+        Text of the second column, such as ``"3/19"``.
+    weight : float
+        Share in the pooled estimate; NaN: not shown.
+    colour : str
+        Colour of the mark.
+    """
+
+    label: str
+    kind: str = "study"
+    estimate: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    counts: str = ""
+    weight: float = np.nan
+    colour: str = REPORTED
+
+
+def intervals(
+    rows: Sequence[Row], *, wide: bool, xlabel: str = "Response rate, %", counts: str = "", alt: str = ""
+) -> Figure:
+    """Draw rows with their estimates and intervals on a common axis from 0% to 100%.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        From top to bottom.
+    wide : bool
+        Form.
+    xlabel, counts : str
+        Label of the axis, and heading of the second column.
+    alt : str
+        Text alternative; the estimates of all rows that have one are added to it.
+
+    Returns
+    -------
+    Figure
+    """
+    line, margin = 0.19, 0.62
+    width = WIDE if wide else NARROW
+    height = line * (len(rows) + 1) + margin
+    figure = Figure(figsize=(width, height))
+    left, right = (0.44, 0.76) if wide else (0.575, 0.775)
+    axes = figure.add_axes((left, margin / height, right - left, 1 - margin / height))
+    axes.set(xlim=(0, 100), ylim=(len(rows) - 0.4, -1.4), yticks=[], xticks=[0, 50, 100])
+    if wide:
+        axes.set_xticks([0, 25, 50, 75, 100])
+    axes.set_xlabel(xlabel if wide else textwrap.fill(xlabel, 16), labelpad=2)
+    axes.spines[["left", "top", "right"]].set_visible(False)
+    axes.tick_params(length=3, pad=2)
+    for x in axes.get_xticks():
+        axes.axvline(x, ymax=1 - 0.9 / (len(rows) + 1), color=FAINT, linewidth=0.6, zorder=0)
+
+    across = mpl.transforms.blended_transform_factory(figure.transFigure, axes.transData)
+    style = {"transform": across, "va": "center", "clip_on": False}
+    has_weights = wide and any(row.weight == row.weight for row in rows)
+    at_counts = 0.42 if wide else 0.56
+    at_text = 0.9 if has_weights else 0.995
+    axes.text(at_counts, -1, counts, ha="right", weight="bold", **style)
+    axes.text(at_text, -1, "% (95% CI)" if wide else "% (CI)", ha="right", weight="bold", **style)
+    if has_weights:
+        axes.text(0.995, -1, "Weight", ha="right", weight="bold", **style)
+    for y, row in enumerate(rows):
+        _draw_row(axes, y, row, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
+    told = [f"{row.label}: {_span(row.estimate, row.low, row.high, 1)}" for row in rows if row.estimate == row.estimate]
+    figure.set_label(f"{alt} {'; '.join(told)}.".strip())
+    return figure
+
+
+def _draw_row(
+    axes, y: int, row: Row, style: dict, at_counts: float, at_text: float, has_weights: bool, digits: int
+) -> None:
+    bold = "bold" if row.kind in ("heading", "printed", "pooled") else "normal"
+    ink = GREY if row.kind == "missing" else INK
+    axes.text(0.0, y, row.label, ha="left", weight=bold, color=ink, **style)
+    axes.text(at_counts, y, row.counts, ha="right", color=ink, **style)
+    if row.kind == "missing":
+        axes.text(at_text, y, "not public", ha="right", color=GREY, style="italic", **style)
+    if not row.estimate == row.estimate:
+        return
+    axes.text(at_text, y, _span(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
+    if has_weights and row.weight == row.weight:
+        axes.text(0.995, y, f"{100 * row.weight:.0f}%", ha="right", **style)
+    x, low, high = (100 * min(max(v, 0.0), 1.0) if v == v else v for v in (row.estimate, row.low, row.high))
+    if row.kind in ("printed", "pooled"):
+        if low != low:
+            low = high = x
+        fill = row.colour if row.kind == "pooled" else "none"
+        points = [(low, y), (x, y - 0.34), (high, y), (x, y + 0.34)]
+        axes.add_patch(Polygon(points, facecolor=fill, edgecolor=row.colour, linewidth=1.1, clip_on=False))
+        return
+    if low == low:
+        axes.plot([low, high], [y, y], color=row.colour, linewidth=1.1, solid_capstyle="butt")
+    size = 4.5 if row.weight != row.weight else 3.0 + 4.0 * float(np.sqrt(row.weight))
+    axes.plot([x], [y], marker="s", markersize=size, color=row.colour, linestyle="none", clip_on=False)
+
+
+_SHORT = {"tacrolimus": "tac.", "pimecrolimus": "pim."}
+
+
+def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide: bool) -> list[Row]:
+    weights = pooled.weights if pooled is not None else np.full(len(studies), np.nan)
+    rows = []
+    for (_, study), weight in zip(studies.iterrows(), weights, strict=True):
+        low, high = proportion_interval(study.events, study.n)
+        counts, label = f"{study.events:g}/{study.n:g}", _label(study, studies, wide)
+        if not study.listed and study.edition == "original":
+            label += "†"
+        rows.append(Row(label, "study", study.events / study.n, float(low), float(high), counts, weight, colour))
+    return rows
+
+
+def _label(study: pd.Series, studies: pd.DataFrame, wide: bool) -> str:
+    if (studies.study == study.study).sum() == 1:
+        return study.label
+    return f"{study.label}, {study.drug if wide else _SHORT.get(study.drug, study.drug)}"
+
+
+def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool) -> Figure:
+    """Draw the forest plot of a cell with all its studies, those without public counts among them.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell: its studies and what the review prints.
+    public : Pooled or None
+        The pooled result of ``cell.public``, in its order; None: nothing to pool.
+    new : Pooled or None
+        The same of ``cell.new``.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+        Reported counts as squares with the score interval (Wilson 1927); named grey rows for studies whose
+        counts are not public; the printed result as an open diamond; pooled results as filled diamonds; the
+        studies of the update below, apart. A dagger marks a study with a public count that the printed
+        reference list of the cell does not name.
+    """
+    rows = [Row("Original review", "heading")]
+    rows += _study_rows(cell.public, public, REPORTED, wide)
+    # The number of patients with a lesion at one site is not printed, that of those who completed is.
+    sized = cell.stratum == "total"
+    for _, study in cell.missing.iterrows():
+        counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
+        rows.append(Row(_label(study, cell.missing, wide), "missing", counts=counts))
+    printed = f"Printed, {cell.studies:g} studies"
+    rows.append(
+        Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, f"n = {cell.patients:g}", colour=PRINTED)
+    )
+    if public is not None:
+        rows.append(_pooled_row("Public counts", public, cell.public, REPORTED))
+    if len(cell.new):
+        rows.append(Row("Update since August 2018" if wide else "Update since 2018", "heading"))
+        rows += _study_rows(cell.new, new, NEW, wide)
+        if new is not None:
+            rows.append(_pooled_row("New counts", new, cell.new, NEW))
+    alt = (
+        f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have public counts;"
+        f" {cell.missing.study.nunique()} are named without."
+    )
+    return intervals(rows, wide=wide, counts="Events/n", alt=alt)
+
+
+def _pooled_row(label: str, pooled: Pooled, studies: pd.DataFrame, colour: str) -> Row:
+    used = studies[~pooled.dropped]
+    counts = f"{used.events.sum():g}/{used.n.sum():g}"
+    return Row(label, "pooled", pooled.estimate, pooled.ci_low, pooled.ci_high, counts, colour=colour)
+
+
+# --- Others -----------------------------------------------------------------------------------------------
+
+
+def bars(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
+    """Draw counts as horizontal bars, a panel for each question.
+
+    Parameters
+    ----------
+    panels : dict of str to Series
+        Title -> counts, the index being the labels, from top to bottom.
+    wide : bool
+        Form: panels in two columns, or one below the other.
+
+    Returns
+    -------
+    Figure
+    """
+    line, head = 0.2, 0.5
+    columns = [[], []] if wide else [[]]
+    for title in panels:
+        min(columns, key=lambda c: sum(len(panels[t]) * line + head for t in c)).append(title)
+    height = max(sum(len(panels[t]) * line + head for t in column) for column in columns)
+    width = WIDE if wide else NARROW
+    figure = Figure(figsize=(width, height))
+    share = 1 / len(columns)
+    told = []
+    for i, column in enumerate(columns):
+        top = height
+        for title in column:
+            counts = panels[title]
+            tall = len(counts) * line
+            top -= head
+            label = 0.21 if wide else 0.42
+            axes = figure.add_axes(((i * share) + label, (top - tall) / height, share - label - 0.05, tall / height))
+            top -= tall
+            axes.barh(range(len(counts)), counts, height=0.66, color=REPORTED)
+            axes.set(ylim=(len(counts) - 0.4, -0.6), xlim=(0, max(panels[title].max(), 1) * 1.12), xticks=[])
+            axes.set_yticks(range(len(counts)), [str(name) for name in counts.index])
+            axes.tick_params(length=0)
+            axes.spines[["top", "right", "bottom"]].set_visible(False)
+            axes.text(
+                i * share,
+                1 + 0.12 / tall,
+                title,
+                weight="bold",
+                ha="left",
+                va="bottom",
+                transform=mpl.transforms.blended_transform_factory(figure.transFigure, axes.transAxes),
+            )
+            for y, value in enumerate(counts):
+                axes.annotate(f"{value}", (value, y), (3, 0), textcoords="offset points", va="center")
+    for title, counts in panels.items():
+        told.append(f"{title}: " + ", ".join(f"{name} {value}" for name, value in counts.items()))
+    figure.set_label("Bars of counts. " + "; ".join(told) + ".")
+    return figure
+
+
+def flow(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Figure:
+    """Draw a flow diagram after PRISMA 2020: the main path down, what leaves it at the right.
+
+    Parameters
+    ----------
+    columns : dict of str to list of (main, aside)
+        Heading -> steps from top to bottom: text of the box on the main path, and of the box beside the arrow
+        that leads on from it (empty: none).
+    wide : bool
+        Form: headings side by side, or one below the other.
+
+    Returns
+    -------
+    Figure
+    """
+    chars_main, chars_aside = (24, 31) if wide else (19, 27)
+    line, pad, gap, head = 0.15, 0.14, 0.16, 0.34
+
+    def tall(text: str, chars: int) -> float:
+        return (_fill(text, chars).count("\n") + 1) * line + pad if text else 0.0
+
+    def height_of(steps) -> float:
+        return head + sum(tall(m, chars_main) + gap + (tall(a, chars_aside) + gap if a else gap) for m, a in steps)
+
+    heights = [height_of(steps) for steps in columns.values()]
+    width = WIDE if wide else NARROW
+    height = max(heights) if wide else sum(heights) + 0.2 * (len(columns) - 1)
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.axis("off")
+    span = width / (len(columns) if wide else 1)
+    top = height
+    for i, (heading, steps) in enumerate(columns.items()):
+        x = i * span if wide else 0.0
+        y = height if wide else top
+        axes.text(x + 0.02, y - head / 2, heading, weight="bold", va="center")
+        y -= head
+        main_width, indent = span * 0.5, span * 0.3
+        for j, (main, aside) in enumerate(steps):
+            tall_main = tall(main, chars_main)
+            _box(axes, x + 0.02, y - tall_main, main_width, tall_main, _fill(main, chars_main), REPORTED)
+            y -= tall_main
+            if j == len(steps) - 1:
+                y -= gap
+                continue
+            drop = tall(aside, chars_aside) + 2 * gap if aside else 2 * gap
+            trunk = x + 0.02 + indent / 2
+            axes.annotate(
+                "", (trunk, y - drop), (trunk, y), arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.8}
+            )
+            if aside:
+                middle = y - gap - tall(aside, chars_aside) / 2
+                start = x + 0.02 + indent
+                axes.annotate(
+                    "",
+                    (start, middle),
+                    (trunk, middle),
+                    arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.8, "shrinkA": 0},
+                )
+                tall_aside = tall(aside, chars_aside)
+                _box(
+                    axes, start, y - gap - tall_aside, span - indent - 0.1, tall_aside, _fill(aside, chars_aside), GREY
+                )
+            y -= drop
+        top = y - 0.2
+    figure.set_label(
+        "Flow diagram. "
+        + " ".join(
+            f"{heading}: " + "; ".join(t for step in steps for t in step if t) + "."
+            for heading, steps in columns.items()
+        ).replace("\n", ", ")
+    )
+    return figure
+
+
+def _fill(text: str, chars: int) -> str:
+    return "\n".join(textwrap.fill(part, chars, subsequent_indent="  ") for part in text.split("\n"))
+
+
+def _box(axes, x, y, width, height, text, colour) -> None:
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, y),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.04",
+            facecolor="none",
+            edgecolor=colour,
+            linewidth=1.0,
+        )
+    )
+    axes.text(x + 0.07, y + height / 2, text, va="center", ha="left", fontsize=7.5, linespacing=1.25)
+
+
+def funnel(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
+    """Draw sample size against the log odds of a response, as the 2019 review did.
+
+    Parameters
+    ----------
+    groups : dict of str to DataFrame
+        Name -> studies with label, n and log_odds. The first group is drawn as squares, the second as
+        triangles.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+    """
+    width = WIDE if wide else NARROW
+    figure = Figure(figsize=(width, 3.2 if wide else 3.4))
+    axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
+    told = []
+    for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
+        axes.plot(studies.log_odds, studies.n, marker=marker, color=colour, linestyle="none", markersize=6, label=name)
+        for study in studies.itertuples():
+            if wide:
+                axes.annotate(study.label, (study.log_odds, study.n), (6, 4), textcoords="offset points", color=GREY)
+            told.append(f"{study.label}: n {study.n:g}, log odds {study.log_odds:.2f}")
+    axes.set_xlabel("Log odds of a response")
+    axes.set_ylabel("Number assessed")
+    axes.set_ylim(0, None)
+    axes.margins(x=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(len(studies) for studies in groups.values()):
+        figure.legend(loc="upper left", ncols=2 if wide else 1, frameon=False, bbox_to_anchor=(0.06, 1.0))
+    figure.set_label("Sample size against log odds. " + "; ".join(told) + ".")
+    return figure

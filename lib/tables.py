@@ -1,0 +1,456 @@
+"""The book's tables and the figures in its sentences, from evidence and results.
+
+Knows how numbers are written in prose (`rate`, `number_word`, `date_text`) and what each of the book's tables shows.
+Text from the data is escaped here, once, for every table. Computes no statistics beyond calling `pooling`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+
+import numpy as np
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from lib.evidence import STRATA, Cell, Evidence
+from lib.figures import percent
+from lib.pooling import Pooled, pool_proportions
+
+NOTHING = "–"
+STRATUM_NAMES = {
+    "total": "Total",
+    "children": "Children",
+    "face_neck": "Face and neck",
+    "trunk_extremities": "Trunk and extremities",
+    "hands_feet": "Hands and feet",
+}
+REGIMEN_NAMES = {"monotherapy": "TCI monotherapy", "phototherapy": "TCI plus phototherapy"}
+THRESHOLD_NAMES = {"ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
+
+
+# --- Numbers in sentences ---------------------------------------------------------------------------------
+
+
+def rate(result: Cell | Pooled, digits: int = 1) -> str:
+    """Return a pooled rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
+    estimate = percent(result.estimate, digits)
+    if result.ci_low != result.ci_low:
+        return estimate
+    return f"{estimate} (95% CI {percent(result.ci_low, digits)} to {percent(result.ci_high, digits)})"
+
+
+def count(n: float, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``count(2, "study", "studies") == "2 studies"``."""
+    return f"{n:g} {noun if n == 1 else plural or noun + 's'}"
+
+
+def date_text(day: dt.date) -> str:
+    """Return a date as prose writes it: ``6 August 2018``."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def coverage(cell: Cell) -> str:
+    """Return how much of a cell rests on public counts: ``3 of 19 studies, 56 of 520 participants``."""
+    return (
+        f"{cell.public_studies} of {cell.studies:g} studies, {cell.public_patients} of {cell.patients:g} participants"
+    )
+
+
+def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
+    """Pool the counts of a cell's studies with `pooling.pool_proportions`; None where there is nothing to pool.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Studies with ``events`` and ``n``, such as ``cell.public``.
+    **options
+        Options of `pooling.pool_proportions`. With its defaults a study at 0% or 100% cannot be pooled.
+    """
+    raw = options.get("transform", "raw") == "raw"
+    poolable = (rows.events > 0) & (rows.events < rows.n) if raw else rows.n > 0
+    return pool_proportions(rows.events, rows.n, **options) if poolable.any() else None
+
+
+# --- Tables -----------------------------------------------------------------------------------------------
+
+
+class Table:
+    """A table as a page shows it: caption, escaped cells, and a note below.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What it shows, as text or numbers; the index, if it has a name, heads groups of rows.
+    caption, note : str
+        Plain text.
+    numeric : sequence of str
+        Columns set to the right.
+    """
+
+    def __init__(self, frame: pd.DataFrame, caption: str, note: str = "", numeric=()):
+        self.frame, self.caption, self.note, self.numeric = frame, caption, note, tuple(numeric)
+
+    def _repr_html_(self) -> str:
+        grouped = self.frame.index.names[0] is not None
+        style = self.frame.reset_index(drop=not grouped)
+        groups = []
+        if grouped:
+            name = style.columns[0]
+            groups, style = list(style[name]), style.drop(columns=name)
+        styler = (
+            Styler(style, cell_ids=False)
+            .format(_cell)
+            .format_index(escape="html", axis=1)
+            .hide(axis="index")
+        )
+        styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
+        classes = pd.DataFrame("", index=style.index, columns=style.columns)
+        classes[[c for c in self.numeric if c in style]] = "numeric"
+        text = styler.set_td_classes(classes).set_uuid("").to_html()
+        # Styler opens with a style element, empty here, and an id that every table would share.
+        text = text[text.index("<table") :].replace(' id="T_"', "", 1)
+        if groups:
+            text = _with_group_rows(text, groups, style.shape[1])
+        note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
+        return f'<div class="review-table">{text}</div>{note}'
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.frame.to_string()}"
+
+
+def _cell(value) -> str:
+    if value is None or value != value or value == "":
+        return NOTHING
+    if isinstance(value, float):
+        return f"{value:g}"
+    return html.escape(str(value))
+
+
+def _with_group_rows(text: str, groups: list[str], width: int) -> str:
+    """Put a heading row before the first row of each group."""
+    head, body = text.split("<tbody>")
+    rows = body.split("<tr>")
+    out = [rows[0]]
+    for i, row in enumerate(rows[1:]):
+        if i == 0 or groups[i] != groups[i - 1]:
+            name = html.escape(str(groups[i]))
+            out.append(f'<tr class="group"><th colspan="{width}" scope="colgroup">{name}</th></tr>')
+        out.append("<tr>" + row)
+    return head + "<tbody>" + "".join(out)
+
+
+def _words(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
+    meaning = evidence.meaning(code_list)
+    return codes.map(lambda text: ", ".join(meaning.get(c.strip(), c.strip()) for c in text.split(";") if c))
+
+
+def _arm_text(arm: pd.Series) -> str:
+    parts = [] if arm.drug == "none" else [" ".join(t for t in (arm.drug, arm.concentration) if t)]
+    if arm.frequency:
+        parts[-1:] = [f"{parts[-1]} {arm.frequency}"] if parts else []
+    if arm.given_with:
+        parts.append(arm.given_with)
+    if arm.phototherapy != "none":
+        parts.append(f"{arm.phototherapy} {arm.phototherapy_frequency}".strip())
+    return " + ".join(parts) or "no treatment"
+
+
+def _enrolled_text(arm: pd.Series) -> str:
+    shown = [f"{n:g}" if n == n else "?" for n in (arm.enrolled, arm.completed)]
+    return "" if shown == ["?", "?"] else "/".join(shown)
+
+
+def studies(evidence: Evidence, edition: str) -> Table:
+    """Table 2 of the review, for one edition: each study with its arms."""
+    chosen = evidence.studies[evidence.studies.edition == edition]
+    rows = []
+    for study in chosen.itertuples():
+        arms = evidence.arms[(evidence.arms.study == study.study) & (evidence.arms.part == study.part)]
+        design = [study.design, study.blinding, "RCT" if study.randomised == "yes" else ""]
+        rows.append(
+            {
+                "Study": study.label,
+                "Country": study.country,
+                "Design": ", ".join(d for d in design if d),
+                "Population": study.population,
+                "Subtype": study.subtype.replace(";", ", "),
+                "Assessed": study.assessment.replace(";", ", "),
+                "Months": study.duration_months,
+                "Arms (enrolled/completed)": "; ".join(
+                    f"{_arm_text(arm)} ({_enrolled_text(arm)})".replace(" ()", "") for _, arm in arms.iterrows()
+                ),
+            }
+        )
+    note = (
+        "SA single arm, WP within patient (the arms share their patients), PD parallel; DB double-blind, SB"
+        " single-blind, OL open label; NSV nonsegmental, SV segmental; NBUVB narrowband UV-B, EL excimer light or"
+        " laser. A dash: not determined, or not seen. A question mark: not seen."
+    )
+    title = "Studies of the original review" if edition == "original" else "Studies of the update"
+    return Table(pd.DataFrame(rows), title, note, numeric=["Months"])
+
+
+def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
+    """What a careful reader must know of the studies shown: concerns, and what their reports say of themselves."""
+    keys = dict.fromkeys(key for frame in studies_shown for key in frame.study)
+    labels = evidence.studies.drop_duplicates("study").set_index("study").label
+    concerns = evidence.concerns.assign(text=evidence.concerns.concern)
+    facts = evidence.report_facts[evidence.report_facts.note != ""]
+    facts = facts.assign(text=facts.field + ": " + facts.value + "; " + facts.note)
+    joined = pd.concat([concerns[["study", "text"]], facts[["study", "text"]]])
+    joined = joined[joined.study.isin(keys)]
+    joined = joined.sort_values("study", key=lambda s: s.map(list(keys).index), kind="stable")
+    frame = pd.DataFrame({"Study": joined.study.map(labels), "Remark": joined.text})
+    return Table(frame, "What to know of these studies")
+
+
+def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
+    """Reported counts with how each was got and from where."""
+    frame = pd.DataFrame(
+        {
+            "Study": rows.label,
+            "Arm": rows.arm,
+            "Events/n": [f"{r.events:g}/{r.n:g} {r.unit}" for r in rows.itertuples()],
+            "How it was got": _words(evidence, "basis", rows.basis),
+            "Confidence": rows.confidence,
+            "Reading": rows.derivation,
+            "Source": rows.source,
+        }
+    )
+    return Table(frame, "Reported counts and where they come from")
+
+
+def heterogeneity(results: dict[str, Pooled | None]) -> Table:
+    """Pooled results with their heterogeneity, one row each; None: nothing to pool."""
+    rows = []
+    for name, result in results.items():
+        if result is None:
+            rows.append({"Result": name, "Studies": 0})
+            continue
+        several = result.k > 1
+        rows.append(
+            {
+                "Result": name,
+                "Studies": result.k,
+                "Rate, % (95% CI)": _plain(result.estimate, result.ci_low, result.ci_high),
+                "95% prediction interval": _plain(np.nan, result.pi_low, result.pi_high) if several else "",
+                "τ²": f"{result.tau2:.3f}" if several else "",
+                "I²": percent(result.i2) if several else "",
+                "Q (df), p": f"{result.q:.1f} ({result.q_df}), {p_value(result.q_p)}" if several else "",
+            }
+        )
+    columns = ["Result", "Studies", "Rate, % (95% CI)", "95% prediction interval", "τ²", "I²", "Q (df), p"]
+    note = "τ² is on the scale of the analysis. With one study there is no heterogeneity to speak of."
+    return Table(pd.DataFrame(rows, columns=columns), "Pooled results and heterogeneity", note, numeric=columns[1:])
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as prose writes it: ``0.03``, ``<0.001``."""
+    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def _plain(estimate: float, low: float, high: float) -> str:
+    span = "" if low != low else f"{percent(low, 1, '')} to {percent(high, 1, '')}"
+    if estimate != estimate:
+        return span
+    return f"{percent(estimate, 1, '')} ({span})" if span else percent(estimate, 1, "")
+
+
+def table3(evidence: Evidence) -> Table:
+    """Table 3 of the review as printed, beside what is public and what is new, a row a cell."""
+    rows = []
+    for cell in evidence.cells():
+        public, new = pool_counts(cell.public), pool_counts(cell.new)
+        rows.append(
+            {
+                "regimen": REGIMEN_NAMES[cell.regimen],
+                "Stratum": STRATUM_NAMES[cell.stratum],
+                "Response": THRESHOLD_NAMES[cell.threshold],
+                "Printed, % (95% CI)": _plain(cell.estimate, cell.ci_low, cell.ci_high),
+                "Studies": f"{cell.studies:g}",
+                "Patients": f"{cell.patients:g}",
+                "Public studies": cell.public_studies,
+                "Public counts, % (95% CI)": _summary(public, cell.public),
+                "New studies": cell.new.study.nunique(),
+                "New counts, % (95% CI)": _summary(new, cell.new),
+            }
+        )
+    frame = pd.DataFrame(rows).set_index("regimen")
+    frame.index.name = "regimen"
+    note = (
+        "Printed: as the review prints it; the numbers of studies and patients are those of the text where it gives"
+        " them for the threshold, otherwise those of the row of Table 3. Public, new: reported counts, pooled by the"
+        " review's method; a study at 0% or 100% cannot be pooled by it. A dash: none."
+    )
+    numeric = [c for c in frame.columns if c not in ("Stratum", "Response")]
+    return Table(frame, "Response rates as printed, and what is public", note, numeric)
+
+
+def _summary(pooled: Pooled | None, rows: pd.DataFrame) -> str:
+    if pooled is not None:
+        return _plain(pooled.estimate, pooled.ci_low, pooled.ci_high)
+    return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
+
+
+def mechanism(evidence: Evidence) -> Table:
+    """Table 1 of the review, by group of action."""
+    rows = evidence.mechanism
+    frame = pd.DataFrame(
+        {
+            "action": _words(evidence, "action", rows.action),
+            "Study": rows.label,
+            "Setting": rows.setting,
+            "Drug": rows.drug.str.replace(";", ", "),
+            "Finding": rows.finding,
+            "In short": rows.conclusion,
+        }
+    ).set_index("action")
+    return Table(frame, "Mechanisms of action")
+
+
+def maintenance(evidence: Evidence) -> Table:
+    """The maintenance trial by analysis and unit."""
+    rows = evidence.maintenance
+    frame = pd.DataFrame(
+        {
+            "Analysis": rows.analysis,
+            "Unit": rows.unit,
+            "Arm": rows.arm,
+            "Lost pigment/n": [
+                f"{r.depigmented:g}/{r.n:g}" if r.depigmented == r.depigmented else f"?/{r.n:g}"
+                for r in rows.itertuples()
+            ],
+            "Share": [
+                percent(r.depigmented / r.n, 1) if r.depigmented == r.depigmented else "" for r in rows.itertuples()
+            ],
+            "Remark": rows.note,
+        }
+    )
+    return Table(frame, "Any loss of pigment over 6 months", numeric=["Lost pigment/n", "Share"])
+
+
+def adverse_events(evidence: Evidence) -> Table:
+    """Adverse events with a count, by what the arm was."""
+    rows = evidence.adverse_events
+    order = list(evidence.meaning("ae_role"))
+    rows = rows.sort_values("role", key=lambda s: s.map(order.index), kind="stable")
+    frame = pd.DataFrame(
+        {
+            "role": _words(evidence, "ae_role", rows.role),
+            "Study": _labels(evidence, rows.study),
+            "Arm": rows.arm,
+            "Event": rows.event,
+            "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
+            "Source": rows.source,
+        }
+    ).set_index("role")
+    return Table(frame, "Adverse events reported with a count", numeric=["Events/n"])
+
+
+def _labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
+    """Name studies: by their label, or by first author and year of their reference, or by their key."""
+    labels = evidence.studies.drop_duplicates("study").set_index("study").label
+    return keys.map(lambda key: labels.get(key) or _reference_label(evidence, key))
+
+
+def _reference_label(evidence: Evidence, key: str) -> str:
+    entry = evidence.references.entries.get(key)
+    if entry is None or not entry.persons.get("author"):
+        return key
+    author = str(entry.persons["author"][0]).strip("{}").split(",")[0]
+    return f"{author} {entry.fields.get('year', '')}".strip()
+
+
+def screening(evidence: Evidence, decision: str) -> Table:
+    """Records met since the original search with one decision, each with its reason."""
+    rows = evidence.screening[evidence.screening.decision == decision]
+    frame = pd.DataFrame(
+        {
+            "Record": _labels(evidence, rows.study),
+            "Published": rows.published,
+            "Regimen": _words(evidence, "role", rows.regimen),
+            "Enrolled": rows.enrolled,
+            "Why": rows.reason,
+        }
+    )
+    if decision == "excluded":
+        kinds = list(evidence.meaning("exclusion"))
+        frame = frame.drop(columns="Enrolled").assign(kind=rows.exclusion)
+        frame = frame.sort_values("kind", key=lambda s: s.map(kinds.index), kind="stable")
+        frame["kind"] = _words(evidence, "exclusion", frame.kind)
+        frame = frame.set_index("kind")
+    title = evidence.meaning("decision")[decision].capitalize()
+    return Table(frame, f"{title}: {count(len(rows), 'record')}", numeric=["Enrolled"])
+
+
+def without_counts(evidence: Evidence, edition: str) -> Table:
+    """Results that were printed in a form that cannot be pooled, with what is missing."""
+    original = set(evidence.studies.study[evidence.studies.edition == "original"])
+    rows = evidence.reported_without_counts
+    rows = rows[rows.study.isin(original) == (edition == "original")]
+    frame = pd.DataFrame(
+        {
+            "Study": _labels(evidence, rows.study),
+            "Arm": rows.arm,
+            "Site": [r.site_detail or evidence.meaning("site")[r.site] for r in rows.itertuples()],
+            "n": rows.n,
+            "What is printed": rows.reported,
+        }
+    )
+    return Table(frame, "Printed, but without a usable count", numeric=["n"])
+
+
+def later_reviews(evidence: Evidence) -> Table:
+    """Pooled results of later reviews."""
+    rows = evidence.later_reviews
+    frame = pd.DataFrame(
+        {
+            "Review": rows.review,
+            "Comparison": rows.comparison,
+            "Outcome": rows.outcome,
+            "Measure": _words(evidence, "measure", rows.measure),
+            "Estimate (95% CI)": [f"{r.estimate:.2f} ({r.ci_low:.2f} to {r.ci_high:.2f})" for r in rows.itertuples()],
+            "Studies": rows.studies,
+            "Source": rows.source,
+        }
+    )
+    return Table(frame, "Pooled results of later reviews", numeric=["Estimate (95% CI)", "Studies"])
+
+
+def dictionary(evidence: Evidence, table: str) -> Table:
+    """The data dictionary of one table."""
+    rows = evidence.dictionary[evidence.dictionary.table == table]
+    types = evidence.meaning("type")
+
+    def allowed(row) -> str:
+        if row.allowed and row.type in ("code", "codes"):
+            return ("one or more of: " if row.type == "codes" else "") + ", ".join(evidence.meaning(row.allowed))
+        return types[row.type]
+
+    frame = pd.DataFrame(
+        {
+            "Column": rows.column + rows.key.map({"yes": " *", "": ""}),
+            "Meaning": rows.meaning,
+            "Unit": rows.unit,
+            "Required": rows.required,
+            "Allowed": [allowed(row) for row in rows.itertuples()],
+            "Found in": rows.refers_to,
+        }
+    )
+    meaning = evidence.meaning("table")[table]
+    note = "* part of the key: no two rows have the same." if (rows.key == "yes").any() else ""
+    return Table(frame, f"{table}.csv: {meaning}", note)
+
+
+def searches(evidence: Evidence) -> Table:
+    """The searches behind the edition."""
+    rows = evidence.searches
+    frame = pd.DataFrame({"Date": rows.date, "Kind": rows.kind, "Searched": rows.sources, "Remark": rows.note})
+    return Table(frame, "Searches")
+
+
+def strata(regimen: str) -> list[str]:
+    """Return the strata in which the review reports a regimen, in its order."""
+    hidden = ("children", "hands_feet") if regimen == "phototherapy" else ()
+    return [stratum for stratum in STRATA if stratum not in hidden]
