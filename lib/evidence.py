@@ -131,6 +131,31 @@ class Evidence:
         value = float(rows.value.iloc[0])
         return int(value) if value.is_integer() else value
 
+    def included(self, edition: str) -> pd.DataFrame:
+        """Return the rows of ``studies`` that are included, of one edition ("original" or "update")."""
+        screened = self.screening
+        excluded = screened.study[screened.decision != "included"]
+        rows = self.studies
+        return rows[(rows.edition == edition) & ~rows.study.isin(excluded)]
+
+    def study_counts(self, edition: str) -> dict[str, int]:
+        """Count the included studies of one edition by what they are on.
+
+        Returns
+        -------
+        dict of str to int
+            Studies of ``monotherapy``, of ``phototherapy``, of either (``efficacy``), of ``maintenance``, of
+            ``mechanism`` (the original review only), and of anything (``all``). A study on two of them counts
+            once in a total.
+        """
+        included = self.included(edition)
+        arms = self.arms[self.arms.study.isin(included.study)]
+        of = {role: set(arms.study[arms.role == role]) for role in (*REGIMENS, "maintenance")}
+        of["efficacy"] = of["monotherapy"] | of["phototherapy"]
+        of["mechanism"] = set(self.mechanism.study) if edition == "original" else set()
+        of["all"] = set().union(*of.values())
+        return {name: len(studies) for name, studies in of.items()}
+
     def counts(self) -> pd.DataFrame:
         """Return the reported counts joined to their arm and study, a row a count."""
         arms = self.arms.drop(columns=["source", "note"])

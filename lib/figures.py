@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -300,6 +301,73 @@ def _pooled_row(label: str, pooled: Pooled, studies: pd.DataFrame, colour: str) 
     return Row(label, "pooled", pooled.estimate, pooled.ci_low, pooled.ci_high, counts, colour=colour)
 
 
+def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, wide: bool) -> Figure:
+    """Draw what the review prints for several cells, beside what is public and what is new.
+
+    Parameters
+    ----------
+    results : sequence of (label, cell, public, new)
+        The cells, each with the pooled results of its public and of its new counts; None: nothing to pool.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = []
+    for label, cell, public, new in results:
+        rows.append(Row(label, "heading"))
+        studies = f"{cell.studies:g}"
+        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
+        for name, pooled, colour in (("Public counts", public, REPORTED), ("New counts", new, NEW)):
+            if pooled is not None:
+                rows += result_rows([name], pooled, counts=[f"{pooled.k}"], colour=colour)
+    return intervals(rows, wide=wide, counts="Studies")
+
+
+def result_rows(labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED) -> list[Row]:
+    """Return one row of an interval plot for each of the pooled results, as filled diamonds."""
+    columns = (np.atleast_1d(value) for value in (pooled.estimate, pooled.ci_low, pooled.ci_high))
+    return [
+        Row(label, "pooled", *map(float, values), counts=text, colour=colour)
+        for label, text, *values in zip(labels, counts, *columns, strict=True)
+    ]
+
+
+def stack(first: Pooled, rest: Pooled) -> Pooled:
+    """Put one result before m others, for `result_rows`; weights and dropped are those of the others."""
+    numbers = {
+        name: np.concatenate([np.atleast_1d(value), np.atleast_1d(getattr(rest, name))])
+        for name, value in vars(first).items()
+        if name not in ("weights", "dropped")
+    }
+    return Pooled(**numbers, weights=rest.weights, dropped=rest.dropped)
+
+
+def count_row(label: str, events: float, n: float, colour: str = REPORTED) -> Row:
+    """Return the row of one proportion, with its score interval (Wilson 1927)."""
+    low, high = proportion_interval(events, n)
+    return Row(label, "study", events / n, float(low), float(high), f"{events:g}/{n:g}", colour=colour)
+
+
+def count_rows(frame: pd.DataFrame, heading: str, label: str, events: str) -> list[Row]:
+    """Return a row for each proportion of a table, under a heading for each group.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With column ``n`` and the columns named here.
+    heading, label, events : str
+        Columns of the group, the name and the number with the event.
+    """
+    rows = []
+    for name, group in frame.groupby(heading, sort=False):
+        rows.append(Row(str(name).capitalize(), "heading"))
+        rows += [count_row(r[label], r[events], r["n"]) for _, r in group.iterrows()]
+    return rows
+
+
 # --- Others -----------------------------------------------------------------------------------------------
 
 
@@ -372,7 +440,7 @@ def flow(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Figure:
     -------
     Figure
     """
-    chars_main, chars_aside = (24, 31) if wide else (19, 27)
+    chars_main, chars_aside = (27, 36) if wide else (23, 32)
     line, pad, gap, head = 0.15, 0.14, 0.16, 0.34
 
     def tall(text: str, chars: int) -> float:
@@ -434,6 +502,9 @@ def flow(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Figure:
 
 
 def _fill(text: str, chars: int) -> str:
+    # A count stays on the line of what it counts.
+    text = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+    text = re.sub(r" (\(\d+\))", "\N{NO-BREAK SPACE}\\1", text)
     return "\n".join(textwrap.fill(part, chars, subsequent_indent="  ") for part in text.split("\n"))
 
 

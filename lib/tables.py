@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from lib.evidence import STRATA, Cell, Evidence
+from lib.evidence import Cell, Evidence
 from lib.figures import percent
 from lib.pooling import Pooled, pool_proportions
 
@@ -57,6 +57,20 @@ def coverage(cell: Cell) -> str:
     )
 
 
+def forest_caption(cell: Cell) -> str:
+    """Return the caption of a cell's forest plot: what it shows and how much of it is public."""
+    name = f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}, {THRESHOLD_NAMES[cell.threshold]}"
+    caption = f"{name} repigmentation. Counts of the original review are public for {coverage(cell)}."
+    pooled = pool_counts(pd.concat([cell.public, cell.new]))
+    if pooled is not None and pooled.dropped.any():
+        caption += f" Left out of the diamonds, being at 0% or 100%: {count(pooled.dropped.sum(), 'study', 'studies')}."
+    if cell.refs_of_row:
+        caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
+    if not cell.public.listed.all():
+        caption += " † Not on that list." if cell.refs_of_row else " † Not on the review's list for this rate."
+    return caption
+
+
 def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
     """Pool the counts of a cell's studies with `pooling.pool_proportions`; None where there is nothing to pool.
 
@@ -98,12 +112,7 @@ class Table:
         if grouped:
             name = style.columns[0]
             groups, style = list(style[name]), style.drop(columns=name)
-        styler = (
-            Styler(style, cell_ids=False)
-            .format(_cell)
-            .format_index(escape="html", axis=1)
-            .hide(axis="index")
-        )
+        styler = Styler(style, cell_ids=False).format(_cell).format_index(escape="html", axis=1).hide(axis="index")
         styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
         classes[[c for c in self.numeric if c in style]] = "numeric"
@@ -163,7 +172,7 @@ def _enrolled_text(arm: pd.Series) -> str:
 
 def studies(evidence: Evidence, edition: str) -> Table:
     """Table 2 of the review, for one edition: each study with its arms."""
-    chosen = evidence.studies[evidence.studies.edition == edition]
+    chosen = evidence.included(edition)
     rows = []
     for study in chosen.itertuples():
         arms = evidence.arms[(evidence.arms.study == study.study) & (evidence.arms.part == study.part)]
@@ -189,6 +198,79 @@ def studies(evidence: Evidence, edition: str) -> Table:
     )
     title = "Studies of the original review" if edition == "original" else "Studies of the update"
     return Table(pd.DataFrame(rows), title, note, numeric=["Months"])
+
+
+def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
+    """Count the studies of one edition by country, year, design, drug and duration, for `figures.bars`."""
+    studies = evidence.included(edition)
+    arms = evidence.arms[(evidence.arms.role != "comparator") & evidence.arms.study.isin(studies.study)]
+    design = _words(evidence, "design", studies.design).str.capitalize()
+    design = design + studies.randomised.map({"yes": ", randomised"}).fillna("")
+    drugs = arms.drug + " " + arms.concentration.where(~arms.concentration.str.contains(";"), "in two strengths")
+    return {
+        "Country": _studies_by(studies, studies.country),
+        "Year": _studies_by(studies, studies.year),
+        "Design": _studies_by(studies, design),
+        "Drug and concentration": _studies_by(arms, drugs),
+        "Duration, months": _studies_by(studies, studies.duration_months),
+    }
+
+
+def _studies_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Count studies by a value: numbers in their order, words by how often they occur, what was not seen last."""
+    if pd.api.types.is_numeric_dtype(values):
+        counted = rows.study.groupby(values).nunique()
+        counted.index = [f"{value:g}" for value in counted.index]
+    else:
+        values = values.str.strip().replace("", None)
+        counted = rows.study.groupby(values).nunique().sort_values(ascending=False, kind="stable")
+    unseen = rows.study[values.isna()].nunique()
+    return pd.concat([counted, pd.Series({"not seen": unseen})]) if unseen else counted
+
+
+def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
+    """Return the flow of records for `figures.flow`: the original review's, and the update's where there is one."""
+    n = evidence.flow.set_index("step").n
+    reasons = evidence.flow[evidence.flow.step.str.startswith("excluded_")]
+    kinds = evidence.study_counts("original")
+    columns = {
+        "Original review, to August 2018": [
+            (
+                f"Records identified by database searches (n = {n.identified})",
+                f"Removed on title and abstract (n = {n.removed})",
+            ),
+            (
+                f"Full texts assessed for eligibility (n = {n.assessed})",
+                f"Full texts excluded (n = {reasons.n.sum()})\n"
+                + "\n".join(f"{r.label} ({r.n})" for r in reasons.itertuples()),
+            ),
+            (
+                f"Studies included (n = {n.included})\nMechanism ({kinds['mechanism']})\n"
+                f"Monotherapy ({kinds['monotherapy']})\nWith phototherapy ({kinds['phototherapy']})\n"
+                f"Maintenance ({kinds['maintenance']})",
+                "",
+            ),
+        ]
+    }
+    records = evidence.screening
+    if len(records):
+        decided = records.decision.value_counts()
+        excluded = records[records.decision == "excluded"].exclusion.value_counts()
+        meaning = evidence.meaning("exclusion")
+        columns["Update, since August 2018"] = [
+            (
+                f"Records met in stored abstracts (n = {len(records)})",
+                f"Excluded (n = {decided.get('excluded', 0)})\n"
+                + "\n".join(f"{text} ({excluded[kind]})" for kind, text in meaning.items() if kind in excluded),
+            ),
+            (
+                f"Eligible or possibly so (n = {len(records) - decided.get('excluded', 0)})",
+                f"Awaiting full text ({decided.get('awaiting_full_text', 0)})\n"
+                f"Awaiting classification ({decided.get('awaiting_classification', 0)})",
+            ),
+            (f"Studies included (n = {decided.get('included', 0)})", ""),
+        ]
+    return columns
 
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
@@ -338,7 +420,7 @@ def adverse_events(evidence: Evidence) -> Table:
     frame = pd.DataFrame(
         {
             "role": _words(evidence, "ae_role", rows.role),
-            "Study": _labels(evidence, rows.study),
+            "Study": labels(evidence, rows.study),
             "Arm": rows.arm,
             "Event": rows.event,
             "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
@@ -348,7 +430,7 @@ def adverse_events(evidence: Evidence) -> Table:
     return Table(frame, "Adverse events reported with a count", numeric=["Events/n"])
 
 
-def _labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
+def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
     """Name studies: by their label, or by first author and year of their reference, or by their key."""
     labels = evidence.studies.drop_duplicates("study").set_index("study").label
     return keys.map(lambda key: labels.get(key) or _reference_label(evidence, key))
@@ -367,7 +449,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
     rows = evidence.screening[evidence.screening.decision == decision]
     frame = pd.DataFrame(
         {
-            "Record": _labels(evidence, rows.study),
+            "Record": labels(evidence, rows.study),
             "Published": rows.published,
             "Regimen": _words(evidence, "role", rows.regimen),
             "Enrolled": rows.enrolled,
@@ -384,14 +466,16 @@ def screening(evidence: Evidence, decision: str) -> Table:
     return Table(frame, f"{title}: {count(len(rows), 'record')}", numeric=["Enrolled"])
 
 
-def without_counts(evidence: Evidence, edition: str) -> Table:
-    """Results that were printed in a form that cannot be pooled, with what is missing."""
+def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table:
+    """Results that were printed in a form that cannot be pooled, of one regimen or of all arms."""
     original = set(evidence.studies.study[evidence.studies.edition == "original"])
     rows = evidence.reported_without_counts
     rows = rows[rows.study.isin(original) == (edition == "original")]
+    if regimen:
+        rows = rows[rows.role == regimen]
     frame = pd.DataFrame(
         {
-            "Study": _labels(evidence, rows.study),
+            "Study": labels(evidence, rows.study),
             "Arm": rows.arm,
             "Site": [r.site_detail or evidence.meaning("site")[r.site] for r in rows.itertuples()],
             "n": rows.n,
@@ -443,14 +527,14 @@ def dictionary(evidence: Evidence, table: str) -> Table:
     return Table(frame, f"{table}.csv: {meaning}", note)
 
 
+def codes(evidence: Evidence, code_list: str) -> Table:
+    """One code list."""
+    rows = evidence.codes[evidence.codes["list"] == code_list]
+    return Table(pd.DataFrame({"Code": rows.code, "Meaning": rows.meaning}), f"Codes: {code_list}")
+
+
 def searches(evidence: Evidence) -> Table:
     """The searches behind the edition."""
     rows = evidence.searches
     frame = pd.DataFrame({"Date": rows.date, "Kind": rows.kind, "Searched": rows.sources, "Remark": rows.note})
     return Table(frame, "Searches")
-
-
-def strata(regimen: str) -> list[str]:
-    """Return the strata in which the review reports a regimen, in its order."""
-    hidden = ("children", "hands_feet") if regimen == "phototherapy" else ()
-    return [stratum for stratum in STRATA if stratum not in hidden]
