@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import html
+import re
+import urllib.parse
 
 import numpy as np
 import pandas as pd
@@ -100,18 +102,17 @@ class Table:
         Plain text.
     numeric : sequence of str
         Columns set to the right.
+    folded : bool
+        Whether the reader sees the caption only until he opens it.
     """
 
-    def __init__(self, frame: pd.DataFrame, caption: str, note: str = "", numeric=()):
-        self.frame, self.caption, self.note, self.numeric = frame, caption, note, tuple(numeric)
+    def __init__(self, frame: pd.DataFrame, caption: str, note: str = "", numeric=(), folded: bool = False):
+        self.frame, self.caption, self.note = frame, caption, note
+        self.numeric, self.folded = tuple(numeric), folded
 
     def _repr_html_(self) -> str:
-        grouped = self.frame.index.names[0] is not None
-        style = self.frame.reset_index(drop=not grouped)
-        groups = []
-        if grouped:
-            name = style.columns[0]
-            groups, style = list(style[name]), style.drop(columns=name)
+        grouped = self.frame.index.name is not None
+        style = self.frame.reset_index(drop=True)
         styler = Styler(style, cell_ids=False).format(_cell).format_index(escape="html", axis=1).hide(axis="index")
         styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
@@ -119,10 +120,13 @@ class Table:
         text = styler.set_td_classes(classes).set_uuid("").to_html()
         # Styler opens with a style element, empty here, and an id that every table would share.
         text = text[text.index("<table") :].replace(' id="T_"', "", 1)
-        if groups:
-            text = _with_group_rows(text, groups, style.shape[1])
+        if grouped:
+            text = _with_group_rows(text, list(self.frame.index), style.shape[1])
         note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
-        return f'<div class="review-table">{text}</div>{note}'
+        text = f'<div class="review-table">{text}</div>{note}'
+        if not self.folded:
+            return text
+        return f'<details class="review-folded"><summary>{html.escape(self.caption)}</summary>{text}</details>'
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.frame.to_string()}"
@@ -133,7 +137,20 @@ def _cell(value) -> str:
         return NOTHING
     if isinstance(value, float):
         return f"{value:g}"
-    return html.escape(str(value))
+    text = html.escape(str(value))
+    for pattern, address, shown in _LINKS:
+        if match := re.fullmatch(pattern, str(value)):
+            target = html.escape(address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()"))
+            return f'<a href="{target}">{html.escape(shown or match[2])}</a>'
+    return text
+
+
+_LINKS = (
+    (r"doi:(10\.\S+)", "https://doi.org/", "DOI"),
+    (r"pmid:(\d+)", "https://pubmed.ncbi.nlm.nih.gov/", "PubMed"),
+    (r"(https?://([^/\s]+)\S*)", "", ""),
+)
+"""Sources that can be followed: pattern, what goes before its first group, and the text shown (empty: the host)."""
 
 
 def _with_group_rows(text: str, groups: list[str], width: int) -> str:
@@ -284,23 +301,33 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     joined = joined[joined.study.isin(keys)]
     joined = joined.sort_values("study", key=lambda s: s.map(list(keys).index), kind="stable")
     frame = pd.DataFrame({"Study": joined.study.map(labels), "Remark": joined.text})
-    return Table(frame, "What to know of these studies")
+    return Table(frame, f"What to know of these studies: {count(len(frame), 'remark')}", folded=True)
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
     """Reported counts with how each was got and from where."""
+    basis = _words(evidence, "basis", rows.basis)
     frame = pd.DataFrame(
         {
             "Study": rows.label,
             "Arm": rows.arm,
+            "Response": _words(evidence, "threshold", rows.threshold),
+            "Site": [r.site_detail or _where(evidence, r) for r in rows.itertuples()],
             "Events/n": [f"{r.events:g}/{r.n:g} {r.unit}" for r in rows.itertuples()],
-            "How it was got": _words(evidence, "basis", rows.basis),
-            "Confidence": rows.confidence,
-            "Reading": rows.derivation,
+            "How it was got": [
+                f"{how}, {r.confidence} confidence" + (f": {r.derivation}" if r.derivation else "")
+                for how, r in zip(basis, rows.itertuples(), strict=True)
+            ],
             "Source": rows.source,
         }
     )
-    return Table(frame, "Reported counts and where they come from")
+    return Table(frame, f"Reported counts and where they come from: {count(len(rows), 'count')}", folded=True)
+
+
+def _where(evidence: Evidence, row) -> str:
+    parts = [evidence.meaning("site")[row.site], evidence.meaning("subtype").get(row.subtype, "")]
+    parts += ["children"] if row.population == "children" else []
+    return ", ".join(part for part in parts if part)
 
 
 def heterogeneity(results: dict[str, Pooled | None]) -> Table:
@@ -333,7 +360,7 @@ def p_value(p: float) -> str:
 
 
 def _plain(estimate: float, low: float, high: float) -> str:
-    span = "" if low != low else f"{percent(low, 1, '')} to {percent(high, 1, '')}"
+    span = "" if low != low else f"{percent(low, 1, '')}–{percent(high, 1, '')}"
     if estimate != estimate:
         return span
     return f"{percent(estimate, 1, '')} ({span})" if span else percent(estimate, 1, "")
@@ -341,36 +368,32 @@ def _plain(estimate: float, low: float, high: float) -> str:
 
 def table3(evidence: Evidence) -> Table:
     """Table 3 of the review as printed, beside what is public and what is new, a row a cell."""
-    rows = []
+    rows, groups = [], []
     for cell in evidence.cells():
-        public, new = pool_counts(cell.public), pool_counts(cell.new)
+        groups.append(f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}")
         rows.append(
             {
-                "regimen": REGIMEN_NAMES[cell.regimen],
-                "Stratum": STRATUM_NAMES[cell.stratum],
-                "Response": THRESHOLD_NAMES[cell.threshold],
-                "Printed, % (95% CI)": _plain(cell.estimate, cell.ci_low, cell.ci_high),
-                "Studies": f"{cell.studies:g}",
-                "Patients": f"{cell.patients:g}",
-                "Public studies": cell.public_studies,
-                "Public counts, % (95% CI)": _summary(public, cell.public),
-                "New studies": cell.new.study.nunique(),
-                "New counts, % (95% CI)": _summary(new, cell.new),
+                ("", "Response"): THRESHOLD_NAMES[cell.threshold],
+                ("Printed", "% (95% CI)"): _plain(cell.estimate, cell.ci_low, cell.ci_high),
+                ("Printed", "Studies"): f"{cell.studies:g}",
+                ("Printed", "Patients"): f"{cell.patients:g}",
+                ("Public counts", "% (95% CI)"): _summary(cell.public),
+                ("Public counts", "Studies"): cell.public_studies,
+                ("New counts", "% (95% CI)"): _summary(cell.new),
+                ("New counts", "Studies"): cell.new.study.nunique(),
             }
         )
-    frame = pd.DataFrame(rows).set_index("regimen")
-    frame.index.name = "regimen"
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
     note = (
         "Printed: as the review prints it; the numbers of studies and patients are those of the text where it gives"
         " them for the threshold, otherwise those of the row of Table 3. Public, new: reported counts, pooled by the"
         " review's method; a study at 0% or 100% cannot be pooled by it. A dash: none."
     )
-    numeric = [c for c in frame.columns if c not in ("Stratum", "Response")]
-    return Table(frame, "Response rates as printed, and what is public", note, numeric)
+    return Table(frame, "Response rates as printed, and what is public", note, frame.columns[1:])
 
 
-def _summary(pooled: Pooled | None, rows: pd.DataFrame) -> str:
-    if pooled is not None:
+def _summary(rows: pd.DataFrame) -> str:
+    if (pooled := pool_counts(rows)) is not None:
         return _plain(pooled.estimate, pooled.ci_low, pooled.ci_high)
     return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
 
@@ -480,9 +503,11 @@ def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table
             "Site": [r.site_detail or evidence.meaning("site")[r.site] for r in rows.itertuples()],
             "n": rows.n,
             "What is printed": rows.reported,
+            "Source": rows.source,
         }
     )
-    return Table(frame, "Printed, but without a usable count", numeric=["n"])
+    caption = f"Printed, but without a usable count: {count(len(rows), 'result')}"
+    return Table(frame, caption, numeric=["n"], folded=True)
 
 
 def later_reviews(evidence: Evidence) -> Table:
