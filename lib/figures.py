@@ -40,6 +40,8 @@ STYLE = {
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
     "font.size": 8.0,
     "svg.fonttype": "none",
+    # A dollar sign in the data is a dollar sign.
+    "text.parse_math": False,
     # Element ids are hashes of this and the content: the same figure is the same bytes in every build.
     "svg.hashsalt": "living-review",
     "axes.edgecolor": INK,

@@ -52,6 +52,11 @@ def date_text(day: dt.date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def plain(text: str) -> str:
+    """Return text from the data for use in a Markdown sentence: nothing in it is taken for markup."""
+    return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
+
+
 def coverage(cell: Cell) -> str:
     """Return how much of a cell rests on public counts: ``3 of 19 studies, 56 of 520 participants``."""
     return (

@@ -1,0 +1,78 @@
+"""What several tests need: a data folder to spoil, a small book, and the whole book built once."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A copy of the data folder."""
+    return Path(shutil.copytree(ROOT / "data", tmp_path / "data"))
+
+
+@pytest.fixture
+def edit(data) -> Callable:
+    """Change a table of the copy: ``edit("arms", lambda rows: ...)``; row 0 is the header, as in the file."""
+
+    def edit(table: str, change: Callable[[list[list[str]]], None]) -> None:
+        path = data / f"{table}.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+        change(rows)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+    return edit
+
+
+def copy_book(target: Path, pages: list[str] | None = None) -> Path:
+    """Copy the sources of the book, or of a small one with the pages named."""
+    shutil.copytree(ROOT / "book", target / "book")
+    shutil.copytree(ROOT / "data", target / "data")
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, target)
+    if pages:
+        toc = {"format": "jb-book", "root": pages[0], "chapters": [{"file": page} for page in pages[1:]]}
+        (target / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
+    return target
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run the command line of the library as a user does."""
+    command = [sys.executable, "-m", "lib", arguments[0], "--root", str(root), *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture
+def small_book(tmp_path) -> Path:
+    """The sources of a book of two chapters."""
+    return copy_book(tmp_path, ["book/monotherapy", "book/table-3"])
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Path:
+    """The whole book, built; the folder of its sources, with ``_build`` in it."""
+    root = copy_book(tmp_path_factory.mktemp("book"))
+    done = run(root, "build")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture(scope="session")
+def original_edition(tmp_path_factory) -> Path:
+    """The whole book as of the original search, built."""
+    root = copy_book(tmp_path_factory.mktemp("original"))
+    done = run(root, "build", "--as-of", "2018-08-06")
+    assert done.returncode == 0, done.stderr
+    return root

@@ -1,0 +1,172 @@
+"""What must come out of the tables by counting, the editions, and what a cell holds."""
+
+import datetime as dt
+
+import pytest
+
+from conftest import ROOT
+from lib.evidence import STRATA, load
+from lib.tables import coverage
+from lib.validation import DataError, reference_numbers
+
+
+@pytest.fixture(scope="module")
+def ev():
+    return load(ROOT / "data")
+
+
+def printed(ev, quantity, *places):
+    """The number that the review prints, the same in all the places."""
+    values = {ev.number(quantity, place) for place in places}
+    assert len(values) == 1
+    return values.pop()
+
+
+def test_studies_counted_are_those_stated(ev):
+    counted = ev.study_counts("original")
+    everywhere = ("abstract", "results", "discussion")
+    assert counted["monotherapy"] == printed(ev, "monotherapy_studies", *everywhere, "safety") == 36
+    assert counted["phototherapy"] == printed(ev, "phototherapy_studies", *everywhere) == 12
+    assert counted["efficacy"] == printed(ev, "efficacy_studies", "abstract", "key_points", "results") == 46
+    assert counted["mechanism"] == printed(ev, "mechanism_studies", *everywhere) == 11
+    assert counted["maintenance"] == printed(ev, "maintenance_studies", *everywhere) == 1
+    assert counted["all"] == printed(ev, "studies_included", "abstract", "results") == 56
+
+
+def test_studies_counted_are_those_in_the_printed_reference_lists(ev):
+    for quantity, role in (("monotherapy_studies", "monotherapy"), ("phototherapy_studies", "phototherapy")):
+        claims = ev.published_numbers
+        refs = claims[(claims.quantity == quantity) & (claims.refs != "")].refs.item()
+        studies = ev.arms[ev.arms.role == role].merge(ev.included("original"), on="study")
+        assert set(studies.review_ref) == set(reference_numbers(refs))
+
+
+def test_the_flow_adds_up(ev):
+    n = ev.flow.set_index("step").n
+    assert n.identified - n.removed == n.assessed == 250 - 148 == 102
+    reasons = n[n.index.str.startswith("excluded_")]
+    assert len(reasons) == 7
+    assert reasons.sum() == printed(ev, "full_text_excluded", "results") == 46
+    assert n.assessed - reasons.sum() == n.included == 56
+    for step, quantity in (("identified", "records_identified"), ("assessed", "full_text_assessed")):
+        assert n[step] == printed(ev, quantity, "abstract", "results")
+
+
+def test_patients_add_up_as_stated(ev):
+    parts = [ev.number(f"{regimen}_patients") for regimen in ("monotherapy", "phototherapy")]
+    assert parts == [941, 558]
+    assert sum(parts) == printed(ev, "efficacy_patients", "abstract", "key_points", "results") == 1499
+
+
+def test_adverse_events_are_as_stated(ev):
+    patients = ev.number("adverse_event_patients", "safety")
+    events = [ev.number(f"{kind}_events", "safety") for kind in ("burning", "pruritus", "erythema")]
+    assert (events, patients) == ([29, 22, 7], 296)
+    for kind, n in zip(("burning", "pruritus", "erythema"), events, strict=True):
+        assert ev.number(f"{kind}_percent", "safety") == round(100 * n / patients, 1)
+
+
+def test_tables_of_the_review_are_whole(ev):
+    assert len(ev.cells()) == 24
+    assert (len(ev.mechanism), ev.mechanism.study.nunique()) == (14, 11)
+    # Table 2 has a row for each study, and two for one of them.
+    assert len(ev.included("original")) == 47 + 1
+    assert ev.included("original").study.nunique() == 46 + 1
+
+
+def test_table_1_names_the_references_of_the_text(ev):
+    claims = ev.published_numbers
+    refs = claims[(claims.quantity == "mechanism_studies") & (claims.refs != "")].refs.item()
+    assert set(ev.mechanism.review_ref) == set(reference_numbers(refs))
+
+
+def test_coverage_is_counted_from_the_responses(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    assert coverage(cell) == "3 of 19 studies, 56 of 520 participants"
+    assert set(cell.public.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
+    # Patches are counted by the patients they are on: 23 lesions in 14 patients.
+    laser = ev.cell("phototherapy", "ge75")
+    assert laser.public.n.sum() == 23 + 30
+    assert laser.public_patients == 14 + 30
+
+
+def test_every_study_of_a_printed_list_is_in_its_cell_once(ev):
+    for cell in ev.cells():
+        listed = cell.public[cell.public.listed]
+        named = {*listed.review_ref, *cell.missing.review_ref}
+        assert named == set(cell.refs), cell
+        assert not set(cell.public.study) & set(cell.missing.study)
+        assert not cell.missing.columns.isin(["events"]).any()
+
+
+def test_cells_hold_only_what_may_be_pooled(ev):
+    for cell in ev.cells():
+        for rows in (cell.public, cell.new):
+            assert set(rows.role) <= {cell.regimen}
+            assert set(rows.threshold) <= {cell.threshold}
+            assert set(rows.site) <= {STRATA[cell.stratum][1]}
+            assert not (rows.poolable == "no").any()
+            if cell.stratum == "children":
+                assert set(rows.population) <= {"children"}
+    # One arm of a study whose two arms share their patients is enough.
+    assert list(ev.cell("monotherapy", "ge25").public.arm) == ["pimecrolimus", "tacrolimus twice daily"]
+
+
+def test_a_study_outside_its_printed_list_is_marked(ev):
+    public = ev.cell("monotherapy", "ge50", "children").public
+    assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
+
+
+def test_results_by_site_stay_out_of_the_total(ev):
+    total = ev.cell("monotherapy", "ge50")
+    assert "kanokrungsee2021" not in set(total.new.study)
+    assert set(ev.cell("monotherapy", "ge50", "face_neck").new.study) == {"kanokrungsee2021", "cdi00845_2019"}
+
+
+# --- Editions ---------------------------------------------------------------------------------------------
+
+
+def test_the_edition_of_the_original_search_is_the_original_review_alone():
+    ev = load(ROOT / "data", "2018-08-06")
+    assert set(ev.studies.edition) == {"original"}
+    assert (len(ev.screening), len(ev.later_reviews), len(ev.searches)) == (0, 0, 1)
+    assert ev.last_search == dt.date(2018, 8, 6)
+    assert ev.study_counts("original")["all"] == 56
+    assert ev.study_counts("update")["all"] == 0
+    assert all(cell.new.empty for cell in ev.cells())
+
+
+def test_an_edition_holds_what_was_published_by_its_date(ev):
+    then = load(ROOT / "data", "2020-06-30")
+    assert set(then.included("update").study) == {"ebrahim2020", "cdi00845_2019", "shah2020"}
+    assert set(then.responses.study) < set(ev.responses.study)
+    assert "seneschal2021" not in set(then.concerns.study)
+    # A year without a month counts from its last day.
+    assert "parsad2020" not in set(then.included("update").study)
+    assert "parsad2020" in set(load(ROOT / "data", "2020-12-31").included("update").study)
+
+
+def test_a_study_without_a_date_counts_from_its_entry(ev):
+    entered = ev.screening.set_index("study").at["alam", "entered"]
+    before = dt.date.fromisoformat(entered) - dt.timedelta(days=1)
+    assert "alam" in set(ev.included("update").study)
+    assert "alam" not in set(load(ROOT / "data", before).included("update").study)
+
+
+def test_the_newest_edition_does_not_depend_on_the_day_it_is_built(ev):
+    assert ev.as_of == max(map(dt.date.fromisoformat, [*ev.screening.entered, *ev.searches.date]))
+
+
+@pytest.mark.parametrize(("as_of", "message"), [("2018-08-05", "no edition before"), ("soon", "YYYY-MM-DD")])
+def test_an_impossible_edition_is_refused(as_of, message):
+    with pytest.raises(DataError, match=message):
+        load(ROOT / "data", as_of)
+
+
+def test_an_unknown_name_is_refused_with_what_there_is(ev):
+    with pytest.raises(AttributeError, match="there is no table 'arm'; the tables are dictionary, codes, studies"):
+        _ = ev.arm
+    with pytest.raises(KeyError, match="no cell"):
+        ev.cell("phototherapy", "ge75", "children")
+    with pytest.raises(KeyError, match="prints no"):
+        ev.number("nothing")

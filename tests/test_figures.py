@@ -1,0 +1,153 @@
+"""Figures and tables: the same bytes twice, nothing of the data taken for markup, nothing claimed as data."""
+
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from lib import figures, tables
+from lib.evidence import load
+from lib.figures import percent
+from lib.pooling import pool_proportions
+
+
+@pytest.fixture(scope="module")
+def ev():
+    return load(ROOT / "data")
+
+
+def drawings(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
+    studies = cell.public.assign(log_odds=np.log(cell.public.events / (cell.public.n - cell.public.events)))
+    return {
+        "forest": (figures.forest, cell, public, new),
+        "rates": (figures.rates, [("one", cell, public, None)]),
+        "intervals": (figures.intervals, [figures.count_row("one", 3, 19)]),
+        "flow": (figures.flow, tables.flow_steps(ev)),
+        "bars": (figures.bars, tables.characteristics(ev, "original")),
+        "funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}),
+    }
+
+
+NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_the_same_bytes_twice_and_has_a_text_alternative(ev, name):
+    draw, *arguments = drawings(ev)[name]
+    one, other = (figures.show(draw, *arguments, caption="A & B")._repr_html_() for _ in range(2))
+    assert one == other
+    alt = re.search(r'alt="([^"]*)"', one)[1]
+    assert len(alt) > 15
+    assert not re.search(r"\bnan\b", alt.lower())
+    assert "<figcaption>A &amp; B</figcaption>" in one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_narrow_form_fits_a_phone_at_its_natural_size(ev, name):
+    draw, *arguments = drawings(ev)[name]
+    assert draw(*arguments, wide=False).get_figwidth() * 96 <= 328
+    assert draw(*arguments, wide=True).get_figwidth() * 96 <= 720
+    # The picture's units are points: at natural size no text is below 10 CSS pixels.
+    sizes = re.findall(r"font(?:-size)?: (?:[a-z]+ )*([\d.]+)px", figures.show(draw, *arguments).narrow)
+    assert min(map(float, sizes)) * 4 / 3 >= 10
+
+
+def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for cell in ev.cells():
+        public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
+        for wide in (True, False):
+            with figures.mpl.rc_context(figures.STYLE):
+                figure = figures.forest(cell, public, new, wide=wide)
+                canvas = FigureCanvasAgg(figure)
+                canvas.draw()
+                boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
+            for i, box in enumerate(boxes):
+                assert box.x0 >= -1, cell
+                assert box.x1 <= figure.bbox.x1 + 1, cell
+                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), cell
+
+
+def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    figure = figures.forest(cell, tables.pool_counts(cell.public), tables.pool_counts(cell.new), wide=True)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    for label in {*cell.public.label, *cell.missing.label, *cell.new.label}:
+        assert any(text.startswith(label) for text in texts), label
+    assert texts.count("not public") == len(cell.missing)
+    squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
+    assert len(squares) == len(cell.public) + len(cell.new)
+    # The printed result is an open diamond, pooled counts are filled ones.
+    assert [patch.get_facecolor()[3] > 0 for patch in figure.axes[0].patches] == [False, True, True]
+
+
+def test_markup_in_the_data_stays_text(ev):
+    evil = '<script>alert("1")</script> $x_1$ & *b*'
+    cell = ev.cell("monotherapy", "ge75")
+    cell.public.loc[0, "label"] = evil
+    picture = figures.show(figures.forest, cell, tables.pool_counts(cell.public), None, caption=evil)
+    text = picture._repr_html_()
+    assert "<script" not in text
+    for svg in re.findall(r"base64,([^\"]+)\"", text):
+        drawn = base64.b64decode(svg).decode()
+        assert "<script" not in drawn
+        assert "$x_1$" in drawn
+    frame = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name="group"))
+    for folded in (True, False):
+        assert "<script" not in tables.Table(frame, evil, evil, folded=folded)._repr_html_()
+    assert re.sub(r"&#\d+;|[\w\s]", "", tables.plain(evil)) == ""
+
+
+def test_only_sources_become_links():
+    shown = {
+        "doi:10.1001/x": '<a href="https://doi.org/10.1001/x">DOI</a>',
+        "pmid:123": '<a href="https://pubmed.ncbi.nlm.nih.gov/123">PubMed</a>',
+        "https://a.org/b?c=1&d=2": '<a href="https://a.org/b?c=1&amp;d=2">a.org</a>',
+        "javascript:alert(1)": "javascript:alert(1)",
+        'https://a.org/"onclick="x': '<a href="https://a.org/%22onclick=%22x">a.org</a>',
+        "": tables.NOTHING,
+    }
+    for value, cell in shown.items():
+        assert f">{cell}</td>" in tables.Table(pd.DataFrame({"a": [value]}), "c")._repr_html_()
+
+
+def test_group_rows_head_their_rows():
+    frame = pd.DataFrame({"a": [1, 2, 3]}, index=pd.Index(["x", "x", "y"], name="group"))
+    text = tables.Table(frame, "c")._repr_html_()
+    assert re.findall(r'scope="colgroup">(\w)<|>(\d)</td>', text) == [
+        ("x", ""),
+        ("", "1"),
+        ("", "2"),
+        ("y", ""),
+        ("", "3"),
+    ]
+
+
+def test_numbers_are_written_as_prose_writes_them():
+    assert [percent(0.385), percent(0.0171, 1), percent(-0.2), percent(1.3, 1)] == ["39%", "1.7%", "0%", "100.0%"]
+    assert tables.count(1, "study", "studies") == "1 study"
+    assert tables.count(0, "record") == "0 records"
+    assert [tables.p_value(p) for p in (0.0004, 0.0312, 0.4567)] == ["<0.001", "0.031", "0.46"]
+    result = pool_proportions([11, 3], [22, 19])
+    assert re.fullmatch(r"\d+\.\d% \(95% CI \d+\.\d% to \d+\.\d%\)", tables.rate(result))
+
+
+def test_what_cannot_be_pooled_is_not_pooled():
+    none = pd.DataFrame({"events": [0, 20], "n": [14, 20]})
+    assert tables.pool_counts(none) is None
+    assert tables.pool_counts(none[:0]) is None
+    assert tables.pool_counts(none, transform="logit").k == 2
+    assert "not pooled" in tables._summary(none)
+
+
+def test_characteristics_count_each_study(ev):
+    shown = tables.characteristics(ev, "original")
+    studies = ev.included("original").study.nunique()
+    assert shown["Year"].sum() == shown["Country"].sum() == studies
+    assert list(shown["Year"].index) == sorted(shown["Year"].index)
