@@ -114,7 +114,7 @@ def _lay_out(root: Path, data: Path, stage: Path) -> None:
     stage.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(root / name, stage)
-    shutil.copytree(root / "book", stage / "book", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(root / "book", stage / "book", ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
     shutil.copytree(data, stage / "data")
 
 
@@ -224,7 +224,7 @@ def watch(root: str | Path, data: str | Path = "data", as_of: str = "", port: in
     try:
         _build_and_say(root, data, as_of)
         print(f"Serving http://127.0.0.1:{server.server_address[1]}/ (stop with Ctrl-C)", flush=True)
-        watched = [root / data, root / "book", root / "lib", root / "_config.yml", root / "_toc.yml"]
+        watched = [root / data, root / "book", root / "_config.yml", root / "_toc.yml", Path(__file__).parent]
         for changes in changes_of(*watched, raise_interrupt=False):
             names = ", ".join(sorted({Path(path).name for _, path in changes}))
             print(f"Changed: {names}", flush=True)

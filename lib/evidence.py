@@ -39,7 +39,7 @@ class Cell:
     estimate, ci_low, ci_high : float
         The pooled rate as the review prints it, as a proportion; NaN where it prints none.
     studies, patients : float
-        Number of studies and patients as printed for the cell.
+        Number of studies and patients as printed for the cell; NaN where none is printed.
     refs : list of int
         Reference numbers printed for the cell.
     refs_of_row : bool
@@ -71,14 +71,15 @@ class Cell:
 
     @property
     def public_studies(self) -> int:
-        """Number of studies of the original review with a public count."""
-        return self.public.study.nunique()
+        """Number of studies of the printed list with a public count."""
+        return self.public.study[self.public.listed].nunique()
 
     @property
     def public_patients(self) -> int:
-        """Number of participants behind the public counts; patches are counted by the patients they are on."""
-        patients = self.public.n.where(self.public.unit == "patients", self.public.completed)
-        return int(patients.fillna(self.public.n).sum())
+        """Number of participants behind them; patches are counted by the patients they are on."""
+        listed = self.public[self.public.listed]
+        patients = listed.n.where(listed.unit == "patients", listed.completed)
+        return int(patients.fillna(listed.n).sum())
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,15 @@ class Evidence:
         value = float(rows.value.iloc[0])
         return int(value) if value.is_integer() else value
 
+    def is_included(self, studies: pd.Series) -> pd.Series:
+        """Return for each study key whether the study is included, and not excluded or waiting."""
+        screened = self.screening
+        return ~studies.isin(screened.study[screened.decision != "included"])
+
     def included(self, edition: str) -> pd.DataFrame:
         """Return the rows of ``studies`` that are included, of one edition ("original" or "update")."""
-        screened = self.screening
-        excluded = screened.study[screened.decision != "included"]
         rows = self.studies
-        return rows[(rows.edition == edition) & ~rows.study.isin(excluded)]
+        return rows[(rows.edition == edition) & self.is_included(rows.study)]
 
     def study_counts(self, edition: str) -> dict[str, int]:
         """Count the included studies of one edition by what they are on.
@@ -213,7 +217,7 @@ class Evidence:
             stratum,
             *(printed[["estimate", "ci_low", "ci_high"]].astype(float) / 100),
             studies=float(row.studies),
-            patients=float(row.patients if row.patients == row.patients else printed.patients),
+            patients=float(row.patients),
             refs=refs,
             refs_of_row="results" not in claims.index,
             public=public.reset_index(drop=True),

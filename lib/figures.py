@@ -16,7 +16,7 @@ import io
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 import matplotlib as mpl
@@ -29,7 +29,7 @@ from lib.evidence import Cell
 from lib.pooling import Pooled, proportion_interval
 
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
-INK, GREY, FAINT = "#1a1a1a", "#6e6e6e", "#d9d9d9"
+INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
 REPORTED, PRINTED, NEW = "#0072b2", "#d55e00", "#008f68"
 
 WIDE, NARROW = 7.4, 3.4
@@ -174,7 +174,7 @@ def intervals(
     width = WIDE if wide else NARROW
     height = line * (len(rows) + 1) + margin
     figure = Figure(figsize=(width, height))
-    left, right = (0.44, 0.76) if wide else (0.575, 0.775)
+    left, right = (0.44, 0.725) if wide else (0.57, 0.74)
     axes = figure.add_axes((left, margin / height, right - left, 1 - margin / height))
     axes.set(xlim=(0, 100), ylim=(len(rows) - 0.4, -1.4), yticks=[], xticks=[0, 50, 100])
     if wide:
@@ -196,15 +196,21 @@ def intervals(
         axes.text(0.995, -1, "Weight", ha="right", weight="bold", **style)
     for y, row in enumerate(rows):
         _draw_row(axes, y, row, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
-    told = [f"{row.label}: {_span(row.estimate, row.low, row.high, 1)}" for row in rows if row.estimate == row.estimate]
-    figure.set_label(f"{alt} {'; '.join(told)}.".strip())
+    figure.set_label(" ".join([alt, *map(_told, rows)]).strip())
     return figure
+
+
+def _told(row: Row) -> str:
+    """What a row adds to the text alternative."""
+    if row.kind == "heading":
+        return f"{row.label}:"
+    return f"{row.label}: {_span(row.estimate, row.low, row.high, 1)};" if row.estimate == row.estimate else ""
 
 
 def _draw_row(
     axes, y: int, row: Row, style: dict, at_counts: float, at_text: float, has_weights: bool, digits: int
 ) -> None:
-    bold = "bold" if row.kind in ("heading", "printed", "pooled") else "normal"
+    bold = "bold" if row.kind == "heading" or (row.kind in ("printed", "pooled") and row.label[0] != " ") else "normal"
     ink = GREY if row.kind == "missing" else INK
     axes.text(0.0, y, row.label, ha="left", weight=bold, color=ink, **style)
     axes.text(at_counts, y, row.counts, ha="right", color=ink, **style)
@@ -280,9 +286,8 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
         rows.append(Row(_label(study, cell.missing, wide), "missing", counts=counts))
     printed = f"Printed, {cell.studies:g} studies"
-    rows.append(
-        Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, f"n = {cell.patients:g}", colour=PRINTED)
-    )
+    patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
+    rows.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
     if public is not None:
         rows.append(_pooled_row("Public counts", public, cell.public, REPORTED))
     if len(cell.new):
@@ -309,7 +314,8 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     Parameters
     ----------
     results : sequence of (label, cell, public, new)
-        The cells, each with the pooled results of its public and of its new counts; None: nothing to pool.
+        The cells, each with the pooled results of its public and of its new counts; None: nothing to pool. A
+        single count is drawn as a study.
     wide : bool
         Form.
 
@@ -321,10 +327,15 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     for label, cell, public, new in results:
         rows.append(Row(label, "heading"))
         studies = f"{cell.studies:g}"
-        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        for name, pooled, colour in (("Public counts", public, REPORTED), ("New counts", new, NEW)):
+        rows.append(Row("  Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
+        both = (("  Public counts", public, cell.public, REPORTED), ("  New counts", new, cell.new, NEW))
+        for name, pooled, counted, colour in both:
+            studies = f"{counted.study.nunique()}"
             if pooled is not None:
-                rows += result_rows([name], pooled, counts=[f"{pooled.k}"], colour=colour)
+                rows += result_rows([name], pooled, counts=[studies], colour=colour)
+            elif len(counted) == 1:
+                one = count_row(name, counted.events.iloc[0], counted.n.iloc[0], colour)
+                rows.append(replace(one, counts=studies))
     return intervals(rows, wide=wide, counts="Studies")
 
 
@@ -402,7 +413,7 @@ def bars(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
             counts = panels[title]
             tall = len(counts) * line
             top -= head
-            label = 0.21 if wide else 0.42
+            label = 0.22 if wide else 0.48
             axes = figure.add_axes(((i * share) + label, (top - tall) / height, share - label - 0.05, tall / height))
             top -= tall
             axes.barh(range(len(counts)), counts, height=0.66, color=REPORTED)
@@ -507,7 +518,9 @@ def _fill(text: str, chars: int) -> str:
     # A count stays on the line of what it counts.
     text = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
     text = re.sub(r" (\(\d+\))", "\N{NO-BREAK SPACE}\\1", text)
-    return "\n".join(textwrap.fill(part, chars, subsequent_indent="  ") for part in text.split("\n"))
+    return "\n".join(
+        textwrap.fill(part, chars, subsequent_indent="\N{NO-BREAK SPACE}" * 3) for part in text.split("\n")
+    )
 
 
 def _box(axes, x, y, width, height, text, colour) -> None:
@@ -547,13 +560,12 @@ def funnel(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
     for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
         axes.plot(studies.log_odds, studies.n, marker=marker, color=colour, linestyle="none", markersize=6, label=name)
         for study in studies.itertuples():
-            if wide:
-                axes.annotate(study.label, (study.log_odds, study.n), (6, 4), textcoords="offset points", color=GREY)
+            axes.annotate(study.label, (study.log_odds, study.n), (6, 4), textcoords="offset points", color=GREY)
             told.append(f"{study.label}: n {study.n:g}, log odds {study.log_odds:.2f}")
     axes.set_xlabel("Log odds of a response")
     axes.set_ylabel("Number assessed")
+    axes.margins(x=0.3, y=0.15)
     axes.set_ylim(0, None)
-    axes.margins(x=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     if any(len(studies) for studies in groups.values()):
         figure.legend(loc="upper left", ncols=2 if wide else 1, frameon=False, bbox_to_anchor=(0.06, 1.0))

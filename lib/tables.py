@@ -17,7 +17,7 @@ from pandas.io.formats.style import Styler
 
 from lib.evidence import Cell, Evidence
 from lib.figures import percent
-from lib.pooling import Pooled, pool_proportions
+from lib.pooling import Pooled, pool_proportions, proportion_interval
 
 NOTHING = "–"
 STRATUM_NAMES = {
@@ -59,18 +59,29 @@ def plain(text: str) -> str:
 
 def coverage(cell: Cell) -> str:
     """Return how much of a cell rests on public counts: ``3 of 19 studies, 56 of 520 participants``."""
-    return (
-        f"{cell.public_studies} of {cell.studies:g} studies, {cell.public_patients} of {cell.patients:g} participants"
-    )
+    patients = f" of {cell.patients:g} participants" if cell.patients == cell.patients else " participants"
+    text = f"{cell.public_studies} of {cell.studies:g} studies, {cell.public_patients}{patients}"
+    unlisted = cell.public.study[~cell.public.listed].nunique()
+    return f"{text}, and {count(unlisted, 'study', 'studies')} not on the printed list" if unlisted else text
+
+
+def cell_name(cell: Cell) -> str:
+    """Return the name of a cell: ``TCI monotherapy, children, ≥75%``."""
+    stratum = "" if cell.stratum == "total" else f", {STRATUM_NAMES[cell.stratum].lower()}"
+    return f"{REGIMEN_NAMES[cell.regimen]}{stratum}, {THRESHOLD_NAMES[cell.threshold]}"
 
 
 def forest_caption(cell: Cell) -> str:
     """Return the caption of a cell's forest plot: what it shows and how much of it is public."""
-    name = f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}, {THRESHOLD_NAMES[cell.threshold]}"
-    caption = f"{name} repigmentation. Counts of the original review are public for {coverage(cell)}."
-    pooled = pool_counts(pd.concat([cell.public, cell.new]))
-    if pooled is not None and pooled.dropped.any():
-        caption += f" Left out of the diamonds, being at 0% or 100%: {count(pooled.dropped.sum(), 'study', 'studies')}."
+    caption = f"{cell_name(cell)} repigmentation. Counts of the original review are public for {coverage(cell)}."
+    shown = pd.concat([cell.public, cell.new])
+    for rows, text in (
+        (shown[at_edge(shown)], "At 0% or 100%, and so in no diamond"),
+        (shown[shown.unit == "patches"], "Counted in patches, several to a patient perhaps"),
+        (shown[shown.confidence == "low"], "Read with low confidence"),
+    ):
+        if len(rows):
+            caption += f" {text}: {', '.join(dict.fromkeys(rows.label))}."
     if cell.refs_of_row:
         caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
     if not cell.public.listed.all():
@@ -79,7 +90,7 @@ def forest_caption(cell: Cell) -> str:
 
 
 def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
-    """Pool the counts of a cell's studies with `pooling.pool_proportions`; None where there is nothing to pool.
+    """Pool the counts of a cell's studies with `pooling.pool_proportions`; None where fewer than two can be.
 
     Parameters
     ----------
@@ -89,8 +100,13 @@ def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
         Options of `pooling.pool_proportions`. With its defaults a study at 0% or 100% cannot be pooled.
     """
     raw = options.get("transform", "raw") == "raw"
-    poolable = (rows.events > 0) & (rows.events < rows.n) if raw else rows.n > 0
-    return pool_proportions(rows.events, rows.n, **options) if poolable.any() else None
+    poolable = ~at_edge(rows) if raw else rows.n > 0
+    return pool_proportions(rows.events, rows.n, **options) if poolable.sum() > 1 else None
+
+
+def at_edge(rows: pd.DataFrame) -> pd.Series:
+    """Say of each count whether it is 0% or 100%, which the raw scale cannot weigh."""
+    return (rows.events == 0) | (rows.events == rows.n)
 
 
 # --- Tables -----------------------------------------------------------------------------------------------
@@ -108,16 +124,20 @@ class Table:
     numeric : sequence of str
         Columns set to the right.
     folded : bool
-        Whether the reader sees the caption only until he opens it.
+        Whether the reader sees the caption only until it is opened.
+    detail : str
+        Column set as a line of its own below each row, over the whole width; empty: none.
     """
 
-    def __init__(self, frame: pd.DataFrame, caption: str, note: str = "", numeric=(), folded: bool = False):
+    def __init__(
+        self, frame: pd.DataFrame, caption: str, note: str = "", numeric=(), folded: bool = False, detail: str = ""
+    ):
         self.frame, self.caption, self.note = frame, caption, note
-        self.numeric, self.folded = tuple(numeric), folded
+        self.numeric, self.folded, self.detail = tuple(numeric), folded, detail
 
     def _repr_html_(self) -> str:
         grouped = self.frame.index.name is not None
-        style = self.frame.reset_index(drop=True)
+        style = self.frame.drop(columns=self.detail or []).reset_index(drop=True)
         styler = Styler(style, cell_ids=False).format(_cell).format_index(escape="html", axis=1).hide(axis="index")
         styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
@@ -125,8 +145,9 @@ class Table:
         text = styler.set_td_classes(classes).set_uuid("").to_html()
         # Styler opens with a style element, empty here, and an id that every table would share.
         text = text[text.index("<table") :].replace(' id="T_"', "", 1)
-        if grouped:
-            text = _with_group_rows(text, list(self.frame.index), style.shape[1])
+        groups = list(self.frame.index) if grouped else []
+        details = list(self.frame[self.detail]) if self.detail else []
+        text = _with_wide_rows(text, groups, details, style.shape[1])
         note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
         text = f'<div class="review-table">{text}</div>{note}'
         if not self.folded:
@@ -158,17 +179,20 @@ _LINKS = (
 """Sources that can be followed: pattern, what goes before its first group, and the text shown (empty: the host)."""
 
 
-def _with_group_rows(text: str, groups: list[str], width: int) -> str:
-    """Put a heading row before the first row of each group."""
+def _with_wide_rows(text: str, groups: list[str], details: list[str], width: int) -> str:
+    """Put a heading row before the first row of each group, and the detail of each row below it."""
     head, body = text.split("<tbody>")
-    rows = body.split("<tr>")
-    out = [rows[0]]
-    for i, row in enumerate(rows[1:]):
-        if i == 0 or groups[i] != groups[i - 1]:
+    first, *rows = body.split("<tr>")
+    rows[-1:], end = [rows[-1].split("</tbody>")[0]] if rows else [], "</tbody>" + body.split("</tbody>")[1]
+    out = [head, "<tbody>", first if rows else first.split("</tbody>")[0]]
+    for i, row in enumerate(rows):
+        if groups and (i == 0 or groups[i] != groups[i - 1]):
             name = html.escape(str(groups[i]))
-            out.append(f'<tr class="group"><th colspan="{width}" scope="colgroup">{name}</th></tr>')
+            out.append(f'<tr class="group"><th colspan="{width}" scope="colgroup">{name}</th></tr>\n')
         out.append("<tr>" + row)
-    return head + "<tbody>" + "".join(out)
+        if details:
+            out.append(f'<tr class="detail"><td colspan="{width}">{_cell(details[i])}</td></tr>\n')
+    return "".join([*out, end])
 
 
 def _words(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
@@ -216,10 +240,11 @@ def studies(evidence: Evidence, edition: str) -> Table:
     note = (
         "SA single arm, WP within patient (the arms share their patients), PD parallel; DB double-blind, SB"
         " single-blind, OL open label; NSV nonsegmental, SV segmental; NBUVB narrowband UV-B, EL excimer light or"
-        " laser. A dash: not determined, or not seen. A question mark: not seen."
+        " laser. Below each study its arms, with the numbers enrolled/completed. A dash: not determined, or not seen. A"
+        " question mark: not seen."
     )
     title = "Studies of the original review" if edition == "original" else "Studies of the update"
-    return Table(pd.DataFrame(rows), title, note, numeric=["Months"])
+    return Table(pd.DataFrame(rows), title, note, numeric=["Months"], detail="Arms (enrolled/completed)")
 
 
 def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
@@ -228,7 +253,7 @@ def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
     arms = evidence.arms[(evidence.arms.role != "comparator") & evidence.arms.study.isin(studies.study)]
     design = _words(evidence, "design", studies.design).str.capitalize()
     design = design + studies.randomised.map({"yes": ", randomised"}).fillna("")
-    drugs = arms.drug + " " + arms.concentration.where(~arms.concentration.str.contains(";"), "in two strengths")
+    drugs = arms.drug + " " + arms.concentration.where(~arms.concentration.str.contains(";"), "mixed")
     return {
         "Country": _studies_by(studies, studies.country),
         "Year": _studies_by(studies, studies.year),
@@ -264,7 +289,7 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
             (
                 f"Full texts assessed for eligibility (n = {n.assessed})",
                 f"Full texts excluded (n = {reasons.n.sum()})\n"
-                + "\n".join(f"{r.label} ({r.n})" for r in reasons.itertuples()),
+                + "\n".join(f"• {r.label} ({r.n})" for r in reasons.itertuples()),
             ),
             (
                 f"Studies included (n = {n.included})\nMechanism ({kinds['mechanism']})\n"
@@ -283,7 +308,7 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
             (
                 f"Records met in stored abstracts (n = {len(records)})",
                 f"Excluded (n = {decided.get('excluded', 0)})\n"
-                + "\n".join(f"{text} ({excluded[kind]})" for kind, text in meaning.items() if kind in excluded),
+                + "\n".join(f"• {text} ({excluded[kind]})" for kind, text in meaning.items() if kind in excluded),
             ),
             (
                 f"Eligible or possibly so (n = {len(records) - decided.get('excluded', 0)})",
@@ -297,21 +322,28 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     """What a careful reader must know of the studies shown: concerns, and what their reports say of themselves."""
-    keys = dict.fromkeys(key for frame in studies_shown for key in frame.study)
-    labels = evidence.studies.drop_duplicates("study").set_index("study").label
-    concerns = evidence.concerns.assign(text=evidence.concerns.concern)
-    facts = evidence.report_facts[evidence.report_facts.note != ""]
-    facts = facts.assign(text=facts.field + ": " + facts.value + "; " + facts.note)
-    joined = pd.concat([concerns[["study", "text"]], facts[["study", "text"]]])
-    joined = joined[joined.study.isin(keys)]
-    joined = joined.sort_values("study", key=lambda s: s.map(list(keys).index), kind="stable")
-    frame = pd.DataFrame({"Study": joined.study.map(labels), "Remark": joined.text})
-    return Table(frame, f"What to know of these studies: {count(len(frame), 'remark')}", folded=True)
+    names = evidence.studies.drop_duplicates("study").set_index("study").label
+    rows = []
+    for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
+        concerns = evidence.concerns.concern[evidence.concerns.study == key]
+        rows += [(names[key], "Concern", text) for text in concerns]
+        facts = evidence.report_facts[evidence.report_facts.study == key]
+        said = [
+            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''} {fact.value}"
+            + (f" ({fact.note})" if fact.note else "")
+            for fact in facts.itertuples()
+        ]
+        rows += [(names[key], "Its own report", "; ".join(said))] if said else []
+    frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
+    named = re.compile(r"\b(" + "|".join(map(re.escape, names.index)) + r")\b")
+    frame["Remark"] = frame.Remark.map(lambda text: named.sub(lambda key: names[key[0]], text))
+    return Table(frame, f"What to know of these studies: {count(len(frame), 'remark')}", folded=True, detail="Remark")
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
     """Reported counts with how each was got and from where."""
     basis = _words(evidence, "basis", rows.basis)
+    pooled = {code: meaning.capitalize() for code, meaning in evidence.meaning("poolable").items()}
     frame = pd.DataFrame(
         {
             "Study": rows.label,
@@ -319,14 +351,17 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
             "Response": _words(evidence, "threshold", rows.threshold),
             "Site": [r.site_detail or _where(evidence, r) for r in rows.itertuples()],
             "Events/n": [f"{r.events:g}/{r.n:g} {r.unit}" for r in rows.itertuples()],
-            "How it was got": [
-                f"{how}, {r.confidence} confidence" + (f": {r.derivation}" if r.derivation else "")
+            "Source": rows.source,
+            "detail": [
+                f"{how.capitalize()}, {r.confidence} confidence"
+                + (f": {r.derivation}" if r.derivation else "")
+                + (f". {pooled[r.poolable]}: {r.why_not}" if r.poolable != "yes" else "")
                 for how, r in zip(basis, rows.itertuples(), strict=True)
             ],
-            "Source": rows.source,
         }
     )
-    return Table(frame, f"Reported counts and where they come from: {count(len(rows), 'count')}", folded=True)
+    caption = f"Reported counts and where they come from: {count(len(rows), 'count')}"
+    return Table(frame, caption, folded=True, detail="detail")
 
 
 def _where(evidence: Evidence, row) -> str:
@@ -336,26 +371,25 @@ def _where(evidence: Evidence, row) -> str:
 
 
 def heterogeneity(results: dict[str, Pooled | None]) -> Table:
-    """Pooled results with their heterogeneity, one row each; None: nothing to pool."""
+    """Pooled results with their heterogeneity, one row each; None: fewer than two arms to pool."""
     rows = []
     for name, result in results.items():
         if result is None:
-            rows.append({"Result": name, "Studies": 0})
+            rows.append({"Result": name, "Arms": "fewer than 2"})
             continue
-        several = result.k > 1
         rows.append(
             {
                 "Result": name,
-                "Studies": result.k,
-                "Rate, % (95% CI)": _plain(result.estimate, result.ci_low, result.ci_high),
-                "95% prediction interval": _plain(np.nan, result.pi_low, result.pi_high) if several else "",
-                "τ²": f"{result.tau2:.3f}" if several else "",
-                "I²": percent(result.i2) if several else "",
-                "Q (df), p": f"{result.q:.1f} ({result.q_df}), {p_value(result.q_p)}" if several else "",
+                "Arms": f"{result.k}",
+                "% (95% CI)": _plain(result.estimate, result.ci_low, result.ci_high),
+                "Prediction": _plain(np.nan, result.pi_low, result.pi_high),
+                "τ²": f"{result.tau2:.3f}",
+                "I²": percent(result.i2),
+                "Q (df), p": f"{result.q:.1f} ({result.q_df}), {p_value(result.q_p)}",
             }
         )
-    columns = ["Result", "Studies", "Rate, % (95% CI)", "95% prediction interval", "τ²", "I²", "Q (df), p"]
-    note = "τ² is on the scale of the analysis. With one study there is no heterogeneity to speak of."
+    columns = ["Result", "Arms", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
+    note = "Prediction: 95% prediction interval for another study. τ² is on the scale of the analysis."
     return Table(pd.DataFrame(rows, columns=columns), "Pooled results and heterogeneity", note, numeric=columns[1:])
 
 
@@ -379,27 +413,39 @@ def table3(evidence: Evidence) -> Table:
         rows.append(
             {
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
-                ("Printed", "% (95% CI)"): _plain(cell.estimate, cell.ci_low, cell.ci_high),
+                ("Printed", "% (95% CI)"): _plain(cell.estimate, cell.ci_low, cell.ci_high)
+                + ("‡" if off_centre(cell) else ""),
                 ("Printed", "Studies"): f"{cell.studies:g}",
-                ("Printed", "Patients"): f"{cell.patients:g}",
+                ("Printed", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
                 ("Public counts", "% (95% CI)"): _summary(cell.public),
-                ("Public counts", "Studies"): cell.public_studies,
+                ("Public counts", "Studies"): cell.public.study.nunique(),
                 ("New counts", "% (95% CI)"): _summary(cell.new),
                 ("New counts", "Studies"): cell.new.study.nunique(),
             }
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     note = (
         "Printed: as the review prints it; the numbers of studies and patients are those of the text where it gives"
         " them for the threshold, otherwise those of the row of Table 3. Public, new: reported counts, pooled by the"
-        " review's method; a study at 0% or 100% cannot be pooled by it. A dash: none."
+        " review's method, a single count with its score interval; a study at 0% or 100% cannot be pooled by it."
+        " A dash: none. ‡ The estimate is not in the middle of its interval, as it is by the review's method."
     )
     return Table(frame, "Response rates as printed, and what is public", note, frame.columns[1:])
+
+
+def off_centre(cell: Cell) -> bool:
+    """Say whether a printed estimate misses the middle of its interval by more than rounding can explain."""
+    # Three numbers rounded to a tenth of a percent: 0.05 + (0.05 + 0.05) / 2, and cut at 0% or 100% by nobody.
+    return abs((cell.ci_low + cell.ci_high) / 2 - cell.estimate) > 0.001 + 1e-9
 
 
 def _summary(rows: pd.DataFrame) -> str:
     if (pooled := pool_counts(rows)) is not None:
         return _plain(pooled.estimate, pooled.ci_low, pooled.ci_high)
+    if len(rows) == 1:
+        row = rows.iloc[0]
+        return _plain(row.events / row.n, *map(float, proportion_interval(row.events, row.n)))
     return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
 
 
@@ -412,11 +458,11 @@ def mechanism(evidence: Evidence) -> Table:
             "Study": rows.label,
             "Setting": rows.setting,
             "Drug": rows.drug.str.replace(";", ", "),
-            "Finding": rows.finding,
             "In short": rows.conclusion,
+            "Finding": rows.finding,
         }
     ).set_index("action")
-    return Table(frame, "Mechanisms of action")
+    return Table(frame, "Mechanisms of action", detail="Finding")
 
 
 def maintenance(evidence: Evidence) -> Table:
@@ -437,7 +483,8 @@ def maintenance(evidence: Evidence) -> Table:
             "Remark": rows.note,
         }
     )
-    return Table(frame, "Any loss of pigment over 6 months", numeric=["Lost pigment/n", "Share"])
+    months = " or ".join(f"{month:g}" for month in rows.months.unique())
+    return Table(frame, f"Any loss of pigment over {months} months", numeric=["Share"], detail="Remark")
 
 
 def adverse_events(evidence: Evidence) -> Table:
@@ -448,7 +495,8 @@ def adverse_events(evidence: Evidence) -> Table:
     frame = pd.DataFrame(
         {
             "role": _words(evidence, "ae_role", rows.role),
-            "Study": labels(evidence, rows.study),
+            "Study": labels(evidence, rows.study)
+            + evidence.is_included(rows.study).map({True: "", False: " (not included)"}),
             "Arm": rows.arm,
             "Event": rows.event,
             "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
@@ -459,17 +507,9 @@ def adverse_events(evidence: Evidence) -> Table:
 
 
 def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
-    """Name studies: by their label, or by first author and year of their reference, or by their key."""
-    labels = evidence.studies.drop_duplicates("study").set_index("study").label
-    return keys.map(lambda key: labels.get(key) or _reference_label(evidence, key))
-
-
-def _reference_label(evidence: Evidence, key: str) -> str:
-    entry = evidence.references.entries.get(key)
-    if entry is None or not entry.persons.get("author"):
-        return key
-    author = str(entry.persons["author"][0]).strip("{}").split(",")[0]
-    return f"{author} {entry.fields.get('year', '')}".strip()
+    """Name studies and records as tables print them."""
+    named = pd.concat([evidence.screening, evidence.studies]).drop_duplicates("study", keep="last")
+    return keys.map(named.set_index("study").label)
 
 
 def screening(evidence: Evidence, decision: str) -> Table:
@@ -477,10 +517,11 @@ def screening(evidence: Evidence, decision: str) -> Table:
     rows = evidence.screening[evidence.screening.decision == decision]
     frame = pd.DataFrame(
         {
-            "Record": labels(evidence, rows.study),
+            "Record": rows.label,
             "Published": rows.published,
             "Regimen": _words(evidence, "role", rows.regimen),
             "Enrolled": rows.enrolled,
+            "Source": [f"doi:{r.doi}" if r.doi else f"pmid:{r.pmid}" if r.pmid else "" for r in rows.itertuples()],
             "Why": rows.reason,
         }
     )
@@ -491,7 +532,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
         frame["kind"] = _words(evidence, "exclusion", frame.kind)
         frame = frame.set_index("kind")
     title = evidence.meaning("decision")[decision].capitalize()
-    return Table(frame, f"{title}: {count(len(rows), 'record')}", numeric=["Enrolled"])
+    return Table(frame, f"{title}: {count(len(rows), 'record')}", numeric=["Enrolled"], detail="Why")
 
 
 def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table:
@@ -512,7 +553,7 @@ def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table
         }
     )
     caption = f"Printed, but without a usable count: {count(len(rows), 'result')}"
-    return Table(frame, caption, numeric=["n"], folded=True)
+    return Table(frame, caption, numeric=["n"], folded=True, detail="What is printed")
 
 
 def later_reviews(evidence: Evidence) -> Table:
@@ -520,11 +561,16 @@ def later_reviews(evidence: Evidence) -> Table:
     rows = evidence.later_reviews
     frame = pd.DataFrame(
         {
-            "Review": rows.review,
+            "Review": rows.label,
             "Comparison": rows.comparison,
             "Outcome": rows.outcome,
             "Measure": _words(evidence, "measure", rows.measure),
-            "Estimate (95% CI)": [f"{r.estimate:.2f} ({r.ci_low:.2f} to {r.ci_high:.2f})" for r in rows.itertuples()],
+            "Estimate (95% CI)": [
+                f"{_plain(r.estimate, r.ci_low, r.ci_high)}%".replace(" (", "% (").replace(")%", ")")
+                if r.measure == "rate"
+                else f"{r.estimate:.2f} ({r.ci_low:.2f}–{r.ci_high:.2f})"
+                for r in rows.itertuples()
+            ],
             "Studies": rows.studies,
             "Source": rows.source,
         }
@@ -554,7 +600,7 @@ def dictionary(evidence: Evidence, table: str) -> Table:
     )
     meaning = evidence.meaning("table")[table]
     note = "* part of the key: no two rows have the same." if (rows.key == "yes").any() else ""
-    return Table(frame, f"{table}.csv: {meaning}", note)
+    return Table(frame, f"{table}.csv: {meaning}", note, detail="Meaning")
 
 
 def codes(evidence: Evidence, code_list: str) -> Table:
