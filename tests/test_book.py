@@ -123,8 +123,10 @@ def test_table_3_shows_every_cell(book):
     assert len(rows) == 24
     for row, cell in zip(rows, ev.cells(), strict=True):
         assert row[1].startswith(percent(cell.estimate, 1, ""))
-        assert row[2:4] == [f"{cell.studies:g}", f"{cell.patients:g}"]
-        assert row[5] == str(cell.public_studies)
+        patients = f"{cell.patients:g}" if cell.patients == cell.patients else tables.NOTHING
+        assert row[2:4] == [f"{cell.studies:g}", patients]
+        assert row[5] == str(cell.public.study.nunique())
+        assert row[1].endswith("‡") == tables.off_centre(cell)
 
 
 def test_links_and_images_lead_somewhere(book):

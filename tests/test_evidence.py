@@ -115,6 +115,14 @@ def test_cells_hold_only_what_may_be_pooled(ev):
 def test_a_study_outside_its_printed_list_is_marked(ev):
     public = ev.cell("monotherapy", "ge50", "children").public
     assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
+    children = ev.cell("monotherapy", "ge50", "children")
+    assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the printed list"
+
+
+def test_a_number_that_is_not_printed_is_not_taken_from_elsewhere(ev):
+    children = ev.cell("monotherapy", "ge75", "children")
+    assert children.patients != children.patients
+    assert coverage(children) == "1 of 5 studies, 22 participants"
 
 
 def test_results_by_site_stay_out_of_the_total(ev):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from conftest import ROOT
 from lib import figures, tables
@@ -143,7 +144,29 @@ def test_what_cannot_be_pooled_is_not_pooled():
     assert tables.pool_counts(none) is None
     assert tables.pool_counts(none[:0]) is None
     assert tables.pool_counts(none, transform="logit").k == 2
+    one = pd.DataFrame({"events": [27], "n": [30]})
+    assert tables.pool_counts(one) is None
+    assert tables._summary(one) == "90.0 (74.4–96.5)"
     assert "not pooled" in tables._summary(none)
+
+
+def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
+    marked = {(c.regimen, c.stratum, c.threshold) for c in ev.cells() if tables.off_centre(c)}
+    assert ("monotherapy", "face_neck", "ge25") in marked
+    assert ("monotherapy", "total", "ge75") not in marked
+    assert len(marked) < 5
+
+
+def test_a_detail_is_set_below_its_row():
+    frame = pd.DataFrame({"a": [1, 2], "why": ["x<y", ""]}, index=pd.Index(["g", "h"], name="group"))
+    text = tables.Table(frame, "c", detail="why")._repr_html_()
+    rows = [row.get_text(strip=True) for row in BeautifulSoup(text, "html.parser").select("tbody tr")]
+    assert rows == ["g", "1", "x<y", "h", "2", tables.NOTHING]
+
+
+def test_an_empty_table_is_a_table():
+    text = tables.Table(pd.DataFrame({"a": [], "why": []}), "c", detail="why")._repr_html_()
+    assert len(BeautifulSoup(text, "html.parser").select("table.review thead th")) == 1
 
 
 def test_characteristics_count_each_study(ev):
