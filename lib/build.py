@@ -153,14 +153,15 @@ def _execute(source: Path, target: Path, as_of: str) -> None:
             extra_arguments=["--IPKernelApp.log_level=50"],
         )
     except PapermillExecutionError as error:
-        place = f"chapter {name}, cell {error.cell_index + 1}"
-        raise BuildError(f"{place}: {error.ename}: {error.evalue}") from None
+        number = _number_in_source(source, error.cell_index)
+        raise BuildError(f"chapter {name}, cell {number}: {error.ename}: {error.evalue}") from None
     except Exception as error:
         raise BuildError(f"chapter {name}: {type(error).__name__}: {error}") from None
     notebook = nbformat.read(target, as_version=4)
-    for number, cell in enumerate(notebook.cells, start=1):
+    for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
+                number = _number_in_source(source, index)
                 raise BuildError(f"chapter {name}, cell {number} wrote a warning: {output.text.strip()}")
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("remove-cell")
@@ -169,6 +170,13 @@ def _execute(source: Path, target: Path, as_of: str) -> None:
             cell.metadata.pop(key, None)
     notebook.metadata.pop("papermill", None)
     nbformat.write(notebook, target)
+
+
+def _number_in_source(source: Path, index: int) -> int:
+    """Number of a cell as a person counts them in the source, which lacks the cell that papermill puts in."""
+    cells = nbformat.read(source, as_version=4).cells
+    after = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), len(cells))
+    return index + 1 - (index > after)
 
 
 def _render(stage: Path, out: Path) -> Path:

@@ -222,6 +222,8 @@ def studies(evidence: Evidence, edition: str) -> Table:
     rows = []
     for study in chosen.itertuples():
         arms = evidence.arms[(evidence.arms.study == study.study) & (evidence.arms.part == study.part)]
+        # An arm of "one drug or the other" holds counts of several arms together and is none of its own.
+        arms = arms[~arms.drug.str.contains(" or ")]
         design = [study.design, study.blinding, "RCT" if study.randomised == "yes" else ""]
         rows.append(
             {
