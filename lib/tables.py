@@ -188,10 +188,10 @@ def _with_wide_rows(text: str, groups: list[str], details: list[str], width: int
     for i, row in enumerate(rows):
         if groups and (i == 0 or groups[i] != groups[i - 1]):
             name = html.escape(str(groups[i]))
-            out.append(f'<tr class="group"><th colspan="{width}" scope="colgroup">{name}</th></tr>\n')
+            out.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
         out.append("<tr>" + row)
         if details:
-            out.append(f'<tr class="detail"><td colspan="{width}">{_cell(details[i])}</td></tr>\n')
+            out.append(f'<tr class="detail"><td colspan="{width}"><div>{_cell(details[i])}</div></td></tr>\n')
     return "".join([*out, end])
 
 
@@ -500,12 +500,12 @@ def adverse_events(evidence: Evidence) -> Table:
             "Study": labels(evidence, rows.study)
             + evidence.is_included(rows.study).map({True: "", False: " (not included)"}),
             "Arm": rows.arm,
-            "Event": rows.event,
             "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
             "Source": rows.source,
+            "Event": rows.event.str.capitalize(),
         }
     ).set_index("role")
-    return Table(frame, "Adverse events reported with a count", numeric=["Events/n"])
+    return Table(frame, "Adverse events reported with a count", numeric=["Events/n"], detail="Event")
 
 
 def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
@@ -593,16 +593,15 @@ def dictionary(evidence: Evidence, table: str) -> Table:
     frame = pd.DataFrame(
         {
             "Column": rows.column + rows.key.map({"yes": " *", "": ""}),
-            "Meaning": rows.meaning,
-            "Unit": rows.unit,
             "Required": rows.required,
-            "Allowed": [allowed(row) for row in rows.itertuples()],
+            "Unit": rows.unit,
             "Found in": rows.refers_to,
+            "detail": [f"{row.meaning}. Allowed: {allowed(row)}." for row in rows.itertuples()],
         }
     )
     meaning = evidence.meaning("table")[table]
     note = "* part of the key: no two rows have the same." if (rows.key == "yes").any() else ""
-    return Table(frame, f"{table}.csv: {meaning}", note, detail="Meaning")
+    return Table(frame, f"{table}.csv: {meaning}", note, detail="detail")
 
 
 def codes(evidence: Evidence, code_list: str) -> Table:

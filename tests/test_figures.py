@@ -121,7 +121,7 @@ def test_only_sources_become_links():
 def test_group_rows_head_their_rows():
     frame = pd.DataFrame({"a": [1, 2, 3]}, index=pd.Index(["x", "x", "y"], name="group"))
     text = tables.Table(frame, "c")._repr_html_()
-    assert re.findall(r'scope="colgroup">(\w)<|>(\d)</td>', text) == [
+    assert re.findall(r'scope="colgroup"><div>(\w)<|>(\d)</td>', text) == [
         ("x", ""),
         ("", "1"),
         ("", "2"),
