@@ -1,6 +1,6 @@
 """The book's tables and the figures in its sentences, from evidence and results.
 
-Knows how numbers are written in prose (`rate`, `number_word`, `date_text`) and what each of the book's tables shows.
+Knows how numbers are written in prose (`rate`, `coverage`, `count`, `date_text`) and what each of the book's tables shows.
 Text from the data is escaped here, once, for every table. Computes no statistics beyond calling `pooling`.
 """
 
@@ -34,12 +34,12 @@ THRESHOLD_NAMES = {"ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
 # --- Numbers in sentences ---------------------------------------------------------------------------------
 
 
-def rate(result: Cell | Pooled, digits: int = 1) -> str:
+def rate(result: Cell | Pooled) -> str:
     """Return a pooled rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
-    estimate = percent(result.estimate, digits)
+    estimate = percent(result.estimate, 1)
     if result.ci_low != result.ci_low:
         return estimate
-    return f"{estimate} (95% CI {percent(result.ci_low, digits)} to {percent(result.ci_high, digits)})"
+    return f"{estimate} (95% CI {percent(result.ci_low, 1)} to {percent(result.ci_high, 1)})"
 
 
 def count(n: float, noun: str, plural: str = "") -> str:
