@@ -1,7 +1,8 @@
 """The book's tables and the figures in its sentences, from evidence and results.
 
-Knows how numbers are written in prose (`rate`, `coverage`, `count`, `date_text`) and what each of the book's tables shows.
-Text from the data is escaped here, once, for every table. Computes no statistics beyond calling `pooling`.
+Knows how numbers are written in prose (`rate`, `coverage`, `count`, `date_text`) and what each of the book's
+tables shows. Text from the data is escaped here, once, for every table. Computes no statistics beyond calling
+`pooling`.
 """
 
 from __future__ import annotations
