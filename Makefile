@@ -13,7 +13,7 @@ check: $(READY) ## list every fault in data/
 	$(BIN)/python -m lib check $(if $(DATA),--data $(DATA))
 
 watch: $(READY) ## build and serve the book, and build again on every change
-	$(BIN)/python -m lib watch
+	$(BIN)/python -m lib watch $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DATA),--data $(DATA))
 
 lab: $(READY) ## open the chapters in JupyterLab
 	cd book && ../$(BIN)/jupyter lab

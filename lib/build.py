@@ -19,6 +19,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import nbformat
@@ -47,7 +48,7 @@ def chapters(root: Path) -> list[str]:
     """
     try:
         toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BuildError(f"_toc.yml cannot be read: {error}") from None
 
     def pages(node) -> Iterator[str]:
@@ -62,6 +63,8 @@ def chapters(root: Path) -> list[str]:
                 yield from pages(item)
 
     found = list(pages(toc))
+    if not found:
+        raise BuildError("_toc.yml names no page")
     for page in found:
         if not any((root / f"{page}{ending}").is_file() for ending in (".ipynb", ".md")):
             raise BuildError(f"_toc.yml names {page}, but there is no {page}.ipynb or {page}.md")
@@ -119,7 +122,7 @@ def _lay_out(root: Path, data: Path, stage: Path) -> None:
 
 
 def _execute_all(root: Path, stage: Path, pages: list[str], as_of: str) -> None:
-    workers = min(len(pages), os.cpu_count() or 1)
+    workers = max(1, min(len(pages), os.cpu_count() or 1))
     failures = {}
     # Each worker is a process of its own: papermill changes the working folder of the process it runs in.
     with (
@@ -127,12 +130,18 @@ def _execute_all(root: Path, stage: Path, pages: list[str], as_of: str) -> None:
         tqdm(total=len(pages), desc="Chapters", unit="chapter", disable=None) as progress,
     ):
         running = {pool.submit(_execute, root / f"{p}.ipynb", stage / f"{p}.ipynb", as_of): p for p in pages}
-        for done in as_completed(running):
-            try:
-                done.result()
-            except BuildError as error:
-                failures[running[done]] = str(error)
-            progress.update()
+        try:
+            for done in as_completed(running):
+                try:
+                    done.result()
+                except BuildError as error:
+                    failures[running[done]] = str(error)
+                except BrokenProcessPool:
+                    failures[running[done]] = f"chapter {Path(running[done]).stem}: its process was killed"
+                progress.update()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if failures:
         raise BuildError("\n".join(failures[page] for page in pages if page in failures))
 
@@ -219,21 +228,30 @@ def watch(root: str | Path, data: str | Path = "data", as_of: str = "", port: in
 
     Raises
     ------
-    OSError
-        If the port is in use.
+    BuildError
+        If the port cannot be had.
     """
     from watchfiles import watch as changes_of
 
     root = Path(root).resolve()
     site = root / "_build" / "html"
     handler = functools.partial(_QuietHandler, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except (OSError, OverflowError) as error:
+        raise BuildError(f"port {port} cannot be had ({error}): choose another with --port") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         _build_and_say(root, data, as_of)
         print(f"Serving http://127.0.0.1:{server.server_address[1]}/ (stop with Ctrl-C)", flush=True)
-        watched = [root / data, root / "book", root / "_config.yml", root / "_toc.yml", Path(__file__).parent]
-        for changes in changes_of(*watched, raise_interrupt=False):
+        sources = (root / data, root / "book", root / "_config.yml", root / "_toc.yml", Path(__file__).parent)
+
+        def is_source(change, path: str) -> bool:
+            return any(Path(path).is_relative_to(source) for source in sources) and "__pycache__" not in path
+
+        # The folders, and not the files in them: an editor that saves by renaming puts a new file in place.
+        folders = {root, root / data, Path(__file__).parent}
+        for changes in changes_of(*folders, watch_filter=is_source, raise_interrupt=False):
             names = ", ".join(sorted({Path(path).name for _, path in changes}))
             print(f"Changed: {names}", flush=True)
             # A process of its own sees the library as it is now.

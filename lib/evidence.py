@@ -50,7 +50,8 @@ class Cell:
         events, unit, basis, confidence, design, randomised, listed, and all else that is known of both.
         ``listed`` says whether the study is among ``refs``.
     missing : DataFrame
-        Arms of the studies in ``refs`` that have no public count, with n (participants who completed).
+        Arms of the studies in ``refs`` that have no public count to pool, with n (participants who completed)
+        and ``reported`` (whether there is a public count that must not be pooled).
     new : DataFrame
         Studies of the update with a reported count, columns as in ``public``.
     """
@@ -79,7 +80,7 @@ class Cell:
         """Number of participants behind them; patches are counted by the patients they are on."""
         listed = self.public[self.public.listed]
         patients = listed.n.where(listed.unit == "patients", listed.completed)
-        return int(patients.fillna(listed.n).sum())
+        return int(patients.sum())
 
 
 @dataclass(frozen=True)
@@ -201,16 +202,18 @@ class Evidence:
 
         rows = self.counts()
         rows = rows[(rows.role == regimen) & (rows.threshold == threshold) & (rows.site == site)]
-        rows = rows[(rows.subtype == "") & rows.poolable.isin(["yes"] if site == "all" else ["yes", "subgroup"])]
         if population != "all":
             rows = rows[rows.population == population]
-        rows = rows.assign(listed=rows.review_ref.isin(refs))
+        reported = set(rows.study)
+        rows = rows[(rows.subtype == "") & rows.poolable.isin(["yes"] if site == "all" else ["yes", "subgroup"])]
+        rows = rows[self.is_included(rows.study)].assign(listed=lambda kept: kept.review_ref.isin(refs))
         public = rows[rows.edition == "original"]
 
         arms = self.arms[self.arms.role == regimen].merge(
             self.studies.drop(columns=["source", "note"]), on=["study", "part"]
         )
-        missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)].assign(n=lambda a: a.completed)
+        missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)]
+        missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported))
         return Cell(
             regimen,
             threshold,
@@ -273,6 +276,8 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
             as_of = dt.date.fromisoformat(as_of)
         except ValueError:
             raise DataError([Fault("as_of", None, "", as_of, "is not a date of the form YYYY-MM-DD")]) from None
+    if as_of > dt.date.today():
+        raise DataError([Fault("as_of", None, "", str(as_of), "lies in the future")])
     if as_of < first:
         rule = f"there is no edition before the original search ({first})"
         raise DataError([Fault("as_of", None, "", str(as_of), rule)])

@@ -15,6 +15,7 @@ import html
 import io
 import re
 import textwrap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
@@ -94,7 +95,9 @@ def show(draw, *args, caption: str = "", **kwargs) -> Picture:
     Picture
         Shown by a notebook and the book; the same input gives the same bytes.
     """
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Letters that the font here lacks are drawn by the reader's: the text stays text in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         wide, narrow = draw(*args, wide=True, **kwargs), draw(*args, wide=False, **kwargs)
         return Picture(_svg(wide), _svg(narrow), wide.get_label(), caption)
 
@@ -138,6 +141,8 @@ class Row:
         Share in the pooled estimate; NaN: not shown.
     colour : str
         Colour of the mark.
+    why : str
+        What stands in place of the estimate of a row of kind "missing".
     """
 
     label: str
@@ -148,6 +153,7 @@ class Row:
     counts: str = ""
     weight: float = np.nan
     colour: str = REPORTED
+    why: str = ""
 
 
 def intervals(
@@ -215,7 +221,7 @@ def _draw_row(
     axes.text(0.0, y, row.label, ha="left", weight=bold, color=ink, **style)
     axes.text(at_counts, y, row.counts, ha="right", color=ink, **style)
     if row.kind == "missing":
-        axes.text(at_text, y, "not public", ha="right", color=GREY, style="italic", **style)
+        axes.text(at_text, y, row.why, ha="right", color=GREY, style="italic", **style)
     if not row.estimate == row.estimate:
         return
     axes.text(at_text, y, _span(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
@@ -251,9 +257,12 @@ def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide:
 
 
 def _label(study: pd.Series, studies: pd.DataFrame, wide: bool) -> str:
-    if (studies.study == study.study).sum() == 1:
-        return study.label
-    return f"{study.label}, {study.drug if wide else _SHORT.get(study.drug, study.drug)}"
+    label = study.label
+    if (studies.study == study.study).sum() > 1:
+        label += f", {study.drug if wide else _SHORT.get(study.drug, study.drug)}"
+    # The column holds about this many letters beside the counts.
+    room = 40 if wide else 22
+    return label if len(label) <= room else label[: room - 1] + "…"
 
 
 def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool) -> Figure:
@@ -284,7 +293,8 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
     sized = cell.stratum == "total"
     for _, study in cell.missing.iterrows():
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
-        rows.append(Row(_label(study, cell.missing, wide), "missing", counts=counts))
+        why = "not pooled" if study.reported else "not public"
+        rows.append(Row(_label(study, cell.missing, wide), "missing", counts=counts, why=why))
     printed = f"Printed, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
     rows.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
@@ -314,8 +324,8 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     Parameters
     ----------
     results : sequence of (label, cell, public, new)
-        The cells, each with the pooled results of its public and of its new counts; None: nothing to pool. A
-        single count is drawn as a study.
+        The cells, each with the pooled results of its public and of its new counts; None: not pooled, and
+        each count is drawn as a study.
     wide : bool
         Form.
 
@@ -333,9 +343,9 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
             studies = f"{counted.study.nunique()}"
             if pooled is not None:
                 rows += result_rows([name], pooled, counts=[studies], colour=colour)
-            elif len(counted) == 1:
-                one = count_row(name, counted.events.iloc[0], counted.n.iloc[0], colour)
-                rows.append(replace(one, counts=studies))
+            else:
+                each = (count_row(name, study.events, study.n, colour) for study in counted.itertuples())
+                rows += [replace(row, counts=studies if len(counted) == 1 else "1") for row in each]
     return intervals(rows, wide=wide, counts="Studies")
 
 

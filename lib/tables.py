@@ -325,7 +325,8 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     """What a careful reader must know of the studies shown: concerns, and what their reports say of themselves."""
-    names = evidence.studies.drop_duplicates("study").set_index("study").label
+    keys = pd.concat([evidence.studies.study, evidence.screening.study]).drop_duplicates()
+    names = labels(evidence, keys).set_axis(keys)
     rows = []
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
         concerns = evidence.concerns.concern[evidence.concerns.study == key]
@@ -439,7 +440,10 @@ def table3(evidence: Evidence) -> Table:
 
 def off_centre(cell: Cell) -> bool:
     """Say whether a printed estimate misses the middle of its interval by more than rounding can explain."""
-    # Three numbers rounded to a tenth of a percent: 0.05 + (0.05 + 0.05) / 2, and cut at 0% or 100% by nobody.
+    if cell.ci_low <= 0 or cell.ci_high >= 1:
+        # Cut at 0% or 100%, an interval has lost its middle.
+        return False
+    # Three numbers rounded to a tenth of a percent: 0.05 + (0.05 + 0.05) / 2.
     return abs((cell.ci_low + cell.ci_high) / 2 - cell.estimate) > 0.001 + 1e-9
 
 
@@ -569,7 +573,7 @@ def later_reviews(evidence: Evidence) -> Table:
             "Outcome": rows.outcome,
             "Measure": _words(evidence, "measure", rows.measure),
             "Estimate (95% CI)": [
-                f"{_plain(r.estimate, r.ci_low, r.ci_high)}%".replace(" (", "% (").replace(")%", ")")
+                f"{100 * r.estimate:.0f}% ({100 * r.ci_low:.0f}–{100 * r.ci_high:.0f}%)"
                 if r.measure == "rate"
                 else f"{r.estimate:.2f} ({r.ci_low:.2f}–{r.ci_high:.2f})"
                 for r in rows.itertuples()

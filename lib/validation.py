@@ -82,7 +82,7 @@ def _decode(path: Path) -> str | Fault:
         return Fault(path.name, None, "", "", "the file is not there")
     except OSError as error:
         return Fault(path.name, None, "", "", f"the file cannot be read: {error.strerror}")
-    if not raw.strip():
+    if not raw.strip(b"\xef\xbb\xbf \t\r\n"):
         return Fault(path.name, None, "", "", "the file is empty")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Fault(path.name, None, "", "UTF-16", "is not allowed: save the file as CSV UTF-8")
@@ -120,25 +120,36 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
     text = _decode(path)
     if isinstance(text, Fault):
         return nothing, [text]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        records = [
-            [cell.strip() for cell in record] for record in csv.reader(io.StringIO(text, newline=""), strict=True)
-        ]
+        records = [[cell.strip() for cell in record] for record in reader]
     except csv.Error as error:
-        return nothing, [Fault(path.name, None, "", "", f"is not a well-formed CSV file: {error}")]
-    header = records[0]
+        rule = f"the file is not well-formed CSV from this line on: {error}"
+        return nothing, [Fault(path.name, reader.line_num, "", "", rule)]
+    start = next((i for i, record in enumerate(records) if any(record)), 0)
+    header = records[start]
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) < len(columns) and separator in "".join(header):
             return nothing, [
                 Fault(path.name, 1, "", "", f"values are separated by {name}: save with commas between them")
             ]
-    width = max((i + 1 for record in records for i, cell in enumerate(record) if cell), default=0)
-    header = (header + [""] * width)[:width]
+    width = max((i + 1 for i, cell in enumerate(header) if cell), default=0)
+    too_long = [
+        Fault(path.name, row, "", cell, f"stands behind the last of the {width} columns: is a comma not in quotes?")
+        for row, record in enumerate(records[start + 1 :], start=start + 2)
+        for cell in record[width:]
+        if cell
+    ]
+    if too_long:
+        return nothing, too_long
+    header = header[:width]
     faults = list(_header_faults(path.name, header, columns))
     if faults:
         return nothing, faults
     rows = {
-        number: (record + [""] * width)[:width] for number, record in enumerate(records[1:], start=2) if any(record)
+        number: (record + [""] * width)[:width]
+        for number, record in enumerate(records[start + 1 :], start=start + 2)
+        if any(record)
     }
     if not rows:
         return nothing, [Fault(path.name, None, "", "", "the file has a header but no rows")]
@@ -205,7 +216,7 @@ def period_end(text: str) -> dt.date:
     ValueError
         If the text has another form or is no day of the calendar.
     """
-    if not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", text):
+    if not re.fullmatch(r"[1-9][0-9]{3}(-[0-9]{2}(-[0-9]{2})?)?", text):
         raise ValueError(f"{text!r} is not a date of the form YYYY, YYYY-MM or YYYY-MM-DD")
     year, month, day = ([int(p) for p in text.split("-")] + [None, None])[:3]
     if day is not None:
@@ -219,7 +230,8 @@ def _is_past_date(text: str) -> bool:
         period_end(text)
     except ValueError:
         return False
-    return text <= dt.date.today().isoformat()[: len(text)]
+    # Somewhere it is tomorrow already.
+    return text <= (dt.date.today() + dt.timedelta(days=1)).isoformat()[: len(text)]
 
 
 def reference_numbers(text: str) -> list[int]:
@@ -232,7 +244,7 @@ def reference_numbers(text: str) -> list[int]:
     """
     numbers = []
     for item in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", item)
+        match = re.fullmatch(r"\s*([0-9]+)(?:-([0-9]+))?\s*", item)
         if not match or (match[2] and int(match[2]) <= int(match[1])):
             raise ValueError(f"{text!r} is not a list of reference numbers and ranges")
         numbers.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
@@ -246,8 +258,8 @@ def _is_refs(text: str) -> bool:
         return False
 
 
-_is_doi = _matches(r"10\.\d{4,9}/[^\s\"<>]+")
-_is_pmid = _matches(r"[1-9]\d{0,7}")
+_is_doi = _matches(r"10\.[0-9]{4,9}/[^\s\"<>]+")
+_is_pmid = _matches(r"[1-9][0-9]{0,7}")
 
 
 def _is_source(text: str) -> bool:
@@ -259,15 +271,19 @@ def _is_source(text: str) -> bool:
 _FORMS = {
     "key": (_matches(r"[a-z0-9_]+"), "lower-case letters, digits and underscores"),
     "text": (lambda text: "\x00" not in text, "text"),
-    "count": (_matches(r"\d{1,9}"), "a whole number, 0 or more, in digits only"),
-    "number": (_matches(r"-?\d+(\.\d+)?"), "a number with a decimal point"),
+    "count": (_matches(r"[0-9]{1,9}"), "a whole number, 0 or more, in digits only"),
+    "number": (_matches(r"-?[0-9]+(\.[0-9]+)?"), "a number with a decimal point"),
     "percent": (
-        lambda text: bool(re.fullmatch(r"\d+(\.\d+)?", text)) and float(text) <= 100,
+        lambda text: bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", text)) and float(text) <= 100,
         "a number from 0 to 100",
     ),
     "year": (
-        lambda text: bool(re.fullmatch(r"\d{4}", text)) and 1900 <= int(text) <= dt.date.today().year,
+        lambda text: bool(re.fullmatch(r"[0-9]{4}", text)) and 1900 <= int(text) <= dt.date.today().year,
         "a year from 1900 to this one",
+    ),
+    "day": (
+        lambda text: len(text) == 10 and _is_past_date(text),
+        "a day of the calendar as YYYY-MM-DD, not in the future",
     ),
     "date": (_is_past_date, "a day of the calendar as YYYY, YYYY-MM or YYYY-MM-DD, not in the future"),
     "refs": (_is_refs, "reference numbers and ranges, such as 7, 8, 22-43"),
@@ -275,6 +291,21 @@ _FORMS = {
     "doi": (_is_doi, "a DOI such as 10.1001/jamadermatol.2019.0696, without a prefix"),
     "pmid": (_is_pmid, "a PubMed number of 1 to 8 digits"),
 }
+
+
+def _dictionary_faults(dictionary: pd.DataFrame) -> Iterator[Fault]:
+    """Faults by which the dictionary could not be read as rules."""
+    known = {(row.table, row.column) for row in dictionary.itertuples()} | {
+        ("references", column) for column in ("key", "doi", "pmid")
+    }
+    for row in dictionary.itertuples():
+        if row.type not in {*_FORMS, "code", "codes"}:
+            rule = f"must be one of: {', '.join([*_FORMS, 'code', 'codes'])}"
+            yield Fault("dictionary.csv", row.Index, "type", row.type, rule)
+        for target in filter(None, map(str.strip, row.refers_to.split("|"))):
+            table, _, columns = target.partition(".")
+            if any((table, column) not in known for column in columns.split("+")):
+                yield Fault("dictionary.csv", row.Index, "refers_to", target, "there is no such table or column")
 
 
 def _schema(columns: pd.DataFrame, codes: pd.DataFrame) -> pa.DataFrameSchema:
@@ -321,7 +352,10 @@ def _duplicates(tables: dict[str, pd.DataFrame], dictionary: pd.DataFrame) -> It
         key = list(dictionary.loc[(dictionary.table == name) & (dictionary.key == "yes"), "column"])
         if not key:
             continue
-        first = frame.reset_index().groupby(key, sort=False)["index"].transform("first").set_axis(frame.index)
+        numeric = dictionary[(dictionary.table == name) & dictionary.type.isin(["count", "number"])].column
+        alike = _numbers(frame, *(column for column in key if column in set(numeric)))
+        first = alike.reset_index().groupby(key, sort=False, dropna=False)["index"].transform("first")
+        first = first.set_axis(frame.index)
         for row in frame.index[first != frame.index]:
             shown = ", ".join(v for v in frame.loc[row, key] if v)
             yield Fault(f"{name}.csv", row, " + ".join(key), shown, f"stands already in row {first[row]}")
@@ -397,7 +431,8 @@ def _analysed_within_enrolled(tables) -> Iterator[Fault]:
     reported = facts.groupby("study")["value"].max()
     rows = _numbers(tables["responses"], "n")
     for row in rows[rows.unit == "patients"].itertuples():
-        limit = max(enrolled.get((row.study, row.arm), float("nan")), reported.get(row.study, 0))
+        limits = [enrolled.get((row.study, row.arm)), reported.get(row.study)]
+        limit = max((known for known in limits if known == known and known is not None), default=float("inf"))
         if row.n > limit:
             yield Fault(
                 "responses.csv", row.Index, "n", f"{row.n:g}", f"more analysed than enrolled (enrolled = {limit:g})"
@@ -454,7 +489,74 @@ def _identifiers_agree(tables) -> Iterator[Fault]:
                 yield Fault("screening.csv", row.Index, field, here, f"differs from references.bib ({there})")
 
 
+def _editions_are_apart(tables) -> Iterator[Fault]:
+    """A study is of the original review if that refers to it, and of the update if it was screened later."""
+    if not {"studies", "screening", "searches"} <= tables.keys():
+        return
+    studies, screening = tables["studies"], tables["screening"]
+    for row in studies[(studies.edition == "original") != (studies.review_ref != "")].itertuples():
+        rule = "a study of the original review has its reference number in review_ref, and no other has"
+        yield Fault("studies.csv", row.Index, "edition", row.edition, rule)
+    original = set(studies.study[studies.edition == "original"])
+    for row in screening[screening.study.isin(original)].itertuples():
+        yield Fault("screening.csv", row.Index, "study", row.study, "is a study of the original review")
+    first = min(filter(_is_past_date, tables["searches"].date), default="")
+    for row in screening[(screening.decision == "included") & (screening.published != "")].itertuples():
+        if row.published < first[: len(row.published)]:
+            rule = f"an included record must have appeared after the original search ({first})"
+            yield Fault("screening.csv", row.Index, "published", row.published, rule)
+
+
+def _pooled_once(tables) -> Iterator[Fault]:
+    """What is pooled is of an included study, and no participant is pooled twice."""
+    if not {"responses", "arms", "studies", "screening"} <= tables.keys():
+        return
+    screening = tables["screening"]
+    out = set(screening.study[screening.decision != "included"])
+    pooled = tables["responses"][tables["responses"].poolable != "no"]
+    for row in pooled[pooled.study.isin(out)].itertuples():
+        rule = "must be no: the study is not included"
+        yield Fault("responses.csv", row.Index, "poolable", row.poolable, rule)
+    arms = tables["arms"].drop_duplicates(["study", "arm"]).set_index(["study", "arm"])
+    design = tables["studies"].drop_duplicates(["study", "part"]).set_index(["study", "part"]).design
+    seen: dict[tuple, int] = {}
+    same_row = ["study", "arm", "site", "site_detail", "population", "subtype", "threshold", "months"]
+    for row in pooled[pooled.poolable == "yes"].drop_duplicates(same_row).itertuples():
+        if (row.study, row.arm) not in arms.index:
+            continue
+        arm = arms.loc[(row.study, row.arm)]
+        if row.unit == "patches" and arm.completed == "":
+            rule = "patches can be pooled only if arms.csv says how many patients completed"
+            yield Fault("responses.csv", row.Index, "unit", row.unit, rule)
+        shared = design.get((row.study, arm.part)) == "WP" and arm.role != "comparator"
+        key = (row.study, arm.role if shared else row.arm, row.site, row.site_detail, row.subtype, row.threshold)
+        if key in seen:
+            rule = f"the same patients are pooled already in row {seen[key]}"
+            yield Fault("responses.csv", row.Index, "poolable", row.poolable, rule)
+        seen.setdefault(key, row.Index)
+
+
+def _what_the_book_counts_on(tables) -> Iterator[Fault]:
+    if "published_rates" in tables:
+        frame = tables["published_rates"]
+        for column in ("studies", "refs"):
+            for row in frame.index[frame.place.isin(["table3", "results"]) & (frame[column] == "")]:
+                yield Fault("published_rates.csv", row, column, "", "a value is required in Table 3 and the results")
+    if {"flow", "codes"} <= tables.keys():
+        steps = tables["codes"].code[tables["codes"]["list"] == "flow_step"]
+        for step in steps[~steps.isin(tables["flow"].step)]:
+            yield Fault("flow.csv", None, "step", step, "the step has no row")
+    if "later_reviews" in tables:
+        frame = _numbers(tables["later_reviews"], "ci_high")
+        for row in frame.index[(frame.measure == "rate") & (frame.ci_high > 1)]:
+            value = tables["later_reviews"].at[row, "ci_high"]
+            yield Fault("later_reviews.csv", row, "ci_high", value, "a rate is a proportion from 0 to 1")
+
+
 RULES = (
+    _editions_are_apart,
+    _pooled_once,
+    _what_the_book_counts_on,
     _counts_in_bounds,
     _threshold_order,
     _analysed_within_enrolled,
@@ -508,10 +610,11 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
         raise DataError(faults)
     dictionary, codes = tables["dictionary"], tables["codes"]
     described = dict.fromkeys(dictionary.table)
-    schemas = {}
+    faults += _dictionary_faults(dictionary)
+    if faults:
+        raise DataError(faults)
     for name in META:
-        schemas[name] = _schema(dictionary[dictionary.table == name], codes)
-        faults += _value_faults(f"{name}.csv", tables[name], schemas[name])
+        faults += _value_faults(f"{name}.csv", tables[name], _schema(dictionary[dictionary.table == name], codes))
     if faults:
         raise DataError(faults)
     for name in described:
@@ -526,10 +629,12 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
         faults += _value_faults(f"{name}.csv", frame, _schema(columns, codes))
     known = {f"{name}.csv" for name in described}
     for path in sorted(folder.glob("*.csv")):
-        if path.name not in known:
+        if path.name not in known and not path.name.startswith("."):
             faults.append(Fault(path.name, None, "", "", "the data dictionary does not know this file"))
     references, found = read_references(folder / "references.bib")
     faults += found
+    if not references.entries and not found:
+        faults.append(Fault("references.bib", None, "", "", "the file has no entries"))
     if references.entries:
         tables["references"] = pd.DataFrame(
             [(k, e.fields.get("doi", ""), e.fields.get("pmid", "")) for k, e in references.entries.items()],

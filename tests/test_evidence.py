@@ -165,7 +165,18 @@ def test_the_newest_edition_does_not_depend_on_the_day_it_is_built(ev):
     assert ev.as_of == max(map(dt.date.fromisoformat, [*ev.screening.entered, *ev.searches.date]))
 
 
-@pytest.mark.parametrize(("as_of", "message"), [("2018-08-05", "no edition before"), ("soon", "YYYY-MM-DD")])
+def test_a_public_count_that_is_not_pooled_is_not_called_missing(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    assert not cell.missing.reported.any()
+    ev.responses.loc[ev.responses.study == "sendur2006", "poolable"] = "no"
+    missing = ev.cell("monotherapy", "ge75").missing
+    ev.responses.loc[ev.responses.study == "sendur2006", "poolable"] = "yes"
+    assert list(missing.study[missing.reported]) == ["sendur2006"]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "message"), [("2999-01-01", "in the future"), ("2018-08-05", "no edition before"), ("soon", "YYYY-MM-DD")]
+)
 def test_an_impossible_edition_is_refused(as_of, message):
     with pytest.raises(DataError, match=message):
         load(ROOT / "data", as_of)

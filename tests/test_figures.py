@@ -89,7 +89,7 @@ def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
 
 
 def test_markup_in_the_data_stays_text(ev):
-    evil = '<script>alert("1")</script> $x_1$ & *b*'
+    evil = '<script>"$x_1$&*b*'
     cell = ev.cell("monotherapy", "ge75")
     cell.public.loc[0, "label"] = evil
     picture = figures.show(figures.forest, cell, tables.pool_counts(cell.public), None, caption=evil)
@@ -152,9 +152,8 @@ def test_what_cannot_be_pooled_is_not_pooled():
 
 def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
     marked = {(c.regimen, c.stratum, c.threshold) for c in ev.cells() if tables.off_centre(c)}
-    assert ("monotherapy", "face_neck", "ge25") in marked
-    assert ("monotherapy", "total", "ge75") not in marked
-    assert len(marked) < 5
+    # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
+    assert marked == {("monotherapy", "face_neck", "ge25"), ("phototherapy", "face_neck", "ge50")}
 
 
 def test_a_detail_is_set_below_its_row():

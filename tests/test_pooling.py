@@ -126,6 +126,7 @@ def test_zero_variance_is_left_out_on_the_raw_scale_only():
         (lambda: pool_proportions([3], [2]), "events <= n"),
         (lambda: pool_proportions([0], [0]), "n > 0"),
         (lambda: pool_proportions([1], [2], transform="XX"), "transform must be one of"),
+        (lambda: pooling.proportion_interval(20, 10), "events <= n"),
     ],
 )
 def test_refuses_what_it_cannot_hold(call, message):
@@ -139,6 +140,13 @@ some_studies = st.lists(st.tuples(st.floats(-3, 3), st.floats(0.001, 2)), min_si
     lambda rows: tuple(np.array(rows).T)
 )
 methods = st.sampled_from(pooling.TAU2)
+
+
+@given(st.integers(2, 300).flatmap(lambda n: st.tuples(st.integers(1, n - 1), st.just(n))))
+def test_one_study_has_no_heterogeneity(counts):
+    for transform in pooling.TRANSFORMS:
+        result = pool_proportions([counts[0]], [counts[1]], transform=transform)
+        assert (result.q, result.i2, result.h2, result.q_p) == (0, 0, 1, 1)
 
 
 @given(some_studies, methods, st.randoms(use_true_random=False))
