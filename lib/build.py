@@ -235,6 +235,9 @@ def watch(root: str | Path, data: str | Path = "data", as_of: str = "", port: in
 
     root = Path(root).resolve()
     site = root / "_build" / "html"
+    command = [sys.executable, "-m", "lib", "build", "--root", str(root), "--data", str(data), "--as-of", as_of]
+    # A process of its own sees the library as it is now.
+    rebuild = functools.partial(subprocess.run, command, check=False)
     handler = functools.partial(_QuietHandler, directory=str(site))
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -242,7 +245,7 @@ def watch(root: str | Path, data: str | Path = "data", as_of: str = "", port: in
         raise BuildError(f"port {port} cannot be had ({error}): choose another with --port") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        _build_and_say(root, data, as_of)
+        rebuild()
         print(f"Serving http://127.0.0.1:{server.server_address[1]}/ (stop with Ctrl-C)", flush=True)
         sources = (root / data, root / "book", root / "_config.yml", root / "_toc.yml", Path(__file__).parent)
 
@@ -254,18 +257,9 @@ def watch(root: str | Path, data: str | Path = "data", as_of: str = "", port: in
         for changes in changes_of(*folders, watch_filter=is_source, raise_interrupt=False):
             names = ", ".join(sorted({Path(path).name for _, path in changes}))
             print(f"Changed: {names}", flush=True)
-            # A process of its own sees the library as it is now.
-            command = [sys.executable, "-m", "lib", "build", "--root", str(root), "--data", str(data)]
-            subprocess.run([*command, "--as-of", as_of] if as_of else command, check=False)
+            rebuild()
     finally:
         server.shutdown()
-
-
-def _build_and_say(root: Path, data: str | Path, as_of: str) -> None:
-    try:
-        build(root, data, as_of)
-    except (BuildError, ValueError) as error:
-        print(error, file=sys.stderr, flush=True)
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 from pybtex.database import BibliographyData
 
-from lib.validation import DataError, Fault, convert, period_end, read_tables, reference_numbers
+from lib.validation import DEGREES, DataError, Fault, convert, period_end, read_tables, reference_numbers
 
 REGIMENS = ("monotherapy", "phototherapy")
-THRESHOLDS = ("ge25", "ge50", "ge75")
+THRESHOLDS = DEGREES[1:]
 STRATA = {
     "total": ("all", "all"),
     "children": ("children", "all"),
@@ -95,7 +95,7 @@ class Evidence:
     as_of : datetime.date
         Date of the edition.
     last_search : datetime.date
-        Date of the last search that the edition knows of.
+        Date of the last search of databases that the edition knows of.
     tables : dict of str to DataFrame
         The tables, by name.
     references : pybtex.database.BibliographyData
@@ -294,5 +294,6 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
     for name, frame in tables.items():
         if "study" in frame:
             tables[name] = frame[~frame.study.isin(later)].reset_index(drop=True)
-    last_search = max(map(period_end, tables["searches"].date))
+    known = tables["searches"]
+    last_search = max(map(period_end, known.date[known.kind == "database search"]))
     return Evidence(as_of=as_of, last_search=last_search, tables=tables, references=references)

@@ -115,9 +115,12 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
     return f"{scaled.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}{sign}"
 
 
-def _span(estimate: float, low: float, high: float, digits: int) -> str:
-    shown = [percent(value, digits, "") for value in (estimate, low, high) if value == value]
-    return f"{shown[0]} ({shown[1]}–{shown[2]})" if len(shown) == 3 else shown[0]
+def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
+    """Return a rate with its interval in percent, ``"18.1 (13.2–23.1)"``; what is NaN is left out."""
+    interval = "" if low != low else f"{percent(low, digits, '')}–{percent(high, digits, '')}"
+    if estimate != estimate:
+        return interval
+    return percent(estimate, digits, "") + (f" ({interval})" if interval else "")
 
 
 # --- Rows with an interval: forest plots and their kin ------------------------------------------------------
@@ -143,6 +146,8 @@ class Row:
         Colour of the mark.
     why : str
         What stands in place of the estimate of a row of kind "missing".
+    bold : bool
+        Whether a printed or pooled result is set in bold.
     """
 
     label: str
@@ -154,6 +159,7 @@ class Row:
     weight: float = np.nan
     colour: str = REPORTED
     why: str = ""
+    bold: bool = True
 
 
 def intervals(
@@ -210,13 +216,13 @@ def _told(row: Row) -> str:
     """What a row adds to the text alternative."""
     if row.kind == "heading":
         return f"{row.label}:"
-    return f"{row.label}: {_span(row.estimate, row.low, row.high, 1)};" if row.estimate == row.estimate else ""
+    return f"{row.label}: {span(row.estimate, row.low, row.high)};" if row.estimate == row.estimate else ""
 
 
 def _draw_row(
     axes, y: int, row: Row, style: dict, at_counts: float, at_text: float, has_weights: bool, digits: int
 ) -> None:
-    bold = "bold" if row.kind == "heading" or (row.kind in ("printed", "pooled") and row.label[0] != " ") else "normal"
+    bold = "bold" if row.kind == "heading" or (row.kind in ("printed", "pooled") and row.bold) else "normal"
     ink = GREY if row.kind == "missing" else INK
     axes.text(0.0, y, row.label, ha="left", weight=bold, color=ink, **style)
     axes.text(at_counts, y, row.counts, ha="right", color=ink, **style)
@@ -224,7 +230,7 @@ def _draw_row(
         axes.text(at_text, y, row.why, ha="right", color=GREY, style="italic", **style)
     if not row.estimate == row.estimate:
         return
-    axes.text(at_text, y, _span(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
+    axes.text(at_text, y, span(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
     if has_weights and row.weight == row.weight:
         axes.text(0.995, y, f"{100 * row.weight:.0f}%", ha="right", **style)
     x, low, high = (100 * min(max(v, 0.0), 1.0) if v == v else v for v in (row.estimate, row.low, row.high))
@@ -248,11 +254,10 @@ def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide:
     weights = pooled.weights if pooled is not None else np.full(len(studies), np.nan)
     rows = []
     for (_, study), weight in zip(studies.iterrows(), weights, strict=True):
-        low, high = proportion_interval(study.events, study.n)
-        counts, label = f"{study.events:g}/{study.n:g}", _label(study, studies, wide)
+        label = _label(study, studies, wide)
         if not study.listed and study.edition == "original":
             label += "†"
-        rows.append(Row(label, "study", study.events / study.n, float(low), float(high), counts, weight, colour))
+        rows.append(replace(count_row(label, study.events, study.n, colour), weight=weight))
     return rows
 
 
@@ -299,12 +304,12 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
     rows.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
     if public is not None:
-        rows.append(_pooled_row("Public counts", public, cell.public, REPORTED))
+        rows += result_rows(["Public counts"], public, counts=[_pooled_counts(public, cell.public)], colour=REPORTED)
     if len(cell.new):
         rows.append(Row("Update since August 2018" if wide else "Update since 2018", "heading"))
         rows += _study_rows(cell.new, new, NEW, wide)
         if new is not None:
-            rows.append(_pooled_row("New counts", new, cell.new, NEW))
+            rows += result_rows(["New counts"], new, counts=[_pooled_counts(new, cell.new)], colour=NEW)
     alt = (
         f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have public counts;"
         f" {cell.missing.study.nunique()} are named without."
@@ -312,10 +317,9 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
 
 
-def _pooled_row(label: str, pooled: Pooled, studies: pd.DataFrame, colour: str) -> Row:
+def _pooled_counts(pooled: Pooled, studies: pd.DataFrame) -> str:
     used = studies[~pooled.dropped]
-    counts = f"{used.events.sum():g}/{used.n.sum():g}"
-    return Row(label, "pooled", pooled.estimate, pooled.ci_low, pooled.ci_high, counts, colour=colour)
+    return f"{used.events.sum():g}/{used.n.sum():g}"
 
 
 def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, wide: bool) -> Figure:
@@ -337,8 +341,8 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     for label, cell, public, new in results:
         rows.append(Row(label, "heading"))
         studies = f"{cell.studies:g}"
-        rows.append(Row("  Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        both = (("  Public counts", public, cell.public, REPORTED), ("  New counts", new, cell.new, NEW))
+        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
+        both = (("Public counts", public, cell.public, REPORTED), ("New counts", new, cell.new, NEW))
         for name, pooled, counted, colour in both:
             studies = f"{counted.study.nunique()}"
             if pooled is not None:
@@ -346,7 +350,7 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
             else:
                 each = (count_row(name, study.events, study.n, colour) for study in counted.itertuples())
                 rows += [replace(row, counts=studies if len(counted) == 1 else "1") for row in each]
-    return intervals(rows, wide=wide, counts="Studies")
+    return intervals([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 
 
 def result_rows(labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED) -> list[Row]:
@@ -356,16 +360,6 @@ def result_rows(labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str],
         Row(label, "pooled", *map(float, values), counts=text, colour=colour)
         for label, text, *values in zip(labels, counts, *columns, strict=True)
     ]
-
-
-def stack(first: Pooled, rest: Pooled) -> Pooled:
-    """Put one result before m others, for `result_rows`; weights and dropped are those of the others."""
-    numbers = {
-        name: np.concatenate([np.atleast_1d(value), np.atleast_1d(getattr(rest, name))])
-        for name, value in vars(first).items()
-        if name not in ("weights", "dropped")
-    }
-    return Pooled(**numbers, weights=rest.weights, dropped=rest.dropped)
 
 
 def count_row(label: str, events: float, n: float, colour: str = REPORTED) -> Row:

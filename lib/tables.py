@@ -17,7 +17,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from lib.evidence import Cell, Evidence
-from lib.figures import percent
+from lib.figures import percent, span
 from lib.pooling import Pooled, pool_proportions, proportion_interval
 
 NOTHING = "–"
@@ -385,8 +385,8 @@ def heterogeneity(results: dict[str, Pooled | None]) -> Table:
             {
                 "Result": name,
                 "Arms": f"{result.k}",
-                "% (95% CI)": _plain(result.estimate, result.ci_low, result.ci_high),
-                "Prediction": _plain(np.nan, result.pi_low, result.pi_high),
+                "% (95% CI)": span(result.estimate, result.ci_low, result.ci_high),
+                "Prediction": span(np.nan, result.pi_low, result.pi_high),
                 "τ²": f"{result.tau2:.3f}",
                 "I²": percent(result.i2),
                 "Q (df), p": f"{result.q:.1f} ({result.q_df}), {p_value(result.q_p)}",
@@ -402,13 +402,6 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
-def _plain(estimate: float, low: float, high: float) -> str:
-    span = "" if low != low else f"{percent(low, 1, '')}–{percent(high, 1, '')}"
-    if estimate != estimate:
-        return span
-    return f"{percent(estimate, 1, '')} ({span})" if span else percent(estimate, 1, "")
-
-
 def table3(evidence: Evidence) -> Table:
     """Table 3 of the review as printed, beside what is public and what is new, a row a cell."""
     rows, groups = [], []
@@ -417,7 +410,7 @@ def table3(evidence: Evidence) -> Table:
         rows.append(
             {
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
-                ("Printed", "% (95% CI)"): _plain(cell.estimate, cell.ci_low, cell.ci_high)
+                ("Printed", "% (95% CI)"): span(cell.estimate, cell.ci_low, cell.ci_high)
                 + ("‡" if off_centre(cell) else ""),
                 ("Printed", "Studies"): f"{cell.studies:g}",
                 ("Printed", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
@@ -449,10 +442,10 @@ def off_centre(cell: Cell) -> bool:
 
 def _summary(rows: pd.DataFrame) -> str:
     if (pooled := pool_counts(rows)) is not None:
-        return _plain(pooled.estimate, pooled.ci_low, pooled.ci_high)
+        return span(pooled.estimate, pooled.ci_low, pooled.ci_high)
     if len(rows) == 1:
         row = rows.iloc[0]
-        return _plain(row.events / row.n, *map(float, proportion_interval(row.events, row.n)))
+        return span(row.events / row.n, *map(float, proportion_interval(row.events, row.n)))
     return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
 
 

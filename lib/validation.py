@@ -23,11 +23,15 @@ import pandera.pandas as pa
 from pybtex.database import BibliographyData, parse_string
 from pybtex.exceptions import PybtexError
 
-THRESHOLDS = ("any", "ge25", "ge50", "ge75")
+DEGREES = ("any", "ge25", "ge50", "ge75")
 """Degrees of repigmentation, from the weakest: whoever reaches one has reached those before it."""
 
 META = ("dictionary", "codes")
 """The tables that say what the others may hold: they are read before them."""
+
+ASSESSMENT = ["study", "arm", "site", "site_detail", "population", "subtype", "months"]
+"""Columns of the responses that say who was assessed, where and when: counts that differ in none of them are of
+the same people, by several degrees of repigmentation."""
 
 
 @dataclass(frozen=True)
@@ -404,10 +408,9 @@ def _threshold_order(tables) -> Iterator[Fault]:
     if "responses" not in tables:
         return
     frame = _numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
-    group = ["study", "arm", "site", "site_detail", "population", "subtype", "months"]
-    for _, rows in frame.groupby(group, sort=False):
-        rows = rows[rows.threshold.isin(THRESHOLDS)]
-        rows = rows.iloc[rows.threshold.map(THRESHOLDS.index).argsort(kind="stable")]
+    for _, rows in frame.groupby(ASSESSMENT, sort=False):
+        rows = rows[rows.threshold.isin(DEGREES)]
+        rows = rows.iloc[rows.threshold.map(DEGREES.index).argsort(kind="stable")]
         for (_, weaker), (row, stronger) in itertools.pairwise(rows.iterrows()):
             if stronger.events > weaker.events and stronger.threshold != weaker.threshold:
                 yield Fault(
@@ -520,8 +523,7 @@ def _pooled_once(tables) -> Iterator[Fault]:
     arms = tables["arms"].drop_duplicates(["study", "arm"]).set_index(["study", "arm"])
     design = tables["studies"].drop_duplicates(["study", "part"]).set_index(["study", "part"]).design
     seen: dict[tuple, int] = {}
-    same_row = ["study", "arm", "site", "site_detail", "population", "subtype", "threshold", "months"]
-    for row in pooled[pooled.poolable == "yes"].drop_duplicates(same_row).itertuples():
+    for row in pooled[pooled.poolable == "yes"].drop_duplicates([*ASSESSMENT, "threshold"]).itertuples():
         if (row.study, row.arm) not in arms.index:
             continue
         arm = arms.loc[(row.study, row.arm)]
@@ -640,7 +642,7 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
             [(k, e.fields.get("doi", ""), e.fields.get("pmid", "")) for k, e in references.entries.items()],
             columns=["key", "doi", "pmid"],
         )
-    faults += _duplicates({n: t for n, t in tables.items() if n != "references"}, dictionary)
+    faults += _duplicates(tables, dictionary)
     faults += _unknown_keys(tables, dictionary)
     for rule in RULES:
         faults += rule(tables)
