@@ -26,6 +26,7 @@ STRATA = {
     "hands_feet": ("all", "hands_feet"),
 }
 """Rows of the review's Table 3: who is counted, as (population, site)."""
+_RATE = ("estimate", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Cell:
         Codes as in the tables; ``stratum`` is a key of `STRATA`.
     estimate, ci_low, ci_high : float
         The pooled rate as the review prints it, as a proportion; NaN where it prints none.
+    decimals : tuple of int
+        Number of decimals with which each of the three is printed, in percent.
     studies, patients : float
         Number of studies and patients as printed for the cell; NaN where none is printed.
     refs : list of int
@@ -62,6 +65,7 @@ class Cell:
     estimate: float
     ci_low: float
     ci_high: float
+    decimals: tuple[int, int, int]
     studies: float
     patients: float
     refs: list[int] = field(repr=False)
@@ -88,7 +92,9 @@ class Evidence:
     """One edition of the evidence.
 
     Every table of the data dictionary is an attribute of its name (``evidence.studies``): a DataFrame whose
-    counts and numbers are numeric (missing: NaN) and whose other columns are text (missing: "").
+    counts and numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). Numbers do not
+    know how many decimals they were printed with: for ``published_rates`` the columns ``estimate_decimals``,
+    ``ci_low_decimals`` and ``ci_high_decimals`` say it.
 
     Attributes
     ----------
@@ -218,7 +224,8 @@ class Evidence:
             regimen,
             threshold,
             stratum,
-            *(printed[["estimate", "ci_low", "ci_high"]].astype(float) / 100),
+            *(printed[list(_RATE)].astype(float) / 100),
+            decimals=tuple(int(printed[f"{name}_decimals"]) for name in _RATE),
             studies=float(row.studies),
             patients=float(row.patients),
             refs=refs,
@@ -266,6 +273,9 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
         name: convert(frame, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))
         for name, frame in text.items()
     }
+    for name in _RATE:
+        decimals = text["published_rates"][name].str.partition(".")[2].str.len()
+        tables["published_rates"][f"{name}_decimals"] = decimals.to_numpy()
     screening, searches = tables["screening"], tables["searches"]
     first = period_end(min(searches.date))
     last = max(map(period_end, [*searches.date, *screening.entered]))

@@ -1,0 +1,699 @@
+"""A pooled rate known only as printed: what it implies, and how new studies change it.
+
+Knows what a printed estimate with its interval says of the standard error and the between-study variance,
+which numbers of participants add up to the totals a review prints, how to update a printed rate with new
+counts, and when an update is news. The review's method is taken to be that of `pooling.pool_proportions`: raw
+proportions, inverse variance, DerSimonian-Laird. Draws no counts (see `imputation`) and reads no files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, sparse, stats
+
+from lib.evidence import STRATA, Cell, Evidence
+from lib.pooling import Pooled, pool, proportions
+from lib.validation import reference_numbers
+
+ENOUGH_NEW = 2
+"""New arms from which on they have a say in the between-study variance: one alone has no spread."""
+
+_MOST_SOLUTIONS = 100
+
+
+# --- A printed interval -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a printed estimate with its interval says.
+
+    Attributes
+    ----------
+    kind : {"centred", "cut", "off centre", "no interval"}
+        Whether the estimate is the middle of the interval within rounding; ``cut``: an end at 0% or 100% was
+        cut there and says nothing of the middle.
+    se, se_low, se_high : float
+        Standard error of the estimate, and its range under the rounding of what is printed; NaN without
+        interval. Off centre: by the numbers as reconciled.
+    wrong : {"", "estimate", "ci_low", "ci_high"}
+        Off centre: the printed number whose change reconciles the three.
+    reconciled : float
+        The value that reconciles them, as a proportion; NaN where nothing has to be.
+    """
+
+    kind: str
+    se: float = np.nan
+    se_low: float = np.nan
+    se_high: float = np.nan
+    wrong: str = ""
+    reconciled: float = np.nan
+
+
+def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
+    """Read a printed estimate with the interval of a pooling on the raw scale.
+
+    Parameters
+    ----------
+    numbers : sequence of float
+        Estimate and both ends of the interval, as proportions; NaN where none is printed.
+    decimals : sequence of int
+        Number of decimals of each, as printed in percent.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Reading
+        Off centre, the number is taken to be wrong whose change alters the fewest printed digits; of equals,
+        an end before the estimate, then the smaller change.
+    """
+    printed, half = np.array(numbers, dtype=float), 0.5 * 10.0 ** -(np.array(decimals) + 2.0)
+    if np.isnan(printed).any():
+        return Reading("no interval")
+    estimate, low, high = printed
+    z = stats.norm.ppf((1 + level) / 2)
+    # An end printed as 0% or 100% bounds the interval on one side only.
+    open_low, open_high = low - half[1] <= 0, high + half[2] >= 1
+    kind = "cut" if open_low or open_high else "centred"
+    bounds = _se_bounds(printed, half, z, open_low, open_high)
+    if bounds[0] <= bounds[1] + 1e-12:
+        middle = (high - low) / (2 * z) if kind == "centred" else (high - estimate if open_low else estimate - low) / z
+        return Reading(kind, float(np.clip(middle, *bounds)), *map(float, bounds))
+    return _reconcile(printed, half, decimals, z)
+
+
+def _se_bounds(printed, half, z: float, open_low: bool, open_high: bool) -> tuple[float, float]:
+    """Least and largest standard error for which the rounded numbers agree; least > largest: for none."""
+    (estimate, low, high), (d, d_low, d_high) = printed, half
+    least, largest = [0.0], [np.inf]
+    if not open_high:
+        least.append((high - d_high - estimate - d) / z)
+        largest.append((high + d_high - estimate + d) / z)
+    if not open_low:
+        least.append((estimate - d - low - d_low) / z)
+        largest.append((estimate + d - low + d_low) / z)
+    if not (open_low or open_high):
+        least.append((high - low - d_low - d_high) / (2 * z))
+        largest.append((high - low + d_low + d_high) / (2 * z))
+    elif open_low:
+        least.append((estimate - d - low - d_low) / z)
+    else:
+        least.append((high - d_high - estimate - d) / z)
+    return max(least), min(largest)
+
+
+def _reconcile(printed, half, decimals, z: float) -> Reading:
+    """Find the number whose change brings an estimate to the middle of its interval."""
+    estimate, low, high = printed
+    middles = {"ci_low": 2 * estimate - high, "ci_high": 2 * estimate - low, "estimate": (low + high) / 2}
+    best = None
+    for order, (name, middle) in enumerate(middles.items()):
+        at = ("estimate", "ci_low", "ci_high").index(name)
+        unit = 2 * half[at]
+        for steps in range(-3, 4):
+            value = round(middle / unit + steps) * unit
+            tried = printed.copy()
+            tried[at] = value
+            bounds = _se_bounds(tried, half, z, False, False)
+            if not 0 < value < 1 or bounds[0] > bounds[1] + 1e-12:
+                continue
+            old, new = (f"{100 * v:.{decimals[at]}f}" for v in (printed[at], value))
+            width = max(len(old), len(new))
+            changed = sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
+            key = (changed, order == 2, abs(value - middle), order)
+            if best is None or key < best[0]:
+                best = (key, name, value, tried, bounds)
+    if best is None:
+        return Reading("off centre")
+    _, name, value, tried, bounds = best
+    middle = (tried[2] - tried[1]) / (2 * z)
+    return Reading("off centre", float(np.clip(middle, *bounds)), *map(float, bounds), name, float(value))
+
+
+# --- Numbers of participants behind the printed totals ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of participants of each arm that add up to the totals a review prints for one regimen.
+
+    Attributes
+    ----------
+    totals : DataFrame
+        A row a printed total: claim, patients, listed (the sum of all who completed), met (whether the
+        solution adds up to it), n (what the solution adds up to).
+    arms : DataFrame
+        A row an arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
+    left_out : list of str
+        Studies with arms left out by the solution.
+    departures : int
+        Studies that are not read as "all arms, all who completed".
+    solutions : int
+        Number of solutions with as few departures.
+    next_departures : float
+        Departures that the next best solution needs; NaN if there is none.
+    """
+
+    regimen: str
+    totals: pd.DataFrame
+    arms: pd.DataFrame
+    left_out: list[str]
+    departures: int
+    solutions: int
+    next_departures: float
+
+
+def sizes(evidence: Evidence, regimen: str) -> Sizes:
+    """Find which numbers of participants add up to the printed totals of a regimen, all at once.
+
+    Each study counts those who completed or those enrolled, of all its arms or of one. The solution meets as
+    many of the printed totals as can be met together, with as few studies as possible read otherwise than the
+    review says it read them: all arms, all who completed. A total over studies of which one was assessed by
+    patch only is left out: who had a patch at the site is not in Table 2.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    regimen : {"monotherapy", "phototherapy"}
+        The regimen.
+
+    Returns
+    -------
+    Sizes
+    """
+    arms = _arms(evidence, regimen)
+    totals = _printed_totals(evidence, regimen, arms)
+    options = _options(arms)
+    owner = np.array([option["study"] for option in options])
+    n, cost = (np.array([option[key] for option in options], dtype=float) for key in ("n", "departures"))
+    studies = pd.unique(owner)
+    one_each = np.array([owner == study for study in studies], dtype=float)
+    adds = np.array([np.isin(owner, members) * n for members in totals.studies])
+    printed = totals.patients.to_numpy(float)
+
+    # Largest set of totals that can be met: giving one up costs more than any number of departures.
+    count, given_up = len(options), len(totals)
+    loose = np.hstack([adds, np.diag(np.full(given_up, adds.sum()))])
+    tight = np.hstack([adds, np.diag(np.full(given_up, -adds.sum()))])
+    chosen = _solve(
+        np.concatenate([cost, np.full(given_up, cost.sum() + 1)]),
+        [
+            (np.hstack([one_each, np.zeros((len(studies), given_up))]), 1, 1),
+            (loose, printed, np.inf),
+            (tight, -np.inf, printed),
+        ],
+    )
+    met = chosen[count:] < 0.5
+    rows = [(one_each, 1, 1), (adds[met], printed[met], printed[met])]
+    solutions, following = [], np.nan
+    while len(solutions) < _MOST_SOLUTIONS:
+        found = _solve(cost, rows)
+        if found is None:
+            break
+        if solutions and cost @ found > cost @ solutions[0] + 0.5:
+            following = float(round(cost @ found))
+            break
+        solutions.append(found)
+        rows.append((found[None, :], -np.inf, len(studies) - 1))
+
+    first = solutions[0] > 0.5
+    used = pd.DataFrame([row for option, use in zip(options, first, strict=True) if use for row in option["arms"]])
+    left_out = sorted({option["study"] for option, use in zip(options, first, strict=True) if use and option["part"]})
+    return Sizes(
+        regimen=regimen,
+        totals=totals.assign(
+            listed=[arms.completed[arms.study.isin(members)].sum() for members in totals.studies],
+            met=met,
+            n=adds @ solutions[0],
+        ),
+        arms=used,
+        left_out=left_out,
+        departures=int(round(cost @ solutions[0])),
+        solutions=len(solutions),
+        next_departures=following,
+    )
+
+
+def _arms(evidence: Evidence, regimen: str) -> pd.DataFrame:
+    studies = evidence.included("original").drop(columns=["source", "note"])
+    return evidence.arms[evidence.arms.role == regimen].merge(studies, on=["study", "part"])
+
+
+def _printed_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.DataFrame:
+    rates = evidence.published_rates
+    rates = rates[(rates.regimen == regimen) & (rates.site == "all") & (rates.refs != "") & rates.patients.notna()]
+    numbers = evidence.published_numbers.set_index("quantity")
+    listed = numbers[numbers.refs != ""]
+    every = pd.DataFrame(
+        {
+            "claim": [f"results-{regimen}_patients"],
+            "refs": [listed.refs[f"{regimen}_studies"]],
+            "patients": [float(numbers.value[f"{regimen}_patients"])],
+        }
+    )
+    by_patch = set(arms.study[arms.assessment == "individual"])
+    found = []
+    for row in pd.concat([rates[["claim", "refs", "patients"]], every]).itertuples():
+        members = tuple(pd.unique(arms.study[arms.review_ref.isin(reference_numbers(row.refs))]))
+        whole = row.claim.endswith("_patients") or not by_patch & set(members)
+        if whole and (members, row.patients) not in [(f["studies"], f["patients"]) for f in found]:
+            found.append({"claim": row.claim, "patients": row.patients, "studies": members})
+    return pd.DataFrame(found)
+
+
+def _options(arms: pd.DataFrame) -> list[dict]:
+    """Ways to read each study's size: all its arms or one of them, those who completed or those enrolled."""
+    options = []
+    for study, rows in arms.groupby("study", sort=False):
+        subsets = [rows] + ([rows.iloc[[i]] for i in range(len(rows))] if len(rows) > 1 else [])
+        seen = set()
+        for subset, reading in product(subsets, ("completed", "enrolled")):
+            n = subset[reading].sum()
+            if (len(subset), n) in seen:
+                continue
+            seen.add((len(subset), n))
+            part = len(subset) < len(rows)
+            options.append(
+                {
+                    "study": study,
+                    "n": n,
+                    "part": part,
+                    "departures": part + (reading == "enrolled"),
+                    "arms": [
+                        {"study": study, "arm": arm.arm, "n": getattr(arm, reading), "reading": reading}
+                        for arm in subset.itertuples()
+                    ],
+                }
+            )
+    return options
+
+
+def _solve(cost: np.ndarray, rows, upper=1, lower=0) -> np.ndarray | None:
+    """Minimise cost over whole numbers between lower and upper; rows: (matrix, least, largest)."""
+    constraints = [optimize.LinearConstraint(sparse.csr_array(matrix), least, most) for matrix, least, most in rows]
+    result = optimize.milp(
+        cost, constraints=constraints, integrality=np.ones(len(cost)), bounds=optimize.Bounds(lower, upper)
+    )
+    return None if result.x is None else np.round(result.x)
+
+
+@dataclass(frozen=True)
+class Members:
+    """The studies behind the cells of one row of the review's Table 3, with their numbers of participants.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        A row an arm (by body site: a row a study): study, label, review_ref, arm, n, and least and largest, the
+        range of n that the printed totals leave.
+    totals : DataFrame
+        A row a printed total of the row: claim, patients, refs, met.
+    """
+
+    regimen: str
+    stratum: str
+    frame: pd.DataFrame
+    totals: pd.DataFrame
+
+
+def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
+    """Give the numbers of participants of the studies in one row of the review's Table 3.
+
+    Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
+    only, is not in Table 2: there they are whole numbers that add up to as many of the row's printed totals as
+    can be met together, none above the number enrolled, as near as can be to equal shares of those who
+    completed.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    whole : Sizes
+        The solution of `sizes` for the regimen.
+    stratum : str
+        A key of `lib.evidence.STRATA`.
+
+    Returns
+    -------
+    Members
+    """
+    population, site = STRATA[stratum]
+    rates = evidence.published_rates
+    rates = rates[(rates.regimen == whole.regimen) & (rates.population == population) & (rates.site == site)]
+    rates = rates[rates.refs != ""].drop_duplicates(["refs", "patients"])
+    lists = [set(reference_numbers(refs)) for refs in rates.refs]
+    arms = _arms(evidence, whole.regimen)
+    arms = arms[arms.review_ref.isin(set().union(*lists))]
+    sized = arms.drop(columns=["enrolled", "completed"]).merge(whole.arms, on=["study", "arm"])
+    fixed = sized.assign(free=(site != "all") | ((stratum != "total") & (sized.assessment == "individual")))
+    enrolled = arms.groupby("study").enrolled.sum()
+    free = fixed[fixed.free].drop_duplicates("study")
+    free = free.assign(arm="", n=fixed[fixed.free].groupby("study").n.sum()[free.study].to_numpy())
+    frame = pd.concat([fixed[~fixed.free], free]).sort_values(["year", "label"], kind="stable", ignore_index=True)
+    most = np.where(frame.free, enrolled[frame.study], frame.n)
+    least = np.where(frame.free, 1.0, frame.n)
+    counted = known_counts(evidence, whole.regimen, stratum).drop_duplicates(["study", "arm"])
+    for at in np.flatnonzero(frame.free & frame.study.isin(counted.study)):
+        least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
+
+    totals = rates[rates.patients.notna()].reset_index(drop=True)
+    holds = np.array([[ref in set(reference_numbers(r)) for ref in frame.review_ref] for r in totals.refs], dtype=float)
+    printed = totals.patients.to_numpy(float)
+    met = np.ones(len(totals), dtype=bool)
+    if frame.free.any():
+        n, met = _nearest(holds, printed, frame.n.to_numpy(float), least, most)
+        rows = [(holds[met], printed[met], printed[met])]
+        ends = []
+        for at, sign in product(range(len(frame)), (1.0, -1.0)):
+            cost = np.zeros(len(frame))
+            cost[at] = sign
+            ends.append(_solve(cost, rows, most, least)[at])
+        frame = frame.assign(n=n)
+        least, most = np.array(ends[::2]), np.array(ends[1::2])
+    else:
+        met = holds @ frame.n.to_numpy(float) == printed
+    frame = frame.assign(least=least, largest=most)
+    columns = ["study", "label", "review_ref", "arm", "n", "least", "largest"]
+    return Members(whole.regimen, stratum, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
+
+
+def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole numbers that meet as many totals as can be met, near to equal shares of the wanted ones."""
+    size, total = len(wanted), len(printed)
+    shared = wanted * min(1.0, float(np.median(printed / (holds @ wanted))))
+    slack = float(most.sum())
+    identity, none = np.eye(size), np.zeros((size, total))
+    given_up = np.diag(np.full(total, slack))
+    apart = np.zeros((total, size))
+    # Variables: the numbers, their distances from the shares, and the totals that are given up.
+    solution = _solve(
+        np.concatenate([np.zeros(size), np.ones(size), np.full(total, slack)]),
+        [
+            (np.hstack([holds, apart, given_up]), printed, np.inf),
+            (np.hstack([holds, apart, -given_up]), -np.inf, printed),
+            (np.hstack([identity, identity, none]), np.round(shared), np.inf),
+            (np.hstack([identity, -identity, none]), -np.inf, np.round(shared)),
+        ],
+        np.concatenate([most, np.full(size, slack), np.ones(total)]),
+        np.concatenate([least, np.zeros(size + total)]),
+    )
+    return solution[:size], solution[2 * size :] < 0.5
+
+
+def known_counts(evidence: Evidence, regimen: str, stratum: str) -> pd.DataFrame:
+    """Return the reported counts of the original studies in a stratum, a row an arm and threshold.
+
+    Counts of arms that must not be pooled on their own (two arms in the same patients) are among them: the review
+    may have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
+    """
+    population, site = STRATA[stratum]
+    rows = evidence.counts()
+    rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
+    # Interim and second-hand counts say nothing of what the review pooled.
+    rows = rows[rows.why_not.str.startswith("interim").eq(False)]
+    return rows[rows.population == population] if population != "all" else rows
+
+
+# --- What a printed cell implies --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a printed pooled rate implies, with the method of the review.
+
+    Attributes
+    ----------
+    estimate : float
+        The printed rate, as a proportion.
+    reading : Reading
+        What its interval says.
+    studies : DataFrame
+        A row an arm or study: study, arm, label, n, events (NaN: not public), y and v, its rate and sampling
+        variance. An arm without a public count has y NaN, and v as at the printed rate.
+    tau2, tau2_low, tau2_high : float
+        Between-study variance that the standard error implies, and its range under the rounding. NaN: none;
+        sampling error alone exceeds the printed standard error.
+    pi_low, pi_high : float
+        95% prediction interval; NaN where there is no interval.
+    """
+
+    estimate: float
+    reading: Reading
+    studies: pd.DataFrame = field(repr=False)
+    tau2: float
+    tau2_low: float
+    tau2_high: float
+    pi_low: float
+    pi_high: float
+
+
+def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
+    """Work out what a printed cell implies.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    cell : Cell
+        The cell.
+    row : Members
+        The studies of its row with their numbers of participants.
+
+    Returns
+    -------
+    Summary
+
+    Notes
+    -----
+    The between-study variance is the tau² at which 1 / sqrt(sum(1 / (v + tau²))), the standard error of a
+    random-effects mean (DerSimonian & Laird 1986, doi:10.1016/0197-2456(86)90046-2), equals the printed one. v is
+    p (1 - p) / n, of the study's own count where it is public and at the printed rate elsewhere. A study with a
+    public count at 0% or 100% has no weight, as in `pooling.pool_proportions`.
+    """
+    studies = row.frame[row.frame.review_ref.isin(cell.refs)].drop(columns="review_ref")
+    counted = known_counts(evidence, cell.regimen, cell.stratum)
+    counted = counted[counted.threshold == cell.threshold].set_index(["study", "arm"])
+    known = [_known(counted, study.study, study.arm) for study in studies.itertuples()]
+    studies = studies.assign(
+        events=[np.nan if one is None else one[0] for one in known],
+        n=[study.n if one is None else one[1] for study, one in zip(studies.itertuples(), known, strict=True)],
+    )
+    y = studies.events / studies.n
+    rate = y.fillna(cell.estimate)
+    studies = studies.assign(y=y, v=rate * (1 - rate) / studies.n)
+    reading = read_interval((cell.estimate, cell.ci_low, cell.ci_high), cell.decimals)
+    v = studies.v[studies.v > 0].to_numpy(float)
+    tau2, low, high = (implied_tau2(v, se) for se in (reading.se, reading.se_low, reading.se_high))
+    reach = stats.norm.ppf(0.975) * np.sqrt(reading.se**2 + np.nan_to_num(tau2))
+    return Summary(cell.estimate, reading, studies, tau2, low, high, cell.estimate - reach, cell.estimate + reach)
+
+
+def _known(counted: pd.DataFrame, study: str, arm: str) -> tuple[float, float] | None:
+    """Return events and n of an arm, or of all of a study that is not told apart by arm."""
+    rows = counted[counted.index.get_level_values("study") == study]
+    if arm:
+        rows = rows[rows.index.get_level_values("arm") == arm]
+    return (float(rows.events.sum()), float(rows.n.sum())) if len(rows) else None
+
+
+def implied_tau2(v: np.ndarray, se: float) -> float:
+    """Return the tau² at which studies with sampling variances v pool to a standard error; NaN: there is none."""
+    if not se > 0 or not len(v) or 1 / np.sqrt((1 / v).sum()) > se:
+        return np.nan
+
+    def excess(tau2: float) -> float:
+        return (1 / (v + tau2)).sum() - 1 / se**2
+
+    return float(optimize.brentq(excess, 0.0, len(v) * se**2, xtol=1e-14))
+
+
+# --- The update -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A printed rate brought up to date.
+
+    Attributes
+    ----------
+    estimate, se, ci_low, ci_high, pi_low, pi_high : float
+        Updated rate as a proportion, its standard error, 95% confidence and prediction interval.
+    tau2 : float
+        Between-study variance behind it.
+    tau2_from : {"print", "both"}
+        Whether the printed summary alone decided it, or the new studies as well.
+    k_old, k_new : int
+        Arms in the printed summary and new arms with a weight.
+    new : Pooled or None
+        The new arms alone, with the same between-study variance where there is one arm; None: no new arm.
+    difference, z, p : float
+        New less printed rate, as a proportion, its test statistic and p-value; NaN without new arms.
+    """
+
+    estimate: float
+    se: float
+    ci_low: float
+    ci_high: float
+    pi_low: float
+    pi_high: float
+    tau2: float
+    tau2_from: str
+    k_old: int
+    k_new: int
+    new: Pooled | None
+    difference: float = np.nan
+    z: float = np.nan
+    p: float = np.nan
+
+
+def update(summary: Summary, events, n) -> Updated:
+    """Bring a printed rate up to date with new arms, in closed form.
+
+    Parameters
+    ----------
+    summary : Summary
+        What the printed cell implies.
+    events, n : array_like, shape (k,)
+        Responders and participants of the new arms; at 0% or 100% an arm has no weight, as in the review's
+        method.
+
+    Returns
+    -------
+    Updated
+        Equal to pooling all studies where the counts behind the summary are public.
+
+    Raises
+    ------
+    ValueError
+        If the cell is printed without an interval and there are no new arms.
+
+    Notes
+    -----
+    The arms behind the print that have no public count enter as one block: its mean is what the printed rate
+    leaves for it when the public counts have had their weight, and its Cochran's Q is that which DerSimonian and
+    Laird's equation (1986, doi:10.1016/0197-2456(86)90046-2) turns into the implied tau², less the part of the
+    public counts. From `ENOUGH_NEW` new arms on tau² is that equation's for all arms together, else the
+    summary's. The block's mean is that of random-effects weights; DerSimonian and Laird's Q wants that of
+    fixed-effect weights, which is not printed: with unknown counts the update is that near, no nearer. Where the
+    print implies no tau², the variances of the block are scaled to the printed standard error.
+
+    The test of new against old takes one within-group tau² (Borenstein et al. 2009,
+    doi:10.1002/9780470743386, chapter 19).
+    """
+    y_new, v_new = proportions(events, n)
+    y_new, v_new = y_new[v_new > 0], v_new[v_new > 0]
+    k_new = len(y_new)
+    old = summary.studies[summary.studies.v > 0]
+    z95 = stats.norm.ppf(0.975)
+    if summary.reading.kind == "no interval":
+        if k_new < ENOUGH_NEW:
+            raise ValueError("a rate printed without an interval cannot be updated by fewer than two new arms")
+        new = pool(y_new, v_new)
+        ends = (new.estimate, new.se, new.ci_low, new.ci_high, new.pi_low, new.pi_high, new.tau2)
+        return Updated(*ends, "both", 0, k_new, new)
+
+    known = old.y.notna().to_numpy()
+    v, tau2 = old.v.to_numpy(float), np.nan_to_num(summary.tau2)
+    if np.isnan(summary.tau2):
+        v = v * np.where(known, 1.0, _scale(v, known, summary.reading.se))
+    y_known, v_known, v_block = old.y[known].to_numpy(float), v[known], v[~known]
+    k_old = len(v)
+
+    def weights(variance: np.ndarray, t2: float) -> np.ndarray:
+        return 1 / (variance + t2)
+
+    # The block's mean, from the printed one.
+    if len(v_block):
+        total, block = weights(v, tau2).sum(), weights(v_block, tau2).sum()
+        mean = (total * summary.estimate - (weights(v_known, tau2) * y_known).sum()) / block
+        y_old = np.concatenate([y_known, [mean]])
+        q_old = tau2 * _scatter(v) + k_old - 1
+    else:
+        y_old, q_old = y_known, _q(y_known, weights(v_known, 0.0))
+
+    def group(t2: float) -> np.ndarray:
+        block = [weights(v_block, t2).sum()] if len(v_block) else []
+        return np.concatenate([weights(v_known, t2), block])
+
+    q_block = max(q_old - _q(y_old, group(0.0)), 0.0)
+    everything = np.concatenate([y_old, y_new])
+    both = k_new >= ENOUGH_NEW or not len(v_block)
+    if both and k_new:
+        q = q_block + _q(everything, np.concatenate([group(0.0), weights(v_new, 0.0)]))
+        used = max((q - (k_old + k_new - 1)) / _scatter(np.concatenate([v, v_new])), 0.0)
+    else:
+        used = tau2
+    w = np.concatenate([group(used), weights(v_new, used)])
+    estimate, se = float((w * everything).sum() / w.sum()), float(1 / np.sqrt(w.sum()))
+    reach = z95 * np.sqrt(se**2 + used)
+    ends = (estimate, se, estimate - z95 * se, estimate + z95 * se, estimate - reach, estimate + reach, float(used))
+    source = "both" if both else "print"
+    if not k_new:
+        return Updated(*ends, source, k_old, 0, None)
+
+    q_new = _q(y_new, weights(v_new, 0.0))
+    scatter = _scatter(v) + _scatter(v_new)
+    within = max((q_old + q_new - (k_old - 1) - (k_new - 1)) / scatter, 0.0)
+    old_w, new_w = group(within), weights(v_new, within)
+    difference = float((new_w * y_new).sum() / new_w.sum() - (old_w * y_old).sum() / old_w.sum())
+    statistic = difference / np.sqrt(1 / new_w.sum() + 1 / old_w.sum())
+    new = pool(y_new, v_new)
+    p = float(2 * stats.norm.sf(abs(statistic)))
+    return Updated(*ends, source, k_old, k_new, new, difference, float(statistic), p)
+
+
+def _q(y: np.ndarray, weight: np.ndarray) -> float:
+    return float((weight * (y - (weight * y).sum() / weight.sum()) ** 2).sum()) if len(y) else 0.0
+
+
+def _scatter(v: np.ndarray) -> float:
+    """Denominator of DerSimonian and Laird's equation; 0 for one study."""
+    return float((1 / v).sum() - (1 / v**2).sum() / (1 / v).sum()) if len(v) > 1 else 0.0
+
+
+def _scale(v: np.ndarray, known: np.ndarray, se: float) -> float:
+    """Factor by which the variances of the unknown studies shrink for all to pool to the printed error."""
+    left = 1 / se**2 - (1 / v[known]).sum()
+    return float((1 / v[~known]).sum() / left) if left > 0 else 1.0
+
+
+# --- When it is news --------------------------------------------------------------------------------------
+
+
+def news(cell: Cell, updated: Updated, margins: dict[str, float]) -> list[str]:
+    """Return the rules by which an updated cell is news, of those in ``data/news_margins.csv``.
+
+    Parameters
+    ----------
+    cell : Cell
+        The cell as printed.
+    updated : Updated
+        The cell brought up to date.
+    margins : dict of str to float
+        Rule -> margin, in percent: ``moved``, the least change of the estimate in percentage points;
+        ``narrower``, the least share by which the interval narrows. ``outside`` (the updated interval excludes the
+        printed estimate) and ``first`` (a rate that the review could not give an interval) have none.
+
+    Returns
+    -------
+    list of str
+        The rules that are met, in the order of ``margins``; none without new studies.
+    """
+    if not updated.k_new:
+        return []
+    first = not cell.ci_high - cell.ci_low > 0
+    change = abs(updated.estimate - cell.estimate)
+    narrowed = 1 - (updated.ci_high - updated.ci_low) / (cell.ci_high - cell.ci_low)
+    met = {
+        "moved": not first and 100 * change > margins.get("moved", np.inf),
+        "outside": not first and not updated.ci_low <= cell.estimate <= updated.ci_high,
+        "narrower": not first and 100 * narrowed >= margins.get("narrower", np.inf),
+        "first": first,
+    }
+    return [rule for rule in margins if met[rule]]
