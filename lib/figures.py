@@ -28,10 +28,11 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 
 from lib.evidence import Cell
 from lib.pooling import Pooled, proportion_interval
+from lib.published import Result
 
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
 INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
-REPORTED, PRINTED, NEW = "#0072b2", "#d55e00", "#008f68"
+REPORTED, PRINTED, NEW, POSSIBLE = "#0072b2", "#d55e00", "#008f68", "#a3458b"
 
 WIDE, NARROW = 7.4, 3.4
 """Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
@@ -135,9 +136,10 @@ class Row:
     label : str
         Text at the left.
     kind : {"heading", "study", "missing", "printed", "pooled"}
-        What it is: drawn as text only, square, a grey line without mark, open diamond, filled diamond.
+        What it is: drawn as text only, square, a dotted line without mark, open diamond, filled diamond.
     estimate, low, high : float
-        Proportions; NaN where there is none.
+        Proportions; NaN where there is none. Of a row of kind "missing" the ends are of what is possible, not of
+        an interval of data.
     counts : str
         Text of the second column, such as ``"3/19"``.
     weight : float
@@ -216,6 +218,8 @@ def _told(row: Row) -> str:
     """What a row adds to the text alternative."""
     if row.kind == "heading":
         return f"{row.label}:"
+    if row.kind == "missing" and row.low == row.low:
+        return f"{row.label}: not public, consistent with {span(np.nan, row.low, row.high, 0)};"
     return f"{row.label}: {span(row.estimate, row.low, row.high)};" if row.estimate == row.estimate else ""
 
 
@@ -228,6 +232,8 @@ def _draw_row(
     axes.text(at_counts, y, row.counts, ha="right", color=ink, **style)
     if row.kind == "missing":
         axes.text(at_text, y, row.why, ha="right", color=GREY, style="italic", **style)
+        if row.low == row.low:
+            axes.plot([100 * row.low, 100 * row.high], [y, y], color=POSSIBLE, linewidth=1.3, linestyle=(0, (1, 1.4)))
     if not row.estimate == row.estimate:
         return
     axes.text(at_text, y, span(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
@@ -270,7 +276,15 @@ def _label(study: pd.Series, studies: pd.DataFrame, wide: bool) -> str:
     return label if len(label) <= room else label[: room - 1] + "…"
 
 
-def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool) -> Figure:
+def forest(
+    cell: Cell,
+    public: Pooled | None,
+    new: Pooled | None,
+    *,
+    wide: bool,
+    ranges: pd.DataFrame | None = None,
+    updated: Result | None = None,
+) -> Figure:
     """Draw the forest plot of a cell with all its studies, those without public counts among them.
 
     Parameters
@@ -283,14 +297,19 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
         The same of ``cell.new``.
     wide : bool
         Form.
+    ranges : DataFrame, optional
+        For studies without public counts the rates that are consistent with print, as
+        `imputation.consistent_ranges` gives them.
+    updated : Result, optional
+        The cell brought up to date; drawn where there are new arms.
 
     Returns
     -------
     Figure
         Reported counts as squares with the score interval (Wilson 1927); named grey rows for studies whose
-        counts are not public; the printed result as an open diamond; pooled results as filled diamonds; the
-        studies of the update below, apart. A dagger marks a study with a public count that the printed
-        reference list of the cell does not name.
+        counts are not public, with the consistent range as a dotted line; the printed result as an open diamond;
+        pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a study with a
+        public count that the printed reference list of the cell does not name.
     """
     rows = [Row("Original review", "heading")]
     rows += _study_rows(cell.public, public, REPORTED, wide)
@@ -299,7 +318,11 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
     for _, study in cell.missing.iterrows():
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
         why = "not pooled" if study.reported else "not public"
-        rows.append(Row(_label(study, cell.missing, wide), "missing", counts=counts, why=why))
+        low, high = _range(ranges, study)
+        if low == low:
+            possible = span(np.nan, low, high, 0)
+            why = f"not public; {possible}" if wide else f"({possible})"
+        rows.append(Row(_label(study, cell.missing, wide), "missing", np.nan, low, high, counts, why=why))
     printed = f"Printed, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
     rows.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
@@ -310,11 +333,57 @@ def forest(cell: Cell, public: Pooled | None, new: Pooled | None, *, wide: bool)
         rows += _study_rows(cell.new, new, NEW, wide)
         if new is not None:
             rows += result_rows(["New counts"], new, counts=[_pooled_counts(new, cell.new)], colour=NEW)
+    if updated is not None and updated.updated is not None and updated.updated.k_new:
+        rows.append(_updated_row("Updated: print and new counts" if wide else "Print and new", updated))
     alt = (
         f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have public counts;"
         f" {cell.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
+
+
+def _range(ranges: pd.DataFrame | None, study: pd.Series) -> tuple[float, float]:
+    if ranges is None:
+        return np.nan, np.nan
+    rows = ranges[(ranges.study == study.study) & ranges.arm.isin(["", study.arm])]
+    return (float(rows.low.iloc[0]), float(rows.high.iloc[0])) if len(rows) else (np.nan, np.nan)
+
+
+def _updated_row(label: str, result: Result) -> Row:
+    updated = result.updated
+    return Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK)
+
+
+def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
+    """Draw printed rates beside what the new studies give and the updated rate.
+
+    Parameters
+    ----------
+    results : sequence of (label, Result)
+        The cells; the updated rate is drawn where there are new arms.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = []
+    for label, result in results:
+        cell, updated = result.cell, result.updated
+        rows.append(Row(label, "heading"))
+        studies = f"{cell.studies:g}"
+        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
+        if updated is None or not updated.k_new:
+            continue
+        fresh = f"{cell.new.study.nunique()}"
+        if updated.k_new == 1:
+            only = cell.new[(cell.new.events > 0) & (cell.new.events < cell.new.n)].iloc[0]
+            rows.append(replace(count_row("New alone", only.events, only.n, NEW), counts=fresh))
+        else:
+            rows += result_rows(["New alone"], updated.new, counts=[fresh], colour=NEW)
+        rows.append(_updated_row("Updated", result))
+    return intervals([replace(row, bold=row.label == "Updated") for row in rows], wide=wide, counts="Studies")
 
 
 def _pooled_counts(pooled: Pooled, studies: pd.DataFrame) -> str:

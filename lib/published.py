@@ -552,7 +552,7 @@ class Updated:
     p: float = np.nan
 
 
-def update(summary: Summary, events, n) -> Updated:
+def update(summary: Summary, events, n) -> Updated | None:
     """Bring a printed rate up to date with new arms, in closed form.
 
     Parameters
@@ -565,13 +565,9 @@ def update(summary: Summary, events, n) -> Updated:
 
     Returns
     -------
-    Updated
-        Equal to pooling all studies where the counts behind the summary are public.
-
-    Raises
-    ------
-    ValueError
-        If the cell is printed without an interval and there are no new arms.
+    Updated or None
+        Equal to pooling all studies where the counts behind the summary are public. None where the cell is
+        printed without an interval and fewer than `ENOUGH_NEW` new arms have a weight.
 
     Notes
     -----
@@ -593,7 +589,7 @@ def update(summary: Summary, events, n) -> Updated:
     z95 = stats.norm.ppf(0.975)
     if summary.reading.kind == "no interval":
         if k_new < ENOUGH_NEW:
-            raise ValueError("a rate printed without an interval cannot be updated by fewer than two new arms")
+            return None
         new = pool(y_new, v_new)
         ends = (new.estimate, new.se, new.ci_low, new.ci_high, new.pi_low, new.pi_high, new.tau2)
         return Updated(*ends, "both", 0, k_new, new)
@@ -697,3 +693,53 @@ def news(cell: Cell, updated: Updated, margins: dict[str, float]) -> list[str]:
         "first": first,
     }
     return [rule for rule in margins if met[rule]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One cell of the review, as printed and brought up to date.
+
+    Attributes
+    ----------
+    cell : Cell
+        As printed, with its public and new counts.
+    summary : Summary
+        What the print implies.
+    updated : Updated or None
+        None where there is neither an interval in print nor enough new arms.
+    news : list of str
+        The rules of ``data/news_margins.csv`` by which the update is news.
+    """
+
+    cell: Cell
+    summary: Summary
+    updated: Updated | None
+    news: list[str]
+
+    @property
+    def answer(self) -> Cell | Updated:
+        """The rate to go by: updated where there are new arms with a weight, as printed elsewhere."""
+        return self.updated if self.updated is not None and self.updated.k_new else self.cell
+
+
+def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
+    """Bring every cell of the review up to date.
+
+    Returns
+    -------
+    dict of (regimen, threshold, stratum) to Result
+        In the order of the review's Table 3.
+    """
+    margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
+    whole, rows, found = {}, {}, {}
+    for cell in evidence.cells():
+        if cell.regimen not in whole:
+            whole[cell.regimen] = sizes(evidence, cell.regimen)
+        row = (cell.regimen, cell.stratum)
+        if row not in rows:
+            rows[row] = members(evidence, whole[cell.regimen], cell.stratum)
+        summary = summarise(evidence, cell, rows[row])
+        updated = update(summary, cell.new.events, cell.new.n)
+        reasons = news(cell, updated, margins) if updated is not None else []
+        found[cell.regimen, cell.threshold, cell.stratum] = Result(cell, summary, updated, reasons)
+    return found

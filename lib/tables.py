@@ -11,6 +11,7 @@ import datetime as dt
 import html
 import re
 import urllib.parse
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,10 @@ from pandas.io.formats.style import Styler
 from lib.audit import RULES, VERDICTS, Finding
 from lib.evidence import Cell, Evidence
 from lib.figures import percent, span
+from lib.imputation import OverDraws
 from lib.pooling import Pooled, pool_proportions, proportion_interval
+from lib.published import Result, Sizes, Updated
+from lib.sampler import Draws
 
 NOTHING = "–"
 STRATUM_NAMES = {
@@ -36,7 +40,7 @@ THRESHOLD_NAMES = {"ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
 # --- Numbers in sentences ---------------------------------------------------------------------------------
 
 
-def rate(result: Cell | Pooled) -> str:
+def rate(result: Cell | Pooled | Updated) -> str:
     """Return a pooled rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
     estimate = percent(result.estimate, 1)
     if result.ci_low != result.ci_low:
@@ -403,42 +407,286 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
-def table3(evidence: Evidence) -> Table:
-    """Table 3 of the review as printed, beside what is public and what is new, a row a cell."""
+def table3(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> Table:
+    """Table 3 of the review as printed, beside the updated rates and what is public, a row a cell."""
     rows, groups = [], []
-    for cell in evidence.cells():
-        groups.append(f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}")
+    for result in results.values():
+        cell, updated = result.cell, result.updated
+        fresh = updated is not None and updated.k_new > 0
+        groups.append(_row_name(cell))
         rows.append(
             {
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
                 ("Printed", "% (95% CI)"): span(cell.estimate, cell.ci_low, cell.ci_high)
-                + ("‡" if off_centre(cell) else ""),
+                + ("‡" if result.summary.reading.kind == "off centre" else ""),
                 ("Printed", "Studies"): f"{cell.studies:g}",
                 ("Printed", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
-                ("Public counts", "% (95% CI)"): _summary(cell.public),
-                ("Public counts", "Studies"): cell.public.study.nunique(),
+                ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
                 ("New counts", "% (95% CI)"): _summary(cell.new),
                 ("New counts", "Studies"): cell.new.study.nunique(),
+                ("Public counts", "% (95% CI)"): _summary(cell.public),
+                ("Public counts", "Studies"): cell.public.study.nunique(),
             }
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     note = (
         "Printed: as the review prints it; the numbers of studies and patients are those of the text where it gives"
-        " them for the threshold, otherwise those of the row of Table 3. Public, new: reported counts, pooled by the"
-        " review's method, a single count with its score interval; a study at 0% or 100% cannot be pooled by it."
-        " A dash: none. ‡ The estimate is not in the middle of its interval, as it is by the review's method."
+        " them for the threshold, otherwise those of the row of Table 3. Updated: printed rate and new counts"
+        " together. New, public: reported counts, pooled by the review's method, a single count with its score"
+        " interval; a study at 0% or 100% cannot be pooled by it. A dash: none. ‡ The estimate is not in the middle of"
+        " its interval, as it is by the review's method."
     )
-    return Table(frame, "Response rates as printed, and what is public", note, frame.columns[1:])
+    return Table(frame, "Response rates as printed, as updated, and what is public", note, frame.columns[1:])
 
 
-def off_centre(cell: Cell) -> bool:
-    """Say whether a printed estimate misses the middle of its interval by more than rounding can explain."""
-    if cell.ci_low <= 0 or cell.ci_high >= 1:
-        # Cut at 0% or 100%, an interval has lost its middle.
-        return False
-    # Three numbers rounded to a tenth of a percent: 0.05 + (0.05 + 0.05) / 2.
-    return abs((cell.ci_low + cell.ci_high) / 2 - cell.estimate) > 0.001 + 1e-9
+def _row_name(cell: Cell) -> str:
+    return f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}"
+
+
+def updates(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> Table:
+    """Every cell as printed and as updated, with the heterogeneity and prediction interval that print implies."""
+    rows, groups = [], []
+    for result in results.values():
+        cell, summary, updated = result.cell, result.summary, result.updated
+        fresh = updated is not None and updated.k_new > 0
+        groups.append(_row_name(cell))
+        rows.append(
+            {
+                ("", "Response"): THRESHOLD_NAMES[cell.threshold],
+                ("Printed", "% (95% CI)"): span(cell.estimate, cell.ci_low, cell.ci_high),
+                ("Printed", "Prediction"): span(np.nan, summary.pi_low, summary.pi_high),
+                ("New alone", "% (95% CI)"): _summary(cell.new),
+                ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
+                ("Updated", "Prediction"): span(np.nan, updated.pi_low, updated.pi_high) if fresh else "",
+                ("New less printed", "points"): f"{100 * updated.difference:+.1f}" if fresh else "",
+                ("New less printed", "p"): p_value(updated.p) if fresh else "",
+                "detail": _implied(result),
+            }
+        )
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    detail = frame.pop("detail")
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    frame[("", "detail")] = detail
+    note = (
+        "Prediction: 95% prediction interval for the rate of another study; the review prints none. A dash: nothing to"
+        " show."
+    )
+    columns = frame.columns[1:-1]
+    return Table(frame, "Printed, new and updated response rates", note, columns, detail=("", "detail"))
+
+
+def _implied(result: Result) -> str:
+    """Say in words what a printed interval implies and what became of it."""
+    summary, updated = result.summary, result.updated
+    reading = summary.reading
+    if reading.kind == "no interval":
+        return "No interval is printed."
+    text = f"Standard error {100 * reading.se:.2f} points"
+    if reading.kind == "cut":
+        text += ", from the end of the interval that is not cut"
+    elif reading.wrong:
+        text += f", with {100 * reading.reconciled:.1f} for the printed {_printed_number(result.cell, reading.wrong)}"
+    if summary.tau2 != summary.tau2:
+        text += "; no between-study variance: sampling error alone exceeds it"
+    else:
+        low = 0.0 if summary.tau2_low != summary.tau2_low else summary.tau2_low
+        text += f"; implied τ² {summary.tau2:.4f} ({low:.4f} to {summary.tau2_high:.4f} under the rounding)"
+    if updated is not None and updated.k_new:
+        how = "from print" if updated.tau2_from == "print" else "from print and new arms"
+        text += f". Updated τ² {updated.tau2:.4f}, {how}; {updated.k_old} + {count(updated.k_new, 'arm')}"
+    return text + "."
+
+
+def _printed_number(cell: Cell, name: str) -> str:
+    decimals = cell.decimals[("estimate", "ci_low", "ci_high").index(name)]
+    return f"{100 * getattr(cell, name):.{decimals}f}"
+
+
+def news(evidence: Evidence, results: Sequence[Result]) -> Table:
+    """What changed in the cells with new studies, and by which rule it is news."""
+    meaning = dict(zip(evidence.news_margins.rule, evidence.news_margins.meaning, strict=True))
+    rows = [
+        {
+            "Rate": cell_name(r.cell),
+            "Printed": span(r.cell.estimate, r.cell.ci_low, r.cell.ci_high),
+            "Updated": span(r.updated.estimate, r.updated.ci_low, r.updated.ci_high),
+            "Change": f"{100 * (r.updated.estimate - r.cell.estimate):+.1f}",
+            "Width": f"{_width_change(r):+.0f}%",
+            "News": "yes" if r.news else "no",
+            "detail": "; ".join(meaning[rule] for rule in r.news),
+        }
+        for r in results
+    ]
+    told = "; ".join(
+        f"{meaning[r.rule]}{f' ({r.margin:g})' if r.margin == r.margin else ''}"
+        for r in evidence.news_margins.itertuples()
+    )
+    note = f"Rates in % (95% CI). Change in percentage points, width of the interval in percent. News, if {told}."
+    frame = pd.DataFrame(rows, columns=["Rate", "Printed", "Updated", "Change", "Width", "News", "detail"])
+    numeric = ["Printed", "Updated", "Change", "Width"]
+    if not frame.detail.str.len().any():
+        return Table(frame.drop(columns="detail"), "What changed", note, numeric)
+    return Table(frame, "What changed", note, numeric, detail="detail")
+
+
+def _width_change(result: Result) -> float:
+    before = result.cell.ci_high - result.cell.ci_low
+    return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
+
+
+def sizes(found: Sizes) -> Table:
+    """The totals that a review prints for a regimen, beside what its studies add up to."""
+    frame = pd.DataFrame(
+        {
+            "Printed total": found.totals.claim,
+            "Printed": found.totals.patients,
+            "All who completed": found.totals.listed,
+            "Solution": found.totals.n,
+            "Met": found.totals.met.map({True: "yes", False: "no"}),
+        }
+    )
+    return Table(
+        frame, f"{REGIMEN_NAMES[found.regimen]}: printed totals of participants and what adds up to them",
+        numeric=["Printed", "All who completed", "Solution"],
+    )  # fmt: skip
+
+
+def agreement(all_draws: Sequence[Draws]) -> Table:
+    """How near the drawn counts come to each printed rate."""
+    rows, groups = [], []
+    for draws in all_draws:
+        for (threshold, stratum), within in draws.within.items():
+            given_up = within != within
+            groups.append(f"{REGIMEN_NAMES[draws.block.regimen]}, {STRATUM_NAMES[stratum].lower()}")
+            rows.append(
+                {
+                    "Response": THRESHOLD_NAMES[threshold],
+                    "Reproduced": "by no counts" if given_up else "to the last digit" if within == 1 else "nearly",
+                    "Within": "" if given_up else f"{within:g}",
+                    "Draws": f"{len(draws.events)}",
+                    "R̂": f"{draws.rhat:.2f}" if np.isfinite(draws.rhat) else "",
+                }
+            )
+    note = "Within: largest distance from the printed rate or an end of its interval, in units of its rounding."
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    return Table(frame, "Printed rates and the counts drawn for them", note, ["Within", "Draws", "R̂"])
+
+
+def over_draws(rows: Sequence[tuple[Result, OverDraws | None, OverDraws | None]]) -> Table:
+    """Updated rates in closed form, over draws, and over draws on the logit scale."""
+    frame = pd.DataFrame(
+        {
+            "Rate": cell_name(result.cell),
+            "Closed form": span(result.updated.estimate, result.updated.ci_low, result.updated.ci_high),
+            "Over draws": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
+            "Between draws": f"{100 * raw.between:.2f}" if raw else "",
+            "Logit scale": span(logit.estimate, logit.ci_low, logit.ci_high) if logit else "",
+            "Between draws, logit": f"{100 * logit.between:.1f}" if logit else "",
+        }
+        for result, raw, logit in rows
+    )
+    note = (
+        "In % (95% CI). Over draws: every draw of the unknown counts pooled with the public and new ones, combined by"
+        " Rubin's rules. Between draws: standard deviation in percentage points, which is what the unknown counts"
+        " leave open. These rates rest on counts that no study reported."
+    )
+    return Table(frame, "Updated rates, in closed form and over draws", note, frame.columns[1:])
+
+
+def recovered(rows: pd.DataFrame) -> Table:
+    """Public counts that were withheld, and the range that the draws gave them."""
+    frame = pd.DataFrame(
+        {
+            "Study": rows.label + ", " + rows.arm,
+            "Response": rows.threshold.map(THRESHOLD_NAMES),
+            "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
+            "Range of the draws": [f"{r.low:g} to {r.high:g}" for r in rows.itertuples()],
+            "Inside": rows.inside.map({True: "yes", False: "no"}),
+        }
+    )
+    return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "Range of the draws"])
+
+
+def coverages(cells: Sequence[Cell]) -> Table:
+    """How much of every cell rests on public counts."""
+    rows = [
+        {
+            "Response": THRESHOLD_NAMES[cell.threshold],
+            "Studies": f"{cell.public_studies} of {cell.studies:g}",
+            "Participants": f"{cell.public_patients} of {cell.patients:g}" if cell.patients == cell.patients else "",
+            "Without a public count": ", ".join(dict.fromkeys(cell.missing.label)),
+        }
+        for cell in cells
+    ]
+    frame = pd.DataFrame(rows, index=pd.Index(map(_row_name, cells), name="group"))
+    detail = "Without a public count"
+    return Table(frame, "Public counts by rate", numeric=["Studies", "Participants"], detail=detail, folded=True)
+
+
+def bounds(evidence: Evidence) -> Table:
+    """What reports print that bounds a count they do not give."""
+    rows = evidence.bounds
+    kinds = evidence.meaning("bound")
+    frame = pd.DataFrame(
+        {
+            "Study": labels(evidence, rows.study),
+            "Arm": rows.arm,
+            "Site": _words(evidence, "site", rows.site),
+            "Response": rows.threshold.map(THRESHOLD_NAMES),
+            "Bound": [
+                kinds[r.kind].replace("this percentage", f"{r.value:g}%").replace("this", f"{r.value:g}")
+                for r in rows.itertuples()
+            ],
+            "Source": rows.source,
+            "Why": rows.reason.str.capitalize(),
+        }
+    )
+    return Table(frame, f"Bounds of counts: {count(len(rows), 'bound')}", detail="Why")
+
+
+def wanted(evidence: Evidence, ranked: pd.DataFrame) -> Table:
+    """The studies whose counts are wanted, the most wanted first, with what is known of where they are."""
+    rows = []
+    for place, study in enumerate(ranked.itertuples(), start=1):
+        where = evidence.studies[evidence.studies.study == study.study].iloc[0]
+        regimen, stratum, threshold = study.most
+        most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], STRATUM_NAMES[stratum].lower()]))
+        rows.append(
+            {
+                "": place,
+                "Study": study.label,
+                "Rates": study.rates,
+                "Narrows by": f"{study.narrowing:.1f}",
+                "Source": _address(evidence, study.study),
+                "detail": f"{_citation(evidence, study.study)} Most for {most}, {THRESHOLD_NAMES[threshold]}."
+                f" Country: {where.country or 'not seen'}.",
+            }
+        )
+    note = (
+        "Rates: printed rates that the study is part of. Narrows by: percentage points by which the 95% ranges of"
+        " those rates, pooled on the logit scale, would narrow in all if the counts were known."
+    )
+    return Table(pd.DataFrame(rows), "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
+
+
+def _address(evidence: Evidence, study: str) -> str:
+    entry = evidence.references.entries.get(study)
+    fields = entry.fields if entry else {}
+    return f"doi:{fields['doi']}" if "doi" in fields else f"pmid:{fields['pmid']}" if "pmid" in fields else ""
+
+
+def _citation(evidence: Evidence, study: str) -> str:
+    """What was seen of a study's citation; a field that was not seen stays out."""
+    entry = evidence.references.entries.get(study)
+    if entry is None:
+        return "Citation not seen."
+    names = ", ".join(" ".join(person.last_names) for person in entry.persons.get("author", ()))
+    fields = entry.fields
+    journal = " ".join(filter(None, [fields.get("journal"), fields.get("year")]))
+    where = ":".join(filter(None, [fields.get("volume"), fields.get("pages")]))
+    parts = [names, fields.get("title", ""), f"{journal};{where}" if where else journal]
+    return ". ".join(part.rstrip(".") for part in parts if part) + "." if any(parts) else "Citation not seen."
 
 
 def _summary(rows: pd.DataFrame) -> str:
