@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lib.evidence import REGIMENS, THRESHOLDS, Evidence
+from lib.published import read_interval, sizes
 from lib.validation import reference_numbers
 
 VERDICTS = {"contradicted": "contradicted", "unchecked": "can't be checked", "holds": "holds"}
@@ -197,65 +198,44 @@ def _cite(ev: Evidence, refs: Iterable[int]) -> str:
 # --- Rates and their intervals ------------------------------------------------------------------------------
 
 
-def is_centred(estimate: str, low: str, high: str) -> bool:
-    """Say whether a printed estimate is the middle of its interval, as far as three rounded numbers can tell."""
-    numbers = estimate, low, high = [Decimal(text) for text in (estimate, low, high)]
-    # Each stands for all that round to it, half a unit either way; the middle has half of the two ends' together.
-    slack = sum(_unit(n) * share for n, share in zip(numbers, map(Decimal, ("0.5", "0.25", "0.25")), strict=True))
-    return abs((low + high) / 2 - estimate) <= slack
-
-
-def recentred(estimate: str, low: str, high: str) -> list[tuple[str, str]]:
-    """Return what would centre an interval by changing the fewest printed digits of one of its three numbers.
-
-    Returns
-    -------
-    list of (str, str)
-        The number ("estimate", "lower end", "upper end") and its value, with as many decimals as are printed, within
-        0 to 100 and in its place between the others.
-    """
-    printed = {"estimate": estimate, "lower end": low, "upper end": high}
-    found = []
-    for name, old in printed.items():
-        unit = _unit(Decimal(old))
-        for value in (str(step * unit) for step in range(int(100 / unit) + 1)):
-            mid, lower, upper = ({**printed, name: value}).values()
-            if Decimal(lower) <= Decimal(mid) <= Decimal(upper) and is_centred(mid, lower, upper):
-                found.append((_digits_changed(old, value), name, value))
-    return [(name, value) for changed, name, value in found if changed == min(found)[0]]
-
-
-def _unit(printed: Decimal) -> Decimal:
-    return Decimal(1).scaleb(printed.as_tuple().exponent)
-
-
-def _digits_changed(old: str, new: str) -> int:
-    width = max(len(old), len(new))
-    return sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
-
-
 @rule("centre", "The estimate of rates pooled on the raw scale is the middle of its confidence interval.")
 def _centre(ev: Evidence) -> Iterator[Finding]:
-    stratum = ["regimen", "population", "site"]
-    columns = ["estimate", "ci_low", "ci_high"]
+    names = {"estimate": "estimate", "ci_low": "lower end", "ci_high": "upper end"}
+    columns = list(names)
     rates = ev.published_rates.dropna(subset=columns)
-    for _, rows in rates.groupby([*stratum, "threshold", *columns], sort=False):
+    for _, rows in rates.groupby(["regimen", "population", "site", "threshold", *columns], sort=False):
         row = rows.iloc[0]
-        numbers = estimate, low, high = [f"{row[c]:.{row[f'{c}_decimals']}f}" for c in columns]
+        decimals = [int(row[f"{c}_decimals"]) for c in columns]
+        estimate, low, high = (f"{row[c]:.{d}f}" for c, d in zip(columns, decimals, strict=True))
+        reading = read_interval(row[columns].to_numpy(float) / 100, decimals)
         about = _places(ev, rows.place), _name(ev, row), f"{estimate} ({low} to {high})"
-        if row.ci_low <= 0 or row.ci_high >= 100:
+        if reading.kind == "cut":
             yield _say(None, *about, why="An interval that is cut at 0% or 100% has lost its middle.")
             continue
-        ok = is_centred(*numbers)
-        near = [] if ok else recentred(*numbers)
-        # Who reaches a degree has reached the weaker ones: an estimate out of their order reconciles less.
-        kin = rates[(rates[stratum] == row[stratum]).all(axis=1)]
-        degree, own = kin.threshold.map(THRESHOLDS.index), THRESHOLDS.index(row.threshold)
-        least, most = kin.estimate[degree > own].max(), kin.estimate[degree < own].min()
-        kept = [(n, v) for n, v in near if n != "estimate" or not (float(v) < least or float(v) > most)]
-        reconciling = ", or ".join(f"{value} as {name}" for name, value in kept or near)
+        reconciling = ""
+        if reading.wrong:
+            digits = decimals[columns.index(reading.wrong)]
+            reconciling = f"{100 * reading.reconciled:.{digits}f} as {names[reading.wrong]}"
         why = f"The middle of the interval is {(Decimal(low) + Decimal(high)) / 2}."
-        yield _say(ok, *about, reconciling, why)
+        yield _say(reading.kind == "centred", *about, reconciling, why)
+
+
+@rule(
+    "rate of no study", "A pooled rate is not below the lowest rate, other than 0%, that a study of its size can have."
+)
+def _lowest(ev: Evidence) -> Iterator[Finding]:
+    rates = ev.published_rates
+    arms = _table2(ev)
+    for _, row in rates[(rates.refs != "") & (rates.place == "table3") & (rates.estimate > 0)].iterrows():
+        own = arms[(arms.role == row.regimen) & arms.review_ref.isin(_set(row.refs))]
+        largest = own.groupby("study").enrolled.sum().max()
+        lowest = 100 / largest
+        why = (
+            f"Studies at 0% have no weight in the review's method, and the largest has {largest:g} patients:"
+            f" one responder is {lowest:.1f}%."
+        )
+        about = _places(ev, [row.place]), _name(ev, row), f"{row.estimate:.{int(row.estimate_decimals)}f}"
+        yield _say(row.estimate + 0.5 * 10.0**-row.estimate_decimals >= lowest, *about, why=why)
 
 
 @rule("same claim", "A claim that is printed in several places is the same in all of them.")
@@ -432,6 +412,24 @@ def _left_over(ev: Evidence, claim: Listed, other: Listed) -> str:
     text += "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
     least = f", and a body site is used from {_value(ev, 'minimum_per_site'):g} on"
     return f"{text} by Table 2{'' if claim.stratum[2] == 'all' else least}."
+
+
+@rule("sum of arms", "The patients of a list are a sum of its arms, the same reading of each study in every total.")
+def _sum_of_arms(ev: Evidence) -> Iterator[Finding]:
+    claims = ev.published_rates.set_index("claim")
+    for regimen in REGIMENS:
+        found = sizes(ev, regimen)
+        labels = ev.studies.drop_duplicates("study").set_index("study").label
+        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in found.otherwise]
+        read = f"All arms and those who completed, but for {', or '.join(ways)}." if any(ways) else ""
+        for row in found.totals.itertuples():
+            rate = claims.loc[row.claim] if row.claim in claims.index else None
+            place, name = ("results", f"{ev.meaning('role')[regimen]}, all studies")
+            if rate is not None:
+                # Table 3 gives its number for the row, not for the threshold.
+                name = _name(ev, rate if rate.place != "table3" else rate.replace(rate.threshold, ""))
+                place = rate.place
+            yield _say(bool(row.met), _places(ev, [place]), f"{name}, patients", row.patients, f"{row.n:g}", read)
 
 
 @rule("those who completed", "A body site or age group has no more patients than completed the studies listed for it.")

@@ -50,14 +50,16 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
     n, least, largest = (arms[name].to_numpy(float).copy() for name in ("n", "least", "largest"))
     low, high = np.zeros((len(arms), 3)), np.repeat(largest[:, None], 3, axis=1)
     percent = np.full((len(arms), 3), np.nan)
-    for count in known_counts(evidence, whole.regimen, strata[0]).itertuples():
+    reported = np.zeros(low.shape, dtype=bool)
+    counts = known_counts(evidence, whole.regimen, strata[0])
+    for count in counts[counts.threshold.isin(THRESHOLDS)].itertuples():
         for at in _where(arms, count):
-            if count.threshold in THRESHOLDS:
-                # The report's own unit and number, be it patches where Table 2 has patients.
-                n[at] = least[at] = largest[at] = count.n
-                degree = THRESHOLDS.index(count.threshold)
-                low[at, degree] = high[at, degree] = count.events
-                high[at] = np.where(low[at] == high[at], high[at], np.minimum(count.n, high[at].max()))
+            # The report's own unit and number, be it patches where Table 2 has patients.
+            n[at] = least[at] = largest[at] = count.n
+            high[at, ~reported[at]] = count.n
+            degree = THRESHOLDS.index(count.threshold)
+            low[at, degree] = high[at, degree] = count.events
+            reported[at, degree] = True
     for ceiling in _ceilings(evidence, whole.regimen).itertuples():
         for at in _where(arms, ceiling):
             if ceiling.n >= n[at]:
@@ -91,7 +93,7 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
         low[:, weaker] = np.maximum(low[:, weaker], low[:, stronger])
     columns = arms[["study", "label", "arm"]]
     shifts = _shifts(arms, rows)
-    return Block(whole.regimen, strata, columns, n, least, largest, low, high, percent, tuple(claims), shifts)
+    return Block(whole.regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
 
 
 def _where(arms: pd.DataFrame, row) -> np.ndarray:
@@ -298,9 +300,9 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
 
 def withhold(block: Block, arm: int) -> Block:
     """Return the block as it would be if the counts of one arm were not public."""
-    low, high = block.low.copy(), block.high.copy()
-    low[arm], high[arm] = 0, block.largest[arm]
-    return replace(block, low=low, high=high)
+    low, high, reported = block.low.copy(), block.high.copy(), block.reported.copy()
+    low[arm], high[arm], reported[arm] = 0, block.largest[arm], False
+    return replace(block, low=low, high=high, reported=reported)
 
 
 def recovered(block: Block, states: int = 200) -> pd.DataFrame:
@@ -320,9 +322,9 @@ def recovered(block: Block, states: int = 200) -> pd.DataFrame:
         counts), inside, and converged.
     """
     rows = []
-    for arm in np.flatnonzero((~block.unknown).any(axis=1) & (block.high.max(axis=1) > 0)):
+    for arm in np.flatnonzero(block.reported.any(axis=1)):
         draws = impute(withhold(block, arm), states=states)
-        for degree in np.flatnonzero(~block.unknown[arm]) if len(draws.events) else ():
+        for degree in np.flatnonzero(block.reported[arm]) if len(draws.events) else ():
             low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
             events = block.low[arm, degree]
             names = block.arms.loc[arm, ["study", "label", "arm"]]
@@ -393,4 +395,7 @@ def _as_printed(truth: np.ndarray, n: np.ndarray, public: int) -> Block | None:
     names = [f"simulated{i}" for i in range(len(n))]
     arms = pd.DataFrame({"study": names, "label": names, "arm": ""})
     none = np.full(truth.shape, np.nan)
-    return Block("simulated", ("total",), arms, n, n, n, low, high, none, tuple(claims), np.empty((0, len(n))))
+    reported = np.zeros(truth.shape, dtype=bool)
+    reported[:public] = True
+    shifts = np.empty((0, len(n)))
+    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, none, tuple(claims), shifts)

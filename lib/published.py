@@ -149,12 +149,12 @@ class Sizes:
         solution adds up to it), n (what the solution adds up to).
     arms : DataFrame
         A row an arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
-    left_out : list of str
-        Studies with arms left out by the solution.
+    otherwise : list of dict of str to str
+        For every solution that departs as little, the studies that are not read as "all arms, all who completed",
+        with how they are read: ``enrolled``, ``one arm``, ``one arm, enrolled``. The first is the solution that
+        ``arms`` and ``totals`` show.
     departures : int
-        Studies that are not read as "all arms, all who completed".
-    solutions : int
-        Number of solutions with as few departures.
+        Number of departures of each: a study read at those enrolled, or at one arm, is one.
     next_departures : float
         Departures that the next best solution needs; NaN if there is none.
     """
@@ -162,9 +162,8 @@ class Sizes:
     regimen: str
     totals: pd.DataFrame
     arms: pd.DataFrame
-    left_out: list[str]
+    otherwise: list[dict[str, str]]
     departures: int
-    solutions: int
     next_departures: float
 
 
@@ -224,7 +223,6 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
 
     first = solutions[0] > 0.5
     used = pd.DataFrame([row for option, use in zip(options, first, strict=True) if use for row in option["arms"]])
-    left_out = sorted({option["study"] for option, use in zip(options, first, strict=True) if use and option["part"]})
     return Sizes(
         regimen=regimen,
         totals=totals.assign(
@@ -233,9 +231,11 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
             n=adds @ solutions[0],
         ),
         arms=used,
-        left_out=left_out,
+        otherwise=[
+            {o["study"]: o["reading"] for o, use in zip(options, one, strict=True) if use > 0.5 and o["reading"]}
+            for one in solutions
+        ],
         departures=int(round(cost @ solutions[0])),
-        solutions=len(solutions),
         next_departures=following,
     )
 
@@ -283,7 +283,7 @@ def _options(arms: pd.DataFrame) -> list[dict]:
                 {
                     "study": study,
                     "n": n,
-                    "part": part,
+                    "reading": ", ".join(["one arm"] * part + ["enrolled"] * (reading == "enrolled")),
                     "departures": part + (reading == "enrolled"),
                     "arms": [
                         {"study": study, "arm": arm.arm, "n": getattr(arm, reading), "reading": reading}

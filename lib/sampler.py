@@ -85,7 +85,9 @@ class Block:
     n, least, largest : ndarray, shape (k,)
         Number of participants, and the range of it that the printed totals leave.
     low, high : ndarray, shape (k, 3)
-        Bounds of the number of responders at 25%, 50% and 75%; equal where the count is public.
+        Bounds of the number of responders at 25%, 50% and 75%; equal where the count is known.
+    reported : ndarray of bool, shape (k, 3)
+        Which counts a report gives.
     percent : ndarray, shape (k, 3)
         A printed percentage without its count, as a proportion of n; NaN: none.
     claims : tuple of Claim
@@ -102,13 +104,14 @@ class Block:
     largest: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    reported: np.ndarray
     percent: np.ndarray
     claims: tuple[Claim, ...]
     shifts: np.ndarray
 
     @property
     def unknown(self) -> np.ndarray:
-        """Which counts are not public, shape (k, 3)."""
+        """Which counts are not known, shape (k, 3)."""
         return self.high > self.low
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
+from pybtex.richtext import Text
 
 from lib.audit import RULES, VERDICTS, Finding
 from lib.evidence import Cell, Evidence
@@ -77,8 +78,8 @@ def cell_name(cell: Cell) -> str:
     return f"{REGIMEN_NAMES[cell.regimen]}{stratum}, {THRESHOLD_NAMES[cell.threshold]}"
 
 
-def forest_caption(cell: Cell) -> str:
-    """Return the caption of a cell's forest plot: what it shows and how much of it is public."""
+def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
+    """Return the caption of a cell's forest plot: what it shows, and how much of it is public or only possible."""
     caption = f"{cell_name(cell)} repigmentation. Counts of the original review are public for {coverage(cell)}."
     shown = pd.concat([cell.public, cell.new])
     for rows, text in (
@@ -88,6 +89,8 @@ def forest_caption(cell: Cell) -> str:
     ):
         if len(rows):
             caption += f" {text}: {', '.join(dict.fromkeys(rows.label))}."
+    if ranges is not None and len(ranges):
+        caption += " Dotted: not public; consistent range, not a count."
     if cell.refs_of_row:
         caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
     if not cell.public.listed.all():
@@ -505,7 +508,7 @@ def _printed_number(cell: Cell, name: str) -> str:
 
 def news(evidence: Evidence, results: Sequence[Result]) -> Table:
     """What changed in the cells with new studies, and by which rule it is news."""
-    meaning = dict(zip(evidence.news_margins.rule, evidence.news_margins.meaning, strict=True))
+    meaning = {r.rule: r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()}
     rows = [
         {
             "Rate": cell_name(r.cell),
@@ -518,11 +521,8 @@ def news(evidence: Evidence, results: Sequence[Result]) -> Table:
         }
         for r in results
     ]
-    told = "; ".join(
-        f"{meaning[r.rule]}{f' ({r.margin:g})' if r.margin == r.margin else ''}"
-        for r in evidence.news_margins.itertuples()
-    )
-    note = f"Rates in % (95% CI). Change in percentage points, width of the interval in percent. News, if {told}."
+    rules = "; ".join(meaning.values())
+    note = f"Rates in % (95% CI). Change in percentage points, width of the interval in percent. News, if {rules}."
     frame = pd.DataFrame(rows, columns=["Rate", "Printed", "Updated", "Change", "Width", "News", "detail"])
     numeric = ["Printed", "Updated", "Change", "Width"]
     if not frame.detail.str.len().any():
@@ -535,21 +535,45 @@ def _width_change(result: Result) -> float:
     return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
 
 
-def sizes(found: Sizes) -> Table:
+def sizes(evidence: Evidence, found: Sizes) -> Table:
     """The totals that a review prints for a regimen, beside what its studies add up to."""
+    claims = evidence.published_rates.set_index("claim")
+    places = evidence.meaning("place")
+
+    def name(claim: str) -> str:
+        if claim not in claims.index:
+            return "All studies"
+        row = claims.loc[claim]
+        people = "" if row.population == "all" else f", {row.population}"
+        degree = "" if row.place == "table3" else f", {THRESHOLD_NAMES[row.threshold]}"
+        return f"{places[row.place].capitalize()}{people}{degree}"
+
     frame = pd.DataFrame(
         {
-            "Printed total": found.totals.claim,
+            "Printed total": found.totals.claim.map(name),
             "Printed": found.totals.patients,
             "All who completed": found.totals.listed,
-            "Solution": found.totals.n,
+            "As solved": found.totals.n,
             "Met": found.totals.met.map({True: "yes", False: "no"}),
         }
     )
-    return Table(
-        frame, f"{REGIMEN_NAMES[found.regimen]}: printed totals of participants and what adds up to them",
-        numeric=["Printed", "All who completed", "Solution"],
-    )  # fmt: skip
+    title = f"{REGIMEN_NAMES[found.regimen]}: printed totals of participants and what adds up to them"
+    return Table(frame, title, numeric=["Printed", "All who completed", "As solved"])
+
+
+def read_otherwise(evidence: Evidence, found: Sizes) -> str:
+    """Say which studies have to be read otherwise than the review says, for its totals to add up."""
+    names = evidence.studies.drop_duplicates("study").set_index("study").label
+    ways = [
+        "; ".join(f"{plain(names[study])} ({reading})" for study, reading in one.items()) for one in found.otherwise
+    ]
+    following = f"the next needs {found.next_departures:g}" if found.next_departures == found.next_departures else ""
+    other = "No other solution departs as little" if len(ways) == 1 else f"{len(ways)} solutions depart as little"
+    return (
+        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.met.sum())} of {len(found.totals)} totals are met with"
+        f" {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
+        f"{'; ' + following if following else ', and there is no other at all'}."
+    )
 
 
 def agreement(all_draws: Sequence[Draws]) -> Table:
@@ -592,6 +616,23 @@ def over_draws(rows: Sequence[tuple[Result, OverDraws | None, OverDraws | None]]
         " leave open. These rates rest on counts that no study reported."
     )
     return Table(frame, "Updated rates, in closed form and over draws", note, frame.columns[1:])
+
+
+def in_short(evidence: Evidence, edition: str) -> list[str]:
+    """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports."""
+    rows = evidence.counts()
+    rows = rows[(rows.role != "comparator") & (rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
+    rows = rows[rows.threshold.isin(list(THRESHOLD_NAMES))]
+    lines = []
+    for study in evidence.included(edition).itertuples():
+        told = [
+            f"{r.events:g} of {r.n:g} {r.unit} on {plain(r.arm)}"
+            + (f", {STRATUM_NAMES[r.site].lower()}," if r.site != "all" else "")
+            + f" at {THRESHOLD_NAMES[r.threshold]}"
+            for r in rows[rows.study == study.study].itertuples()
+        ]
+        lines.append(f"- {plain(study.label)}: {'; '.join(told) or 'no usable count'}")
+    return lines
 
 
 def recovered(rows: pd.DataFrame) -> Table:
@@ -681,12 +722,13 @@ def _citation(evidence: Evidence, study: str) -> str:
     entry = evidence.references.entries.get(study)
     if entry is None:
         return "Citation not seen."
-    names = ", ".join(" ".join(person.last_names) for person in entry.persons.get("author", ()))
-    fields = entry.fields
+    fields = {name: str(Text.from_latex(value)) for name, value in entry.fields.items()}
+    names = [str(Text.from_latex(" ".join(p.last_names))) for p in entry.persons.get("author", ())]
+    authors = ", ".join("et al" if name == "others" else name for name in names)
     journal = " ".join(filter(None, [fields.get("journal"), fields.get("year")]))
-    where = ":".join(filter(None, [fields.get("volume"), fields.get("pages")]))
-    parts = [names, fields.get("title", ""), f"{journal};{where}" if where else journal]
-    return ". ".join(part.rstrip(".") for part in parts if part) + "." if any(parts) else "Citation not seen."
+    where = ":".join(filter(None, [fields.get("volume"), fields.get("pages", "").replace("--", "–")]))
+    parts = [authors.replace(", et al", " et al"), fields.get("title", ""), f"{journal};{where}" if where else journal]
+    return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
 def _summary(rows: pd.DataFrame) -> str:
