@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lib.evidence import REGIMENS, THRESHOLDS, Evidence
-from lib.published import read_interval, sizes
+from lib.published import digits_changed, read_interval, sizes
 from lib.validation import reference_numbers
 
 VERDICTS = {"contradicted": "contradicted", "unchecked": "can't be checked", "holds": "holds"}
@@ -394,7 +394,7 @@ def _implied(claim: Listed, other: Listed, sizes: dict[int, set[int]]) -> set[in
 
 def _nearest(old: float, values: Iterable[int]) -> str:
     """Print those of some numbers that change the fewest digits of another."""
-    changed = {n: _digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
+    changed = {n: digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
     return _print([n for n in changed if changed[n] == min(changed.values())], " to ")
 
 
@@ -517,7 +517,8 @@ def _whole_numbers(ev: Evidence) -> Iterator[Finding]:
 def _whole(percentage: float, n: float) -> list[int]:
     """Return the whole numbers of n that print as the percentage."""
     printed = Decimal(str(percentage))
-    return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - printed) <= _unit(printed) / 2]
+    unit = Decimal(1).scaleb(printed.as_tuple().exponent)
+    return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - printed) <= unit / 2]
 
 
 # --- Table 2 and the text -----------------------------------------------------------------------------------

@@ -87,6 +87,12 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
     return _reconcile(printed, half, decimals, z)
 
 
+def digits_changed(old: str, new: str) -> int:
+    """Count the digits in which two printed numbers with as many decimals differ."""
+    width = max(len(old), len(new))
+    return sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
+
+
 def _se_bounds(printed, half, z: float, open_low: bool, open_high: bool) -> tuple[float, float]:
     """Least and largest standard error for which the rounded numbers agree; least > largest: for none."""
     (estimate, low, high), (d, d_low, d_high) = printed, half
@@ -122,9 +128,7 @@ def _reconcile(printed, half, decimals, z: float) -> Reading:
             bounds = _se_bounds(tried, half, z, False, False)
             if not 0 < value < 1 or bounds[0] > bounds[1] + 1e-12:
                 continue
-            old, new = (f"{100 * v:.{decimals[at]}f}" for v in (printed[at], value))
-            width = max(len(old), len(new))
-            changed = sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
+            changed = digits_changed(*(f"{100 * v:.{decimals[at]}f}" for v in (printed[at], value)))
             key = (changed, order == 2, abs(value - middle), order)
             if best is None or key < best[0]:
                 best = (key, name, value, tried, bounds)
