@@ -18,7 +18,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from lib.evidence import REGIMENS, THRESHOLDS, Evidence
-from lib.published import digits_changed, read_interval, sizes
+from lib.participants import sizes
+from lib.published import digits_changed, read_interval
 from lib.validation import reference_numbers
 
 VERDICTS = {"contradicted": "contradicted", "unchecked": "can't be checked", "holds": "holds"}

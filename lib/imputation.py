@@ -16,8 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from lib.evidence import THRESHOLDS, Cell, Evidence
+from lib.participants import Members, Sizes, known_counts, members, sizes
 from lib.pooling import Pooled, pool_proportions
-from lib.published import Members, Sizes, known_counts, members, read_interval, sizes
+from lib.published import read_interval
 from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
 from lib.validation import reference_numbers
 

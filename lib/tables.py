@@ -22,8 +22,9 @@ from lib.audit import RULES, VERDICTS, Finding
 from lib.evidence import Cell, Evidence
 from lib.figures import percent, span
 from lib.imputation import OverDraws
+from lib.participants import Sizes
 from lib.pooling import Pooled, pool_proportions, proportion_interval
-from lib.published import Result, Sizes, Updated
+from lib.published import Result, Updated
 from lib.sampler import Draws
 
 NOTHING = "–"
