@@ -306,7 +306,7 @@ def withhold(block: Block, arm: int) -> Block:
     return replace(block, low=low, high=high, reported=reported)
 
 
-def recovered(block: Block, states: int = 200) -> pd.DataFrame:
+def recovered(block: Block, states: int = 160) -> pd.DataFrame:
     """Withhold the public counts of each arm in turn, and see whether they lie where the draws say.
 
     Parameters
@@ -336,7 +336,7 @@ def recovered(block: Block, states: int = 200) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int = 200, seed: int = 1) -> np.ndarray:
+def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int = 120, seed: int = 1) -> np.ndarray:
     """Simulate reviews, print them, and see how often the range of a withheld count holds the count.
 
     Parameters

@@ -1,0 +1,292 @@
+"""Counts drawn to agree with print: what bounds them, that they do agree, and that their ranges mean what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import ROOT
+from lib import imputation, published, sampler
+from lib.evidence import THRESHOLDS, load
+from lib.pooling import pool_proportions
+from lib.sampler import Draws, impute
+
+
+@pytest.fixture(scope="module")
+def ev():
+    return load(ROOT / "data")
+
+
+@pytest.fixture(scope="module")
+def blocks(ev):
+    return imputation.blocks(ev)
+
+
+@pytest.fixture(scope="module")
+def drawn(blocks):
+    return [impute(block) for block in blocks]
+
+
+def find(blocks, regimen, stratum):
+    return next(block for block in blocks if block.regimen == regimen and stratum in block.strata)
+
+
+def arm(block, study, name=None):
+    of = block.arms.study == study
+    (at,) = np.flatnonzero(of if name is None else of & (block.arms.arm == name))
+    return at
+
+
+# --- What bounds a count ----------------------------------------------------------------------------------
+
+
+def test_every_cell_with_an_interval_is_a_claim_of_one_block(ev, blocks):
+    claims = [(b.regimen, c.threshold, c.stratum) for b in blocks for c in b.claims]
+    printed = [(c.regimen, c.threshold, c.stratum) for c in ev.cells() if c.ci_high == c.ci_high]
+    assert sorted(claims) == sorted(printed)
+
+
+def test_reported_counts_are_fixed_and_are_those_of_the_tables(ev, blocks):
+    block = find(blocks, "monotherapy", "total")
+    rows = ev.counts().query("role == 'monotherapy' and site == 'all' and edition == 'original' and subtype == ''")
+    rows = rows[rows.threshold.isin(THRESHOLDS)]
+    assert len(rows) > 5
+    for row in rows.itertuples():
+        at, degree = arm(block, row.study, row.arm), THRESHOLDS.index(row.threshold)
+        assert block.low[at, degree] == block.high[at, degree] == row.events
+        assert block.reported[at, degree]
+        assert block.n[at] == row.n
+    assert block.reported.sum() == len(rows)
+
+
+def test_a_count_of_any_repigmentation_is_a_ceiling(ev, blocks):
+    block = find(blocks, "monotherapy", "total")
+    rows = ev.responses[(ev.responses.threshold == "any") & (ev.responses.months == 6)].set_index(["study", "arm"])
+    for study, name in (("dawid2006", "pimecrolimus"), ("rafiq2016", "tacrolimus")):
+        assert block.high[arm(block, study), 0] == rows.events[study, name] < block.n[arm(block, study)]
+    kanwar = arm(block, "kanwar2004")
+    assert (block.low[kanwar, 0], block.high[kanwar, 0]) == (16, 19)
+
+
+def test_an_interim_count_is_no_ceiling_for_the_end(ev, blocks):
+    interim = ev.responses[(ev.responses.study == "dawid2006") & (ev.responses.months == 2)]
+    block = find(blocks, "monotherapy", "total")
+    assert block.high[arm(block, "dawid2006"), 0] < interim.events.min()
+
+
+def test_what_reports_say_without_a_count_is_a_bound(blocks):
+    block = find(blocks, "monotherapy", "total")
+    kathuria = arm(block, "kathuria2012")
+    assert block.high[kathuria, 0] == block.n[kathuria] / 2
+    assert block.high[arm(block, "lepe2003"), 0] == 18
+    face = find(blocks, "monotherapy", "face_neck")
+    assert face.low[arm(face, "tamler2011"), 2] == face.high[arm(face, "tamler2011"), 2] == 6
+    assert face.percent[arm(face, "ho2011"), 1] == 0.58
+
+
+def test_a_rate_printed_as_none_fixes_its_counts_at_none(blocks):
+    assert not find(blocks, "monotherapy", "hands_feet").high[:, 2].any()
+
+
+def test_a_misprinted_end_is_not_held_against_the_counts(blocks):
+    claims = {c.threshold: c for c in find(blocks, "monotherapy", "face_neck").claims}
+    assert np.isnan(claims["ge25"].printed).tolist() == [False, True, False]
+    assert not np.isnan(claims["ge75"].printed).any()
+
+
+# --- The draws --------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 80), st.floats(0, 1)), min_size=1, max_size=12),
+)
+def test_the_fast_pooling_of_the_sampler_is_pooling(studies):
+    n = np.array([size for size, _ in studies], dtype=float)
+    x = np.round(n * np.array([share for _, share in studies]))
+    estimate, se = sampler._pooled(x[None], n[None])
+    if not ((x > 0) & (x < n)).any():
+        assert (estimate, se) == (0, 0)
+        return
+    pooled = pool_proportions(x, n)
+    assert estimate[0] == pytest.approx(pooled.estimate, rel=1e-9)
+    assert se[0] == pytest.approx(pooled.se, rel=1e-9)
+
+
+def test_every_draw_reproduces_what_is_printed(drawn):
+    met = exact = 0
+    for draws in drawn:
+        for claim in draws.block.claims:
+            within = draws.within[claim.threshold, claim.stratum]
+            if within != within:
+                continue
+            x = draws.events[:, claim.of, THRESHOLDS.index(claim.threshold)].T
+            pooled = pool_proportions(x, draws.n[:, claim.of].T)
+            got = np.array([pooled.estimate, pooled.ci_low, pooled.ci_high])
+            off = np.nanmax(np.abs(got - claim.printed[:, None]) / claim.half[:, None], axis=0)
+            assert off.max() <= within + 1e-5
+            met += 1
+            exact += within == 1
+    assert met >= 15 and exact >= 6, "hardly a printed rate is reproduced"
+
+
+def test_every_draw_keeps_the_bounds_and_the_order_of_the_degrees(drawn):
+    for draws in drawn:
+        block, x, n = draws.block, draws.events, draws.n
+        assert ((x >= block.low) & (x <= block.high)).all()
+        assert (x[:, :, 0] <= n).all() and (np.diff(x, axis=2) <= 0).all()
+        assert ((n >= block.least) & (n <= block.largest)).all()
+        share = block.percent * n[:, :, None]
+        told = ~np.isnan(share)
+        assert (np.abs(x - share)[told] < 1).all()
+        assert (x == np.round(x)).all() and (n == np.round(n)).all()
+
+
+def test_participants_by_site_keep_their_totals_in_every_draw(drawn):
+    several = 0
+    for draws in drawn:
+        block = draws.block
+        if not len(block.shifts) or not len(draws.n):
+            continue
+        several += len(np.unique(draws.n, axis=0)) > 1
+        free = np.linalg.matrix_rank(block.shifts)
+        assert np.linalg.matrix_rank(draws.n - block.n) <= free
+    assert several
+
+
+def test_the_draws_converge_and_a_rate_that_no_counts_reproduce_is_given_up(drawn):
+    for draws in drawn:
+        given_up = [within != within for within in draws.within.values()]
+        assert draws.converged or all(given_up)
+        assert len(draws.events) == 0 or len(draws.events) >= 50
+    hands = next(d for d in drawn if "hands_feet" in d.block.strata)
+    assert all(within != within for within in hands.within.values())
+    assert hands.ranges("ge25").empty
+
+
+def test_populations_that_stay_apart_are_not_called_converged(blocks):
+    group = np.repeat(np.arange(sampler.STARTS), 30)
+    rng = np.random.default_rng(1)
+    alike = rng.normal(size=(120, 3))
+    assert sampler._rhat(group, alike) < sampler.GOOD_RHAT
+    assert sampler._rhat(group, alike + 2 * group[:, None]) > sampler.GOOD_RHAT
+    assert sampler._rhat(group[group > 0], alike[group > 0]) == np.inf
+    events = np.zeros((5, len(blocks[0].n), 3))
+    assert not Draws(blocks[0], events, blocks[0].n[None], {}, 3.0).converged
+    assert Draws(blocks[0], events, blocks[0].n[None], {}, 3.0).ranges("ge75").empty
+
+
+def small(blocks):
+    return find(blocks, "phototherapy", "trunk_extremities")
+
+
+def test_the_same_seed_gives_the_same_draws_kept_or_made_anew(blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(sampler, "_STORE", tmp_path / "kept")
+    made = impute(small(blocks), states=80, seed=7)
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    kept = impute(small(blocks), states=80, seed=7)
+    monkeypatch.setattr(sampler, "_STORE", tmp_path / "none")
+    anew = impute(small(blocks), states=80, seed=7)
+    for other in (kept, anew):
+        assert np.array_equal(made.events, other.events) and np.array_equal(made.n, other.n)
+        assert made.within == other.within or any(w != w for w in made.within.values())
+        assert made.rhat == other.rhat
+    assert not np.array_equal(made.events, impute(small(blocks), states=80, seed=8).events)
+
+
+def test_a_store_that_cannot_be_written_costs_no_result(blocks, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(sampler, "_STORE", tmp_path / "file" / "draws")
+    assert len(impute(small(blocks), states=80, seed=7).events)
+
+
+def test_other_bounds_are_other_draws(blocks):
+    block = small(blocks)
+    high = block.high.copy()
+    high[0] = np.minimum(high[0], high[0] - 1)
+    other = replace(block, high=high)
+    assert sampler._key(block, 80, 1) != sampler._key(other, 80, 1)
+    assert sampler._key(block, 80, 1) != sampler._key(block, 80, 2)
+
+
+# --- Calibration ------------------------------------------------------------------------------------------
+
+
+def test_ranges_hold_as_many_withheld_counts_of_simulated_reviews_as_they_say():
+    covered = imputation.calibrate(30)
+    assert np.isfinite(covered).sum() >= 27
+    error = np.nanstd(covered, ddof=1) / np.sqrt(np.isfinite(covered).sum())
+    assert error < 0.03
+    assert abs(np.nanmean(covered) - 0.95) < 3 * error + 0.01
+
+
+def test_reported_counts_lie_where_the_draws_without_them_say(blocks):
+    back = pd.concat([imputation.recovered(block) for block in blocks], ignore_index=True)
+    assert len(back) >= 14
+    # Of as many ranges of 95%, three or more outside would come by chance in fewer than 4 of 100 reviews.
+    assert (~back.inside).sum() <= 2
+    assert (back.high - back.low < back.n).mean() > 0.8, "the ranges say nothing"
+
+
+def test_a_withheld_count_is_unknown_to_the_sampler(blocks):
+    block = find(blocks, "phototherapy", "total")
+    at = arm(block, "bilal2014")
+    without = imputation.withhold(block, at)
+    assert without.unknown[at].all() and not without.reported[at].any()
+    assert without.n[at] == block.n[at]
+    others = np.arange(len(block.n)) != at
+    assert np.array_equal(without.high[others], block.high[others])
+
+
+# --- What the draws are for -------------------------------------------------------------------------------
+
+
+def test_the_update_over_draws_is_near_the_closed_form(ev, drawn):
+    compared = 0
+    for result in published.results(ev).values():
+        if not result.updated or not result.updated.k_new:
+            continue
+        cell = result.cell
+        draws = next(d for d in drawn if d.block.regimen == cell.regimen and cell.stratum in d.block.strata)
+        over = imputation.update_over_draws(draws, cell)
+        assert over.between < 0.01
+        assert abs(over.estimate - result.updated.estimate) < 0.1 * result.updated.se
+        width = (over.ci_high - over.ci_low) / (result.updated.ci_high - result.updated.ci_low)
+        assert 0.9 < width < 1.1
+        compared += 1
+    assert compared >= 5
+
+
+def test_rubins_rules_add_the_spread_between_draws(ev, drawn):
+    cell = ev.cell("phototherapy", "ge50")
+    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.strata)
+    over = imputation.update_over_draws(draws, cell, "logit")
+    claim = next(c for c in draws.block.claims if c.threshold == "ge50")
+    pooled = pool_proportions(draws.events[:, claim.of, 1].T, draws.n[:, claim.of].T, transform="logit")
+    m = len(draws.events)
+    within = (((pooled.ci_high - pooled.ci_low) / (2 * 1.959963984540054)) ** 2).mean()
+    total = np.sqrt(within + (1 + 1 / m) * pooled.estimate.var(ddof=1))
+    assert over.estimate == pytest.approx(pooled.estimate.mean())
+    assert (over.ci_high - over.ci_low) / 2 == pytest.approx(1.959963984540054 * total)
+    assert over.between > 0.01
+
+
+def test_consistent_ranges_are_of_studies_without_a_public_count_only(ev):
+    cell = ev.cell("monotherapy", "ge75", "face_neck")
+    ranges = imputation.consistent_ranges(ev, cell)
+    assert set(ranges.study) <= set(cell.missing.study)
+    assert not set(ranges.study) & set(cell.public.study)
+    assert ((0 <= ranges.low) & (ranges.low <= ranges.high) & (ranges.high <= 1)).all()
+    for stratum in ("trunk_extremities", "hands_feet"):
+        assert imputation.consistent_ranges(ev, ev.cell("monotherapy", "ge75", stratum)).empty
+
+
+def test_the_most_wanted_are_those_whose_counts_move_the_answer(ev, drawn):
+    ranked = imputation.most_wanted(ev.cells(), drawn)
+    assert ranked.narrowing.is_monotonic_decreasing and (ranked.narrowing >= 0).all()
+    assert ranked.study.is_unique
+    wholly_public = {"sendur2006", "radakovic2009", "bilal2014"}
+    assert not wholly_public & set(ranked.study)
+    assert ranked.narrowing[0] > 1
