@@ -321,7 +321,7 @@ def forest(
         low, high = _range(ranges, study)
         if low == low:
             possible = span(np.nan, low, high, 0)
-            why = f"not public; {possible}" if wide else f"({possible})"
+            why = f"not public; {possible}" if wide else f"possible {possible}"
         rows.append(Row(_label(study, cell.missing, wide), "missing", np.nan, low, high, counts, why=why))
     printed = f"Printed, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""

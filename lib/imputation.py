@@ -23,25 +23,30 @@ from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impu
 from lib.validation import reference_numbers
 
 _Z = stats.norm.ppf(0.975)
+_OF_WHOLE_BODY = ("total", "children")
 
 # --- What has to agree ------------------------------------------------------------------------------------
 
 
 def blocks(evidence: Evidence) -> list[Block]:
-    """Sort the printed rates of a review into blocks of those that share studies and counts.
+    """Sort the printed rates of a review into blocks of those that share studies and counts."""
+    found: dict[tuple[str, str], Block] = {}
+    for regimen, stratum in dict.fromkeys((cell.regimen, cell.stratum) for cell in evidence.cells()):
+        if (regimen, stratum) not in found:
+            made = block_of(evidence, regimen, stratum)
+            found |= {(regimen, s): made for s in made.strata}
+    return list({id(made): made for made in found.values()}.values())
+
+
+def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
+    """Return the block of one row of the review's Table 3.
 
     The whole body and the children are one block, as a study of children counts in both; each body site is one
     of its own: a patient's sites need not agree with each other, or with the whole body.
     """
-    cells = evidence.cells()
-    found = []
-    for regimen in dict.fromkeys(cell.regimen for cell in cells):
-        whole = sizes(evidence, regimen)
-        strata = dict.fromkeys(cell.stratum for cell in cells if cell.regimen == regimen)
-        together = tuple(s for s in strata if s in ("total", "children"))
-        for group in (together, *((s,) for s in strata if s not in together)):
-            found.append(_block(evidence, [c for c in cells if c.regimen == regimen and c.stratum in group], whole))
-    return found
+    together = _OF_WHOLE_BODY if stratum in _OF_WHOLE_BODY else (stratum,)
+    cells = [cell for cell in evidence.cells() if cell.regimen == regimen and cell.stratum in together]
+    return _block(evidence, cells, sizes(evidence, regimen))
 
 
 def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
@@ -111,7 +116,7 @@ def _ceilings(evidence: Evidence, regimen: str) -> pd.DataFrame:
 
 
 def _bounds(evidence: Evidence, cells: Sequence[Cell]) -> pd.DataFrame:
-    sites = {"all" if cell.stratum in ("total", "children") else cell.stratum for cell in cells}
+    sites = {"all" if cell.stratum in _OF_WHOLE_BODY else cell.stratum for cell in cells}
     arms = evidence.arms[evidence.arms.role == cells[0].regimen]
     return evidence.bounds[evidence.bounds.site.isin(sites)].merge(arms[["study", "arm"]].drop_duplicates())
 
@@ -167,7 +172,7 @@ def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
         study, arm (empty where a study is not told apart by arm), low and high, as proportions. Empty where the
         draws did not converge, or no counts reproduce the cell's printed rate.
     """
-    block = next(b for b in blocks(evidence) if b.regimen == cell.regimen and cell.stratum in b.strata)
+    block = block_of(evidence, cell.regimen, cell.stratum)
     of = next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
     if of is None:
         return pd.DataFrame(columns=["study", "arm", "low", "high"])

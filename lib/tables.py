@@ -510,6 +510,7 @@ def _printed_number(cell: Cell, name: str) -> str:
 def news(evidence: Evidence, results: Sequence[Result]) -> Table:
     """What changed in the cells with new studies, and by which rule it is news."""
     meaning = {r.rule: r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()}
+    short = evidence.meaning("news")
     rows = [
         {
             "Rate": cell_name(r.cell),
@@ -517,18 +518,14 @@ def news(evidence: Evidence, results: Sequence[Result]) -> Table:
             "Updated": span(r.updated.estimate, r.updated.ci_low, r.updated.ci_high),
             "Change": f"{100 * (r.updated.estimate - r.cell.estimate):+.1f}",
             "Width": f"{_width_change(r):+.0f}%",
-            "News": "yes" if r.news else "no",
-            "detail": "; ".join(meaning[rule] for rule in r.news),
+            "News": ", ".join(short[rule] for rule in r.news) or "no",
         }
         for r in results
     ]
     rules = "; ".join(meaning.values())
     note = f"Rates in % (95% CI). Change in percentage points, width of the interval in percent. News, if {rules}."
-    frame = pd.DataFrame(rows, columns=["Rate", "Printed", "Updated", "Change", "Width", "News", "detail"])
     numeric = ["Printed", "Updated", "Change", "Width"]
-    if not frame.detail.str.len().any():
-        return Table(frame.drop(columns="detail"), "What changed", note, numeric)
-    return Table(frame, "What changed", note, numeric, detail="detail")
+    return Table(pd.DataFrame(rows), "What changed", note, numeric)
 
 
 def _width_change(result: Result) -> float:
@@ -587,7 +584,7 @@ def agreement(all_draws: Sequence[Draws]) -> Table:
             rows.append(
                 {
                     "Response": THRESHOLD_NAMES[threshold],
-                    "Reproduced": "by no counts" if given_up else "to the last digit" if within == 1 else "nearly",
+                    "Reproduced": "no counts found" if given_up else "to the last digit" if within == 1 else "nearly",
                     "Within": "" if given_up else f"{within:g}",
                     "Draws": f"{len(draws.events)}",
                     "R̂": f"{draws.rhat:.2f}" if np.isfinite(draws.rhat) else "",
@@ -640,7 +637,7 @@ def recovered(rows: pd.DataFrame) -> Table:
     """Public counts that were withheld, and the range that the draws gave them."""
     frame = pd.DataFrame(
         {
-            "Study": rows.label + ", " + rows.arm,
+            "Study": (rows.label + ", " + rows.arm).str.removesuffix(", "),
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
             "Range of the draws": [f"{r.low:g} to {r.high:g}" for r in rows.itertuples()],

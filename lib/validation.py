@@ -464,6 +464,29 @@ def _reasons_given(tables) -> Iterator[Fault]:
             )
 
 
+def _bounds_and_margins(tables) -> Iterator[Fault]:
+    if "bounds" in tables:
+        frame = _numbers(tables["bounds"], "value")
+        for row in frame[frame.kind.isin(["percent", "at_most_percent"]) & (frame.value > 100)].itertuples():
+            yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "a percentage must be from 0 to 100")
+        for row in frame[frame.value < 0].itertuples():
+            yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "must not be negative")
+        key = ["study", "arm", "site", "threshold"]
+        limits = frame.pivot_table("value", key, "kind", aggfunc="first")
+        if {"at_least", "at_most"} <= set(limits.columns):
+            for row in frame[frame.kind == "at_least"].itertuples():
+                most = limits.at_most[tuple(getattr(row, name) for name in key)]
+                if row.value > most:
+                    rule = f"more than the count can be at most ({most:g})"
+                    yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", rule)
+    if "news_margins" in tables:
+        frame = tables["news_margins"]
+        needs = frame.meaning.str.contains("{}", regex=False)
+        for row in frame.index[needs != (frame.margin != "")]:
+            rule = "a margin is required where the meaning has {} in its place, and only there"
+            yield Fault("news_margins.csv", row, "margin", frame.at[row, "margin"], rule)
+
+
 def _update_is_screened(tables) -> Iterator[Fault]:
     if not {"studies", "screening"} <= tables.keys():
         return
@@ -564,6 +587,7 @@ RULES = (
     _analysed_within_enrolled,
     _intervals,
     _reasons_given,
+    _bounds_and_margins,
     _update_is_screened,
     _identifiers_agree,
 )

@@ -14,7 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT, run
-from lib import tables
+from lib import published, tables
 from lib.build import BuildError, chapters
 from lib.evidence import load
 from lib.figures import percent
@@ -118,6 +118,7 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
 
 def test_table_3_shows_every_cell(book):
     ev = load(ROOT / "data")
+    results = published.results(ev)
     table = page(book, "table-3").select_one("table.review")
     rows = [[td.get_text() for td in tr.select("td")] for tr in table.select("tbody tr") if tr.select("td")]
     assert len(rows) == 24
@@ -125,8 +126,11 @@ def test_table_3_shows_every_cell(book):
         assert row[1].startswith(percent(cell.estimate, 1, ""))
         patients = f"{cell.patients:g}" if cell.patients == cell.patients else tables.NOTHING
         assert row[2:4] == [f"{cell.studies:g}", patients]
-        assert row[5] == str(cell.public.study.nunique())
-        assert row[1].endswith("‡") == tables.off_centre(cell)
+        assert row[8] == str(cell.public.study.nunique())
+        result = results[cell.regimen, cell.threshold, cell.stratum]
+        assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
+        updated = result.updated is not None and result.updated.k_new
+        assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else tables.NOTHING)
 
 
 def test_links_and_images_lead_somewhere(book):
@@ -247,7 +251,9 @@ def test_the_original_edition_shows_nothing_of_the_update(original_edition):
         "this edition", "This edition"
     )
     assert "Edition of 6 August 2018" in prose(original_edition, "abstract")
-    assert "Nothing: this edition ends with the original search." in prose(original_edition, "update")
+    for name in ("new-studies", "what-is-new"):
+        assert "Nothing: this edition ends with the original search." in prose(original_edition, name)
+    assert "Nothing to update: this edition has no new counts." in prose(original_edition, "update")
     assert "Update" not in prose(original_edition, "search-results")
 
 

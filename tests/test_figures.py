@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from lib import figures, tables
+from lib import figures, published, tables
 from lib.evidence import load
 from lib.figures import percent
 from lib.pooling import pool_proportions
@@ -151,9 +151,40 @@ def test_what_cannot_be_pooled_is_not_pooled():
 
 
 def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
-    marked = {(c.regimen, c.stratum, c.threshold) for c in ev.cells() if tables.off_centre(c)}
+    found = published.results(ev)
+    marked = {key for key, result in found.items() if result.summary.reading.kind == "off centre"}
     # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
-    assert marked == {("monotherapy", "face_neck", "ge25"), ("phototherapy", "face_neck", "ge50")}
+    assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
+    frame = tables.table3(ev, found).frame
+    assert frame[("Printed", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
+
+
+def test_a_possible_range_is_dotted_and_has_no_mark(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    ranges = cell.missing[["study", "arm"]].assign(low=0.05, high=0.4)
+    with_, without = (figures.forest(cell, None, None, ranges=r, wide=True) for r in (ranges, None))
+    lines, fewer = (f.axes[0].get_lines() for f in (with_, without))
+    dotted = [line for line in lines if line.get_linestyle() not in ("-", "None")]
+    assert len(dotted) == len(cell.missing) == len(lines) - len(fewer)
+    assert {line.get_color() for line in dotted} == {figures.POSSIBLE}
+    assert figures.POSSIBLE not in {line.get_color() for line in fewer}
+    assert all(line.get_marker() == "None" for line in dotted)
+    assert "Lepe 2003: not public, consistent with 5–40;" in with_.get_label()
+    # It is no estimate: no row has one for it.
+    assert "Lepe 2003: 5" not in with_.get_label()
+
+
+def test_the_updated_rate_is_drawn_where_there_are_new_arms_only(ev):
+    found = published.results(ev)
+    fresh, still = found["monotherapy", "ge75", "total"], found["phototherapy", "ge25", "total"]
+    for draw in (
+        lambda result: figures.forest(result.cell, None, None, updated=result, wide=True),
+        lambda result: figures.updates([("x", result)], wide=True),
+    ):
+        assert "Updated" in draw(fresh).get_label()
+        assert "Updated" not in draw(still).get_label()
+    low, high = (figures.percent(v, 1, "") for v in (fresh.updated.ci_low, fresh.updated.ci_high))
+    assert f"({low}–{high})" in figures.updates([("x", fresh)], wide=True).get_label()
 
 
 def test_a_detail_is_set_below_its_row():

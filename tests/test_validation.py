@@ -165,6 +165,21 @@ SPOILED = {
         put("poolable", "no", **SENDUR),
         "column why_not: a value is required where poolable is not yes",
     ),
+    "percentage above all": (
+        "bounds",
+        put("value", "132.1", study="farajzadeh2009"),
+        "a percentage must be from 0 to 100",
+    ),
+    "bounds that exclude each other": (
+        "bounds",
+        put("value", "7", study="tamler2011", kind="at_least"),
+        "more than the count can be at most (6)",
+    ),
+    "rule of news without its margin": (
+        "news_margins",
+        put("margin", "", rule="moved"),
+        "a margin is required where the meaning has {} in its place",
+    ),
     "excluded without a kind of reason": (
         "screening",
         put("exclusion", "", study="adr2025"),
