@@ -18,7 +18,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from pybtex.richtext import Text
 
-from lib.audit import RULES, VERDICTS, Finding
+from lib.audit import RULES
+from lib.claims import VERDICTS, Finding
 from lib.evidence import Cell, Evidence
 from lib.figures import percent, span
 from lib.imputation import OverDraws

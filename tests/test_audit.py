@@ -5,19 +5,27 @@ import re
 from collections import Counter
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from conftest import ROOT
 from lib import tables
-from lib.audit import RULES, VERDICTS, audit
+from lib.audit import RULES, apply, audit
+from lib.claims import VERDICTS, Review
 from lib.evidence import load
+from lib.validation import check
 
-MODULES = ("audit",)
+MODULES = ("claims", "audit_reports", "audit")
 
 
 @pytest.fixture(scope="module")
-def found():
-    return audit(load(ROOT / "data"))
+def evidence():
+    return load(ROOT / "data")
+
+
+@pytest.fixture(scope="module")
+def found(evidence):
+    return audit(evidence)
 
 
 def of(found, rule, verdict="contradicted", *words):
@@ -26,17 +34,25 @@ def of(found, rule, verdict="contradicted", *words):
     return [f for f in rows if all(word in f"{f.place} {f.claim} {f.printed} {f.why}" for word in words)]
 
 
-def change(table, column, value, **where):
-    """A change for the ``edit`` fixture: set a column of the rows that have these values; there must be some."""
+def change(table, to, **where):
+    """A change of a table: columns set in the rows that have the values named."""
+    return table, to, where
 
-    def apply(rows):
-        head = rows[0]
-        hits = [row for row in rows[1:] if all(row[head.index(c)] == v for c, v in where.items())]
-        assert hits, where
-        for row in hits:
-            row[head.index(column)] = value
 
-    return table, apply
+def changed(evidence, *changes):
+    """The evidence with changes; that a data folder may hold them too is a test of its own."""
+    edited = dict(evidence.tables)
+    for table, to, where in changes:
+        frame = edited[table]
+        rows = pd.concat([frame[column] == value for column, value in where.items()], axis=1).all(axis=1)
+        assert rows.any(), where
+        edited[table] = frame.assign(**{column: frame[column].mask(rows, value) for column, value in to.items()})
+    return replace(evidence, tables=edited)
+
+
+def contradicted(evidence, rule, *words):
+    """What one rule contradicts in the review as the evidence has it."""
+    return of(apply(rule, Review(evidence)), rule, "contradicted", *words)
 
 
 # --- The whole --------------------------------------------------------------------------------------------
@@ -61,19 +77,22 @@ def test_the_edition_of_the_original_search_is_audited_alike(found):
     assert audit(load(ROOT / "data", "2018-08-06")) == found
 
 
-def test_no_study_reference_or_printed_number_is_typed_into_the_modules():
-    ev = load(ROOT / "data")
+def test_no_study_reference_or_printed_number_is_typed_into_the_modules(evidence):
     modules = [(ROOT / f"lib/{name}.py").read_text(encoding="utf-8") for name in MODULES]
     constants = [
         node.value for module in modules for node in ast.walk(ast.parse(module)) if isinstance(node, ast.Constant)
     ]
     numbers = {n for n in constants if isinstance(n, int | float) and not isinstance(n, bool)}
-    printed = {*ev.studies.review_ref.dropna(), *ev.mechanism.review_ref, *ev.published_rates.estimate}
+    printed = {
+        *evidence.studies.review_ref.dropna(),
+        *evidence.mechanism.review_ref,
+        *evidence.published_rates.estimate,
+    }
     assert numbers & printed <= {0}
     text = " ".join(t for t in constants if isinstance(t, str))
-    names = {*ev.studies.study, *ev.mechanism.study, *ev.references.entries}
+    names = {*evidence.studies.study, *evidence.mechanism.study, *evidence.references.entries}
     assert [name for name in names if name in text] == []
-    labels = {label.split()[0] for label in ev.studies.label}
+    labels = {label.split()[0] for label in evidence.studies.label}
     assert [label for label in labels if re.search(rf"\b{label}\b", text)] == []
 
 
@@ -103,46 +122,42 @@ def test_a_reading_by_arithmetic_is_called_so_and_a_report_is_named(found):
 
 NUMBERS, RATES = "published_numbers", "published_rates"
 PLANTED = {
-    "centre": (change(RATES, "ci_high", "49.1", claim="table3-monotherapy-total-ge50"), "total"),
-    "rate of no study": (change(RATES, "estimate", "0.50", claim="table3-monotherapy-hands_feet-ge75"), "0.50"),
-    "same claim": (change(RATES, "estimate", "18.7", claim="key_points-monotherapy-total-ge75"), "18.7"),
-    "studies listed": (change(RATES, "studies", "22", claim="results-monotherapy-total-ge25"), "22 studies"),
-    "lists of a row": (change(RATES, "refs", "7, 25, 32, 35, 40", claim="results-monotherapy-children-ge25"), "40 (Du"),
-    "lists within lists": (change(NUMBERS, "refs", "7, 8, 55", quantity="adverse_event_studies_counting"), "55"),
-    "part and whole": (change(RATES, "patients", "400", claim="results-monotherapy-face_neck-ge75"), "400 of 392"),
-    "difference": (change(RATES, "patients", "691", claim="results-monotherapy-total-ge50"), "691 patients"),
-    "sum of arms": (change(RATES, "patients", "691", claim="results-monotherapy-total-ge50"), "at least moderate"),
-    "those who completed": (change(RATES, "patients", "92", claim="results-monotherapy-hands_feet-ge25"), "92"),
-    "totals": (change(NUMBERS, "value", "1409", quantity="efficacy_patients"), "1409"),
-    "flow": (change("flow", "n", "9", step="excluded_small"), "Studies included"),
-    "whole numbers": (change(NUMBERS, "value", "9.9", quantity="burning_percent"), "9.9%"),
-    "duration": (change(NUMBERS, "value", "1", quantity="shortest_duration_months"), "1 month"),
-    "studies counted": (change("studies", "review_ref", "21", study="cavalie2015"), "21"),
-    "one study": (change(NUMBERS, "value", "21", quantity="maintenance_tacrolimus_patients"), "21 patients"),
-    "design": (change("studies", "design", "SA", study="lepe2003"), "Lepe"),
-    "eligibility": (change("report_facts", "field", "refractory", study="xu2009"), "Xu"),
-    "definition of a cell": (change("studies", "population", "adult", study="kanwar2007"), "28 ("),
-    "none left out": (change("studies", "population", "children", study="du2013"), "Du"),
-    "own report": (change("arms", "enrolled", "24", study="sendur2006"), "24"),
-    "title": (change("studies", "blinding", "OL", study="ho2011"), "Ho"),
-    "denominator": (change("arms", "completed", "18", study="sendur2006"), "18 completed"),
-    "stops": (change("adverse_events", "kind", "stopped for side effects", study="xu2009"), "Xu"),
-    "events": (change(NUMBERS, "value", "8", quantity="burning_events"), "burning"),
+    "centre": (change(RATES, {"ci_high": 49.1}, claim="table3-monotherapy-total-ge50"), "total"),
+    "rate of no study": (change(RATES, {"estimate": 0.5}, claim="table3-monotherapy-hands_feet-ge75"), "0.50"),
+    "same claim": (change(RATES, {"estimate": 18.7}, claim="key_points-monotherapy-total-ge75"), "18.7"),
+    "studies listed": (change(RATES, {"studies": 22}, claim="results-monotherapy-total-ge25"), "22 studies"),
+    "lists of a row": (
+        change(RATES, {"refs": "7, 25, 32, 35, 40"}, claim="results-monotherapy-children-ge25"),
+        "40 (Du",
+    ),
+    "lists within lists": (change(NUMBERS, {"refs": "7, 8, 55"}, quantity="adverse_event_studies_counting"), "55"),
+    "part and whole": (change(RATES, {"patients": 400}, claim="results-monotherapy-face_neck-ge75"), "400 of 392"),
+    "difference": (change(RATES, {"patients": 250}, claim="results-monotherapy-face_neck-ge25"), "250 patients"),
+    "sum of arms": (change(RATES, {"patients": 691}, claim="results-monotherapy-total-ge50"), "at least moderate"),
+    "those who completed": (change(RATES, {"patients": 92}, claim="results-monotherapy-hands_feet-ge25"), "92"),
+    "totals": (change(NUMBERS, {"value": 1409}, quantity="efficacy_patients"), "1409"),
+    "flow": (change("flow", {"n": 9}, step="excluded_small"), "Studies included"),
+    "whole numbers": (change(NUMBERS, {"value": 9.9}, quantity="burning_percent"), "9.9%"),
+    "duration": (change(NUMBERS, {"value": 1}, quantity="shortest_duration_months"), "1 month"),
+    "studies counted": (change("studies", {"review_ref": 21}, study="cavalie2015"), "21"),
+    "one study": (change(NUMBERS, {"value": 21}, quantity="maintenance_tacrolimus_patients"), "21 patients"),
+    "design": (change("studies", {"design": "SA"}, study="lepe2003"), "Lepe"),
+    "eligibility": (change("report_facts", {"field": "refractory", "value": "yes"}, study="xu2009"), "Xu"),
+    "definition of a cell": (change("studies", {"population": "adult"}, study="kanwar2007"), "28 ("),
+    "none left out": (change("studies", {"population": "children"}, study="du2013"), "Du"),
+    "own report": (change("arms", {"enrolled": 24}, study="sendur2006"), "24"),
+    "title": (change("studies", {"blinding": "OL"}, study="ho2011"), "Ho"),
+    "denominator": (change("arms", {"completed": 18}, study="sendur2006"), "18 completed"),
+    "stops": (change("adverse_events", {"kind": "stopped for side effects"}, study="xu2009"), "Xu"),
+    "events": (change(NUMBERS, {"value": 8}, quantity="burning_events"), "burning"),
 }
 
 
-def planted(data, edit, rule):
-    (table, apply), word = PLANTED[rule]
-    if rule == "eligibility":
-        edit("report_facts", lambda rows: change("", "value", "yes", study="xu2009")[1](rows))
-    edit(table, apply)
-    return of(audit(load(data)), rule, "contradicted", word)
-
-
 @pytest.mark.parametrize("rule", PLANTED)
-def test_a_planted_contradiction_is_found_by_its_rule(rule, found, data, edit):
-    new = [f for f in planted(data, edit, rule) if f not in found]
-    assert new, rule
+def test_a_planted_contradiction_is_found_by_its_rule(rule, found, evidence):
+    plant, word = PLANTED[rule]
+    new = contradicted(changed(evidence, plant), rule, word)
+    assert [f for f in new if f not in found], rule
 
 
 def test_every_rule_that_can_contradict_has_a_planted_one():
@@ -150,10 +165,10 @@ def test_every_rule_that_can_contradict_has_a_planted_one():
     assert set(RULES) - set(PLANTED) == {"one cohort once"}
 
 
-def test_studies_that_look_like_one_are_shown_and_no_verdict_is_given(found, data, edit):
+def test_studies_that_look_like_one_are_shown_and_no_verdict_is_given(found, evidence):
     assert len(of(found, "one cohort once", "unchecked")) == 1
-    edit(*change("arms", "enrolled", "30", study="soriano2002"))
-    assert of(audit(load(data)), "one cohort once", "unchecked") == []
+    apart = changed(evidence, change("arms", {"enrolled": 30}, study="soriano2002"))
+    assert of(apply("one cohort once", Review(apart)), "one cohort once", "unchecked") == []
 
 
 CHILDREN = {"place": "table3", "population": "children"}
@@ -161,45 +176,60 @@ FACE = {"regimen": "monotherapy", "site": "face_neck", "threshold": "ge25"}
 TACROLIMUS = "results-maintenance_tacrolimus_depigmented_percent"
 TRUNK = {"claim": "results-monotherapy-trunk_extremities-ge75"}
 MENDED = {
-    "centre": (change(RATES, "ci_low", "62.6", **FACE), "TCI monotherapy, face"),
-    "rate of no study": (change(RATES, "estimate", "3.5", estimate="1.71"), "hands and feet"),
-    "studies listed": (change(RATES, "studies", "7", **TRUNK), "trunk"),
-    "lists of a row": (change(RATES, "refs", "7, 25, 32, 35, 41, 44", **CHILDREN), "children"),
-    "lists within lists": (change(RATES, "refs", "7, 25, 32, 35, 41", **CHILDREN), "children"),
-    "part and whole": (change(RATES, "patients", "165", **TRUNK), "trunk"),
-    "difference": (change(RATES, "patients", "443", patients="433"), "TCI plus phototherapy"),
-    "sum of arms": (change(RATES, "patients", "443", patients="433"), "TCI plus phototherapy"),
-    "those who completed": (change(RATES, "patients", "155", patients="161"), "TCI plus phototherapy"),
-    "whole numbers": (change(NUMBERS, "value", "10.5", claim=TACROLIMUS), "tacrolimus"),
-    "duration": (change(NUMBERS, "value", "12", quantity="longest_duration_months"), "longest"),
-    "eligibility": (change("report_facts", "value", "no", field="refractory"), "Fai"),
-    "definition of a cell": (change("studies", "assessment", "individual;total", study="ho2011"), "Ho"),
-    "none left out": (change(RATES, "refs", "7, 25, 32, 35, 41, 44", **CHILDREN), "children"),
-    "own report": (change("arms", "completed", "19", study="kathuria2012"), "Kathuria", "completed, tacrolimus"),
-    "title": (change("studies", "population", "children", study="dayal2016"), "Dayal"),
-    "denominator": (change("studies", "assessment", "individual;total", study="passeron2004"), "Passeron"),
-    "stops": (change(NUMBERS, "value", "1", quantity="discontinuation_studies"), "side effects"),
+    "centre": (change(RATES, {"ci_low": 62.6}, **FACE), "TCI monotherapy, face"),
+    "rate of no study": (change(RATES, {"estimate": 3.5}, estimate=1.71), "hands and feet"),
+    "studies listed": (change(RATES, {"studies": 7}, **TRUNK), "trunk"),
+    "lists of a row": (change(RATES, {"refs": "7, 25, 32, 35, 41, 44"}, **CHILDREN), "children"),
+    "lists within lists": (change(RATES, {"refs": "7, 25, 32, 35, 41"}, **CHILDREN), "children"),
+    "part and whole": (change(RATES, {"patients": 165}, **TRUNK), "trunk"),
+    "difference": (change(RATES, {"patients": 42}, patients=48), "hands and feet"),
+    "sum of arms": (change(RATES, {"patients": 443}, patients=433), "TCI plus phototherapy"),
+    "those who completed": (change(RATES, {"patients": 155}, patients=161), "TCI plus phototherapy"),
+    "whole numbers": (change(NUMBERS, {"value": 10.5}, claim=TACROLIMUS), "tacrolimus"),
+    "duration": (change(NUMBERS, {"value": 12}, quantity="longest_duration_months"), "longest"),
+    "eligibility": (change("report_facts", {"value": "no"}, field="refractory"), "Fai"),
+    "definition of a cell": (change("studies", {"assessment": "individual;total"}, study="ho2011"), "Ho"),
+    "none left out": (change(RATES, {"refs": "7, 25, 32, 35, 41, 44"}, **CHILDREN), "children"),
+    "own report": (change("arms", {"completed": 19}, study="kathuria2012"), "Kathuria", "completed, tacrolimus"),
+    "denominator": (change("studies", {"assessment": "individual;total"}, study="passeron2004"), "Passeron"),
+    "stops": (change(NUMBERS, {"value": 1}, quantity="discontinuation_studies"), "side effects"),
 }
 
 
 @pytest.mark.parametrize("rule", MENDED)
-def test_a_contradiction_that_is_mended_is_gone(rule, found, data, edit):
-    (table, apply), *words = MENDED[rule]
+def test_a_contradiction_that_is_mended_is_gone(rule, found, evidence):
+    mend, *words = MENDED[rule]
     assert of(found, rule, "contradicted", *words)
-    edit(table, apply)
-    assert of(audit(load(data)), rule, "contradicted", *words) == []
+    assert contradicted(changed(evidence, mend), rule, *words) == []
 
 
-def test_every_number_of_the_review_is_within_reach_of_a_rule(found):
+@pytest.mark.parametrize("changes", [PLANTED, MENDED], ids=["planted", "mended"])
+def test_what_is_planted_or_mended_is_something_that_the_data_may_hold(changes, data, edit):
+    for (table, to, where), *_ in changes.values():
+
+        def apply_to(rows, to=to, where=where):
+            head = rows[0]
+            hits = [row for row in rows[1:] if all(row[head.index(c)] == str(v) for c, v in where.items())]
+            assert hits, where
+            for row in hits:
+                for c, v in to.items():
+                    row[head.index(c)] = str(v)
+
+        edit(table, apply_to)
+    assert check(data) == []
+
+
+def test_every_number_of_the_review_is_within_reach_of_a_rule(found, evidence):
     """Whatever number is misprinted is seen, but for the few that nothing bounds from above."""
-    ev = load(ROOT / "data")
-    contradicted = {(f.rule, f.claim, f.printed) for f in found if f.verdict == "contradicted"}
+    known = {(f.rule, f.claim, f.printed) for f in found if f.verdict == "contradicted"}
+    slow = ("sum of arms", "definition of a cell")
+    rules = sorted(RULES, key=lambda rule: rule in slow)
     missed = set()
-    for row in ev.published_numbers.drop_duplicates("quantity", keep="last").itertuples():
-        numbers = ev.published_numbers.copy()
-        numbers.loc[row.Index, "value"] += 70
-        edited = audit(replace(ev, tables={**ev.tables, NUMBERS: numbers}))
-        if {(f.rule, f.claim, f.printed) for f in edited if f.verdict == "contradicted"} <= contradicted:
+    for row in evidence.published_numbers.drop_duplicates("quantity", keep="last").itertuples():
+        review = Review(changed(evidence, change(NUMBERS, {"value": row.value + 70}, claim=row.claim)))
+        # The rules are asked one by one, until one sees it.
+        new = (f for rule in rules for f in of(apply(rule, review), rule) if (rule, f.claim, f.printed) not in known)
+        if next(new, None) is None:
             missed.add(row.quantity)
     # A higher minimum might be met by patches; more studies with stops may not be public; the others stand alone.
     assert missed == {
@@ -210,10 +240,37 @@ def test_every_number_of_the_review_is_within_reach_of_a_rule(found):
     }
 
 
-def test_an_interval_cut_at_zero_is_not_judged(found, data, edit):
+def test_an_interval_cut_at_zero_is_not_judged(found, evidence):
     assert len(of(found, "centre", "unchecked", "hands and feet")) == 1
-    edit(*change(RATES, "ci_low", "1.5", population="all", site="hands_feet", threshold="ge50"))
-    assert len(of(audit(load(data)), "centre", "contradicted", "hands and feet")) == 1
+    whole = changed(evidence, change(RATES, {"ci_low": 1.5}, population="all", site="hands_feet", threshold="ge50"))
+    assert len(contradicted(whole, "centre", "hands and feet")) == 1
+
+
+def test_a_rate_is_not_called_too_low_where_patches_can_have_been_counted(found, evidence):
+    assert len(of(found, "rate of no study", "unchecked", "trunk", "patches")) == 1
+    # The row is the most that a study can have, in whatever unit.
+    small = changed(evidence, change(RATES, {"patients": 40}, site="trunk_extremities", place="table3"))
+    assert len(contradicted(small, "rate of no study", "TCI monotherapy, trunk")) == 1
+
+
+def test_a_percentage_may_be_of_those_who_completed_but_not_of_lesions(found, evidence):
+    completed = changed(evidence, change(NUMBERS, {"value": 13.3}, claim=TACROLIMUS))
+    assert contradicted(completed, "whole numbers", "tacrolimus") == []
+    placebo = of(found, "whole numbers", "contradicted", "placebo", "6/15 = 40.0%")
+    assert "lesions" in placebo[0].reconciling
+    assert len(placebo[0].sources) > 1
+
+
+def test_a_duration_may_be_that_of_monotherapy_alone(evidence):
+    alone = changed(evidence, change(NUMBERS, {"value": 5.25}, quantity="median_duration_months"))
+    assert contradicted(alone, "duration", "median") == []
+
+
+def test_what_is_entered_of_a_report_is_not_held_against_its_title_as_well(found, evidence):
+    assert of(found, "own report", "contradicted", "Dayal 2016: population")
+    assert contradicted(evidence, "title", "Dayal") == []
+    unseen = changed(evidence, change("report_facts", {"field": "site"}, study="dayal2016", field="population"))
+    assert contradicted(unseen, "title", "Dayal")
 
 
 def test_a_matter_of_wording_is_not_called_a_contradiction(found):
