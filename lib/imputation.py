@@ -328,7 +328,12 @@ def recovered(block: Block, states: int = 160) -> pd.DataFrame:
         counts), inside, and converged.
     """
     rows = []
-    for arm in np.flatnonzero(block.reported.any(axis=1)):
+    arms = np.flatnonzero(block.reported.any(axis=1))
+    within = impute(block).within if len(arms) else {}
+    # What no counts reproduce with the reported ones is not asked of the others either.
+    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum), np.nan) <= WIDEST)
+    block = replace(block, claims=met)
+    for arm in arms:
         draws = impute(withhold(block, arm), states=states)
         for degree in np.flatnonzero(block.reported[arm]) if len(draws.events) else ():
             low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
