@@ -58,11 +58,16 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
     percent = np.full((len(arms), 3), np.nan)
     reported = np.zeros(low.shape, dtype=bool)
     counts = known_counts(evidence, whole.regimen, strata[0])
-    for count in counts[counts.threshold.isin(THRESHOLDS)].itertuples():
-        for at in _where(arms, count):
-            # The report's own unit and number, be it patches where Table 2 has patients.
-            n[at] = least[at] = largest[at] = count.n
-            high[at, ~reported[at]] = count.n
+    counts = counts[counts.threshold.isin(THRESHOLDS)]
+    # By site a study stands for all its arms, and its counts are theirs together.
+    counts = counts.assign(
+        at=[int(_where(arms, count)[0]) if len(_where(arms, count)) else -1 for count in counts.itertuples()]
+    )
+    counts = counts[counts["at"] >= 0].groupby(["at", "threshold"], as_index=False)[["n", "events"]].sum()
+    for at, own in counts.groupby("at"):
+        # The report's own unit and number, be it patches where Table 2 has patients.
+        n[at] = least[at] = largest[at] = high[at] = own.n.max()
+        for count in own.itertuples():
             degree = THRESHOLDS.index(count.threshold)
             low[at, degree] = high[at, degree] = count.events
             reported[at, degree] = True
@@ -97,6 +102,8 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
         high[:, stronger] = np.minimum(high[:, stronger], high[:, weaker])
     for weaker, stronger in ((1, 2), (0, 1)):
         low[:, weaker] = np.maximum(low[:, weaker], low[:, stronger])
+    # A reported count prevails over a bound that excludes it.
+    high = np.maximum(high, low)
     columns = arms[["study", "label", "arm"]]
     shifts = _shifts(arms, rows)
     return Block(whole.regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
@@ -142,6 +149,7 @@ def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
     free = np.flatnonzero(arms.largest > arms.least)
     lists = [refs for row in rows for refs, met in zip(row.totals.refs, row.totals.met, strict=True) if met]
     holds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
+    holds = holds.reshape(len(lists), len(arms))
     found = []
     for several in (1, 2, 3):
         for chosen in itertools.combinations(free, several):
@@ -219,7 +227,7 @@ def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverD
     Returns
     -------
     OverDraws or None
-        None where there are no draws, or the cell's printed rate was given up.
+        None where the draws did not converge, or the cell's printed rate was given up.
 
     Notes
     -----
@@ -238,7 +246,7 @@ def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverD
 def _pool_draws(draws: Draws, cell: Cell, transform: str) -> Pooled | None:
     """Pool the cell in every draw: m analyses at once."""
     within = draws.within.get((cell.threshold, cell.stratum), np.nan)
-    if not within == within or len(draws.events) < 2:
+    if not within == within or not draws.converged:
         return None
     of = next(c.of for c in draws.block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum))
     m = len(draws.events)
@@ -254,7 +262,8 @@ def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFra
     The answer is each rate as it would be pooled on the logit scale, which keeps the studies at 0% and 100%. On the
     raw scale print fixes it already, whatever the counts are; on the logit scale the draws spread it. A study's
     counts take away the share of that spread which goes with them (the square of their correlation, less what as
-    many draws give by chance).
+    many draws give by chance); shares of several arms of a study are added up. The order of near neighbours is
+    that of the draws: another seed may turn it.
 
     Parameters
     ----------
@@ -311,21 +320,20 @@ def withhold(block: Block, arm: int) -> Block:
     return replace(block, low=low, high=high, reported=reported)
 
 
-def recovered(block: Block, states: int = 160) -> pd.DataFrame:
+def recovered(block: Block) -> pd.DataFrame:
     """Withhold the public counts of each arm in turn, and see whether they lie where the draws say.
 
     Parameters
     ----------
     block : Block
         The studies, bounds and printed rates.
-    states : int
-        As in `lib.sampler.impute`.
 
     Returns
     -------
     DataFrame
         A row a count: study, label, arm, threshold, n, events, low and high (the 95% range of the draws, in
-        counts), inside, and converged.
+        counts), inside, and converged. Where the draws did not converge, low and high are NaN and nothing is
+        inside.
     """
     rows = []
     arms = np.flatnonzero(block.reported.any(axis=1))
@@ -334,9 +342,11 @@ def recovered(block: Block, states: int = 160) -> pd.DataFrame:
     met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum), np.nan) <= WIDEST)
     block = replace(block, claims=met)
     for arm in arms:
-        draws = impute(withhold(block, arm), states=states)
-        for degree in np.flatnonzero(block.reported[arm]) if len(draws.events) else ():
-            low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
+        draws = impute(withhold(block, arm))
+        for degree in np.flatnonzero(block.reported[arm]):
+            low, high = np.nan, np.nan
+            if draws.converged:
+                low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
             events = block.low[arm, degree]
             names = block.arms.loc[arm, ["study", "label", "arm"]]
             inside = low <= events <= high
@@ -382,7 +392,7 @@ def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int =
         if block is None:
             continue
         draws = impute(block, states=states, seed=int(rng.integers(2**31)))
-        if not len(draws.events):
+        if not draws.converged:
             covered.append(np.nan)
             continue
         low, high = np.quantile(draws.events, [0.025, 0.975], axis=0, method="closest_observation")

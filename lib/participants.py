@@ -17,7 +17,8 @@ from scipy import optimize, sparse
 from lib.evidence import STRATA, Evidence
 from lib.validation import reference_numbers
 
-_MOST_SOLUTIONS = 100
+MOST_SOLUTIONS = 100
+"""Solutions after which no more are looked for."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Sizes:
     departures : int
         Number of departures of each: a study read at those enrolled, or at one arm, is one.
     next_departures : float
-        Departures that the next best solution needs; NaN if there is none.
+        Departures that the next best solution needs; NaN if there is none, or more than `MOST_SOLUTIONS` depart as
+        little.
     """
 
     regimen: str
@@ -70,7 +72,8 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """
     arms = _arms(evidence, regimen)
     totals = _printed_totals(evidence, regimen, arms)
-    options = _options(arms)
+    counted = known_counts(evidence, regimen, "total")
+    options = _options(arms, set(zip(counted.study, counted.arm, strict=True)))
     owner = np.array([option["study"] for option in options])
     n, cost = (np.array([option[key] for option in options], dtype=float) for key in ("n", "departures"))
     studies = pd.unique(owner)
@@ -93,7 +96,7 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     met = chosen[count:] < 0.5
     rows = [(one_each, 1, 1), (adds[met], printed[met], printed[met])]
     solutions, following = [], np.nan
-    while len(solutions) < _MOST_SOLUTIONS:
+    while len(solutions) < MOST_SOLUTIONS:
         found = _solve(cost, rows)
         if found is None:
             break
@@ -149,15 +152,17 @@ def _printed_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.
     return pd.DataFrame(found)
 
 
-def _options(arms: pd.DataFrame) -> list[dict]:
+def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
     """Ways to read each study's size: all its arms or one of them, those who completed or those enrolled."""
     options = []
     for study, rows in arms.groupby("study", sort=False):
-        subsets = [rows] + ([rows.iloc[[i]] for i in range(len(rows))] if len(rows) > 1 else [])
+        # Of arms of one size, which print cannot tell apart, that with a public count.
+        order = sorted(range(len(rows)), key=lambda i: (study, rows.arm.iloc[i]) not in counted)
+        subsets = [rows] + ([rows.iloc[[i]] for i in order] if len(rows) > 1 else [])
         seen = set()
         for subset, reading in product(subsets, ("completed", "enrolled")):
             n = subset[reading].sum()
-            if (len(subset), n) in seen:
+            if (len(subset), n) in seen or subset[reading].isna().any():
                 continue
             seen.add((len(subset), n))
             part = len(subset) < len(rows)
@@ -234,7 +239,7 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     arms = arms[arms.review_ref.isin(set().union(*lists))]
     sized = arms.drop(columns=["enrolled", "completed"]).merge(whole.arms, on=["study", "arm"])
     fixed = sized.assign(free=(site != "all") | ((stratum != "total") & (sized.assessment == "individual")))
-    enrolled = arms.groupby("study").enrolled.sum()
+    enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
     free = fixed[fixed.free].drop_duplicates("study")
     free = free.assign(arm="", n=fixed[fixed.free].groupby("study").n.sum()[free.study].to_numpy())
     frame = pd.concat([fixed[~fixed.free], free]).sort_values(["year", "label"], kind="stable", ignore_index=True)
@@ -245,7 +250,8 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
         least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
 
     totals = rates[rates.patients.notna()].reset_index(drop=True)
-    holds = np.array([[ref in set(reference_numbers(r)) for ref in frame.review_ref] for r in totals.refs], dtype=float)
+    holds = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
+    holds = np.array(holds, dtype=float).reshape(len(totals), len(frame))
     printed = totals.patients.to_numpy(float)
     met = np.ones(len(totals), dtype=bool)
     if frame.free.any():
@@ -268,8 +274,8 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
 def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
     """Return whole numbers that meet as many totals as can be met, near to equal shares of the wanted ones."""
     size, total = len(wanted), len(printed)
-    shared = wanted * min(1.0, float(np.median(printed / (holds @ wanted))))
-    slack = float(most.sum())
+    shared = wanted * min(1.0, float(np.median(printed / (holds @ wanted)))) if total else wanted
+    slack = float(most.sum() + printed.sum())
     identity, none = np.eye(size), np.zeros((size, total))
     given_up = np.diag(np.full(total, slack))
     apart = np.zeros((total, size))
@@ -297,6 +303,6 @@ def known_counts(evidence: Evidence, regimen: str, stratum: str) -> pd.DataFrame
     population, site = STRATA[stratum]
     rows = evidence.counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
-    # Interim and second-hand counts say nothing of what the review pooled.
+    # An interim count is not what the review pooled.
     rows = rows[rows.why_not.str.startswith("interim").eq(False)]
     return rows[rows.population == population] if population != "all" else rows

@@ -19,7 +19,7 @@ from lib.participants import Members, known_counts, members, sizes
 from lib.pooling import Pooled, pool, proportions
 
 ENOUGH_NEW = 2
-"""New arms from which on they have a say in the between-study variance: one alone has no spread."""
+"""New studies from which on they have a say in the between-study variance: one alone has no spread."""
 
 
 # --- A printed interval -----------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ class Summary:
         Between-study variance that the standard error implies, and its range under the rounding. NaN: none;
         sampling error alone exceeds the printed standard error.
     pi_low, pi_high : float
-        95% prediction interval; NaN where there is no interval.
+        95% prediction interval; NaN where there is no interval or print implies no between-study variance.
     """
 
     estimate: float
@@ -206,7 +206,8 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     reading = read_interval((cell.estimate, cell.ci_low, cell.ci_high), cell.decimals)
     v = studies.v[studies.v > 0].to_numpy(float)
     tau2, low, high = (implied_tau2(v, se) for se in (reading.se, reading.se_low, reading.se_high))
-    reach = stats.norm.ppf(0.975) * np.sqrt(reading.se**2 + np.nan_to_num(tau2))
+    # Print that is surer than sampling allows says nothing of how studies differ.
+    reach = stats.norm.ppf(0.975) * np.sqrt(reading.se**2 + tau2)
     return Summary(cell.estimate, reading, studies, tau2, low, high, cell.estimate - reach, cell.estimate + reach)
 
 
@@ -247,9 +248,13 @@ class Updated:
     k_old, k_new : int
         Arms in the printed summary and new arms with a weight.
     new : Pooled or None
-        The new arms alone, with the same between-study variance where there is one arm; None: no new arm.
+        The new arms alone; None: no new arm.
     difference, z, p : float
-        New less printed rate, as a proportion, its test statistic and p-value; NaN without new arms.
+        New less old rate, both weighed with the between-study variance within them, as a proportion; its test
+        statistic and p-value; NaN without new arms.
+    rest : float
+        Mean rate that print and public counts leave for the old arms without a public count; NaN without such. Out
+        of 0 to 1 print and public counts contradict each other.
     """
 
     estimate: float
@@ -266,9 +271,10 @@ class Updated:
     difference: float = np.nan
     z: float = np.nan
     p: float = np.nan
+    rest: float = np.nan
 
 
-def update(summary: Summary, events, n) -> Updated | None:
+def update(summary: Summary, events, n, studies=None) -> Updated | None:
     """Bring a printed rate up to date with new arms, in closed form.
 
     Parameters
@@ -278,19 +284,21 @@ def update(summary: Summary, events, n) -> Updated | None:
     events, n : array_like, shape (k,)
         Responders and participants of the new arms; at 0% or 100% an arm has no weight, as in the review's
         method.
+    studies : array_like, shape (k,), optional
+        The study of each arm; by default each arm is a study of its own.
 
     Returns
     -------
     Updated or None
         Equal to pooling all studies where the counts behind the summary are public. None where the cell is
-        printed without an interval and fewer than `ENOUGH_NEW` new arms have a weight.
+        printed without an interval and fewer than `ENOUGH_NEW` new studies have a weight.
 
     Notes
     -----
     The arms behind the print that have no public count enter as one block: its mean is what the printed rate
     leaves for it when the public counts have had their weight, and its Cochran's Q is that which DerSimonian and
     Laird's equation (1986, doi:10.1016/0197-2456(86)90046-2) turns into the implied tau², less the part of the
-    public counts. From `ENOUGH_NEW` new arms on tau² is that equation's for all arms together, else the
+    public counts. From `ENOUGH_NEW` new studies on tau² is that equation's for all arms together, else the
     summary's. The block's mean is that of random-effects weights; DerSimonian and Laird's Q wants that of
     fixed-effect weights, which is not printed: with unknown counts the update is that near, no nearer. Where the
     print implies no tau², the variances of the block are scaled to the printed standard error.
@@ -299,12 +307,14 @@ def update(summary: Summary, events, n) -> Updated | None:
     doi:10.1002/9780470743386, chapter 19).
     """
     y_new, v_new = proportions(events, n)
+    studies = np.arange(len(y_new)) if studies is None else np.asarray(studies)
+    enough = len(set(studies[v_new > 0])) >= ENOUGH_NEW
     y_new, v_new = y_new[v_new > 0], v_new[v_new > 0]
     k_new = len(y_new)
     old = summary.studies[summary.studies.v > 0]
     z95 = stats.norm.ppf(0.975)
     if summary.reading.kind == "no interval":
-        if k_new < ENOUGH_NEW:
+        if not enough:
             return None
         new = pool(y_new, v_new)
         ends = (new.estimate, new.se, new.ci_low, new.ci_high, new.pi_low, new.pi_high, new.tau2)
@@ -315,7 +325,7 @@ def update(summary: Summary, events, n) -> Updated | None:
     if np.isnan(summary.tau2):
         v = v * np.where(known, 1.0, _scale(v, known, summary.reading.se))
     y_known, v_known, v_block = old.y[known].to_numpy(float), v[known], v[~known]
-    k_old = len(v)
+    k_old, rest = len(v), np.nan
 
     def weights(variance: np.ndarray, t2: float) -> np.ndarray:
         return 1 / (variance + t2)
@@ -323,8 +333,8 @@ def update(summary: Summary, events, n) -> Updated | None:
     # The block's mean, from the printed one.
     if len(v_block):
         total, block = weights(v, tau2).sum(), weights(v_block, tau2).sum()
-        mean = (total * summary.estimate - (weights(v_known, tau2) * y_known).sum()) / block
-        y_old = np.concatenate([y_known, [mean]])
+        rest = float((total * summary.estimate - (weights(v_known, tau2) * y_known).sum()) / block)
+        y_old = np.concatenate([y_known, [rest]])
         q_old = tau2 * _scatter(v) + k_old - 1
     else:
         y_old, q_old = y_known, _q(y_known, weights(v_known, 0.0))
@@ -335,7 +345,7 @@ def update(summary: Summary, events, n) -> Updated | None:
 
     q_block = max(q_old - _q(y_old, group(0.0)), 0.0)
     everything = np.concatenate([y_old, y_new])
-    both = k_new >= ENOUGH_NEW or not len(v_block)
+    both = enough or not len(v_block)
     if both and k_new:
         q = q_block + _q(everything, np.concatenate([group(0.0), weights(v_new, 0.0)]))
         used = max((q - (k_old + k_new - 1)) / _scatter(np.concatenate([v, v_new])), 0.0)
@@ -347,7 +357,7 @@ def update(summary: Summary, events, n) -> Updated | None:
     ends = (estimate, se, estimate - z95 * se, estimate + z95 * se, estimate - reach, estimate + reach, float(used))
     source = "both" if both else "print"
     if not k_new:
-        return Updated(*ends, source, k_old, 0, None)
+        return Updated(*ends, source, k_old, 0, None, rest=rest)
 
     q_new = _q(y_new, weights(v_new, 0.0))
     scatter = _scatter(v) + _scatter(v_new)
@@ -357,7 +367,7 @@ def update(summary: Summary, events, n) -> Updated | None:
     statistic = difference / np.sqrt(1 / new_w.sum() + 1 / old_w.sum())
     new = pool(y_new, v_new)
     p = float(2 * stats.norm.sf(abs(statistic)))
-    return Updated(*ends, source, k_old, k_new, new, difference, float(statistic), p)
+    return Updated(*ends, source, k_old, k_new, new, difference, float(statistic), p, rest)
 
 
 def _q(y: np.ndarray, weight: np.ndarray) -> float:
@@ -455,7 +465,7 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
         if row not in rows:
             rows[row] = members(evidence, whole[cell.regimen], cell.stratum)
         summary = summarise(evidence, cell, rows[row])
-        updated = update(summary, cell.new.events, cell.new.n)
+        updated = update(summary, cell.new.events, cell.new.n, cell.new.study)
         reasons = news(cell, updated, margins) if updated is not None else []
         found[cell.regimen, cell.threshold, cell.stratum] = Result(cell, summary, updated, reasons)
     return found

@@ -9,8 +9,8 @@ rates they come from is told by `imputation`.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -177,7 +177,13 @@ def impute(block: Block, *, states: int = 600, seed: int = 1) -> Draws:
     -------
     Draws
         States of the sampler in which every printed rate that was not given up is reproduced within its
-        tolerance. `Draws.converged` says whether they can be used.
+        tolerance; none where nothing is unknown or nothing is printed. `Draws.converged` says whether they can be
+        used.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer states than populations.
 
     Notes
     -----
@@ -196,14 +202,20 @@ def impute(block: Block, *, states: int = 600, seed: int = 1) -> Draws:
     Draws are kept in ``_build/draws`` under a hash of the block, the seed and this module, for the next chapter
     that asks for the same.
     """
-    key = _key(block, states, seed)
-    path = _STORE / f"{key}.npz"
-    if not path.exists():
+    if states < STARTS:
+        raise ValueError(f"states must be at least {STARTS}, not {states}")
+    if not block.claims or not block.unknown.any():
+        none = _named(block, np.full(len(block.claims), np.nan))
+        return Draws(block, np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))), none, np.inf)
+    path = _STORE / f"{_key(block, states, seed)}.npz"
+    try:
+        with np.load(path) as kept:
+            return Draws(block, kept["events"], kept["n"], _named(block, kept["within"]), float(kept["rhat"]))
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        # Not there, or spoiled: made anew either way.
         draws = _Sampler(block, states - states % STARTS, seed).run()
         _keep(path, draws)
         return draws
-    with np.load(path) as kept:
-        return Draws(block, kept["events"], kept["n"], _named(block, kept["within"]), float(kept["rhat"]))
 
 
 def _key(block: Block, states: int, seed: int) -> str:
@@ -218,14 +230,17 @@ def _key(block: Block, states: int, seed: int) -> str:
 def _keep(path: Path, draws: Draws) -> None:
     """Store draws; another process may be storing the same at the same time."""
     within = np.array([draws.within[claim.threshold, claim.stratum] for claim in draws.block.claims])
+    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            part = Path(file.name)
             np.savez_compressed(file, events=draws.events, n=draws.n, within=within, rhat=draws.rhat)
-        os.replace(file.name, path)
+        part.replace(path)
     except OSError:
         # A folder that cannot be written costs time, not the result.
-        return
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def _named(block: Block, within) -> dict[tuple[str, str], float]:
@@ -315,7 +330,7 @@ class _Sampler:
         return Draws(self.block, self.x[inside], self.n[inside], within, rhat)
 
     def _tolerate(self, off: np.ndarray) -> int | None:
-        """Set the tolerance of each printed rate to the least at which half of the states meet it.
+        """Set the tolerance of each printed rate to the least at which enough of the states meet it.
 
         Returns
         -------

@@ -23,9 +23,9 @@ from lib.claims import VERDICTS, Finding
 from lib.evidence import Cell, Evidence
 from lib.figures import percent, span
 from lib.imputation import OverDraws
-from lib.participants import Sizes
+from lib.participants import MOST_SOLUTIONS, Sizes
 from lib.pooling import Pooled, pool_proportions, proportion_interval
-from lib.published import Result, Updated
+from lib.published import Result, Updated, update
 from lib.sampler import Draws
 
 NOTHING = "–"
@@ -374,7 +374,7 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
             ],
         }
     )
-    caption = f"Reported counts and where they come from: {count(len(rows), 'count')}"
+    caption = f"Counts and where they come from: {count(len(rows), 'count')}"
     return Table(frame, caption, folded=True, detail="detail")
 
 
@@ -474,8 +474,10 @@ def updates(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> 
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     frame[("", "detail")] = detail
     note = (
-        "Prediction: 95% prediction interval for the rate of another study; the review prints none. A dash: nothing to"
-        " show."
+        "Prediction: 95% prediction interval for the rate of another study; the review prints none. New less printed:"
+        " the difference with both sides weighed by the spread of studies within them, so that it is not just that of"
+        " the columns. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash:"
+        " nothing to show."
     )
     columns = frame.columns[1:-1]
     return Table(frame, "Printed, new and updated response rates", note, columns, detail=("", "detail"))
@@ -500,6 +502,8 @@ def _implied(result: Result) -> str:
     if updated is not None and updated.k_new:
         how = "from print" if updated.tau2_from == "print" else "from print and new arms"
         text += f". Updated τ² {updated.tau2:.4f}, {how}; {updated.k_old} + {count(updated.k_new, 'arm')}"
+    if updated is not None and not 0 <= updated.rest <= 1 and updated.rest == updated.rest:
+        text += ". Print and public counts contradict each other: they leave the other studies no possible rate"
     return text + "."
 
 
@@ -566,12 +570,17 @@ def read_otherwise(evidence: Evidence, found: Sizes) -> str:
     ways = [
         "; ".join(f"{plain(names[study])} ({reading})" for study, reading in one.items()) for one in found.otherwise
     ]
-    following = f"the next needs {found.next_departures:g}" if found.next_departures == found.next_departures else ""
+    following = "there is no other at all"
+    if found.next_departures == found.next_departures:
+        following = f"the next needs {found.next_departures:g}"
     other = "No other solution departs as little" if len(ways) == 1 else f"{len(ways)} solutions depart as little"
+    if len(ways) == MOST_SOLUTIONS:
+        other, following = f"At least {other}", "no more were looked for"
+        ways = ways[:1]
     return (
         f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.met.sum())} of {len(found.totals)} totals are met with"
         f" {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
-        f"{'; ' + following if following else ', and there is no other at all'}."
+        f"; {following}."
     )
 
 
@@ -622,12 +631,14 @@ def in_short(evidence: Evidence, edition: str) -> list[str]:
     rows = evidence.counts()
     rows = rows[(rows.role != "comparator") & (rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
     rows = rows[rows.threshold.isin(list(THRESHOLD_NAMES))]
+    basis = evidence.meaning("basis")
     lines = []
     for study in evidence.included(edition).itertuples():
         told = [
             f"{r.events:g} of {r.n:g} {r.unit} on {plain(r.arm)}"
             + (f", {STRATUM_NAMES[r.site].lower()}," if r.site != "all" else "")
             + f" at {THRESHOLD_NAMES[r.threshold]}"
+            + ("" if r.basis == "stated" else f" ({basis[r.basis]}, {r.confidence} confidence)")
             for r in rows[rows.study == study.study].itertuples()
         ]
         lines.append(f"- {plain(study.label)}: {'; '.join(told) or 'no usable count'}")
@@ -641,8 +652,8 @@ def recovered(rows: pd.DataFrame) -> Table:
             "Study": (rows.label + ", " + rows.arm).str.removesuffix(", "),
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
-            "Range of the draws": [f"{r.low:g} to {r.high:g}" for r in rows.itertuples()],
-            "Inside": rows.inside.map({True: "yes", False: "no"}),
+            "Range of the draws": [f"{r.low:g} to {r.high:g}" if r.converged else "" for r in rows.itertuples()],
+            "Inside": [("yes" if r.inside else "no") if r.converged else "not assessed" for r in rows.itertuples()],
         }
     )
     return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "Range of the draws"])
@@ -662,6 +673,29 @@ def coverages(cells: Sequence[Cell]) -> Table:
     frame = pd.DataFrame(rows, index=pd.Index(map(_row_name, cells), name="group"))
     detail = "Without a public count"
     return Table(frame, "Public counts by rate", numeric=["Studies", "Participants"], detail=detail, folded=True)
+
+
+_WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
+"""Groups of the most wanted: least narrowing in percentage points, and name."""
+
+
+def without_each(results: Sequence[Result]) -> Table:
+    """The updated rates with each new study left out in turn."""
+    rows, groups = [], []
+    for result in results:
+        new = result.cell.new
+        if new.study.nunique() < 2:
+            continue
+        for label in dict.fromkeys(new.label):
+            kept = new[new.label != label]
+            updated = update(result.summary, kept.events, kept.n, kept.study)
+            groups.append(cell_name(result.cell))
+            rows.append({"Without": label, "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
+        whole = result.updated
+        groups.append(cell_name(result.cell))
+        rows.append({"Without": "none", "Updated": span(whole.estimate, whole.ci_low, whole.ci_high)})
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), columns=["Without", "Updated"])
+    return Table(frame, "Updated rates without each of the new studies", "In % (95% CI).", numeric=["Updated"])
 
 
 def bounds(evidence: Evidence) -> Table:
@@ -687,11 +721,12 @@ def bounds(evidence: Evidence) -> Table:
 
 def wanted(evidence: Evidence, ranked: pd.DataFrame) -> Table:
     """The studies whose counts are wanted, the most wanted first, with what is known of where they are."""
-    rows = []
+    rows, groups = [], []
     for place, study in enumerate(ranked.itertuples(), start=1):
         where = evidence.studies[evidence.studies.study == study.study].iloc[0]
         regimen, stratum, threshold = study.most
         most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], STRATUM_NAMES[stratum].lower()]))
+        groups.append(next(name for least, name in _WANTED if study.narrowing >= least))
         rows.append(
             {
                 "": place,
@@ -705,9 +740,11 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame) -> Table:
         )
     note = (
         "Rates: printed rates that the study is part of. Narrows by: percentage points by which the 95% ranges of"
-        " those rates, pooled on the logit scale, would narrow in all if the counts were known."
+        " those rates, pooled on the logit scale, would narrow in all if the counts were known. Neighbours in this"
+        " order may change places with other draws; the groups hold."
     )
-    return Table(pd.DataFrame(rows), "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    return Table(frame, "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
 
 
 def _address(evidence: Evidence, study: str) -> str:

@@ -471,6 +471,13 @@ def _bounds_and_margins(tables) -> Iterator[Fault]:
             yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "a percentage must be from 0 to 100")
         for row in frame[frame.value < 0].itertuples():
             yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "must not be negative")
+        if "arms" in tables:
+            enrolled = _numbers(tables["arms"], "enrolled").groupby(["study", "arm"]).enrolled.max()
+            for row in frame[frame.kind == "at_least"].itertuples():
+                most = enrolled.get((row.study, row.arm), float("nan"))
+                if row.value > most:
+                    rule = f"more than are enrolled (enrolled = {most:g})"
+                    yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", rule)
         key = ["study", "arm", "site", "threshold"]
         limits = frame.pivot_table("value", key, "kind", aggfunc="first")
         if {"at_least", "at_most"} <= set(limits.columns):

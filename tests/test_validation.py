@@ -175,6 +175,11 @@ SPOILED = {
         put("value", "7", study="tamler2011", kind="at_least"),
         "more than the count can be at most (6)",
     ),
+    "bound above all enrolled": (
+        "bounds",
+        put("value", "999", study="tamler2011", kind="at_least"),
+        "more than are enrolled (enrolled = 12)",
+    ),
     "rule of news without its margin": (
         "news_margins",
         put("margin", "", rule="moved"),
