@@ -28,7 +28,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 
 from lib.evidence import Cell
 from lib.pooling import Pooled, proportion_interval
-from lib.published import Result
+from lib.published import Result, by_study
 
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
 INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
@@ -318,10 +318,11 @@ def forest(
     for _, study in cell.missing.iterrows():
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
         why = "not pooled" if study.reported else "not public"
-        low, high = _range(ranges, study)
+        low, high, together = _range(ranges, study)
         if low == low:
             possible = span(np.nan, low, high, 0)
             why = f"not public; {possible}" if wide else f"possible {possible}"
+            why = f"arms together; {possible}" if together and wide else why
         rows.append(Row(_label(study, cell.missing, wide), "missing", np.nan, low, high, counts, why=why))
     printed = f"Printed, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
@@ -342,11 +343,12 @@ def forest(
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
 
 
-def _range(ranges: pd.DataFrame | None, study: pd.Series) -> tuple[float, float]:
-    if ranges is None:
-        return np.nan, np.nan
-    rows = ranges[(ranges.study == study.study) & ranges.arm.isin(["", study.arm])]
-    return (float(rows.low.iloc[0]), float(rows.high.iloc[0])) if len(rows) else (np.nan, np.nan)
+def _range(ranges: pd.DataFrame | None, study: pd.Series) -> tuple[float, float, bool]:
+    """Return the consistent range of a row, and whether it is of several arms; it stands with the first of them."""
+    for row in () if ranges is None else ranges[ranges.study == study.study].itertuples():
+        if study.arm == min(row.arms):
+            return row.low, row.high, len(row.arms) > 1
+    return np.nan, np.nan, False
 
 
 def _updated_row(label: str, result: Result) -> Row:
@@ -378,7 +380,8 @@ def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
             continue
         fresh = f"{cell.new.study.nunique()}"
         if updated.k_new == 1:
-            only = cell.new[(cell.new.events > 0) & (cell.new.events < cell.new.n)].iloc[0]
+            new = by_study(cell.new)
+            only = new[(new.events > 0) & (new.events < new.n)].iloc[0]
             rows.append(replace(count_row("New alone", only.events, only.n, NEW), counts=fresh))
         else:
             rows += result_rows(["New alone"], updated.new, counts=[fresh], colour=NEW)

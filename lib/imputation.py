@@ -18,7 +18,7 @@ from scipy import stats
 from lib.evidence import THRESHOLDS, Cell, Evidence
 from lib.participants import Members, Sizes, known_counts, members, sizes
 from lib.pooling import Pooled, pool_proportions
-from lib.published import read_interval
+from lib.published import by_study, read_interval
 from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
 from lib.validation import reference_numbers
 
@@ -49,32 +49,27 @@ def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
     return _block(evidence, cells, sizes(evidence, regimen))
 
 
-def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
+def _block(evidence: Evidence, cells: Sequence[Cell], whole_body: Sizes) -> Block:
     strata = tuple(dict.fromkeys(cell.stratum for cell in cells))
-    rows = [members(evidence, whole, stratum) for stratum in strata]
-    arms = pd.concat([row.frame for row in rows]).drop_duplicates(["study", "arm"]).reset_index(drop=True)
+    rows = [members(evidence, whole_body, stratum) for stratum in strata]
+    arms = pd.concat([row.frame for row in rows]).drop_duplicates("study").reset_index(drop=True)
     n, least, largest = (arms[name].to_numpy(float).copy() for name in ("n", "least", "largest"))
     low, high = np.zeros((len(arms), 3)), np.repeat(largest[:, None], 3, axis=1)
     percent = np.full((len(arms), 3), np.nan)
     reported = np.zeros(low.shape, dtype=bool)
-    counts = known_counts(evidence, whole.regimen, strata[0])
-    counts = counts[counts.threshold.isin(THRESHOLDS)]
-    # By site a study stands for all its arms, and its counts are theirs together.
-    counts = counts.assign(
-        at=[int(_where(arms, count)[0]) if len(_where(arms, count)) else -1 for count in counts.itertuples()]
-    )
-    counts = counts[counts["at"] >= 0].groupby(["at", "threshold"], as_index=False)[["n", "events"]].sum()
-    for at, own in counts.groupby("at"):
-        # The report's own unit and number, be it patches where Table 2 has patients.
-        n[at] = least[at] = largest[at] = high[at] = own.n.max()
-        for count in own.itertuples():
-            degree = THRESHOLDS.index(count.threshold)
-            low[at, degree] = high[at, degree] = count.events
+    counts = known_counts(evidence, whole_body.regimen, strata[0])
+    by_site = strata[0] not in _OF_WHOLE_BODY
+    for at, degree, n_of, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
+        low[at, degree] = events
+        if whole:
+            # The report's own unit and number, be it patches where Table 2 has patients.
+            n[at] = least[at] = largest[at] = max(n_of, n[at] if reported[at].any() else 0)
+            high[at, ~reported[at]] = n[at]
+            high[at, degree] = events
             reported[at, degree] = True
-    for ceiling in _ceilings(evidence, whole.regimen).itertuples():
-        for at in _where(arms, ceiling):
-            if ceiling.n >= n[at]:
-                high[at] = np.minimum(high[at], np.maximum(ceiling.events, low[at]))
+    for at, _, n_of, events, whole in _added_up(arms, _ceilings(evidence, whole_body.regimen), ("any",), by_site):
+        if whole and n_of >= n[at]:
+            high[at] = np.minimum(high[at], np.maximum(events, low[at]))
     for bound in _bounds(evidence, cells).itertuples():
         degree = THRESHOLDS.index(bound.threshold)
         for at in _where(arms, bound):
@@ -82,7 +77,7 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
                 percent[at, degree] = bound.value / 100
             elif bound.kind == "at_least":
                 low[at, degree] = max(low[at, degree], bound.value)
-            else:
+            elif by_site or len(arms.arms[at]) == 1:
                 share = bound.kind == "at_most_percent"
                 value = np.floor(bound.value / 100 * largest[at]) if share else bound.value
                 high[at, degree] = min(high[at, degree], value)
@@ -104,14 +99,30 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole: Sizes) -> Block:
         low[:, weaker] = np.maximum(low[:, weaker], low[:, stronger])
     # A reported count prevails over a bound that excludes it.
     high = np.maximum(high, low)
-    columns = arms[["study", "label", "arm"]]
+    columns = arms[["study", "label", "arms"]]
     shifts = _shifts(arms, rows)
     return Block(whole.regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
 
 
 def _where(arms: pd.DataFrame, row) -> np.ndarray:
-    """Where an arm of the tables stands among the arms of a block; by site a study stands for all its arms."""
-    return np.flatnonzero((arms.study == row.study) & ((arms.arm == row.arm) | (arms.arm == "")))
+    """Where the study of a row of the tables stands in a block, if the row is of an arm that counts."""
+    return np.flatnonzero((arms.study == row.study) & [row.arm in counting for counting in arms.arms])
+
+
+def _added_up(arms: pd.DataFrame, counts: pd.DataFrame, thresholds: Sequence[str], by_site: bool):
+    """Add up counts over the arms of a study: its place, degree, n, events, and whether all its arms are in them.
+
+    By site all arms stand in a block, as it is not known which count: there any of them is enough.
+    """
+    found = [(at, count) for count in counts.itertuples() for at in _where(arms, count)]
+    for (at, threshold), group in itertools.groupby(
+        sorted(found, key=lambda f: (f[0], f[1].threshold)), key=lambda f: (f[0], f[1].threshold)
+    ):
+        rows = [count for _, count in group]
+        whole = by_site or {count.arm for count in rows} == set(arms.arms[at])
+        if threshold in thresholds:
+            n, events = (float(sum(getattr(count, name) for count in rows)) for name in ("n", "events"))
+            yield at, thresholds.index(threshold), n, events, whole
 
 
 def _ceilings(evidence: Evidence, regimen: str) -> pd.DataFrame:
@@ -177,13 +188,13 @@ def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        study, arm (empty where a study is not told apart by arm), low and high, as proportions. Empty where the
-        draws did not converge, or no counts reproduce the cell's printed rate.
+        study, arms (a tuple of those that the rate is of), low and high, as proportions. Empty where the draws
+        did not converge, or no counts reproduce the cell's printed rate.
     """
     block = block_of(evidence, cell.regimen, cell.stratum)
     of = next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
     if of is None:
-        return pd.DataFrame(columns=["study", "arm", "low", "high"])
+        return pd.DataFrame(columns=["study", "arms", "low", "high"])
     draws = impute(block)
     ranges = draws.ranges(cell.threshold)
     met = draws.within[cell.threshold, cell.stratum] <= WIDEST
@@ -251,7 +262,8 @@ def _pool_draws(draws: Draws, cell: Cell, transform: str) -> Pooled | None:
     of = next(c.of for c in draws.block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum))
     m = len(draws.events)
     events = draws.events[:, of, THRESHOLDS.index(cell.threshold)].T
-    new = (np.repeat(cell.new[name].to_numpy(float)[:, None], m, axis=1) for name in ("events", "n"))
+    fresh = by_study(cell.new)
+    new = (np.repeat(fresh[name].to_numpy(float)[:, None], m, axis=1) for name in ("events", "n"))
     new_events, new_n = new
     return pool_proportions(np.vstack([events, new_events]), np.vstack([draws.n[:, of].T, new_n]), transform=transform)
 
@@ -331,7 +343,7 @@ def recovered(block: Block) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a count: study, label, arm, threshold, n, events, low and high (the 95% range of the draws, in
+        A row a count: study, label, threshold, n, events, low and high (the 95% range of the draws, in
         counts), inside, and converged. Where the draws did not converge, low and high are NaN and nothing is
         inside.
     """
@@ -348,11 +360,11 @@ def recovered(block: Block) -> pd.DataFrame:
             if draws.converged:
                 low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
             events = block.low[arm, degree]
-            names = block.arms.loc[arm, ["study", "label", "arm"]]
+            names = block.arms.loc[arm, ["study", "label"]]
             inside = low <= events <= high
             ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, draws.converged)
             rows.append((*names, *ends))
-    columns = ["study", "label", "arm", "threshold", "n", "events", "low", "high", "inside", "converged"]
+    columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -414,7 +426,7 @@ def _as_printed(truth: np.ndarray, n: np.ndarray, public: int) -> Block | None:
     low, high = np.zeros(truth.shape), np.repeat(n[:, None], 3, axis=1)
     low[:public] = high[:public] = truth[:public]
     names = [f"simulated{i}" for i in range(len(n))]
-    arms = pd.DataFrame({"study": names, "label": names, "arm": ""})
+    arms = pd.DataFrame({"study": names, "label": names, "arms": [("",)] * len(n)})
     none = np.full(truth.shape, np.nan)
     reported = np.zeros(truth.shape, dtype=bool)
     reported[:public] = True

@@ -197,8 +197,9 @@ class Members:
     Attributes
     ----------
     frame : DataFrame
-        A row an arm (by body site: a row a study): study, label, review_ref, arm, n, and least and largest, the
-        range of n that the printed totals leave.
+        A row a study, as the review divides the responders of a study by its participants: study, label, review_ref,
+        arms (a tuple of those that count; by body site it is not known which do, and it holds all), n, and least
+        and largest, the range of n that the printed totals leave.
     totals : DataFrame
         A row a printed total of the row: claim, patients, refs, met.
     """
@@ -238,11 +239,11 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     arms = _arms(evidence, whole.regimen)
     arms = arms[arms.review_ref.isin(set().union(*lists))]
     sized = arms.drop(columns=["enrolled", "completed"]).merge(whole.arms, on=["study", "arm"])
-    fixed = sized.assign(free=(site != "all") | ((stratum != "total") & (sized.assessment == "individual")))
+    together = sized.groupby("study", sort=False).agg(arms=("arm", tuple), n=("n", "sum"))
+    frame = sized.drop(columns=["arm", "n"]).drop_duplicates("study").merge(together, on="study")
+    frame = frame.sort_values(["year", "label"], kind="stable", ignore_index=True)
+    frame["free"] = (site != "all") | ((stratum != "total") & (frame.assessment == "individual"))
     enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
-    free = fixed[fixed.free].drop_duplicates("study")
-    free = free.assign(arm="", n=fixed[fixed.free].groupby("study").n.sum()[free.study].to_numpy())
-    frame = pd.concat([fixed[~fixed.free], free]).sort_values(["year", "label"], kind="stable", ignore_index=True)
     most = np.where(frame.free, enrolled[frame.study], frame.n)
     least = np.where(frame.free, 1.0, frame.n)
     counted = known_counts(evidence, whole.regimen, stratum).drop_duplicates(["study", "arm"])
@@ -267,7 +268,7 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     else:
         met = holds @ frame.n.to_numpy(float) == printed
     frame = frame.assign(least=least, largest=most)
-    columns = ["study", "label", "review_ref", "arm", "n", "least", "largest"]
+    columns = ["study", "label", "review_ref", "arms", "n", "least", "largest"]
     return Members(whole.regimen, stratum, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from lib.evidence import Cell, Evidence
+from lib.evidence import STRATA, Cell, Evidence
 from lib.participants import Members, known_counts, members, sizes
 from lib.pooling import Pooled, pool, proportions
 
@@ -150,8 +150,8 @@ class Summary:
     reading : Reading
         What its interval says.
     studies : DataFrame
-        A row an arm or study: study, arm, label, n, events (NaN: not public), y and v, its rate and sampling
-        variance. An arm without a public count has y NaN, and v as at the printed rate.
+        A row a study: study, arms, label, n, events (NaN: not public), y and v, its rate and sampling variance. A
+        study without a public count of all its arms has y NaN, and v as at the printed rate.
     tau2, tau2_low, tau2_high : float
         Between-study variance that the standard error implies, and its range under the rounding. NaN: none;
         sampling error alone exceeds the printed standard error.
@@ -194,8 +194,9 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     """
     studies = row.frame[row.frame.review_ref.isin(cell.refs)].drop(columns="review_ref")
     counted = known_counts(evidence, cell.regimen, cell.stratum)
-    counted = counted[counted.threshold == cell.threshold].set_index(["study", "arm"])
-    known = [_known(counted, study.study, study.arm) for study in studies.itertuples()]
+    counted = counted[counted.threshold == cell.threshold]
+    whole = STRATA[cell.stratum][1] == "all"
+    known = [_known(counted, study.study, study.arms, whole) for study in studies.itertuples()]
     studies = studies.assign(
         events=[np.nan if one is None else one[0] for one in known],
         n=[study.n if one is None else one[1] for study, one in zip(studies.itertuples(), known, strict=True)],
@@ -211,12 +212,16 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     return Summary(cell.estimate, reading, studies, tau2, low, high, cell.estimate - reach, cell.estimate + reach)
 
 
-def _known(counted: pd.DataFrame, study: str, arm: str) -> tuple[float, float] | None:
-    """Return events and n of an arm, or of all of a study that is not told apart by arm."""
-    rows = counted[counted.index.get_level_values("study") == study]
-    if arm:
-        rows = rows[rows.index.get_level_values("arm") == arm]
-    return (float(rows.events.sum()), float(rows.n.sum())) if len(rows) else None
+def _known(counted: pd.DataFrame, study: str, arms: tuple[str, ...], whole: bool) -> tuple[float, float] | None:
+    """Return events and n of a study: of all its arms, or by site of those that have a count."""
+    rows = counted[(counted.study == study) & counted.arm.isin(arms)]
+    enough = set(rows.arm) == set(arms) if whole else len(rows) > 0
+    return (float(rows.events.sum()), float(rows.n.sum())) if enough else None
+
+
+def by_study(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add up the counts of the arms of each study, as the review divides responders by participants of a study."""
+    return rows.groupby(["study", "label"], sort=False, as_index=False)[["events", "n"]].sum()
 
 
 def implied_tau2(v: np.ndarray, se: float) -> float:
@@ -246,14 +251,14 @@ class Updated:
     tau2_from : {"print", "both"}
         Whether the printed summary alone decided it, or the new studies as well.
     k_old, k_new : int
-        Arms in the printed summary and new arms with a weight.
+        Studies in the printed summary and new studies with a weight.
     new : Pooled or None
-        The new arms alone; None: no new arm.
+        The new studies alone; None: no new study.
     difference, z, p : float
         New less old rate, both weighed with the between-study variance within them, as a proportion; its test
-        statistic and p-value; NaN without new arms.
+        statistic and p-value; NaN without new studies.
     rest : float
-        Mean rate that print and public counts leave for the old arms without a public count; NaN without such. Out
+        Mean rate that print and public counts leave for the old studies without a public count; NaN without such. Out
         of 0 to 1 print and public counts contradict each other.
     """
 
@@ -274,18 +279,16 @@ class Updated:
     rest: float = np.nan
 
 
-def update(summary: Summary, events, n, studies=None) -> Updated | None:
-    """Bring a printed rate up to date with new arms, in closed form.
+def update(summary: Summary, events, n) -> Updated | None:
+    """Bring a printed rate up to date with new studies, in closed form.
 
     Parameters
     ----------
     summary : Summary
         What the printed cell implies.
     events, n : array_like, shape (k,)
-        Responders and participants of the new arms; at 0% or 100% an arm has no weight, as in the review's
+        Responders and participants of the new studies; at 0% or 100% a study has no weight, as in the review's
         method.
-    studies : array_like, shape (k,), optional
-        The study of each arm; by default each arm is a study of its own.
 
     Returns
     -------
@@ -295,10 +298,10 @@ def update(summary: Summary, events, n, studies=None) -> Updated | None:
 
     Notes
     -----
-    The arms behind the print that have no public count enter as one block: its mean is what the printed rate
+    The studies behind the print that have no public count enter as one block: its mean is what the printed rate
     leaves for it when the public counts have had their weight, and its Cochran's Q is that which DerSimonian and
     Laird's equation (1986, doi:10.1016/0197-2456(86)90046-2) turns into the implied tau², less the part of the
-    public counts. From `ENOUGH_NEW` new studies on tau² is that equation's for all arms together, else the
+    public counts. From `ENOUGH_NEW` new studies on tau² is that equation's for all studies together, else the
     summary's. The block's mean is that of random-effects weights; DerSimonian and Laird's Q wants that of
     fixed-effect weights, which is not printed: with unknown counts the update is that near, no nearer. Where the
     print implies no tau², the variances of the block are scaled to the printed standard error.
@@ -307,14 +310,12 @@ def update(summary: Summary, events, n, studies=None) -> Updated | None:
     doi:10.1002/9780470743386, chapter 19).
     """
     y_new, v_new = proportions(events, n)
-    studies = np.arange(len(y_new)) if studies is None else np.asarray(studies)
-    enough = len(set(studies[v_new > 0])) >= ENOUGH_NEW
     y_new, v_new = y_new[v_new > 0], v_new[v_new > 0]
     k_new = len(y_new)
     old = summary.studies[summary.studies.v > 0]
     z95 = stats.norm.ppf(0.975)
     if summary.reading.kind == "no interval":
-        if not enough:
+        if k_new < ENOUGH_NEW:
             return None
         new = pool(y_new, v_new)
         ends = (new.estimate, new.se, new.ci_low, new.ci_high, new.pi_low, new.pi_high, new.tau2)
@@ -345,7 +346,7 @@ def update(summary: Summary, events, n, studies=None) -> Updated | None:
 
     q_block = max(q_old - _q(y_old, group(0.0)), 0.0)
     everything = np.concatenate([y_old, y_new])
-    both = enough or not len(v_block)
+    both = k_new >= ENOUGH_NEW or not len(v_block)
     if both and k_new:
         q = q_block + _q(everything, np.concatenate([group(0.0), weights(v_new, 0.0)]))
         used = max((q - (k_old + k_new - 1)) / _scatter(np.concatenate([v, v_new])), 0.0)
@@ -465,7 +466,8 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
         if row not in rows:
             rows[row] = members(evidence, whole[cell.regimen], cell.stratum)
         summary = summarise(evidence, cell, rows[row])
-        updated = update(summary, cell.new.events, cell.new.n, cell.new.study)
+        new = by_study(cell.new)
+        updated = update(summary, new.events, new.n)
         reasons = news(cell, updated, margins) if updated is not None else []
         found[cell.regimen, cell.threshold, cell.stratum] = Result(cell, summary, updated, reasons)
     return found

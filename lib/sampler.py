@@ -81,7 +81,7 @@ class Block:
     strata : tuple of str
         Rows of the review's Table 3.
     arms : DataFrame
-        A row an arm: study, label, arm.
+        A row a study, which the review divides as one: study, label, arms (a tuple).
     n, least, largest : ndarray, shape (k,)
         Number of participants, and the range of it that the printed totals leave.
     low, high : ndarray, shape (k, 3)
@@ -146,19 +146,19 @@ class Draws:
         return len(self.events) > 0 and self.rhat <= GOOD_RHAT
 
     def ranges(self, threshold: str, level: float = 0.95) -> pd.DataFrame:
-        """Return the range of rates that is consistent with print, a row an arm without a public count.
+        """Return the range of rates that is consistent with print, a row a study without a public count.
 
         Returns
         -------
         DataFrame
-            study, arm, low and high, as proportions; no rows where the draws did not converge.
+            study, arms, low and high, as proportions; no rows where the draws did not converge.
         """
         if not self.converged:
-            return pd.DataFrame(columns=["study", "arm", "low", "high"])
+            return pd.DataFrame(columns=["study", "arms", "low", "high"])
         at = THRESHOLDS.index(threshold)
         rates = self.events[:, :, at] / self.n
         low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2], axis=0, method="closest_observation")
-        return self.block.arms[["study", "arm"]].assign(low=low, high=high)[self.block.unknown[:, at]]
+        return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, at]]
 
 
 def impute(block: Block, *, states: int = 600, seed: int = 1) -> Draws:

@@ -25,7 +25,7 @@ from lib.figures import percent, span
 from lib.imputation import OverDraws
 from lib.participants import MOST_SOLUTIONS, Sizes
 from lib.pooling import Pooled, pool_proportions, proportion_interval
-from lib.published import Result, Updated, update
+from lib.published import Result, Updated, by_study, update
 from lib.sampler import Draws
 
 NOTHING = "–"
@@ -427,9 +427,9 @@ def table3(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> T
                 ("Printed", "Studies"): f"{cell.studies:g}",
                 ("Printed", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
                 ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
-                ("New counts", "% (95% CI)"): _summary(cell.new),
+                ("New counts", "% (95% CI)"): _summary(by_study(cell.new)),
                 ("New counts", "Studies"): cell.new.study.nunique(),
-                ("Public counts", "% (95% CI)"): _summary(cell.public),
+                ("Public counts", "% (95% CI)"): _summary(by_study(cell.public)),
                 ("Public counts", "Studies"): cell.public.study.nunique(),
             }
         )
@@ -461,7 +461,7 @@ def updates(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> 
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
                 ("Printed", "% (95% CI)"): span(cell.estimate, cell.ci_low, cell.ci_high),
                 ("Printed", "Prediction"): span(np.nan, summary.pi_low, summary.pi_high),
-                ("New alone", "% (95% CI)"): _summary(cell.new),
+                ("New alone", "% (95% CI)"): _summary(by_study(cell.new)),
                 ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
                 ("Updated", "Prediction"): span(np.nan, updated.pi_low, updated.pi_high) if fresh else "",
                 ("New less printed", "points"): f"{100 * updated.difference:+.1f}" if fresh else "",
@@ -500,8 +500,8 @@ def _implied(result: Result) -> str:
         low = 0.0 if summary.tau2_low != summary.tau2_low else summary.tau2_low
         text += f"; implied τ² {summary.tau2:.4f} ({low:.4f} to {summary.tau2_high:.4f} under the rounding)"
     if updated is not None and updated.k_new:
-        how = "from print" if updated.tau2_from == "print" else "from print and new arms"
-        text += f". Updated τ² {updated.tau2:.4f}, {how}; {updated.k_old} + {count(updated.k_new, 'arm')}"
+        how = "from print" if updated.tau2_from == "print" else "from print and new studies"
+        text += f". Updated τ² {updated.tau2:.4f}, {how}; {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
     if updated is not None and not 0 <= updated.rest <= 1 and updated.rest == updated.rest:
         text += ". Print and public counts contradict each other: they leave the other studies no possible rate"
     return text + "."
@@ -649,7 +649,7 @@ def recovered(rows: pd.DataFrame) -> Table:
     """Public counts that were withheld, and the range that the draws gave them."""
     frame = pd.DataFrame(
         {
-            "Study": (rows.label + ", " + rows.arm).str.removesuffix(", "),
+            "Study": rows.label,
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
             "Range of the draws": [f"{r.low:g} to {r.high:g}" if r.converged else "" for r in rows.itertuples()],
@@ -687,8 +687,8 @@ def without_each(results: Sequence[Result]) -> Table:
         if new.study.nunique() < 2:
             continue
         for label in dict.fromkeys(new.label):
-            kept = new[new.label != label]
-            updated = update(result.summary, kept.events, kept.n, kept.study)
+            kept = by_study(new[new.label != label])
+            updated = update(result.summary, kept.events, kept.n)
             groups.append(cell_name(result.cell))
             rows.append({"Without": label, "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
         whole = result.updated

@@ -161,17 +161,28 @@ def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
 
 def test_a_possible_range_is_dotted_and_has_no_mark(ev):
     cell = ev.cell("monotherapy", "ge75")
-    ranges = cell.missing[["study", "arm"]].assign(low=0.05, high=0.4)
+    alone = cell.missing[cell.missing.study != "lotti2008"]
+    ranges = alone[["study"]].assign(arms=[(name,) for name in alone.arm], low=0.05, high=0.4)
     with_, without = (figures.forest(cell, None, None, ranges=r, wide=True) for r in (ranges, None))
     lines, fewer = (f.axes[0].get_lines() for f in (with_, without))
     dotted = [line for line in lines if line.get_linestyle() not in ("-", "None")]
-    assert len(dotted) == len(cell.missing) == len(lines) - len(fewer)
+    assert len(dotted) == len(alone) == len(lines) - len(fewer)
     assert {line.get_color() for line in dotted} == {figures.POSSIBLE}
     assert figures.POSSIBLE not in {line.get_color() for line in fewer}
     assert all(line.get_marker() == "None" for line in dotted)
     assert "Lepe 2003: not public, consistent with 5–40;" in with_.get_label()
     # It is no estimate: no row has one for it.
     assert "Lepe 2003: 5" not in with_.get_label()
+
+
+def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
+    cell = ev.cell("phototherapy", "ge75")
+    names = tuple(cell.missing.arm[cell.missing.study == "lotti2008"])
+    assert len(names) == 2
+    ranges = pd.DataFrame({"study": ["lotti2008"], "arms": [names], "low": [0.2], "high": [0.5]})
+    figure = figures.forest(cell, None, None, ranges=ranges, wide=True)
+    assert [t.get_text() for t in figure.axes[0].texts].count("arms together; 20–50") == 1
+    assert figure.get_label().count("consistent with 20–50") == 1
 
 
 def test_the_updated_rate_is_drawn_where_there_are_new_arms_only(ev):

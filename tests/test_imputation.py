@@ -34,9 +34,8 @@ def find(blocks, regimen, stratum):
     return next(block for block in blocks if block.regimen == regimen and stratum in block.strata)
 
 
-def arm(block, study, name=None):
-    of = block.arms.study == study
-    (at,) = np.flatnonzero(of if name is None else of & (block.arms.arm == name))
+def arm(block, study):
+    (at,) = np.flatnonzero(block.arms.study == study)
     return at
 
 
@@ -53,13 +52,16 @@ def test_reported_counts_are_fixed_and_are_those_of_the_tables(ev, blocks):
     block = find(blocks, "monotherapy", "total")
     rows = ev.counts().query("role == 'monotherapy' and site == 'all' and edition == 'original' and subtype == ''")
     rows = rows[rows.threshold.isin(THRESHOLDS)]
+    # Radakovic's two arms are one study here, as in the review.
+    rows = rows.groupby(["study", "threshold"], as_index=False)[["n", "events"]].sum()
     assert len(rows) > 5
     for row in rows.itertuples():
-        at, degree = arm(block, row.study, row.arm), THRESHOLDS.index(row.threshold)
+        at, degree = arm(block, row.study), THRESHOLDS.index(row.threshold)
         assert block.low[at, degree] == block.high[at, degree] == row.events
         assert block.reported[at, degree]
         assert block.n[at] == row.n
     assert block.reported.sum() == len(rows)
+    assert len(block.arms.arms[arm(block, "radakovic2009")]) == 2
 
 
 def test_a_count_of_any_repigmentation_is_a_ceiling(ev, blocks):
@@ -286,7 +288,18 @@ def test_counts_of_two_arms_at_a_site_are_added_up_alike_everywhere(data, edit):
     block = find(made, "monotherapy", "face_neck")
     at = arm(block, "lubaki2010")
     assert (studies.events["lubaki2010"], studies.n["lubaki2010"]) == (15, 40)
-    assert (block.low[at, 2], block.n[at]) == (15, 40)
+    assert (block.low[at, 2], block.high[at, 2], block.n[at]) == (15, 15, 40)
+
+
+def test_a_count_of_one_of_two_arms_that_count_is_a_lower_bound(data, edit):
+    enter(edit, ("lotti2008", "tacrolimus+NBUVB", "all", "all", "ge75", 58, 20))
+    results, made = followed(data)
+    studies = results["phototherapy", "ge75", "total"].summary.studies.set_index("study")
+    assert np.isnan(studies.events["lotti2008"])
+    block = find(made, "phototherapy", "total")
+    at = arm(block, "lotti2008")
+    assert block.low[at, 2] == 20 < block.high[at, 2]
+    assert not block.reported[at].any()
 
 
 def test_counts_that_no_printed_total_leaves_room_for_end_in_results(data, edit):
@@ -346,7 +359,7 @@ def test_ranges_hold_as_many_withheld_counts_of_simulated_reviews_as_they_say():
 def test_reported_counts_lie_where_the_draws_without_them_say(blocks):
     back = pd.concat([imputation.recovered(block) for block in blocks], ignore_index=True)
     told = back[back.converged]
-    assert len(told) >= 10
+    assert len(told) >= 9
     # Of as many ranges of 95%, three or more outside would come by chance in 5 of 100 reviews.
     assert (~told.inside).sum() <= 2
     assert (told.high - told.low < told.n).mean() > 0.8, "the ranges say nothing"
