@@ -101,12 +101,15 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole_body: Sizes) -> Bloc
     high = np.maximum(high, low)
     columns = arms[["study", "label", "arms"]]
     shifts = _shifts(arms, rows)
-    return Block(whole.regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
+    return Block(
+        whole_body.regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts
+    )
 
 
 def _where(arms: pd.DataFrame, row) -> np.ndarray:
     """Where the study of a row of the tables stands in a block, if the row is of an arm that counts."""
-    return np.flatnonzero((arms.study == row.study) & [row.arm in counting for counting in arms.arms])
+    counts = [row.arm in counting for counting in arms.arms]
+    return np.flatnonzero((arms.study == row.study).to_numpy() & np.array(counts, dtype=bool))
 
 
 def _added_up(arms: pd.DataFrame, counts: pd.DataFrame, thresholds: Sequence[str], by_site: bool):

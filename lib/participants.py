@@ -243,6 +243,8 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     frame = sized.drop(columns=["arm", "n"]).drop_duplicates("study").merge(together, on="study")
     frame = frame.sort_values(["year", "label"], kind="stable", ignore_index=True)
     frame["free"] = (site != "all") | ((stratum != "total") & (frame.assessment == "individual"))
+    every = arms.groupby("study").arm.agg(tuple)
+    frame["arms"] = frame.arms.where(~frame.free, frame.study.map(every))
     enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
     most = np.where(frame.free, enrolled[frame.study], frame.n)
     least = np.where(frame.free, 1.0, frame.n)
