@@ -357,7 +357,7 @@ def recovered(block: Block) -> pd.DataFrame:
     met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum), np.nan) <= WIDEST)
     block = replace(block, claims=met)
     for arm in arms:
-        draws = impute(withhold(block, arm))
+        draws = impute(withhold(block, arm), states=400)
         for degree in np.flatnonzero(block.reported[arm]):
             low, high = np.nan, np.nan
             if draws.converged:
@@ -368,7 +368,7 @@ def recovered(block: Block) -> pd.DataFrame:
             ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, draws.converged)
             rows.append((*names, *ends))
     columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})
 
 
 def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int = 120, seed: int = 1) -> np.ndarray:

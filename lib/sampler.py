@@ -161,7 +161,7 @@ class Draws:
         return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, at]]
 
 
-def impute(block: Block, *, states: int = 600, seed: int = 1) -> Draws:
+def impute(block: Block, *, states: int = 800, seed: int = 1) -> Draws:
     """Draw the unknown counts of a block so that they agree with everything printed.
 
     Parameters
@@ -266,7 +266,7 @@ class _Sampler:
 
     def _starting_counts(self) -> np.ndarray:
         """Spread the states: the populations start with few responders, with many, and between."""
-        share = (2 + self.every * STARTS // self.c + self.rng.uniform(size=self.c)) / (STARTS + 4)
+        share = (3 + self.every * STARTS // self.c + self.rng.uniform(size=self.c)) / (STARTS + 6)
         top, counts = self.n, []
         for degree in range(3):
             top = np.minimum(self.rng.binomial(top.astype(int), share[:, None]), self._limits(self.n, degree)[1])
@@ -571,7 +571,9 @@ def _rhat(island: np.ndarray, values: np.ndarray) -> float:
         return np.inf
     means = np.array([group.mean(axis=0) for group in groups])
     within = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
-    between = means.var(axis=0, ddof=1)
+    # States are independent: means of so few of them lie apart by chance, which is taken off.
+    chance = within * np.mean([1 / len(group) for group in groups])
+    between = np.maximum(means.var(axis=0, ddof=1) - chance, 0.0)
     apart = between > 1e-12
     if (apart & (within <= 1e-12)).any():
         return np.inf
