@@ -371,7 +371,7 @@ def recovered(block: Block) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})
 
 
-def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int = 120, seed: int = 1) -> np.ndarray:
+def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int = 240, seed: int = 1) -> np.ndarray:
     """Simulate reviews, print them, and see how often the range of a withheld count holds the count.
 
     Parameters
