@@ -131,8 +131,7 @@ class Review:
     @cached_property
     def table2(self) -> pd.DataFrame:
         """Table 2 of the review, a row an arm."""
-        studies = self.evidence.included("original").drop(columns=["note", "source"])
-        return self.evidence.arms.merge(studies, on=["study", "part"])
+        return self.evidence.table2()
 
     @cached_property
     def treated(self) -> pd.DataFrame:

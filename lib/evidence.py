@@ -167,6 +167,11 @@ class Evidence:
         of["all"] = set().union(*of.values())
         return {name: len(studies) for name, studies in of.items()}
 
+    def table2(self) -> pd.DataFrame:
+        """Return Table 2 of the original review, a row an arm joined to its study."""
+        studies = self.included("original").drop(columns=["source", "note"])
+        return self.arms.merge(studies, on=["study", "part"])
+
     def counts(self) -> pd.DataFrame:
         """Return the reported counts joined to their arm and study, a row a count."""
         arms = self.arms.drop(columns=["source", "note"])

@@ -18,7 +18,7 @@ from scipy import stats
 from lib.evidence import THRESHOLDS, Cell, Evidence
 from lib.participants import Members, Sizes, known_counts, members, sizes
 from lib.pooling import Pooled, pool_proportions
-from lib.published import by_study, read_interval
+from lib.published import by_study, half_units, read_interval
 from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
 from lib.validation import reference_numbers
 
@@ -144,7 +144,7 @@ def _bounds(evidence: Evidence, cells: Sequence[Cell]) -> pd.DataFrame:
 
 def _claim_of(threshold: str, stratum: str, of: np.ndarray, printed: np.ndarray, decimals) -> Claim | None:
     """Return what a printed rate asks of the counts; None: nothing that could be held against them."""
-    printed, half = printed.copy(), 0.5 * 10.0 ** -(np.array(decimals) + 2.0)
+    printed, half = printed.copy(), half_units(decimals)
     reading = read_interval(printed, decimals)
     if reading.kind == "no interval":
         return None
@@ -195,13 +195,18 @@ def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
         did not converge, or no counts reproduce the cell's printed rate.
     """
     block = block_of(evidence, cell.regimen, cell.stratum)
-    of = next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
+    of = _members(block, cell)
     if of is None:
         return pd.DataFrame(columns=["study", "arms", "low", "high"])
     draws = impute(block)
     ranges = draws.ranges(cell.threshold)
     met = draws.within[cell.threshold, cell.stratum] <= WIDEST
     return ranges[ranges.index.isin(np.flatnonzero(of)) & met]
+
+
+def _members(block: Block, cell: Cell) -> np.ndarray | None:
+    """Which studies of a block the printed rate of a cell pools; None: it asks nothing of the counts."""
+    return next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
 
 
 @dataclass(frozen=True)
@@ -262,7 +267,7 @@ def _pool_draws(draws: Draws, cell: Cell, transform: str) -> Pooled | None:
     within = draws.within.get((cell.threshold, cell.stratum), np.nan)
     if not within == within or not draws.converged:
         return None
-    of = next(c.of for c in draws.block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum))
+    of = _members(draws.block, cell)
     m = len(draws.events)
     events = draws.events[:, of, THRESHOLDS.index(cell.threshold)].T
     fresh = by_study(cell.new)
@@ -277,8 +282,7 @@ def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFra
     The answer is each rate as it would be pooled on the logit scale, which keeps the studies at 0% and 100%. On the
     raw scale print fixes it already, whatever the counts are; on the logit scale the draws spread it. A study's
     counts take away the share of that spread which goes with them (the square of their correlation, less what as
-    many draws give by chance); shares of several arms of a study are added up. The order of near neighbours is
-    that of the draws: another seed may turn it.
+    many draws give by chance). The order of near neighbours is that of the draws: another seed may turn it.
 
     Parameters
     ----------
@@ -300,8 +304,7 @@ def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFra
             if draws.block.regimen == cell.regimen and cell.stratum in draws.block.strata:
                 found += _narrowings(draws, cell)
     rows = pd.DataFrame(found, columns=["study", "label", "cell", "narrowing"])
-    rows = rows.groupby(["study", "label", "cell"], as_index=False).narrowing.sum()
-    rows = rows.sort_values("narrowing", ascending=False)
+    rows = rows.sort_values(["narrowing", "study", "cell"], ascending=[False, True, True])
     ranked = rows.groupby(["study", "label"], sort=False).agg(
         rates=("cell", "size"), narrowing=("narrowing", "sum"), most=("cell", "first")
     )
@@ -313,7 +316,7 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
     if pooled is None:
         return []
     at, block = THRESHOLDS.index(cell.threshold), draws.block
-    of = next(c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum))
+    of = _members(block, cell)
     found, m = [], len(pooled.estimate)
     for arm in np.flatnonzero(of & block.unknown[:, at]):
         rates = draws.events[:, arm, at] / draws.n[:, arm]

@@ -126,8 +126,8 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
 
 
 def _arms(evidence: Evidence, regimen: str) -> pd.DataFrame:
-    studies = evidence.included("original").drop(columns=["source", "note"])
-    return evidence.arms[evidence.arms.role == regimen].merge(studies, on=["study", "part"])
+    arms = evidence.table2()
+    return arms[arms.role == regimen].reset_index(drop=True)
 
 
 def _printed_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
         Off centre, the number is taken to be wrong whose change alters the fewest printed digits; of equals,
         an end before the estimate, then the smaller change.
     """
-    printed, half = np.array(numbers, dtype=float), 0.5 * 10.0 ** -(np.array(decimals) + 2.0)
+    printed, half = np.array(numbers, dtype=float), half_units(decimals)
     if np.isnan(printed).any():
         return Reading("no interval")
     estimate, low, high = printed
@@ -82,6 +82,11 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
         middle = (high - low) / (2 * z) if kind == "centred" else (high - estimate if open_low else estimate - low) / z
         return Reading(kind, float(np.clip(middle, *bounds)), *map(float, bounds))
     return _reconcile(printed, half, decimals, z)
+
+
+def half_units(decimals) -> np.ndarray:
+    """Return half a unit of the last digit of numbers printed in percent, as proportions."""
+    return 0.5 * 10.0 ** -(np.array(decimals) + 2.0)
 
 
 def digits_changed(old: str, new: str) -> int:

@@ -412,7 +412,7 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
-def table3(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> Table:
+def table3(results: dict[tuple[str, str, str], Result]) -> Table:
     """Table 3 of the review as printed, beside the updated rates and what is public, a row a cell."""
     rows, groups = [], []
     for result in results.values():
@@ -449,7 +449,7 @@ def _row_name(cell: Cell) -> str:
     return f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}"
 
 
-def updates(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> Table:
+def updates(results: dict[tuple[str, str, str], Result]) -> Table:
     """Every cell as printed and as updated, with the heterogeneity and prediction interval that print implies."""
     rows, groups = [], []
     for result in results.values():

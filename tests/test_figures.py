@@ -155,7 +155,7 @@ def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
     marked = {key for key, result in found.items() if result.summary.reading.kind == "off centre"}
     # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
     assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
-    frame = tables.table3(ev, found).frame
+    frame = tables.table3(found).frame
     assert frame[("Printed", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
 
 
