@@ -8,11 +8,13 @@ Computes nothing statistical, and never fills in a count: a study without a publ
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from pybtex.database import BibliographyData
 
 from lib.validation import DEGREES, DataError, Fault, convert, period_end, read_tables, reference_numbers
 
@@ -27,6 +29,8 @@ STRATA = {
 }
 """Rows of the review's Table 3: who is counted, as (population, site)."""
 _RATE = ("estimate", "ci_low", "ci_high")
+READ: set[tuple[str, str]] = set()
+"""What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
 
 
 @dataclass(frozen=True)
@@ -87,37 +91,75 @@ class Cell:
         return int(patients.sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """One edition of the evidence.
+    """One edition of the evidence, or a view of it.
 
     Every table of the data dictionary is an attribute of its name (``evidence.studies``): a DataFrame whose
     counts and numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). Numbers do not
     know how many decimals they were printed with: for ``published_rates`` the columns ``estimate_decimals``,
-    ``ci_low_decimals`` and ``ci_high_decimals`` say it.
+    ``ci_low_decimals`` and ``ci_high_decimals`` say it. Three attributes more: ``as_of``, the date of the edition;
+    ``last_search``, that of the last search of databases it knows of; ``references``, the bibliography
+    (`pybtex.database.BibliographyData`). Nothing here can be changed in place: for other tables,
+    ``dataclasses.replace(evidence, parts={**evidence.parts, "arms": ...})``.
 
     Attributes
     ----------
-    as_of : datetime.date
-        Date of the edition.
-    last_search : datetime.date
-        Date of the last search of databases that the edition knows of.
-    tables : dict of str to DataFrame
-        The tables, by name.
-    references : pybtex.database.BibliographyData
-        The bibliography.
+    parts : dict of str
+        All of these by name.
+    view : str
+        The regimen that the tables are cut to (`only`); empty: nothing is cut.
     """
 
-    as_of: dt.date
-    last_search: dt.date
-    tables: dict[str, pd.DataFrame] = field(repr=False)
-    references: BibliographyData = field(repr=False)
+    parts: dict[str, Any] = field(repr=False)
+    view: str = ""
 
-    def __getattr__(self, name: str) -> pd.DataFrame:
-        tables = self.__dict__.get("tables", {})
-        if name not in tables:
-            raise AttributeError(f"there is no table {name!r}; the tables are {', '.join(tables)}")
-        return tables[name]
+    def __getattr__(self, name: str) -> Any:
+        parts = self.__dict__.get("parts", {})
+        if name not in parts:
+            raise AttributeError(f"there is no table {name!r}; the tables are {', '.join(parts)}")
+        READ.add((self.view, name))
+        part = parts[name]
+        # A copy shares its values until it is changed, and what was computed here stays true.
+        return part.copy(deep=False) if isinstance(part, pd.DataFrame) else part
+
+    def only(self, regimen: str) -> Evidence:
+        """Return the view of one regimen: no study, arm, count or printed rate that is of the other one alone.
+
+        What a chapter reads of a view is unchanged when a study of the other regimen comes in.
+
+        Raises
+        ------
+        KeyError
+            If there is no such regimen.
+        """
+        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy"}[regimen]
+        arms = self.parts["arms"]
+        studies = set(arms.study[arms.role == other]) - set(arms.study[arms.role == regimen])
+        pairs = pd.MultiIndex.from_frame(arms[["study", "arm"]])
+        pairs = set(pairs[arms.role == other]) - set(pairs[arms.role != other])
+        parts = dict(self.parts)
+        for name, table in parts.items():
+            if not isinstance(table, pd.DataFrame):
+                continue
+            for column, gone in (("role", {other}), ("regimen", {other}), ("study", studies)):
+                if column in table:
+                    table = table[~table[column].isin(gone)]
+            if {"study", "arm"} <= {*table}:
+                table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(pairs)]
+            parts[name] = table.reset_index(drop=True)
+        return Evidence(parts, regimen)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a hash of each part: equal where a chapter that reads it would read the same."""
+        found = {}
+        for name, part in self.parts.items():
+            if isinstance(part, pd.DataFrame):
+                shown = part.to_csv(index=False)
+            else:
+                shown = part.to_string("bibtex") if name == "references" else str(part)
+            found[name] = hashlib.sha256(shown.encode()).hexdigest()
+        return found
 
     def meaning(self, code_list: str) -> dict[str, str]:
         """Return code -> meaning of one code list, in its order."""
@@ -172,6 +214,7 @@ class Evidence:
         studies = self.included("original").drop(columns=["source", "note"])
         return self.arms.merge(studies, on=["study", "part"])
 
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - a process reads few editions
     def counts(self) -> pd.DataFrame:
         """Return the reported counts joined to their arm and study, a row a count."""
         arms = self.arms.drop(columns=["source", "note"])
@@ -240,6 +283,7 @@ class Evidence:
             new=rows[rows.edition == "update"].reset_index(drop=True),
         )
 
+    @functools.lru_cache(maxsize=8)  # noqa: B019
     def cells(self) -> list[Cell]:
         """Return every cell of the review's Table 3, in its order."""
         rows = self.published_rates[self.published_rates.place == "table3"]
@@ -311,4 +355,4 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
             tables[name] = frame[~frame.study.isin(later)].reset_index(drop=True)
     known = tables["searches"]
     last_search = max(map(period_end, known.date[known.kind == "database search"]))
-    return Evidence(as_of=as_of, last_search=last_search, tables=tables, references=references)
+    return Evidence({**tables, "as_of": as_of, "last_search": last_search, "references": references})

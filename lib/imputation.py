@@ -7,6 +7,7 @@ reported: nothing of it may be shown or pooled as a study's count without saying
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ def blocks(evidence: Evidence) -> list[Block]:
     return list({id(made): made for made in found.values()}.values())
 
 
+@functools.lru_cache(maxsize=32)
 def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
     """Return the block of one row of the review's Table 3.
 

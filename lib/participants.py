@@ -7,6 +7,7 @@ responded.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from itertools import product
 
@@ -51,6 +52,7 @@ class Sizes:
     next_departures: float
 
 
+@functools.lru_cache(maxsize=8)
 def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """Find which numbers of participants add up to the printed totals of a regimen, all at once.
 

@@ -8,6 +8,7 @@ behind it, `participants` says. Draws no counts (see `imputation`) and reads no 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -454,6 +455,7 @@ class Result:
         return self.updated if self.updated is not None and self.updated.k_new else self.cell
 
 
+@functools.lru_cache(maxsize=8)
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     """Bring every cell of the review up to date.
 
@@ -463,13 +465,11 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
         In the order of the review's Table 3.
     """
     margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
-    whole, rows, found = {}, {}, {}
+    rows, found = {}, {}
     for cell in evidence.cells():
-        if cell.regimen not in whole:
-            whole[cell.regimen] = sizes(evidence, cell.regimen)
         row = (cell.regimen, cell.stratum)
         if row not in rows:
-            rows[row] = members(evidence, whole[cell.regimen], cell.stratum)
+            rows[row] = members(evidence, sizes(evidence, cell.regimen), cell.stratum)
         summary = summarise(evidence, cell, rows[row])
         new = by_study(cell.new)
         updated = update(summary, new.events, new.n)

@@ -41,13 +41,13 @@ def change(table, to, **where):
 
 def changed(evidence, *changes):
     """The evidence with changes; that a data folder may hold them too is a test of its own."""
-    edited = dict(evidence.tables)
+    edited = dict(evidence.parts)
     for table, to, where in changes:
         frame = edited[table]
         rows = pd.concat([frame[column] == value for column, value in where.items()], axis=1).all(axis=1)
         assert rows.any(), where
         edited[table] = frame.assign(**{column: frame[column].mask(rows, value) for column, value in to.items()})
-    return replace(evidence, tables=edited)
+    return replace(evidence, parts=edited)
 
 
 def contradicted(evidence, rule, *words):

@@ -1,6 +1,7 @@
 """What must come out of the tables by counting, the editions, and what a cell holds."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -168,9 +169,9 @@ def test_the_newest_edition_does_not_depend_on_the_day_it_is_built(ev):
 def test_a_public_count_that_is_not_pooled_is_not_called_missing(ev):
     cell = ev.cell("monotherapy", "ge75")
     assert not cell.missing.reported.any()
-    ev.responses.loc[ev.responses.study == "sendur2006", "poolable"] = "no"
-    missing = ev.cell("monotherapy", "ge75").missing
-    ev.responses.loc[ev.responses.study == "sendur2006", "poolable"] = "yes"
+    responses = ev.responses
+    responses.loc[responses.study == "sendur2006", "poolable"] = "no"
+    missing = replace(ev, parts={**ev.parts, "responses": responses}).cell("monotherapy", "ge75").missing
     assert list(missing.study[missing.reported]) == ["sendur2006"]
 
 

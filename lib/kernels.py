@@ -1,0 +1,131 @@
+"""The kernel of a chapter: forked warm, isolated, and watched for what it reads.
+
+A kernel writes down the parts of the evidence and the modules of the library that its chapter used: that, and not a
+guess from its source, is what a chapter depends on. A chapter that reads data past `lib.evidence` is stopped:
+nobody would know when to run it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+from lib import processes
+
+NAME = "warm"
+_SOURCE, _READS = "--chapter-source=", "--chapter-reads="
+# The library that a kernel imports is a copy; what it keeps from run to run stays in one place.
+_DRAWS = str(Path(__file__).parents[1] / "_build" / "draws")
+
+
+class UnknownRead(Exception):
+    """A chapter read a file that the build does not know it depends on."""
+
+
+def arguments(source: Path, reads: Path) -> list[str]:
+    """Return the arguments of a kernel that works in ``source`` and notes what was read in the file ``reads``."""
+    return [f"{_SOURCE}{source}", f"{_READS}{reads}"]
+
+
+def use() -> None:
+    """Let kernels that this process starts be forked."""
+    factory = KernelProvisionerFactory.instance()
+    entry = EntryPoint(NAME, f"{__name__}:{WarmKernel.__name__}", KernelProvisionerFactory.GROUP_NAME)
+    factory.provisioners[NAME] = entry
+    factory.default_provisioner_name = NAME
+
+
+class WarmKernel(LocalProvisioner):
+    """Starts a kernel as a fork of the warm process, where Jupyter's own starts a new interpreter."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+        """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
+        environment = {"REVIEW_DRAWS": _DRAWS, **(kwargs.get("env") or os.environ)}
+        self.process = _Forked(cmd[cmd.index("-m") + 2 :], environment)
+        self.pid = self.process.pid
+        return self.connection_info
+
+
+class _Forked:
+    """A forked process with the part of `subprocess.Popen` that Jupyter asks of a kernel's process."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]):
+        self._process = processes.start(_serve, arguments, environment)
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        self._process.join()
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+def _serve(arguments: list[str], environment: dict[str, str]) -> None:
+    """Be the kernel of one chapter until it is shut down, then write down what was read."""
+    own = {key: arg[len(key) :] for key in (_SOURCE, _READS) for arg in arguments if arg.startswith(key)}
+    source, reads = Path(own[_SOURCE]), Path(own[_READS])
+    os.environ.clear()
+    # Its parent, as Jupyter sees it, is another process than the one it was forked from.
+    os.environ.update({k: v for k, v in environment.items() if k != "JPY_PARENT_PID"})
+    os.chdir(source / "book")
+    processes.use_library(source)
+
+    from ipykernel.kernelapp import IPKernelApp
+
+    app = IPKernelApp.instance()
+    app.initialize([arg for arg in arguments if not arg.startswith((_SOURCE, _READS))])
+    _refuse_unknown_reads(source)
+    app.start()
+    evidence = sys.modules.get("lib.evidence")
+    noted = {
+        "modules": processes.library_modules(source),
+        "parts": sorted(evidence.READ) if evidence else [],
+    }
+    reads.write_text(json.dumps(noted, indent=1), encoding="utf-8")
+
+
+def _refuse_unknown_reads(source: Path) -> None:
+    """Stop this process from reading data or sources by itself; the library may."""
+    guarded = {"open": ("data", "book"), "os.listdir": ("data",), "os.scandir": ("data",)}
+    folders = {event: tuple(f"{source / name}{os.sep}" for name in names) for event, names in guarded.items()}
+
+    def look(event: str, given: tuple) -> None:
+        if event not in folders or not isinstance(given[0], str | bytes | os.PathLike):
+            return
+        path = os.path.abspath(os.fsdecode(given[0]))
+        if f"{path}{os.sep}".startswith(folders[event]) and not _asked_by_library():
+            raise UnknownRead(
+                f"{os.path.relpath(path, source)} is read past lib.evidence, so no build would know when this "
+                "chapter has to run again; ask evidence.load(data, as_of) for it"
+            )
+
+    sys.addaudithook(look)
+
+
+def _asked_by_library() -> bool:
+    frame = sys._getframe(2)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "lib.evidence":
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,76 @@
+"""Fresh processes, forked from one that has imported what chapters and pages need.
+
+Starting Python and importing the scientific packages takes longer than most chapters. Here that is paid for once:
+a server process imports them and runs nothing else, and every process asked for is forked from it. What runs in
+one is never seen by another. Of the project's own library a process sees the copy it is given, imported anew.
+
+Knows nothing of chapters or pages. Needs a system that can fork (Linux, macOS).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["lib.warm"])
+
+
+def warm_up() -> None:
+    """Start the server process if it is not there yet; its imports go on in the background."""
+    forkserver.ensure_running()
+
+
+def start(function: Callable, *arguments: Any) -> BaseProcess:
+    """Run a function in a fresh process that ends with this one, and return the process."""
+    process = _CONTEXT.Process(target=_run, args=(function, arguments))
+    process.start()
+    return process
+
+
+@contextmanager
+def fresh_process() -> Iterator[Callable[..., Future]]:
+    """Give a fresh process as a function that runs another one in it: ``submit(function, *arguments)``.
+
+    Calls run one after another in the same process; it ends with the block.
+    """
+    with ProcessPoolExecutor(1, mp_context=_CONTEXT, initializer=_end_with_parent) as pool:
+        yield pool.submit
+
+
+def _run(function: Callable, arguments: tuple) -> None:
+    _end_with_parent()
+    function(*arguments)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that asked for it is gone, however it went."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def use_library(root: Path) -> None:
+    """Let this process import the library anew, from a folder ``root`` that holds ``lib``."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lib"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(root))
+
+
+def library_modules(root: Path) -> list[str]:
+    """Return the files of the library under ``root`` that this process has imported, relative to it."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    paths = (Path(file) for file in files if file)
+    return sorted(str(path.relative_to(root)) for path in paths if path.is_relative_to(root))

@@ -1,0 +1,18 @@
+"""What the server process imports for all that are forked from it; it is never imported elsewhere.
+
+The library is imported for the packages it needs; a process forgets it again (`processes.use_library`).
+"""
+
+import contextlib
+
+import ipykernel.kernelapp  # noqa: F401
+import IPython.core.completer  # noqa: F401
+import matplotlib_inline.backend_inline  # noqa: F401
+
+import lib.kernels  # noqa: F401
+
+# A fault in the library is told by the chapter that imports it.
+with contextlib.suppress(Exception):
+    import lib.audit
+    import lib.imputation
+    import lib.tables  # noqa: F401
