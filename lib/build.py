@@ -1,6 +1,6 @@
 """The build: what has to be made again, and only that, into a site that is replaced whole.
 
-Knows what each step depends on and makes (a task graph, run by pytask) and how a failure is told. A step runs again
+Knows what each step depends on and makes (a task graph, run by doit) and how a failure is told. A step runs again
 when the content of what it depends on has changed, never because of a time. What a chapter depends on was noted when
 it last ran: its source, the parts of the evidence and the modules of the library that it used, the date of the
 edition, the installed packages. Every build works on a snapshot of the sources, so that a file saved meanwhile
@@ -15,20 +15,24 @@ import contextlib
 import functools
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
-import pytask
 import yaml
-from pytask import console
-from pytask_parallel import ParallelBackend
+from doit.control import TaskControl
+from doit.dependency import Dependency, JsonDB
+from doit.reporter import ZeroReporter
+from doit.runner import MThreadRunner
+from doit.task import dict_to_task
+from tqdm import tqdm
 
 from lib import processes, site
 from lib.files import files, replace_if_changed
@@ -150,9 +154,9 @@ def build(
             processes.warm_up()
             prepare_renderer()
         notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
-        graph = _Graph(made, notebooks, as_of, time_limit)
-        _run(graph, dask)
-        return Built(made / site.LINK, [page for page in notebooks if page in graph.ran], graph.changed())
+        ran = _run(_Graph(made, notebooks, as_of, time_limit), dask)
+        changed = json.loads(_content(made / "changed.json")) if "site" in ran else []
+        return Built(made / site.LINK, [page for page in notebooks if page in ran], changed)
 
 
 @contextlib.contextmanager
@@ -226,29 +230,34 @@ def _content(path: Path) -> bytes:
         return b"is not there"
 
 
-# --- Tasks ------------------------------------------------------------------------------------------------
+# --- Steps ------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Node:
-    """Something a step depends on or makes, told apart by a hash of its content."""
+class _Step:
+    """A step of the build: its work, and a hash of all that decides it and that it has made.
 
-    name: str
-    hash: Callable[[], str | None]
-    attributes: dict[Any, Any] = field(default_factory=dict)
+    Attributes
+    ----------
+    name : str
+        A page, or what the step is for.
+    work : callable
+        Does it.
+    state : callable
+        Returns the hash; None where the step has to run whatever else is true.
+    """
 
-    @property
-    def signature(self) -> str:
-        return _hash(self.name)
+    def __init__(self, name: str, records: Path, state: Callable[[], str | None], work: Callable, *arguments: Any):
+        self.name, self._record, self._state = name, records / name.replace("/", "."), state
+        self.work = functools.partial(work, *arguments)
 
-    def state(self) -> str | None:
-        return self.hash()
+    def is_done(self) -> bool:
+        """Whether nothing has changed since the step was done."""
+        state = self._state()
+        return state is not None and state.encode() == _content(self._record)
 
-    def load(self, is_product: bool = False) -> None:
-        """Steps know where their files are."""
-
-    def save(self, value: Any) -> None:
-        """As above."""
+    def note(self) -> None:
+        """Write down that the step is done."""
+        replace_if_changed(self._record, (self._state() or "").encode())
 
 
 class _Graph:
@@ -256,45 +265,26 @@ class _Graph:
 
     def __init__(self, made: Path, notebooks: list[str], as_of: str, time_limit: float):
         self.made, self.source, self.stage = made, made / "source", made / "stage"
-        self.notebooks, self.as_of, self.time_limit = notebooks, as_of, time_limit
-        self.ran: set[str] = set()
-
-    def tasks(self) -> list[pytask.TaskWithoutPath]:
-        """Return the steps for pytask."""
-        checked = _Node("the evidence is checked", lambda: "yes" if self._evidence_file.is_file() else None)
-        executed = {page: _Node(page, functools.partial(self._hash_executed, page)) for page in self.notebooks}
-        tasks = [
-            pytask.TaskWithoutPath(
-                name="evidence",
-                function=_call(_check_evidence, self.source, self._evidence_file, self.as_of),
-                depends_on={"on": _Node("data and its reader", self._hash_evidence)},
-                produces={"makes": checked},
-            )
-        ]
-        for page, node in executed.items():
-            notebook = self.source / f"{page}.ipynb"
-            long = json.loads(notebook.read_bytes())["metadata"].get("long_running", False)
-            step = _call(
-                _execute, notebook, self.stage / f"{page}.ipynb", self._reads_file(page), self.as_of, self.time_limit
-            )
-            tasks.append(
-                pytask.TaskWithoutPath(
-                    name=page,
-                    function=step,
-                    depends_on={"on": [checked, _Node(f"what {page} uses", functools.partial(self._hash_used, page))]},
-                    produces={"makes": node},
-                    markers=[pytask.Mark("try_first", (), {})] if long else [],
-                )
-            )
-        tasks.append(
-            pytask.TaskWithoutPath(
-                name="site",
-                function=_call(_render_site, self.source, self.stage, self.made, self.notebooks),
-                depends_on={"on": [checked, *executed.values(), _Node("pages and data", self._hash_pages)]},
-                produces={"makes": _Node("the site", lambda: site.digest(self.made / site.LINK))},
-            )
+        self.notebooks, self.as_of = notebooks, as_of
+        records = made / "records"
+        self.evidence = _Step(
+            "evidence", records, self._evidence_state, _check_evidence, self.source, self._evidence_file, as_of
         )
-        return tasks
+        self.chapters = [
+            _Step(
+                page,
+                records,
+                functools.partial(self._chapter_state, page),
+                _execute,
+                self.source / f"{page}.ipynb",
+                self.stage / f"{page}.ipynb",
+                self._reads_file(page),
+                as_of,
+                time_limit,
+            )
+            for page in sorted(notebooks, key=self._runs_long, reverse=True)
+        ]
+        self.site = _Step("site", records, self._site_state, _render_site, self.source, self.stage, made, notebooks)
 
     @property
     def _evidence_file(self) -> Path:
@@ -303,47 +293,42 @@ class _Graph:
     def _reads_file(self, page: str) -> Path:
         return self.made / "reads" / f"{page}.json"
 
-    def _hash_evidence(self) -> str:
+    def _runs_long(self, page: str) -> bool:
+        """Whether a chapter asks to be begun first; one that cannot be read is told when it is executed."""
+        try:
+            return bool(json.loads(_content(self.source / f"{page}.ipynb"))["metadata"].get("long_running"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return False
+
+    def _evidence_state(self) -> str | None:
+        if not self._evidence_file.is_file():
+            return None
         data = [f"data/{name}" for name in files(self.source / "data")]
         modules = ["lib/evidence.py", "lib/validation.py", "lib/build.py"]
-        return _hash(self.as_of, _environment(), _hash_files(self.source, [*data, *modules]))
+        made = _content(self._evidence_file)
+        return _hash(self.as_of, _environment(), _hash_files(self.source, [*data, *modules]), made)
 
-    def _hash_used(self, page: str) -> str:
-        """Hash what a chapter used when it last ran, as it is now."""
+    def _chapter_state(self, page: str) -> str | None:
+        """Hash what a chapter used when it last ran, as it is now, and what it made."""
         try:
-            noted = json.loads(self._reads_file(page).read_text(encoding="utf-8"))
-            parts = json.loads(self._evidence_file.read_text(encoding="utf-8"))
+            executed = (self.stage / f"{page}.ipynb").read_bytes()
+            noted = json.loads(self._reads_file(page).read_bytes())
+            parts = json.loads(self._evidence_file.read_bytes())
         except (OSError, ValueError):
-            return "never ran"
+            return None
         own = [f"{page}.ipynb", "lib/chapters.py", "lib/kernels.py", "lib/processes.py"]
         read = [f"{view}/{name}: {parts.get(view, {}).get(name)}" for view, name in noted["parts"]]
-        return _hash(self.as_of, _environment(), _hash_files(self.source, [*own, *noted["modules"]]), *read)
+        used = _hash_files(self.source, [*own, *noted["modules"]])
+        return _hash(self.as_of, _environment(), used, *read, executed)
 
-    def _hash_executed(self, page: str) -> str | None:
-        path = self.stage / f"{page}.ipynb"
-        return _hash(path.read_bytes()) if path.is_file() and self._reads_file(page).is_file() else None
-
-    def _hash_pages(self) -> str:
-        """Hash what the pages are made of besides executed chapters."""
-        notebooks = {f"{page}.ipynb" for page in self.notebooks}
-        names = [name for name in files(self.source) if not name.startswith("lib/") and name not in notebooks]
-        return _hash(_environment(), _hash_files(self.source, [*names, "lib/site.py"]))
-
-    def changed(self) -> list[str]:
-        """Return the files of the site that this build changed."""
-        if "site" not in self.ran:
-            return []
-        return json.loads((self.made / "changed.json").read_text(encoding="utf-8"))
-
-
-def _call(function: Callable, *arguments: Any) -> Callable:
-    """Return a step that calls a function; what pytask hands it, it knows already."""
-    step = functools.partial(_ignore_nodes, function, arguments)
-    return functools.update_wrapper(step, function)
-
-
-def _ignore_nodes(function: Callable, arguments: tuple, **nodes: Any) -> None:
-    function(*arguments)
+    def _site_state(self) -> str | None:
+        present = site.digest(self.made / site.LINK)
+        if present is None:
+            return None
+        executed = {f"{page}.ipynb" for page in self.notebooks}
+        sources = [name for name in files(self.source) if not name.startswith("lib/") and name not in executed]
+        pages = _hash_files(self.source, [*sources, "lib/site.py"])
+        return _hash(_environment(), pages, _hash_files(self.stage, sorted(executed)), present)
 
 
 def _execute(*arguments: Any) -> None:
@@ -412,57 +397,109 @@ def _render_site(source: Path, stage: Path, made: Path, notebooks: list[str]) ->
 # --- Running them -----------------------------------------------------------------------------------------
 
 
-def _run(graph: _Graph, dask: str) -> None:
-    """Let pytask run what has changed, and turn what it reports into one message."""
-    backend, workers = ParallelBackend.THREADS, os.cpu_count() or 1
-    with contextlib.ExitStack() as stack:
-        if dask:
-            backend, workers = ParallelBackend.DASK, stack.enter_context(_dask_workers(dask))
-        # Its display is for a person who watches; what a log needs is said at the end.
-        console.quiet = not sys.stdout.isatty()
-        session = pytask.build(
-            tasks=graph.tasks(),
-            paths=graph.made,
-            config=None,
-            capture="no",
-            disable_warnings=True,
-            show_traceback=False,
-            n_workers=workers,
-            parallel_backend=backend,
+class _Records(JsonDB):
+    """doit's own notes on what is done, kept nowhere: a build that is killed must not lose or spoil them."""
+
+    def dump(self) -> None:
+        """Nothing is left to do."""
+
+
+class _Progress(ZeroReporter):
+    """Shows on a terminal how many steps are done."""
+
+    def __init__(self, steps: int):
+        super().__init__(sys.stderr, {})
+        self._bar = tqdm(total=steps, desc="Steps", unit="step", disable=None, leave=False)
+
+    def add_success(self, task) -> None:
+        """A step is done."""
+        self._bar.update()
+
+    add_failure = skip_uptodate = add_success
+
+    def complete_run(self) -> None:
+        """All are."""
+        self._bar.close()
+
+
+def _run(graph: _Graph, dask: str) -> list[str]:
+    """Let doit run the steps that have to run, in parallel; return the names of those that ran.
+
+    Raises
+    ------
+    BuildError, OSError
+        What went wrong, as one message, after all steps that do not depend on it have run.
+    """
+    ran, faults = [], []
+
+    def task(step: _Step, after: list[_Step], executor: Executor | None = None):
+        def act() -> bool:
+            try:
+                if executor is None:
+                    step.work()
+                else:
+                    executor.submit(step.work).result()
+                step.note()
+            except Exception as fault:
+                faults.append(fault)
+                return False
+            ran.append(step.name)
+            return True
+
+        return dict_to_task(
+            {
+                "name": step.name,
+                "actions": [act],
+                "task_dep": [before.name for before in after],
+                "uptodate": [step.is_done],
+                "io": {"capture": False},
+            }
         )
-    outcomes = {report.task.name: report for report in session.execution_reports}
-    graph.ran = {name for name, report in outcomes.items() if report.outcome.name == "SUCCESS"}
-    failed = [report.exc_info[1] for report in outcomes.values() if report.outcome.name == "FAIL"]
-    if failed:
-        _raise(failed)
-    if session.exit_code != pytask.ExitCode.OK:
-        raise BuildError("the build's own records could not be read or written; is the disk full? See _build/")
-    if "site" not in outcomes:
-        raise KeyboardInterrupt
+
+    with _cluster(dask) as (executor, workers):
+        chapters = [task(step, [graph.evidence], executor) for step in graph.chapters]
+        tasks = [task(graph.evidence, []), *chapters, task(graph.site, [graph.evidence, *graph.chapters])]
+        control = TaskControl(tasks)
+        control.process(None)
+        notes = Dependency(_Records, "")
+        runner = MThreadRunner(notes, _Progress(len(tasks)), continue_=True, num_process=workers)
+        try:
+            runner.run_all(control.task_dispatcher())
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+    _raise_first(faults)
+    return ran
 
 
-def _raise(failed: list[BaseException]) -> None:
+def _raise_first(faults: list[Exception]) -> None:
+    """Raise what a person has to know first; several chapters' faults are one message."""
     for kind in (DataFaults, OSError):
-        for error in failed:
-            if isinstance(error, kind):
-                raise error
-    messages = [str(e) if isinstance(e, BuildError) else f"{type(e).__name__}: {e}" for e in failed]
-    raise BuildError("\n".join(sorted(messages)))
+        for fault in faults:
+            if isinstance(fault, kind):
+                raise fault
+    messages = {str(f) if isinstance(f, BuildError) else f"{type(f).__name__}: {f}" for f in faults}
+    if messages:
+        raise BuildError("\n".join(sorted(messages)))
 
 
 @contextlib.contextmanager
-def _dask_workers(address: str) -> Iterator[int]:
-    """Connect to a Dask cluster, for pytask to find; yield the number of its workers."""
+def _cluster(address: str) -> Iterator[tuple[Executor | None, int]]:
+    """Yield what executes chapters, None for this machine, and how many at once."""
+    if not address:
+        yield None, os.cpu_count() or 1
+        return
     try:
-        import distributed
+        from distributed import Client
     except ImportError:
         raise BuildError("Dask is not installed: pip install distributed") from None
     try:
-        client = distributed.Client(address, timeout=10)
-    except OSError as error:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
         raise BuildError(f"there is no Dask scheduler at {address}: {error}") from None
-    with client, warnings.catch_warnings():
-        yield max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    with client:
+        yield client.get_executor(pure=False), max(1, sum(client.nthreads().values()))
 
 
 def summary(built: Built) -> str:
