@@ -11,6 +11,7 @@ Knows no chapter by name: which there are, and their order, ``_toc.yml`` says.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -19,6 +20,7 @@ import multiprocessing
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -152,7 +154,7 @@ def build(
         if _take_snapshot(root, root / data, made / "source"):
             # Something is going to run: its imports may begin.
             processes.warm_up()
-            prepare_renderer()
+            prepare_renderer(made)
         notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
         ran = _run(_Graph(made, notebooks, as_of, time_limit), dask)
         changed = json.loads(_content(made / "changed.json")) if "site" in ran else []
@@ -363,16 +365,38 @@ def _read_evidence(source: Path, as_of: str) -> tuple[list[str], dict[str, dict[
     return [], {view.view: view.fingerprints() for view in views}
 
 
-_renderers: list[tuple[contextlib.ExitStack, Callable]] = []
+class _Renderer:
+    """A process that has imported what rendering needs and read the pages that were there, for one rendering."""
+
+    def __init__(self, stage: Path, made: Path):
+        self.stage = stage
+        self._process = contextlib.ExitStack()
+        self.work = Path(self._process.enter_context(tempfile.TemporaryDirectory(dir=made, prefix="render-")))
+        self.submit = self._process.enter_context(processes.fresh_process())
+        if (stage / "_toc.yml").is_file():
+            self.submit(site.get_ready, stage, self.work)
+
+    def close(self) -> None:
+        """End the process and remove its folder."""
+        self._process.close()
 
 
-def prepare_renderer() -> None:
-    """Have a process ready that has imported what rendering needs, for the next rendering."""
-    if not _renderers:
-        process = contextlib.ExitStack()
-        submit = process.enter_context(processes.fresh_process())
-        submit(site.import_renderer)
-        _renderers.append((process, submit))
+_renderer: _Renderer | None = None
+
+
+def prepare_renderer(made: Path) -> None:
+    """Have a process ready for the next rendering in a build folder."""
+    global _renderer
+    if _renderer is None:
+        _renderer = _Renderer(made / "stage", made)
+
+
+@atexit.register
+def _close_renderer() -> None:
+    global _renderer
+    if _renderer is not None:
+        _renderer.close()
+        _renderer = None
 
 
 def _render_site(source: Path, stage: Path, made: Path, notebooks: list[str]) -> None:
@@ -383,13 +407,13 @@ def _render_site(source: Path, stage: Path, made: Path, notebooks: list[str]) ->
     for name in files(stage):
         if name not in wanted | kept:
             (stage / name).unlink()
-    prepare_renderer()
-    process, submit = _renderers.pop()
-    with process:
-        try:
-            folder, changed = submit(site.render, stage, made).result()
-        except site.RenderError as error:
-            raise BuildError(str(error)) from None
+    prepare_renderer(made)
+    try:
+        folder, changed = _renderer.submit(site.render, stage, made, _renderer.work).result()
+    except site.RenderError as error:
+        raise BuildError(str(error)) from None
+    finally:
+        _close_renderer()
     replace_if_changed(made / "changed.json", json.dumps(changed, indent=1).encode())
     site.publish(made, folder)
 
@@ -411,8 +435,8 @@ class _Progress(ZeroReporter):
         super().__init__(sys.stderr, {})
         self._bar = tqdm(total=steps, desc="Steps", unit="step", disable=None, leave=False)
 
-    def add_success(self, task) -> None:
-        """A step is done."""
+    def add_success(self, *task) -> None:
+        """A step is done, or need not be, or cannot be."""
         self._bar.update()
 
     add_failure = skip_uptodate = add_success

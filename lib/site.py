@@ -1,22 +1,25 @@
 """The site: pages rendered from executed chapters, compared with those that are there, and put in place at once.
 
-Knows Jupyter Book and the folder that readers see; nothing of how chapters are executed. Pages are always rendered
-from nothing, which takes seconds, so that no page can be left from an earlier state; what did not change keeps its
+Knows Jupyter Book and the folder that readers see; nothing of how chapters are executed. Every page is written anew
+each time, which takes a second or two, so that none can be left from an earlier state; what did not change keeps its
 bytes and its time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import hashlib
-import importlib
 import io
 import os
 import re
 import shutil
 import tempfile
-from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from lib.files import files
 
@@ -28,17 +31,35 @@ class RenderError(Exception):
     """The pages could not be rendered; the message says which warning or error stopped it."""
 
 
-def import_renderer() -> None:
-    """Import all that `render` needs, so that it is there when the chapters are."""
-    from jupyter_book.config import get_default_sphinx_config
+@dataclass
+class _Renderer:
+    """Sphinx with the pages as they were when it was made ready."""
 
-    importlib.import_module("jupyter_book.sphinx")
-    for extension in get_default_sphinx_config()["extensions"]:
-        importlib.import_module(extension)
-    importlib.import_module("sphinx_book_theme")
+    app: Any
+    said: io.StringIO
+    settings: str
+    contexts: contextlib.ExitStack
 
 
-def render(stage: Path, made: Path) -> tuple[str, list[str]]:
+_ready: _Renderer | None = None
+
+
+def get_ready(stage: Path, work: Path) -> None:
+    """Import what rendering needs in this process, and read the pages that are there; the next `render` is faster.
+
+    Parameters
+    ----------
+    stage, work : Path
+        As in `render`.
+    """
+    global _ready
+    renderer = _make_renderer(stage, work)
+    renderer.app.builder.read()
+    # A page with a fault is told by a rendering that starts anew, if it is still there.
+    _ready = None if renderer.said.getvalue() else renderer
+
+
+def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
     """Render the book and lay the result next to the site that is there.
 
     Parameters
@@ -47,6 +68,8 @@ def render(stage: Path, made: Path) -> tuple[str, list[str]]:
         ``_config.yml``, ``_toc.yml``, executed chapters, data.
     made : Path
         The folder of what is built.
+    work : Path
+        A folder for what only the rendering needs.
 
     Returns
     -------
@@ -62,49 +85,90 @@ def render(stage: Path, made: Path) -> tuple[str, list[str]]:
     OSError
         If there is no room, or no permission to write.
     """
-    with tempfile.TemporaryDirectory(dir=made, prefix="render-") as work:
-        out = Path(work) / "html"
-        _run_jupyter_book(stage, out)
-        (out / ".buildinfo").unlink(missing_ok=True)
-        shutil.rmtree(out / ".jupyter_cache", ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
-        folder.chmod(0o755)
-        try:
-            changed = _lay_out(out, made / LINK, folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+    renderer = _ready
+    if renderer is None or renderer.settings != _hash_settings(stage):
+        renderer = _make_renderer(stage, Path(tempfile.mkdtemp(dir=work)))
+    app, said = renderer.app, renderer.said
+    try:
+        app.build(force_all=True)
+    except OSError:
+        raise
+    except Exception as error:
+        said.write(f"Error: {error}\n")
+    out = Path(app.outdir)
+    if app.statuscode != 0 or said.getvalue() or not (out / "index.html").is_file():
+        raise RenderError(f"the pages could not be rendered:\n{_in_short(said.getvalue(), stage)}")
+    (out / ".buildinfo").unlink(missing_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
+    folder.chmod(0o755)
+    try:
+        changed = _lay_out(out, made / LINK, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder.name, changed
 
 
-def _run_jupyter_book(stage: Path, out: Path) -> None:
-    from jupyter_book.sphinx import build_sphinx
+def _make_renderer(stage: Path, work: Path) -> _Renderer:
+    from jupyter_book.config import get_final_config
+    from sphinx.application import Sphinx
+    from sphinx.errors import SphinxError
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    said = io.StringIO()
+    settings, pages, said = _hash_settings(stage), _pages(stage), io.StringIO()
+    contexts = contextlib.ExitStack()
     overrides = {
         "external_toc_path": str(stage / "_toc.yml"),
         "latex_individualpages": False,
         "nitpicky": True,
     }
-    with redirect_stdout(said), redirect_stderr(said):
-        code = build_sphinx(
-            stage,
-            out,
-            path_config=stage / "_config.yml",
-            noconfig=True,
-            confoverrides=overrides,
-            doctreedir=out.parent / "doctrees",
+    try:
+        config, _ = get_final_config(
+            user_yaml=stage / "_config.yml", cli_config=overrides, sourcedir=stage, use_external_toc=True
+        )
+        contexts.enter_context(patch_docutils(None))
+        contexts.enter_context(docutils_namespace())
+        app = Sphinx(
+            srcdir=stage,
+            confdir=None,
+            outdir=work / "html",
+            doctreedir=work / "doctrees",
+            buildername="html",
+            confoverrides=config,
+            status=None,
+            warning=said,
             warningiserror=True,
             keep_going=True,
-            quiet=True,
         )
-    if code == 0 and (out / "index.html").is_file():
-        return
-    text = re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()).replace(f"{stage}{os.sep}", "")
-    if isinstance(code, OSError):
-        raise code
+    except (SphinxError, ValueError, yaml.YAMLError) as error:
+        raise RenderError(f"the pages could not be rendered:\n{error}") from None
+    # A page is read again when its content is another, whatever its time.
+    app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
+    return _Renderer(app, said, settings, contexts)
+
+
+def _pages(stage: Path) -> dict[str, bytes]:
+    """Return a hash of each page's source by its name."""
+    return {
+        os.path.splitext(name)[0]: hashlib.sha256((stage / name).read_bytes()).digest()
+        for name in files(stage)
+        if name.endswith((".ipynb", ".md"))
+    }
+
+
+def _hash_settings(stage: Path) -> str:
+    """Hash what decides how every page is rendered; a table is only copied."""
+    total = hashlib.sha256()
+    for name in files(stage):
+        if not name.endswith((".ipynb", ".md", ".csv")):
+            total.update(name.encode() + b"\0" + hashlib.sha256((stage / name).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _in_short(said: str, stage: Path) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", said).replace(f"{stage}{os.sep}", "")
     lines = [line for line in text.splitlines() if re.search(r"WARNING|ERROR|Error", line)]
-    raise RenderError("the pages could not be rendered:\n" + "\n".join(lines or text.splitlines()[-20:]))
+    return "\n".join(lines or text.splitlines()[-20:])
 
 
 def _lay_out(rendered: Path, present: Path, folder: Path) -> list[str]:
@@ -135,9 +199,9 @@ def publish(made: Path, folder: str) -> None:
 
 
 def remove_others(made: Path) -> None:
-    """Remove the sites that are not the present one, and what an interrupted rendering left."""
+    """Remove the sites that are not the present one."""
     present = os.path.basename(os.path.realpath(made / LINK))
-    for path in [*made.glob("site-*"), *made.glob("render-*")]:
+    for path in made.glob("site-*"):
         if path.name != present:
             shutil.rmtree(path, ignore_errors=True)
 

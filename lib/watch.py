@@ -117,7 +117,7 @@ def watch(
         else:
             print(build.summary(built), flush=True)
             state.built(built.changed)
-        build.prepare_renderer()
+        build.prepare_renderer(root / "_build")
 
     try:
         rebuild()
