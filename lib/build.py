@@ -150,6 +150,7 @@ def build(
     made.mkdir(parents=True, exist_ok=True)
     with _alone(made, say):
         site.remove_others(made)
+        _remove_orphans(made)
         pages = chapters(root)
         if _take_snapshot(root, root / data, made / "source"):
             # Something is going to run: its imports may begin.
@@ -371,7 +372,9 @@ class _Renderer:
     def __init__(self, stage: Path, made: Path):
         self.stage = stage
         self._process = contextlib.ExitStack()
-        self.work = Path(self._process.enter_context(tempfile.TemporaryDirectory(dir=made, prefix="render-")))
+        self.work = Path(
+            self._process.enter_context(tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-"))
+        )
         self.submit = self._process.enter_context(processes.fresh_process())
         if (stage / "_toc.yml").is_file():
             self.submit(site.get_ready, stage, self.work)
@@ -397,6 +400,17 @@ def _close_renderer() -> None:
     if _renderer is not None:
         _renderer.close()
         _renderer = None
+
+
+def _remove_orphans(made: Path) -> None:
+    """Remove what renderers left whose process was killed."""
+    for path in made.glob("render-*"):
+        try:
+            os.kill(int(path.name.split("-")[1]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(path, ignore_errors=True)
+        except PermissionError:
+            pass  # Somebody else's, and alive.
 
 
 def _render_site(source: Path, stage: Path, made: Path, notebooks: list[str]) -> None:

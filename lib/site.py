@@ -55,8 +55,7 @@ def get_ready(stage: Path, work: Path) -> None:
     global _ready
     renderer = _make_renderer(stage, work)
     renderer.app.builder.read()
-    # A page with a fault is told by a rendering that starts anew, if it is still there.
-    _ready = None if renderer.said.getvalue() else renderer
+    _ready = renderer
 
 
 def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
@@ -86,7 +85,10 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
         If there is no room, or no permission to write.
     """
     renderer = _ready
-    if renderer is None or renderer.settings != _hash_settings(stage):
+    # What was said of pages that may be others now is said again by a rendering that starts anew.
+    if renderer is None or renderer.settings != _hash_settings(stage) or renderer.said.getvalue():
+        if renderer is not None:
+            renderer.contexts.close()
         renderer = _make_renderer(stage, Path(tempfile.mkdtemp(dir=work)))
     app, said = renderer.app, renderer.said
     try:

@@ -18,15 +18,10 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from pybtex.richtext import Text
 
-from lib.audit import RULES
-from lib.claims import VERDICTS, Finding
 from lib.evidence import Cell, Evidence
 from lib.figures import percent, span
-from lib.imputation import OverDraws
-from lib.participants import MOST_SOLUTIONS, Sizes
 from lib.pooling import Pooled, pool_proportions, proportion_interval
-from lib.published import Result, Updated, by_study, update
-from lib.sampler import Draws
+from lib.published import Result, Updated, by_study
 
 NOTHING = "–"
 STRATUM_NAMES = {
@@ -538,94 +533,6 @@ def _width_change(result: Result) -> float:
     return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
 
 
-def sizes(evidence: Evidence, found: Sizes) -> Table:
-    """The totals that a review prints for a regimen, beside what its studies add up to."""
-    claims = evidence.published_rates.set_index("claim")
-    places = evidence.meaning("place")
-
-    def name(claim: str) -> str:
-        if claim not in claims.index:
-            return "All studies"
-        row = claims.loc[claim]
-        people = "" if row.population == "all" else f", {row.population}"
-        degree = "" if row.place == "table3" else f", {THRESHOLD_NAMES[row.threshold]}"
-        return f"{places[row.place].capitalize()}{people}{degree}"
-
-    frame = pd.DataFrame(
-        {
-            "Printed total": found.totals.claim.map(name),
-            "Printed": found.totals.patients,
-            "All who completed": found.totals.listed,
-            "As solved": found.totals.n,
-            "Met": found.totals.met.map({True: "yes", False: "no"}),
-        }
-    )
-    title = f"{REGIMEN_NAMES[found.regimen]}: printed totals of participants and what adds up to them"
-    return Table(frame, title, numeric=["Printed", "All who completed", "As solved"])
-
-
-def read_otherwise(evidence: Evidence, found: Sizes) -> str:
-    """Say which studies have to be read otherwise than the review says, for its totals to add up."""
-    names = evidence.studies.drop_duplicates("study").set_index("study").label
-    ways = [
-        "; ".join(f"{plain(names[study])} ({reading})" for study, reading in one.items()) for one in found.otherwise
-    ]
-    following = "there is no other at all"
-    if found.next_departures == found.next_departures:
-        following = f"the next needs {found.next_departures:g}"
-    other = "No other solution departs as little" if len(ways) == 1 else f"{len(ways)} solutions depart as little"
-    if len(ways) == MOST_SOLUTIONS:
-        other, following = f"At least {other}", "no more were looked for"
-        ways = ways[:1]
-    return (
-        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.met.sum())} of {len(found.totals)} totals are met with"
-        f" {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
-        f"; {following}."
-    )
-
-
-def agreement(all_draws: Sequence[Draws]) -> Table:
-    """How near the drawn counts come to each printed rate."""
-    rows, groups = [], []
-    for draws in all_draws:
-        for (threshold, stratum), within in draws.within.items():
-            given_up = within != within
-            groups.append(f"{REGIMEN_NAMES[draws.block.regimen]}, {STRATUM_NAMES[stratum].lower()}")
-            rows.append(
-                {
-                    "Response": THRESHOLD_NAMES[threshold],
-                    "Reproduced": "no counts found" if given_up else "to the last digit" if within == 1 else "nearly",
-                    "Within": "" if given_up else f"{within:g}",
-                    "Draws": f"{len(draws.events)}",
-                    "R̂": f"{draws.rhat:.2f}" if np.isfinite(draws.rhat) else "",
-                }
-            )
-    note = "Within: largest distance from the printed rate or an end of its interval, in units of its rounding."
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
-    return Table(frame, "Printed rates and the counts drawn for them", note, ["Within", "Draws", "R̂"])
-
-
-def over_draws(rows: Sequence[tuple[Result, OverDraws | None, OverDraws | None]]) -> Table:
-    """Updated rates in closed form, over draws, and over draws on the logit scale."""
-    frame = pd.DataFrame(
-        {
-            "Rate": cell_name(result.cell),
-            "Closed form": span(result.updated.estimate, result.updated.ci_low, result.updated.ci_high),
-            "Over draws": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
-            "Between draws": f"{100 * raw.between:.2f}" if raw else "",
-            "Logit scale": span(logit.estimate, logit.ci_low, logit.ci_high) if logit else "",
-            "Between draws, logit": f"{100 * logit.between:.1f}" if logit else "",
-        }
-        for result, raw, logit in rows
-    )
-    note = (
-        "In % (95% CI). Over draws: every draw of the unknown counts pooled with the public and new ones, combined by"
-        " Rubin's rules. Between draws: standard deviation in percentage points, which is what the unknown counts"
-        " leave open. These rates rest on counts that no study reported."
-    )
-    return Table(frame, "Updated rates, in closed form and over draws", note, frame.columns[1:])
-
-
 def in_short(evidence: Evidence, edition: str) -> list[str]:
     """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports."""
     rows = evidence.counts()
@@ -643,20 +550,6 @@ def in_short(evidence: Evidence, edition: str) -> list[str]:
         ]
         lines.append(f"- {plain(study.label)}: {'; '.join(told) or 'no usable count'}")
     return lines
-
-
-def recovered(rows: pd.DataFrame) -> Table:
-    """Public counts that were withheld, and the range that the draws gave them."""
-    frame = pd.DataFrame(
-        {
-            "Study": rows.label,
-            "Response": rows.threshold.map(THRESHOLD_NAMES),
-            "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
-            "Range of the draws": [f"{r.low:g} to {r.high:g}" if r.converged else "" for r in rows.itertuples()],
-            "Inside": [("yes" if r.inside else "no") if r.converged else "not assessed" for r in rows.itertuples()],
-        }
-    )
-    return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "Range of the draws"])
 
 
 def coverages(cells: Sequence[Cell]) -> Table:
@@ -677,25 +570,6 @@ def coverages(cells: Sequence[Cell]) -> Table:
 
 _WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
 """Groups of the most wanted: least narrowing in percentage points, and name."""
-
-
-def without_each(results: Sequence[Result]) -> Table:
-    """The updated rates with each new study left out in turn."""
-    rows, groups = [], []
-    for result in results:
-        new = result.cell.new
-        if new.study.nunique() < 2:
-            continue
-        for label in dict.fromkeys(new.label):
-            kept = by_study(new[new.label != label])
-            updated = update(result.summary, kept.events, kept.n)
-            groups.append(cell_name(result.cell))
-            rows.append({"Without": label, "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
-        whole = result.updated
-        groups.append(cell_name(result.cell))
-        rows.append({"Without": "none", "Updated": span(whole.estimate, whole.ci_low, whole.ci_high)})
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), columns=["Without", "Updated"])
-    return Table(frame, "Updated rates without each of the new studies", "In % (95% CI).", numeric=["Updated"])
 
 
 def bounds(evidence: Evidence) -> Table:
@@ -940,35 +814,3 @@ def searches(evidence: Evidence) -> Table:
     rows = evidence.searches
     frame = pd.DataFrame({"Date": rows.date, "Kind": rows.kind, "Searched": rows.sources, "Remark": rows.note})
     return Table(frame, "Searches")
-
-
-def findings(found: list[Finding], verdict: str, folded: bool = False) -> Table:
-    """The findings of the audit with one verdict, by rule."""
-    rows = [f for f in found if f.verdict == verdict]
-    frame = pd.DataFrame(
-        {
-            "rule": [RULES[f.rule][0] for f in rows],
-            "Claim": [f.claim for f in rows],
-            "Where": [f.place for f in rows],
-            "Printed": [f.printed for f in rows],
-            "Would agree": [f.reconciling for f in rows],
-            # The first source is the review.
-            "Report": [next(iter(f.sources[1:]), "") for f in rows],
-            "detail": [f.why for f in rows],
-        }
-    ).set_index("rule")
-    if verdict != "contradicted":
-        frame = frame.drop(columns="Would agree")
-    caption = f"{VERDICTS[verdict].capitalize()}: {count(len(rows), 'claim')}"
-    note = "Report: the study's own, where the claim was compared with one. A dash: none, or nothing to say."
-    return Table(frame, caption, note, folded=folded, detail="detail")
-
-
-def rules(found: list[Finding]) -> Table:
-    """The rules of the audit, and how often each holds."""
-    verdicts = pd.crosstab([f.rule for f in found], [f.verdict for f in found]).reindex(
-        index=list(RULES), columns=list(VERDICTS), fill_value=0
-    )
-    frame = verdicts.rename(columns={code: text.capitalize() for code, text in VERDICTS.items()})
-    frame.insert(0, "Rule", [statement for statement, _ in RULES.values()])
-    return Table(frame.reset_index(drop=True), "The rules, and what they found", numeric=list(frame.columns[1:]))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from lib import tables
+from lib import audit_tables
 from lib.audit import RULES, apply, audit
 from lib.claims import VERDICTS, Review
 from lib.evidence import load
@@ -285,14 +285,14 @@ def test_a_matter_of_wording_is_not_called_a_contradiction(found):
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_the_table_of_findings_has_each_of_them_once(verdict, found):
     rows = [f for f in found if f.verdict == verdict]
-    table = tables.findings(found, verdict)
+    table = audit_tables.findings(found, verdict)
     assert list(table.frame["Claim"]) == [f.claim for f in rows]
     assert list(table.frame["detail"]) == [f.why for f in rows]
     assert table._repr_html_().count('<tr class="group">') == len({f.rule for f in rows})
 
 
 def test_the_table_of_rules_adds_up(found):
-    frame = tables.rules(found).frame
+    frame = audit_tables.rules(found).frame
     assert list(frame["Rule"]) == [statement for statement, _ in RULES.values()]
     assert frame.iloc[:, 1:].to_numpy().sum() == len(found)
     assert frame["Contradicted"].sum() == len(of_verdict(found, "contradicted"))

@@ -1,0 +1,140 @@
+"""The tables and sentences of the update in full: what adds up, which counts were drawn, what hangs on what.
+
+Apart from `tables`, as only the chapters on the update need it and the modules it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lib.evidence import Evidence
+from lib.figures import span
+from lib.imputation import OverDraws
+from lib.participants import MOST_SOLUTIONS, Sizes
+from lib.published import Result, by_study, update
+from lib.sampler import Draws
+from lib.tables import REGIMEN_NAMES, STRATUM_NAMES, THRESHOLD_NAMES, Table, cell_name, count, plain
+
+
+def sizes(evidence: Evidence, found: Sizes) -> Table:
+    """The totals that a review prints for a regimen, beside what its studies add up to."""
+    claims = evidence.published_rates.set_index("claim")
+    places = evidence.meaning("place")
+
+    def name(claim: str) -> str:
+        if claim not in claims.index:
+            return "All studies"
+        row = claims.loc[claim]
+        people = "" if row.population == "all" else f", {row.population}"
+        degree = "" if row.place == "table3" else f", {THRESHOLD_NAMES[row.threshold]}"
+        return f"{places[row.place].capitalize()}{people}{degree}"
+
+    frame = pd.DataFrame(
+        {
+            "Printed total": found.totals.claim.map(name),
+            "Printed": found.totals.patients,
+            "All who completed": found.totals.listed,
+            "As solved": found.totals.n,
+            "Met": found.totals.met.map({True: "yes", False: "no"}),
+        }
+    )
+    title = f"{REGIMEN_NAMES[found.regimen]}: printed totals of participants and what adds up to them"
+    return Table(frame, title, numeric=["Printed", "All who completed", "As solved"])
+
+
+def read_otherwise(evidence: Evidence, found: Sizes) -> str:
+    """Say which studies have to be read otherwise than the review says, for its totals to add up."""
+    names = evidence.studies.drop_duplicates("study").set_index("study").label
+    ways = [
+        "; ".join(f"{plain(names[study])} ({reading})" for study, reading in one.items()) for one in found.otherwise
+    ]
+    following = "there is no other at all"
+    if found.next_departures == found.next_departures:
+        following = f"the next needs {found.next_departures:g}"
+    other = "No other solution departs as little" if len(ways) == 1 else f"{len(ways)} solutions depart as little"
+    if len(ways) == MOST_SOLUTIONS:
+        other, following = f"At least {other}", "no more were looked for"
+        ways = ways[:1]
+    return (
+        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.met.sum())} of {len(found.totals)} totals are met with"
+        f" {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
+        f"; {following}."
+    )
+
+
+def agreement(all_draws: Sequence[Draws]) -> Table:
+    """How near the drawn counts come to each printed rate."""
+    rows, groups = [], []
+    for draws in all_draws:
+        for (threshold, stratum), within in draws.within.items():
+            given_up = within != within
+            groups.append(f"{REGIMEN_NAMES[draws.block.regimen]}, {STRATUM_NAMES[stratum].lower()}")
+            rows.append(
+                {
+                    "Response": THRESHOLD_NAMES[threshold],
+                    "Reproduced": "no counts found" if given_up else "to the last digit" if within == 1 else "nearly",
+                    "Within": "" if given_up else f"{within:g}",
+                    "Draws": f"{len(draws.events)}",
+                    "R̂": f"{draws.rhat:.2f}" if np.isfinite(draws.rhat) else "",
+                }
+            )
+    note = "Within: largest distance from the printed rate or an end of its interval, in units of its rounding."
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    return Table(frame, "Printed rates and the counts drawn for them", note, ["Within", "Draws", "R̂"])
+
+
+def over_draws(rows: Sequence[tuple[Result, OverDraws | None, OverDraws | None]]) -> Table:
+    """Updated rates in closed form, over draws, and over draws on the logit scale."""
+    frame = pd.DataFrame(
+        {
+            "Rate": cell_name(result.cell),
+            "Closed form": span(result.updated.estimate, result.updated.ci_low, result.updated.ci_high),
+            "Over draws": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
+            "Between draws": f"{100 * raw.between:.2f}" if raw else "",
+            "Logit scale": span(logit.estimate, logit.ci_low, logit.ci_high) if logit else "",
+            "Between draws, logit": f"{100 * logit.between:.1f}" if logit else "",
+        }
+        for result, raw, logit in rows
+    )
+    note = (
+        "In % (95% CI). Over draws: every draw of the unknown counts pooled with the public and new ones, combined by"
+        " Rubin's rules. Between draws: standard deviation in percentage points, which is what the unknown counts"
+        " leave open. These rates rest on counts that no study reported."
+    )
+    return Table(frame, "Updated rates, in closed form and over draws", note, frame.columns[1:])
+
+
+def recovered(rows: pd.DataFrame) -> Table:
+    """Public counts that were withheld, and the range that the draws gave them."""
+    frame = pd.DataFrame(
+        {
+            "Study": rows.label,
+            "Response": rows.threshold.map(THRESHOLD_NAMES),
+            "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
+            "Range of the draws": [f"{r.low:g} to {r.high:g}" if r.converged else "" for r in rows.itertuples()],
+            "Inside": [("yes" if r.inside else "no") if r.converged else "not assessed" for r in rows.itertuples()],
+        }
+    )
+    return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "Range of the draws"])
+
+
+def without_each(results: Sequence[Result]) -> Table:
+    """The updated rates with each new study left out in turn."""
+    rows, groups = [], []
+    for result in results:
+        new = result.cell.new
+        if new.study.nunique() < 2:
+            continue
+        for label in dict.fromkeys(new.label):
+            kept = by_study(new[new.label != label])
+            updated = update(result.summary, kept.events, kept.n)
+            groups.append(cell_name(result.cell))
+            rows.append({"Without": label, "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
+        whole = result.updated
+        groups.append(cell_name(result.cell))
+        rows.append({"Without": "none", "Updated": span(whole.estimate, whole.ci_low, whole.ci_high)})
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), columns=["Without", "Updated"])
+    return Table(frame, "Updated rates without each of the new studies", "In % (95% CI).", numeric=["Updated"])
