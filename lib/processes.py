@@ -27,11 +27,14 @@ _CONTEXT.set_forkserver_preload(["lib.warm"])
 
 def warm_up() -> None:
     """Start the server process if it is not there yet; its imports go on in the background."""
+    # Sets of text are in the same order in every build.
+    os.environ["PYTHONHASHSEED"] = "0"
     forkserver.ensure_running()
 
 
 def start(function: Callable, *arguments: Any) -> BaseProcess:
     """Run a function in a fresh process that ends with this one, and return the process."""
+    warm_up()
     process = _CONTEXT.Process(target=_run, args=(function, arguments))
     process.start()
     return process
@@ -43,6 +46,7 @@ def fresh_process() -> Iterator[Callable[..., Future]]:
 
     Calls run one after another in the same process; it ends with the block.
     """
+    warm_up()
     with ProcessPoolExecutor(1, mp_context=_CONTEXT, initializer=_end_with_parent) as pool:
         yield pool.submit
 
