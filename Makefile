@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: book check watch lab test lint lock reference clean
+.PHONY: book check watch lab test bench lint lock reference clean
 
-book: $(READY) ## check the data, execute the chapters, build the site
+book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DATA),--data $(DATA))
 
 check: $(READY) ## list every fault in data/
@@ -19,11 +19,15 @@ lab: $(READY) ## open the chapters in JupyterLab
 	cd book && ../$(BIN)/jupyter lab
 
 test: $(READY) lint ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+bench: $(READY) ## measure builds against Jupyter Book alone, and builds with many more studies
+	$(BIN)/python bench/build.py
+	$(BIN)/python bench/build.py --scale
 
 lint: $(READY)
-	$(BIN)/ruff check lib tests
-	$(BIN)/ruff format --check lib tests
+	$(BIN)/ruff check lib tests bench
+	$(BIN)/ruff format --check lib tests bench
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

@@ -5,6 +5,8 @@ Knows how a chapter is run and what its failure looks like to a person; nothing 
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
 import nbformat
@@ -73,6 +75,8 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
     """
     kernels.use()
     papermill_engines.register(_ENGINE, _Engine)
+    # What goes wrong is told once, by what is raised here.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
     noted = reads.with_suffix(".part")
     noted.parent.mkdir(parents=True, exist_ok=True)
     noted.unlink(missing_ok=True)
@@ -91,14 +95,17 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
     except PapermillExecutionError as error:
         raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None
     except _CellFault as error:
-        raise _fault(source, error.index, f" {error.cause}") from None
+        raise _fault(source, error.index, f": {error.cause}") from None
     except Exception as error:
         raise ChapterError(f"chapter {source.stem}: {type(error).__name__}: {error}") from None
-    _clean(notebook, source)
     if not noted.is_file():
         raise ChapterError(f"chapter {source.stem}: its process ended without saying what it read")
+    seconds = sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells)
+    note = json.loads(noted.read_text(encoding="utf-8")) | {"seconds": round(seconds, 3)}
+    _clean(notebook, source)
     replace_if_changed(target, nbformat.writes(notebook).encode() + b"\n")
-    noted.replace(reads)
+    replace_if_changed(reads, json.dumps(note, indent=1).encode())
+    noted.unlink()
 
 
 def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
@@ -106,7 +113,7 @@ def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
-                raise _fault(source, index, f" wrote a warning: {output.text.strip()}")
+                raise _fault(source, index, f": wrote a warning: {output.text.strip()}")
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("remove-cell")
             cell.id = "injected-parameters"

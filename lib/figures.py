@@ -37,6 +37,12 @@ REPORTED, PRINTED, NEW, POSSIBLE = "#0072b2", "#d55e00", "#008f68", "#a3458b"
 WIDE, NARROW = 7.4, 3.4
 """Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
 
+TALLEST = 40.0
+"""Height in inches above which a figure is drawn once, wide, and scrolls within its page."""
+
+MANY = 150
+"""Studies above which a forest plot begins with its results, and tells them alone in its text alternative."""
+
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
@@ -63,12 +69,19 @@ class Picture:
     narrow: str
     alt: str
     caption: str
+    scrolls: bool = False
 
     def _repr_html_(self) -> str:
         wide, narrow = (
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        if self.scrolls:
+            return (
+                '<figure class="review-figure">'
+                '<div class="review-scroll" role="region" tabindex="0" aria-label="Figure">'
+                f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></div>{caption}</figure>'
+            )
         # The class dark-light keeps the theme's own dark filter off: the style sheet has one that keeps hues.
         return (
             f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
@@ -99,8 +112,10 @@ def show(draw, *args, caption: str = "", **kwargs) -> Picture:
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # Letters that the font here lacks are drawn by the reader's: the text stays text in the SVG.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        wide, narrow = draw(*args, wide=True, **kwargs), draw(*args, wide=False, **kwargs)
-        return Picture(_svg(wide), _svg(narrow), wide.get_label(), caption)
+        wide = draw(*args, wide=True, **kwargs)
+        if wide.get_figheight() > TALLEST:
+            return Picture(_svg(wide), "", wide.get_label(), caption, scrolls=True)
+        return Picture(_svg(wide), _svg(draw(*args, wide=False, **kwargs)), wide.get_label(), caption)
 
 
 def _svg(figure: Figure) -> str:
@@ -210,7 +225,8 @@ def intervals(
         axes.text(0.995, -1, "Weight", ha="right", weight="bold", **style)
     for y, row in enumerate(rows):
         _draw_row(axes, y, row, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
-    figure.set_label(" ".join([alt, *map(_told, rows)]).strip())
+    told = rows if len(rows) <= MANY else [row for row in rows if row.kind in ("heading", "printed", "pooled")]
+    figure.set_label(" ".join([alt, *map(_told, told)]).strip())
     return figure
 
 
@@ -311,8 +327,7 @@ def forest(
         pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a study with a
         public count that the printed reference list of the cell does not name.
     """
-    rows = [Row("Original review", "heading")]
-    rows += _study_rows(cell.public, public, REPORTED, wide)
+    rows = _study_rows(cell.public, public, REPORTED, wide)
     # The number of patients with a lesion at one site is not printed, that of those who completed is.
     sized = cell.stratum == "total"
     for _, study in cell.missing.iterrows():
@@ -324,23 +339,40 @@ def forest(
             why = f"not public; {possible}" if wide else f"possible {possible}"
             why = f"arms together; {possible}" if together and wide else why
         rows.append(Row(_label(study, cell.missing, wide), "missing", np.nan, low, high, counts, why=why))
+    results = []
     printed = f"Printed, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
-    rows.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
+    results.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
     if public is not None:
-        rows += result_rows(["Public counts"], public, counts=[_pooled_counts(public, cell.public)], colour=REPORTED)
+        results += result_rows(["Public counts"], public, counts=[_pooled_counts(public, cell.public)], colour=REPORTED)
+    groups = {"Original review": (rows, results)}
     if len(cell.new):
-        rows.append(Row("Update since August 2018" if wide else "Update since 2018", "heading"))
-        rows += _study_rows(cell.new, new, NEW, wide)
+        results = []
         if new is not None:
-            rows += result_rows(["New counts"], new, counts=[_pooled_counts(new, cell.new)], colour=NEW)
+            results = result_rows(["New counts"], new, counts=[_pooled_counts(new, cell.new)], colour=NEW)
+        heading = "Update since August 2018" if wide else "Update since 2018"
+        groups[heading] = (_study_rows(cell.new, new, NEW, wide), results)
+    last = []
     if updated is not None and updated.updated is not None and updated.updated.k_new:
-        rows.append(_updated_row("Updated: print and new counts" if wide else "Print and new", updated))
+        last = [_updated_row("Updated: print and new counts" if wide else "Print and new", updated)]
+    rows = _arranged(groups, last)
     alt = (
         f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have public counts;"
         f" {cell.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
+
+
+def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -> list[Row]:
+    """Set the groups of a forest plot below each other, each with its results; of very many studies those first."""
+    if sum(len(studies) for studies, _ in groups.values()) > MANY:
+        results = [row for _, found in groups.values() for row in found]
+        studies = [row for heading, (rows, _) in groups.items() for row in (Row(heading, "heading"), *rows)]
+        return [Row("Results", "heading"), *results, *last, *studies]
+    rows = []
+    for heading, (studies, results) in groups.items():
+        rows += [Row(heading, "heading"), *studies, *results]
+    return rows + last
 
 
 def _range(ranges: pd.DataFrame | None, study: pd.Series) -> tuple[float, float, bool]:

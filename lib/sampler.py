@@ -8,18 +8,21 @@ rates they come from is told by `imputation`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
 from lib.evidence import THRESHOLDS
+from lib.files import replace_if_changed
 
 STARTS = 4
 """Populations of states that never mix: what they agree on, the sampler has found."""
@@ -210,14 +213,29 @@ def impute(block: Block, *, states: int = 800, seed: int = 1) -> Draws:
         none = _named(block, np.full(len(block.claims), np.nan))
         return Draws(block, np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))), none, np.inf)
     path = _STORE / f"{_key(block, states, seed)}.npz"
+    kept = _kept(path, block)
+    if kept is not None:
+        return kept
+    with contextlib.ExitStack() as stack:
+        # Another chapter may be making the same ones. A folder that cannot be written costs time, not the result.
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(filelock.FileLock(path.with_suffix(".lock")))
+            kept = _kept(path, block)
+        if kept is None:
+            kept = _Sampler(block, states - states % STARTS, seed).run()
+            with contextlib.suppress(OSError):
+                _keep(path, kept)
+        return kept
+
+
+def _kept(path: Path, block: Block) -> Draws | None:
+    """Return the draws kept in a file, None if it is not there or spoiled."""
     try:
         with np.load(path) as kept:
             return Draws(block, kept["events"], kept["n"], _named(block, kept["within"]), float(kept["rhat"]))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        # Not there, or spoiled: made anew either way.
-        draws = _Sampler(block, states - states % STARTS, seed).run()
-        _keep(path, draws)
-        return draws
+        return None
 
 
 def _key(block: Block, states: int, seed: int) -> str:
@@ -230,19 +248,11 @@ def _key(block: Block, states: int, seed: int) -> str:
 
 
 def _keep(path: Path, draws: Draws) -> None:
-    """Store draws; another process may be storing the same at the same time."""
+    """Store draws whole or not at all."""
     within = np.array([draws.within[claim.threshold, claim.stratum] for claim in draws.block.claims])
-    part = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            part = Path(file.name)
-            np.savez_compressed(file, events=draws.events, n=draws.n, within=within, rhat=draws.rhat)
-        part.replace(path)
-    except OSError:
-        # A folder that cannot be written costs time, not the result.
-        if part is not None:
-            part.unlink(missing_ok=True)
+    file = io.BytesIO()
+    np.savez_compressed(file, events=draws.events, n=draws.n, within=within, rhat=draws.rhat)
+    replace_if_changed(path, file.getvalue())
 
 
 def _named(block: Block, within) -> dict[tuple[str, str], float]:
@@ -394,7 +404,10 @@ class _Sampler:
         )
         # Of trials that fit, one by its prior; where none fits, the nearest if it is nearer than before.
         fits = (far == 0).any(axis=1)
-        likely = np.where(far == 0, self._log_prior_at(todo, arm, degree, tried), -np.inf)
+        likely = np.full(far.shape, -np.inf)
+        some = np.flatnonzero(fits)
+        prior = self._log_prior_at(todo[some], arm[some], degree, tried[some])
+        likely[some] = np.where(far[some] == 0, prior, -np.inf)
         likely = likely + self.rng.gumbel(size=likely.shape)
         chosen = np.where(fits, likely.argmax(axis=1), far.argmin(axis=1))
         nearer = fits | (far.min(axis=1) < np.maximum(off[:, todo] - 1, 0).sum(axis=0))

@@ -4,6 +4,10 @@ The library is imported for the packages it needs; a process forgets it again (`
 """
 
 import contextlib
+import signal
+
+# An interrupted build ends this process; a half-done import has nothing to say of it.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import ipykernel.kernelapp  # noqa: F401
 import IPython.core.completer  # noqa: F401

@@ -1,7 +1,6 @@
 """The book: its sources, a full build read as HTML, other editions, new data, and what happens when it fails."""
 
 import html
-import json
 import re
 import shutil
 import subprocess
@@ -300,39 +299,6 @@ def built_small_book(small_book) -> Path:
     assert done.returncode == 0, done.stderr
     assert "The book is at" in done.stdout
     return small_book
-
-
-def spoil_chapter(root: Path, source: str) -> None:
-    path = root / "book/table-3.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    notebook["cells"][3]["source"] = [source]
-    path.write_text(json.dumps(notebook), encoding="utf-8")
-
-
-def files(root: Path) -> dict[str, bytes]:
-    site = root / "_build/html"
-    return {str(p.relative_to(site)): p.read_bytes() for p in site.rglob("*") if p.is_file()}
-
-
-def test_a_failure_names_its_place_and_leaves_the_last_good_book(built_small_book):
-    before = files(built_small_book)
-    cases = {
-        "raise ValueError('no such thing')": "chapter table-3, cell 4: ValueError: no such thing",
-        "import warnings; warnings.warn('look here')": "chapter table-3, cell 4 wrote a warning",
-        "import os; os._exit(1)": "chapter table-3: DeadKernelError",
-        "Markdown('{cite}`nobody1999`')": "nobody1999",
-    }
-    for source, message in cases.items():
-        spoil_chapter(built_small_book, source)
-        done = run(built_small_book, "build")
-        assert done.returncode == 1, source
-        assert message in done.stderr, (source, done.stderr)
-        assert "Traceback" not in done.stderr
-        assert files(built_small_book) == before, source
-    # A fault in the data stops before anything is executed.
-    (built_small_book / "data/flow.csv").unlink()
-    assert run(built_small_book, "build").returncode == 1
-    assert files(built_small_book) == before
 
 
 def test_an_impossible_edition_is_refused_in_one_line(small_book):

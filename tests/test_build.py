@@ -318,13 +318,13 @@ def test_a_read_that_the_build_cannot_know_is_refused(project, code, message):
 
 FAULTS = {
     "fails": ("1 / 0", "chapter events, cell 4: ZeroDivisionError: division by zero"),
-    "hangs": ("import time\ntime.sleep(600)", "chapter events, cell 4 ran longer than 5.0 seconds"),
+    "hangs": ("import time\ntime.sleep(600)", "chapter events, cell 4: ran longer than 5.0 seconds"),
     "hangs and will not stop": (
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",
-        "chapter events, cell 4 ran longer than 5.0 seconds",
+        "chapter events, cell 4: ran longer than 5.0 seconds",
     ),
-    "dies": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "chapter events, cell 4 its process died"),
-    "warns": ("import warnings\nwarnings.warn('old')", "chapter events, cell 4 wrote a warning"),
+    "dies": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "chapter events, cell 4: its process died"),
+    "warns": ("import warnings\nwarnings.warn('old')", "chapter events, cell 4: wrote a warning"),
 }
 
 
@@ -343,6 +343,18 @@ def test_a_chapter_that_fails_leaves_the_site_and_the_work_of_the_others(project
     # The other chapter is not executed again; the faulty one is as it was.
     assert "maintained" not in ran(build(project))
     assert b"again" in content_of(project)["book/maintained.html"]
+
+
+def test_a_fault_in_the_data_stops_before_anything_is_executed(project):
+    before = site_of(project)
+    (project / "data/flow.csv").unlink()
+    write_chapter(project, "events", ["# Events", "print('other')"])
+    done = build(project)
+    assert done.returncode == 1
+    assert "flow.csv" in done.stderr
+    assert "1 fault; nothing was built." in done.stderr
+    assert site_of(project) == before
+    assert "other" not in (project / "_build/stage/book/events.ipynb").read_text(encoding="utf-8")
 
 
 def test_a_notebook_that_is_none_is_named(project):
@@ -492,29 +504,30 @@ def test_a_full_disk_leaves_the_site(project, tmp_path, room):
 
 
 def test_the_same_graph_runs_on_a_dask_cluster(project):
-    distributed = pytest.importorskip("distributed")
-    for name in ("maintained", "events", "mono"):
-        write_chapter(project, name, ["# On a worker", "import os", "print(os.getppid())"])
-    local = shutil.copytree(project, project.parent / "local", symlinks=True)
     import dask
+    import distributed
 
+    changed = ["maintained", "events", "mono"]
+    show = "import os, psutil\nprint('worker', psutil.Process(os.getppid()).ppid())"
+    for name in changed:
+        write_chapter(project, name, ["# On a worker", show])
     with (
         dask.config.set({"distributed.worker.daemon": False}),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
     ):
-        done = build(project, "--dask", cluster.scheduler_address)
-        assert ran(done) == {"maintained", "events", "mono"}
-        # Kernels are forked on the workers.
-        parents = {re.search(rb"<pre>.*?(\d+)", content_of(project)[f"book/{n}.html"], re.S)[1] for n in ("mono",)}
-        assert parents
-    assert ran(build(local)) == {"maintained", "events", "mono"}
-    missing = build(project, "--dask", "tcp://127.0.0.1:1")
-    assert missing.returncode == 0
+        workers = client.run(os.getpid).values()
+        assert ran(build(project, "--dask", cluster.scheduler_address)) == set(changed)
+        pages = content_of(project)
+        used = {int(re.search(rb"worker (\d+)", pages[f"book/{name}.html"])[1]) for name in changed}
+        assert used == set(workers)
+
+
+def test_a_dask_scheduler_that_is_not_there_is_named(project):
     add_row(project, "maintenance")
-    write_chapter(project, "mono", CHAPTERS["mono"])
-    missing = build(project, "--dask", "tcp://127.0.0.1:1")
-    assert missing.returncode == 1
-    assert "there is no Dask scheduler at tcp://127.0.0.1:1" in missing.stderr
+    done = build(project, "--dask", "tcp://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "there is no Dask scheduler at tcp://127.0.0.1:1" in done.stderr
 
 
 def test_the_notes_of_a_chapter_are_what_it_read(built):

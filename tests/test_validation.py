@@ -405,7 +405,7 @@ def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
         assert "more completed than enrolled" in done.stderr
         assert "flow.csv: the file is not there" in done.stderr
         assert "nothing was built" in done.stderr
-    assert not (small_book / "_build").exists()
+    assert not (small_book / "_build/html").exists()
 
 
 def test_check_says_that_all_is_well():

@@ -1,4 +1,4 @@
-"""``make watch``: a saved table is in the served book, and a fault leaves the last good one."""
+"""``make watch``: a saved table is in the served book and its open page, and a fault leaves the last good one."""
 
 import contextlib
 import re
@@ -55,3 +55,52 @@ def test_a_save_is_served_and_a_fault_is_not(tmp_path):
         rates.write_text(good.replace("85.3,79.8,90.7", "many,79.8,90.7"), encoding="utf-8")
         wait_for(lambda: "'many': must be a number from 0 to 100" in "".join(said), said)
         assert "84.9 (79.8–90.7)" in page()
+
+
+@pytest.mark.browser
+def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
+    root = copy_book(tmp_path, ["book/rerun", "book/table-3"])
+    rates = root / "data/published_rates.csv"
+    good = rates.read_text(encoding="utf-8")
+    with watching(root) as said, contextlib.closing(browser.new_context()) as context:
+        address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", "".join(said)), said)[0]
+        page, other = context.new_page(), context.new_page()
+        errors = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{address}book/table-3.html")
+        other.goto(f"{address}book/rerun.html")
+        other.evaluate("window.stays = true")
+        time.sleep(1)
+        shows = "text => document.body.innerText.includes(text)"
+        rates.write_text(good.replace("85.3,79.8,90.7", "84.9,79.8,90.7"), encoding="utf-8")
+        page.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=60_000)
+        # What did not change is not loaded again.
+        assert other.evaluate("window.stays")
+
+        rates.write_text(good.replace("85.3,79.8,90.7", "<b>many</b>,79.8,90.7"), encoding="utf-8")
+        for tab in (page, other):
+            banner = tab.wait_for_selector("#review-fault", timeout=60_000)
+            assert "'<b>many</b>': must be a number from 0 to 100" in banner.inner_text()
+        assert page.evaluate(shows, "84.9 (79.8–90.7)")
+
+        rates.write_text(good, encoding="utf-8")
+        page.wait_for_function(shows, arg="85.3 (79.8–90.7)", timeout=60_000)
+        page.wait_for_selector("#review-fault", state="detached", timeout=60_000)
+        assert errors == []
+    # The published site knows nothing of it.
+    assert "__state" not in (root / "_build/html/book/table-3.html").read_text(encoding="utf-8")
+
+
+def test_several_quick_saves_make_one_build(tmp_path):
+    root = copy_book(tmp_path, ["book/rerun", "book/table-3"])
+    rates = root / "data/published_rates.csv"
+    good = rates.read_text(encoding="utf-8")
+    with watching(root) as said:
+        wait_for(lambda: "Serving" in "".join(said), said)
+        time.sleep(1)
+        for estimate in ("84.1", "84.2", "84.3", "84.4"):
+            rates.write_text(good.replace("85.3,79.8,90.7", f"{estimate},79.8,90.7"), encoding="utf-8")
+        page = root / "_build/html/book/table-3.html"
+        wait_for(lambda: "84.4 (79.8–90.7)" in page.read_text(encoding="utf-8"), said)
+        time.sleep(2)
+        assert "".join(said).count("Changed:") == 1
