@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,9 +158,9 @@ def build(
             processes.warm_up()
             prepare_renderer(made)
         notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
-        ran = _run(_Graph(made, notebooks, as_of, time_limit), dask)
-        changed = json.loads(_content(made / "changed.json")) if "site" in ran else []
-        return Built(made / site.LINK, [page for page in notebooks if page in ran], changed)
+        graph = _Graph(made, notebooks, as_of, time_limit)
+        ran = _run(graph, dask)
+        return Built(made / site.LINK, [page for page in notebooks if page in ran], graph.changed)
 
 
 @contextlib.contextmanager
@@ -200,7 +201,7 @@ def _take_snapshot(root: Path, data: Path, source: Path) -> bool:
                 # Compiled code is told from its source by the second it was written in.
                 shutil.rmtree(source / name.parent / "__pycache__", ignore_errors=True)
     for name in files(source):
-        if Path(name) not in wanted and "__pycache__" not in name:
+        if Path(name) not in wanted:
             (source / name).unlink()
             changed = True
     return changed
@@ -264,7 +265,13 @@ class _Step:
 
 
 class _Graph:
-    """The steps of a build: check the evidence, execute each chapter, render the site."""
+    """The steps of a build: check the evidence, execute each chapter, render the site.
+
+    Attributes
+    ----------
+    changed : list of str
+        Files of the site that rendering has changed.
+    """
 
     def __init__(self, made: Path, notebooks: list[str], as_of: str, time_limit: float):
         self.made, self.source, self.stage = made, made / "source", made / "stage"
@@ -287,7 +294,8 @@ class _Graph:
             )
             for page in sorted(notebooks, key=self._runs_long, reverse=True)
         ]
-        self.site = _Step("site", records, self._site_state, _render_site, self.source, self.stage, made, notebooks)
+        self.site = _Step("site", records, self._site_state, self._render)
+        self.changed: list[str] = []
 
     @property
     def _evidence_file(self) -> Path:
@@ -332,6 +340,23 @@ class _Graph:
         sources = [name for name in files(self.source) if not name.startswith("lib/") and name not in executed]
         pages = _hash_files(self.source, [*sources, "lib/site.py"])
         return _hash(_environment(), pages, _hash_files(self.stage, sorted(executed)), present)
+
+    def _render(self) -> None:
+        kept = {f"{page}.ipynb" for page in self.notebooks}
+        wanted = {name for name in files(self.source) if not name.startswith("lib/")} - kept
+        for name in sorted(wanted):
+            replace_if_changed(self.stage / name, (self.source / name).read_bytes())
+        for name in files(self.stage):
+            if name not in wanted | kept:
+                (self.stage / name).unlink()
+        renderer = prepare_renderer(self.made)
+        try:
+            folder, self.changed = renderer.submit(site.render, self.stage, self.made, renderer.work).result()
+        except site.RenderError as error:
+            raise BuildError(str(error)) from None
+        finally:
+            _close_renderer()
+        site.publish(self.made, folder)
 
 
 def _execute(*arguments: Any) -> None:
@@ -387,11 +412,13 @@ class _Renderer:
 _renderer: _Renderer | None = None
 
 
-def prepare_renderer(made: Path) -> None:
-    """Have a process ready for the next rendering in a build folder."""
+def prepare_renderer(made: Path) -> _Renderer:
+    """Have a process ready for the next rendering in a build folder, and return it."""
     global _renderer
-    if _renderer is None:
+    if _renderer is None or _renderer.stage != made / "stage":
+        _close_renderer()
         _renderer = _Renderer(made / "stage", made)
+    return _renderer
 
 
 @atexit.register
@@ -411,25 +438,6 @@ def _remove_orphans(made: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         except PermissionError:
             pass  # Somebody else's, and alive.
-
-
-def _render_site(source: Path, stage: Path, made: Path, notebooks: list[str]) -> None:
-    kept = {f"{page}.ipynb" for page in notebooks}
-    wanted = {name for name in files(source) if not name.startswith("lib/")} - kept
-    for name in sorted(wanted):
-        replace_if_changed(stage / name, (source / name).read_bytes())
-    for name in files(stage):
-        if name not in wanted | kept:
-            (stage / name).unlink()
-    prepare_renderer(made)
-    try:
-        folder, changed = _renderer.submit(site.render, stage, made, _renderer.work).result()
-    except site.RenderError as error:
-        raise BuildError(str(error)) from None
-    finally:
-        _close_renderer()
-    replace_if_changed(made / "changed.json", json.dumps(changed, indent=1).encode())
-    site.publish(made, folder)
 
 
 # --- Running them -----------------------------------------------------------------------------------------
@@ -517,6 +525,8 @@ def _raise_first(faults: list[Exception]) -> None:
         for fault in faults:
             if isinstance(fault, kind):
                 raise fault
+    if any(isinstance(fault, BrokenProcessPool) for fault in faults):
+        raise BuildError("a process of the build was killed; is there enough memory?")
     messages = {str(f) if isinstance(f, BuildError) else f"{type(f).__name__}: {f}" for f in faults}
     if messages:
         raise BuildError("\n".join(sorted(messages)))

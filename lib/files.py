@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def files(folder: Path) -> list[str]:
-    """Return the files in a folder and those below it, sorted, relative to it; none if it is not there."""
+    """Return the files in a folder and below it, sorted, relative to it; none if it is not there, no compiled code."""
     found = (os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
-    return sorted(found)
+    return sorted(name for name in found if "__pycache__" not in name)
 
 
 def replace_if_changed(path: Path, content: bytes) -> bool:

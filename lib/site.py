@@ -14,6 +14,7 @@ import io
 import os
 import re
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,8 @@ def _make_renderer(stage: Path, work: Path) -> _Renderer:
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+    # What Sphinx imports from the book's own folder leaves nothing there.
+    sys.dont_write_bytecode = True
     settings, pages, said = _hash_settings(stage), _pages(stage), io.StringIO()
     contexts = contextlib.ExitStack()
     overrides = {

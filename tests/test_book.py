@@ -293,14 +293,6 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
 # --- When it fails ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def built_small_book(small_book) -> Path:
-    done = run(small_book, "build")
-    assert done.returncode == 0, done.stderr
-    assert "The book is at" in done.stdout
-    return small_book
-
-
 def test_an_impossible_edition_is_refused_in_one_line(small_book):
     done = run(small_book, "build", "--as-of", "2017-01-01")
     assert done.returncode == 1

@@ -3,10 +3,13 @@
 import datetime as dt
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from conftest import ROOT
-from lib.evidence import STRATA, load
+from lib import evidence, imputation, published
+from lib.evidence import REGIMENS, STRATA, load
 from lib.tables import coverage
 from lib.validation import DataError, reference_numbers
 
@@ -190,3 +193,55 @@ def test_an_unknown_name_is_refused_with_what_there_is(ev):
         ev.cell("phototherapy", "ge75", "children")
     with pytest.raises(KeyError, match="prints no"):
         ev.number("nothing")
+
+
+# --- Views, and what is noted as read ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("regimen", REGIMENS)
+def test_a_view_gives_the_same_results_for_its_regimen(ev, regimen):
+    view = ev.only(regimen)
+    whole, cut = published.results(ev), published.results(view)
+    assert list(cut) == [key for key in whole if key[0] == regimen]
+    for key, result in cut.items():
+        for name in ("public", "missing", "new"):
+            pd.testing.assert_frame_equal(getattr(result.cell, name), getattr(whole[key].cell, name))
+        assert repr(result.answer) == repr(whole[key].answer)
+        expected = imputation.block_of(ev, *key[::2])
+        found = imputation.block_of(view, *key[::2])
+        assert np.array_equal(found.n, expected.n) and np.array_equal(found.low, expected.low)
+
+
+def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
+    view = ev.only("monotherapy")
+    alone = set(ev.arms.study[ev.arms.role == "phototherapy"]) - set(ev.arms.study[ev.arms.role == "monotherapy"])
+    assert alone
+    for name, part in view.parts.items():
+        if isinstance(part, pd.DataFrame) and "study" in part:
+            assert not part.study.isin(alone).any(), name
+    with pytest.raises(KeyError):
+        ev.only("surgery")
+
+
+def test_fingerprints_are_of_what_a_chapter_would_read(ev):
+    arms = ev.arms
+    arms.loc[arms.role == "phototherapy", "frequency"] = "never"
+    other = replace(ev, parts={**ev.parts, "arms": arms})
+    assert {k for k, v in other.fingerprints().items() if v != ev.fingerprints()[k]} == {"arms"}
+    mono = "monotherapy"
+    assert other.only(mono).fingerprints() == ev.only(mono).fingerprints()
+    assert other.only("phototherapy").fingerprints() != ev.only("phototherapy").fingerprints()
+
+
+def test_what_is_read_is_noted(ev, monkeypatch):
+    monkeypatch.setattr(evidence, "READ", set())
+    view = ev.only("phototherapy")
+    assert evidence.READ == set()
+    assert len(view.arms) and ev.as_of
+    assert evidence.READ == {("phototherapy", "arms"), ("", "as_of")}
+
+
+def test_a_table_changed_in_place_changes_no_evidence(ev):
+    rows = ev.arms
+    rows.loc[:, "enrolled"] = -1
+    assert (ev.arms.enrolled.dropna() > 0).all()

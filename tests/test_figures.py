@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -215,3 +216,18 @@ def test_characteristics_count_each_study(ev):
     studies = ev.included("original").study.nunique()
     assert shown["Year"].sum() == shown["Country"].sum() == studies
     assert list(shown["Year"].index) == sorted(shown["Year"].index)
+
+
+def test_a_forest_of_very_many_studies_begins_with_its_results_and_scrolls(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    many = pd.concat([cell.new[:1].assign(study=f"s{i}", label=f"Study {i}") for i in range(2000)], ignore_index=True)
+    large = replace(cell, new=many)
+    new = pool_proportions(many.events, many.n)
+    picture = figures.show(figures.forest, large, None, new)
+    page = picture._repr_html_()
+    assert 'class="review-scroll"' in page and "<source" not in page
+    # Text alternative: results alone; drawing: every study.
+    assert len(picture.alt) < 1000 and "New counts" in picture.alt and "Study 7:" not in picture.alt
+    assert all(f">Study {i}" in picture.wide for i in (0, 999, 1999))
+    assert picture.wide.index("New counts") < picture.wide.index("Study 0")
+    assert len(picture.wide) / len(many) < 2500
