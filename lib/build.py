@@ -38,11 +38,12 @@ from doit.task import dict_to_task
 from tqdm import tqdm
 
 from lib import processes, site
-from lib.files import files, replace_if_changed
+from lib.files import files, hash_files, mirror, replace_if_changed
 
 TIME_LIMIT = 300
 """Seconds that one cell of a chapter may take."""
 _LIBRARY = Path(__file__).parent
+_OF_EVERY_CHAPTER = [f"lib/{name}.py" for name in ("build", "chapters", "kernels", "processes", "warm")]
 
 
 class BuildError(Exception):
@@ -88,6 +89,8 @@ def chapters(root: Path) -> list[str]:
     def pages(node) -> Iterator[str]:
         if isinstance(node, dict):
             for key, value in node.items():
+                if key == "glob":
+                    raise BuildError("_toc.yml: glob is not supported; name each page")
                 if key in ("root", "file"):
                     yield value
                 else:
@@ -100,6 +103,8 @@ def chapters(root: Path) -> list[str]:
     if not found:
         raise BuildError("_toc.yml names no page")
     for page in found:
+        if found.count(page) > 1:
+            raise BuildError(f"_toc.yml names {page} twice")
         if not any((root / f"{page}{ending}").is_file() for ending in (".ipynb", ".md")):
             raise BuildError(f"_toc.yml names {page}, but there is no {page}.ipynb or {page}.md")
     return found
@@ -112,7 +117,6 @@ def build(
     *,
     time_limit: float = TIME_LIMIT,
     dask: str = "",
-    say: Callable[[str], None] = print,
 ) -> Built:
     """Bring the site up to date.
 
@@ -129,8 +133,6 @@ def build(
         Seconds that one cell of a chapter may take.
     dask : str
         Address of a Dask scheduler whose workers see the same files; empty: the processors of this machine.
-    say : callable
-        Told what a person who waits wants to know.
 
     Returns
     -------
@@ -146,17 +148,20 @@ def build(
     OSError
         If the disk is full or may not be written.
     """
+    if not time_limit > 0:
+        raise BuildError(f"the time limit must be more than 0 seconds, not {time_limit:g}")
     root = Path(root).resolve()
+    chapters(root)
     made = root / "_build"
-    made.mkdir(parents=True, exist_ok=True)
-    with _alone(made, say):
+    made.mkdir(exist_ok=True)
+    with _alone(made):
         site.remove_others(made)
         _remove_orphans(made)
-        pages = chapters(root)
         if _take_snapshot(root, root / data, made / "source"):
             # Something is going to run: its imports may begin.
             processes.warm_up()
             prepare_renderer(made)
+        pages = chapters(made / "source")
         notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
         graph = _Graph(made, notebooks, as_of, time_limit)
         ran = _run(graph, dask)
@@ -164,14 +169,14 @@ def build(
 
 
 @contextlib.contextmanager
-def _alone(made: Path, say: Callable[[str], None]) -> Iterator[None]:
+def _alone(made: Path) -> Iterator[None]:
     """Hold the lock of a build folder; the system frees that of a process that is gone."""
     lock, holder = filelock.FileLock(made / "lock"), made / "lock-holder"
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
-        say(f"Another build is at work here ({name}); waiting for it to end.")
+        print(f"Another build is at work here ({name}); waiting for it to end.", flush=True)
         lock.acquire()
     try:
         holder.write_text(f"process {os.getpid()}", encoding="utf-8")
@@ -187,24 +192,15 @@ def _take_snapshot(root: Path, data: Path, source: Path) -> bool:
     """Make ``source`` hold the sources as they are now; return whether anything changed."""
     if not data.is_dir():
         raise DataFaults(f"{data}: the data folder is not there")
-    wanted = {Path(name): root / name for name in ("_config.yml", "_toc.yml")}
-    for name, folder, pattern in (("book", root / "book", "**/*"), ("data", data, "*"), ("lib", _LIBRARY, "*.py")):
-        for path in folder.glob(pattern):
-            hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
-            if path.is_file() and not hidden:
-                wanted[Path(name) / path.relative_to(folder)] = path
-    changed = False
-    for name, path in wanted.items():
-        if replace_if_changed(source / name, path.read_bytes()):
-            changed = True
-            if name.suffix == ".py":
-                # Compiled code is told from its source by the second it was written in.
-                shutil.rmtree(source / name.parent / "__pycache__", ignore_errors=True)
-    for name in files(source):
-        if Path(name) not in wanted:
-            (source / name).unlink()
-            changed = True
-    return changed
+    wanted = {name: root / name for name in ("_config.yml", "_toc.yml")}
+    for folder, at in (("book", root / "book"), ("data", data), ("lib", _LIBRARY)):
+        names = (name for name in files(at) if not any(part.startswith(".") for part in Path(name).parts))
+        wanted |= {f"{folder}/{name}": at / name for name in names}
+    changed = mirror(source, wanted)
+    if any(name.endswith(".py") for name in changed):
+        # Compiled code is told from its source by the second it was written in.
+        shutil.rmtree(source / "lib" / "__pycache__", ignore_errors=True)
+    return bool(changed)
 
 
 @functools.cache
@@ -221,10 +217,6 @@ def _hash(*parts: bytes | str) -> str:
         part = part.encode() if isinstance(part, str) else part
         total.update(str(len(part)).encode() + b":" + part)
     return total.hexdigest()
-
-
-def _hash_files(folder: Path, names: list[str]) -> str:
-    return _hash(*(part for name in names for part in (name, _content(folder / name))))
 
 
 def _content(path: Path) -> bytes:
@@ -317,7 +309,7 @@ class _Graph:
         data = [f"data/{name}" for name in files(self.source / "data")]
         modules = ["lib/evidence.py", "lib/validation.py", "lib/build.py"]
         made = _content(self._evidence_file)
-        return _hash(self.as_of, _environment(), _hash_files(self.source, [*data, *modules]), made)
+        return _hash(self.as_of, _environment(), hash_files(self.source, [*data, *modules]), made)
 
     def _chapter_state(self, page: str) -> str | None:
         """Hash what a chapter used when it last ran, as it is now, and what it made."""
@@ -327,9 +319,9 @@ class _Graph:
             parts = json.loads(self._evidence_file.read_bytes())
         except (OSError, ValueError):
             return None
-        own = [f"{page}.ipynb", "lib/chapters.py", "lib/kernels.py", "lib/processes.py"]
+        own = [f"{page}.ipynb", *_OF_EVERY_CHAPTER]
         read = [f"{view}/{name}: {parts.get(view, {}).get(name)}" for view, name in noted["parts"]]
-        used = _hash_files(self.source, [*own, *noted["modules"]])
+        used = hash_files(self.source, [*own, *noted["modules"]])
         return _hash(self.as_of, _environment(), used, *read, executed)
 
     def _site_state(self) -> str | None:
@@ -338,24 +330,20 @@ class _Graph:
             return None
         executed = {f"{page}.ipynb" for page in self.notebooks}
         sources = [name for name in files(self.source) if not name.startswith("lib/") and name not in executed]
-        pages = _hash_files(self.source, [*sources, "lib/site.py"])
-        return _hash(_environment(), pages, _hash_files(self.stage, sorted(executed)), present)
+        pages = hash_files(self.source, [*sources, "lib/site.py", "lib/build.py"])
+        return _hash(_environment(), pages, hash_files(self.stage, sorted(executed)), present)
 
     def _render(self) -> None:
-        kept = {f"{page}.ipynb" for page in self.notebooks}
-        wanted = {name for name in files(self.source) if not name.startswith("lib/")} - kept
-        for name in sorted(wanted):
-            replace_if_changed(self.stage / name, (self.source / name).read_bytes())
-        for name in files(self.stage):
-            if name not in wanted | kept:
-                (self.stage / name).unlink()
+        executed = {f"{page}.ipynb" for page in self.notebooks}
+        names = {name for name in files(self.source) if not name.startswith("lib/")} - executed
+        mirror(self.stage, {name: self.source / name for name in names}, keep=executed)
         renderer = prepare_renderer(self.made)
         try:
             folder, self.changed = renderer.submit(site.render, self.stage, self.made, renderer.work).result()
         except site.RenderError as error:
             raise BuildError(str(error)) from None
         finally:
-            _close_renderer()
+            close_renderer()
         site.publish(self.made, folder)
 
 
@@ -391,38 +379,39 @@ def _read_evidence(source: Path, as_of: str) -> tuple[list[str], dict[str, dict[
     return [], {view.view: view.fingerprints() for view in views}
 
 
-class _Renderer:
+class _RenderingProcess:
     """A process that has imported what rendering needs and read the pages that were there, for one rendering."""
 
     def __init__(self, stage: Path, made: Path):
-        self.stage = stage
-        self._process = contextlib.ExitStack()
-        self.work = Path(
-            self._process.enter_context(tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-"))
-        )
-        self.submit = self._process.enter_context(processes.fresh_process())
+        self.stage, self.settings = stage, site.hash_settings(stage)
+        self._ends = contextlib.ExitStack()
+        folder = tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-")
+        self.work = Path(self._ends.enter_context(folder))
+        self.submit = self._ends.enter_context(processes.fresh_process())
         if (stage / "_toc.yml").is_file():
             self.submit(site.get_ready, stage, self.work)
 
     def close(self) -> None:
         """End the process and remove its folder."""
-        self._process.close()
+        self._ends.close()
 
 
-_renderer: _Renderer | None = None
+_renderer: _RenderingProcess | None = None
 
 
-def prepare_renderer(made: Path) -> _Renderer:
-    """Have a process ready for the next rendering in a build folder, and return it."""
+def prepare_renderer(made: Path) -> _RenderingProcess:
+    """Have a process ready for the next rendering in a build folder, with its present settings; return it."""
     global _renderer
-    if _renderer is None or _renderer.stage != made / "stage":
-        _close_renderer()
-        _renderer = _Renderer(made / "stage", made)
+    stage = made / "stage"
+    if _renderer is None or (_renderer.stage, _renderer.settings) != (stage, site.hash_settings(stage)):
+        close_renderer()
+        _renderer = _RenderingProcess(stage, made)
     return _renderer
 
 
 @atexit.register
-def _close_renderer() -> None:
+def close_renderer() -> None:
+    """End the process that is ready, if there is one."""
     global _renderer
     if _renderer is not None:
         _renderer.close()
@@ -430,7 +419,11 @@ def _close_renderer() -> None:
 
 
 def _remove_orphans(made: Path) -> None:
-    """Remove what renderers left whose process was killed."""
+    """Remove what processes left that were killed."""
+    for folder in (made, made / "records", made / "reads", made / "stage"):
+        for path in folder.rglob(".*") if folder != made else folder.glob(".*"):
+            if path.is_file() or path.is_symlink():
+                path.unlink()
     for path in made.glob("render-*"):
         try:
             os.kill(int(path.name.split("-")[1]), 0)
@@ -477,6 +470,8 @@ def _run(graph: _Graph, dask: str) -> list[str]:
         What went wrong, as one message, after all steps that do not depend on it have run.
     """
     ran, faults = [], []
+    # doit reads a meaning into some names.
+    names = {step: f"step{i}" for i, step in enumerate([graph.evidence, *graph.chapters, graph.site])}
 
     def task(step: _Step, after: list[_Step], executor: Executor | None = None):
         def act() -> bool:
@@ -494,9 +489,9 @@ def _run(graph: _Graph, dask: str) -> list[str]:
 
         return dict_to_task(
             {
-                "name": step.name,
+                "name": names[step],
                 "actions": [act],
-                "task_dep": [before.name for before in after],
+                "task_dep": [names[before] for before in after],
                 "uptodate": [step.is_done],
                 "io": {"capture": False},
             }

@@ -102,6 +102,8 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
         raise ChapterError(f"chapter {source.stem}: its process ended without saying what it read")
     seconds = sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells)
     note = json.loads(noted.read_text(encoding="utf-8")) | {"seconds": round(seconds, 3)}
+    if note.pop("editions") not in ([], [[str(source.parents[1] / "data"), as_of]]):
+        raise ChapterError(f"chapter {source.stem}: it loads other data or another edition than this build is of")
     _clean(notebook, source)
     replace_if_changed(target, nbformat.writes(notebook).encode() + b"\n")
     replace_if_changed(reads, json.dumps(note, indent=1).encode())
@@ -125,5 +127,5 @@ def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
 def _fault(source: Path, index: int, what: str) -> ChapterError:
     """Name the cell as a person counts it in the source, which lacks the one that papermill puts in."""
     cells = nbformat.read(source, as_version=4).cells
-    after = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), len(cells))
+    after = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), -1)
     return ChapterError(f"chapter {source.stem}, cell {index + 1 - (index > after)}{what}")

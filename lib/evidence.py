@@ -31,6 +31,8 @@ STRATA = {
 _RATE = ("estimate", "ci_low", "ci_high")
 READ: set[tuple[str, str]] = set()
 """What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
+LOADED: set[tuple[str, str]] = set()
+"""The data folders and dates of editions that this process has asked for."""
 
 
 @dataclass(frozen=True)
@@ -101,27 +103,29 @@ class Evidence:
     ``ci_low_decimals`` and ``ci_high_decimals`` say it. Three attributes more: ``as_of``, the date of the edition;
     ``last_search``, that of the last search of databases it knows of; ``references``, the bibliography
     (`pybtex.database.BibliographyData`). Nothing here can be changed in place: for other tables,
-    ``dataclasses.replace(evidence, parts={**evidence.parts, "arms": ...})``.
+    `with_tables`.
 
     Attributes
     ----------
-    parts : dict of str
-        All of these by name.
     view : str
         The regimen that the tables are cut to (`only`); empty: nothing is cut.
     """
 
-    parts: dict[str, Any] = field(repr=False)
+    _parts: dict[str, Any] = field(repr=False)
     view: str = ""
 
     def __getattr__(self, name: str) -> Any:
-        parts = self.__dict__.get("parts", {})
+        parts = self.__dict__.get("_parts", {})
         if name not in parts:
             raise AttributeError(f"there is no table {name!r}; the tables are {', '.join(parts)}")
         READ.add((self.view, name))
         part = parts[name]
         # A copy shares its values until it is changed, and what was computed here stays true.
         return part.copy(deep=False) if isinstance(part, pd.DataFrame) else part
+
+    def with_tables(self, **tables: pd.DataFrame) -> Evidence:
+        """Return this evidence with other tables in the place of those named."""
+        return Evidence({**self._parts, **tables}, self.view)
 
     def only(self, regimen: str) -> Evidence:
         """Return the view of one regimen: no study, arm, count or printed rate that is of the other one alone.
@@ -134,11 +138,11 @@ class Evidence:
             If there is no such regimen.
         """
         other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy"}[regimen]
-        arms = self.parts["arms"]
+        arms = self._parts["arms"]
         studies = set(arms.study[arms.role == other]) - set(arms.study[arms.role == regimen])
         pairs = pd.MultiIndex.from_frame(arms[["study", "arm"]])
         pairs = set(pairs[arms.role == other]) - set(pairs[arms.role != other])
-        parts = dict(self.parts)
+        parts = dict(self._parts)
         for name, table in parts.items():
             if not isinstance(table, pd.DataFrame):
                 continue
@@ -153,7 +157,7 @@ class Evidence:
     def fingerprints(self) -> dict[str, str]:
         """Return a hash of each part: equal where a chapter that reads it would read the same."""
         found = {}
-        for name, part in self.parts.items():
+        for name, part in self._parts.items():
             if isinstance(part, pd.DataFrame):
                 shown = part.to_csv(index=False)
             else:
@@ -214,9 +218,12 @@ class Evidence:
         studies = self.included("original").drop(columns=["source", "note"])
         return self.arms.merge(studies, on=["study", "part"])
 
-    @functools.lru_cache(maxsize=8)  # noqa: B019 - a process reads few editions
     def counts(self) -> pd.DataFrame:
         """Return the reported counts joined to their arm and study, a row a count."""
+        return self._counts().copy(deep=False)
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - a process reads few editions
+    def _counts(self) -> pd.DataFrame:
         arms = self.arms.drop(columns=["source", "note"])
         studies = self.studies.drop(columns=["source", "note", "population", "subtype"])
         joined = self.responses.merge(arms, on=["study", "arm"]).merge(studies, on=["study", "part"])
@@ -283,9 +290,12 @@ class Evidence:
             new=rows[rows.edition == "update"].reset_index(drop=True),
         )
 
-    @functools.lru_cache(maxsize=8)  # noqa: B019
     def cells(self) -> list[Cell]:
         """Return every cell of the review's Table 3, in its order."""
+        return list(self._cells())
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019
+    def _cells(self) -> list[Cell]:
         rows = self.published_rates[self.published_rates.place == "table3"]
         names = {v: k for k, v in STRATA.items()}
         return [self.cell(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()]
@@ -317,6 +327,7 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
     DataError
         If the tables have faults (all are listed), or there is no edition of that date.
     """
+    LOADED.add((str(Path(folder).resolve()), str(as_of or "")))
     text, references, dictionary = read_tables(folder)
     tables = {
         name: convert(frame, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))

@@ -18,6 +18,7 @@ from typing import Any
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from lib import processes
+from lib.files import replace_if_changed
 
 NAME = "warm"
 _SOURCE, _READS = "--chapter-source=", "--chapter-reads="
@@ -95,28 +96,42 @@ def _serve(arguments: list[str], environment: dict[str, str]) -> None:
     app = IPKernelApp.instance()
     app.initialize([arg for arg in arguments if not arg.startswith((_SOURCE, _READS))])
     _refuse_unknown_reads(source)
+
+    def note(*_) -> None:
+        evidence = sys.modules.get("lib.evidence")
+        noted = {
+            "modules": processes.library_modules(source),
+            "parts": sorted(evidence.READ) if evidence else [],
+            "editions": sorted(evidence.LOADED) if evidence else [],
+        }
+        replace_if_changed(reads, json.dumps(noted, indent=1).encode())
+
+    # After each cell: what comes after the last is of no interest, and may be cut short.
+    app.shell.events.register("post_run_cell", note)
     app.start()
-    evidence = sys.modules.get("lib.evidence")
-    noted = {
-        "modules": processes.library_modules(source),
-        "parts": sorted(evidence.READ) if evidence else [],
-    }
-    reads.write_text(json.dumps(noted, indent=1), encoding="utf-8")
 
 
 def _refuse_unknown_reads(source: Path) -> None:
     """Stop this process from reading data or sources by itself; the library may."""
-    guarded = {"open": ("data", "book"), "os.listdir": ("data",), "os.scandir": ("data",)}
-    folders = {event: tuple(f"{source / name}{os.sep}" for name in names) for event, names in guarded.items()}
+    guarded = {"open": ("data", "book"), "sqlite3.connect": ("data", "book")}
+    guarded |= {"os.listdir": ("data",), "os.scandir": ("data",)}
+    # The snapshot, and what it was taken of.
+    roots = (source.resolve(), source.resolve().parents[1])
+    folders = {
+        event: tuple(f"{root / name}{os.sep}" for name in names for root in roots) for event, names in guarded.items()
+    }
 
     def look(event: str, given: tuple) -> None:
+        if event in ("subprocess.Popen", "os.system", "os.posix_spawn"):
+            raise UnknownRead("another program is started here, and no build would know what it reads")
         if event not in folders or not isinstance(given[0], str | bytes | os.PathLike):
             return
-        path = os.path.abspath(os.fsdecode(given[0]))
+        path = os.path.realpath(os.fsdecode(given[0]))
         if f"{path}{os.sep}".startswith(folders[event]) and not _asked_by_library():
+            name = next(os.path.relpath(path, root) for root in roots if path.startswith(f"{root}{os.sep}"))
             raise UnknownRead(
-                f"{os.path.relpath(path, source)} is read past lib.evidence, so no build would know when this "
-                "chapter has to run again; ask evidence.load(data, as_of) for it"
+                f"{name} is read past lib.evidence, so no build would know when this chapter has to run again;"
+                " ask evidence.load(data, as_of) for it"
             )
 
     sys.addaudithook(look)

@@ -19,6 +19,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pandas as pd
+import scipy
 from scipy import special, stats
 
 from lib.evidence import THRESHOLDS
@@ -239,7 +240,7 @@ def _kept(path: Path, block: Block) -> Draws | None:
 
 
 def _key(block: Block, states: int, seed: int) -> str:
-    parts = [Path(__file__).read_bytes(), np.__version__, states, seed, block.regimen, block.strata]
+    parts = [Path(__file__).read_bytes(), np.__version__, scipy.__version__, states, seed, block.regimen, block.strata]
     parts += [block.n, block.least, block.largest, block.low, block.high, block.percent, block.shifts]
     for claim in block.claims:
         parts += [claim.threshold, claim.stratum, claim.of, claim.printed, claim.half]

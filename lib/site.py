@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from lib.files import files
+from lib.files import files, hash_files
 
 LINK = "html"
 """Name of the site in the folder of what is built: a link to the folder of one build."""
@@ -38,7 +38,6 @@ class _Renderer:
 
     app: Any
     said: io.StringIO
-    settings: str
     contexts: contextlib.ExitStack
 
 
@@ -87,13 +86,15 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
     """
     renderer = _ready
     # What was said of pages that may be others now is said again by a rendering that starts anew.
-    if renderer is None or renderer.settings != _hash_settings(stage) or renderer.said.getvalue():
+    if renderer is None or renderer.said.getvalue():
         if renderer is not None:
             renderer.contexts.close()
         renderer = _make_renderer(stage, Path(tempfile.mkdtemp(dir=work)))
     app, said = renderer.app, renderer.said
     try:
         app.build(force_all=True)
+        # Sphinx leaves it out where it has read no page again.
+        app.env.check_consistency()
     except OSError:
         raise
     except Exception as error:
@@ -120,7 +121,7 @@ def _make_renderer(stage: Path, work: Path) -> _Renderer:
 
     # What Sphinx imports from the book's own folder leaves nothing there.
     sys.dont_write_bytecode = True
-    settings, pages, said = _hash_settings(stage), _pages(stage), io.StringIO()
+    pages, said = _pages(stage), io.StringIO()
     contexts = contextlib.ExitStack()
     overrides = {
         "external_toc_path": str(stage / "_toc.yml"),
@@ -149,7 +150,7 @@ def _make_renderer(stage: Path, work: Path) -> _Renderer:
         raise RenderError(f"the pages could not be rendered:\n{error}") from None
     # A page is read again when its content is another, whatever its time.
     app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
-    return _Renderer(app, said, settings, contexts)
+    return _Renderer(app, said, contexts)
 
 
 def _pages(stage: Path) -> dict[str, bytes]:
@@ -161,13 +162,12 @@ def _pages(stage: Path) -> dict[str, bytes]:
     }
 
 
-def _hash_settings(stage: Path) -> str:
-    """Hash what decides how every page is rendered; a table is only copied."""
-    total = hashlib.sha256()
-    for name in files(stage):
-        if not name.endswith((".ipynb", ".md", ".csv")):
-            total.update(name.encode() + b"\0" + hashlib.sha256((stage / name).read_bytes()).digest())
-    return total.hexdigest()
+def hash_settings(stage: Path) -> str:
+    """Hash what decides how every page is rendered; a table is only copied.
+
+    A process that was made ready (`get_ready`) renders only with the settings that it has seen: it has imported them.
+    """
+    return hash_files(stage, [name for name in files(stage) if not name.endswith((".ipynb", ".md", ".csv"))])
 
 
 def _in_short(said: str, stage: Path) -> str:
@@ -215,7 +215,4 @@ def digest(site: Path) -> str | None:
     """Return a hash of every file of a site, None if there is none."""
     if not (site / "index.html").is_file():
         return None
-    total = hashlib.sha256()
-    for name in files(site):
-        total.update(name.encode() + b"\0" + hashlib.sha256((site / name).read_bytes()).digest())
-    return total.hexdigest()
+    return hash_files(site, files(site))

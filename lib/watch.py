@@ -13,12 +13,13 @@ import json
 import os
 import sys
 import threading
+import time
 import urllib.parse
 from pathlib import Path
 
 from watchfiles import watch as changes_of
 
-from lib import build, processes, site
+from lib import build, site
 
 _SCRIPT = b"""<script>
 (function () {
@@ -46,7 +47,8 @@ class _State:
     """What open pages need to know: which build changed which file last, and what is wrong now."""
 
     def __init__(self) -> None:
-        self.number, self.fault = 0, ""
+        # Higher than in any watch before this one, whose pages may still be open.
+        self.number, self.fault = int(time.time()), ""
         self._changed: dict[str, int] = {}
         self._news = threading.Condition()
 
@@ -99,14 +101,13 @@ def watch(
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
         raise build.BuildError(f"port {port} cannot be had ({error}): choose another with --port") from None
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     library = Path(build.__file__).parent
-    sources = (root / data, root / "book", root / "_config.yml", root / "_toc.yml", library)
+    sources = ((root / data).resolve(), root / "book", root / "_config.yml", root / "_toc.yml", library)
 
     def is_source(change, path: str) -> bool:
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in Path(path).parts)
-        return not hidden and any(Path(path).is_relative_to(source) for source in sources)
+        below = [Path(path).relative_to(source).parts for source in sources if Path(path).is_relative_to(source)]
+        return any(not any(part.startswith(".") or part == "__pycache__" for part in parts) for parts in below)
 
     def rebuild() -> None:
         try:
@@ -117,26 +118,39 @@ def watch(
         else:
             print(build.summary(built), flush=True)
             state.built(built.changed)
-        build.prepare_renderer(root / "_build")
+        # For the next save; what hinders it is told when it is needed.
+        with contextlib.suppress(OSError):
+            build.prepare_renderer(root / "_build")
 
+    # The folders, and not the files in them: an editor that saves by renaming puts a new file in place.
+    folders = {root, (root / data).resolve(), library}
+    saves = changes_of(
+        *folders, watch_filter=is_source, raise_interrupt=False, step=100, yield_on_timeout=True, rust_timeout=200
+    )
     try:
+        # Looks on from here, so that what is saved during the first build is not missed.
+        next(saves)
         rebuild()
         print(f"Serving http://127.0.0.1:{server.server_address[1]}/ (stop with Ctrl-C)", flush=True)
-        # The folders, and not the files in them: an editor that saves by renaming puts a new file in place.
-        folders = {root, root / data, library}
-        for changes in changes_of(*folders, watch_filter=is_source, raise_interrupt=False, step=20):
+        for changes in saves:
             names = {Path(path).name for _, path in changes}
+            if not names:
+                continue
             print(f"Changed: {', '.join(sorted(names))}", flush=True)
             if names & _OF_THE_BUILD:
-                # The build itself runs in this process, which has the old one.
+                # The build itself runs in this process and its server of processes, which have the old one.
+                port = str(server.server_address[1])
                 server.server_close()
-                os.execv(sys.executable, [sys.executable, "-m", "lib", *sys.argv[1:]])
+                build.close_renderer()
+                os.execv(sys.executable, [sys.executable, "-m", "lib", *sys.argv[1:], "--port", port])
             rebuild()
     finally:
         server.shutdown()
 
 
-_OF_THE_BUILD = {Path(module.__file__).name for module in (build, processes, site)} | {Path(__file__).name}
+_OF_THE_BUILD = {
+    f"{name}.py" for name in ("__main__", "build", "chapters", "files", "kernels", "processes", "site", "warm", "watch")
+}
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -162,7 +176,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def _send_page(self, path: Path) -> None:
         # The number first: a build that ends in between is then told to the page once more.
         number = self.state.number
-        page = path.read_bytes().replace(b"</body>", _SCRIPT % number + b"</body>")
+        try:
+            content = path.read_bytes()
+        except OSError:
+            self.send_error(404)
+            return
+        page = content.replace(b"</body>", _SCRIPT % number + b"</body>")
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))
@@ -174,9 +193,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        told = None
+        since, told = query.get("since", ["0"])[0], None
         while True:
-            news = self.state.wait_for_news(page, int(query.get("since", ["0"])[0]), told)
+            news = self.state.wait_for_news(page, int(since) if since.isdecimal() else 0, told)
             self.wfile.write(b": still here\n\n" if news == told else f"data: {json.dumps(news)}\n\n".encode())
             self.wfile.flush()
             told = news

@@ -3,7 +3,6 @@
 import ast
 import re
 from collections import Counter
-from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -41,13 +40,13 @@ def change(table, to, **where):
 
 def changed(evidence, *changes):
     """The evidence with changes; that a data folder may hold them too is a test of its own."""
-    edited = dict(evidence.parts)
+    edited = {}
     for table, to, where in changes:
-        frame = edited[table]
+        frame = edited.get(table, getattr(evidence, table))
         rows = pd.concat([frame[column] == value for column, value in where.items()], axis=1).all(axis=1)
         assert rows.any(), where
         edited[table] = frame.assign(**{column: frame[column].mask(rows, value) for column, value in to.items()})
-    return replace(evidence, parts=edited)
+    return evidence.with_tables(**edited)
 
 
 def contradicted(evidence, rule, *words):

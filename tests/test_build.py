@@ -243,6 +243,19 @@ def test_a_spoiled_site_or_result_is_made_again(project):
 
 
 def test_two_clean_builds_and_an_updated_one_give_the_same_bytes(project, tmp_path):
+    """After changes of every kind of source, one build at a time."""
+    shutil.copy(ROOT / "book/references.md", project / "book")
+    write_chapter(project, "citing", ["# Citing", "## See\n\n{cite}`lee2019` and [events](events.ipynb)", "ev.arms"])
+    write_toc(project, [*CHAPTERS, "citing", "references"])
+    ran(build(project))
+    edit(project / "data/references.bib", "title = {", "title = {Changed: ")
+    edit(project / "book/_static/review.css", "}", "}\n.changed {color: red}\n")
+    ran(build(project))
+    edit(project / "book/_ext/no_live_code.py", '["script_files"] =', '["title"] += "!"; context["script_files"] =')
+    ran(build(project))
+    edit(project / "_config.yml", 'title: "', 'title: "Changed: ')
+    write_chapter(project, "citing", ["# Citing more", "# See\n\n{cite}`radakovic2009` and {cite}`lee2019`", "ev.arms"])
+    ran(build(project))
     add_row(project, "maintenance")
     edit(project / "book/events.ipynb", "# Events", "# Happenings")
     edit(project / "lib/pooling.py", '"""', '"""Changed. ')
@@ -318,10 +331,10 @@ def test_a_read_that_the_build_cannot_know_is_refused(project, code, message):
 
 FAULTS = {
     "fails": ("1 / 0", "chapter events, cell 4: ZeroDivisionError: division by zero"),
-    "hangs": ("import time\ntime.sleep(600)", "chapter events, cell 4: ran longer than 5.0 seconds"),
+    "hangs": ("import time\ntime.sleep(600)", "chapter events, cell 4: ran longer than 15.0 seconds"),
     "hangs and will not stop": (
         "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",
-        "chapter events, cell 4: ran longer than 5.0 seconds",
+        "chapter events, cell 4: ran longer than 15.0 seconds",
     ),
     "dies": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "chapter events, cell 4: its process died"),
     "warns": ("import warnings\nwarnings.warn('old')", "chapter events, cell 4: wrote a warning"),
@@ -334,7 +347,7 @@ def test_a_chapter_that_fails_leaves_the_site_and_the_work_of_the_others(project
     before = site_of(project)
     write_chapter(project, "events", ["# Events", code])
     add_row(project, "maintenance")
-    done = build(project, "--time-limit", "5")
+    done = build(project, "--time-limit", "15")
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback (most recent call last)" not in done.stderr
@@ -391,7 +404,9 @@ def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
     for name in ("events", "mono"):
         edit(other / f"book/{name}.ipynb", "# ", "# The other ")
     add_row(other, "maintenance")
+    begun = time.monotonic()
     ran(build(other))
+    takes = time.monotonic() - begun
     books = [content_of(project), content_of(other)]
     assert books[0] != books[1]
     sources = {
@@ -399,30 +414,27 @@ def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
         for name in ("book/events.ipynb", "book/mono.ipynb", "data/maintenance.csv")
     }
     random_points = random.Random(1)
-    killed = 0
-    for attempt in range(24):
+    killed = attempt = 0
+    while killed < 20:
+        attempt += 1
         wanted = (attempt + 1) % 2
         for name, versions in sources.items():
             (project / name).write_bytes(versions[wanted])
         process = subprocess.Popen(
             command(), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(random_points.uniform(0.1, 5.0))
-        if process.poll() is None:
-            killed += 1
+        time.sleep(random_points.uniform(0.05, takes))
+        killed += process.poll() is None
         # Now its children as well, now only the process itself.
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if attempt % 3 else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
         assert is_whole(content_of(project), *books), attempt
-    assert killed >= 18
     ran(build(project))
     assert content_of(project) == books[wanted]
-    leftover = {path.name.split("-")[0] for path in (project / "_build").iterdir() if not path.name.startswith(".")}
-    assert leftover <= {"source", "stage", "html", "site", "reads", "records", "draws", "evidence.json"} | {
-        "changed.json",
-        "lock",
-    }
+    leftover = {path.name.split("-")[0] for path in (project / "_build").iterdir()}
+    assert not [path for path in (project / "_build").rglob(".*") if path.is_file()]
+    assert leftover == {"source", "stage", "html", "site", "reads", "records", "evidence.json", "lock"}
 
 
 def start_slow_build(project: Path) -> subprocess.Popen:
@@ -431,7 +443,7 @@ def start_slow_build(project: Path) -> subprocess.Popen:
         command(), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
     holder = project / "_build/lock-holder"
-    while not holder.is_file() or holder.read_text() != f"process {process.pid}":
+    while process.poll() is None and not holder.is_file() or holder.read_text() != f"process {process.pid}":
         time.sleep(0.05)
     time.sleep(1)
     return process
