@@ -173,7 +173,7 @@ def watch(rounds: int, root: Path, draws: Path) -> dict[str, list[float]]:
             begun = time.perf_counter()
             table.write_text(text.replace(label, f"{label} {turn}"), encoding="utf-8")
             tab.wait_for_function(
-                "text => document.body.innerText.includes(text)", arg=f"{label} {turn}", timeout=90_000
+                "text => document.body?.innerText.includes(text)", arg=f"{label} {turn}", timeout=90_000
             )
             taken.append(time.perf_counter() - begun)
             own.append(_work_of_last_build(root))

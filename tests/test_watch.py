@@ -71,7 +71,7 @@ def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
         other.goto(f"{address}book/rerun.html")
         other.evaluate("window.stays = true")
         time.sleep(1)
-        shows = "text => document.body.innerText.includes(text)"
+        shows = "text => document.body?.innerText.includes(text)"
         rates.write_text(good.replace("85.3,79.8,90.7", "84.9,79.8,90.7"), encoding="utf-8")
         page.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=60_000)
         # What did not change is not loaded again.
