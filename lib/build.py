@@ -368,14 +368,14 @@ def _check_evidence(source: Path, target: Path, as_of: str) -> None:
 def _read_evidence(source: Path, as_of: str) -> tuple[list[str], dict[str, dict[str, str]]]:
     """Check the data; return the faults, or else the hash of every part of every view."""
     processes.use_library(source)
-    from lib.evidence import REGIMENS, load
+    from lib.evidence import VIEWS, load
     from lib.validation import DataError
 
     try:
         evidence = load(source / "data", as_of)
     except DataError as error:
         return [str(fault) for fault in error.faults], {}
-    views = [evidence, *map(evidence.only, REGIMENS)]
+    views = [evidence, *map(evidence.only, VIEWS)]
     return [], {view.view: view.fingerprints() for view in views}
 
 

@@ -29,6 +29,8 @@ STRATA = {
 }
 """Rows of the review's Table 3: who is counted, as (population, site)."""
 _RATE = ("estimate", "ci_low", "ci_high")
+VIEWS = (*REGIMENS, "original")
+"""What the evidence can be cut to, see `Evidence.only`."""
 READ: set[tuple[str, str]] = set()
 """What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
 LOADED: set[tuple[str, str]] = set()
@@ -108,7 +110,7 @@ class Evidence:
     Attributes
     ----------
     view : str
-        The regimen that the tables are cut to (`only`); empty: nothing is cut.
+        What the tables are cut to (`only`); empty: nothing is cut.
     """
 
     _parts: dict[str, Any] = field(repr=False)
@@ -127,32 +129,41 @@ class Evidence:
         """Return this evidence with other tables in the place of those named."""
         return Evidence({**self._parts, **tables}, self.view)
 
-    def only(self, regimen: str) -> Evidence:
-        """Return the view of one regimen: no study, arm, count or printed rate that is of the other one alone.
+    def only(self, view: str) -> Evidence:
+        """Return a view: of one regimen, or of the original review.
 
-        What a chapter reads of a view is unchanged when a study of the other regimen comes in.
+        The view of a regimen has no study, arm, count or printed rate that is of the other one alone; that of the
+        original review ("original") has no record met since. What a chapter reads of a view stays the same when a
+        study comes in that is not part of it.
+
+        Parameters
+        ----------
+        view : {"monotherapy", "phototherapy", "original"}
+            Which.
 
         Raises
         ------
         KeyError
-            If there is no such regimen.
+            If there is no such view.
         """
-        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy"}[regimen]
+        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
         arms = self._parts["arms"]
-        studies = set(arms.study[arms.role == other]) - set(arms.study[arms.role == regimen])
         pairs = pd.MultiIndex.from_frame(arms[["study", "arm"]])
-        pairs = set(pairs[arms.role == other]) - set(pairs[arms.role != other])
+        gone_pairs = set(pairs[arms.role == other]) - set(pairs[arms.role != other])
+        gone = {"role": {other}, "regimen": {other}, "study": set(self._parts["screening"].study)}
+        if other:
+            gone["study"] = set(arms.study[arms.role == other]) - set(arms.study[arms.role == view])
         parts = dict(self._parts)
         for name, table in parts.items():
             if not isinstance(table, pd.DataFrame):
                 continue
-            for column, gone in (("role", {other}), ("regimen", {other}), ("study", studies)):
+            for column, values in gone.items():
                 if column in table:
-                    table = table[~table[column].isin(gone)]
+                    table = table[~table[column].isin(values)]
             if {"study", "arm"} <= {*table}:
-                table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(pairs)]
+                table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(gone_pairs)]
             parts[name] = table.reset_index(drop=True)
-        return Evidence(parts, regimen)
+        return Evidence(parts, view)
 
     def fingerprints(self) -> dict[str, str]:
         """Return a hash of each part: equal where a chapter that reads it would read the same."""

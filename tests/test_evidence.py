@@ -222,6 +222,16 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
         ev.only("surgery")
 
 
+def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
+    view, edition = ev.only("original"), load(ROOT / "data", "2018-08-06")
+    for name in ("studies", "arms", "responses", "report_facts", "reported_without_counts", "screening"):
+        pd.testing.assert_frame_equal(getattr(view, name), getattr(edition, name))
+    assert (
+        view.fingerprints()
+        == ev.with_tables(responses=ev.responses[ev.responses.study != "alam"]).only("original").fingerprints()
+    )
+
+
 def test_fingerprints_are_of_what_a_chapter_would_read(ev):
     arms = ev.arms
     arms.loc[arms.role == "phototherapy", "frequency"] = "never"
