@@ -441,10 +441,21 @@ def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
     assert leftover == {"source", "stage", "html", "site", "reads", "records", "evidence.json", "lock"}
 
 
+def take_interrupts() -> None:
+    """Take Ctrl-C as a process in the foreground does, wherever the tests run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def start_slow_build(project: Path) -> subprocess.Popen:
     write_chapter(project, "events", ["# Events", "import time\ntime.sleep(4)", "print('slept')"])
     process = subprocess.Popen(
-        command(), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command(),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=take_interrupts,
     )
     holder = project / "_build/lock-holder"
     while process.poll() is None and not holder.is_file() or holder.read_text() != f"process {process.pid}":
