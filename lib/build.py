@@ -238,8 +238,8 @@ class _Step:
         A page, or what the step is for.
     work : callable
         Does it.
-    state : callable
-        Returns the hash; None where the step has to run whatever else is true.
+
+    Its ``state`` returns the hash; None where the step has to run whatever else is true.
     """
 
     def __init__(self, name: str, records: Path, state: Callable[[], str | None], work: Callable, *arguments: Any):
@@ -328,15 +328,19 @@ class _Graph:
         present = site.digest(self.made / site.LINK)
         if present is None:
             return None
-        executed = {f"{page}.ipynb" for page in self.notebooks}
-        sources = [name for name in files(self.source) if not name.startswith("lib/") and name not in executed]
-        pages = hash_files(self.source, [*sources, "lib/site.py", "lib/build.py"])
-        return _hash(_environment(), pages, hash_files(self.stage, sorted(executed)), present)
+        pages = hash_files(self.source, [*self._unexecuted(), "lib/site.py", "lib/build.py"])
+        return _hash(_environment(), pages, hash_files(self.stage, sorted(self._executed)), present)
+
+    @property
+    def _executed(self) -> set[str]:
+        return {f"{page}.ipynb" for page in self.notebooks}
+
+    def _unexecuted(self) -> list[str]:
+        """Return what the pages are made of besides executed chapters, as names of the snapshot."""
+        return [name for name in files(self.source) if not name.startswith("lib/") and name not in self._executed]
 
     def _render(self) -> None:
-        executed = {f"{page}.ipynb" for page in self.notebooks}
-        names = {name for name in files(self.source) if not name.startswith("lib/")} - executed
-        mirror(self.stage, {name: self.source / name for name in names}, keep=executed)
+        mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
         renderer = prepare_renderer(self.made)
         try:
             folder, self.changed = renderer.submit(site.render, self.stage, self.made, renderer.work).result()
@@ -382,8 +386,9 @@ def _read_evidence(source: Path, as_of: str) -> tuple[list[str], dict[str, dict[
 class _RenderingProcess:
     """A process that has imported what rendering needs and read the pages that were there, for one rendering."""
 
-    def __init__(self, stage: Path, made: Path):
-        self.stage, self.settings = stage, site.hash_settings(stage)
+    def __init__(self, made: Path):
+        self.stage = stage = made / "stage"
+        self.settings = site.hash_settings(stage)
         self._ends = contextlib.ExitStack()
         folder = tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-")
         self.work = Path(self._ends.enter_context(folder))
@@ -405,7 +410,7 @@ def prepare_renderer(made: Path) -> _RenderingProcess:
     stage = made / "stage"
     if _renderer is None or (_renderer.stage, _renderer.settings) != (stage, site.hash_settings(stage)):
         close_renderer()
-        _renderer = _RenderingProcess(stage, made)
+        _renderer = _RenderingProcess(made)
     return _renderer
 
 

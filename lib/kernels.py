@@ -82,7 +82,7 @@ class _Forked:
 
 
 def _serve(arguments: list[str], environment: dict[str, str]) -> None:
-    """Be the kernel of one chapter until it is shut down, then write down what was read."""
+    """Be the kernel of one chapter until it is shut down, and write down after each cell what was read."""
     own = {key: arg[len(key) :] for key in (_SOURCE, _READS) for arg in arguments if arg.startswith(key)}
     source, reads = Path(own[_SOURCE]), Path(own[_READS])
     os.environ.clear()
