@@ -21,10 +21,12 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ from lib.files import files, hash_files, mirror, replace_if_changed
 TIME_LIMIT = 300
 """Seconds that one cell of a chapter may take."""
 _LIBRARY = Path(__file__).parent
-_OF_EVERY_CHAPTER = [f"lib/{name}.py" for name in ("build", "chapters", "kernels", "processes", "warm")]
+_KILLED = "a process of the build was killed; is there enough memory?"
+_OF_EVERY_CHAPTER = [f"lib/{name}.py" for name in ("build", "chapters", "kernels", "processes", "shared", "warm")]
 
 
 class BuildError(Exception):
@@ -269,9 +272,8 @@ class _Graph:
         self.made, self.source, self.stage = made, made / "source", made / "stage"
         self.notebooks, self.as_of = notebooks, as_of
         records = made / "records"
-        self.evidence = _Step(
-            "evidence", records, self._evidence_state, _check_evidence, self.source, self._evidence_file, as_of
-        )
+        self.answers = _EvidenceProcess(self.source, as_of)
+        self.evidence = _Step("evidence", records, self._evidence_state, self._check_evidence)
         self.chapters = [
             _Step(
                 page,
@@ -310,6 +312,10 @@ class _Graph:
         modules = ["lib/evidence.py", "lib/validation.py", "lib/build.py"]
         made = _content(self._evidence_file)
         return _hash(self.as_of, _environment(), hash_files(self.source, [*data, *modules]), made)
+
+    def _check_evidence(self) -> None:
+        views, _ = self.answers.ask()
+        replace_if_changed(self._evidence_file, json.dumps(views, indent=1).encode())
 
     def _chapter_state(self, page: str) -> str | None:
         """Hash what a chapter used when it last ran, as it is now, and what it made."""
@@ -361,26 +367,62 @@ def _execute(*arguments: Any) -> None:
         raise BuildError(str(error)) from None
 
 
-def _check_evidence(source: Path, target: Path, as_of: str) -> None:
-    with processes.fresh_process() as submit:
-        faults, views = submit(_read_evidence, source, as_of).result()
-    if faults:
-        raise DataFaults("\n".join(faults))
-    replace_if_changed(target, json.dumps(views, indent=1).encode())
+class _EvidenceProcess:
+    """A process that has checked the evidence and is asked for it by the chapters; it starts when first needed."""
+
+    def __init__(self, source: Path, as_of: str):
+        self._source, self._as_of = source, as_of
+        self._process, self._alone = None, threading.Lock()
+        self._said: tuple[dict[str, dict[str, str]], int] | BuildError | None = None
+
+    def ask(self) -> tuple[dict[str, dict[str, str]], int]:
+        """Return the hash of every part of every view of the evidence, and the port to ask for more.
+
+        Raises
+        ------
+        DataFaults
+            If the data have faults.
+        BuildError
+            If the library cannot read them, or the process is gone.
+        """
+        with self._alone:
+            if self._said is None:
+                receiver, sender = multiprocessing.Pipe(duplex=False)
+                with receiver:
+                    with sender:
+                        self._process = processes.start(_answer_for_evidence, self._source, self._as_of, sender)
+                    try:
+                        self._said = receiver.recv()
+                    except EOFError:
+                        self._said = BuildError(_KILLED)
+        if isinstance(self._said, BuildError):
+            raise self._said
+        return self._said
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
 
 
-def _read_evidence(source: Path, as_of: str) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """Check the data; return the faults, or else the hash of every part of every view."""
+def _answer_for_evidence(source: Path, as_of: str, said: Connection) -> None:
     processes.use_library(source)
-    from lib.evidence import VIEWS, load
-    from lib.validation import DataError
-
     try:
-        evidence = load(source / "data", as_of)
-    except DataError as error:
-        return [str(fault) for fault in error.faults], {}
-    views = [evidence, *map(evidence.only, VIEWS)]
-    return [], {view.view: view.fingerprints() for view in views}
+        from lib.evidence import load
+        from lib.shared import answer
+        from lib.validation import DataError
+
+        try:
+            evidence = load(source / "data", as_of)
+        except DataError as error:
+            said.send(DataFaults("\n".join(map(str, error.faults))))
+            return
+        views = evidence.fingerprints()
+    except Exception as error:
+        said.send(BuildError(f"{type(error).__name__}: {error}"))
+    else:
+        answer(evidence, lambda port: said.send((views, port)))
 
 
 class _RenderingProcess:
@@ -478,13 +520,16 @@ def _run(graph: _Graph, dask: str) -> list[str]:
     # doit reads a meaning into some names.
     names = {step: f"step{i}" for i, step in enumerate([graph.evidence, *graph.chapters, graph.site])}
 
-    def task(step: _Step, after: list[_Step], executor: Executor | None = None):
+    def task(step: _Step, after: list[_Step], executor: Executor | None):
         def act() -> bool:
             try:
-                if executor is None:
+                if step not in graph.chapters:
                     step.work()
+                elif executor is None:
+                    step.work(str(graph.answers.ask()[1]))
                 else:
-                    executor.submit(step.work).result()
+                    # Who answers is on this machine alone.
+                    executor.submit(step.work, "").result()
                 step.note()
             except Exception as fault:
                 faults.append(fault)
@@ -504,7 +549,8 @@ def _run(graph: _Graph, dask: str) -> list[str]:
 
     with _cluster(dask) as (executor, workers):
         chapters = [task(step, [graph.evidence], executor) for step in graph.chapters]
-        tasks = [task(graph.evidence, []), *chapters, task(graph.site, [graph.evidence, *graph.chapters])]
+        last = task(graph.site, [graph.evidence, *graph.chapters], executor)
+        tasks = [task(graph.evidence, [], executor), *chapters, last]
         control = TaskControl(tasks)
         control.process(None)
         notes = Dependency(_Records, "")
@@ -515,6 +561,8 @@ def _run(graph: _Graph, dask: str) -> list[str]:
             for process in multiprocessing.active_children():
                 process.kill()
             raise
+        finally:
+            graph.answers.close()
     _raise_first(faults)
     return ran
 
@@ -526,7 +574,7 @@ def _raise_first(faults: list[Exception]) -> None:
             if isinstance(fault, kind):
                 raise fault
     if any(isinstance(fault, BrokenProcessPool) for fault in faults):
-        raise BuildError("a process of the build was killed; is there enough memory?")
+        raise BuildError(_KILLED)
     messages = {str(f) if isinstance(f, BuildError) else f"{type(f).__name__}: {f}" for f in faults}
     if messages:
         raise BuildError("\n".join(sorted(messages)))

@@ -48,7 +48,7 @@ class _Engine(NBClientEngine):
             raise _CellFault(max(begun, default=0), cause) from None
 
 
-def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: float) -> None:
+def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: float, port: str) -> None:
     """Execute one chapter and put the result, and what it read, in place.
 
     A result that is the same as the one that is there is not written again.
@@ -65,6 +65,8 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
         Date of the edition, YYYY-MM-DD; empty: the newest.
     time_limit : float
         Seconds that one cell may take.
+    port : str
+        Where its kernel asks for the evidence (see `lib.shared`); empty: nobody answers.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
             progress_bar=False,
             execution_timeout=time_limit,
             # What goes wrong in a kernel comes back as the error of a cell; its log would only repeat it.
-            extra_arguments=["--IPKernelApp.log_level=50", *kernels.arguments(source.parents[1], noted)],
+            extra_arguments=["--IPKernelApp.log_level=50", *kernels.arguments(source.parents[1], noted, port)],
         )
     except PapermillExecutionError as error:
         raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None

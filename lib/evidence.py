@@ -8,7 +8,6 @@ Computes nothing statistical, and never fills in a count: a study without a publ
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from lib.shared import READ, ask, shared
 from lib.validation import DEGREES, DataError, Fault, convert, period_end, read_tables, reference_numbers
 
 REGIMENS = ("monotherapy", "phototherapy")
@@ -31,8 +31,6 @@ STRATA = {
 _RATE = ("estimate", "ci_low", "ci_high")
 VIEWS = (*REGIMENS, "original")
 """What the evidence can be cut to, see `Evidence.only`."""
-READ: set[tuple[str, str]] = set()
-"""What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
 LOADED: set[tuple[str, str]] = set()
 """The data folders and dates of editions that this process has asked for."""
 
@@ -111,10 +109,13 @@ class Evidence:
     ----------
     view : str
         What the tables are cut to (`only`); empty: nothing is cut.
+    edition : tuple of str, optional
+        The data folder and date that were asked for; None where tables were replaced since.
     """
 
     _parts: dict[str, Any] = field(repr=False)
     view: str = ""
+    edition: tuple[str, str] | None = None
 
     def __getattr__(self, name: str) -> Any:
         parts = self.__dict__.get("_parts", {})
@@ -162,19 +163,26 @@ class Evidence:
                     table = table[~table[column].isin(values)]
             if {"study", "arm"} <= {*table}:
                 table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(gone_pairs)]
-            parts[name] = table.reset_index(drop=True)
-        return Evidence(parts, view)
+            if len(table) < len(parts[name]):
+                parts[name] = table.reset_index(drop=True)
+        return Evidence(parts, view, self.edition)
 
-    def fingerprints(self) -> dict[str, str]:
-        """Return a hash of each part: equal where a chapter that reads it would read the same."""
-        found = {}
-        for name, part in self._parts.items():
-            if isinstance(part, pd.DataFrame):
-                shown = part.to_csv(index=False)
-            else:
-                shown = part.to_string("bibtex") if name == "references" else str(part)
-            found[name] = hashlib.sha256(shown.encode()).hexdigest()
-        return found
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """Return a hash of each part of each view: equal where a chapter that reads it would read the same."""
+        of: dict[int, str] = {}
+
+        def fingerprint(name: str, part: Any) -> str:
+            # Most parts of a view are those of the whole.
+            if id(part) not in of:
+                if isinstance(part, pd.DataFrame):
+                    shown = part.to_csv(index=False)
+                else:
+                    shown = part.to_string("bibtex") if name == "references" else str(part)
+                of[id(part)] = hashlib.sha256(shown.encode()).hexdigest()
+            return of[id(part)]
+
+        views = [self, *map(self.only, VIEWS)]
+        return {view.view: {name: fingerprint(name, part) for name, part in view._parts.items()} for view in views}
 
     def meaning(self, code_list: str) -> dict[str, str]:
         """Return code -> meaning of one code list, in its order."""
@@ -233,7 +241,7 @@ class Evidence:
         """Return the reported counts joined to their arm and study, a row a count."""
         return self._counts().copy(deep=False)
 
-    @functools.lru_cache(maxsize=8)  # noqa: B019 - a process reads few editions
+    @shared
     def _counts(self) -> pd.DataFrame:
         arms = self.arms.drop(columns=["source", "note"])
         studies = self.studies.drop(columns=["source", "note", "population", "subtype"])
@@ -305,7 +313,7 @@ class Evidence:
         """Return every cell of the review's Table 3, in its order."""
         return list(self._cells())
 
-    @functools.lru_cache(maxsize=8)  # noqa: B019
+    @shared
     def _cells(self) -> list[Cell]:
         rows = self.published_rates[self.published_rates.place == "table3"]
         names = {v: k for k, v in STRATA.items()}
@@ -338,7 +346,12 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
     DataError
         If the tables have faults (all are listed), or there is no edition of that date.
     """
-    LOADED.add((str(Path(folder).resolve()), str(as_of or "")))
+    edition = (str(Path(folder).resolve()), str(as_of or ""))
+    LOADED.add(edition)
+    return ask(edition) or _load(folder, as_of, edition)
+
+
+def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, str]) -> Evidence:
     text, references, dictionary = read_tables(folder)
     tables = {
         name: convert(frame, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))
@@ -377,4 +390,5 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
             tables[name] = frame[~frame.study.isin(later)].reset_index(drop=True)
     known = tables["searches"]
     last_search = max(map(period_end, known.date[known.kind == "database search"]))
-    return Evidence({**tables, "as_of": as_of, "last_search": last_search, "references": references})
+    parts = {**tables, "as_of": as_of, "last_search": last_search, "references": references}
+    return Evidence(parts, edition=edition)

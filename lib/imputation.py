@@ -7,7 +7,6 @@ reported: nothing of it may be shown or pooled as a study's count without saying
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from lib.participants import Members, Sizes, known_counts, members, sizes
 from lib.pooling import Pooled, pool_proportions
 from lib.published import by_study, half_units, read_interval
 from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
+from lib.shared import shared
 from lib.validation import reference_numbers
 
 _Z = stats.norm.ppf(0.975)
@@ -39,7 +39,7 @@ def blocks(evidence: Evidence) -> list[Block]:
     return list({id(made): made for made in found.values()}.values())
 
 
-@functools.lru_cache(maxsize=32)
+@shared
 def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
     """Return the block of one row of the review's Table 3.
 

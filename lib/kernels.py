@@ -19,9 +19,10 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 from lib import processes
 from lib.files import replace_if_changed
+from lib.shared import ADDRESS
 
 NAME = "warm"
-_SOURCE, _READS = "--chapter-source=", "--chapter-reads="
+_SOURCE, _READS, _EVIDENCE = "--chapter-source=", "--chapter-reads=", "--chapter-evidence="
 # The library that a kernel imports is a copy; what it keeps from run to run stays in one place.
 _DRAWS = str(Path(__file__).parents[1] / "_build" / "draws")
 
@@ -30,9 +31,12 @@ class UnknownRead(Exception):
     """A chapter read a file that the build does not know it depends on."""
 
 
-def arguments(source: Path, reads: Path) -> list[str]:
-    """Return the arguments of a kernel that works in ``source`` and notes what was read in the file ``reads``."""
-    return [f"{_SOURCE}{source}", f"{_READS}{reads}"]
+def arguments(source: Path, reads: Path, port: str) -> list[str]:
+    """Return the arguments of a kernel that works in ``source`` and notes what was read in the file ``reads``.
+
+    It asks for the evidence at ``port`` (see `lib.shared`); empty: nobody answers.
+    """
+    return [f"{_SOURCE}{source}", f"{_READS}{reads}", f"{_EVIDENCE}{port}"]
 
 
 def use() -> None:
@@ -83,25 +87,27 @@ class _Forked:
 
 def _serve(arguments: list[str], environment: dict[str, str]) -> None:
     """Be the kernel of one chapter until it is shut down, and write down after each cell what was read."""
-    own = {key: arg[len(key) :] for key in (_SOURCE, _READS) for arg in arguments if arg.startswith(key)}
+    keys = (_SOURCE, _READS, _EVIDENCE)
+    own = {key: arg[len(key) :] for key in keys for arg in arguments if arg.startswith(key)}
     source, reads = Path(own[_SOURCE]), Path(own[_READS])
     os.environ.clear()
     # Its parent, as Jupyter sees it, is another process than the one it was forked from.
     os.environ.update({k: v for k, v in environment.items() if k != "JPY_PARENT_PID"})
+    os.environ[ADDRESS] = own[_EVIDENCE]
     os.chdir(source / "book")
     processes.use_library(source)
 
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance()
-    app.initialize([arg for arg in arguments if not arg.startswith((_SOURCE, _READS))])
+    app.initialize([arg for arg in arguments if not arg.startswith(keys)])
     _refuse_unknown_reads(source)
 
     def note(*_) -> None:
-        evidence = sys.modules.get("lib.evidence")
+        evidence, shared = (sys.modules.get(f"lib.{name}") for name in ("evidence", "shared"))
         noted = {
             "modules": processes.library_modules(source),
-            "parts": sorted(evidence.READ) if evidence else [],
+            "parts": sorted(shared.READ) if shared else [],
             "editions": sorted(evidence.LOADED) if evidence else [],
         }
         replace_if_changed(reads, json.dumps(noted, indent=1).encode())

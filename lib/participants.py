@@ -7,7 +7,6 @@ responded.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from itertools import product
 
@@ -16,6 +15,7 @@ import pandas as pd
 from scipy import optimize, sparse
 
 from lib.evidence import STRATA, Evidence
+from lib.shared import shared
 from lib.validation import reference_numbers
 
 MOST_SOLUTIONS = 100
@@ -52,7 +52,7 @@ class Sizes:
     next_departures: float
 
 
-@functools.lru_cache(maxsize=8)
+@shared
 def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """Find which numbers of participants add up to the printed totals of a regimen, all at once.
 

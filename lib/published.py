@@ -8,7 +8,6 @@ behind it, `participants` says. Draws no counts (see `imputation`) and reads no 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy import optimize, stats
 from lib.evidence import STRATA, Cell, Evidence
 from lib.participants import Members, known_counts, members, sizes
 from lib.pooling import Pooled, pool, proportions
+from lib.shared import shared
 
 ENOUGH_NEW = 2
 """New studies from which on they have a say in the between-study variance: one alone has no spread."""
@@ -455,7 +455,7 @@ class Result:
         return self.updated if self.updated is not None and self.updated.k_new else self.cell
 
 
-@functools.lru_cache(maxsize=8)
+@shared
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     """Bring every cell of the review up to date.
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from lib import evidence, imputation, published
+from lib import imputation, published
 from lib.evidence import REGIMENS, STRATA, load
+from lib.shared import READ
 from lib.tables import coverage
 from lib.validation import DataError, reference_numbers
 
@@ -226,28 +227,37 @@ def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
     view, edition = ev.only("original"), load(ROOT / "data", "2018-08-06")
     for name in ("studies", "arms", "responses", "report_facts", "reported_without_counts", "screening"):
         pd.testing.assert_frame_equal(getattr(view, name), getattr(edition, name))
-    assert (
-        view.fingerprints()
-        == ev.with_tables(responses=ev.responses[ev.responses.study != "alam"]).only("original").fingerprints()
-    )
+    other = ev.with_tables(responses=ev.responses[ev.responses.study != "alam"])
+    assert ev.fingerprints()["original"] == other.fingerprints()["original"]
+    assert ev.fingerprints()[""] != other.fingerprints()[""]
 
 
 def test_fingerprints_are_of_what_a_chapter_would_read(ev):
     arms = ev.arms
     arms.loc[arms.role == "phototherapy", "frequency"] = "never"
     other = ev.with_tables(arms=arms)
-    assert {k for k, v in other.fingerprints().items() if v != ev.fingerprints()[k]} == {"arms"}
-    mono = "monotherapy"
-    assert other.only(mono).fingerprints() == ev.only(mono).fingerprints()
-    assert other.only("phototherapy").fingerprints() != ev.only("phototherapy").fingerprints()
+    before, after = ev.fingerprints(), other.fingerprints()
+    assert {name for name in before[""] if before[""][name] != after[""][name]} == {"arms"}
+    assert before["monotherapy"] == after["monotherapy"]
+    assert before["phototherapy"] != after["phototherapy"]
 
 
-def test_what_is_read_is_noted(ev, monkeypatch):
-    monkeypatch.setattr(evidence, "READ", set())
+def test_what_is_read_is_noted(ev):
+    READ.clear()
     view = ev.only("phototherapy")
-    assert evidence.READ == set()
+    assert READ == set()
     assert len(view.arms) and ev.as_of
-    assert evidence.READ == {("phototherapy", "arms"), ("", "as_of")}
+    assert READ == {("phototherapy", "arms"), ("", "as_of")}
+
+
+def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
+    READ.clear()
+    first = ev.counts()
+    read = set(READ)
+    assert {part for _, part in read} == {"arms", "studies", "responses"}
+    READ.clear()
+    assert ev.counts().equals(first)
+    assert read == READ
 
 
 def test_a_table_changed_in_place_changes_no_evidence(ev):

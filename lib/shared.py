@@ -1,0 +1,119 @@
+"""What several chapters ask of the same evidence, found once in a build.
+
+A function of an edition of the evidence gives the same whoever asks. During a build one process holds the edition,
+and the kernels of the chapters ask it instead of computing each for itself. No chapter's code runs in it, so nothing
+of one chapter reaches another. Where nobody answers (outside of a build, on a cluster, or when that process is gone)
+a function simply runs where it is called.
+
+Knows nothing of what the functions compute. What they read of the evidence is noted for whoever gets their result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import multiprocessing
+import os
+import pickle
+from collections.abc import Callable
+from multiprocessing.connection import Client, Listener
+from typing import Any
+
+ADDRESS = "REVIEW_EVIDENCE"
+"""Variable of the environment that says at which port of this machine is asked."""
+READ: set[tuple[str, str]] = set()
+"""What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
+_LOOPBACK = "127.0.0.1"
+# How many may ask at once; beyond, the system has them try again after a second.
+_WAITING = 128
+
+
+def shared(function: Callable) -> Callable:
+    """Let a function of evidence, and of texts besides, be computed once by a process and once in a build.
+
+    The result must not be changed by who gets it.
+    """
+
+    @functools.lru_cache(maxsize=32)
+    def find(evidence, *arguments: str) -> tuple[Any, frozenset]:
+        if evidence.edition is not None:
+            told = ask(evidence.edition, evidence.view, function.__module__, function.__qualname__, *arguments)
+            if told is not None:
+                return told
+        before = set(READ)
+        READ.clear()
+        try:
+            return function(evidence, *arguments), frozenset(READ)
+        finally:
+            READ.update(before)
+
+    @functools.wraps(function)
+    def found(evidence, *arguments: str) -> Any:
+        result, read = find(evidence, *arguments)
+        READ.update(read)
+        return result
+
+    return found
+
+
+def ask(edition: tuple[str, str], *question: str) -> Any:
+    """Ask the process of a build that holds the evidence.
+
+    Parameters
+    ----------
+    edition : tuple of str
+        Data folder and date asked for.
+    *question : str
+        View, module, name and arguments of a function of the evidence; nothing: the evidence itself.
+
+    Returns
+    -------
+    object or None
+        For a function its result and what it reads; None where nobody answers.
+    """
+    port = os.environ.get(ADDRESS)
+    if not port:
+        return None
+    with contextlib.suppress(OSError, EOFError):
+        with Client((_LOOPBACK, int(port)), authkey=multiprocessing.current_process().authkey) as connection:
+            connection.send((edition, question))
+            return pickle.loads(connection.recv_bytes())
+    return None
+
+
+def answer(whole, say: Callable[[int], None]) -> None:
+    """Answer what is asked of evidence until this process is ended.
+
+    Parameters
+    ----------
+    whole : Evidence
+        One edition.
+    say : callable
+        Is told the port.
+    """
+    views = {"": whole}
+
+    @functools.cache
+    def reply(edition: tuple[str, str], question: tuple[str, ...]) -> bytes:
+        if edition != whole.edition:
+            return pickle.dumps(None)
+        if not question:
+            return pickle.dumps(whole)
+        view, module, name, *arguments = question
+        if view not in views:
+            views[view] = whole.only(view)
+        function = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        READ.clear()
+        try:
+            return pickle.dumps((function(views[view], *arguments), frozenset(READ)))
+        except Exception:
+            # Who asked runs it as well, and is told there what is wrong.
+            return pickle.dumps(None)
+
+    with Listener((_LOOPBACK, 0), backlog=_WAITING, authkey=multiprocessing.current_process().authkey) as listener:
+        say(listener.address[1])
+        while True:
+            # A chapter that was stopped asks no more.
+            with contextlib.suppress(OSError, EOFError), listener.accept() as connection:
+                connection.send_bytes(reply(*connection.recv()))
