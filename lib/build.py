@@ -15,6 +15,7 @@ import atexit
 import contextlib
 import functools
 import hashlib
+import importlib
 import json
 import multiprocessing
 import os
@@ -286,7 +287,7 @@ class _Graph:
                 as_of,
                 time_limit,
             )
-            for page in sorted(notebooks, key=self._runs_long, reverse=True)
+            for page in sorted(notebooks, key=self._length, reverse=True)
         ]
         self.site = _Step("site", records, self._site_state, self._render)
         self.changed: list[str] = []
@@ -298,12 +299,20 @@ class _Graph:
     def _reads_file(self, page: str) -> Path:
         return self.made / "reads" / f"{page}.json"
 
-    def _runs_long(self, page: str) -> bool:
-        """Whether a chapter asks to be begun first; one that cannot be read is told when it is executed."""
-        try:
-            return bool(json.loads(_content(self.source / f"{page}.ipynb"))["metadata"].get("long_running"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return False
+    def _length(self, page: str) -> tuple[bool, float]:
+        """Return whether a chapter says that it may run long, and the seconds it last took: the longest begin first."""
+
+        def read(path: Path) -> dict:
+            # A chapter that cannot be read is told when it is executed.
+            with contextlib.suppress(ValueError):
+                found = json.loads(_content(path))
+                return found if isinstance(found, dict) else {}
+            return {}
+
+        says = read(self.source / f"{page}.ipynb").get("metadata")
+        return bool(isinstance(says, dict) and says.get("long_running")), read(self._reads_file(page)).get(
+            "seconds", 0.0
+        )
 
     def _evidence_state(self) -> str | None:
         if not self._evidence_file.is_file():
@@ -314,7 +323,7 @@ class _Graph:
         return _hash(self.as_of, _environment(), hash_files(self.source, [*data, *modules]), made)
 
     def _check_evidence(self) -> None:
-        views, _ = self.answers.ask()
+        views = self.answers.views()
         replace_if_changed(self._evidence_file, json.dumps(views, indent=1).encode())
 
     def _chapter_state(self, page: str) -> str | None:
@@ -368,15 +377,22 @@ def _execute(*arguments: Any) -> None:
 
 
 class _EvidenceProcess:
-    """A process that has checked the evidence and is asked for it by the chapters; it starts when first needed."""
+    """A process that has checked the evidence and is asked for it by the chapters; it starts when first needed.
+
+    Attributes
+    ----------
+    address : str
+        The socket at which it is asked, see `lib.shared`.
+    """
 
     def __init__(self, source: Path, as_of: str):
         self._source, self._as_of = source, as_of
-        self._process, self._alone = None, threading.Lock()
-        self._said: tuple[dict[str, dict[str, str]], int] | BuildError | None = None
+        self._ends, self._starting = contextlib.ExitStack(), threading.Lock()
+        self._said: tuple[str, Any] | None = None
+        self.address = ""
 
-    def ask(self) -> tuple[dict[str, dict[str, str]], int]:
-        """Return the hash of every part of every view of the evidence, and the port to ask for more.
+    def views(self) -> dict[str, dict[str, str]]:
+        """Return the hash of every part of every view of the evidence; from then on it can be asked.
 
         Raises
         ------
@@ -385,28 +401,37 @@ class _EvidenceProcess:
         BuildError
             If the library cannot read them, or the process is gone.
         """
-        with self._alone:
+        with self._starting:
             if self._said is None:
-                receiver, sender = multiprocessing.Pipe(duplex=False)
-                with receiver:
-                    with sender:
-                        self._process = processes.start(_answer_for_evidence, self._source, self._as_of, sender)
-                    try:
-                        self._said = receiver.recv()
-                    except EOFError:
-                        self._said = BuildError(_KILLED)
-        if isinstance(self._said, BuildError):
-            raise self._said
-        return self._said
+                self._said = self._start()
+        kind, content = self._said
+        if kind == "views":
+            return content
+        raise (DataFaults if kind == "faults" else BuildError)(content)
+
+    def _start(self) -> tuple[str, Any]:
+        # Not in the project: the name of a socket must be short.
+        folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="review-"))
+        self.address = os.path.join(folder, "evidence")
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        with receiver:
+            with sender:
+                process = processes.start(_answer_for_evidence, self._source, self._as_of, self.address, sender)
+            self._ends.callback(process.join)
+            self._ends.callback(process.kill)
+            # What chapters are executed with takes as long to import.
+            importlib.import_module("lib.chapters")
+            try:
+                return receiver.recv()
+            except EOFError:
+                return "error", _KILLED
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
+        self._ends.close()
 
 
-def _answer_for_evidence(source: Path, as_of: str, said: Connection) -> None:
+def _answer_for_evidence(source: Path, as_of: str, address: str, said: Connection) -> None:
     processes.use_library(source)
     try:
         from lib.evidence import load
@@ -416,13 +441,13 @@ def _answer_for_evidence(source: Path, as_of: str, said: Connection) -> None:
         try:
             evidence = load(source / "data", as_of)
         except DataError as error:
-            said.send(DataFaults("\n".join(map(str, error.faults))))
+            said.send(("faults", "\n".join(map(str, error.faults))))
             return
         views = evidence.fingerprints()
     except Exception as error:
-        said.send(BuildError(f"{type(error).__name__}: {error}"))
+        said.send(("error", f"{type(error).__name__}: {error}"))
     else:
-        answer(evidence, lambda port: said.send((views, port)))
+        answer(evidence, address, lambda: said.send(("views", views)))
 
 
 class _RenderingProcess:
@@ -518,7 +543,7 @@ def _run(graph: _Graph, dask: str) -> list[str]:
     """
     ran, faults = [], []
     # doit reads a meaning into some names.
-    names = {step: f"step{i}" for i, step in enumerate([graph.evidence, *graph.chapters, graph.site])}
+    names = {step: f"step{i}" for i, step in enumerate([*graph.chapters, graph.site])}
 
     def task(step: _Step, after: list[_Step], executor: Executor | None):
         def act() -> bool:
@@ -526,7 +551,8 @@ def _run(graph: _Graph, dask: str) -> list[str]:
                 if step not in graph.chapters:
                     step.work()
                 elif executor is None:
-                    step.work(str(graph.answers.ask()[1]))
+                    graph.answers.views()
+                    step.work(graph.answers.address)
                 else:
                     # Who answers is on this machine alone.
                     executor.submit(step.work, "").result()
@@ -547,22 +573,25 @@ def _run(graph: _Graph, dask: str) -> list[str]:
             }
         )
 
-    with _cluster(dask) as (executor, workers):
-        chapters = [task(step, [graph.evidence], executor) for step in graph.chapters]
-        last = task(graph.site, [graph.evidence, *graph.chapters], executor)
-        tasks = [task(graph.evidence, [], executor), *chapters, last]
-        control = TaskControl(tasks)
-        control.process(None)
-        notes = Dependency(_Records, "")
-        runner = MThreadRunner(notes, _Progress(len(tasks)), continue_=True, num_process=workers)
-        try:
+    try:
+        # Nothing can begin before; as a task, it would have doit begin the chapters in any order.
+        if not graph.evidence.is_done():
+            graph.evidence.work()
+            graph.evidence.note()
+        with _cluster(dask) as (executor, workers):
+            chapters = [task(step, [], executor) for step in graph.chapters]
+            tasks = [*chapters, task(graph.site, graph.chapters, executor)]
+            control = TaskControl(tasks)
+            control.process(None)
+            notes = Dependency(_Records, "")
+            runner = MThreadRunner(notes, _Progress(len(tasks)), continue_=True, num_process=workers)
             runner.run_all(control.task_dispatcher())
-        except KeyboardInterrupt:
-            for process in multiprocessing.active_children():
-                process.kill()
-            raise
-        finally:
-            graph.answers.close()
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    finally:
+        graph.answers.close()
     _raise_first(faults)
     return ran
 
@@ -584,7 +613,8 @@ def _raise_first(faults: list[Exception]) -> None:
 def _cluster(address: str) -> Iterator[tuple[Executor | None, int]]:
     """Yield what executes chapters, None for this machine, and how many at once."""
     if not address:
-        yield None, os.cpu_count() or 1
+        # One more than there are processors: a kernel waits for messages a good part of a second.
+        yield None, (os.cpu_count() or 1) + 1
         return
     try:
         from distributed import Client

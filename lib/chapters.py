@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -14,6 +16,7 @@ import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from lib import kernels
 from lib.files import replace_if_changed
@@ -48,7 +51,7 @@ class _Engine(NBClientEngine):
             raise _CellFault(max(begun, default=0), cause) from None
 
 
-def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: float, port: str) -> None:
+def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: float, evidence: str) -> None:
     """Execute one chapter and put the result, and what it read, in place.
 
     A result that is the same as the one that is there is not written again.
@@ -65,8 +68,8 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
         Date of the edition, YYYY-MM-DD; empty: the newest.
     time_limit : float
         Seconds that one cell may take.
-    port : str
-        Where its kernel asks for the evidence (see `lib.shared`); empty: nobody answers.
+    evidence : str
+        The socket at which its kernel asks for the evidence (see `lib.shared`); empty: nobody answers.
 
     Raises
     ------
@@ -83,17 +86,21 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
     noted.parent.mkdir(parents=True, exist_ok=True)
     noted.unlink(missing_ok=True)
     try:
-        notebook = papermill.execute_notebook(
-            source,
-            None,
-            parameters={"data": "../data", "as_of": as_of},
-            engine_name=_ENGINE,
-            kernel_name="python3",
-            progress_bar=False,
-            execution_timeout=time_limit,
-            # What goes wrong in a kernel comes back as the error of a cell; its log would only repeat it.
-            extra_arguments=["--IPKernelApp.log_level=50", *kernels.arguments(source.parents[1], noted, port)],
-        )
+        with tempfile.TemporaryDirectory(prefix="review-") as folder:
+            # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel comes to it.
+            sockets = {"transport": "ipc", "connection_file": os.path.join(folder, "kernel.json")}
+            notebook = papermill.execute_notebook(
+                source,
+                None,
+                parameters={"data": "../data", "as_of": as_of},
+                engine_name=_ENGINE,
+                kernel_name="python3",
+                progress_bar=False,
+                execution_timeout=time_limit,
+                config=Config(KernelManager=sockets),
+                # What goes wrong in a kernel comes back as the error of a cell; its log would only repeat it.
+                extra_arguments=["--IPKernelApp.log_level=50", *kernels.arguments(source.parents[1], noted, evidence)],
+            )
     except PapermillExecutionError as error:
         raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None
     except _CellFault as error:

@@ -248,6 +248,7 @@ class Evidence:
         joined = self.responses.merge(arms, on=["study", "arm"]).merge(studies, on=["study", "part"])
         return joined.sort_values(["year", "label", "arm"], kind="stable", ignore_index=True)
 
+    @shared
     def cell(self, regimen: str, threshold: str, stratum: str = "total") -> Cell:
         """Return one cell of the review's Table 3 with everything that is known of it.
 
@@ -311,10 +312,6 @@ class Evidence:
 
     def cells(self) -> list[Cell]:
         """Return every cell of the review's Table 3, in its order."""
-        return list(self._cells())
-
-    @shared
-    def _cells(self) -> list[Cell]:
         rows = self.published_rates[self.published_rates.place == "table3"]
         names = {v: k for k, v in STRATA.items()}
         return [self.cell(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()]

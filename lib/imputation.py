@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from lib.evidence import THRESHOLDS, Cell, Evidence
-from lib.participants import Members, Sizes, known_counts, members, sizes
+from lib.participants import Members, known_counts, members
 from lib.pooling import Pooled, pool_proportions
 from lib.published import by_study, half_units, read_interval
 from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
@@ -48,18 +48,18 @@ def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
     """
     together = _OF_WHOLE_BODY if stratum in _OF_WHOLE_BODY else (stratum,)
     cells = [cell for cell in evidence.cells() if cell.regimen == regimen and cell.stratum in together]
-    return _block(evidence, cells, sizes(evidence, regimen))
+    return _block(evidence, cells, regimen)
 
 
-def _block(evidence: Evidence, cells: Sequence[Cell], whole_body: Sizes) -> Block:
+def _block(evidence: Evidence, cells: Sequence[Cell], regimen: str) -> Block:
     strata = tuple(dict.fromkeys(cell.stratum for cell in cells))
-    rows = [members(evidence, whole_body, stratum) for stratum in strata]
+    rows = [members(evidence, regimen, stratum) for stratum in strata]
     arms = pd.concat([row.frame for row in rows]).drop_duplicates("study").reset_index(drop=True)
     n, least, largest = (arms[name].to_numpy(float).copy() for name in ("n", "least", "largest"))
     low, high = np.zeros((len(arms), 3)), np.repeat(largest[:, None], 3, axis=1)
     percent = np.full((len(arms), 3), np.nan)
     reported = np.zeros(low.shape, dtype=bool)
-    counts = known_counts(evidence, whole_body.regimen, strata[0])
+    counts = known_counts(evidence, regimen, strata[0])
     by_site = strata[0] not in _OF_WHOLE_BODY
     for at, degree, n_of, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
         low[at, degree] = events
@@ -69,7 +69,7 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole_body: Sizes) -> Bloc
             high[at, ~reported[at]] = n[at]
             high[at, degree] = events
             reported[at, degree] = True
-    for at, _, n_of, events, whole in _added_up(arms, _ceilings(evidence, whole_body.regimen), ("any",), by_site):
+    for at, _, n_of, events, whole in _added_up(arms, _ceilings(evidence, regimen), ("any",), by_site):
         if whole and n_of >= n[at]:
             high[at] = np.minimum(high[at], np.maximum(events, low[at]))
     for bound in _bounds(evidence, cells).itertuples():
@@ -103,9 +103,7 @@ def _block(evidence: Evidence, cells: Sequence[Cell], whole_body: Sizes) -> Bloc
     high = np.maximum(high, low)
     columns = arms[["study", "label", "arms"]]
     shifts = _shifts(arms, rows)
-    return Block(
-        whole_body.regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts
-    )
+    return Block(regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
 
 
 def _where(arms: pd.DataFrame, row) -> np.ndarray:

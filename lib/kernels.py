@@ -31,12 +31,12 @@ class UnknownRead(Exception):
     """A chapter read a file that the build does not know it depends on."""
 
 
-def arguments(source: Path, reads: Path, port: str) -> list[str]:
+def arguments(source: Path, reads: Path, evidence: str) -> list[str]:
     """Return the arguments of a kernel that works in ``source`` and notes what was read in the file ``reads``.
 
-    It asks for the evidence at ``port`` (see `lib.shared`); empty: nobody answers.
+    It asks for the evidence at the socket ``evidence`` (see `lib.shared`); empty: nobody answers.
     """
-    return [f"{_SOURCE}{source}", f"{_READS}{reads}", f"{_EVIDENCE}{port}"]
+    return [f"{_SOURCE}{source}", f"{_READS}{reads}", f"{_EVIDENCE}{evidence}"]
 
 
 def use() -> None:

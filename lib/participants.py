@@ -212,7 +212,8 @@ class Members:
     totals: pd.DataFrame
 
 
-def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
+@shared
+def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
     """Give the numbers of participants of the studies in one row of the review's Table 3.
 
     Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
@@ -224,8 +225,8 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     ----------
     evidence : Evidence
         One edition.
-    whole : Sizes
-        The solution of `sizes` for the regimen.
+    regimen : {"monotherapy", "phototherapy"}
+        The regimen.
     stratum : str
         A key of `lib.evidence.STRATA`.
 
@@ -233,12 +234,13 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     -------
     Members
     """
+    whole = sizes(evidence, regimen)
     population, site = STRATA[stratum]
     rates = evidence.published_rates
-    rates = rates[(rates.regimen == whole.regimen) & (rates.population == population) & (rates.site == site)]
+    rates = rates[(rates.regimen == regimen) & (rates.population == population) & (rates.site == site)]
     rates = rates[rates.refs != ""].drop_duplicates(["refs", "patients"])
     lists = [set(reference_numbers(refs)) for refs in rates.refs]
-    arms = _arms(evidence, whole.regimen)
+    arms = _arms(evidence, regimen)
     arms = arms[arms.review_ref.isin(set().union(*lists))]
     sized = arms.drop(columns=["enrolled", "completed"]).merge(whole.arms, on=["study", "arm"])
     together = sized.groupby("study", sort=False).agg(arms=("arm", tuple), n=("n", "sum"))
@@ -250,7 +252,7 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
     enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
     most = np.where(frame.free, enrolled[frame.study], frame.n)
     least = np.where(frame.free, 1.0, frame.n)
-    counted = known_counts(evidence, whole.regimen, stratum).drop_duplicates(["study", "arm"])
+    counted = known_counts(evidence, regimen, stratum).drop_duplicates(["study", "arm"])
     for at in np.flatnonzero(frame.free & frame.study.isin(counted.study)):
         least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
 
@@ -273,7 +275,7 @@ def members(evidence: Evidence, whole: Sizes, stratum: str) -> Members:
         met = holds @ frame.n.to_numpy(float) == printed
     frame = frame.assign(least=least, largest=most)
     columns = ["study", "label", "review_ref", "arms", "n", "least", "largest"]
-    return Members(whole.regimen, stratum, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
+    return Members(regimen, stratum, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
 
 
 def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:

@@ -75,6 +75,6 @@ def use_library(root: Path) -> None:
 
 def library_modules(root: Path) -> list[str]:
     """Return the files of the library under ``root`` that this process has imported, relative to it."""
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    paths = (Path(file) for file in files if file)
-    return sorted(str(path.relative_to(root)) for path in paths if path.is_relative_to(root))
+    below = f"{root}{os.sep}"
+    found = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
+    return sorted(file.removeprefix(below) for file in found if file.startswith(below))

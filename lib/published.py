@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from lib.evidence import STRATA, Cell, Evidence
-from lib.participants import Members, known_counts, members, sizes
+from lib.participants import Members, known_counts, members
 from lib.pooling import Pooled, pool, proportions
 from lib.shared import shared
 
@@ -202,7 +202,8 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     counted = known_counts(evidence, cell.regimen, cell.stratum)
     counted = counted[counted.threshold == cell.threshold]
     whole = STRATA[cell.stratum][1] == "all"
-    known = [_known(counted, study.study, study.arms, whole) for study in studies.itertuples()]
+    of = {study: rows for study, rows in counted.groupby("study")}
+    known = [_known(of.get(study.study), study.arms, whole) for study in studies.itertuples()]
     studies = studies.assign(
         events=[np.nan if one is None else one[0] for one in known],
         n=[study.n if one is None else one[1] for study, one in zip(studies.itertuples(), known, strict=True)],
@@ -218,9 +219,11 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     return Summary(cell.estimate, reading, studies, tau2, low, high, cell.estimate - reach, cell.estimate + reach)
 
 
-def _known(counted: pd.DataFrame, study: str, arms: tuple[str, ...], whole: bool) -> tuple[float, float] | None:
-    """Return events and n of a study: of all its arms, or by site of those that have a count."""
-    rows = counted[(counted.study == study) & counted.arm.isin(arms)]
+def _known(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> tuple[float, float] | None:
+    """Return events and n of a study from its counts: of all its arms, or by site of those that have a count."""
+    if counted is None:
+        return None
+    rows = counted[counted.arm.isin(arms)]
     enough = set(rows.arm) == set(arms) if whole else len(rows) > 0
     return (float(rows.events.sum()), float(rows.n.sum())) if enough else None
 
@@ -469,7 +472,7 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     for cell in evidence.cells():
         row = (cell.regimen, cell.stratum)
         if row not in rows:
-            rows[row] = members(evidence, sizes(evidence, cell.regimen), cell.stratum)
+            rows[row] = members(evidence, cell.regimen, cell.stratum)
         summary = summarise(evidence, cell, rows[row])
         new = by_study(cell.new)
         updated = update(summary, new.events, new.n)

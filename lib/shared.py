@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable
@@ -21,10 +20,11 @@ from multiprocessing.connection import Client, Listener
 from typing import Any
 
 ADDRESS = "REVIEW_EVIDENCE"
-"""Variable of the environment that says at which port of this machine is asked."""
+"""Variable of the environment that names the socket at which is asked."""
 READ: set[tuple[str, str]] = set()
 """What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
-_LOOPBACK = "127.0.0.1"
+# Results of one function that a process keeps: more than the review has cells.
+_KEPT = 64
 # How many may ask at once; beyond, the system has them try again after a second.
 _WAITING = 128
 
@@ -35,7 +35,7 @@ def shared(function: Callable) -> Callable:
     The result must not be changed by who gets it.
     """
 
-    @functools.lru_cache(maxsize=32)
+    @functools.lru_cache(maxsize=_KEPT)
     def find(evidence, *arguments: str) -> tuple[Any, frozenset]:
         if evidence.edition is not None:
             told = ask(evidence.edition, evidence.view, function.__module__, function.__qualname__, *arguments)
@@ -72,25 +72,27 @@ def ask(edition: tuple[str, str], *question: str) -> Any:
     object or None
         For a function its result and what it reads; None where nobody answers.
     """
-    port = os.environ.get(ADDRESS)
-    if not port:
+    address = os.environ.get(ADDRESS)
+    if not address:
         return None
     with contextlib.suppress(OSError, EOFError):
-        with Client((_LOOPBACK, int(port)), authkey=multiprocessing.current_process().authkey) as connection:
+        with Client(address, "AF_UNIX") as connection:
             connection.send((edition, question))
             return pickle.loads(connection.recv_bytes())
     return None
 
 
-def answer(whole, say: Callable[[int], None]) -> None:
+def answer(whole, address: str, ready: Callable[[], None]) -> None:
     """Answer what is asked of evidence until this process is ended.
 
     Parameters
     ----------
     whole : Evidence
         One edition.
-    say : callable
-        Is told the port.
+    address : str
+        A socket to make, in a folder that is this user's alone: who asks is not asked for a password.
+    ready : callable
+        Is called when it can be asked.
     """
     views = {"": whole}
 
@@ -111,8 +113,8 @@ def answer(whole, say: Callable[[int], None]) -> None:
             # Who asked runs it as well, and is told there what is wrong.
             return pickle.dumps(None)
 
-    with Listener((_LOOPBACK, 0), backlog=_WAITING, authkey=multiprocessing.current_process().authkey) as listener:
-        say(listener.address[1])
+    with Listener(address, "AF_UNIX", backlog=_WAITING) as listener:
+        ready()
         while True:
             # A chapter that was stopped asks no more.
             with contextlib.suppress(OSError, EOFError), listener.accept() as connection:

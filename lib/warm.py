@@ -4,11 +4,13 @@ The library is imported for the packages it needs; a process forgets it again (`
 """
 
 import contextlib
+import gc
 import signal
 
 # An interrupted build ends this process; a half-done import has nothing to say of it.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+import ipykernel.ipkernel  # noqa: F401
 import ipykernel.kernelapp  # noqa: F401
 import IPython.core.completer  # noqa: F401
 import matplotlib_inline.backend_inline  # noqa: F401
@@ -19,3 +21,6 @@ import lib.kernels  # noqa: F401
 with contextlib.suppress(Exception):
     import lib.audit_tables
     import lib.update_tables  # noqa: F401
+
+# What is collected in a forked process would have to be copied to it first.
+gc.freeze()

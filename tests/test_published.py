@@ -198,22 +198,20 @@ def test_a_total_that_is_changed_changes_what_adds_up(ev, data, edit):
 
 
 def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(ev):
-    whole = participants.sizes(ev, "monotherapy")
     for stratum in ("face_neck", "trunk_extremities", "hands_feet"):
-        row = participants.members(ev, whole, stratum)
+        row = participants.members(ev, "monotherapy", stratum)
         frame = row.frame
         assert ((frame.least <= frame.n) & (frame.n <= frame.largest)).all()
         assert row.totals.met.any()
         for total in row.totals[row.totals.met].itertuples():
             of = frame.review_ref.isin(reference_numbers(total.refs))
             assert frame.n[of].sum() == total.patients
-    unmet = participants.members(ev, whole, "trunk_extremities").totals
+    unmet = participants.members(ev, "monotherapy", "trunk_extremities").totals
     assert list(unmet.patients[~unmet.met]) == [ev.cell("monotherapy", "ge75", "trunk_extremities").patients]
 
 
 def test_what_two_totals_leave_for_one_study_is_its_number(ev):
-    whole = participants.sizes(ev, "monotherapy")
-    frame = participants.members(ev, whole, "hands_feet").frame.set_index("review_ref")
+    frame = participants.members(ev, "monotherapy", "hands_feet").frame.set_index("review_ref")
     row, text = (ev.cell("monotherapy", threshold, "hands_feet") for threshold in ("ge75", "ge25"))
     (left,) = set(row.refs) - set(text.refs)
     assert frame.n[left] == frame.least[left] == frame.largest[left] == row.patients - text.patients
