@@ -12,11 +12,11 @@ import csv
 import datetime as dt
 import difflib
 import io
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -408,19 +408,22 @@ def _threshold_order(tables) -> Iterator[Fault]:
     if "responses" not in tables:
         return
     frame = _numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
-    for _, rows in frame.groupby(ASSESSMENT, sort=False):
-        rows = rows[rows.threshold.isin(DEGREES)]
-        rows = rows.iloc[rows.threshold.map(DEGREES.index).argsort(kind="stable")]
-        for (_, weaker), (row, stronger) in itertools.pairwise(rows.iterrows()):
-            if stronger.events > weaker.events and stronger.threshold != weaker.threshold:
-                yield Fault(
-                    "responses.csv",
-                    row,
-                    "events",
-                    f"{stronger.events:g}",
-                    f"more reached {stronger.threshold} than reached the weaker {weaker.threshold}"
-                    f" ({weaker.events:g} in row {weaker.name})",
-                )
+    frame = frame[frame.threshold.isin(DEGREES)]
+    frame = frame.iloc[frame.threshold.map(DEGREES.index).argsort(kind="stable")]
+    before: dict[tuple, Any] = {}
+    for row in frame.itertuples():
+        people = tuple(getattr(row, column) for column in ASSESSMENT)
+        weaker = before.get(people)
+        if weaker is not None and row.events > weaker.events and row.threshold != weaker.threshold:
+            yield Fault(
+                "responses.csv",
+                row.Index,
+                "events",
+                f"{row.events:g}",
+                f"more reached {row.threshold} than reached the weaker {weaker.threshold}"
+                f" ({weaker.events:g} in row {weaker.Index})",
+            )
+        before[people] = row
 
 
 def _analysed_within_enrolled(tables) -> Iterator[Fault]:
@@ -505,8 +508,9 @@ def _update_is_screened(tables) -> Iterator[Fault]:
         elif row.year != screening.at[row.study, "published"][:4]:
             rule = f"differs from the date in screening.csv ({screening.at[row.study, 'published'] or 'none'})"
             yield Fault("studies.csv", row.Index, "year", row.year, rule)
+    entered = set(studies.study)
     for row in tables["screening"].itertuples():
-        if row.decision == "included" and row.study not in set(studies.study):
+        if row.decision == "included" and row.study not in entered:
             rule = "an included study needs a row in studies.csv"
             yield Fault("screening.csv", row.Index, "study", row.study, rule)
 
@@ -550,13 +554,13 @@ def _pooled_once(tables) -> Iterator[Fault]:
     for row in pooled[pooled.study.isin(out)].itertuples():
         rule = "must be no: the study is not included"
         yield Fault("responses.csv", row.Index, "poolable", row.poolable, rule)
-    arms = tables["arms"].drop_duplicates(["study", "arm"]).set_index(["study", "arm"])
-    design = tables["studies"].drop_duplicates(["study", "part"]).set_index(["study", "part"]).design
+    arms = {(arm.study, arm.arm): arm for arm in tables["arms"].drop_duplicates(["study", "arm"]).itertuples()}
+    design = {(row.study, row.part): row.design for row in tables["studies"].itertuples()}
     seen: dict[tuple, int] = {}
     for row in pooled[pooled.poolable == "yes"].drop_duplicates([*ASSESSMENT, "threshold"]).itertuples():
-        if (row.study, row.arm) not in arms.index:
+        arm = arms.get((row.study, row.arm))
+        if arm is None:
             continue
-        arm = arms.loc[(row.study, row.arm)]
         if row.unit == "patches" and arm.completed == "":
             rule = "patches can be pooled only if arms.csv says how many patients completed"
             yield Fault("responses.csv", row.Index, "unit", row.unit, rule)
