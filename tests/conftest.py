@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from small_book import CHAPTERS, ROOT, build, make_project, ran
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -91,3 +92,17 @@ def browser():
 
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A small project, built; tests take copies."""
+    root = make_project(tmp_path_factory.mktemp("built") / "project")
+    assert ran(build(root)) == set(CHAPTERS)
+    return root
+
+
+@pytest.fixture
+def project(built, tmp_path) -> Path:
+    """A copy of the built project."""
+    return shutil.copytree(built, tmp_path / "project", symlinks=True)

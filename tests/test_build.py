@@ -1,130 +1,32 @@
-"""The build on a small book: what runs again, what changes, what a failure leaves, and that nothing leaks.
-
-Every build here is a real one, of a copy of the project with chapters made for the test.
-"""
+"""What runs again, what changes, the same bytes, and that nothing leaks: real builds of a small book."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 
-from conftest import ROOT
+from lib import evidence, published
+from small_book import (
+    CHAPTERS,
+    ROOT,
+    add_row,
+    build,
+    changed,
+    content_of,
+    edit,
+    make_project,
+    ran,
+    site_of,
+    write_chapter,
+    write_toc,
+)
 
 pytestmark = pytest.mark.book
-
-SETUP = "from lib import evidence\n\nev = evidence.load(data, as_of)"
-CHAPTERS = {
-    "maintained": ["# Maintained", "print(len(ev.maintenance), 'rows of maintenance;', set(ev.maintenance.arm))"],
-    "events": ["# Events", "print(len(ev.adverse_events), 'rows of adverse events')"],
-    "mono": ["# Mono", "ev = ev.only('monotherapy')", "print(ev.cell('monotherapy', 'ge75').public.events.sum())"],
-    "pooled": ["# Pooled", "from lib.pooling import pool", "print(pool([1.0, 2.0, 4.0], [1.0, 1.0, 1.0]).estimate)"],
-}
-
-
-def write_chapter(root: Path, name: str, cells: list[str]) -> None:
-    """Write a chapter; cells that begin with # are prose."""
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
-    parameters = nbformat.v4.new_code_cell('data = "../data"\nas_of = ""', metadata={"tags": ["parameters"]})
-    title, *rest = cells
-    new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
-    made = [new[text.startswith("#")](text) for text in (title, SETUP, *rest)]
-    notebook.cells = [made[0], parameters, *made[1:]]
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"{name}-{number}"
-    nbformat.write(notebook, root / "book" / f"{name}.ipynb")
-
-
-def write_toc(root: Path, names: list[str]) -> None:
-    toc = {"format": "jb-book", "root": "book/start", "chapters": [{"file": f"book/{name}"} for name in names]}
-    (root / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
-
-
-def make_project(root: Path, chapters: dict[str, list[str]] = CHAPTERS) -> Path:
-    """Make a project of the real library and data, and the chapters given."""
-    (root / "book").mkdir(parents=True)
-    for name in ("lib", "data"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "book/_static", root / "book/_static")
-    shutil.copytree(ROOT / "book/_ext", root / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "_config.yml", root)
-    (root / "book/start.md").write_text("# Start\n\nA small book.\n", encoding="utf-8")
-    for name, cells in chapters.items():
-        write_chapter(root, name, cells)
-    write_toc(root, list(chapters))
-    return root
-
-
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "lib", "build", *options]
-
-
-def build(root: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:
-    """Build as a user does; the library is the project's own copy."""
-    return subprocess.run(
-        command(*options), cwd=root, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
-    )
-
-
-def ran(done: subprocess.CompletedProcess) -> set[str]:
-    """Return the chapters that a good build executed."""
-    assert done.returncode == 0, done.stderr
-    said = re.search(r"Chapters executed: (.*?)\. Files", done.stdout)
-    assert said or "Nothing changed." in done.stdout, done.stdout
-    return set(said[1].split(", ")) - {"none"} if said else set()
-
-
-def site_of(root: Path) -> dict[str, tuple[bytes, int]]:
-    """Return bytes and time of every file of the site."""
-    site = root / "_build/html"
-    found = [path for path in site.rglob("*") if path.is_file()]
-    return {str(path.relative_to(site)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
-
-
-def content_of(root: Path) -> dict[str, bytes]:
-    return {name: content for name, (content, _) in site_of(root).items()}
-
-
-def changed(before: dict, after: dict) -> set[str]:
-    """Return the files whose bytes differ; one whose bytes are the same has kept its time."""
-    differ = {name for name in before | after if before.get(name, (b"",))[0] != after.get(name, (b"",))[0]}
-    touched = {name for name in before.keys() & after.keys() if before[name][1] != after[name][1]}
-    assert touched <= differ
-    return differ
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text, (path, old)
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """A small project, built; tests take copies."""
-    root = make_project(tmp_path_factory.mktemp("built") / "project")
-    assert ran(build(root)) == set(CHAPTERS)
-    return root
-
-
-@pytest.fixture
-def project(built, tmp_path) -> Path:
-    """A copy of the built project."""
-    return shutil.copytree(built, tmp_path / "project", symlinks=True)
 
 
 # --- What runs again --------------------------------------------------------------------------------------
@@ -157,14 +59,6 @@ def test_a_changed_table_runs_the_chapters_that_read_it(project):
         "_sources/book/maintained.ipynb",
         "searchindex.js",
     } - unchanged_search(before, site_of(project))
-
-
-def add_row(root: Path, table: str) -> None:
-    path = root / "data" / f"{table}.csv"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header, last = lines[0].split(","), lines[-1].split(",")
-    last[header.index("arm")] += " again"
-    path.write_text("\n".join([*lines, ",".join(last)]) + "\n", encoding="utf-8")
 
 
 def unchanged_search(before: dict, after: dict) -> set[str]:
@@ -308,6 +202,38 @@ np.random.seed(1)"""
     assert said == {"[60, 100.0, None, 'book', False, False, False, False, False, [], False]\n"}
 
 
+def test_what_one_chapter_does_to_the_library_is_not_in_what_another_is_answered(tmp_path):
+    spoil = """import dataclasses
+import lib.evidence, lib.participants, lib.published
+from lib import published
+changed = [lib.participants.sizes(ev, "monotherapy").departures]
+lib.published.STRATA = lib.evidence.STRATA = {}
+lib.published.implied_tau2 = lambda *given: 0.123
+for result in published.results(ev).values():
+    result.summary.studies["v"] = -1.0
+    object.__setattr__(result.summary, "tau2", 0.123)"""
+    ask = """from lib import published
+print([round(float(r.summary.tau2), 6) for r in published.results(ev).values()][:4])"""
+    root = make_project(tmp_path / "project", {"spoil": ["# Spoil", spoil], "b": ["# B", ask], "c": ["# C", ask]})
+    assert ran(build(root)) == {"spoil", "b", "c"}
+    said = [nbformat.read(root / f"_build/stage/book/{name}.ipynb", 4).cells[-1].outputs[0].text for name in "bc"]
+    assert said[0] == said[1]
+    alone = published.results(evidence.load(ROOT / "data"))
+    assert said[0] == f"{[round(float(r.summary.tau2), 6) for r in alone.values()][:4]}\n"
+
+
+def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
+    write_chapter(project, "events", ["# Events", "from lib import published\nprint(len(published.results(ev)))"])
+    assert ran(build(project)) == {"events"}
+    noted = json.loads((project / "_build/reads/book/events.json").read_text())
+    assert {"responses", "published_rates", "news_margins"} <= {part for _, part in noted["parts"]}
+    assert {"lib/published.py", "lib/participants.py", "lib/shared.py"} <= set(noted["modules"])
+    add_row(project, "maintenance")
+    assert "events" not in ran(build(project))
+    edit(project / "data/news_margins.csv", "5", "6")
+    assert "events" in ran(build(project))
+
+
 # --- Reads that no build could know -----------------------------------------------------------------------
 
 
@@ -329,232 +255,6 @@ def test_a_read_that_the_build_cannot_know_is_refused(project, code, message):
     assert message in done.stderr
     assert "chapter events, cell 4" in done.stderr
     assert site_of(project) == before
-
-
-# --- Failures ---------------------------------------------------------------------------------------------
-
-FAULTS = {
-    "fails": ("1 / 0", "chapter events, cell 4: ZeroDivisionError: division by zero"),
-    "hangs": ("import time\ntime.sleep(600)", "chapter events, cell 4: ran longer than 15.0 seconds"),
-    "hangs and will not stop": (
-        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",
-        "chapter events, cell 4: ran longer than 15.0 seconds",
-    ),
-    "dies": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "chapter events, cell 4: its process died"),
-    "warns": ("import warnings\nwarnings.warn('old')", "chapter events, cell 4: wrote a warning"),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_chapter_that_fails_leaves_the_site_and_the_work_of_the_others(project, fault):
-    code, message = FAULTS[fault]
-    before = site_of(project)
-    write_chapter(project, "events", ["# Events", code])
-    add_row(project, "maintenance")
-    done = build(project, "--time-limit", "15")
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback (most recent call last)" not in done.stderr
-    assert site_of(project) == before
-    write_chapter(project, "events", CHAPTERS["events"])
-    # The other chapter is not executed again; the faulty one is as it was.
-    assert "maintained" not in ran(build(project))
-    assert b"again" in content_of(project)["book/maintained.html"]
-
-
-def test_a_fault_in_the_data_stops_before_anything_is_executed(project):
-    before = site_of(project)
-    (project / "data/flow.csv").unlink()
-    write_chapter(project, "events", ["# Events", "print('other')"])
-    done = build(project)
-    assert done.returncode == 1
-    assert "flow.csv" in done.stderr
-    assert "1 fault; nothing was built." in done.stderr
-    assert site_of(project) == before
-    assert "other" not in (project / "_build/stage/book/events.ipynb").read_text(encoding="utf-8")
-
-
-def test_a_notebook_that_is_none_is_named(project):
-    before = site_of(project)
-    (project / "book/events.ipynb").write_text("{", encoding="utf-8")
-    done = build(project)
-    assert done.returncode == 1
-    assert "chapter events: " in done.stderr
-    assert site_of(project) == before
-
-
-def test_a_page_that_warns_leaves_the_site_and_the_chapters(project):
-    before = site_of(project)
-    write_chapter(project, "events", [*CHAPTERS["events"], "# See\n\n{cite}`nobody`"])
-    for _ in range(2):
-        done = build(project)
-        assert done.returncode == 1
-        assert "nobody" in done.stderr
-        assert site_of(project) == before
-    write_chapter(project, "events", CHAPTERS["events"])
-    assert ran(build(project)) == {"events"}
-    assert content_of(project) == {name: content for name, (content, _) in before.items()}
-
-
-# --- Killed, twice at once, no room -----------------------------------------------------------------------
-
-
-def is_whole(site: dict[str, bytes], *books: dict[str, bytes]) -> bool:
-    return any(site == book for book in books)
-
-
-def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
-    other = shutil.copytree(project, tmp_path / "other", symlinks=True)
-    for name in ("events", "mono"):
-        edit(other / f"book/{name}.ipynb", "# ", "# The other ")
-    add_row(other, "maintenance")
-    begun = time.monotonic()
-    ran(build(other))
-    takes = time.monotonic() - begun
-    books = [content_of(project), content_of(other)]
-    assert books[0] != books[1]
-    sources = {
-        name: [(root / name).read_bytes() for root in (project, other)]
-        for name in ("book/events.ipynb", "book/mono.ipynb", "data/maintenance.csv")
-    }
-    random_points = random.Random(1)
-    killed = attempt = 0
-    while killed < 20:
-        attempt += 1
-        wanted = (attempt + 1) % 2
-        for name, versions in sources.items():
-            (project / name).write_bytes(versions[wanted])
-        process = subprocess.Popen(
-            command(), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(random_points.uniform(0.05, takes))
-        killed += process.poll() is None
-        # Now its children as well, now only the process itself.
-        with contextlib.suppress(ProcessLookupError):
-            (os.killpg if attempt % 3 else os.kill)(process.pid, signal.SIGKILL)
-        process.wait()
-        assert is_whole(content_of(project), *books), attempt
-    ran(build(project))
-    assert content_of(project) == books[wanted]
-    leftover = {path.name.split("-")[0] for path in (project / "_build").iterdir()}
-    assert not [path for path in (project / "_build").rglob(".*") if path.is_file()]
-    assert leftover == {"source", "stage", "html", "site", "reads", "records", "evidence.json", "lock"}
-
-
-def take_interrupts() -> None:
-    """Take Ctrl-C as a process in the foreground does, wherever the tests run."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def start_slow_build(project: Path) -> subprocess.Popen:
-    write_chapter(project, "events", ["# Events", "import time\ntime.sleep(4)", "print('slept')"])
-    process = subprocess.Popen(
-        command(),
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=take_interrupts,
-    )
-    holder = project / "_build/lock-holder"
-    while process.poll() is None and not holder.is_file() or holder.read_text() != f"process {process.pid}":
-        time.sleep(0.05)
-    time.sleep(1)
-    return process
-
-
-def test_of_two_builds_the_second_waits_and_says_for_whom(project):
-    first = start_slow_build(project)
-    second = build(project)
-    assert f"Another build is at work here (process {first.pid}); waiting" in second.stdout
-    assert ran(second) == set()
-    said, _ = first.communicate(timeout=60)
-    assert "Chapters executed: events." in said
-
-
-def test_the_lock_of_a_dead_build_holds_nobody(project):
-    first = start_slow_build(project)
-    first.kill()
-    first.wait()
-    second = build(project)
-    assert "waiting" not in second.stdout
-    assert ran(second) == {"events"}
-
-
-def test_a_build_that_is_interrupted_ends_at_once(project):
-    process = start_slow_build(project)
-    time.sleep(1)
-    begun = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    assert time.monotonic() - begun < 30
-    assert ran(build(project)) == {"events"}
-
-
-def can_mount() -> bool:
-    return shutil.which("unshare") and subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="this system lets nobody mount a small disk")
-@pytest.mark.parametrize("room", [0, 200, 1500, 4000])
-def test_a_full_disk_leaves_the_site(project, tmp_path, room):
-    """On a disk of its own, with ``room`` KiB left after the first build."""
-    script = f"""
-        set -e
-        mount -t tmpfs -o size=60m none {tmp_path}/disk
-        cp -a {project} {tmp_path}/disk/project
-        cd {tmp_path}/disk/project
-        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/before
-        sed -i 's/# Events/# Happenings/' book/events.ipynb
-        free=$(df --output=avail . | tail -1)
-        head -c $(( (free - {room}) * 1024 )) /dev/zero > ../ballast || true
-        code=0; {sys.executable} -m lib build > {tmp_path}/out 2> {tmp_path}/err || code=$?
-        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/after
-        rm ../ballast
-        {sys.executable} -m lib build > {tmp_path}/again 2>&1
-        grep -q Happenings _build/html/book/events.html
-        exit $code
-    """
-    (tmp_path / "disk").mkdir()
-    done = subprocess.run(["unshare", "-rm", "bash", "-c", script], capture_output=True, text=True, timeout=300)
-    said = (tmp_path / "err").read_text()
-    assert done.returncode == 1, (done.stderr, said)
-    assert "No space left on device" in said
-    assert "Traceback" not in said
-    assert (tmp_path / "before").read_text() == (tmp_path / "after").read_text()
-
-
-# --- A cluster --------------------------------------------------------------------------------------------
-
-
-def test_the_same_graph_runs_on_a_dask_cluster(project):
-    import dask
-    import distributed
-
-    changed = ["maintained", "events", "mono"]
-    show = "import os, psutil\nprint('worker', psutil.Process(os.getppid()).ppid())"
-    for name in changed:
-        write_chapter(project, name, ["# On a worker", show])
-    with (
-        dask.config.set({"distributed.worker.daemon": False}),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        workers = client.run(os.getpid).values()
-        assert ran(build(project, "--dask", cluster.scheduler_address)) == set(changed)
-        pages = content_of(project)
-        used = {int(re.search(rb"worker (\d+)", pages[f"book/{name}.html"])[1]) for name in changed}
-        assert used == set(workers)
-
-
-def test_a_dask_scheduler_that_is_not_there_is_named(project):
-    add_row(project, "maintenance")
-    done = build(project, "--dask", "tcp://127.0.0.1:1")
-    assert done.returncode == 1
-    assert "there is no Dask scheduler at tcp://127.0.0.1:1" in done.stderr
 
 
 def test_the_notes_of_a_chapter_are_what_it_read(built):

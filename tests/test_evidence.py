@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from lib import imputation, published
 from lib.evidence import REGIMENS, STRATA, load
-from lib.shared import READ
+from lib.shared import ADDRESS, READ
 from lib.tables import coverage
 from lib.validation import DataError, reference_numbers
 
@@ -258,6 +258,18 @@ def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
     READ.clear()
     assert ev.counts().equals(first)
     assert read == READ
+
+
+@pytest.mark.parametrize("address", ["", "gone"])
+def test_where_nobody_answers_a_function_runs_where_it_is_called(monkeypatch, tmp_path, address):
+    monkeypatch.setenv(ADDRESS, address and str(tmp_path / address))
+    ev = load(ROOT / "data")
+    assert len(published.results(ev)) == len(ev.cells()) > 0
+
+
+def test_other_tables_are_no_edition_that_anyone_answers_for(ev):
+    assert ev.only("monotherapy").edition == ev.edition is not None
+    assert ev.with_tables(arms=ev.arms[:0]).edition is None
 
 
 def test_a_table_changed_in_place_changes_no_evidence(ev):

@@ -1,0 +1,110 @@
+"""A small project to build: the real library and data, with chapters made for a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SETUP = "from lib import evidence\n\nev = evidence.load(data, as_of)"
+CHAPTERS = {
+    "maintained": ["# Maintained", "print(len(ev.maintenance), 'rows of maintenance;', set(ev.maintenance.arm))"],
+    "events": ["# Events", "print(len(ev.adverse_events), 'rows of adverse events')"],
+    "mono": ["# Mono", "ev = ev.only('monotherapy')", "print(ev.cell('monotherapy', 'ge75').public.events.sum())"],
+    "pooled": ["# Pooled", "from lib.pooling import pool", "print(pool([1.0, 2.0, 4.0], [1.0, 1.0, 1.0]).estimate)"],
+}
+
+
+def write_chapter(root: Path, name: str, cells: list[str]) -> None:
+    """Write a chapter; cells that begin with # are prose."""
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    parameters = nbformat.v4.new_code_cell('data = "../data"\nas_of = ""', metadata={"tags": ["parameters"]})
+    title, *rest = cells
+    new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
+    made = [new[text.startswith("#")](text) for text in (title, SETUP, *rest)]
+    notebook.cells = [made[0], parameters, *made[1:]]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"{name}-{number}"
+    nbformat.write(notebook, root / "book" / f"{name}.ipynb")
+
+
+def write_toc(root: Path, names: list[str]) -> None:
+    toc = {"format": "jb-book", "root": "book/start", "chapters": [{"file": f"book/{name}"} for name in names]}
+    (root / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
+
+
+def make_project(root: Path, chapters: dict[str, list[str]] = CHAPTERS) -> Path:
+    """Make a project of the real library and data, and the chapters given."""
+    (root / "book").mkdir(parents=True)
+    for name in ("lib", "data"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "book/_static", root / "book/_static")
+    shutil.copytree(ROOT / "book/_ext", root / "book/_ext", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "_config.yml", root)
+    (root / "book/start.md").write_text("# Start\n\nA small book.\n", encoding="utf-8")
+    for name, cells in chapters.items():
+        write_chapter(root, name, cells)
+    write_toc(root, list(chapters))
+    return root
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "lib", "build", *options]
+
+
+def build(root: Path, *options: str, **environment: str) -> subprocess.CompletedProcess:
+    """Build as a user does; the library is the project's own copy."""
+    return subprocess.run(
+        command(*options), cwd=root, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
+
+
+def ran(done: subprocess.CompletedProcess) -> set[str]:
+    """Return the chapters that a good build executed."""
+    assert done.returncode == 0, done.stderr
+    said = re.search(r"Chapters executed: (.*?)\. Files", done.stdout)
+    assert said or "Nothing changed." in done.stdout, done.stdout
+    return set(said[1].split(", ")) - {"none"} if said else set()
+
+
+def site_of(root: Path) -> dict[str, tuple[bytes, int]]:
+    """Return bytes and time of every file of the site."""
+    site = root / "_build/html"
+    found = [path for path in site.rglob("*") if path.is_file()]
+    return {str(path.relative_to(site)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def content_of(root: Path) -> dict[str, bytes]:
+    return {name: content for name, (content, _) in site_of(root).items()}
+
+
+def changed(before: dict, after: dict) -> set[str]:
+    """Return the files whose bytes differ; one whose bytes are the same has kept its time."""
+    differ = {name for name in before | after if before.get(name, (b"",))[0] != after.get(name, (b"",))[0]}
+    touched = {name for name in before.keys() & after.keys() if before[name][1] != after[name][1]}
+    assert touched <= differ
+    return differ
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, (path, old)
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def add_row(root: Path, table: str) -> None:
+    """Repeat the last row of a table for another arm."""
+    path = root / "data" / f"{table}.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header, last = lines[0].split(","), lines[-1].split(",")
+    last[header.index("arm")] += " again"
+    path.write_text("\n".join([*lines, ",".join(last)]) + "\n", encoding="utf-8")
