@@ -21,6 +21,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+# jsonschema, with which notebooks are checked, imports this where it is installed, and it takes a second to work out a
+# grammar of web addresses that no notebook is checked against.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["lib.warm"])
 
