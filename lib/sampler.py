@@ -447,7 +447,7 @@ class _Sampler:
         prior += self._log_ways(fitting).sum(axis=0)
         likely = np.full(far.shape, -np.inf)
         likely[which, trial] = prior + self.rng.gumbel(size=len(which))
-        fits = np.isfinite(likely).any(axis=1)
+        fits = (far == 0).any(axis=1)
         chosen = np.where(fits, likely.argmax(axis=1), far.argmin(axis=1))
         better = np.flatnonzero(fits | (far.min(axis=1) < np.maximum(off - 1, 0).sum(axis=0)))
         arm, state, chosen = arm[:, better], state[better], chosen[better]
@@ -529,15 +529,13 @@ class _Sampler:
         # A count is also what the one of the next degree is out of.
         given = slice(degrees.start, degrees.stop + 1)
         log_shares = self._log_shares(new, state, given)
-        gain = (log_shares - self.log_shares[given, arm, state]).sum(axis=(0, 1)) + self.rng.exponential(
-            size=len(state)
-        )
+        gain = (log_shares - self.log_shares[given, arm, state]).sum(axis=(0, 1))
         gain += (self._log_ways(new) - self._log_ways(old)).sum(axis=0)
         beyond, (p, v) = self.beyond.take(state, axis=1), _effects(new[1:], new[0])
         changes = (change[1:] != 0) | (change[0] != 0)
         asked = self._asked(degrees)
-        # What a state may lose in nearness to print: one that has lost it is not looked at again.
-        room = gain + self.hardness * beyond[asked].sum(axis=0)
+        # What a state can afford to lose in nearness to print: one that has lost it is not looked at again.
+        room = gain + self.rng.exponential(size=len(state)) + self.hardness * beyond[asked].sum(axis=0)
         for i in asked:
             at = self.degree_of[i]
             moved = np.flatnonzero((room > 0) & (changes[at] & self.block.claims[i].of[arm]).any(axis=0))
@@ -573,8 +571,9 @@ class _Sampler:
 def _log_gamma(z: np.ndarray) -> np.ndarray:
     """Return the logarithm of the gamma function of positive numbers to 1e-8, faster than scipy does.
 
-    By Stirling's series, at z + 6 as it is for large numbers.
+    By Stirling's series, which is for large numbers, six steps up.
     """
+    # The six are z (z + 5), (z + 1) (z + 4) and (z + 2) (z + 3).
     steps = z * (z + 5)
     z = z + 6
     r = 1 / z
