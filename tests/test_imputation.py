@@ -125,6 +125,19 @@ def test_the_fast_log_gamma_of_the_sampler_is_that_function():
     assert np.allclose(sampler._log_gamma(z), special.gammaln(z), rtol=1e-8, atol=1e-8)
 
 
+def test_what_the_sampler_keeps_of_its_states_is_what_they_give_anew(blocks):
+    for block in blocks:
+        states = sampler._Sampler(block, 40, 3)
+        states.hardness = 0.1
+        states._move(100)
+        kept = states.p, states.v, states.log_shares, states.beyond
+        start = states.x.copy()
+        states._starting_counts = lambda start=start: start
+        states._start()
+        for before, anew in zip(kept, (states.p, states.v, states.log_shares, states.beyond), strict=True):
+            assert np.allclose(before, anew, rtol=1e-9, atol=1e-9)
+
+
 def test_every_draw_reproduces_what_is_printed(drawn):
     met = exact = 0
     for draws in drawn:
