@@ -47,6 +47,9 @@ _SOFTEST, _SOFT, _HARD = 0.002, 0.2, 3.0
 _STAGES, _LONG, _LAST = 12, 40, 10
 _MOVES = (20, 60)
 _TRIES, _TRIALS = 80, 64
+_ALL = slice(0, 3)
+# States whose trials are compared with print in one piece: as many as fit into a processor's cache.
+_AT_ONCE = 64
 # Share of the states by which the tolerance of a printed rate is set.
 _ENOUGH = 0.35
 _Z = stats.norm.ppf(0.975)
@@ -261,59 +264,100 @@ def _named(block: Block, within) -> dict[tuple[str, str], float]:
 
 
 class _Sampler:
-    """States of the sampler: counts x (c, k, 3), participants n (c, k), and the prior's mean and concentration."""
+    """States of the sampler: participants and responders (4, k, c), and the prior's mean and concentration (3, c).
+
+    As most moves change one or two of many studies, what the others add to the target is kept: of each count its
+    proportion and variance (see `_pooled`) and its log prior given the degree below it, and of each printed rate how
+    far a state is from it beyond its rounding.
+    """
 
     def __init__(self, block: Block, states: int, seed: int):
         self.block, self.c, self.rng = block, states, np.random.default_rng(seed)
         self.every = np.arange(states)
         self.tolerance = np.ones(len(block.claims))
         self.log_factorial = special.gammaln(np.arange(block.largest.max() + 2) + 1.0)
+        self.low, self.high, self.percent, self.unknown = (
+            np.ascontiguousarray(of.T) for of in (block.low, block.high, block.percent, block.unknown)
+        )
+        self.degree_of = np.array([THRESHOLDS.index(claim.threshold) for claim in block.claims])
+        self.free = [np.flatnonzero(unknown) for unknown in self.unknown]
+        self.degrees = [degree for degree in range(3) if len(self.free[degree])]
+        self.some = np.flatnonzero(self.unknown.any(axis=0))
+        self.shifted = np.argsort(block.shifts == 0, axis=1, kind="stable")[:, :3]
+        self.shifts = np.take_along_axis(block.shifts, self.shifted, axis=1)
         self.hardness = 0.0
         self.moves = int(np.clip(block.unknown.sum(), *_MOVES))
-        self.mean = self.rng.uniform(size=(states, 3))
-        self.concentration = np.exp(self.rng.normal(np.log(CONCENTRATION), SPREAD, size=(states, 3)))
-        self.n = np.tile(block.n, (states, 1))
-        self.x = self._starting_counts()
-        self.free = [np.flatnonzero(block.unknown[:, degree]) for degree in range(3)]
-        self.distance = self._distances(self.x, self.n, range(len(block.claims)))
+        self.mean = self.rng.uniform(size=(3, states))
+        self.concentration = np.exp(self.rng.normal(np.log(CONCENTRATION), SPREAD, size=(3, states)))
+        self.counts = np.empty((4, len(block.n), states))
+        self.n, self.x = self.counts[0], self.counts[1:]
+        self.n[:] = block.n[:, None]
+        self._start()
+
+    def _start(self) -> None:
+        """Put the states where they start."""
+        self.x[:] = self._starting_counts()
+        self.p, self.v = _effects(self.x, self.n)
+        self.log_shares = self._log_shares_of_all()
+        self.beyond = np.zeros((len(self.block.claims), self.c))
+        for i in self._asked():
+            self.beyond[i] = np.maximum(self._off(i) - 1, 0.0)
 
     def _starting_counts(self) -> np.ndarray:
         """Spread the states: the populations start with few responders, with many, and between."""
         share = (3 + self.every * STARTS // self.c + self.rng.uniform(size=self.c)) / (STARTS + 6)
+        low, high = self._limits(self.n, np.arange(len(self.n))[:, None])
         top, counts = self.n, []
         for degree in range(3):
-            top = np.minimum(self.rng.binomial(top.astype(int), share[:, None]), self._limits(self.n, degree)[1])
+            top = np.minimum(self.rng.binomial(top.astype(int), share), high[degree])
             counts.append(top)
         for degree in (2, 1, 0):
-            least = self._limits(self.n, degree)[0]
-            counts[degree] = np.maximum(counts[degree], np.maximum(least, counts[degree + 1]) if degree < 2 else least)
-        return np.stack(counts, axis=2)
+            least = np.maximum(low[degree], counts[degree + 1]) if degree < 2 else low[degree]
+            counts[degree] = np.maximum(counts[degree], least)
+        return np.stack(counts)
 
-    def _limits(self, n: np.ndarray, degree: int, arms=slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        low, high = self.block.low[arms, degree], np.minimum(self.block.high[arms, degree], n)
-        share = self.block.percent[arms, degree] * n
-        told = ~np.isnan(share)
-        low = np.where(told, np.maximum(low, np.floor(share)), low)
-        return low, np.where(told, np.minimum(high, np.ceil(share)), high)
+    def _limits(self, n: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bounds (3, r, c) of the counts of arms (r, c) with n participants."""
+        low, high, share = (of.take(arm, axis=1) for of in (self.low, self.high, self.percent))
+        return np.fmax(low, np.floor(share * n)), np.fmin(np.minimum(high, n), np.ceil(share * n))
 
-    # How far a state is from the printed rates, in units of their rounding; 0 within the tolerance.
+    def _asked(self, degrees: slice = _ALL) -> list[int]:
+        """Return which printed rates of some degrees are not given up."""
+        asked = range(3)[degrees]
+        return [i for i, at in enumerate(self.degree_of) if at in asked and np.isfinite(self.tolerance[i])]
 
-    def _distances(self, x: np.ndarray, n: np.ndarray, claims) -> np.ndarray:
-        distance = np.zeros((len(self.block.claims), len(x)))
-        for i in claims:
-            if np.isfinite(self.tolerance[i]):
-                distance[i] = np.maximum(self._off(x, n, self.block.claims[i]) - 1, 0.0)
-        return distance
+    # Log prior of counts (4, r, m): a multinomial coefficient, and what the unknowns of the prior of states (m,) have
+    # to do with, a row a degree.
 
-    # Log prior of counts given the prior's unknowns, without what does not depend on the counts.
+    def _log_ways(self, counts: np.ndarray) -> np.ndarray:
+        parts = np.concatenate([counts[:3] - counts[1:], counts[3:]]).astype(int)
+        return self.log_factorial.take(counts[0].astype(int)) - self.log_factorial.take(parts).sum(axis=0)
 
-    def _log_prior(self, x: np.ndarray, n: np.ndarray) -> np.ndarray:
-        of = np.concatenate([n[..., None], x[..., :2]], axis=-1)
-        mean, size = self.mean[:, None], self.concentration[:, None]
-        x_, of_ = x.astype(int), of.astype(int)
-        ways = self.log_factorial[of_] - self.log_factorial[x_] - self.log_factorial[of_ - x_]
-        shares = special.gammaln(x + mean * size) + special.gammaln(of - x + (1 - mean) * size)
-        return (ways + shares - special.gammaln(of + size)).sum(axis=(1, 2))
+    def _log_shares(self, counts: np.ndarray, state: np.ndarray, degrees: slice = _ALL) -> np.ndarray:
+        of, x = counts[:3][degrees], counts[1:][degrees]
+        size = self.concentration[degrees, None, state]
+        yes = self.mean[degrees, None, state] * size
+        return _log_gamma(x + yes) + _log_gamma(of - x + (size - yes)) - _log_gamma(of + size)
+
+    def _log_shares_of_all(self) -> np.ndarray:
+        # A degree at a time: what comes up on the way then fits into a processor's cache.
+        degrees = (slice(degree, degree + 1) for degree in range(3))
+        return np.concatenate([self._log_shares(self.counts, self.every, degree) for degree in degrees])
+
+    # How far a state is from a printed rate, in units of its rounding.
+
+    def _off(self, i: int) -> np.ndarray:
+        claim, degree = self.block.claims[i], self.degree_of[i]
+        return _off_print(*_pooled((self.p[degree][claim.of], self.v[degree][claim.of])), claim)
+
+    def _beyond_if(self, i: int, state: np.ndarray, arm: np.ndarray, p: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Return how far states (m,) would be beyond rounding, were p and v (r, m, s) of arms (r, m) other ones."""
+        claim, degree = self.block.claims[i], self.degree_of[i]
+        rest_p, rest_v = self.p[degree].take(state, axis=1), self.v[degree].take(state, axis=1)
+        rest_v[arm, np.arange(len(state))] = np.inf
+        rest = rest_p[claim.of][..., None], rest_v[claim.of][..., None]
+        changed = p, np.where(claim.of[arm][..., None], v, np.inf)
+        return np.maximum(_off_print(*_pooled(rest, changed), claim) - 1, 0.0)
 
     def run(self) -> Draws:
         """Move the states towards the printed rates, then each to the nearest counts that reproduce them."""
@@ -326,21 +370,20 @@ class _Sampler:
                 self.hardness = hardness
                 self._move(self.moves)
             self._polish()
-            off = np.stack([self._off(self.x, self.n, claim) for claim in self.block.claims])
+            off = np.stack([self._off(i) for i in range(len(self.block.claims))])
             worst = self._tolerate(off)
             if worst is None:
                 break
             self.tolerance[worst] = np.inf
-            self.x = self._starting_counts()
-            self.distance = self._distances(self.x, self.n, range(len(self.block.claims)))
+            self._start()
         else:
             off = np.full((len(self.block.claims), self.c), np.inf)
         # With nothing to agree with, a draw would show the prior alone.
         inside = (off <= self.tolerance[:, None]).all(axis=0) & np.isfinite(self.tolerance).any()
         within = _named(self.block, np.where(np.isfinite(self.tolerance), self.tolerance, np.nan))
         start = self.every[inside] * STARTS // self.c
-        rhat = _rhat(start, self.x[inside][:, self.block.unknown])
-        return Draws(self.block, self.x[inside], self.n[inside], within, rhat)
+        events, n = np.ascontiguousarray(self.x.T[inside]), np.ascontiguousarray(self.n.T[inside])
+        return Draws(self.block, events, n, within, _rhat(start, events[:, self.block.unknown]))
 
     def _tolerate(self, off: np.ndarray) -> int | None:
         """Set the tolerance of each printed rate to the least at which enough of the states meet it.
@@ -370,214 +413,218 @@ class _Sampler:
 
     def _polish(self) -> None:
         """Change up to three counts at a time to those near by that reproduce the printed rates."""
-        for degree in range(3):
-            claims = [
-                claim
-                for claim, tolerance in zip(self.block.claims, self.tolerance, strict=True)
-                if THRESHOLDS.index(claim.threshold) == degree and np.isfinite(tolerance)
-            ]
-            for _ in range(_TRIES if len(self.free[degree]) else 0):
-                off = np.array([self._off(self.x, self.n, claim) for claim in claims])
-                if not len(off) or not (off > 1).any():
+        for degree in self.degrees:
+            claims = self._asked(slice(degree, degree + 1))
+            for _ in range(_TRIES if claims else 0):
+                off = np.array([self._off(i) for i in claims])
+                todo = np.flatnonzero((off > 1).any(axis=0))
+                if not len(todo):
                     break
-                self._polish_once(claims, degree, np.flatnonzero((off > 1).any(axis=0)), off)
+                # Counts of the rate that is furthest off; those of no rate cannot help.
+                candidates = np.array([self.block.claims[i].of for i in claims])[off[:, todo].argmax(axis=0)].T
+                candidates &= self.unknown[degree][:, None]
+                order = np.argsort(np.where(candidates, self.rng.uniform(size=candidates.shape), 2.0), axis=0)
+                arm = order[: min(3, int(candidates.sum(axis=0).min()))]
+                for start in range(0, len(todo), _AT_ONCE):
+                    piece = slice(start, start + _AT_ONCE)
+                    self._polish_once(claims, degree, todo[piece], arm[:, piece], off[:, todo[piece]])
 
-    def _polish_once(self, claims: list[Claim], degree: int, todo: np.ndarray, off: np.ndarray) -> None:
-        # Counts of the rate that is furthest off; those of no rate cannot help.
-        candidates = np.array([claim.of for claim in claims])[off[:, todo].argmax(axis=0)]
-        candidates &= self.block.unknown[:, degree]
-        order = np.argsort(np.where(candidates, self.rng.uniform(size=candidates.shape), 2.0), axis=1)
-        arm = order[:, : min(3, int(candidates.sum(axis=1).min()))]
-        row = todo[:, None]
-        now, n = self.x[row, arm], self.n[row, arm]
-        steps = np.round(self.rng.normal(0, 2.0, size=(len(todo), _TRIALS, arm.shape[1])))
-        tried = now[:, None, :, degree] + steps
-        low, high = self._limits(n, degree, arm)
-        low = np.maximum(low, now[..., degree + 1]) if degree < 2 else low
-        high = np.minimum(high, now[..., degree - 1] if degree else n)
-        tried = np.clip(tried, low[:, None], high[:, None])
-        x = np.repeat(self.x[todo, None, :, degree], _TRIALS, axis=1)
-        np.put_along_axis(x, np.broadcast_to(arm[:, None], tried.shape).astype(int), tried, axis=2)
-        every_n = np.broadcast_to(self.n[todo, None], x.shape)
-        far = sum(
-            np.maximum(_off_print(*_pooled(x[..., claim.of], every_n[..., claim.of]), claim) - 1, 0.0)
-            for claim in claims
-        )
+    def _polish_once(self, claims: list[int], degree: int, state: np.ndarray, arm: np.ndarray, off: np.ndarray) -> None:
+        """Try other counts of arms (r, m) of states (m,), which are so far off the claims."""
+        now = self.counts[:, arm, state]
+        low, high = (limit[degree] for limit in self._limits(now[0], arm))
+        low = np.maximum(low, now[degree + 2]) if degree < 2 else low
+        high = np.minimum(high, now[degree])
+        steps = np.round(2 * self.rng.standard_normal((*arm.shape, _TRIALS), dtype=np.float32))
+        tried = np.clip(now[degree + 1][..., None] + steps, low[..., None], high[..., None])
+        p, v = _effects(tried, now[0][..., None])
+        far = sum(self._beyond_if(i, state, arm, p, v) for i in claims)
         # Of trials that fit, one by its prior; where none fits, the nearest if it is nearer than before.
-        fits = (far == 0).any(axis=1)
+        which, trial = np.nonzero(far == 0)
+        fitting = now[..., which]
+        fitting[degree + 1] = tried[:, which, trial]
+        prior = self._log_shares(fitting, state[which], slice(degree, degree + 2)).sum(axis=(0, 1))
+        prior += self._log_ways(fitting).sum(axis=0)
         likely = np.full(far.shape, -np.inf)
-        some = np.flatnonzero(fits)
-        prior = self._log_prior_at(todo[some], arm[some], degree, tried[some])
-        likely[some] = np.where(far[some] == 0, prior, -np.inf)
-        likely = likely + self.rng.gumbel(size=likely.shape)
+        likely[which, trial] = prior + self.rng.gumbel(size=len(which))
+        fits = (far == 0).any(axis=1)
         chosen = np.where(fits, likely.argmax(axis=1), far.argmin(axis=1))
-        nearer = fits | (far.min(axis=1) < np.maximum(off[:, todo] - 1, 0).sum(axis=0))
-        best = np.take_along_axis(tried, chosen[:, None, None], axis=1)[:, 0]
-        self.x[row, arm, degree] = np.where(nearer[:, None], best, now[..., degree])
-
-    def _log_prior_at(self, todo, arm, degree, tried) -> np.ndarray:
-        """Log prior of trial counts (t, s, r) of arms (t, r) at one degree, the others as they are."""
-        x, n = self.x[todo[:, None], arm][:, None], self.n[todo[:, None], arm][:, None]
-        total = 0.0
-        for of, count, at in (
-            (n if degree == 0 else x[..., degree - 1], tried, degree),
-            *([(tried, x[..., degree + 1], degree + 1)] if degree < 2 else []),
-        ):
-            a = (self.mean[todo, at] * self.concentration[todo, at])[:, None, None]
-            b = self.concentration[todo, at][:, None, None] - a
-            ways = self.log_factorial[of.astype(int)] - self.log_factorial[count.astype(int)]
-            ways = ways - self.log_factorial[(of - count).astype(int)]
-            total = (
-                total
-                + ways
-                + special.gammaln(count + a)
-                + special.gammaln(of - count + b)
-                - special.gammaln(of + a + b)
-            )
-        return total.sum(axis=2)
-
-    def _off(self, x: np.ndarray, n: np.ndarray, claim: Claim) -> np.ndarray:
-        return _off_print(*_pooled(x[:, claim.of, THRESHOLDS.index(claim.threshold)], n[:, claim.of]), claim)
+        better = np.flatnonzero(fits | (far.min(axis=1) < np.maximum(off - 1, 0).sum(axis=0)))
+        arm, state, chosen = arm[:, better], state[better], chosen[better]
+        for kept, new in ((self.x, tried), (self.p, p), (self.v, v)):
+            kept[degree, arm, state] = new[:, better, chosen]
 
     def _move(self, times: int) -> None:
-        kinds = ["one", "two", "arm", "swap"] + ["participants"] * bool(len(self.block.shifts))
-        for step in range(times):
+        kinds = ["one", "two", "arm", "swap"] + ["participants"] * bool(len(self.shifts))
+        for step, kind in enumerate(self.rng.choice(kinds, size=times)):
             if step % 10 == 0:
                 self._move_prior()
-            getattr(self, f"_propose_{self.rng.choice(kinds)}")()
+            getattr(self, f"_propose_{kind}")()
 
     def _propose_one(self) -> None:
-        degree = self._degree()
-        arm = self.rng.choice(self.free[degree], size=(self.c, 1))
-        change = np.zeros((self.c, 1, 3))
-        change[:, 0, degree] = self._steps(arm[:, 0])
-        self._accept(arm, change, np.zeros((self.c, 1)), degree)
+        degree = self.rng.choice(self.degrees)
+        arm = self.rng.choice(self.free[degree], size=(1, self.c))
+        change = np.zeros((4, *arm.shape))
+        change[degree + 1] = self._steps(arm)
+        self._accept(arm, change, slice(degree, degree + 1))
 
     def _propose_two(self) -> None:
-        degree = self._degree()
-        free = self.free[degree]
-        if len(free) < 2:
+        degree = self.rng.choice(self.degrees)
+        if len(self.free[degree]) < 2:
             return
-        first = self.rng.integers(len(free), size=self.c)
-        second = (first + self.rng.integers(1, len(free), size=self.c)) % len(free)
-        arm = free[np.stack([first, second], axis=1)]
-        change = np.zeros((self.c, 2, 3))
-        change[:, 0, degree] = self._steps(arm[:, 0])
-        change[:, 1, degree] = -np.sign(change[:, 0, degree]) * np.abs(self._steps(arm[:, 1]))
-        self._accept(arm, change, np.zeros((self.c, 2)), degree)
+        arm = self._pairs(self.free[degree])
+        change = np.zeros((4, *arm.shape))
+        first, second = self._steps(arm)
+        change[degree + 1] = first, -np.sign(first) * np.abs(second)
+        self._accept(arm, change, slice(degree, degree + 1))
 
     def _propose_arm(self) -> None:
-        degree = self._degree()
-        arm = self.rng.choice(self.free[degree], size=(self.c, 1))
-        change = np.where(self.block.unknown[arm], self._steps(arm)[..., None], 0.0)
-        self._accept(arm, change, np.zeros((self.c, 1)), None)
+        arm = self.rng.choice(self.free[self.rng.choice(self.degrees)], size=(1, self.c))
+        change = np.zeros((4, *arm.shape))
+        change[1:] = np.where(self.unknown[:, arm], self._steps(arm), 0.0)
+        self._accept(arm, change)
 
     def _propose_swap(self) -> None:
-        some = np.flatnonzero(self.block.unknown.any(axis=1))
-        if len(some) < 2:
+        if len(self.some) < 2:
             return
-        first = self.rng.integers(len(some), size=self.c)
-        second = (first + self.rng.integers(1, len(some), size=self.c)) % len(some)
-        arm = some[np.stack([first, second], axis=1)]
-        row = self.every[:, None]
-        x, n = self.x[row, arm], self.n[row, arm]
-        ratio = (n / n[:, ::-1])[..., None]
-        swapped = np.where(self.block.unknown[arm], np.floor(x[:, ::-1] * ratio + 0.5), x)
-        back = np.where(self.block.unknown[arm], np.floor(swapped[:, ::-1] * ratio + 0.5), swapped)
+        arm = self._pairs(self.some)
+        now, unknown = self.counts[:, arm, self.every], self.unknown[:, arm]
+        n, x = now[0], now[1:]
+        ratio = n / n[::-1]
+        swapped = np.where(unknown, np.floor(x[:, ::-1] * ratio + 0.5), x)
+        back = np.where(unknown, np.floor(swapped[:, ::-1] * ratio + 0.5), swapped)
         # A swap that does not lead back would favour some states over others.
-        there_and_back = (back == x).all(axis=(1, 2))
-        change = np.where(there_and_back[:, None, None], swapped - x, 0.0)
-        self._accept(arm, change, np.zeros((self.c, 2)), None)
+        there_and_back = (back == x).all(axis=(0, 1))
+        change = np.zeros(now.shape)
+        change[1:] = np.where(there_and_back, swapped - x, 0.0)
+        self._accept(arm, change)
 
     def _propose_participants(self) -> None:
-        shift = self.block.shifts[self.rng.integers(len(self.block.shifts), size=self.c)]
-        arm = np.argsort(shift == 0, axis=1, kind="stable")[:, :3]
-        by = np.take_along_axis(shift, arm, axis=1)
-        along = self.rng.uniform(size=(self.c, 3, 3)) < 0.5
-        change = np.where(self.block.unknown[arm] & along, by[:, :, None], 0.0)
-        self._accept(arm, change, by, None)
+        which = self.rng.integers(len(self.shifts), size=self.c)
+        arm, by = self.shifted[which].T, self.shifts[which].T
+        along = self.unknown[:, arm] & (self.rng.uniform(size=(3, *arm.shape)) < 0.5)
+        self._accept(arm, np.concatenate([by[None], np.where(along, by, 0.0)]))
 
-    def _degree(self) -> int:
-        return int(self.rng.choice([degree for degree in range(3) if len(self.free[degree])]))
+    def _pairs(self, arms: np.ndarray) -> np.ndarray:
+        """Draw two different arms for each state, shape (2, c)."""
+        first = self.rng.integers(len(arms), size=self.c)
+        second = (first + self.rng.integers(1, len(arms), size=self.c)) % len(arms)
+        return arms[np.stack([first, second])]
 
     def _steps(self, arm: np.ndarray) -> np.ndarray:
         """Return changes of one or more either way, larger in larger studies."""
-        size = 1 + np.floor(self.rng.exponential(self.block.largest[arm] / 15))
+        size = 1 + np.floor(self.rng.standard_exponential(arm.shape) * (self.block.largest[arm] / 15))
         return size * self.rng.choice([-1.0, 1.0], size=arm.shape)
 
-    def _accept(self, arm: np.ndarray, change: np.ndarray, by: np.ndarray, degree: int | None) -> None:
-        """Take the proposed changes of arms (c, r) where the Metropolis rule does; degree None: all three."""
-        row = self.every[:, None]
-        old_x, old_n = self.x[row, arm], self.n[row, arm]
-        new_x, new_n = old_x + change, old_n + by
-        valid = (new_n >= self.block.least[arm]) & (new_n <= self.block.largest[arm]) & (new_x[..., 0] <= new_n)
-        valid &= (new_x[..., 1] <= new_x[..., 0]) & (new_x[..., 2] <= new_x[..., 1])
-        for d in range(3):
-            low, high = self._limits(new_n, d, arm)
-            valid &= (new_x[..., d] >= low) & (new_x[..., d] <= high)
-        valid = valid.all(axis=1)
-        safe_x = np.where(valid[:, None, None], new_x, old_x)
-        safe_n = np.where(valid[:, None], new_n, old_n)
-        x, n = self.x.copy(), self.n
-        x[row, arm] = safe_x
-        if by.any():
-            n = n.copy()
-            n[row, arm] = safe_n
-        touched = [
-            i for i, c in enumerate(self.block.claims) if degree is None or THRESHOLDS.index(c.threshold) == degree
-        ]
-        distance = self.distance.copy()
-        distance[touched] = self._distances(x, n, touched)[touched]
-        gain = self._log_prior(safe_x, safe_n) - self._log_prior(old_x, old_n)
-        gain -= self.hardness * (distance - self.distance).sum(axis=0)
-        take = valid & (np.log(self.rng.uniform(size=self.c)) < gain)
-        self.x[take], self.distance[:, take] = x[take], distance[:, take]
-        if by.any():
-            self.n[take] = n[take]
+    def _accept(self, arm: np.ndarray, change: np.ndarray, degrees: slice = _ALL) -> None:
+        """Take the proposed changes (4, r, c) of arms (r, c) where the Metropolis rule does; degrees: what changes."""
+        old = self.counts.reshape(4, -1).take(arm * self.c + self.every, axis=1)
+        new = old + change
+        n, x = new[0], new[1:]
+        low, high = self._limits(n, arm)
+        valid = ((low <= x) & (x <= high)).all(axis=(0, 1)) & (new[1:] <= new[:3]).all(axis=(0, 1))
+        valid &= ((self.block.least[arm] <= n) & (n <= self.block.largest[arm])).all(axis=0)
+        state = np.flatnonzero(valid & change.any(axis=(0, 1)))
+        arm, change, old, new = (of.take(state, axis=-1) for of in (arm, change, old, new))
+        # A count is also what the one of the next degree is out of.
+        given = slice(degrees.start, degrees.stop + 1)
+        log_shares = self._log_shares(new, state, given)
+        gain = (log_shares - self.log_shares[given, arm, state]).sum(axis=(0, 1))
+        gain += (self._log_ways(new) - self._log_ways(old)).sum(axis=0)
+        beyond, (p, v) = self.beyond.take(state, axis=1), _effects(new[1:], new[0])
+        changes = (change[1:] != 0) | (change[0] != 0)
+        asked = self._asked(degrees)
+        # What a state can afford to lose in nearness to print: one that has lost it is not looked at again.
+        room = gain + self.rng.exponential(size=len(state)) + self.hardness * beyond[asked].sum(axis=0)
+        for i in asked:
+            at = self.degree_of[i]
+            moved = np.flatnonzero((room > 0) & (changes[at] & self.block.claims[i].of[arm]).any(axis=0))
+            effects = p[at][:, moved, None], v[at][:, moved, None]
+            beyond[i, moved] = self._beyond_if(i, state[moved], arm[:, moved], *effects)[:, 0]
+            room -= self.hardness * beyond[i]
+        take = np.flatnonzero(room > 0)
+        arm, state = arm[:, take], state[take]
+        for kept, by in ((self.counts, new), (self.p, p), (self.v, v), (self.log_shares[given], log_shares)):
+            kept[:, arm, state] = by[..., take]
+        self.beyond[:, state] = beyond[:, take]
 
     def _move_prior(self) -> None:
-        mean, size = self.mean, self.concentration
+        kept = self.mean, self.concentration, self.log_shares
         before = self._log_prior_of_unknowns()
-        logit = special.logit(mean) + self.rng.normal(0, 0.35, mean.shape)
+        logit = special.logit(self.mean) + self.rng.normal(0, 0.35, self.mean.shape)
         self.mean = np.clip(special.expit(logit), 1e-6, 1 - 1e-6)
-        self.concentration = size * np.exp(self.rng.normal(0, 0.35, size.shape))
+        self.concentration = self.concentration * np.exp(self.rng.normal(0, 0.35, self.mean.shape))
+        self.log_shares = self._log_shares_of_all()
         gain = self._log_prior_of_unknowns() - before
-        keep = np.log(self.rng.uniform(size=self.c)) >= gain
-        self.mean[keep], self.concentration[keep] = mean[keep], size[keep]
+        back = -self.rng.exponential(size=self.c) >= gain
+        for new, old in zip((self.mean, self.concentration, self.log_shares), kept, strict=True):
+            new[..., back] = old[..., back]
 
     def _log_prior_of_unknowns(self) -> np.ndarray:
         mean, size = self.mean, self.concentration
-        of_one = special.gammaln(size) - special.gammaln(mean * size) - special.gammaln((1 - mean) * size)
+        of_one = _log_gamma(size) - _log_gamma(mean * size) - _log_gamma((1 - mean) * size)
         # In the coordinates that are moved: logit of the mean, logarithm of the concentration.
         own = np.log(mean * (1 - mean)) - 0.5 * (np.log(size / CONCENTRATION) / SPREAD) ** 2
-        return self._log_prior(self.x, self.n) + (len(self.block.n) * of_one + own).sum(axis=1)
+        return self.log_shares.sum(axis=(0, 1)) + (len(self.n) * of_one + own).sum(axis=0)
 
 
-def _pooled(x: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pool as `pooling.pool_proportions` does by default, studies along the last axis; 0 where none is left.
+def _log_gamma(z: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the gamma function of positive numbers to 1e-8, faster than scipy does.
 
-    A second implementation for speed: it leaves out everything but the estimate and its standard error.
+    By Stirling's series, which is for large numbers, six steps up.
     """
+    # The six are z (z + 5), (z + 1) (z + 4) and (z + 2) (z + 3).
+    steps = z * (z + 5)
+    z = z + 6
+    r = 1 / z
+    series = r * (1 / 12 - r * r * (1 / 360 - r * r / 1260))
+    return (z - 0.5) * np.log(z) - z + series + 0.5 * np.log(2 * np.pi) - np.log(steps * (steps + 4) * (steps + 6))
+
+
+def _effects(x: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return proportions and their variances, infinite where the review leaves a study out."""
     used = (x > 0) & (x < n)
     p = np.where(used, x / n, 0.5)
-    w = np.where(used, n / (p * (1 - p)), 0.0)
-    k, s1 = used.sum(axis=-1), w.sum(axis=-1)
-    some = s1 > 0
+    return p, np.where(used, p * (1 - p) / n, np.inf)
+
+
+def _pooled(*parts: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Pool as `pooling.pool_proportions` does by default, studies along the first axis; 0 where none is left.
+
+    A second implementation for speed: it leaves out everything but the estimate and its standard error, and takes
+    proportions and variances in parts, so that of many analyses what they share is added up once.
+    """
+    k = s1 = s2 = sp = spp = 0.0
+    for p, v in parts:
+        w = 1 / v
+        wp = w * p
+        k, s1, sp = k + (w > 0).sum(axis=0), s1 + w.sum(axis=0), sp + wp.sum(axis=0)
+        s2, spp = s2 + _dot(w, w), spp + _dot(wp, p)
+    some = k > 0
     s1 = np.where(some, s1, 1.0)
-    mean = (w * p).sum(axis=-1) / s1
-    q = (w * (p - mean[..., None]) ** 2).sum(axis=-1)
-    scatter = s1 - (w**2).sum(axis=-1) / s1
-    tau2 = np.where(k > 1, np.maximum(q - (k - 1), 0) / np.where(scatter > 0, scatter, 1.0), 0.0)
-    w = w / (1 + w * tau2[..., None])
-    total = np.where(some, w.sum(axis=-1), 1.0)
-    return (w * p).sum(axis=-1) / total, np.where(some, 1 / np.sqrt(total), 0.0)
+    scatter = np.where(k > 1, s1 - s2 / s1, np.inf)
+    tau2 = np.maximum(spp - sp**2 / s1 - (k - 1), 0) / scatter
+    total = top = 0.0
+    for p, v in parts:
+        w = v + tau2
+        np.divide(1, w, out=w)
+        total, top = total + w.sum(axis=0), top + _dot(w, p)
+    total = np.where(some, total, 1.0)
+    return top / total, np.where(some, 1 / np.sqrt(total), 0.0)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("i...,i...->...", a, b)
 
 
 def _off_print(estimate: np.ndarray, se: np.ndarray, claim: Claim) -> np.ndarray:
     """Return how far pooled results are from print, in units of its rounding: at most 1 is agreement."""
-    values = np.stack([estimate, estimate - _Z * se, estimate + _Z * se], axis=-1)
+    off, values = np.zeros_like(estimate), (estimate, estimate - _Z * se, estimate + _Z * se)
+    for value, printed, half in zip(values, claim.printed, claim.half, strict=True):
+        if not np.isnan(printed):
+            np.maximum(off, np.abs(value - printed) / half, out=off)
     # The last digits of floating point are not a disagreement.
-    return np.nanmax(np.abs(values - claim.printed) / claim.half, axis=-1) - 1e-6
+    return off - 1e-6
 
 
 def _rhat(island: np.ndarray, values: np.ndarray) -> float:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
 from conftest import ROOT
 from lib import imputation, published, sampler
@@ -108,13 +109,33 @@ def test_a_misprinted_end_is_not_held_against_the_counts(blocks):
 def test_the_fast_pooling_of_the_sampler_is_pooling(studies):
     n = np.array([size for size, _ in studies], dtype=float)
     x = np.round(n * np.array([share for _, share in studies]))
-    estimate, se = sampler._pooled(x[None], n[None])
+    p, v = sampler._effects(x[:, None], n[:, None])
+    estimate, se = sampler._pooled((p, v))
+    assert np.allclose(sampler._pooled((p[:1], v[:1]), (p[1:], v[1:])), [estimate, se], rtol=1e-9)
     if not ((x > 0) & (x < n)).any():
         assert (estimate, se) == (0, 0)
         return
     pooled = pool_proportions(x, n)
     assert estimate[0] == pytest.approx(pooled.estimate, rel=1e-9)
     assert se[0] == pytest.approx(pooled.se, rel=1e-9)
+
+
+def test_the_fast_log_gamma_of_the_sampler_is_that_function():
+    z = np.geomspace(1e-8, 1e5, 10_000)
+    assert np.allclose(sampler._log_gamma(z), special.gammaln(z), rtol=1e-8, atol=1e-8)
+
+
+def test_what_the_sampler_keeps_of_its_states_is_what_they_give_anew(blocks):
+    for block in blocks:
+        states = sampler._Sampler(block, 40, 3)
+        states.hardness = 0.1
+        states._move(100)
+        kept = states.p, states.v, states.log_shares, states.beyond
+        start = states.x.copy()
+        states._starting_counts = lambda start=start: start
+        states._start()
+        for before, anew in zip(kept, (states.p, states.v, states.log_shares, states.beyond), strict=True):
+            assert np.allclose(before, anew, rtol=1e-9, atol=1e-9)
 
 
 def test_every_draw_reproduces_what_is_printed(drawn):
