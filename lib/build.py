@@ -162,8 +162,9 @@ def build(
         site.remove_others(made)
         _remove_orphans(made)
         if _take_snapshot(root, root / data, made / "source"):
-            # Something is going to run: its imports may begin.
+            # Something is going to run: its imports may begin, here and in the process that others are forked from.
             processes.warm_up()
+            importlib.import_module("lib.chapters")
             prepare_renderer(made)
         pages = chapters(made / "source")
         notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
@@ -419,8 +420,6 @@ class _EvidenceProcess:
                 process = processes.start(_answer_for_evidence, self._source, self._as_of, self.address, sender)
             self._ends.callback(process.join)
             self._ends.callback(process.kill)
-            # What chapters are executed with takes as long to import.
-            importlib.import_module("lib.chapters")
             try:
                 return receiver.recv()
             except EOFError:

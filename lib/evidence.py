@@ -8,6 +8,7 @@ Computes nothing statistical, and never fills in a count: a study without a publ
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib.shared import READ, ask, shared
+from lib.shared import READ, ask, of_one_regimen, shared
 from lib.validation import DEGREES, DataError, Fault, convert, period_end, read_tables, reference_numbers
 
 REGIMENS = ("monotherapy", "phototherapy")
@@ -130,6 +131,7 @@ class Evidence:
         """Return this evidence with other tables in the place of those named."""
         return Evidence({**self._parts, **tables}, self.view)
 
+    @functools.lru_cache(maxsize=8)  # noqa: B019 - a process has few editions
     def only(self, view: str) -> Evidence:
         """Return a view: of one regimen, or of the original review.
 
@@ -146,7 +148,11 @@ class Evidence:
         ------
         KeyError
             If there is no such view.
+        ValueError
+            If this is a view already.
         """
+        if self.view:
+            raise ValueError(f"a view of the view {self.view!r} has no name: take it of the whole")
         other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
         arms = self._parts["arms"]
         pairs = pd.MultiIndex.from_frame(arms[["study", "arm"]])
@@ -248,6 +254,7 @@ class Evidence:
         joined = self.responses.merge(arms, on=["study", "arm"]).merge(studies, on=["study", "part"])
         return joined.sort_values(["year", "label", "arm"], kind="stable", ignore_index=True)
 
+    @of_one_regimen
     @shared
     def cell(self, regimen: str, threshold: str, stratum: str = "total") -> Cell:
         """Return one cell of the review's Table 3 with everything that is known of it.

@@ -20,7 +20,7 @@ from lib.participants import Members, known_counts, members
 from lib.pooling import Pooled, pool_proportions
 from lib.published import by_study, half_units, read_interval
 from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
-from lib.shared import shared
+from lib.shared import of_one_regimen, shared
 from lib.validation import reference_numbers
 
 _Z = stats.norm.ppf(0.975)
@@ -39,6 +39,7 @@ def blocks(evidence: Evidence) -> list[Block]:
     return list({id(made): made for made in found.values()}.values())
 
 
+@of_one_regimen
 @shared
 def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
     """Return the block of one row of the review's Table 3.

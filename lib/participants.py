@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import optimize, sparse
 
 from lib.evidence import STRATA, Evidence
-from lib.shared import shared
+from lib.shared import of_one_regimen, shared
 from lib.validation import reference_numbers
 
 MOST_SOLUTIONS = 100
@@ -52,6 +52,7 @@ class Sizes:
     next_departures: float
 
 
+@of_one_regimen
 @shared
 def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """Find which numbers of participants add up to the printed totals of a regimen, all at once.
@@ -212,6 +213,7 @@ class Members:
     totals: pd.DataFrame
 
 
+@of_one_regimen
 @shared
 def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
     """Give the numbers of participants of the studies in one row of the review's Table 3.

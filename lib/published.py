@@ -17,7 +17,7 @@ from scipy import optimize, stats
 from lib.evidence import STRATA, Cell, Evidence
 from lib.participants import Members, known_counts, members
 from lib.pooling import Pooled, pool, proportions
-from lib.shared import shared
+from lib.shared import of_one_regimen, shared
 
 ENOUGH_NEW = 2
 """New studies from which on they have a say in the between-study variance: one alone has no spread."""
@@ -458,7 +458,6 @@ class Result:
         return self.updated if self.updated is not None and self.updated.k_new else self.cell
 
 
-@shared
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     """Bring every cell of the review up to date.
 
@@ -467,15 +466,22 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     dict of (regimen, threshold, stratum) to Result
         In the order of the review's Table 3.
     """
+    cells = evidence.cells()
+    of = {regimen: _results(evidence, regimen) for regimen in dict.fromkeys(cell.regimen for cell in cells)}
+    keys = [(cell.regimen, cell.threshold, cell.stratum) for cell in cells]
+    return {key: of[key[0]][key] for key in keys}
+
+
+@of_one_regimen
+@shared
+def _results(evidence: Evidence, regimen: str) -> dict[tuple[str, str, str], Result]:
     margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
-    rows, found = {}, {}
+    found = {}
     for cell in evidence.cells():
-        row = (cell.regimen, cell.stratum)
-        if row not in rows:
-            rows[row] = members(evidence, cell.regimen, cell.stratum)
-        summary = summarise(evidence, cell, rows[row])
-        new = by_study(cell.new)
-        updated = update(summary, new.events, new.n)
-        reasons = news(cell, updated, margins) if updated is not None else []
-        found[cell.regimen, cell.threshold, cell.stratum] = Result(cell, summary, updated, reasons)
+        if cell.regimen == regimen:
+            summary = summarise(evidence, cell, members(evidence, regimen, cell.stratum))
+            new = by_study(cell.new)
+            updated = update(summary, new.events, new.n)
+            reasons = news(cell, updated, margins) if updated is not None else []
+            found[regimen, cell.threshold, cell.stratum] = Result(cell, summary, updated, reasons)
     return found

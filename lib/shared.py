@@ -57,6 +57,19 @@ def shared(function: Callable) -> Callable:
     return found
 
 
+def of_one_regimen(function: Callable) -> Callable:
+    """Let a shared function of evidence and a regimen see the view of that regimen alone.
+
+    So it is found once, for chapters that read the whole and for those that read the view.
+    """
+
+    @functools.wraps(function)
+    def narrowed(evidence, regimen: str, *arguments: str) -> Any:
+        return function(evidence if evidence.view else evidence.only(regimen), regimen, *arguments)
+
+    return narrowed
+
+
 def ask(edition: tuple[str, str], *question: str) -> Any:
     """Ask the process of a build that holds the evidence.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
+import gc
 import hashlib
 import io
 import os
@@ -53,6 +54,8 @@ def get_ready(stage: Path, work: Path) -> None:
         As in `render`.
     """
     global _ready
+    # This process ends with its rendering: looking for garbage is lost time.
+    gc.disable()
     renderer = _make_renderer(stage, work)
     renderer.app.builder.read()
     _ready = renderer
