@@ -1,6 +1,7 @@
 """The book: its sources, a full build read as HTML, other editions, new data, and what happens when it fails."""
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -130,6 +131,21 @@ def test_table_3_shows_every_cell(book):
         assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
         updated = result.updated is not None and result.updated.k_new
         assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else tables.NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("page", "view"),
+    [
+        ("monotherapy", "monotherapy"),
+        ("children-and-sites", "monotherapy"),
+        ("phototherapy", "phototherapy"),
+        ("audit", "original"),
+        ("calibration", "original"),
+    ],
+)
+def test_a_chapter_depends_on_its_own_part_of_the_evidence_alone(book, page, view):
+    noted = json.loads((book / f"_build/reads/book/{page}.json").read_text())
+    assert {of for of, _ in noted["parts"]} == {view}
 
 
 def test_links_and_images_lead_somewhere(book):

@@ -1,14 +1,15 @@
 """What must come out of the tables by counting, the editions, and what a cell holds."""
 
 import datetime as dt
+from inspect import unwrap
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import ROOT
-from lib import imputation, published
-from lib.evidence import REGIMENS, STRATA, load
+from lib import imputation, participants, published
+from lib.evidence import REGIMENS, STRATA, Evidence, load
 from lib.shared import ADDRESS, READ
 from lib.tables import coverage
 from lib.validation import DataError, reference_numbers
@@ -199,17 +200,31 @@ def test_an_unknown_name_is_refused_with_what_there_is(ev):
 
 
 @pytest.mark.parametrize("regimen", REGIMENS)
-def test_a_view_gives_the_same_results_for_its_regimen(ev, regimen):
+def test_the_view_of_a_regimen_gives_what_the_whole_would(ev, regimen):
     view = ev.only(regimen)
-    whole, cut = published.results(ev), published.results(view)
-    assert list(cut) == [key for key in whole if key[0] == regimen]
-    for key, result in cut.items():
+    of_whole = {function: unwrap(function) for function in (Evidence.cell, participants.sizes, participants.members)}
+    for cell in view.cells():
+        assert cell.regimen == regimen
+        expected = of_whole[Evidence.cell](ev, regimen, cell.threshold, cell.stratum)
         for name in ("public", "missing", "new"):
-            pd.testing.assert_frame_equal(getattr(result.cell, name), getattr(whole[key].cell, name))
-        assert repr(result.answer) == repr(whole[key].answer)
-        expected = imputation.block_of(ev, *key[::2])
-        found = imputation.block_of(view, *key[::2])
-        assert np.array_equal(found.n, expected.n) and np.array_equal(found.low, expected.low)
+            pd.testing.assert_frame_equal(getattr(cell, name), getattr(expected, name))
+        assert repr(cell) == repr(expected)
+        found = participants.members(view, regimen, cell.stratum)
+        expected = of_whole[participants.members](ev, regimen, cell.stratum)
+        pd.testing.assert_frame_equal(found.frame, expected.frame)
+        pd.testing.assert_frame_equal(found.totals, expected.totals)
+        found = unwrap(imputation.block_of)(view, regimen, cell.stratum)
+        expected = unwrap(imputation.block_of)(ev, regimen, cell.stratum)
+        assert np.array_equal(found.n, expected.n)
+        assert np.array_equal(found.low, expected.low)
+        assert np.array_equal(found.high, expected.high)
+    found, expected = participants.sizes(view, regimen), of_whole[participants.sizes](ev, regimen)
+    pd.testing.assert_frame_equal(found.totals, expected.totals)
+    pd.testing.assert_frame_equal(found.arms, expected.arms)
+
+
+def test_results_are_in_the_order_of_table_3(ev):
+    assert list(published.results(ev)) == [(cell.regimen, cell.threshold, cell.stratum) for cell in ev.cells()]
 
 
 def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
@@ -221,6 +236,8 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
         assert "study" not in part or not part.study.isin(alone).any(), name
     with pytest.raises(KeyError):
         ev.only("surgery")
+    with pytest.raises(ValueError, match="view of the view"):
+        view.only("phototherapy")
 
 
 def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
