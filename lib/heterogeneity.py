@@ -1,0 +1,275 @@
+"""The variance between studies, estimated for many analyses at once.
+
+Knows the equations of eight estimators and how to solve them so that each analysis ends at its own solution. What an
+equation needs of the data it asks of a model: `Mean` here, with one common mean, or one with moderators
+(`regression`). Knows no effect sizes and no intervals of an estimate.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+TAU2 = ("DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE")
+"""Between-study variance: DerSimonian-Laird, Paule-Mandel, (restricted) maximum likelihood, empirical Bayes (Morris),
+Sidik-Jonkman, Hedges, none (the common-effect, or fixed-effect, model)."""
+
+# Convergence is superlinear: the slowest analyses of the tests take some 20 steps. The cap only bounds what cannot
+# converge, and is reported if it is met.
+_MAX_STEPS = 100
+_TOLERANCE = 1e-13
+# Where likelihoods are looked at for maxima. Each term of one changes over about a decade of tau².
+_GRID_PER_DECADE = 3
+
+
+class PoolingWarning(UserWarning):
+    """A result is not what a reader would take it for: nothing to pool, or an iteration that did not end."""
+
+
+class Mean:
+    """Studies around one mean: what the estimators need to know of the data at a given tau².
+
+    Made by `Mean.centred`. Every answer is an array of shape (m,) unless said otherwise.
+
+    Attributes
+    ----------
+    y, v : ndarray, shape (k, m)
+        Effects less their common-effect mean ``centre``, and variances, infinite for an absent study.
+    k, df : ndarray of int
+        Number of studies, and that less 1 (not below 0).
+    q_fixed, trace : ndarray
+        Q with weights 1 / v, and the slope of its expectation in tau².
+    """
+
+    @classmethod
+    def centred(cls, y: np.ndarray, v: np.ndarray, k: np.ndarray) -> Mean:
+        """Return the model of m analyses.
+
+        Parameters
+        ----------
+        y, v : ndarray, shape (k, m)
+            Effect sizes and sampling variances; an absent study has v = infinity and any finite y.
+        k : ndarray of int, shape (m,)
+            Number of studies present.
+        """
+        self = cls()
+        self.v, self.k, self.df = v, k, np.maximum(k - 1, 0)
+        weight, total = self.weights(0.0)
+        self.centre = _dot(weight, y) / total
+        # Around this mean the sums below lose no digits, wherever the effects lie.
+        self.y = y - self.centre
+        self.trace = total - _dot(weight, weight) / total
+        weight *= self.y
+        # The Q of one study is 0; computed, it would be what rounding leaves of 0.
+        self.q_fixed = _dot(weight, self.y) * (k > 1)
+        return self
+
+    def take(self, columns: np.ndarray) -> Mean:
+        """Return the model of some of the analyses."""
+        part = Mean()
+        for name, value in vars(self).items():
+            setattr(part, name, value[..., columns])
+        return part
+
+    def weights(self, t2) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights 1 / (v + tau²), of shape (k, m), and their sums; the sum over no study is given as 1."""
+        weight = np.add(self.v, t2)
+        np.divide(1.0, weight, out=weight)
+        total = np.add.reduce(weight)
+        total[self.k == 0] = 1.0
+        return weight, total
+
+    def mean(self, weight: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """Return the weighted mean of the centred effects."""
+        return _dot(weight, self.y) / total
+
+    def _fit(self, t2):
+        weight, total = self.weights(t2)
+        return weight, total, self.y - self.mean(weight, total)
+
+    def q(self, t2) -> tuple[np.ndarray, np.ndarray]:
+        """Return the generalised Q and its slope (positive; Q falls) at tau²."""
+        weight, _, residual = self._fit(t2)
+        weight *= residual
+        return _dot(weight, residual), _dot(weight, weight)
+
+    def score(self, t2, restricted: bool) -> np.ndarray:
+        """Return twice the slope of the (restricted) log likelihood in tau²."""
+        weight, total, residual = self._fit(t2)
+        expected = total - _dot(weight, weight) / total if restricted else total
+        weight *= residual
+        return _dot(weight, weight) - expected
+
+    def log_likelihood(self, t2, restricted: bool) -> np.ndarray:
+        """Return twice the (restricted) log likelihood at tau², up to a constant."""
+        weight, total, residual = self._fit(t2)
+        value = np.log(weight, out=np.zeros_like(weight), where=weight > 0).sum(axis=0)
+        value -= _dot(weight * residual, residual)
+        return value - np.log(total) if restricted else value
+
+    def unweighted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the residual sum of squares without weights, what sampling adds to it, and the sum around a mean."""
+        present = np.isfinite(self.v)
+        count = np.maximum(self.k, 1)
+        residual = np.where(present, self.y - np.sum(self.y, axis=0, where=present) / count, 0.0)
+        squares = _dot(residual, residual)
+        return squares, np.sum(self.v, axis=0, where=present) * self.df / count, squares
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->j", a, b)
+
+
+def between_study_variance(model, method: str) -> np.ndarray:
+    """Estimate tau².
+
+    Parameters
+    ----------
+    model : Mean
+        Or another that answers the same questions.
+    method : str
+        One of `TAU2`.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        tau², 0 where an analysis has no degree of freedom.
+
+    Notes
+    -----
+    DL: DerSimonian and Laird (1986, doi:10.1016/0197-2456(86)90046-2). PM: Paule and Mandel (1982,
+    doi:10.6028/jres.087.022), the tau² with Q(tau²) = df. EB: Morris (1983, doi:10.1080/01621459.1983.10477920); its
+    equation is that of PM. HE: the method of moments without weights (Hedges and Olkin). SJ: Sidik and Jonkman (2005,
+    doi:10.1111/j.1467-9876.2005.00496.x), never 0 unless all effects are equal. ML, REML: see `_likelihood_maximum`.
+    """
+    t2 = np.zeros(model.k.shape)
+    several = model.df > 0
+    if method == "FE" or not several.any():
+        return t2
+    if not several.all():
+        columns = several.nonzero()[0]
+        t2[columns] = between_study_variance(model.take(columns), method)
+        return t2
+    if method == "DL":
+        return np.maximum(model.q_fixed - model.df, 0.0) / model.trace
+    if method in ("PM", "EB"):
+        return tau2_at(model, model.df)
+    if method in ("ML", "REML"):
+        return _likelihood_maximum(model, method == "REML")
+    squares, from_sampling, around_mean = model.unweighted()
+    if method == "HE":
+        return np.maximum(squares - from_sampling, 0.0) / model.df
+    start = around_mean / model.k
+    return np.where(start > 0, start * model.q(start)[0] / model.df, 0.0)
+
+
+def tau2_at(model, target) -> np.ndarray:
+    """Return the tau² at which Q takes a value, or 0 where Q is below it from the start.
+
+    Parameters
+    ----------
+    model : Mean
+        Or another that answers the same questions.
+    target : array_like, shape (m,)
+        Values of Q, positive.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        tau².
+
+    Notes
+    -----
+    Q is a sum of terms c² / (λ + tau²), λ the variances after the fitted effects are projected out. So 1 / Q rises and
+    is concave, and Newton's steps on it from 0 rise to the root, never pass it, and are few however far apart the
+    variances are.
+    """
+    t2, target = np.zeros(model.k.shape), np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
+    rest = np.arange(len(t2))
+    for _ in range(_MAX_STEPS):
+        q, slope = model.q(t2[rest])
+        step = np.divide(q * (q / target[rest] - 1), slope, out=np.zeros_like(q), where=slope > 0)
+        going = step > _TOLERANCE * t2[rest]
+        t2[rest[going]] += step[going]
+        if not going.any():
+            return t2
+        if not going.all():
+            rest, model = rest[going], model.take(going.nonzero()[0])
+    warnings.warn(f"tau² did not converge in {len(rest)} analyses", PoolingWarning, stacklevel=4)
+    return t2
+
+
+def _likelihood_maximum(model, restricted: bool) -> np.ndarray:
+    """Return the tau² with the highest (restricted) likelihood (Viechtbauer 2005, doi:10.3102/10769986030003261).
+
+    A likelihood can have several maxima. Its slope is looked at on a grid from 0 to the sum of squares, above which it
+    is negative; each interval in which it turns from positive to negative holds one, and 0 is another where it is
+    negative from the start. Only where there are several are their heights compared.
+    """
+    least = model.v.min(axis=0)
+    # A little above, as rounding can leave the slope there at 0.
+    most = 1.01 * model.unweighted()[0]
+    # Linear near 0, on the scale of the smallest variance; geometric above.
+    start = np.minimum(least, most) / 2
+    decades = np.log10(np.divide(most, start, out=np.ones_like(start), where=start > 0))
+    steps = max(int(np.ceil(_GRID_PER_DECADE * decades.max())), 1)
+    grid = np.vstack([np.zeros_like(start), *(start * 10 ** (decades * j / steps) for j in range(steps + 1))])
+    slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.full_like(start, -1.0)])
+    slope[:, most == 0] = -1.0
+    interval, column = ((slope[:-1] > 0) & (slope[1:] <= 0)).nonzero()
+    root = _turning_point(
+        model.take(column), restricted, grid[interval, column], grid[interval + 1, column], slope[interval, column]
+    )
+    maxima = np.bincount(column, minlength=len(start)) + (slope[0] <= 0)
+    best, t2 = np.full(start.shape, -np.inf), np.zeros(start.shape)
+    one = maxima[column] == 1
+    t2[column[one]] = root[one]
+    if one.all():
+        return t2
+    several = (maxima > 1).nonzero()[0]
+    at_zero = several[slope[0, several] <= 0]
+    best[at_zero] = model.take(at_zero).log_likelihood(0.0, restricted)
+    column, root = column[~one], root[~one]
+    height = model.take(column).log_likelihood(root, restricted)
+    # From the lowest to the highest, so that of each analysis the highest is written last.
+    for j in np.argsort(height, kind="stable"):
+        if height[j] > best[column[j]]:
+            best[column[j]], t2[column[j]] = height[j], root[j]
+    return t2
+
+
+def _turning_point(model, restricted: bool, low, high, slope_low) -> np.ndarray:
+    """Return where the slope of the likelihood is 0 between two tau², by regula falsi after Anderson and Björck.
+
+    The slope is multiplied by (tau² + s)², s a typical variance, which makes it a straight line where all variances
+    are equal and nearly one elsewhere.
+    """
+    typical = model.k / np.add.reduce(1 / model.v)
+
+    def line(part, t2, s):
+        return part.score(t2, restricted) * (t2 + s) ** 2
+
+    root = high.copy()
+    rest, s = np.arange(len(low)), typical
+    a, fa = low.copy(), slope_low * (low + s) ** 2
+    b, fb = high.copy(), line(model, high, s)
+    for _ in range(_MAX_STEPS):
+        c = b - fb * (b - a) / (fb - fa)
+        # Rounding may put the new point on or past an end.
+        c = np.where((c > np.minimum(a, b)) & (c < np.maximum(a, b)), c, (a + b) / 2)
+        fc = line(model, c, s)
+        across = (fc > 0) != (fb > 0)
+        damped = np.where(1 - fc / fb > 0, 1 - fc / fb, 0.5)
+        a, fa = np.where(across, b, a), np.where(across, fb, fa * damped)
+        done = (np.minimum(np.abs(c - b), np.abs(c - a)) <= _TOLERANCE * c) | (fc == 0)
+        b, fb = c, fc
+        root[rest] = c
+        if done.all():
+            return root
+        if done.any():
+            keep = (~done).nonzero()[0]
+            rest, model = rest[keep], model.take(keep)
+            a, fa, b, fb, s = a[keep], fa[keep], b[keep], fb[keep], s[keep]
+    warnings.warn(f"tau² did not converge in {int((~done).sum())} analyses", PoolingWarning, stacklevel=6)
+    return root
