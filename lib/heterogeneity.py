@@ -18,9 +18,9 @@ Sidik-Jonkman, Hedges, none (the common-effect, or fixed-effect, model)."""
 # Convergence is superlinear: the slowest analyses of the tests take some 20 steps. The cap only bounds what cannot
 # converge, and is reported if it is met.
 _MAX_STEPS = 100
-_TOLERANCE = 1e-13
+_TOLERANCE = 1e-11
 # Where likelihoods are looked at for maxima. Each term of one changes over about a decade of tau².
-_GRID_PER_DECADE = 3
+_GRID_PER_DECADE = 2
 
 
 class PoolingWarning(UserWarning):
@@ -53,28 +53,37 @@ class Mean:
         k : ndarray of int, shape (m,)
             Number of studies present.
         """
-        self = cls()
-        self.v, self.k, self.df = v, k, np.maximum(k - 1, 0)
+        self = cls(y, v, k)
         weight, total = self.weights(0.0)
-        self.centre = _dot(weight, y) / total
+        self.centre = self.mean(weight, total)
         # Around this mean the sums below lose no digits, wherever the effects lie.
         self.y = y - self.centre
+        if self.absent:
+            self.y[np.isinf(v)] = 0.0
         self.trace = total - _dot(weight, weight) / total
         weight *= self.y
         # The Q of one study is 0; computed, it would be what rounding leaves of 0.
         self.q_fixed = _dot(weight, self.y) * (k > 1)
         return self
 
+    def __init__(self, y, v, k):
+        self.y, self.v, self.k, self.df = y, v, k, np.maximum(k - 1, 0)
+        self.absent = bool((k < len(v)).any())
+        # Every answer is computed in these two, as fresh memory costs more than the sums.
+        self._weight, self._residual = np.empty((2, *v.shape))
+
     def take(self, columns: np.ndarray) -> Mean:
         """Return the model of some of the analyses."""
-        part = Mean()
-        for name, value in vars(self).items():
-            setattr(part, name, value[..., columns])
+        part = Mean(self.y[:, columns], self.v[:, columns], self.k[columns])
+        part.centre, part.trace, part.q_fixed = self.centre[columns], self.trace[columns], self.q_fixed[columns]
         return part
 
     def weights(self, t2) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights 1 / (v + tau²), of shape (k, m), and their sums; the sum over no study is given as 1."""
-        weight = np.add(self.v, t2)
+        """Return weights 1 / (v + tau²), of shape (k, m), and their sums; the sum over no study is given as 1.
+
+        The weights are overwritten by the next answer.
+        """
+        weight = np.add(self.v, t2, out=self._weight)
         np.divide(1.0, weight, out=weight)
         total = np.add.reduce(weight)
         total[self.k == 0] = 1.0
@@ -86,7 +95,7 @@ class Mean:
 
     def _fit(self, t2):
         weight, total = self.weights(t2)
-        return weight, total, self.y - self.mean(weight, total)
+        return weight, total, np.subtract(self.y, self.mean(weight, total), out=self._residual)
 
     def q(self, t2) -> tuple[np.ndarray, np.ndarray]:
         """Return the generalised Q and its slope (positive; Q falls) at tau²."""
@@ -110,11 +119,14 @@ class Mean:
 
     def unweighted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the residual sum of squares without weights, what sampling adds to it, and the sum around a mean."""
-        present = np.isfinite(self.v)
         count = np.maximum(self.k, 1)
-        residual = np.where(present, self.y - np.sum(self.y, axis=0, where=present) / count, 0.0)
-        squares = _dot(residual, residual)
-        return squares, np.sum(self.v, axis=0, where=present) * self.df / count, squares
+        squares = _dot(self.y, self.y) - np.add.reduce(self.y) ** 2 / count
+        return squares, np.sum(self.v, axis=0, where=np.isfinite(self.v)) * self.df / count, squares
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the smallest and the largest variance, and a bound of the sum of squares around the mean."""
+        v = np.where(np.isinf(self.v), 0.0, self.v) if self.absent else self.v
+        return np.minimum.reduce(self.v), np.maximum.reduce(v), _dot(self.y, self.y)
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -182,45 +194,52 @@ def tau2_at(model, target) -> np.ndarray:
     Notes
     -----
     Q is a sum of terms c² / (λ + tau²), λ the variances after the fitted effects are projected out. So 1 / Q rises and
-    is concave, and Newton's steps on it from 0 rise to the root, never pass it, and are few however far apart the
-    variances are.
+    is concave: a Newton step on it ends below the root, from where further ones rise and never pass it, and they are
+    few however far apart the variances are.
     """
-    t2, target = np.zeros(model.k.shape), np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
-    rest = np.arange(len(t2))
+    target = np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
+    t2 = np.maximum(model.q_fixed - target, 0.0) / model.trace
+    rest, now = np.arange(len(t2)), t2
     for _ in range(_MAX_STEPS):
-        q, slope = model.q(t2[rest])
-        step = np.divide(q * (q / target[rest] - 1), slope, out=np.zeros_like(q), where=slope > 0)
-        going = step > _TOLERANCE * t2[rest]
-        t2[rest[going]] += step[going]
+        q, slope = model.q(now)
+        excess = q / target - 1
+        going = (np.abs(excess) > _TOLERANCE) & ((excess > 0) | (now > 0))
+        now = np.maximum(now + excess * np.divide(q, slope, out=np.zeros_like(q), where=slope > 0), 0.0)
+        t2[rest] = now
         if not going.any():
             return t2
-        if not going.all():
-            rest, model = rest[going], model.take(going.nonzero()[0])
-    warnings.warn(f"tau² did not converge in {len(rest)} analyses", PoolingWarning, stacklevel=4)
+        if 2 * going.sum() < len(rest):
+            keep = going.nonzero()[0]
+            rest, now, target, model = rest[keep], now[keep], target[keep], model.take(keep)
+    warnings.warn(f"tau² did not converge in {int(going.sum())} analyses", PoolingWarning, stacklevel=4)
     return t2
 
 
 def _likelihood_maximum(model, restricted: bool) -> np.ndarray:
     """Return the tau² with the highest (restricted) likelihood (Viechtbauer 2005, doi:10.3102/10769986030003261).
 
-    A likelihood can have several maxima. Its slope is looked at on a grid from 0 to the sum of squares, above which it
-    is negative; each interval in which it turns from positive to negative holds one, and 0 is another where it is
+    A likelihood can have several maxima. Its slope is positive where R > 1, R the ratio of Σ c² / (λ + tau²)² to
+    Σ 1 / (λ + tau²), and R falls as soon as the largest of the λ + tau² is below twice the smallest: above
+    max v - 2 min v there is at most one maximum, and none above the sum of squares. Below, the slope is looked at on a
+    grid. Each interval in which it turns from positive to negative holds a maximum, and 0 is another where it is
     negative from the start. Only where there are several are their heights compared.
     """
-    least = model.v.min(axis=0)
-    # A little above, as rounding can leave the slope there at 0.
-    most = 1.01 * model.unweighted()[0]
+    least, widest, most = model.bounds()
     # Linear near 0, on the scale of the smallest variance; geometric above.
     start = np.minimum(least, most) / 2
-    decades = np.log10(np.divide(most, start, out=np.ones_like(start), where=start > 0))
+    end = np.clip(widest - 2 * least, start, most)
+    decades = np.log10(np.divide(end, start, out=np.ones_like(start), where=start > 0))
     steps = max(int(np.ceil(_GRID_PER_DECADE * decades.max())), 1)
-    grid = np.vstack([np.zeros_like(start), *(start * 10 ** (decades * j / steps) for j in range(steps + 1))])
-    slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.full_like(start, -1.0)])
+    grid = np.vstack([np.zeros_like(start), *(start * 10 ** (decades * j / steps) for j in range(steps + 1)), most])
+    slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.empty_like(start)])
+    typical = model.k / np.add.reduce(1 / model.v)
+    # Far from all variances the slope, as `_turning_point` scales it, is this line.
+    slope[-1] = -np.abs(most - model.df * (most + typical)) / (most + typical) ** 2
     slope[:, most == 0] = -1.0
-    interval, column = ((slope[:-1] > 0) & (slope[1:] <= 0)).nonzero()
-    root = _turning_point(
-        model.take(column), restricted, grid[interval, column], grid[interval + 1, column], slope[interval, column]
-    )
+    column, interval = ((slope[:-1] > 0) & (slope[1:] <= 0)).T.nonzero()
+    part = model if len(column) == len(start) and (np.diff(column) == 1).all() else model.take(column)
+    ends = ((grid[j, column], slope[j, column]) for j in (interval, interval + 1))
+    root = _turning_point(part, restricted, typical[column], *ends)
     maxima = np.bincount(column, minlength=len(start)) + (slope[0] <= 0)
     best, t2 = np.full(start.shape, -np.inf), np.zeros(start.shape)
     one = maxima[column] == 1
@@ -239,37 +258,44 @@ def _likelihood_maximum(model, restricted: bool) -> np.ndarray:
     return t2
 
 
-def _turning_point(model, restricted: bool, low, high, slope_low) -> np.ndarray:
+def _turning_point(model, restricted: bool, typical, low, high) -> np.ndarray:
     """Return where the slope of the likelihood is 0 between two tau², by regula falsi after Anderson and Björck.
 
-    The slope is multiplied by (tau² + s)², s a typical variance, which makes it a straight line where all variances
-    are equal and nearly one elsewhere.
+    Parameters
+    ----------
+    model : Mean
+        Or another that answers the same questions.
+    restricted : bool
+        Whether it is the restricted likelihood.
+    typical : ndarray, shape (m,)
+        A typical variance s: (tau² + s)² times the slope is a straight line where all variances are equal and nearly
+        one elsewhere.
+    low, high : tuple of ndarray
+        The two tau², each with the slope there, of which the sign must be right.
     """
-    typical = model.k / np.add.reduce(1 / model.v)
 
-    def line(part, t2, s):
-        return part.score(t2, restricted) * (t2 + s) ** 2
+    def line(t2, slope):
+        return slope * (t2 + typical) ** 2
 
-    root = high.copy()
-    rest, s = np.arange(len(low)), typical
-    a, fa = low.copy(), slope_low * (low + s) ** 2
-    b, fb = high.copy(), line(model, high, s)
+    (a, fa), (b, fb) = low, high
+    fa, fb = line(a, fa), line(b, fb)
+    root, rest = b.copy(), np.arange(len(b))
     for _ in range(_MAX_STEPS):
-        c = b - fb * (b - a) / (fb - fa)
-        # Rounding may put the new point on or past an end.
-        c = np.where((c > np.minimum(a, b)) & (c < np.maximum(a, b)), c, (a + b) / 2)
-        fc = line(model, c, s)
+        # One that is done has fb = 0 and stays where it is; rounding may put another's new point on or past an end.
+        c = b - np.divide(fb * (b - a), fb - fa, out=np.zeros_like(b), where=fb != fa)
+        c = np.where(((c - a) * (c - b) < 0) | (fb == 0), c, (a + b) / 2)
+        fc = line(c, model.score(c, restricted))
+        done = (fb == 0) | (fc == 0) | (np.minimum(np.abs(c - b), np.abs(c - a)) <= _TOLERANCE * c)
         across = (fc > 0) != (fb > 0)
-        damped = np.where(1 - fc / fb > 0, 1 - fc / fb, 0.5)
-        a, fa = np.where(across, b, a), np.where(across, fb, fa * damped)
-        done = (np.minimum(np.abs(c - b), np.abs(c - a)) <= _TOLERANCE * c) | (fc == 0)
-        b, fb = c, fc
+        damped = 1 - np.divide(fc, fb, out=np.zeros_like(fc), where=fb != 0)
+        a, fa = np.where(across, b, a), np.where(across, fb, fa * np.where(damped > 0, damped, 0.5))
+        b, fb = c, np.where(done, 0.0, fc)
         root[rest] = c
         if done.all():
             return root
-        if done.any():
+        if 2 * done.sum() > len(rest):
             keep = (~done).nonzero()[0]
             rest, model = rest[keep], model.take(keep)
-            a, fa, b, fb, s = a[keep], fa[keep], b[keep], fb[keep], s[keep]
+            a, fa, b, fb, typical = a[keep], fa[keep], b[keep], fb[keep], typical[keep]
     warnings.warn(f"tau² did not converge in {int((~done).sum())} analyses", PoolingWarning, stacklevel=6)
     return root
