@@ -7,6 +7,7 @@ equation needs of the data it asks of a model: `Mean` here, with one common mean
 
 from __future__ import annotations
 
+import threading
 import warnings
 
 import numpy as np
@@ -19,8 +20,26 @@ Sidik-Jonkman, Hedges, none (the common-effect, or fixed-effect, model)."""
 # converge, and is reported if it is met.
 _MAX_STEPS = 100
 _TOLERANCE = 1e-11
+# Of the search for a likelihood's maximum, whose next step would be some (this)^1.6 of the value.
+_LAST_STEP = 1e-8
 # Where likelihoods are looked at for maxima. Each term of one changes over about a decade of tau².
 _GRID_PER_DECADE = 2
+
+
+class _Scratch(threading.local):
+    """Memory that answers are computed in, of each thread: fresh memory of the system costs more than the sums."""
+
+    def __init__(self):
+        self.memory = np.empty(0)
+
+    def arrays(self, shape) -> tuple[np.ndarray, np.ndarray]:
+        size = shape[0] * shape[1]
+        if self.memory.size < 2 * size:
+            self.memory = np.empty(2 * size)
+        return self.memory[:size].reshape(shape), self.memory[size : 2 * size].reshape(shape)
+
+
+_SCRATCH = _Scratch()
 
 
 class PoolingWarning(UserWarning):
@@ -69,8 +88,7 @@ class Mean:
     def __init__(self, y, v, k):
         self.y, self.v, self.k, self.df = y, v, k, np.maximum(k - 1, 0)
         self.absent = bool((k < len(v)).any())
-        # Every answer is computed in these two, as fresh memory costs more than the sums.
-        self._weight, self._residual = np.empty((2, *v.shape))
+        self._weight, self._residual = _SCRATCH.arrays(v.shape)
 
     def take(self, columns: np.ndarray) -> Mean:
         """Return the model of some of the analyses."""
@@ -225,40 +243,28 @@ def _likelihood_maximum(model, restricted: bool) -> np.ndarray:
     negative from the start. Only where there are several are their heights compared.
     """
     least, widest, most = model.bounds()
-    # Linear near 0, on the scale of the smallest variance; geometric above.
-    start = np.minimum(least, most) / 2
-    end = np.clip(widest - 2 * least, start, most)
-    decades = np.log10(np.divide(end, start, out=np.ones_like(start), where=start > 0))
+    end = np.minimum(np.maximum(widest - 2 * least, 0.0), most)
+    decades = np.log10(1 + end / least)
     steps = max(int(np.ceil(_GRID_PER_DECADE * decades.max())), 1)
-    grid = np.vstack([np.zeros_like(start), *(start * 10 ** (decades * j / steps) for j in range(steps + 1)), most])
-    slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.empty_like(start)])
-    typical = model.k / np.add.reduce(1 / model.v)
-    # Far from all variances the slope, as `_turning_point` scales it, is this line.
-    slope[-1] = -np.abs(most - model.df * (most + typical)) / (most + typical) ** 2
-    slope[:, most == 0] = -1.0
-    column, interval = ((slope[:-1] > 0) & (slope[1:] <= 0)).T.nonzero()
-    part = model if len(column) == len(start) and (np.diff(column) == 1).all() else model.take(column)
-    ends = ((grid[j, column], slope[j, column]) for j in (interval, interval + 1))
-    root = _turning_point(part, restricted, typical[column], *ends)
-    maxima = np.bincount(column, minlength=len(start)) + (slope[0] <= 0)
-    best, t2 = np.full(start.shape, -np.inf), np.zeros(start.shape)
-    one = maxima[column] == 1
-    t2[column[one]] = root[one]
-    if one.all():
-        return t2
-    several = (maxima > 1).nonzero()[0]
-    at_zero = several[slope[0, several] <= 0]
-    best[at_zero] = model.take(at_zero).log_likelihood(0.0, restricted)
-    column, root = column[~one], root[~one]
-    height = model.take(column).log_likelihood(root, restricted)
-    # From the lowest to the highest, so that of each analysis the highest is written last.
-    for j in np.argsort(height, kind="stable"):
-        if height[j] > best[column[j]]:
-            best[column[j]], t2[column[j]] = height[j], root[j]
-    return t2
+    # Of least + tau² in equal ratios.
+    grid = np.vstack([*(least * np.expm1(np.log(10) * decades * j / steps) for j in range(steps + 1)), most])
+    slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.full_like(end, -np.inf)])
+    slope[0, most == 0] = 0.0
+    holds = (slope[:-1] > 0) & (slope[1:] <= 0)
+    holds[0] |= slope[0] <= 0
+    column, interval = holds.T.nonzero()
+    one_each = len(column) == len(end)
+    part = model if one_each else model.take(column)
+    root = _turning_point(part, restricted, *((g[j, column]) for j in (interval, interval + 1) for g in (grid, slope)))
+    if one_each:
+        return root
+    # Each analysis once, at its highest maximum, the first of equal ones.
+    height = part.log_likelihood(root, restricted)
+    order = np.lexsort((root, -height, column))
+    return root[order[np.unique(column[order], return_index=True)[1]]]
 
 
-def _turning_point(model, restricted: bool, typical, low, high) -> np.ndarray:
+def _turning_point(model, restricted: bool, a, slope_a, b, slope_b) -> np.ndarray:
     """Return where the slope of the likelihood is 0 between two tau², by regula falsi after Anderson and Björck.
 
     Parameters
@@ -267,35 +273,33 @@ def _turning_point(model, restricted: bool, typical, low, high) -> np.ndarray:
         Or another that answers the same questions.
     restricted : bool
         Whether it is the restricted likelihood.
-    typical : ndarray, shape (m,)
-        A typical variance s: (tau² + s)² times the slope is a straight line where all variances are equal and nearly
-        one elsewhere.
-    low, high : tuple of ndarray
-        The two tau², each with the slope there, of which the sign must be right.
+    a, slope_a, b, slope_b : ndarray, shape (m,)
+        The two tau², a < b, and the slopes there, of which that at b may be -infinity for not known. With one at a that
+        is not positive the result is a.
     """
-
-    def line(t2, slope):
-        return slope * (t2 + typical) ** 2
-
-    (a, fa), (b, fb) = low, high
-    fa, fb = line(a, fa), line(b, fb)
+    # The slope times (tau² + s)², s a typical variance, is nearly a straight line, and is -df (tau² + s) far above.
+    s = model.k / np.add.reduce(1 / model.v)
+    done = slope_a <= 0
+    fa = slope_a * (a + s) ** 2
+    fb = np.where(done, 0.0, np.where(np.isinf(slope_b), -model.df * (b + s), slope_b * (b + s) ** 2))
+    b = np.where(done, a, b)
     root, rest = b.copy(), np.arange(len(b))
     for _ in range(_MAX_STEPS):
-        # One that is done has fb = 0 and stays where it is; rounding may put another's new point on or past an end.
-        c = b - np.divide(fb * (b - a), fb - fa, out=np.zeros_like(b), where=fb != fa)
-        c = np.where(((c - a) * (c - b) < 0) | (fb == 0), c, (a + b) / 2)
-        fc = line(c, model.score(c, restricted))
-        done = (fb == 0) | (fc == 0) | (np.minimum(np.abs(c - b), np.abs(c - a)) <= _TOLERANCE * c)
-        across = (fc > 0) != (fb > 0)
-        damped = 1 - np.divide(fc, fb, out=np.zeros_like(fc), where=fb != 0)
-        a, fa = np.where(across, b, a), np.where(across, fb, fa * np.where(damped > 0, damped, 0.5))
-        b, fb = c, np.where(done, 0.0, fc)
-        root[rest] = c
         if done.all():
             return root
-        if 2 * done.sum() > len(rest):
+        if 2 * np.count_nonzero(done) > len(rest):
             keep = (~done).nonzero()[0]
-            rest, model = rest[keep], model.take(keep)
-            a, fa, b, fb, typical = a[keep], fa[keep], b[keep], fb[keep], typical[keep]
-    warnings.warn(f"tau² did not converge in {int((~done).sum())} analyses", PoolingWarning, stacklevel=6)
+            rest, model, a, fa, b, fb, s = rest[keep], model.take(keep), a[keep], fa[keep], b[keep], fb[keep], s[keep]
+        # One that is done has fb = 0 and stays where it is.
+        c = b - np.divide(fb * (b - a), fb - fa, out=np.zeros_like(b), where=fb != 0)
+        # Rounding may put a new point on an end.
+        c = np.where(((c - a) * (c - b) < 0) | (fb == 0), c, (a + b) / 2)
+        fc = model.score(c, restricted) * (c + s) ** 2
+        done = (np.abs(c - b) <= _LAST_STEP * c) | (np.abs(c - a) <= _LAST_STEP * c) | (fc == 0)
+        across = fc * fb < 0
+        damping = 1 - np.divide(fc, fb, out=np.zeros_like(fc), where=fb != 0)
+        a, fa = np.where(across, b, a), np.where(across, fb, fa * np.where(damping > 0, damping, 0.5))
+        b, fb = c, np.where(done, 0.0, fc)
+        root[rest] = c
+    warnings.warn(f"tau² did not converge in {np.count_nonzero(~done)} analyses", PoolingWarning, stacklevel=6)
     return root
