@@ -22,24 +22,26 @@ _MAX_STEPS = 100
 _TOLERANCE = 1e-11
 # Of the search for a likelihood's maximum, whose next step would be some (this)^1.6 of the value.
 _LAST_STEP = 1e-8
+# Share of the weight that all studies but one have, below which differences with that one lose digits.
+_DOMINATED = 1e-6
 # Where likelihoods are looked at for maxima. Each term of one changes over about a decade of tau².
 _GRID_PER_DECADE = 2
 
 
 class _Scratch(threading.local):
-    """Memory that answers are computed in, of each thread: fresh memory of the system costs more than the sums."""
+    """Memory to compute in, of each thread: fresh memory from the system costs more than the sums."""
 
     def __init__(self):
         self.memory = np.empty(0)
 
-    def arrays(self, shape) -> tuple[np.ndarray, np.ndarray]:
-        size = shape[0] * shape[1]
-        if self.memory.size < 2 * size:
-            self.memory = np.empty(2 * size)
-        return self.memory[:size].reshape(shape), self.memory[size : 2 * size].reshape(shape)
+    def arrays(self, number: int, shape: tuple[int, int]) -> np.ndarray:
+        size = number * shape[0] * shape[1]
+        if self.memory.size < size:
+            self.memory = np.empty(size)
+        return self.memory[:size].reshape(number, *shape)
 
 
-_SCRATCH = _Scratch()
+_ANSWERS, _CENTRED = _Scratch(), _Scratch()
 
 
 class PoolingWarning(UserWarning):
@@ -63,7 +65,7 @@ class Mean:
 
     @classmethod
     def centred(cls, y: np.ndarray, v: np.ndarray, k: np.ndarray) -> Mean:
-        """Return the model of m analyses.
+        """Return the model of m analyses, which lasts until the next is made.
 
         Parameters
         ----------
@@ -75,20 +77,26 @@ class Mean:
         self = cls(y, v, k)
         weight, total = self.weights(0.0)
         self.centre = self.mean(weight, total)
-        # Around this mean the sums below lose no digits, wherever the effects lie.
-        self.y = y - self.centre
+        # Around this mean the sums below lose no digits, wherever the effects lie,
+        self.y = np.subtract(y, self.centre, out=_CENTRED.arrays(1, y.shape)[0])
+        self.trace = _trace(weight, total)
+        alone = (self.trace < _DOMINATED * total).nonzero()[0]
+        if alone.size:
+            # unless one study has all the weight: the difference between it and the mean is lost to rounding.
+            self.centre[alone] = y[weight[:, alone].argmax(axis=0), alone]
+            self.y[:, alone] = y[:, alone] - self.centre[alone]
         if self.absent:
             self.y[np.isinf(v)] = 0.0
-        self.trace = total - _dot(weight, weight) / total
-        weight *= self.y
         # The Q of one study is 0; computed, it would be what rounding leaves of 0.
-        self.q_fixed = _dot(weight, self.y) * (k > 1)
+        self.q_fixed = (
+            self.q(0.0)[0] * (k > 1) if alone.size else _dot(np.multiply(weight, self.y, out=weight), self.y) * (k > 1)
+        )
         return self
 
     def __init__(self, y, v, k):
         self.y, self.v, self.k, self.df = y, v, k, np.maximum(k - 1, 0)
         self.absent = bool((k < len(v)).any())
-        self._weight, self._residual = _SCRATCH.arrays(v.shape)
+        self._weight, self._residual = _ANSWERS.arrays(2, v.shape)
 
     def take(self, columns: np.ndarray) -> Mean:
         """Return the model of some of the analyses."""
@@ -124,7 +132,7 @@ class Mean:
     def score(self, t2, restricted: bool) -> np.ndarray:
         """Return twice the slope of the (restricted) log likelihood in tau²."""
         weight, total, residual = self._fit(t2)
-        expected = total - _dot(weight, weight) / total if restricted else total
+        expected = _trace(weight, total) if restricted else total
         weight *= residual
         return _dot(weight, weight) - expected
 
@@ -149,6 +157,19 @@ class Mean:
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->j", a, b)
+
+
+def _trace(weight: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Return the sum of the weights less that of their squares over it, to full precision."""
+    trace = total - _dot(weight, weight) / total
+    lost = (trace < _DOMINATED * total).nonzero()[0]
+    if lost.size:
+        rest = weight[:, lost]
+        largest = rest.max(axis=0)
+        rest[rest.argmax(axis=0), np.arange(lost.size)] = 0.0
+        others = rest.sum(axis=0)
+        trace[lost] = (2 * largest * others + others**2 - _dot(rest, rest)) / total[lost]
+    return trace
 
 
 def between_study_variance(model, method: str) -> np.ndarray:

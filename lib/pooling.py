@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from lib.effects import TRANSFORMS, proportions, refuse_impossible_counts, to_proportion, two_groups
+from lib.effects import proportions, refuse_impossible_counts, to_proportion, two_groups
 from lib.heterogeneity import TAU2, Mean, PoolingWarning, between_study_variance, tau2_at
 
 CI = ("normal", "hksj")
