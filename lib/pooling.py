@@ -15,11 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
+from lib.effects import TRANSFORMS as SCALES
 from lib.effects import proportions, refuse_impossible_counts, to_proportion, two_groups
+from lib.glmm import random_intercept_logistic
 from lib.heterogeneity import TAU2, Mean, PoolingWarning, between_study_variance, tau2_at
 
 CI = ("normal", "hksj")
 """Intervals: normal, and Hartung-Knapp-Sidik-Jonkman with Student's t on k - 1 degrees of freedom."""
+
+TRANSFORMS = (*SCALES, "glmm")
+"""How proportions are pooled: on a scale, or by the random-intercept logistic model."""
 
 # Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
 # and weights is that of a block.
@@ -297,24 +302,33 @@ def pool_proportions(
     ----------
     events, n : array_like, shape (k,) or (k, m)
         Number with the event, and number observed; NaN in either: the study is absent from that analysis.
-    transform : {"raw", "logit", "arcsine", "double-arcsine"}
+    transform : {"raw", "logit", "arcsine", "double-arcsine", "glmm"}
         Scale on which they are pooled by inverse variance (`effects.proportions`), and from which the result is taken
         back (`effects.to_proportion`): from the double arcsine with the harmonic mean of the pooled studies' n, which
-        can mislead where these differ much.
+        can mislead where these differ much. Or "glmm": the random-intercept logistic model by maximum likelihood
+        (`glmm.random_intercept_logistic`), on the logit scale.
     tau2, ci, level
-        As in `pool`.
+        As in `pool`. The logistic model has one estimator of tau², its own; only "FE" (tau² = 0) makes a difference to
+        it. Its "hksj" interval is the quantile of Student's t with k - 1 degrees of freedom on the same standard
+        error, metafor's ``test="t"``.
 
     Returns
     -------
     Pooled
         Estimate and intervals as proportions; ``se`` and ``tau2`` on the scale of the analysis. On the raw
-        scale a study at 0% or 100% has variance 0 and is left out: ``dropped`` marks it.
+        scale a study at 0% or 100% has variance 0 and is left out: ``dropped`` marks it. With "glmm" Q is the
+        likelihood ratio of the saturated to the common-effect model, the weights are shares in what is known of the
+        mean logit, and where all studies are at 0% or 100% the estimate is NaN and a `PoolingWarning` says so.
 
     Raises
     ------
     ValueError
         If there are more events than observed, a count is negative, n is 0, or an option is unknown.
     """
+    if transform not in TRANSFORMS:
+        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    if transform == "glmm":
+        return _pool_logistic(events, n, tau2, ci, level)
     y, v = proportions(events, n, transform=transform)
     pooled = pool(y, v, tau2=tau2, ci=ci, level=level)
     if transform == "raw":
@@ -324,6 +338,26 @@ def pool_proportions(
         inverse = np.where(np.isnan(y), 0.0, 1 / np.broadcast_to(np.asarray(n, dtype=float), y.shape))
         size = pooled.k / inverse.sum(axis=0)
     return _carried(pooled, lambda value: to_proportion(value, transform=transform, n=size))
+
+
+def _pool_logistic(events, n, tau2: str, ci: str, level: float) -> Pooled:
+    events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
+    refuse_impossible_counts(events, n)
+    events, n, single = _studies(events, n)
+    _refuse_options(tau2, ci, level)
+    absent = np.isnan(events) | np.isnan(n)
+    x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), (~absent).sum(axis=0)
+    fit = random_intercept_logistic(x, n, common=tau2 == "FE")
+    total = np.where(k > 0, n.sum(axis=0), 1.0)
+    p, own = x.sum(axis=0) / total, np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    q = 2 * (special.xlogy(x, own) + special.xlogy(n - x, 1 - own)).sum(axis=0)
+    q -= 2 * (special.xlogy(x.sum(axis=0), p) + special.xlogy((n - x).sum(axis=0), 1 - p))
+    known = fit.information.sum(axis=0)
+    weights = np.divide(fit.information, known, out=np.zeros_like(x), where=known > 0)
+    quantile = _quantiles(np.maximum(k - 1, 0), level) if ci == "hksj" else special.ndtri((1 + level) / 2)
+    q = np.where(k > 1, np.maximum(q, 0.0), 0.0)
+    pooled = _pooled(k, fit.mean, fit.se, quantile, fit.tau2, q, weights, np.zeros(x.shape, dtype=bool), single)
+    return _carried(pooled, special.expit)
 
 
 def pool_ratios(

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import heterogeneity, pooling
-from lib.effects import proportions
 from lib.pooling import (
     by_group,
     cumulative,
