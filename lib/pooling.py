@@ -94,7 +94,7 @@ class HeterogeneityInterval(NamedTuple):
     i2_high: float
 
 
-def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> Pooled:
+def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0.95) -> Pooled:
     """Pool effect sizes by inverse variance under a random-effects model.
 
     Parameters
@@ -104,7 +104,7 @@ def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> 
         v = 0 is left out and marked in ``dropped``.
     tau2 : {"DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE"}
         Estimator of the between-study variance (`heterogeneity.between_study_variance`); "FE" is the common-effect
-        model, tau² = 0.
+        model, tau² = 0. A number, or one for each analysis, is taken for tau² as it is.
     ci : {"normal", "hksj"}
         Normal interval, or that of Hartung and Knapp (2001, doi:10.1002/sim.1009), unmodified.
     level : float
@@ -130,8 +130,11 @@ def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> 
     same for DerSimonian-Laird alone. Of several maxima of a likelihood the highest is taken; metafor ends at the one
     that its iterations meet.
     """
-    y, v, single = _studies(y, v)
-    _refuse_options(tau2, ci, level)
+    y, v, single = studies_by_analysis(y, v)
+    given = None if isinstance(tau2, str) else np.broadcast_to(np.asarray(tau2, dtype=float), y.shape[1:])
+    refuse_options(tau2 if given is None else "FE", ci, level)
+    if given is not None and not (np.isfinite(given) & (given >= 0)).all():
+        raise ValueError(f"a tau2 that is given must be finite and not negative, not {tau2!r}")
     k_all, m = y.shape
     k = np.empty(m, dtype=int)
     estimate, total, scatter, t2, q = np.empty((5, m))
@@ -139,7 +142,7 @@ def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> 
     for some in _blocks(k_all, m):
         model, dropped[:, some] = _model(y[:, some], v[:, some])
         k[some], q[some] = model.k, model.q_fixed
-        t2[some] = between_study_variance(model, tau2)
+        t2[some] = between_study_variance(model, tau2) if given is None else given[some]
         weight, total[some] = model.weights(t2[some])
         mean = model.mean(weight, total[some])
         estimate[some] = model.centre + mean
@@ -160,15 +163,16 @@ def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> 
     return _pooled(k, estimate, se, quantile, t2, q, weights, dropped, single)
 
 
-def _studies(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return effects and variances as (k, m), and whether they were one analysis."""
+def studies_by_analysis(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return effects and variances as (k, m), and whether they were one analysis; ValueError for other shapes."""
     y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
     if y.shape != v.shape or y.ndim not in (1, 2):
         raise ValueError(f"y and v must both have shape (k,) or (k, m), not {y.shape} and {v.shape}")
     return (y[:, None], v[:, None], True) if y.ndim == 1 else (y, v, False)
 
 
-def _refuse_options(tau2: str, ci: str, level: float) -> None:
+def refuse_options(tau2: str, ci: str, level: float) -> None:
+    """Raise ValueError for an option that is none."""
     if tau2 not in TAU2:
         raise ValueError(f"tau2 must be one of {', '.join(TAU2)}, not {tau2!r}")
     if ci not in CI:
@@ -274,8 +278,8 @@ def heterogeneity_interval(y, v, *, level: float = 0.95) -> HeterogeneityInterva
     I² is here tau² / (tau² + s²), s² the typical sampling variance of Higgins and Thompson (2002,
     doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
     """
-    y, v, single = _studies(y, v)
-    _refuse_options("DL", "normal", level)
+    y, v, single = studies_by_analysis(y, v)
+    refuse_options("DL", "normal", level)
     low, high, typical = np.empty((3, y.shape[1]))
     for some in _blocks(*y.shape):
         model, _ = _model(y[:, some], v[:, some])
@@ -343,8 +347,8 @@ def pool_proportions(
 def _pool_logistic(events, n, tau2: str, ci: str, level: float) -> Pooled:
     events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
     refuse_impossible_counts(events, n)
-    events, n, single = _studies(events, n)
-    _refuse_options(tau2, ci, level)
+    events, n, single = studies_by_analysis(events, n)
+    refuse_options(tau2, ci, level)
     absent = np.isnan(events) | np.isnan(n)
     x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), (~absent).sum(axis=0)
     fit = random_intercept_logistic(x, n, common=tau2 == "FE")

@@ -10,6 +10,7 @@ args <- commandArgs(FALSE)
 here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", args, value = TRUE))))
 num <- function(x) sprintf("%.15g", x)
 put <- function(d, file) write.csv(d, file.path(here, file), row.names = FALSE, quote = FALSE, na = "")
+pdf(NULL)
 control <- list(threshold = 1e-12, maxiter = 2000, tol = 1e-12)
 METHODS <- c("DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE")
 fit_of <- function(yi, vi, method, test = "z", ...) {
@@ -174,3 +175,49 @@ for (name in names(proportions)) for (nodes in c(7, 25)) {
   glmm[[length(glmm) + 1]] <- data.frame(set = name, nodes, what = c("pi.lb", "pi.ub"), value = num(c(pred$pi.lb, pred$pi.ub)))
 }
 put(do.call(rbind, glmm), "glmm.csv")
+
+# --- Meta-regression, its permutation test, influence and Baujat plots -----------------------------------------
+moderated <- list(bcg = data.frame(yi = c(bcg$yi), vi = bcg$vi, x1 = dat.bcg$ablat, x2 = dat.bcg$year),
+  raudenbush1985 = with(dat.raudenbush1985, data.frame(yi = c(yi), vi, x1 = weeks, x2 = as.numeric(setting == "group"))),
+  bangertdrowns2004 = with(subset(dat.bangertdrowns2004, !is.na(length) & !is.na(wic)),
+                           data.frame(yi = c(yi), vi, x1 = length, x2 = wic)))
+set.seed(10)
+for (k in c(4, 6, 9, 40)) for (tau in c(0, 2)) {
+  vi <- runif(k, 0.02, 0.6); x1 <- rnorm(k, 50, 10); x2 <- rep_len(c(0, 1, 1), k)
+  moderated[[sprintf("simulated_k%d_tau%d", k, tau)]] <-
+    data.frame(yi = 0.05 * x1 + rnorm(k, 0, sqrt(tau^2 + vi)), vi, x1, x2)
+}
+regression <- list()
+for (name in names(moderated)) for (formula in c("~ 1", "~ x1", "~ x1 + x2")) for (method in METHODS) {
+  d <- moderated[[name]]
+  mods <- as.formula(formula)
+  label <- gsub("[~ ]", "", formula)
+  for (test in c("z", "knha")) {
+    if (formula == "~ 1" || (test == "knha" && !method %in% c("DL", "REML"))) next
+    fit <- fit_of(d$yi, d$vi, method, test, mods = mods, data = d)
+    add <- function(what, value) regression[[length(regression) + 1]] <<- data.frame(set = name, moderators = label,
+      tau2_method = method, ci = if (test == "z") "normal" else "hksj", what, value = num(value))
+    p <- seq_len(fit$p) - 1
+    add(paste0("coefficients_", p), c(fit$b)); add(paste0("se_", p), fit$se); add(paste0("p_", p), fit$pval)
+    add(paste0("ci_low_", p), fit$ci.lb); add("tau2", fit$tau2); add("qm", fit$QM); add("qm_p", fit$QMp)
+    if (test == "z") { add("qe", fit$QE); add("qe_p", fit$QEp) }
+    if (test == "z" && !is.null(fit$R2) && !is.na(fit$R2)) add("r2", fit$R2 / 100)
+    if (nrow(d) == 6 && method %in% c("DL", "REML")) {
+      per <- permutest(fit, exact = TRUE, progbar = FALSE)
+      add(paste0("permuted_", p[-1]), per$pval[-1]); add("permuted_qm", per$QMp)
+    }
+  }
+  if (method %in% c("REML", "DL", "FE") && nrow(d) < 20) {
+    fit <- fit_of(d$yi, d$vi, method, "z", mods = mods, data = d)
+    inf <- influence(fit)$inf
+    bau <- tryCatch(baujat(fit, progbar = FALSE), error = function(e) NULL)  # with a leave-one-out that cannot be fitted
+    test <- "z"
+    for (what in c("rstudent", "dffits", "cook.d", "cov.r", "tau2.del", "QE.del", "hat"))
+      if (!is.null(inf[[what]])) add(sprintf("%s_%d", what, seq_along(d$yi)), c(inf[[what]]))
+    if (!is.null(bau)) add(sprintf("baujat_x_%d", seq_along(d$yi)), bau$x)
+    if (!is.null(bau)) add(sprintf("baujat_y_%d", seq_along(d$yi)), bau$y)
+  }
+}
+put(do.call(rbind, lapply(names(moderated), function(n) cbind(set = n, format(moderated[[n]], digits = 15, trim = TRUE)))),
+    "moderators.csv")
+put(do.call(rbind, regression), "regression.csv")
