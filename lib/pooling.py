@@ -171,6 +171,12 @@ def studies_by_analysis(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
     return (y[:, None], v[:, None], True) if y.ndim == 1 else (y, v, False)
 
 
+def refuse_values(y: np.ndarray, v: np.ndarray) -> None:
+    """Raise ValueError for an effect or variance that is none; NaN stands for one that is absent."""
+    if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
+        raise ValueError("effects must be finite and sampling variances finite and not negative")
+
+
 def refuse_options(tau2: str, ci: str, level: float) -> None:
     """Raise ValueError for an option that is none."""
     if tau2 not in TAU2:
@@ -191,8 +197,7 @@ def _model(y: np.ndarray, v: np.ndarray) -> tuple[Mean, np.ndarray | bool]:
     # Three passes tell the common case, in which nothing is absent; a sum is not finite if anything in it is not.
     if v.size and v.min() > 0 and np.isfinite(np.add.reduce(v)).all() and np.isfinite(np.add.reduce(y)).all():
         return Mean.centred(y, v, np.full(v.shape[1], len(v))), False
-    if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
-        raise ValueError("effects must be finite and sampling variances finite and not negative")
+    refuse_values(y, v)
     present = ~(np.isnan(y) | np.isnan(v))
     used = present & (v > 0)
     return Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0)), present & ~used

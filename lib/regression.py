@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special, stats
 
 from lib.heterogeneity import PoolingWarning, between_study_variance
-from lib.pooling import Pooled, by_group, pool, refuse_options, studies_by_analysis
+from lib.pooling import Pooled, by_group, pool, refuse_options, refuse_values, studies_by_analysis
 
 # A moderator is one of those before it, to rounding, if less than this share of it is its own.
 _COLLINEAR = 1e-10
@@ -161,6 +161,7 @@ class _Fit(NamedTuple):
 
 def _fit(y, v, design, method: str) -> _Fit:
     """Fit m analyses of shape (k, m) with a design of shape (c, k, m) or (c, k, 1), NaN for what is absent."""
+    refuse_values(y, v)
     used = ~(np.isnan(y) | np.isnan(v) | np.isnan(design).any(axis=0)) & (v != 0)
     if used.all():
         k = np.full(y.shape[1], len(y))

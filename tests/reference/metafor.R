@@ -8,7 +8,7 @@
 suppressPackageStartupMessages({library(metafor); library(metadat)})
 args <- commandArgs(FALSE)
 here <- dirname(normalizePath(sub("^--file=", "", grep("^--file=", args, value = TRUE))))
-num <- function(x) sprintf("%.15g", x)
+num <- function(x) sprintf("%.13g", x)
 put <- function(d, file) write.csv(d, file.path(here, file), row.names = FALSE, quote = FALSE, na = "")
 pdf(NULL)
 control <- list(threshold = 1e-12, maxiter = 2000, tol = 1e-12)
@@ -110,6 +110,8 @@ for (name in names(sets)) {
   for (method in METHODS) for (test in c("z", "knha")) {
     # The standard error alone differs between the tests: one estimator of each kind will do for the second.
     if (test == "knha" && (nrow(d) == 1 || !method %in% c("DL", "REML", "FE"))) next
+    # The estimators know nothing of scales: some of them will do for the two more.
+    if (scale %in% c("arcsine", "double-arcsine") && (test == "knha" || !method %in% c("DL", "PM", "REML"))) next
     fit <- fit_of(d$yi, d$vi, method, test)
     pred <- predict(fit)
     add <- function(what, value) values[[length(values) + 1]] <<- data.frame(set = name, tau2_method = method,
@@ -129,7 +131,7 @@ for (name in names(sets)) {
       }
       if (scale %in% names(back)) for (what in c("b", "ci.lb", "ci.ub"))
         add(paste0("proportion_", what), back[[scale]](c(fit[[what]]), d$ni))
-      if (fit$k > 1 && scale %in% c("raw", "logRR", "logOR")) {
+      if (fit$k > 1 && fit$k < 20 && scale %in% c("raw", "logRR", "logOR")) {
         one <- leave1out(fit); cum <- cumul(fit)
         for (i in seq_len(fit$k)) {
           add(sprintf("leave1out_%d", i), one$estimate[i]); add(sprintf("cumul_%d", i), cum$estimate[i])
@@ -198,8 +200,9 @@ for (name in names(moderated)) for (formula in c("~ 1", "~ x1", "~ x1 + x2")) fo
     add <- function(what, value) regression[[length(regression) + 1]] <<- data.frame(set = name, moderators = label,
       tau2_method = method, ci = if (test == "z") "normal" else "hksj", what, value = num(value))
     p <- seq_len(fit$p) - 1
-    add(paste0("coefficients_", p), c(fit$b)); add(paste0("se_", p), fit$se); add(paste0("p_", p), fit$pval)
-    add(paste0("ci_low_", p), fit$ci.lb); add("tau2", fit$tau2); add("qm", fit$QM); add("qm_p", fit$QMp)
+    add(paste0("coefficients_", p), c(fit$b)); add(paste0("se_", p), fit$se)
+    if (method == "DL") { add(paste0("p_", p), fit$pval); add(paste0("ci_low_", p), fit$ci.lb) }
+    add("tau2", fit$tau2); add("qm", fit$QM); add("qm_p", fit$QMp)
     if (test == "z") { add("qe", fit$QE); add("qe_p", fit$QEp) }
     if (test == "z" && !is.null(fit$R2) && !is.na(fit$R2)) add("r2", fit$R2 / 100)
     if (nrow(d) == 6 && method %in% c("DL", "REML")) {
@@ -207,7 +210,7 @@ for (name in names(moderated)) for (formula in c("~ 1", "~ x1", "~ x1 + x2")) fo
       add(paste0("permuted_", p[-1]), per$pval[-1]); add("permuted_qm", per$QMp)
     }
   }
-  if (method %in% c("REML", "DL", "FE") && nrow(d) < 20) {
+  if (method %in% c("REML", "FE") && nrow(d) < 20 && !(method == "FE" && formula == "~ x1 + x2")) {
     fit <- fit_of(d$yi, d$vi, method, "z", mods = mods, data = d)
     inf <- influence(fit)$inf
     bau <- tryCatch(baujat(fit, progbar = FALSE), error = function(e) NULL)  # with a leave-one-out that cannot be fitted
@@ -218,6 +221,50 @@ for (name in names(moderated)) for (formula in c("~ 1", "~ x1", "~ x1 + x2")) fo
     if (!is.null(bau)) add(sprintf("baujat_y_%d", seq_along(d$yi)), bau$y)
   }
 }
-put(do.call(rbind, lapply(names(moderated), function(n) cbind(set = n, format(moderated[[n]], digits = 15, trim = TRUE)))),
+put(do.call(rbind, lapply(names(moderated), function(n) data.frame(set = n, lapply(moderated[[n]], num)))),
     "moderators.csv")
 put(do.call(rbind, regression), "regression.csv")
+
+# --- Small-study effects ---------------------------------------------------------------------------------------
+# Peters' test by its definition: the effect on 1 / n, weighted by events (n - events) / n (both groups together).
+asymmetry <- list()
+totals <- list()
+for (name in names(proportions)) totals[[paste0(name, "/logit")]] <- with(proportions[[name]], data.frame(e = xi, n = ni))
+for (name in names(groups)) totals[[paste0(name, "/OR")]] <- with(groups[[name]], data.frame(e = a + c, n = n1 + n2))
+for (name in c(names(totals), "bcg/logRR", "hackshaw1998/logOR", "bangertdrowns2004/SMD", "raudenbush1985/SMD",
+               "normal_k12_tau0/any", "normal_k40_tau30/any")) {
+  d <- sets[[name]]
+  if (nrow(d) < 3) next
+  add <- function(test, what, value) asymmetry[[length(asymmetry) + 1]] <<-
+    data.frame(set = name, test, what, value = num(value))
+  for (method in c("lm", "DL", "REML")) {
+    reg <- if (method == "lm") regtest(d$yi, d$vi, model = "lm")
+           else regtest(fit_of(d$yi, d$vi, method))
+    test <- paste0("egger_", method)
+    add(test, "statistic", reg$zval); add(test, "p", reg$pval)
+    add(test, "limit", reg$est); add(test, "limit_low", reg$ci.lb); add(test, "limit_high", reg$ci.ub)
+  }
+  if (name %in% names(totals)) {
+    t <- totals[[name]]
+    keep <- t$e > 0 & t$e < t$n
+    if (sum(keep) > 2) {
+      s <- summary(lm(d$yi ~ I(1 / t$n), weights = t$e * (t$n - t$e) / t$n))$coefficients
+      add("peters", "statistic", s[2, 3]); add("peters", "p", s[2, 4])
+    }
+  }
+  rank <- suppressWarnings(ranktest(d$yi, d$vi))
+  add("begg", "statistic", rank$tau); add("begg", "p", rank$pval)
+  for (method in c("FE", "DL", "REML")) for (estimator in c("L0", "R0")) for (side in c("auto", "left", "right")) {
+    fit <- fit_of(d$yi, d$vi, method)
+    tf <- if (side == "auto") trimfill(fit, estimator = estimator)
+          else trimfill(fit, estimator = estimator, side = side)
+    test <- paste("trimfill", method, estimator, side, sep = "_")
+    add(test, "k0", tf$k0); add(test, "right", as.numeric(tf$side == "right"))
+    # trimfill fits with metafor's own tolerance, of 1e-5.
+    if (method == "REML") tf <- fit_of(tf$yi, tf$vi, method)
+    add(test, "estimate", tf$b[1]); add(test, "se", tf$se); add(test, "tau2", tf$tau2)
+  }
+}
+totals <- totals[sapply(totals, nrow) > 2]
+put(do.call(rbind, asymmetry), "asymmetry.csv")
+put(do.call(rbind, lapply(names(totals), function(n) cbind(set = n, totals[[n]]))), "totals.csv")
