@@ -21,7 +21,7 @@ from lib.heterogeneity import PoolingWarning
 _STAGES = ((7, 1e-4), (61, 1e-9))
 _RULES = {nodes: tuple(zip(*hermgauss(nodes), strict=True)) for nodes, _ in _STAGES}
 _LAST = _STAGES[-1][0]
-_BLOCK = 20_000
+_BLOCK = 10_000
 _MAX_STEPS = 100
 _NONE = 1e-4
 

@@ -88,9 +88,8 @@ class Mean:
         if self.absent:
             self.y[np.isinf(v)] = 0.0
         # The Q of one study is 0; computed, it would be what rounding leaves of 0.
-        self.q_fixed = (
-            self.q(0.0)[0] * (k > 1) if alone.size else _dot(np.multiply(weight, self.y, out=weight), self.y) * (k > 1)
-        )
+        weight *= self.y
+        self.q_fixed = (self.q(0.0)[0] if alone.size else _dot(weight, self.y)) * (k > 1)
         return self
 
     def __init__(self, y, v, k):
@@ -104,12 +103,12 @@ class Mean:
         part.centre, part.trace, part.q_fixed = self.centre[columns], self.trace[columns], self.q_fixed[columns]
         return part
 
-    def weights(self, t2) -> tuple[np.ndarray, np.ndarray]:
+    def weights(self, t2, out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return weights 1 / (v + tau²), of shape (k, m), and their sums; the sum over no study is given as 1.
 
-        The weights are overwritten by the next answer.
+        Unless they are put ``out`` the weights are overwritten by the next answer.
         """
-        weight = np.add(self.v, t2, out=self._weight)
+        weight = np.add(self.v, t2, out=self._weight if out is None else out)
         np.divide(1.0, weight, out=weight)
         total = np.add.reduce(weight)
         total[self.k == 0] = 1.0

@@ -143,12 +143,12 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
         model, dropped[:, some] = _model(y[:, some], v[:, some])
         k[some], q[some] = model.k, model.q_fixed
         t2[some] = between_study_variance(model, tau2) if given is None else given[some]
-        weight, total[some] = model.weights(t2[some])
+        weight, total[some] = model.weights(t2[some], weights[:, some])
         mean = model.mean(weight, total[some])
         estimate[some] = model.centre + mean
         if ci == "hksj":
             scatter[some] = np.einsum("ij,ij->j", weight, (model.y - mean) ** 2)
-        np.multiply(weight, 1 / total[some], out=weights[:, some])
+        weight *= 1 / total[some]
 
     df = np.maximum(k - 1, 0)
     se = np.sqrt(1 / total)
@@ -194,9 +194,12 @@ def _blocks(k: int, m: int):
 
 def _model(y: np.ndarray, v: np.ndarray) -> tuple[Mean, np.ndarray | bool]:
     """Return the model of a block of analyses, and which of its studies were dropped."""
-    # Three passes tell the common case, in which nothing is absent; a sum is not finite if anything in it is not.
-    if v.size and v.min() > 0 and np.isfinite(np.add.reduce(v)).all() and np.isfinite(np.add.reduce(y)).all():
-        return Mean.centred(y, v, np.full(v.shape[1], len(v))), False
+    # Two passes tell the common case, in which nothing is absent; a mean is not finite if an effect is not.
+    if v.size and v.min() > 0 and v.max() < np.inf:
+        with np.errstate(invalid="ignore"):
+            model = Mean.centred(y, v, np.full(v.shape[1], len(v)))
+        if np.isfinite(model.centre).all():
+            return model, False
     refuse_values(y, v)
     present = ~(np.isnan(y) | np.isnan(v))
     used = present & (v > 0)
@@ -214,7 +217,7 @@ def _pooled(k, estimate, se, quantile, t2, q, weights, dropped, single: bool) ->
     """Put a result together from its estimate, standard error, tau² and Q."""
     df = np.maximum(k - 1, 0)
     reach, further = quantile * se, quantile * np.sqrt(se**2 + t2)
-    i2 = np.divide(np.maximum(q - df, 0), q, out=np.zeros_like(q), where=q > 0)
+    # I² is 1 - 1 / H².
     h2 = np.maximum(np.divide(q, df, out=np.ones_like(q), where=df > 0), 1.0)
     results = {
         "k": k,
@@ -225,7 +228,7 @@ def _pooled(k, estimate, se, quantile, t2, q, weights, dropped, single: bool) ->
         "pi_low": estimate - further,
         "pi_high": estimate + further,
         "tau2": t2,
-        "i2": i2,
+        "i2": (h2 - 1) / h2,
         "h2": h2,
         "q": q,
         "q_df": df,
@@ -246,14 +249,18 @@ def _chi2_tail(q: np.ndarray, df: np.ndarray) -> np.ndarray:
     if not q.size or df[0] == 0 or df[0] > 100 or (df != df[0]).any() or q.max() > 1000:
         return np.where(df > 0, special.chdtrc(np.maximum(df, 1), q), 1.0)
     half, df = q / 2, int(df[0])
-    total, lowest = np.ones_like(half), 1 + df % 2 / 2
-    for j in np.arange(df / 2 - 1, lowest - 1, -1):
-        total *= half / j
-        total += 1
+    # 1 + x / l + x² / (l (l + 1)) + ..., from its last term.
+    terms = np.cumprod([1.0, *(1 / np.arange(1 + df % 2 / 2, df / 2))])
+    total = np.full_like(half, terms[-1])
+    for term in terms[-2::-1]:
+        total *= half
+        total += term
+    total *= np.exp(-half)
     if df % 2 == 0:
-        return total * np.exp(-half)
+        return total
     root = np.sqrt(half)
-    return special.erfc(root) + (total * root * np.exp(-half) * (2 / np.sqrt(np.pi)) if df > 1 else 0.0)
+    tail = special.erfc(root)
+    return tail + total * root * (2 / np.sqrt(np.pi)) if df > 1 else tail
 
 
 def heterogeneity_interval(y, v, *, level: float = 0.95) -> HeterogeneityInterval:

@@ -104,6 +104,40 @@ def test_proportions_are_given_back_on_their_own_scale():
     assert result.se == pytest.approx(on_logit.se)
 
 
+@pytest.mark.parametrize("tau2", ["DL", "HE", "ML", "REML"])
+def test_equals_pymare(tau2):
+    estimators = pytest.importorskip("pymare.estimators")
+    rng = np.random.default_rng(4)
+    v = rng.uniform(0.02, 0.5, (12, 30))
+    y = rng.normal(0.4, 0.5, v.shape) + rng.normal(size=v.shape) * np.sqrt(v)
+    theirs = {
+        "DL": estimators.DerSimonianLaird,
+        "HE": estimators.Hedges,
+        "ML": lambda: estimators.VarianceBasedLikelihoodEstimator(method="ML"),
+        "REML": lambda: estimators.VarianceBasedLikelihoodEstimator(method="REML"),
+    }[tau2]()
+    theirs = theirs.fit(y=y, v=v, X=np.ones((12, 1))).params_
+    ours = pool(y, v, tau2=tau2, ci="hksj")
+    # PyMARE's likelihoods stop at an absolute tolerance.
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if tau2 in ITERATIVE else {"rtol": 1e-9, "atol": 1e-12}
+    np.testing.assert_allclose(np.ravel(theirs["tau2"]), ours.tau2, **tolerance)
+    np.testing.assert_allclose(np.ravel(theirs["fe_params"]), ours.estimate, **tolerance)
+    np.testing.assert_allclose(np.ravel(theirs["inv_cov"]) ** 0.5, ours.se, **tolerance)
+
+
+def test_equals_statsmodels():
+    meta_analysis = pytest.importorskip("statsmodels.stats.meta_analysis")
+    for name in ("bcg/logRR", "hackshaw1998/logOR", "pritz1997/logit"):
+        studies = STUDIES[STUDIES["set"] == name]
+        y, v = studies.y.to_numpy(), studies.v.to_numpy()
+        for tau2, method in (("DL", "chi2"), ("PM", "iterated")):
+            theirs = meta_analysis.combine_effects(y, v, method_re=method, atol=1e-12)
+            ours, common = pool(y, v, tau2=tau2), pool(y, v, tau2="FE")
+            assert (ours.tau2, ours.estimate) == (pytest.approx(theirs.tau2), pytest.approx(theirs.mean_effect_re))
+            assert ours.se == pytest.approx(theirs.sd_eff_w_re)
+            assert (ours.q, common.estimate) == (pytest.approx(theirs.q), pytest.approx(theirs.mean_effect_fe))
+
+
 # --- The corners ------------------------------------------------------------------------------------------
 
 
@@ -264,6 +298,19 @@ def test_no_other_tau2_is_likelier(studies, method):
     height = np.log(weight).sum(axis=0) - (weight * (y[:, None] - mean) ** 2).sum(axis=0)
     height -= np.log(weight.sum(axis=0)) if method == "REML" else 0
     assert height[1] >= height.max() - 1e-7 * max(1, abs(height.max()))
+
+
+def test_a_tau2_that_is_given_is_used():
+    studies = STUDIES[STUDIES["set"] == "bcg/logRR"]
+    for method in ("DL", "REML", "FE"):
+        estimated = pool(studies.y, studies.v, tau2=method)
+        given = pool(studies.y, studies.v, tau2=estimated.tau2)
+        assert (given.estimate, given.se, given.pi_low) == (estimated.estimate, estimated.se, estimated.pi_low)
+    many = pool(*leave_one_out(studies.y, studies.v), tau2=np.arange(13.0))
+    assert many.tau2.tolist() == list(range(13))
+    for wrong in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            pool(studies.y, studies.v, tau2=wrong)
 
 
 @pytest.mark.parametrize("tau2", pooling.TAU2)
