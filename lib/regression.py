@@ -437,8 +437,8 @@ def influence(y, v, moderators=None, *, tau2: str = "REML") -> Influence:
     used = np.isfinite(whole.model.v)
     # Analysis j of the k to each of the m lacks study j.
     lacking = np.where(np.eye(k, dtype=bool)[:, :, None], np.nan, np.where(used, y, np.nan)[:, None, :])
-    spread = design if design.shape[2] == 1 else np.tile(design, (1, 1, k))
-    without = _fit(lacking.reshape(k, k * m), np.tile(v, (1, k)), spread, tau2)
+    tiled = design if design.shape[2] == 1 else np.tile(design, (1, 1, k))
+    without = _fit(lacking.reshape(k, k * m), np.tile(v, (1, k)), tiled, tau2)
     x = np.broadcast_to(design, (len(design), k, m))
     v = np.where(used, v, np.nan)
     coefficients = without.coefficients.reshape(-1, k, m)
@@ -450,18 +450,18 @@ def influence(y, v, moderators=None, *, tau2: str = "REML") -> Influence:
     hat = np.where(used, leverage * whole.weight, np.nan)
     deleted = v + t2
     own_error = np.einsum("ikm,kmij,jkm->km", x, covariance, x)
-    # The hat value at the tau² without the study, too: with moderators the weights of all change it.
-    spread = np.linalg.inv(whole.covariance)
-    results = Influence(
-        hat=hat,
-        residual=(y - (x * coefficients).sum(axis=0)) / np.sqrt(deleted + own_error),
-        dffits=moved / np.sqrt(hat * deleted),
-        cook=np.einsum("ikm,mij,jkm->km", change, spread, change),
-        covariance_ratio=np.linalg.det(covariance) / np.linalg.det(whole.covariance),
-        tau2=t2,
-        q=without.model.q_fixed.reshape(k, m),
-        baujat_x=whole.residual**2 * whole.weight,
-        baujat_y=moved**2 / own_error,
-    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        information = np.linalg.inv(whole.covariance)
+        results = Influence(
+            hat=hat,
+            residual=(y - (x * coefficients).sum(axis=0)) / np.sqrt(deleted + own_error),
+            dffits=moved / np.sqrt(hat * deleted),
+            cook=np.einsum("ikm,mij,jkm->km", change, information, change),
+            covariance_ratio=np.linalg.det(covariance) / np.linalg.det(whole.covariance),
+            tau2=t2,
+            q=without.model.q_fixed.reshape(k, m),
+            baujat_x=whole.residual**2 * whole.weight,
+            baujat_y=moved**2 / own_error,
+        )
     results = (np.where(used & ~np.isnan(t2), value, np.nan) for value in results)
     return Influence(*(value[:, 0] if single else value for value in results))
