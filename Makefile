@@ -21,9 +21,10 @@ lab: $(READY) ## open the chapters in JupyterLab
 test: $(READY) lint ## run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-bench: $(READY) ## measure builds against Jupyter Book alone, and builds with many more studies
+bench: $(READY) ## measure builds against Jupyter Book alone, builds with many more studies, and pooling
 	$(BIN)/python bench/build.py
 	$(BIN)/python bench/build.py --scale
+	$(BIN)/python bench/pooling.py
 
 lint: $(READY)
 	$(BIN)/ruff check lib tests bench
@@ -43,7 +44,7 @@ lock: ## write requirements.txt anew from pyproject.toml
 		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.txt pyproject.toml
 	rm -rf $(VENV)-lock
 
-reference: ## compute the reference values anew (needs R with metafor and metadat)
+reference: ## compute the reference values anew (needs R with metafor, metadat and lme4)
 	Rscript tests/reference/metafor.R
 
 clean: ## remove the environment and everything built

@@ -1,7 +1,7 @@
 """Meta-analysis on arrays: effect sizes and sampling variances in, a pooled result out.
 
-Knows the effect sizes of proportions, three estimators of the between-study variance, two intervals, and
-how to rearrange the studies of one analysis into many (leave-one-out, cumulative, subgroups). Every
+Knows estimates and their intervals, the intervals of the variance between studies, pooled proportions and ratios,
+subgroups, and how to rearrange the studies of one analysis into many (leave-one-out, cumulative, by group). Every
 function works on one analysis, arrays of shape (k,), or on m of them at once, arrays of shape (k, m); a study
 that an analysis lacks is NaN there. Knows nothing of vitiligo, files or figures.
 """
@@ -10,28 +10,26 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special, stats
 
-TAU2 = ("DL", "PM", "REML", "FE")
-"""Between-study variance: DerSimonian-Laird, Paule-Mandel, restricted maximum likelihood, none (fixed)."""
+from lib.effects import TRANSFORMS as SCALES
+from lib.effects import proportions, refuse_impossible_counts, to_proportion, two_groups
+from lib.glmm import random_intercept_logistic
+from lib.heterogeneity import TAU2, Mean, PoolingWarning, between_study_variance, tau2_at
 
 CI = ("normal", "hksj")
 """Intervals: normal, and Hartung-Knapp-Sidik-Jonkman with Student's t on k - 1 degrees of freedom."""
 
-TRANSFORMS = ("raw", "logit")
-"""Scales on which proportions are pooled."""
+TRANSFORMS = (*SCALES, "glmm")
+"""How proportions are pooled: on a scale, or by the random-intercept logistic model."""
 
-# The slowest data set of the tests takes 34 steps (REML); the cap only bounds one that cannot converge, and
-# is reported if it is met.
-_MAX_STEPS = 200
-_TOLERANCE = 1e-12
+# Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
+# and weights is that of a block.
+_BLOCK = 40_000
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-
-
-class PoolingWarning(UserWarning):
-    """A result is not what a reader would take it for: nothing to pool, or an iteration that did not end."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,16 @@ class Pooled:
     dropped: np.ndarray
 
 
-def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> Pooled:
+class HeterogeneityInterval(NamedTuple):
+    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, else arrays of shape (m,)."""
+
+    tau2_low: float
+    tau2_high: float
+    i2_low: float
+    i2_high: float
+
+
+def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0.95) -> Pooled:
     """Pool effect sizes by inverse variance under a random-effects model.
 
     Parameters
@@ -95,10 +102,9 @@ def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> 
     y, v : array_like, shape (k,) or (k, m)
         Effect sizes and sampling variances. A study with NaN in either is absent from that analysis. One with
         v = 0 is left out and marked in ``dropped``.
-    tau2 : {"DL", "PM", "REML", "FE"}
-        Estimator of the between-study variance: DerSimonian and Laird (1986,
-        doi:10.1016/0197-2456(86)90046-2), Paule and Mandel (1982, doi:10.6028/jres.087.022), restricted
-        maximum likelihood by Fisher scoring (Viechtbauer 2005, doi:10.3102/10769986030003261), or 0.
+    tau2 : {"DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE"}
+        Estimator of the between-study variance (`heterogeneity.between_study_variance`); "FE" is the common-effect
+        model, tau² = 0. A number, or one for each analysis, is taken for tau² as it is.
     ci : {"normal", "hksj"}
         Normal interval, or that of Hartung and Knapp (2001, doi:10.1002/sim.1009), unmodified.
     level : float
@@ -120,141 +126,190 @@ def pool(y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95) -> 
     Notes
     -----
     The prediction interval is estimate ± q sqrt(se² + tau²), q the quantile of the confidence interval, as
-    R's metafor gives it.
+    R's metafor gives it. I² and H² come from Q whatever the estimator of tau²; metafor's come from tau², which is the
+    same for DerSimonian-Laird alone. Of several maxima of a likelihood the highest is taken; metafor ends at the one
+    that its iterations meet.
     """
+    y, v, single = studies_by_analysis(y, v)
+    given = None if isinstance(tau2, str) else np.broadcast_to(np.asarray(tau2, dtype=float), y.shape[1:])
+    refuse_options(tau2 if given is None else "FE", ci, level)
+    if given is not None and not (np.isfinite(given) & (given >= 0)).all():
+        raise ValueError(f"a tau2 that is given must be finite and not negative, not {tau2!r}")
+    k_all, m = y.shape
+    k = np.empty(m, dtype=int)
+    estimate, total, scatter, t2, q = np.empty((5, m))
+    weights, dropped = np.empty((k_all, m)), np.zeros((k_all, m), dtype=bool)
+    for some in _blocks(k_all, m):
+        model, dropped[:, some] = _model(y[:, some], v[:, some])
+        k[some], q[some] = model.k, model.q_fixed
+        t2[some] = between_study_variance(model, tau2) if given is None else given[some]
+        weight, total[some] = model.weights(t2[some], weights[:, some])
+        mean = model.mean(weight, total[some])
+        estimate[some] = model.centre + mean
+        if ci == "hksj":
+            scatter[some] = np.einsum("ij,ij->j", weight, (model.y - mean) ** 2)
+        weight *= 1 / total[some]
+
+    df = np.maximum(k - 1, 0)
+    se = np.sqrt(1 / total)
+    quantile = special.ndtri((1 + level) / 2)
+    if ci == "hksj":
+        se = np.where(df > 0, np.sqrt(scatter / np.maximum(df, 1) / total), se)
+        quantile = _quantiles(df, level)
+    nothing = k == 0
+    if nothing.any():
+        warnings.warn("no study to pool: the result is NaN", PoolingWarning, stacklevel=2)
+        estimate[nothing] = se[nothing] = np.nan
+    return _pooled(k, estimate, se, quantile, t2, q, weights, dropped, single)
+
+
+def studies_by_analysis(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return effects and variances as (k, m), and whether they were one analysis; ValueError for other shapes."""
     y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
     if y.shape != v.shape or y.ndim not in (1, 2):
         raise ValueError(f"y and v must both have shape (k,) or (k, m), not {y.shape} and {v.shape}")
+    return (y[:, None], v[:, None], True) if y.ndim == 1 else (y, v, False)
+
+
+def refuse_values(y: np.ndarray, v: np.ndarray) -> None:
+    """Raise ValueError for an effect or variance that is none; NaN stands for one that is absent."""
+    if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
+        raise ValueError("effects must be finite and sampling variances finite and not negative")
+
+
+def refuse_options(tau2: str, ci: str, level: float) -> None:
+    """Raise ValueError for an option that is none."""
     if tau2 not in TAU2:
         raise ValueError(f"tau2 must be one of {', '.join(TAU2)}, not {tau2!r}")
     if ci not in CI:
         raise ValueError(f"ci must be one of {', '.join(CI)}, not {ci!r}")
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level!r}")
-    if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
-        raise ValueError("effects must be finite and sampling variances finite and not negative")
-    single = y.ndim == 1
-    if single:
-        y, v = y[:, None], v[:, None]
 
+
+def _blocks(k: int, m: int):
+    step = max(_BLOCK // max(k, 1), 1)
+    return (slice(begin, min(begin + step, m)) for begin in range(0, m, step))
+
+
+def _model(y: np.ndarray, v: np.ndarray) -> tuple[Mean, np.ndarray | bool]:
+    """Return the model of a block of analyses, and which of its studies were dropped."""
+    # Two passes tell the common case, in which nothing is absent; a mean is not finite if an effect is not.
+    if v.size and v.min() > 0 and v.max() < np.inf:
+        with np.errstate(invalid="ignore"):
+            model = Mean.centred(y, v, np.full(v.shape[1], len(v)))
+        if np.isfinite(model.centre).all():
+            return model, False
+    refuse_values(y, v)
     present = ~(np.isnan(y) | np.isnan(v))
-    dropped = present & (v == 0)
-    used = present & ~dropped
-    y = np.where(used, y, 0.0)
-    precision = np.divide(1.0, v, out=np.zeros_like(y), where=used)
-    k = used.sum(axis=0)
+    used = present & (v > 0)
+    return Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0)), present & ~used
 
-    # Every sum below is over weights that are 0 for an absent study; an analysis without any gets weight
-    # sums of 1 and is set to NaN at the end.
-    t2 = _between_study_variance(y, precision, k, tau2)
-    weight = _weights(precision, t2)
-    total = np.where(k > 0, weight.sum(axis=0), 1.0)
-    estimate = (weight * y).sum(axis=0) / total
-    se = np.sqrt(1.0 / total)
-    quantile = np.full(k.shape, stats.norm.ppf((1 + level) / 2))
-    if ci == "hksj":
-        several = k > 1
-        df = np.where(several, k - 1, 1)
-        scatter = (weight * (y - estimate) ** 2).sum(axis=0) / df
-        se = np.where(several, np.sqrt(scatter / total), se)
-        quantile = np.where(several, stats.t.ppf((1 + level) / 2, df), quantile)
 
-    # The Q of one study is 0; computed, it would be what rounding leaves of 0.
-    q, df = np.where(k > 1, _cochran_q(y, precision), 0.0), np.maximum(k - 1, 0)
-    i2 = np.divide(np.maximum(q - df, 0), q, out=np.zeros_like(q), where=q > 0)
+def _quantiles(df: np.ndarray, level: float) -> np.ndarray:
+    """Return quantiles of Student's t, and the normal one where there is no degree of freedom."""
+    different, at = np.unique(df, return_inverse=True)
+    normal = stats.norm.ppf((1 + level) / 2)
+    return np.where(different > 0, stats.t.ppf((1 + level) / 2, np.maximum(different, 1)), normal)[at]
+
+
+def _pooled(k, estimate, se, quantile, t2, q, weights, dropped, single: bool) -> Pooled:
+    """Put a result together from its estimate, standard error, tau² and Q."""
+    df = np.maximum(k - 1, 0)
+    reach, further = quantile * se, quantile * np.sqrt(se**2 + t2)
+    # I² is 1 - 1 / H².
     h2 = np.maximum(np.divide(q, df, out=np.ones_like(q), where=df > 0), 1.0)
-    nothing = k == 0
-    if nothing.any():
-        warnings.warn("no study to pool: the result is NaN", PoolingWarning, stacklevel=2)
-        estimate, se = np.where(nothing, np.nan, estimate), np.where(nothing, np.nan, se)
-    reach = quantile * np.sqrt(se**2 + t2)
     results = {
         "k": k,
         "estimate": estimate,
         "se": se,
-        "ci_low": estimate - quantile * se,
-        "ci_high": estimate + quantile * se,
-        "pi_low": estimate - reach,
-        "pi_high": estimate + reach,
+        "ci_low": estimate - reach,
+        "ci_high": estimate + reach,
+        "pi_low": estimate - further,
+        "pi_high": estimate + further,
         "tau2": t2,
-        "i2": i2,
+        "i2": (h2 - 1) / h2,
         "h2": h2,
         "q": q,
         "q_df": df,
-        "q_p": np.where(df > 0, stats.chi2.sf(q, np.maximum(df, 1)), 1.0),
+        "q_p": _chi2_tail(q, df),
     }
-    weights = weight / total
     if single:
         results = {name: value[0].item() for name, value in results.items()}
         weights, dropped = weights[:, 0], dropped[:, 0]
     return Pooled(**results, weights=weights, dropped=dropped)
 
 
-def _weights(precision: np.ndarray, t2: np.ndarray) -> np.ndarray:
-    """Inverse-variance weights 1 / (v + tau²), from 1 / v so that an absent study stays at 0."""
-    return precision / (1.0 + precision * t2)
+def _chi2_tail(q: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """Return the upper tail of chi-square, 1 where there is no degree of freedom.
+
+    With one moderate number of degrees of freedom throughout, the rule for many analyses at once, it is a finite sum
+    of positive terms, at a fraction of the cost of the incomplete gamma function.
+    """
+    if not q.size or df[0] == 0 or df[0] > 100 or (df != df[0]).any() or q.max() > 1000:
+        return np.where(df > 0, special.chdtrc(np.maximum(df, 1), q), 1.0)
+    half, df = q / 2, int(df[0])
+    # 1 + x / l + x² / (l (l + 1)) + ..., from its last term.
+    terms = np.cumprod([1.0, *(1 / np.arange(1 + df % 2 / 2, df / 2))])
+    total = np.full_like(half, terms[-1])
+    for term in terms[-2::-1]:
+        total *= half
+        total += term
+    total *= np.exp(-half)
+    if df % 2 == 0:
+        return total
+    root = np.sqrt(half)
+    tail = special.erfc(root)
+    return tail + total * root * (2 / np.sqrt(np.pi)) if df > 1 else tail
 
 
-def _mean(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    total = weight.sum(axis=0)
-    return (weight * y).sum(axis=0) / np.where(total > 0, total, 1.0)
+def heterogeneity_interval(y, v, *, level: float = 0.95) -> HeterogeneityInterval:
+    """Return confidence intervals of tau² and I², by the Q-profile (Viechtbauer 2007, doi:10.1002/sim.2514).
 
+    Parameters
+    ----------
+    y, v : array_like, shape (k,) or (k, m)
+        As in `pool`.
+    level : float
+        Confidence level, between 0 and 1.
 
-def _cochran_q(y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return (weight * (y - _mean(y, weight)) ** 2).sum(axis=0)
+    Returns
+    -------
+    HeterogeneityInterval
+        The intervals. They belong to no estimator of tau² and need not hold that of each. Both limits are 0 where the
+        effects differ less than sampling alone would have them; metafor calls that interval empty. NaN with fewer
+        than two studies.
 
+    Raises
+    ------
+    ValueError
+        As `pool`.
 
-def _between_study_variance(y, precision, k, method: str) -> np.ndarray:
-    """Return tau² of each analysis, 0 where fewer than two studies are pooled."""
-    several = k > 1
-    if method == "FE" or not several.any():
-        return np.zeros(k.shape)
-    df = np.maximum(k - 1, 1)
-    s1, s2 = precision.sum(axis=0), (precision**2).sum(axis=0)
-    scale = np.where(several, s1 - s2 / np.where(s1 > 0, s1, 1.0), 1.0)
-    start = np.where(several, np.maximum((_cochran_q(y, precision) - df) / scale, 0.0), 0.0)
-    if method == "DL":
-        return start
-    step = _paule_mandel_step if method == "PM" else _reml_step
-    # Paule-Mandel's equation is convex and falling in tau²: from 0 Newton's steps rise to the root and
-    # never pass it. REML's steps start from DerSimonian-Laird and are halved whenever they turn back, as
-    # they can circle the maximum.
-    t2 = np.zeros(k.shape) if method == "PM" else start
-    active, last, damping = several.copy(), np.zeros(k.shape), np.ones(k.shape)
-    for _ in range(_MAX_STEPS):
-        change = np.where(active, step(y, precision, t2, df), 0.0)
-        damping = np.where(change * last < 0, damping / 2, damping)
-        last = change
-        moved = np.maximum(t2 + damping * change, 0.0)
-        active &= np.abs(moved - t2) > _TOLERANCE * (moved + 1.0 / np.where(s1 > 0, s1, 1.0))
-        t2 = moved
-        if not active.any():
-            return t2
-    warnings.warn(f"{method}: tau² did not converge in {int(active.sum())} analyses", PoolingWarning, stacklevel=3)
-    return t2
-
-
-def _paule_mandel_step(y, precision, t2, df) -> np.ndarray:
-    weight = _weights(precision, t2)
-    residual2 = (y - _mean(y, weight)) ** 2
-    slope = (weight**2 * residual2).sum(axis=0)
-    excess = (weight * residual2).sum(axis=0) - df
-    return np.divide(excess, slope, out=np.zeros_like(excess), where=slope > 0)
-
-
-def _reml_step(y, precision, t2, df) -> np.ndarray:
-    weight = _weights(precision, t2)
-    total, total2, total3 = (np.maximum((weight**p).sum(axis=0), 1e-300) for p in (1, 2, 3))
-    residual2 = (y - _mean(y, weight)) ** 2
-    score = (weight**2 * residual2).sum(axis=0) - (total - total2 / total)
-    information = total2 - 2 * total3 / total + (total2 / total) ** 2
-    return score / np.maximum(information, 1e-300)
+    Notes
+    -----
+    I² is here tau² / (tau² + s²), s² the typical sampling variance of Higgins and Thompson (2002,
+    doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
+    """
+    y, v, single = studies_by_analysis(y, v)
+    refuse_options("DL", "normal", level)
+    low, high, typical = np.empty((3, y.shape[1]))
+    for some in _blocks(*y.shape):
+        model, _ = _model(y[:, some], v[:, some])
+        several = (model.df > 0).nonzero()[0]
+        low[some] = high[some] = typical[some] = np.nan
+        part, begin = model.take(several), some.start
+        different, at = np.unique(part.df, return_inverse=True)
+        low[begin + several] = tau2_at(part, stats.chi2.isf((1 - level) / 2, different)[at])
+        high[begin + several] = tau2_at(part, stats.chi2.isf((1 + level) / 2, different)[at])
+        typical[begin + several] = part.df / part.trace
+    results = low, high, low / (low + typical), high / (high + typical)
+    return HeterogeneityInterval(*(x[0].item() if single else x for x in results))
 
 
 def pool_proportions(
     events, n, *, transform: str = "raw", tau2: str = "DL", ci: str = "normal", level: float = 0.95
 ) -> Pooled:
-    """Pool proportions by inverse variance under a random-effects model.
+    """Pool proportions under a random-effects model.
 
     With the defaults this is the method of the 2019 review: raw proportions, Wald variance,
     DerSimonian-Laird.
@@ -263,56 +318,112 @@ def pool_proportions(
     ----------
     events, n : array_like, shape (k,) or (k, m)
         Number with the event, and number observed; NaN in either: the study is absent from that analysis.
-    transform : {"raw", "logit"}
-        Scale: p with variance p (1 - p) / n, or log(p / (1 - p)) with variance 1 / events + 1 / (n - events),
-        for which 0.5 is added to both counts of a study with 0 or n events, and of no other.
+    transform : {"raw", "logit", "arcsine", "double-arcsine", "glmm"}
+        Scale on which they are pooled by inverse variance (`effects.proportions`), and from which the result is taken
+        back (`effects.to_proportion`): from the double arcsine with the harmonic mean of the pooled studies' n, which
+        can mislead where these differ much. Or "glmm": the random-intercept logistic model by maximum likelihood
+        (`glmm.random_intercept_logistic`), on the logit scale.
     tau2, ci, level
-        As in `pool`.
+        As in `pool`. The logistic model has one estimator of tau², its own; only "FE" (tau² = 0) makes a difference to
+        it. Its "hksj" interval is the quantile of Student's t with k - 1 degrees of freedom on the same standard
+        error, metafor's ``test="t"``.
 
     Returns
     -------
     Pooled
         Estimate and intervals as proportions; ``se`` and ``tau2`` on the scale of the analysis. On the raw
-        scale a study at 0% or 100% has variance 0 and is left out: ``dropped`` marks it.
+        scale a study at 0% or 100% has variance 0 and is left out: ``dropped`` marks it. With "glmm" Q is the
+        likelihood ratio of the saturated to the common-effect model, the weights are shares in what is known of the
+        mean logit, and where all studies are at 0% or 100% the estimate is NaN and a `PoolingWarning` says so.
 
     Raises
     ------
     ValueError
         If there are more events than observed, a count is negative, n is 0, or an option is unknown.
     """
+    if transform not in TRANSFORMS:
+        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    if transform == "glmm":
+        return _pool_logistic(events, n, tau2, ci, level)
     y, v = proportions(events, n, transform=transform)
     pooled = pool(y, v, tau2=tau2, ci=ci, level=level)
     if transform == "raw":
         return pooled
-    back = {name: special.expit(getattr(pooled, name)) for name in _ON_EFFECT_SCALE}
-    if isinstance(pooled.k, int):
-        back = {name: float(value) for name, value in back.items()}
-    return replace(pooled, **back)
+    size = None
+    if transform == "double-arcsine":
+        inverse = np.where(np.isnan(y), 0.0, 1 / np.broadcast_to(np.asarray(n, dtype=float), y.shape))
+        size = pooled.k / inverse.sum(axis=0)
+    return _carried(pooled, lambda value: to_proportion(value, transform=transform, n=size))
 
 
-def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.ndarray]:
-    """Return effect sizes and sampling variances of proportions; parameters as in `pool_proportions`.
+def _pool_logistic(events, n, tau2: str, ci: str, level: float) -> Pooled:
+    events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
+    refuse_impossible_counts(events, n)
+    events, n, single = studies_by_analysis(events, n)
+    refuse_options(tau2, ci, level)
+    absent = np.isnan(events) | np.isnan(n)
+    x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), (~absent).sum(axis=0)
+    fit = random_intercept_logistic(x, n, common=tau2 == "FE")
+    total = np.where(k > 0, n.sum(axis=0), 1.0)
+    p, own = x.sum(axis=0) / total, np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    q = 2 * (special.xlogy(x, own) + special.xlogy(n - x, 1 - own)).sum(axis=0)
+    q -= 2 * (special.xlogy(x.sum(axis=0), p) + special.xlogy((n - x).sum(axis=0), 1 - p))
+    known = fit.information.sum(axis=0)
+    weights = np.divide(fit.information, known, out=np.zeros_like(x), where=known > 0)
+    quantile = _quantiles(np.maximum(k - 1, 0), level) if ci == "hksj" else special.ndtri((1 + level) / 2)
+    q = np.where(k > 1, np.maximum(q, 0.0), 0.0)
+    pooled = _pooled(k, fit.mean, fit.se, quantile, fit.tau2, q, weights, np.zeros(x.shape, dtype=bool), single)
+    return _carried(pooled, special.expit)
+
+
+def pool_ratios(
+    events1,
+    n1,
+    events2,
+    n2,
+    *,
+    measure: str = "RR",
+    tau2: str = "DL",
+    ci: str = "normal",
+    level: float = 0.95,
+) -> Pooled:
+    """Pool comparisons of two independent groups, the first against the second, by inverse variance.
+
+    Parameters
+    ----------
+    events1, n1, events2, n2 : array_like, shape (k,) or (k, m)
+        Number with the event and number observed in each group; NaN: the study is absent from that analysis.
+    measure : {"RR", "OR", "RD"}
+        Risk ratio, odds ratio or risk difference (`effects.two_groups`, with its treatment of empty cells).
+    tau2, ci, level
+        As in `pool`.
 
     Returns
     -------
-    y, v : ndarray, shape as given
-        Effect sizes and variances on the scale of the analysis.
+    Pooled
+        Estimate and intervals as ratios (RD: as a difference); ``se`` and ``tau2`` on the scale of the analysis, the
+        logarithm (RD: the difference).
+
+    Raises
+    ------
+    ValueError
+        If there are more events than observed, a count is negative, n is 0, or an option is unknown.
+
+    Notes
+    -----
+    Paired designs (the same patients, matched pairs, two sites of a patient) go through `effects.matched_pairs`, or,
+    where only the two margins are known, through `effects.two_groups`, whose notes say what independence would do.
     """
-    events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
-    _refuse_impossible(events, n)
-    if transform == "raw":
-        p = events / n
-        return p, p * (1 - p) / n
-    if transform == "logit":
-        added = np.where((events == 0) | (events == n), 0.5, 0.0)
-        yes, no = events + added, n - events + added
-        return np.log(yes / no), 1 / yes + 1 / no
-    raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    pooled = pool(*two_groups(events1, n1, events2, n2, measure=measure), tau2=tau2, ci=ci, level=level)
+    return pooled if measure == "RD" else _carried(pooled, np.exp)
 
 
-def _refuse_impossible(events: np.ndarray, n: np.ndarray) -> None:
-    if (events < 0).any() or (events > n).any() or (n <= 0).any():
-        raise ValueError("each study needs 0 <= events <= n and n > 0")
+def _carried(pooled: Pooled, back) -> Pooled:
+    """Return a result with its estimate and intervals on another scale."""
+    carried = {name: back(getattr(pooled, name)) for name in _ON_EFFECT_SCALE}
+    if isinstance(pooled.k, int):
+        carried = {name: float(value) for name, value in carried.items()}
+    return replace(pooled, **carried)
 
 
 def proportion_interval(events, n, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -336,7 +447,7 @@ def proportion_interval(events, n, *, level: float = 0.95) -> tuple[np.ndarray, 
         If there are more events than observed, a count is negative, or n is 0.
     """
     events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
-    _refuse_impossible(events, n)
+    refuse_impossible_counts(events, n)
     z2 = stats.norm.ppf((1 + level) / 2) ** 2
     centre = (events + z2 / 2) / (n + z2)
     reach = np.sqrt(z2 * (events * (n - events) / n + z2 / 4)) / (n + z2)

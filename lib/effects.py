@@ -1,0 +1,213 @@
+"""Effect sizes: counts in, estimates and their sampling variances out, and the way back.
+
+Knows single proportions, two independent groups, and the same patients (or matched pairs) under two treatments.
+Knows nothing of pooling. Arrays may have any shape; a study with NaN in a count is NaN in what is returned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+TRANSFORMS = ("raw", "logit", "arcsine", "double-arcsine")
+"""Scales of a single proportion."""
+
+MEASURES = ("RR", "OR", "RD")
+"""Comparisons of two proportions: log risk ratio, log odds ratio, risk difference."""
+
+
+def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.ndarray]:
+    """Return effect sizes and sampling variances of proportions.
+
+    Parameters
+    ----------
+    events, n : array_like
+        Number with the event, and number observed.
+    transform : {"raw", "logit", "arcsine", "double-arcsine"}
+        - raw: p with variance p (1 - p) / n, which is 0 for a study at 0% or 100%;
+        - logit: log(p / (1 - p)) with variance 1 / events + 1 / (n - events), for which 0.5 is added to both counts
+          of a study with 0 or n events, and of no other;
+        - arcsine: asin √p with variance 1 / (4 n);
+        - double-arcsine: half the sum of asin √(events / (n + 1)) and asin √((events + 1) / (n + 1)), with variance
+          1 / (4 n + 2) (Freeman and Tukey 1950, doi:10.1214/aoms/1177729756; halved, as in metafor).
+
+    Returns
+    -------
+    y, v : ndarray
+        Effect sizes and variances on the scale of the analysis.
+
+    Raises
+    ------
+    ValueError
+        If there are more events than observed, a count is negative, n is 0, or the transform is unknown.
+    """
+    events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
+    refuse_impossible_counts(events, n)
+    if transform == "raw":
+        p = events / n
+        return p, p * (1 - p) / n
+    if transform == "logit":
+        added = np.where((events == 0) | (events == n), 0.5, 0.0)
+        yes, no = events + added, n - events + added
+        return np.log(yes / no), 1 / yes + 1 / no
+    # The variances are of n alone: a study without a number of events must not keep one.
+    n = np.where(np.isnan(events), np.nan, n)
+    if transform == "arcsine":
+        return np.arcsin(np.sqrt(events / n)), 1 / (4 * n)
+    if transform == "double-arcsine":
+        return _double_arcsine(events, n), 1 / (4 * n + 2)
+    raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+
+
+def _double_arcsine(events, n):
+    return (np.arcsin(np.sqrt(events / (n + 1))) + np.arcsin(np.sqrt((events + 1) / (n + 1)))) / 2
+
+
+def to_proportion(value, *, transform: str, n=None) -> np.ndarray:
+    """Return the proportion behind a value on the scale of a transform.
+
+    Parameters
+    ----------
+    value : array_like
+        Values on the scale of `proportions`.
+    transform : {"raw", "logit", "arcsine", "double-arcsine"}
+        That scale. Arcsines beyond those of 0 and 1 become 0 and 1.
+    n : array_like, optional
+        For the double arcsine only: the number observed that the value belongs to. A pooled value belongs to none;
+        the harmonic mean of the studies' is the custom (Miller 1978, doi:10.1080/00031305.1978.10479283).
+
+    Returns
+    -------
+    ndarray
+        Proportions.
+
+    Raises
+    ------
+    ValueError
+        If the transform is unknown.
+
+    Notes
+    -----
+    The way back from a pooled double arcsine can mislead, as it depends on the n put in: with studies of very
+    different size the harmonic mean lies near the smallest, and the result can leave the range of the studies'
+    proportions and change order with that of another analysis (Schwarzer et al. 2019, doi:10.1002/jrsm.1348). The
+    single arcsine has no such n.
+    """
+    value = np.asarray(value, dtype=float)
+    if transform == "raw":
+        return value
+    if transform == "logit":
+        return special.expit(value)
+    if transform == "arcsine":
+        return np.sin(np.clip(value, 0, np.pi / 2)) ** 2
+    if transform == "double-arcsine":
+        n = np.asarray(n, dtype=float)
+        least, most = _double_arcsine(0.0, n), _double_arcsine(n, n)
+        inside = (value > least) & (value < most)
+        sine = np.sin(2 * np.where(inside, value, np.pi / 4))
+        under_root = np.maximum(1 - (sine + (sine - 1 / sine) / n) ** 2, 0)
+        p = (1 - np.sign(np.cos(2 * value)) * np.sqrt(under_root)) / 2
+        return np.where(np.isnan(value), np.nan, np.where(inside, p, np.where(value <= least, 0.0, 1.0)))
+    raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+
+
+def two_groups(
+    events1, n1, events2, n2, *, measure: str = "RR", correlation: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the proportions of two groups, the first against the second.
+
+    Parameters
+    ----------
+    events1, n1, events2, n2 : array_like
+        Number with the event and number observed in each group.
+    measure : {"RR", "OR", "RD"}
+        Log risk ratio, log odds ratio, or risk difference.
+    correlation : float
+        Of the two outcomes of a patient, where both groups are the same patients (or matched pairs, or two sites of
+        each patient) and only the two margins are known; 0 for independent groups. See the notes.
+
+    Returns
+    -------
+    y, v : ndarray
+        Effect sizes and sampling variances. A study with an empty cell has 0.5 added to its four cells, whatever the
+        measure, and no other study has; this is what metafor's ``escalc`` does.
+
+    Raises
+    ------
+    ValueError
+        If there are more events than observed, a count is negative, n is 0, the measure is unknown, or the
+        correlation is not between -1 and 1 (1 excluded).
+
+    Notes
+    -----
+    The variance of a paired comparison depends on how many patients responded to one treatment alone, which two
+    margins do not tell. Treated as independent (correlation 0) the variance is too large if outcomes of a patient go
+    together, as they mostly do: the interval is then too wide and the study's weight too small, never the reverse.
+    Another correlation is an assumption, for a sensitivity analysis; with it the covariance is that of the delta
+    method (Elbourne et al. 2002, doi:10.1093/ije/31.1.140). Where the discordant counts are known `matched_pairs`
+    needs no assumption.
+    """
+    events1, n1, events2, n2 = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (events1, n1, events2, n2)))
+    refuse_impossible_counts(events1, n1)
+    refuse_impossible_counts(events2, n2)
+    if not -1 <= correlation < 1:
+        raise ValueError(f"correlation must lie between -1 and 1 (1 excluded), not {correlation!r}")
+    a, b, c, d = _without_empty_cells(events1, n1 - events1, events2, n2 - events2)
+    n1, n2 = a + b, c + d
+    if measure == "RR":
+        y, v1, v2 = np.log(a / n1) - np.log(c / n2), b / (a * n1), d / (c * n2)
+    elif measure == "OR":
+        y, v1, v2 = np.log(a / b) - np.log(c / d), n1 / (a * b), n2 / (c * d)
+    elif measure == "RD":
+        y, v1, v2 = a / n1 - c / n2, a * b / n1**3, c * d / n2**3
+    else:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    return y, v1 + v2 - 2 * correlation * np.sqrt(v1 * v2)
+
+
+def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple[np.ndarray, np.ndarray]:
+    """Compare two treatments of the same patients (or of matched pairs), the first against the second.
+
+    Parameters
+    ----------
+    both, first, second, neither : array_like
+        Patients with the event under both treatments, under the first alone, under the second alone, under neither.
+    measure : {"RR", "OR", "RD"}
+        Marginal log risk ratio and marginal risk difference, which mean what they mean for independent groups; the
+        log odds ratio is the conditional one, of the discordant patients alone, which is further from 0 than the
+        marginal one.
+
+    Returns
+    -------
+    y, v : ndarray
+        Effect sizes and sampling variances: metafor's MPRR, MPORC and MPRD. A study with an empty cell has 0.5 added
+        to its four cells.
+
+    Raises
+    ------
+    ValueError
+        If a count is negative, a study has no patient, or the measure is unknown.
+    """
+    cells = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (both, first, second, neither)))
+    if any((cell < 0).any() for cell in cells) or (sum(cells) == 0).any():
+        raise ValueError("each study needs counts >= 0 and at least one patient")
+    a, b, c, d = _without_empty_cells(*cells)
+    if measure == "RR":
+        return np.log((a + b) / (a + c)), (b + c) / ((a + b) * (a + c))
+    if measure == "OR":
+        return np.log(b / c), 1 / b + 1 / c
+    if measure == "RD":
+        n = a + b + c + d
+        return (b - c) / n, (b + c - (b - c) ** 2 / n) / n**2
+    raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+
+
+def _without_empty_cells(*cells: np.ndarray) -> tuple[np.ndarray, ...]:
+    added = np.where(np.any([cell == 0 for cell in cells], axis=0), 0.5, 0.0)
+    return tuple(cell + added for cell in cells)
+
+
+def refuse_impossible_counts(events: np.ndarray, n: np.ndarray) -> None:
+    """Raise ValueError unless 0 <= events <= n and n > 0 wherever both are known."""
+    if (events < 0).any() or (events > n).any() or (n <= 0).any():
+        raise ValueError("each study needs 0 <= events <= n and n > 0")
