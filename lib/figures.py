@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
 from lib.evidence import Cell
-from lib.pooling import Pooled, proportion_interval
+from lib.pooling import Pooled, pool_ratios, proportion_interval
 from lib.published import Result, by_study
 
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
@@ -179,10 +179,60 @@ class Row:
     bold: bool = True
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What the axis of an interval plot shows.
+
+    Attributes
+    ----------
+    label, heading : str
+        Label of the axis, and heading of the column of estimates.
+    low, high, factor : float
+        Ends of the axis, and what a value is multiplied by to stand on it.
+    ticks, few_ticks : tuple of float
+        Ticks of the wide and of the narrow form.
+    log : bool
+        Whether the axis is logarithmic.
+    none : float
+        Value of no effect, marked with a line; NaN: there is none.
+    """
+
+    label: str
+    heading: str
+    low: float
+    high: float
+    factor: float
+    ticks: tuple[float, ...]
+    few_ticks: tuple[float, ...]
+    log: bool = False
+    none: float = np.nan
+
+    def place(self, value: float) -> float:
+        """Return where a value stands on the axis, within its ends; NaN for NaN."""
+        return float(np.clip(self.factor * value, self.low, self.high))
+
+    def text(self, estimate: float, low: float, high: float, digits: int) -> str:
+        """Return an estimate with its interval as the plot prints it."""
+        return ratio_text(estimate, low, high) if self.log else span(estimate, low, high, digits)
+
+
+RATE = Scale("Response rate, %", "% (95% CI)", 0, 100, 100, (0, 25, 50, 75, 100), (0, 50, 100))
+RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0.1, 1, 10), log=True, none=1)
+
+
+def ratio_text(estimate: float, low: float, high: float) -> str:
+    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``."""
+
+    def short(value: float) -> str:
+        return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+    return f"{short(estimate)} ({short(low)}–{short(high)})"
+
+
 def intervals(
-    rows: Sequence[Row], *, wide: bool, xlabel: str = "Response rate, %", counts: str = "", alt: str = ""
+    rows: Sequence[Row], *, wide: bool, scale: Scale = RATE, xlabel: str = "", counts: str = "", alt: str = ""
 ) -> Figure:
-    """Draw rows with their estimates and intervals on a common axis from 0% to 100%.
+    """Draw rows with their estimates and intervals on a common axis.
 
     Parameters
     ----------
@@ -190,8 +240,10 @@ def intervals(
         From top to bottom.
     wide : bool
         Form.
+    scale : Scale
+        The axis.
     xlabel, counts : str
-        Label of the axis, and heading of the second column.
+        Label of the axis where it is not that of the scale, and heading of the second column.
     alt : str
         Text alternative; the estimates of all rows that have one are added to it.
 
@@ -205,14 +257,21 @@ def intervals(
     figure = Figure(figsize=(width, height))
     left, right = (0.44, 0.725) if wide else (0.57, 0.74)
     axes = figure.add_axes((left, margin / height, right - left, 1 - margin / height))
-    axes.set(xlim=(0, 100), ylim=(len(rows) - 0.4, -1.4), yticks=[], xticks=[0, 50, 100])
-    if wide:
-        axes.set_xticks([0, 25, 50, 75, 100])
-    axes.set_xlabel(xlabel if wide else textwrap.fill(xlabel, 16), labelpad=2)
+    axes.set(xlim=(scale.low, scale.high), ylim=(len(rows) - 0.4, -1.4), yticks=[])
+    if scale.log:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    ticks = scale.ticks if wide else scale.few_ticks
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    label = xlabel or scale.label
+    axes.set_xlabel(label if wide else textwrap.fill(label, 16), labelpad=2)
     axes.spines[["left", "top", "right"]].set_visible(False)
     axes.tick_params(length=3, pad=2)
     for x in axes.get_xticks():
-        axes.axvline(x, ymax=1 - 0.9 / (len(rows) + 1), color=FAINT, linewidth=0.6, zorder=0)
+        none = x == scale.none
+        axes.axvline(
+            x, ymax=1 - 0.9 / (len(rows) + 1), color=GREY if none else FAINT, linewidth=0.9 if none else 0.6, zorder=0
+        )
 
     across = mpl.transforms.blended_transform_factory(figure.transFigure, axes.transData)
     style = {"transform": across, "va": "center", "clip_on": False}
@@ -220,27 +279,37 @@ def intervals(
     at_counts = 0.42 if wide else 0.56
     at_text = 0.9 if has_weights else 0.995
     axes.text(at_counts, -1, counts, ha="right", weight="bold", **style)
-    axes.text(at_text, -1, "% (95% CI)" if wide else "% (CI)", ha="right", weight="bold", **style)
+    heading = scale.heading if wide else scale.heading.replace("95% ", "")
+    axes.text(at_text, -1, heading, ha="right", weight="bold", **style)
     if has_weights:
         axes.text(0.995, -1, "Weight", ha="right", weight="bold", **style)
     for y, row in enumerate(rows):
-        _draw_row(axes, y, row, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
+        _draw_row(axes, y, row, scale, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
     told = rows if len(rows) <= MANY else [row for row in rows if row.kind in ("heading", "printed", "pooled")]
-    figure.set_label(" ".join([alt, *map(_told, told)]).strip())
+    figure.set_label(" ".join([alt, *(_told(row, scale) for row in told)]).strip())
     return figure
 
 
-def _told(row: Row) -> str:
+def _told(row: Row, scale: Scale) -> str:
     """What a row adds to the text alternative."""
     if row.kind == "heading":
         return f"{row.label}:"
     if row.kind == "missing" and row.low == row.low:
         return f"{row.label}: not public, consistent with {span(np.nan, row.low, row.high, 0)};"
-    return f"{row.label}: {span(row.estimate, row.low, row.high)};" if row.estimate == row.estimate else ""
+    told = scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else ""
+    return told and f"{row.label}: {told};"
 
 
 def _draw_row(
-    axes, y: int, row: Row, style: dict, at_counts: float, at_text: float, has_weights: bool, digits: int
+    axes,
+    y: int,
+    row: Row,
+    scale: Scale,
+    style: dict,
+    at_counts: float,
+    at_text: float,
+    has_weights: bool,
+    digits: int,
 ) -> None:
     bold = "bold" if row.kind == "heading" or (row.kind in ("printed", "pooled") and row.bold) else "normal"
     ink = GREY if row.kind == "missing" else INK
@@ -252,10 +321,10 @@ def _draw_row(
             axes.plot([100 * row.low, 100 * row.high], [y, y], color=POSSIBLE, linewidth=1.3, linestyle=(0, (1, 1.4)))
     if not row.estimate == row.estimate:
         return
-    axes.text(at_text, y, span(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
+    axes.text(at_text, y, scale.text(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
     if has_weights and row.weight == row.weight:
         axes.text(0.995, y, f"{100 * row.weight:.0f}%", ha="right", **style)
-    x, low, high = (100 * min(max(v, 0.0), 1.0) if v == v else v for v in (row.estimate, row.low, row.high))
+    x, low, high = map(scale.place, (row.estimate, row.low, row.high))
     if row.kind in ("printed", "pooled"):
         if low != low:
             low = high = x
@@ -455,6 +524,40 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
                 each = (count_row(name, study.events, study.n, colour) for study in counted.itertuples())
                 rows += [replace(row, counts=studies if len(counted) == 1 else "1") for row in each]
     return intervals([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
+
+
+def comparison(trials: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Figure:
+    """Draw the forest plot of a comparison within trials, as risk ratios.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        A row a trial, as in `comparisons.Question.pairs`.
+    pooled : Pooled
+        Their pooled risk ratio; of a single trial it is drawn as that trial alone.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+    """
+    own = pool_ratios(*(trials[[name]].to_numpy(float).T for name in PAIR))
+    rows = []
+    columns = (trials.itertuples(), own.estimate, own.ci_low, own.ci_high, pooled.weights)
+    for trial, estimate, low, high, weight in zip(*columns, strict=True):
+        counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
+        colour = NEW if trial.edition == "update" else REPORTED
+        label = trial.label + ("*" if trial.paired else "")
+        rows.append(Row(label, "study", estimate, low, high, counts, weight if pooled.k > 1 else np.nan, colour))
+    if pooled.k > 1:
+        rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK)
+    alt = f"Forest plot of {len(trials)} trial{'s' if len(trials) > 1 else ''}, risk ratio."
+    return intervals(rows, wide=wide, scale=RATIO, counts="Responders", alt=alt)
+
+
+PAIR = ("events", "n", "control_events", "control_n")
+"""Columns of a comparison: responders and number of the treated arm and of the arm it is compared with."""
 
 
 def result_rows(labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED) -> list[Row]:
