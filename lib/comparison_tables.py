@@ -12,11 +12,12 @@ import pandas as pd
 
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import PAIR, ratio_text
+from lib.figures import PAIR, Picture, comparison, ratio_text, show
 from lib.pooling import Pooled, pool_ratios
 from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count
 
 DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
+SHORT_DEGREES = {"any": "any", **THRESHOLD_NAMES}
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
@@ -60,6 +61,30 @@ def number_needed(pooled: Pooled) -> str:
 
 def _interval(pooled: Pooled) -> tuple[float, float, float]:
     return pooled.estimate, pooled.ci_low, pooled.ci_high
+
+
+def forest_caption(found: Question, threshold: str) -> str:
+    """Return the caption of a question's forest plot at one degree of repigmentation."""
+    trials = found.at(threshold)
+    public, hidden = trials.study.nunique(), found.without.study.nunique()
+    caption = (
+        f"{found.label}, {DEGREE_NAMES[threshold]}: {public} of {count(public + hidden, 'trial')} with public counts"
+    )
+    patches = trials[trials.unit == "patches"]
+    if len(patches):
+        caption += f". Counted in patches: {', '.join(patches.label)}"
+    return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
+
+
+def shown_trial_by_trial(found: Question) -> Picture | Table:
+    """Draw every public pair of a question, each by itself; where there is none, list who made the comparison."""
+    if found.pairs.empty:
+        return without(found)
+    trials = found.pairs.assign(label=found.pairs.label + ", " + found.pairs.threshold.map(SHORT_DEGREES))
+    caption = f"{found.label}: each trial by itself, nothing pooled."
+    if trials.paired.any():
+        caption += " * Both arms are the same patients."
+    return show(comparison, trials, caption=caption)
 
 
 # --- Tables -----------------------------------------------------------------------------------------------

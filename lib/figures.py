@@ -526,15 +526,15 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     return intervals([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 
 
-def comparison(trials: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Figure:
-    """Draw the forest plot of a comparison within trials, as risk ratios.
+def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool) -> Figure:
+    """Draw the forest plot of comparisons within trials, as risk ratios.
 
     Parameters
     ----------
     trials : DataFrame
         A row a trial, as in `comparisons.Question.pairs`.
-    pooled : Pooled
-        Their pooled risk ratio; of a single trial it is drawn as that trial alone.
+    pooled : Pooled, optional
+        Their pooled risk ratio, drawn where there is more than one trial.
     wide : bool
         Form.
 
@@ -543,14 +543,16 @@ def comparison(trials: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Figure:
     Figure
     """
     own = pool_ratios(*(trials[[name]].to_numpy(float).T for name in PAIR))
+    several = pooled is not None and pooled.k > 1
+    weights = pooled.weights if several else np.full(len(trials), np.nan)
     rows = []
-    columns = (trials.itertuples(), own.estimate, own.ci_low, own.ci_high, pooled.weights)
+    columns = (trials.itertuples(), own.estimate, own.ci_low, own.ci_high, weights)
     for trial, estimate, low, high, weight in zip(*columns, strict=True):
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
         colour = NEW if trial.edition == "update" else REPORTED
         label = trial.label + ("*" if trial.paired else "")
-        rows.append(Row(label, "study", estimate, low, high, counts, weight if pooled.k > 1 else np.nan, colour))
-    if pooled.k > 1:
+        rows.append(Row(label, "study", estimate, low, high, counts, weight, colour))
+    if several:
         rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK)
     alt = f"Forest plot of {len(trials)} trial{'s' if len(trials) > 1 else ''}, risk ratio."
     return intervals(rows, wide=wide, scale=RATIO, counts="Responders", alt=alt)

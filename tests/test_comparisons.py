@@ -1,0 +1,194 @@
+"""Comparisons within trials: which arms are held against each other, what is pooled, and what is said of it."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from lib import comparison_tables, comparisons
+from lib.evidence import THRESHOLDS, load
+from lib.figures import comparison
+from lib.pooling import pool_ratios
+
+
+@pytest.fixture(scope="module")
+def ev():
+    return load(ROOT / "data")
+
+
+@pytest.fixture(scope="module")
+def questions(ev):
+    return {key: comparisons.question(ev, key) for key in ev.questions.question}
+
+
+@pytest.fixture(scope="module")
+def added(questions):
+    return questions["added_to_phototherapy"]
+
+
+def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, questions):
+    arms = ev.arms.set_index(["study", "arm"])
+    kinds = ev.drugs.set_index("drug").kind
+    seen = 0
+    for found in questions.values():
+        for row in pd.concat([found.pairs, found.without]).itertuples():
+            treated, control = arms.loc[(row.study, row.treated)], arms.loc[(row.study, row.control)]
+            assert treated.phototherapy == control.phototherapy
+            assert control.given_with == ""
+            assert kinds[treated.drug] == "tci"
+            assert treated.drug != control.drug
+            seen += 1
+    assert seen > 30
+
+
+def test_the_counts_of_a_pair_are_those_of_the_table(ev, questions):
+    counts = ev.responses[ev.responses.subtype == ""]
+    for found in questions.values():
+        for row in found.pairs.itertuples():
+            for arm, events, n in ((row.treated, row.events, row.n), (row.control, row.control_events, row.control_n)):
+                same = counts[(counts.study == row.study) & (counts.arm == arm) & (counts.threshold == row.threshold)]
+                same = same[(same.site == row.site) & (same.months.eq(row.months) | same.months.isna())]
+                assert (events, n) in set(zip(same.events, same.n, strict=True))
+
+
+def test_a_trial_counts_once_at_each_degree_and_is_listed_if_it_cannot_be_counted(questions):
+    for found in questions.values():
+        for threshold in THRESHOLDS:
+            assert not found.at(threshold).study.duplicated().any()
+        assert not set(found.pairs.study) & set(found.without.study)
+
+
+def test_no_question_holds_an_excluded_record(ev, questions):
+    out = set(ev.screening.study[ev.screening.decision != "included"])
+    assert out
+    for found in questions.values():
+        assert not out & {*found.pairs.study, *found.without.study}
+
+
+def test_an_edition_knows_no_later_trial():
+    early = load(ROOT / "data", "2018-08-06")
+    found = comparisons.question(early, "added_to_phototherapy")
+    assert len(found.pairs)
+    assert (found.pairs.edition == "original").all()
+
+
+def test_a_question_that_is_not_asked_is_refused(ev):
+    with pytest.raises(KeyError):
+        comparisons.question(ev, "surgery")
+
+
+def test_a_comparison_is_pooled_as_ratios_of_its_trials(added):
+    rows = added.at("ge75")
+    compared = comparisons.compare(rows)
+    given = [rows[name].to_numpy(float) for name in ("events", "n", "control_events", "control_n")]
+    assert compared.ratio.estimate == pool_ratios(*given, measure="RR", tau2="REML").estimate
+    assert compared.odds.estimate == pool_ratios(*given, measure="OR", tau2="REML").estimate
+    assert compared.difference.estimate == pool_ratios(*given, measure="RD", tau2="REML").estimate
+    assert comparisons.compare(rows[:0]) is None
+
+
+def test_a_trial_that_would_count_twice_is_refused(added):
+    rows = added.at("ge75")
+    with pytest.raises(ValueError, match="count twice"):
+        comparisons.compare(pd.concat([rows, rows[:1]]))
+
+
+def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):
+    rows = added.at("ge75")
+    assert rows.paired.any()
+    main = comparisons.compare(rows).ratio
+    assert comparisons.assume_correlation(rows, 0.0).estimate == pytest.approx(main.estimate)
+    assert comparisons.assume_correlation(rows, 0.0).ci_low == pytest.approx(main.ci_low)
+    correlated = comparisons.assume_correlation(rows, 0.5)
+    paired = rows.paired.to_numpy()
+    assert correlated.weights[paired].sum() > main.weights[paired].sum()
+    alone = rows[~rows.paired].reset_index(drop=True)
+    assert comparisons.assume_correlation(alone, 0.5).estimate == pytest.approx(
+        comparisons.compare(alone).ratio.estimate
+    )
+
+
+# --- What is said -----------------------------------------------------------------------------------------
+
+
+def difference(added, estimate, low, high):
+    base = comparisons.compare(added.at("ge75")).difference
+    return dataclasses.replace(base, estimate=estimate, ci_low=low, ci_high=high)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "needed"),
+    [
+        ((0.25, 0.125, 0.5), "25 more (12 to 50 more)", "4.0 (2.0 to 8.0)"),
+        ((-0.25, -0.5, -0.1), "25 fewer (10 to 50 fewer)", "–"),
+        ((0.1, -0.05, 0.25), "10 more (5 fewer to 25 more)", "–"),
+    ],
+)
+def test_a_difference_is_said_as_patients(added, values, expected, needed):
+    pooled = difference(added, *values)
+    assert comparison_tables.per_100(pooled) == expected
+    assert comparison_tables.number_needed(pooled) == needed
+
+
+def test_a_single_trial_is_not_called_pooled(questions):
+    frame = comparison_tables.summary(list(questions.values())).frame
+    single = frame[frame.Trials == "1"]
+    assert len(single) > 3
+    assert (single["I²"] == "").all()
+    assert (single["Next trial's ratio"] == "").all()
+
+
+def test_every_question_that_has_trials_is_judged_in_every_domain_with_a_reason(ev, questions):
+    domains = set(ev.meaning("certainty_domain"))
+    for key, found in questions.items():
+        rows = ev.certainty[ev.certainty.question == key]
+        assert set(rows.domain) == domains
+        assert rows.levels.isin([0, 1, 2]).all()
+        assert len(found.at(rows.threshold.iloc[0]))
+
+
+def test_certainty_falls_by_the_levels_entered_and_never_below_the_last(ev, added):
+    levels = {}
+    for lowered in (0, 1, 2):
+        rows = ev.certainty.assign(levels=0)
+        rows.loc[(rows.question == added.key) & (rows.domain == "imprecision"), "levels"] = lowered
+        levels[lowered] = comparison_tables.certainty(ev.with_tables(certainty=rows), added, "ge75")
+    assert levels == {0: "High", 1: "Moderate", 2: "Low"}
+    assert (
+        comparison_tables.certainty(ev.with_tables(certainty=ev.certainty.assign(levels=2)), added, "ge75")
+        == "Very low"
+    )
+
+
+def test_trials_without_randomisation_begin_low(ev, added):
+    rows = ev.certainty.assign(levels=0)
+    loose = dataclasses.replace(added, pairs=added.pairs.assign(randomised="no"))
+    assert comparison_tables.certainty(ev.with_tables(certainty=rows), loose, "ge75") == "Low"
+
+
+def test_the_numbers_tell_of_heterogeneity_and_imprecision(added):
+    compared = comparisons.compare(added.at("ge75"))
+    said = comparison_tables.computed(added, compared)
+    assert said["inconsistency"].endswith("none")
+    apart = dataclasses.replace(compared, ratio=dataclasses.replace(compared.ratio, i2=0.9))
+    assert comparison_tables.computed(added, apart)["inconsistency"].endswith("lower by 1")
+    assert said["imprecision"].endswith("lower by 1")
+    single = dataclasses.replace(compared, ratio=dataclasses.replace(compared.ratio, k=1, ci_low=0.5))
+    assert comparison_tables.computed(added, single)["imprecision"].endswith("lower by 2")
+    assert comparison_tables.computed(added, single)["inconsistency"] == ""
+
+
+def test_a_forest_plot_of_ratios_tells_every_trial(added):
+    rows = added.at("ge75")
+    compared = comparisons.compare(rows)
+    figure = comparison(rows, compared.ratio, wide=True)
+    told = figure.get_label()
+    assert all(label in told for label in rows.label)
+    assert "Pooled: 1" in told
+    assert "Pooled" not in comparison(rows[:1], comparisons.compare(rows[:1]).ratio, wide=False).get_label()
+    low, high = figure.axes[0].get_xlim()
+    assert low < 1 < high
+    assert figure.axes[0].get_xscale() == "log"
+    assert np.isfinite([low, high]).all()
