@@ -1,17 +1,24 @@
-"""The tables of the chapter that compares methods: one rate by each of them, and what their intervals cover.
+"""The tables of the chapters on methods and heterogeneity: one rate by every method, and what it hangs on.
 
-Apart from `tables`, as one chapter needs it.
+Apart from `tables`, as those two chapters alone need it.
 """
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from lib import regression
+from lib.asymmetry import ENOUGH, begg, egger, peters, trim_and_fill
+from lib.effects import proportions
 from lib.evidence import Cell
-from lib.figures import INK, REPORTED, Row, percent, span
-from lib.pooling import Pooled
+from lib.figures import INK, REPORTED, Row, percent, ratio_text, span
+from lib.pooling import Pooled, between_groups, pool, proportion_interval
 from lib.simulation import METHODS, RECOMMENDED, Method
-from lib.tables import Table, cell_name
+from lib.tables import Table, cell_name, p_value
 
 
 def counts_of(cell: Cell) -> pd.DataFrame:
@@ -34,7 +41,7 @@ def _row(method: Method, pooled: Pooled) -> Row:
     return Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=chosen)
 
 
-def results(cells: list[Cell]) -> Table:
+def results(cells: Sequence[Cell]) -> Table:
     """The public counts of several cells by every method."""
     shown, groups = [], []
     for cell in cells:
@@ -59,6 +66,142 @@ def results(cells: list[Cell]) -> Table:
     )
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"))
     return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+
+
+_OTHERS = "Others"
+_CHOICES = {
+    "How the count was got": ("basis", {"stated": "stated in the report"}, "worked out from what is reported"),
+    "Unit": ("unit", {"patients": "patients", "patches": "patches"}, _OTHERS),
+    "Allocation": ("randomised", {"yes": "randomised"}, "not randomised, or not seen"),
+    "Confidence in the reading": ("confidence", {"high": "high"}, "medium or low"),
+    "Drug": ("drug", {"tacrolimus": "tacrolimus", "pimecrolimus": "pimecrolimus"}, _OTHERS),
+    "Concentration of tacrolimus": ("tacrolimus", {"0.1%": "0.1%", "0.03%": "0.03%"}, _OTHERS),
+    "Duration": ("duration", {"short": "up to 3 months", "long": "longer than 3 months"}, "not seen"),
+}
+"""Choices of studies: column, the groups that have a name, and the name of what is in none of them."""
+
+
+def sensitivity(cell: Cell) -> Table:
+    """The public counts of a cell, split by what could matter, by the recommended method."""
+    counts = counts_of(cell)
+    counts = counts.assign(
+        tacrolimus=counts.concentration.where(counts.drug == "tacrolimus", ""),
+        duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),
+    )
+    shown, groups = [], []
+    for heading, (column, named, rest) in _CHOICES.items():
+        names = counts[column].map(named).fillna(rest)
+        if column == "tacrolimus":
+            names = names[counts.drug == "tacrolimus"]
+        if names.nunique() < 2:
+            continue
+        parts = {name: counts.loc[names.index[names == name]] for name in sorted(names.unique())}
+        p = _between(parts)
+        for name, part in parts.items():
+            groups.append(heading)
+            shown.append({"Counts": name.capitalize(), **_rate_of(part), "Test between": p})
+            p = ""
+    note = (
+        "A single count has its score interval. Test between: p-value for a difference between the groups, on the logit"
+        " scale with a between-study variance in each. With so few studies only very large differences could be found."
+    )
+    title = f"{cell_name(cell)}: what the rate is in parts of the public counts"
+    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"))
+    return Table(frame, title, note, numeric=["Studies"])
+
+
+def _rate_of(part: pd.DataFrame) -> dict[str, str]:
+    if len(part) == 1:
+        low, high = (float(end) for end in proportion_interval(part.events.iloc[0], part.n.iloc[0]))
+        return {"Studies": "1", "Rate, % (95% CI)": span(part.events.iloc[0] / part.n.iloc[0], low, high)}
+    pooled = RECOMMENDED.pool(part.events, part.n)
+    return {"Studies": f"{pooled.k}", "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high)}
+
+
+def _between(parts: dict[str, pd.DataFrame]) -> str:
+    pooled = [pool(*proportions(part.events, part.n, transform="logit"), tau2="REML") for part in parts.values()]
+    return p_value(between_groups([one.estimate for one in pooled], [one.se**2 for one in pooled])[2])
+
+
+def small_studies(cells: Sequence[Cell]) -> Table:
+    """Tests of small-study effects for each cell that has three public counts or more."""
+    shown = []
+    for cell in cells:
+        counts = counts_of(cell)
+        if len(counts) < 3:
+            continue
+        y, v = proportions(counts.events, counts.n, transform="logit")
+        tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
+        filled = trim_and_fill(y, v, tau2="REML")
+        shown.append(
+            {
+                "Rate": cell_name(cell),
+                "Studies": f"{len(counts)}",
+                **{f"{name}, p": p_value(test.p) if test.p == test.p else "" for name, test in tests.items()},
+                "Trim and fill": f"{filled.missing:g} put in, {percent(special.expit(filled.pooled.estimate), 1)}",
+                "What it means": "nothing: too few studies" if tests["Egger"].too_few else "can be asked",
+            }
+        )
+    note = f"Logit scale. With fewer than {ENOUGH} studies no test of asymmetry means anything, whatever p it gives."
+    return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
+
+
+def influence(cell: Cell) -> Table:
+    """What each public count of a cell does to its pooled rate."""
+    counts = counts_of(cell)
+    found = regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+    frame = pd.DataFrame(
+        {
+            "Study": counts.label,
+            "Rate": [f"{row.events:g}/{row.n:g}" for row in counts.itertuples()],
+            "Weight": [percent(value) for value in found.hat],
+            "Studentised residual": [f"{value:.2f}" for value in found.residual],
+            "DFFITS": [f"{value:.2f}" for value in found.dffits],
+            "Cook's distance": [f"{value:.2f}" for value in found.cook],
+            "Share of heterogeneity": [f"{value:.2f}" for value in found.baujat_x],
+            "Pull on the result": [f"{value:.2f}" for value in found.baujat_y],
+        }
+    )
+    note = (
+        "Logit scale, REML. A residual beyond ±2 or a Cook's distance beyond 1 would call for a look at the study. The"
+        " last two columns are the axes of Baujat's plot."
+    )
+    return Table(frame, f"{cell_name(cell)}: the influence of each study", note, numeric=[*frame.columns[1:]])
+
+
+_MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}
+
+
+def moderators(cell: Cell) -> Table:
+    """Meta-regressions of a cell's public counts on one moderator each, with permutation p-values."""
+    counts = counts_of(cell).assign(children=lambda rows: (rows.population == "children").astype(float))
+    y, v = proportions(counts.events, counts.n, transform="logit")
+    shown = []
+    for column, name in _MODERATORS.items():
+        x = counts[column].to_numpy(float)
+        known = ~np.isnan(x)
+        if known.sum() < 4 or len(set(x[known])) < 2:
+            shown.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
+            continue
+        fit = regression.regress(y, v, x, ci="hksj")
+        chance = regression.permutation_test(y, v, x, ci="hksj")
+        values = np.exp([fit.coefficients[1], fit.ci_low[1], fit.ci_high[1]])
+        shown.append(
+            {
+                "Moderator": name,
+                "Studies": f"{fit.k}",
+                "Odds ratio per unit (95% CI)": ratio_text(*values),
+                "p": p_value(fit.p[1]),
+                "p by permutation": p_value(chance.p[0]),
+                "Arrangements": f"{chance.number}{'' if chance.exact else ', drawn'}",
+            }
+        )
+    note = (
+        "Logit scale, REML, Knapp-Hartung. By permutation: the share of arrangements of the moderator among the studies"
+        " that would look at least as strong; it can be no smaller than one in their number. A dash: it does not vary,"
+        " or fewer than four studies have it."
+    )
+    return Table(pd.DataFrame(shown), f"{cell_name(cell)}: moderators", note, numeric=["Studies", "Arrangements"])
 
 
 def covered(simulated: dict[str, pd.DataFrame], note: str) -> Table:

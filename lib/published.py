@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from lib.effects import proportions
 from lib.evidence import STRATA, Cell, Evidence
 from lib.participants import Members, known_counts, members
-from lib.pooling import Pooled, pool, proportions
+from lib.pooling import Pooled, pool
 from lib.shared import of_one_regimen, shared
 
 ENOUGH_NEW = 2
