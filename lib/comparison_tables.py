@@ -73,6 +73,10 @@ def forest_caption(found: Question, threshold: str) -> str:
     patches = trials[trials.unit == "patches"]
     if len(patches):
         caption += f". Counted in patches: {', '.join(patches.label)}"
+    pooled = compare(trials).ratio
+    if pooled.k > 1:
+        between = f"another trial's ratio may lie from {pooled.pi_low:.2f} to {pooled.pi_high:.2f}"
+        caption += f". I² {100 * pooled.i2:.0f}%; {between}"
     return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
 
 
@@ -98,22 +102,21 @@ def pairs(found: Question) -> Table:
         {
             "Trial": rows.label,
             "Arms": rows.treated + " against " + rows.control,
-            "Response": rows.threshold.map(DEGREE_NAMES),
+            "Response": rows.threshold.map(SHORT_DEGREES),
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
-            "Control": [f"{row.control_events:g}/{row.control_n:g} {row.unit}" for row in rows.itertuples()],
-            "Risk ratio (95% CI)": [
-                ratio_text(*values) for values in zip(own.estimate, own.ci_low, own.ci_high, strict=True)
-            ],
+            "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
+            "Of": rows.unit,
+            "RR (95% CI)": [ratio_text(*values) for values in zip(own.estimate, own.ci_low, own.ci_high, strict=True)],
             "Same patients": rows.paired.map({True: "yes", False: "no"}),
             "Randomised": rows.randomised,
         }
     )
     note = (
-        "An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients only their totals"
+        "RR risk ratio. An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients only their totals"
         " are public: the interval takes them for independent groups, and is too wide where a patient's lesions do"
         " alike. Patches of one patient are taken for independent too, which makes it too narrow."
     )
-    return Table(frame, f"{found.label}: public counts", note, numeric=["Treated"])
+    return Table(frame, f"{found.label}: public counts", note, numeric=["Treated", "Control"], detail="Arms")
 
 
 def without(found: Question) -> Table:
@@ -138,8 +141,6 @@ def summary(questions: Sequence[Question]) -> Table:
                 continue
             groups.append(found.label)
             trials = compared.rows
-            several = compared.ratio.k > 1
-            between = (compared.ratio.pi_low, compared.ratio.pi_high)
             rows.append(
                 {
                     "Response": THRESHOLD_NAMES[threshold],
@@ -147,16 +148,14 @@ def summary(questions: Sequence[Question]) -> Table:
                     "Responders": " v ".join(
                         f"{trials[events].sum():g}/{trials[n].sum():g}" for events, n in (PAIR[:2], PAIR[2:])
                     ),
-                    "Risk ratio (95% CI)": ratio_text(*_interval(compared.ratio)),
-                    "Odds ratio (95% CI)": ratio_text(*_interval(compared.odds)),
+                    "RR (95% CI)": ratio_text(*_interval(compared.ratio)),
+                    "OR (95% CI)": ratio_text(*_interval(compared.odds)),
                     "Of 100 (95% CI)": per_100(compared.difference),
                     "Number needed": number_needed(compared.difference),
-                    "I²": f"{100 * compared.ratio.i2:.0f}%" if several else "",
-                    "Next trial's ratio": "{:.2f}–{:.2f}".format(*between) if several else "",
                 }
             )
     note = (
-        "Of 100: how many more respond with the treatment. Number needed: patients to be treated for one more to"
+        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to be treated for one more to"
         " respond; a dash where the interval includes no difference. One trial: that trial, and nothing pooled."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
@@ -267,6 +266,19 @@ def certainty(evidence: Evidence, found: Question, threshold: str) -> str:
     lowered = rows.levels[(rows.question == found.key) & (rows.threshold == threshold)].sum()
     start = LEVELS.index("High") if (found.at(threshold).randomised == "yes").all() else LEVELS.index("Low")
     return LEVELS[max(start - int(lowered), 0)]
+
+
+def in_short(evidence: Evidence, found: Question, threshold: str) -> str:
+    """Say how sure an answer is, and what most decides it, for a sentence."""
+    compared = compare(found.at(threshold))
+    if compared is None:
+        return "no trial with public counts answers the first question"
+    said = computed(found, compared)
+    agree = "agree" if said["inconsistency"].endswith("none") else "differ" if said["inconsistency"] else "are one"
+    return (
+        f"certainty is {certainty(evidence, found, threshold).lower()}: the trials that can be counted {agree};"
+        f" {said['publication_bias']}"
+    )
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:

@@ -208,5 +208,5 @@ def covered(simulated: dict[str, pd.DataFrame], note: str) -> Table:
     """How often the 95% interval of each method holds its rate, a column a scenario of `simulation.simulate`."""
     frame = pd.DataFrame({"Method": [method.name for method in METHODS]})
     for name, found in simulated.items():
-        frame[name] = [percent(value, 1) for value in found.covers]
+        frame[name] = [percent(value) for value in found.covers]
     return Table(frame, "Intervals that hold the true rate", note, numeric=[*simulated])

@@ -133,11 +133,11 @@ def test_a_difference_is_said_as_patients(added, values, expected, needed):
 
 
 def test_a_single_trial_is_not_called_pooled(questions):
-    frame = comparison_tables.summary(list(questions.values())).frame
-    single = frame[frame.Trials == "1"]
-    assert len(single) > 3
-    assert (single["I²"] == "").all()
-    assert (single["Next trial's ratio"] == "").all()
+    for found in questions.values():
+        for threshold in found.pairs.threshold.unique():
+            caption = comparison_tables.forest_caption(found, threshold)
+            assert ("I²" in caption) == (len(found.at(threshold)) > 1)
+        assert "nothing pooled" in comparison_tables.shown_trial_by_trial(found).caption
 
 
 def test_every_question_that_has_trials_is_judged_in_every_domain_with_a_reason(ev, questions):
