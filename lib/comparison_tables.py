@@ -112,9 +112,9 @@ def pairs(found: Question) -> Table:
         }
     )
     note = (
-        "RR risk ratio. An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients only their totals"
-        " are public: the interval takes them for independent groups, and is too wide where a patient's lesions do"
-        " alike. Patches of one patient are taken for independent too, which makes it too narrow."
+        "RR risk ratio. An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients only"
+        " their totals are public: the interval takes them for independent groups, and is too wide where a patient's"
+        " lesions do alike. Patches of one patient are taken for independent too, which makes it too narrow."
     )
     return Table(frame, f"{found.label}: public counts", note, numeric=["Treated", "Control"], detail="Arms")
 
@@ -155,8 +155,8 @@ def summary(questions: Sequence[Question]) -> Table:
                 }
             )
     note = (
-        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to be treated for one more to"
-        " respond; a dash where the interval includes no difference. One trial: that trial, and nothing pooled."
+        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to be"
+        " treated for one more to respond; a dash where the interval includes no difference. One trial: that trial, and nothing pooled."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"])
@@ -272,12 +272,12 @@ def in_short(evidence: Evidence, found: Question, threshold: str) -> str:
     """Say how sure an answer is, and what most decides it, for a sentence."""
     compared = compare(found.at(threshold))
     if compared is None:
-        return "no trial with public counts answers the first question"
+        return "No trial has public counts"
     said = computed(found, compared)
     agree = "agree" if said["inconsistency"].endswith("none") else "differ" if said["inconsistency"] else "are one"
     return (
-        f"certainty is {certainty(evidence, found, threshold).lower()}: the trials that can be counted {agree};"
-        f" {said['publication_bias']}"
+        f"{certainty(evidence, found, threshold)} certainty; the trials that can be counted {agree}, and"
+        f" {said['publication_bias'].replace(' without', ' are without')}"
     )
 
 
