@@ -112,9 +112,9 @@ def pairs(found: Question) -> Table:
         }
     )
     note = (
-        "RR risk ratio. An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients only"
-        " their totals are public: the interval takes them for independent groups, and is too wide where a patient's"
-        " lesions do alike. Patches of one patient are taken for independent too, which makes it too narrow."
+        "RR risk ratio. An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients"
+        " only their totals are public: the interval takes them for independent groups, and is too wide where a"
+        " patient's lesions do alike. Patches of one patient are taken for independent too, which makes it too narrow."
     )
     return Table(frame, f"{found.label}: public counts", note, numeric=["Treated", "Control"], detail="Arms")
 
@@ -155,8 +155,9 @@ def summary(questions: Sequence[Question]) -> Table:
                 }
             )
     note = (
-        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to be"
-        " treated for one more to respond; a dash where the interval includes no difference. One trial: that trial, and nothing pooled."
+        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to"
+        " be treated for one more to respond; a dash where the interval includes no difference. One trial: that trial,"
+        " and nothing pooled."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"])
