@@ -12,12 +12,11 @@ import pandas as pd
 
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import PAIR, Picture, comparison, ratio_text, show
+from lib.figures import DEGREES, PAIR, Picture, comparison, ratio_text, show
 from lib.pooling import Pooled, pool_ratios
 from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count
 
 DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
-SHORT_DEGREES = {"any": "any", **THRESHOLD_NAMES}
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
@@ -84,11 +83,10 @@ def shown_trial_by_trial(found: Question) -> Picture | Table:
     """Draw every public pair of a question, each by itself; where there is none, list who made the comparison."""
     if found.pairs.empty:
         return without(found)
-    trials = found.pairs.assign(label=found.pairs.label + ", " + found.pairs.threshold.map(SHORT_DEGREES))
     caption = f"{found.label}: each trial by itself, nothing pooled."
-    if trials.paired.any():
+    if found.pairs.paired.any():
         caption += " * Both arms are the same patients."
-    return show(comparison, trials, caption=caption)
+    return show(comparison, found.pairs, caption=caption)
 
 
 # --- Tables -----------------------------------------------------------------------------------------------
@@ -102,7 +100,7 @@ def pairs(found: Question) -> Table:
         {
             "Trial": rows.label,
             "Arms": rows.treated + " against " + rows.control,
-            "Response": rows.threshold.map(SHORT_DEGREES),
+            "Response": rows.threshold.map(DEGREES),
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
             "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
             "Of": rows.unit,

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
+from scipy import stats
 
 from lib.evidence import Cell
 from lib.pooling import Pooled, pool_ratios, proportion_interval
@@ -33,6 +34,8 @@ from lib.published import Result, by_study
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
 INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
 REPORTED, PRINTED, NEW, POSSIBLE = "#0072b2", "#d55e00", "#008f68", "#a3458b"
+
+_Z = stats.norm.ppf(0.975)
 
 WIDE, NARROW = 7.4, 3.4
 """Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
@@ -548,16 +551,21 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
     rows = []
     columns = (trials.itertuples(), own.estimate, own.ci_low, own.ci_high, weights)
     for trial, estimate, low, high, weight in zip(*columns, strict=True):
+        degree = DEGREES[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
+        label = trial.label if wide or len(trial.label) <= 20 else f"{trial.label[:19]}…"
+        label += "*" if trial.paired else ""
         colour = NEW if trial.edition == "update" else REPORTED
-        label = trial.label + ("*" if trial.paired else "")
-        rows.append(Row(label, "study", estimate, low, high, counts, weight, colour))
+        label = f"{label}, {degree}" if wide else label
+        rows.append(Row(label, "study", estimate, low, high, counts if wide else degree, weight, colour))
     if several:
         rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK)
     alt = f"Forest plot of {len(trials)} trial{'s' if len(trials) > 1 else ''}, risk ratio."
-    return intervals(rows, wide=wide, scale=RATIO, counts="Responders", alt=alt)
+    return intervals(rows, wide=wide, scale=RATIO, counts="Responders" if wide else "", alt=alt)
 
 
+DEGREES = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
+"""Degrees of repigmentation in short."""
 PAIR = ("events", "n", "control_events", "control_n")
 """Columns of a comparison: responders and number of the treated arm and of the arm it is compared with."""
 
@@ -751,14 +759,18 @@ def _box(axes, x, y, width, height, text, colour) -> None:
     axes.text(x + 0.07, y + height / 2, text, va="center", ha="left", fontsize=7.5, linespacing=1.25)
 
 
-def funnel(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
-    """Draw sample size against the log odds of a response, as the 2019 review did.
+def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: bool) -> Figure:
+    """Draw the log odds of a response against sample size, as the 2019 review did, or against standard error.
 
     Parameters
     ----------
     groups : dict of str to DataFrame
-        Name -> studies with label, n and log_odds. The first group is drawn as squares, the second as
+        Name -> studies with label, n, log_odds and se. The first group is drawn as squares, the second as
         triangles.
+    centre : float
+        Pooled log odds: the plot is then the standard one, with the standard error downwards and lines within which 95%
+        of studies would lie if only sampling made them differ (Sterne & Egger 2001,
+        doi:10.1016/S0895-4356(01)00377-8); NaN: the review's.
     wide : bool
         Form.
 
@@ -770,17 +782,27 @@ def funnel(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
     figure = Figure(figsize=(width, 3.2 if wide else 3.4))
     axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
     told = []
+    standard = centre == centre
     for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
-        axes.plot(studies.log_odds, studies.n, marker=marker, color=colour, linestyle="none", markersize=6, label=name)
-        for study in studies.itertuples():
-            axes.annotate(study.label, (study.log_odds, study.n), (6, 4), textcoords="offset points", color=GREY)
-            told.append(f"{study.label}: n {study.n:g}, log odds {study.log_odds:.2f}")
+        sizes = studies.se if standard else studies.n
+        axes.plot(studies.log_odds, sizes, marker=marker, color=colour, linestyle="none", markersize=6, label=name)
+        for study, size in zip(studies.itertuples(), sizes, strict=True):
+            axes.annotate(study.label, (study.log_odds, size), (6, 4), textcoords="offset points", color=GREY)
+            shown = f"standard error {size:.2f}" if standard else f"n {size:g}"
+            told.append(f"{study.label}: {shown}, log odds {study.log_odds:.2f}")
     axes.set_xlabel("Log odds of a response")
-    axes.set_ylabel("Number assessed")
+    axes.set_ylabel("Standard error" if standard else "Number assessed")
     axes.margins(x=0.3, y=0.15)
     axes.set_ylim(0, None)
+    if standard:
+        deepest = axes.get_ylim()[1]
+        reach = _Z * deepest
+        axes.plot([centre - reach, centre, centre + reach], [deepest, 0, deepest], color=GREY, linewidth=0.8)
+        axes.axvline(centre, color=FAINT, linewidth=0.8, zorder=0)
+        axes.set_ylim(deepest, 0)
     axes.spines[["top", "right"]].set_visible(False)
     if any(len(studies) for studies in groups.values()):
         figure.legend(loc="upper left", ncols=2 if wide else 1, frameon=False, bbox_to_anchor=(0.06, 1.0))
-    figure.set_label("Sample size against log odds. " + "; ".join(told) + ".")
+    against = "Standard error" if standard else "Sample size"
+    figure.set_label(f"{against} against log odds. " + "; ".join(told) + ".")
     return figure

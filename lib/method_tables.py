@@ -16,7 +16,8 @@ from lib.asymmetry import ENOUGH, begg, egger, peters, trim_and_fill
 from lib.effects import proportions
 from lib.evidence import Cell
 from lib.figures import INK, REPORTED, Row, percent, ratio_text, span
-from lib.pooling import Pooled, between_groups, pool, proportion_interval
+from lib.heterogeneity import TAU2
+from lib.pooling import Pooled, between_groups, heterogeneity_interval, pool, proportion_interval
 from lib.simulation import METHODS, RECOMMENDED, Method
 from lib.tables import Table, cell_name, p_value
 
@@ -66,6 +67,32 @@ def results(cells: Sequence[Cell]) -> Table:
     )
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"))
     return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+
+
+def spread(cells: Sequence[Cell]) -> Table:
+    """The between-study variance of each cell's public counts by every estimator, with its interval."""
+    shown = []
+    for cell in cells:
+        counts = counts_of(cell)
+        if len(counts) < 2:
+            continue
+        y, v = proportions(counts.events, counts.n, transform="logit")
+        ends = heterogeneity_interval(y, v)
+        shown.append(
+            {
+                "Rate": cell_name(cell),
+                "Studies": f"{len(counts)}",
+                **{name: f"{pool(y, v, tau2=name).tau2:.2f}" for name in TAU2 if name != "FE"},
+                "95% CI": f"{ends.tau2_low:.2f}–{ends.tau2_high:.{2 if ends.tau2_high < 100 else 0}f}",
+                "I² (95% CI)": span(pool(y, v).i2, ends.i2_low, ends.i2_high, 0),
+            }
+        )
+    note = (
+        "Logit scale. DL DerSimonian-Laird, PM Paule-Mandel, REML and ML restricted and full maximum likelihood, EB"
+        " empirical Bayes, SJ Sidik-Jonkman, HE Hedges. Intervals by the Q-profile, which belong to none of them."
+    )
+    frame = pd.DataFrame(shown)
+    return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
 
 
 _OTHERS = "Others"

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from lib import figures, published, tables
+from lib import comparisons, figures, published, tables
 from lib.evidence import load
 from lib.figures import percent
 from lib.pooling import pool_proportions
@@ -25,6 +25,8 @@ def drawings(ev):
     cell = ev.cell("monotherapy", "ge75")
     public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
     studies = cell.public.assign(log_odds=np.log(cell.public.events / (cell.public.n - cell.public.events)))
+    studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
+    compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
     return {
         "forest": (figures.forest, cell, public, new),
         "rates": (figures.rates, [("one", cell, public, None)]),
@@ -32,10 +34,12 @@ def drawings(ev):
         "flow": (figures.flow, tables.flow_steps(ev)),
         "bars": (figures.bars, tables.characteristics(ev, "original")),
         "funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}),
+        "standard funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}, -1.2),
+        "comparison": (figures.comparison, compared.rows, compared.ratio),
     }
 
 
-NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel"]
+NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel", "standard funnel", "comparison"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,6 +78,29 @@ def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
                 assert box.x0 >= -1, cell
                 assert box.x1 <= figure.bbox.x1 + 1, cell
                 assert not any(box.overlaps(other) for other in boxes[i + 1 :]), cell
+
+
+def test_texts_of_a_comparison_do_not_run_into_each_other(ev):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for key in ev.questions.question:
+        found = comparisons.question(ev, key)
+        for wide in (True, False):
+            with figures.mpl.rc_context(figures.STYLE):
+                figure = figures.comparison(found.pairs, wide=wide)
+                FigureCanvasAgg(figure).draw()
+                boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
+            for i, box in enumerate(boxes):
+                assert -1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, key
+                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), (key, wide)
+
+
+def test_the_standard_funnel_has_the_most_precise_studies_at_its_top(ev):
+    draw, *arguments = drawings(ev)["standard funnel"]
+    figure = draw(*arguments, wide=True)
+    deepest, top = figure.axes[0].get_ylim()
+    assert top == 0 < deepest
+    assert figure.axes[0].get_ylabel() == "Standard error"
 
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
