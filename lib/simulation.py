@@ -77,13 +77,18 @@ def true_rate(transform: str, mean: float, tau: float) -> float:
     return float(np.sin(weights @ np.arcsin(np.sqrt(rates))) ** 2)
 
 
+def reviews_for(sizes) -> int:
+    """Return how many reviews to simulate at these study sizes: 2,000, and of very many studies fewer, at least 200."""
+    return int(np.clip(40_000 // len(sizes), 200, 2000))
+
+
 def simulate(
     sizes,
     rate: float,
     tau: float,
     *,
     methods: Sequence[Method] = METHODS,
-    reviews: int = 2000,
+    reviews: int,
     seed: int = 1,
 ) -> pd.DataFrame:
     """Simulate reviews and pool each by every method.

@@ -49,7 +49,11 @@ def test_the_same_seed_gives_the_same_numbers_and_another_gives_others():
     assert not first.equals(other)
 
 
+def test_very_many_studies_are_simulated_less_often_but_often():
+    assert [simulation.reviews_for(range(k)) for k in (3, 19, 100, 3000)] == [2000, 2000, 400, 200]
+
+
 def test_a_rate_that_is_none_is_refused():
     with pytest.raises(ValueError, match="rate must lie between 0 and 1"):
-        simulate([10, 20], 1.0, 0.5)
+        simulate([10, 20], 1.0, 0.5, reviews=10)
     assert simulation.RECOMMENDED in METHODS
