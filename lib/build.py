@@ -412,7 +412,7 @@ class _EvidenceProcess:
 
     def _start(self) -> tuple[str, Any]:
         # Not in the project: the name of a socket must be short.
-        folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="review-"))
+        folder = self._ends.enter_context(tempfile.TemporaryDirectory(prefix=f"{processes.SOCKETS}{os.getpid()}-"))
         self.address = os.path.join(folder, "evidence")
         receiver, sender = multiprocessing.Pipe(duplex=False)
         with receiver:
@@ -445,8 +445,11 @@ def _answer_for_evidence(source: Path, as_of: str, address: str, said: Connectio
         views = evidence.fingerprints()
     except Exception as error:
         said.send(("error", f"{type(error).__name__}: {error}"))
-    else:
+        return
+    try:
         answer(evidence, address, lambda: said.send(("views", views)))
+    except OSError as error:
+        said.send(("error", f"the processes of the build cannot talk to each other: {error}"))
 
 
 class _RenderingProcess:
@@ -495,13 +498,13 @@ def _remove_orphans(made: Path) -> None:
         for path in folder.rglob(".*") if folder != made else folder.glob(".*"):
             if path.is_file() or path.is_symlink():
                 path.unlink()
-    for path in made.glob("render-*"):
+    for path in [*made.glob("render-*"), *Path(tempfile.gettempdir()).glob(f"{processes.SOCKETS}*")]:
         try:
-            os.kill(int(path.name.split("-")[1]), 0)
+            os.kill(int(path.name.split("-")[-2]), 0)
         except ProcessLookupError:
             shutil.rmtree(path, ignore_errors=True)
-        except PermissionError:
-            pass  # Somebody else's, and alive.
+        except (PermissionError, ValueError):
+            pass  # Somebody else's, and alive; or none of ours.
 
 
 # --- Running them -----------------------------------------------------------------------------------------

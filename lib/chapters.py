@@ -18,7 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from lib import kernels
+from lib import kernels, processes
 from lib.files import replace_if_changed
 
 _ENGINE = "warm"
@@ -86,7 +86,7 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
     noted.parent.mkdir(parents=True, exist_ok=True)
     noted.unlink(missing_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix="review-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{processes.SOCKETS}{os.getpid()}-") as folder:
             # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel comes to it.
             sockets = {"transport": "ipc", "connection_file": os.path.join(folder, "kernel.json")}
             notebook = papermill.execute_notebook(
@@ -111,7 +111,7 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
         raise ChapterError(f"chapter {source.stem}: its process ended without saying what it read")
     seconds = sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells)
     note = json.loads(noted.read_text(encoding="utf-8")) | {"seconds": round(seconds, 3)}
-    if note.pop("editions") not in ([], [[str(source.parents[1] / "data"), as_of]]):
+    if note.pop("editions") not in ([], [[str((source.parents[1] / "data").resolve()), as_of]]):
         raise ChapterError(f"chapter {source.stem}: it loads other data or another edition than this build is of")
     _clean(notebook, source)
     replace_if_changed(target, nbformat.writes(notebook).encode() + b"\n")

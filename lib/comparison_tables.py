@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
+from IPython.display import Markdown
 
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import DEGREES, PAIR, Picture, comparison, ratio_text, show
+from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, ratio_text, show
 from lib.pooling import Pooled, pool_ratios
 from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count
 
@@ -20,6 +21,7 @@ DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
+_DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
 _ASSUMED = (0.3, 0.6)
 _LARGE_I2 = 0.5
 _RESPONDERS = 300
@@ -34,6 +36,12 @@ def ratio(pooled: Pooled) -> str:
     return f"{estimate} (95% CI {low} to {high})"
 
 
+def without_widening(compared: Compared) -> str:
+    """Return the normal interval of a risk ratio for a sentence, beside the wider one that `ratio` gives."""
+    normal = compare(compared.rows, ci="normal").ratio
+    return f"{normal.ci_low:.2f} to {normal.ci_high:.2f}"
+
+
 def per_100(pooled: Pooled) -> str:
     """Return a risk difference as patients of 100: ``30 more (15 to 45 more)``."""
     estimate, low, high = (round(100 * value) for value in _interval(pooled))
@@ -44,18 +52,18 @@ def per_100(pooled: Pooled) -> str:
     first = f"{abs(estimate)} {side(estimate)}".strip()
     if low >= 0 or high <= 0:
         ends = sorted((abs(low), abs(high)))
-        return f"{first} ({ends[0]} to {ends[1]} {side(low or high)})"
+        return f"{first} ({ends[0]} to {ends[1]} {side(low or high)}".rstrip() + ")"
     return f"{first} ({abs(low)} fewer to {high} more)"
 
 
-def number_needed(pooled: Pooled) -> str:
-    """Return the number of patients to be treated for one more to respond (Cook & Sackett 1995).
+def number_needed(compared: Compared) -> str:
+    """Return the number of patients, or patches, to be treated for one more to respond (Cook & Sackett 1995).
 
-    The reciprocal of the risk difference (doi:10.1136/bmj.310.6977.452), with its interval; where that includes no
-    difference the number has no interval that could be printed, and none is given.
+    The reciprocal of the risk difference (doi:10.1136/bmj.310.6977.452), with its interval; where the interval of the
+    difference or of the ratio includes no effect the number has no interval that could be printed, and none is given.
     """
-    estimate, low, high = _interval(pooled)
-    return f"{1 / estimate:.1f} ({1 / high:.1f} to {1 / low:.1f})" if low > 0 else NOTHING
+    estimate, low, high = _interval(compared.difference)
+    return f"{1 / estimate:.1f} ({1 / high:.1f} to {1 / low:.1f})" if low > 0 and compared.ratio.ci_low > 1 else NOTHING
 
 
 def _interval(pooled: Pooled) -> tuple[float, float, float]:
@@ -65,18 +73,19 @@ def _interval(pooled: Pooled) -> tuple[float, float, float]:
 def forest_caption(found: Question, threshold: str) -> str:
     """Return the caption of a question's forest plot at one degree of repigmentation."""
     trials = found.at(threshold)
-    public, hidden = trials.study.nunique(), found.without.study.nunique()
-    caption = (
-        f"{found.label}, {DEGREE_NAMES[threshold]}: {public} of {count(public + hidden, 'trial')} with public counts"
-    )
+    made = count(found.made.study.nunique(), "trial")
+    caption = f"{found.label}, {DEGREE_NAMES[threshold]}: {len(trials)} of {made} with a public pair of counts"
     patches = trials[trials.unit == "patches"]
     if len(patches):
         caption += f". Counted in patches: {', '.join(patches.label)}"
-    pooled = compare(trials).ratio
-    if pooled.k > 1:
-        between = f"another trial's ratio may lie from {pooled.pi_low:.2f} to {pooled.pi_high:.2f}"
-        caption += f". I² {100 * pooled.i2:.0f}%; {between}"
+    if len(trials) > 1:
+        pooled = compare(trials).ratio
+        caption += f". I² {100 * pooled.i2:.0f}%; another trial's ratio may lie from {_between(pooled)}"
     return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
+
+
+def _between(pooled: Pooled) -> str:
+    return f"{pooled.pi_low:.2f} to {pooled.pi_high:.2f}"
 
 
 def shown_trial_by_trial(found: Question) -> Picture | Table:
@@ -92,15 +101,17 @@ def shown_trial_by_trial(found: Question) -> Picture | Table:
 # --- Tables -----------------------------------------------------------------------------------------------
 
 
-def pairs(found: Question) -> Table:
+def pairs(found: Question) -> Table | Markdown:
     """Every public pair of counts that answers a question."""
     rows = found.pairs
+    if rows.empty:
+        return Markdown("No trial has a public pair of counts.")
     own = pool_ratios(*(rows[[name]].to_numpy(float).T for name in PAIR))
     frame = pd.DataFrame(
         {
             "Trial": rows.label,
             "Arms": rows.treated + " against " + rows.control,
-            "Response": rows.threshold.map(DEGREES),
+            "Response": rows.threshold.map(DEGREES_IN_SHORT),
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
             "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
             "Of": rows.unit,
@@ -118,15 +129,11 @@ def pairs(found: Question) -> Table:
 
 
 def without(found: Question) -> Table:
-    """The trials that made a comparison and whose counts are not public."""
-    frame = pd.DataFrame(
-        {
-            "Trial": found.without.label,
-            "Arms": found.without.treated + " against " + found.without.control,
-            "Randomised": found.without.randomised,
-        }
-    )
-    return Table(frame, f"{found.label}: trials without public counts", folded=True)
+    """The trials that made a comparison and have no public pair of counts."""
+    rows = found.without()
+    arms = rows.treated + " against " + rows.control
+    frame = pd.DataFrame({"Trial": rows.label, "Arms": arms, "Randomised": rows.randomised})
+    return Table(frame, f"{found.label}: trials without a public pair of counts", folded=True)
 
 
 def summary(questions: Sequence[Question]) -> Table:
@@ -149,13 +156,13 @@ def summary(questions: Sequence[Question]) -> Table:
                     "RR (95% CI)": ratio_text(*_interval(compared.ratio)),
                     "OR (95% CI)": ratio_text(*_interval(compared.odds)),
                     "Of 100 (95% CI)": per_100(compared.difference),
-                    "Number needed": number_needed(compared.difference),
+                    "Number needed": number_needed(compared),
                 }
             )
     note = (
         "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to"
         " be treated for one more to respond; a dash where the interval includes no difference. One trial: that trial,"
-        " and nothing pooled."
+        " and nothing pooled, with 0.5 added to its four counts where one of them is 0."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"])
@@ -168,8 +175,8 @@ def sensitivity(found: Question, threshold: str) -> Table:
         "Randomised trials": rows.randomised == "yes",
         "Patients, not patches": rows.unit == "patients",
         "Different patients in the arms": ~rows.paired,
-        "Counts of high confidence": rows.confidence == "high",
-        "Stated counts, none derived": rows.basis == "stated",
+        "Counts of high confidence": (rows.confidence == "high") & (rows.control_confidence == "high"),
+        "Stated counts, none derived": (rows.basis == "stated") & (rows.control_basis == "stated"),
         "Tacrolimus": rows.drug == "tacrolimus",
         "Up to 3 months": rows.duration_months <= 3,
     }
@@ -180,7 +187,12 @@ def sensitivity(found: Question, threshold: str) -> Table:
         for row in rows.itertuples()
         if len(rows) > 2
     ]
-    methods = {"DerSimonian-Laird": {"tau2": "DL"}, "Common effect": {"tau2": "FE"}, "Hartung-Knapp": {"ci": "hksj"}}
+    methods = {
+        "Normal interval": {"ci": "normal"},
+        "DerSimonian-Laird, normal interval": {"tau2": "DL", "ci": "normal"},
+        "Common effect, normal interval": {"tau2": "FE", "ci": "normal"},
+        "Hartung-Knapp interval": {"ci": "hksj"},
+    }
     results += [(name, compare(rows, **options).ratio) for name, options in methods.items()]
     if rows.paired.any():
         name = "Outcomes of the same patients correlate by {:g}"
@@ -200,7 +212,7 @@ def sensitivity(found: Question, threshold: str) -> Table:
     return Table(frame, f"{found.label}, {THRESHOLD_NAMES[threshold]}: other choices", note, numeric=["Trials"])
 
 
-def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> Table:
+def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> Table | Markdown:
     """What later reviews pooled for the same questions, beside what is public here."""
     later = evidence.later_reviews
     rows, groups = [], []
@@ -227,6 +239,8 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
                     "Trials": f"{k:g}" if k == k else "",
                 }
             )
+    if not rows:
+        return Markdown("This edition knows of none.")
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "The same questions in later reviews", numeric=["Trials"])
 
@@ -234,50 +248,64 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
 # --- Summary of findings ----------------------------------------------------------------------------------
 
 
-def computed(found: Question, compared: Compared) -> dict[str, str]:
-    """Say what the numbers alone tell of each domain of GRADE; empty where they tell nothing."""
-    ratio_, trials = compared.ratio, compared.rows
-    said = dict.fromkeys(("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias"), "")
+def computed(found: Question, compared: Compared) -> dict[str, tuple[str, int | None]]:
+    """Say what the numbers alone tell of each domain of GRADE.
+
+    Returns
+    -------
+    dict of str to (str, int or None)
+        Domain -> what they tell, and the levels by which they would lower the certainty; None: they do not decide it.
+        Inconsistency: I² above 50%, or an interval for another trial that includes no effect where that of the mean
+        does not. Imprecision: fewer than 300 responders (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012), and
+        an interval that includes no effect.
+    """
+    result, trials = compared.ratio, compared.rows
+    said: dict[str, tuple[str, int | None]] = dict.fromkeys(_DOMAINS, ("", None))
     randomised = int((trials.randomised == "yes").sum())
-    said["risk_of_bias"] = f"{randomised} of {count(len(trials), 'trial')} randomised"
-    if ratio_.k > 1:
-        apart = (ratio_.pi_low <= 1 <= ratio_.pi_high) and not (ratio_.ci_low <= 1 <= ratio_.ci_high)
-        large = ratio_.i2 > _LARGE_I2 or apart
-        said["inconsistency"] = (
-            f"I² {100 * ratio_.i2:.0f}%, another trial's ratio {ratio_.pi_low:.2f} to {ratio_.pi_high:.2f}:"
-            f" {'lower by 1' if large else 'none'}"
-        )
+    said["risk_of_bias"] = (f"{randomised} of {count(len(trials), 'trial')} randomised", None)
+    if result.k > 1:
+        apart = (result.pi_low <= 1 <= result.pi_high) and not (result.ci_low <= 1 <= result.ci_high)
+        text = f"I² {100 * result.i2:.0f}%, another trial's ratio {_between(result)}"
+        said["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or apart))
     responders = int(trials.events.sum() + trials.control_events.sum())
-    wide = ratio_.ci_low <= 1 <= ratio_.ci_high
-    lower = (responders < _RESPONDERS) + (wide and ratio_.k == 1)
-    said["imprecision"] = (
-        f"{count(responders, 'responder')}, interval {'includes' if wide else 'excludes'} no difference:"
-        f" {f'lower by {lower}' if lower else 'none'}"
-    )
-    hidden, public = found.without.study.nunique(), trials.study.nunique()
-    said["publication_bias"] = f"{hidden} of {count(hidden + public, 'trial')} without public counts"
+    wide = bool(result.ci_low <= 1 <= result.ci_high)
+    text = f"{count(responders, 'responder')}, interval {'includes' if wide else 'excludes'} no effect"
+    said["imprecision"] = (text, int(responders < _RESPONDERS) + int(wide))
+    made = found.made.study.nunique()
+    text = f"{made - len(trials)} of {count(made, 'trial')} without a public pair of counts"
+    said["publication_bias"] = (text, None)
     return said
 
 
 def certainty(evidence: Evidence, found: Question, threshold: str) -> str:
-    """Return the level of certainty that the entered judgements leave for an answer."""
+    """Return the level of certainty that the entered judgements leave for an answer; "not judged" if one is missing."""
     rows = evidence.certainty
-    lowered = rows.levels[(rows.question == found.key) & (rows.threshold == threshold)].sum()
-    start = LEVELS.index("High") if (found.at(threshold).randomised == "yes").all() else LEVELS.index("Low")
-    return LEVELS[max(start - int(lowered), 0)]
+    rows = rows[(rows.question == found.key) & (rows.threshold == threshold)]
+    trials = found.at(threshold)
+    if set(rows.domain) != set(_DOMAINS) or trials.empty:
+        return "Not judged"
+    start = LEVELS.index("High") if (trials.randomised == "yes").all() else LEVELS.index("Low")
+    return LEVELS[max(start - int(rows.levels.sum()), 0)]
 
 
 def in_short(evidence: Evidence, found: Question, threshold: str) -> str:
     """Say how sure an answer is, and what most decides it, for a sentence."""
     compared = compare(found.at(threshold))
     if compared is None:
-        return "No trial has public counts"
+        return "No trial has a public pair of counts"
     said = computed(found, compared)
-    agree = "agree" if said["inconsistency"].endswith("none") else "differ" if said["inconsistency"] else "are one"
-    return (
-        f"{certainty(evidence, found, threshold)} certainty; the trials that can be counted {agree}, and"
-        f" {said['publication_bias'].replace(' without', ' are without')}"
+    lowered = said["inconsistency"][1]
+    agree = {None: "there is one trial", 0: "the trials show no heterogeneity that so few could show"}.get(
+        lowered, "the trials differ"
     )
+    level = certainty(evidence, found, threshold)
+    return (
+        f"{level if level == 'Not judged' else f'{level} certainty'}: {agree}, and {_are(said['publication_bias'][0])}"
+    )
+
+
+def _are(text: str) -> str:
+    return text.replace(" without", " are without")
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
@@ -304,7 +332,8 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
             )
     note = (
         "Randomised trials begin at high certainty, others at low; each judgement below takes off what its row says."
-        " Counts that are not public are in none of these numbers."
+        " Counts that are not public are in none of these numbers. Without: responders of all control arms together,"
+        " for orientation; the difference is pooled from the trials' own."
     )
     return Table(pd.DataFrame(rows), "Summary of findings", note, numeric=["Without, of 100"])
 
@@ -320,13 +349,21 @@ def judgements(evidence: Evidence, questions: Sequence[Question]) -> Table:
         if compared is None:
             continue
         groups.append(f"{found.label}, {THRESHOLD_NAMES[row.threshold]}")
+        text, levels = computed(found, compared)[row.domain]
         rows.append(
             {
                 "Domain": domains[row.domain],
                 "Lowered by": f"{row.levels:g}",
                 "Reason": row.reason,
-                "From the numbers": computed(found, compared)[row.domain],
+                "From the numbers": text + _against(levels, row.levels),
             }
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "Judgements of certainty", numeric=["Lowered by"])
+
+
+def _against(levels: int | None, judged: float) -> str:
+    """Say what the numbers alone would lower by, and whether the judgement departs from it."""
+    if levels is None:
+        return ""
+    return f": lower by {levels}" + ("" if levels == judged else "; the judgement departs from it")

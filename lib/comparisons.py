@@ -14,10 +14,10 @@ import pandas as pd
 
 from lib.effects import two_groups
 from lib.evidence import Evidence
-from lib.pooling import Pooled, pool, pool_ratios
+from lib.pooling import CI, Pooled, pool, pool_ratios
 from lib.validation import ASSESSMENT
 
-MEASURES = {"RR": "Risk ratio", "OR": "Odds ratio", "RD": "Difference"}
+MEASURES = ("RR", "OR", "RD")
 TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""
 _SAME = [column for column in ASSESSMENT if column != "arm"] + ["threshold", "unit"]
@@ -32,29 +32,37 @@ class Question:
     key, label : str
         As in ``data/questions.csv``.
     pairs : DataFrame
-        A row a trial, threshold and pair of arms with public counts: study, label, year, edition, treated and
-        control (names of the arms), drug, events and n of the treated arm, control_events and control_n, unit,
-        site, paired (whether both arms are the same patients), randomised, confidence, basis, derivation, source.
-    without : DataFrame
-        A row a trial that made the comparison and has no public pair of counts: study, label, year, treated, control.
+        A row a trial and threshold with a public pair of counts: study, label, year, edition, treated and control
+        (names of the arms), drug, events and n of the treated arm, control_events and control_n, unit, site, paired
+        (whether both arms are the same patients), randomised, and confidence, basis, derivation and source of the
+        treated arm's count and, as control_confidence and so on, of the other.
+    made : DataFrame
+        A row a trial and pair of arms, of every trial that made the comparison: study, label, year, treated, control,
+        randomised.
     """
 
     key: str
     label: str
     pairs: pd.DataFrame = field(repr=False)
-    without: pd.DataFrame = field(repr=False)
+    made: pd.DataFrame = field(repr=False)
 
     def at(self, threshold: str) -> pd.DataFrame:
         """Return the pairs of one threshold."""
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)
+
+    def without(self, threshold: str = "") -> pd.DataFrame:
+        """Return the trials of ``made`` that have no public pair of counts at a threshold, or at none."""
+        public = self.at(threshold) if threshold else self.pairs
+        return self.made[~self.made.study.isin(public.study)].reset_index(drop=True)
 
 
 def question(evidence: Evidence, key: str) -> Question:
     """Find the trials that answer a question.
 
     A pair is a treated arm and another arm of the same trial with the same phototherapy, which was given nothing but
-    what the question names. Their counts are of the same degree, site, age group, time and unit. Of two treated arms
-    in the same patients the one counts that may be pooled.
+    what the question names; occlusion of the treated arm alone is let pass. Their counts are of the same degree, site,
+    age group, time and unit. Of a trial with several, the count over the whole body stands, of those the latest; of two
+    treated arms in the same patients that which may be pooled; of parallel treated arms all, added up.
 
     Parameters
     ----------
@@ -81,26 +89,40 @@ def question(evidence: Evidence, key: str) -> Question:
     columns = ["study", "part", "phototherapy"]
     made = treated.merge(control[[*columns, "arm"]], on=columns, suffixes=("", "_control"))
     made = made.rename(columns={"arm": "treated", "arm_control": "control"})
-
-    counts = evidence.responses[[*ASSESSMENT, *_ONE_COUNT]]
-    pairs = made[["study", "part", "treated", "control", "drug", "concentration"]]
-    pairs = pairs.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
-    other = counts.rename(columns={"arm": "control", "events": "control_events", "n": "control_n"})
-    pairs = pairs.merge(other.drop(columns=_OF_THE_FIRST), on=["study", "control", *_SAME])
-    # That a report gives "any repigmentation" alone is a reason not to pool it, and none not to show it.
-    pairs = pairs[((pairs.poolable == "yes") | (pairs.threshold == "any")) & (pairs.subtype == "")]
-    pairs = pairs.sort_values(["poolable", "months"], ascending=False, kind="stable")
-    pairs = pairs.drop_duplicates(["study", "threshold", "site", "drug"])
     studies = evidence.studies[["study", "part", "label", "year", "edition", "design", "randomised", "duration_months"]]
-    pairs = pairs.merge(studies, on=["study", "part"]).assign(paired=lambda rows: rows.design == "WP")
+    made = made.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
+
+    # That a report gives "any repigmentation" alone is a reason not to pool it, and none not to show it.
+    counts = evidence.responses
+    counts = counts[((counts.poolable == "yes") | (counts.threshold == "any")) & (counts.subtype == "")]
+    counts = counts[[*ASSESSMENT, "threshold", "unit", *_OF_A_COUNT]]
+    other = {name: f"control_{name}" for name in _OF_A_COUNT}
+    pairs = made.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
+    pairs = pairs.merge(counts.rename(columns={"arm": "control", **other}), on=["study", "control", *_SAME])
+    rows = [_one_row(rows) for _, rows in pairs.groupby(["study", "threshold"], sort=False)]
+    pairs = pd.DataFrame(rows, columns=pairs.columns).assign(paired=lambda rows: rows.design == "WP")
     pairs = pairs.sort_values(["year", "label", "threshold"], kind="stable", ignore_index=True)
-    without = made[~made.study.isin(pairs.study)].merge(studies, on=["study", "part"])
-    without = without.sort_values(["year", "label"], kind="stable", ignore_index=True)
-    return Question(key, asked.label, pairs, without[["study", "label", "year", "treated", "control", "randomised"]])
+    shown = made[["study", "label", "year", "treated", "control", "randomised"]].reset_index(drop=True)
+    return Question(key, asked.label, pairs, shown)
 
 
-_ONE_COUNT = ["threshold", "unit", "n", "events", "basis", "confidence", "poolable", "derivation", "source"]
-_OF_THE_FIRST = ["basis", "confidence", "poolable", "derivation", "source"]
+_OF_A_COUNT = ["n", "events", "basis", "confidence", "poolable", "derivation", "source"]
+
+
+def _one_row(rows: pd.DataFrame) -> pd.Series:
+    """Return what one trial says at one threshold."""
+    rows = rows.assign(whole=rows.site == "all").sort_values(
+        ["whole", "poolable", "control_poolable", "months"], ascending=False, kind="stable"
+    )
+    first = rows.iloc[0].copy()
+    alike = [*_SAME, "control", "poolable"]
+    same = rows[(rows[alike].fillna("") == first[alike].fillna("")).all(axis=1)]
+    if first.design == "PD" and len(same) > 1:
+        for name in ("events", "n"):
+            first[name] = same[name].sum()
+        for name in ("treated", "drug"):
+            first[name] = " and ".join(dict.fromkeys(same[name]))
+    return first.drop("whole")
 
 
 def _is(arms: pd.DataFrame, names: str) -> pd.Series:
@@ -130,15 +152,17 @@ class Compared:
     difference: Pooled
 
 
-def compare(rows: pd.DataFrame, **options: str) -> Compared | None:
+def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = "") -> Compared | None:
     """Pool the comparisons of trials; None where there is no row.
 
     Parameters
     ----------
     rows : DataFrame
         A row a trial, as in `Question.pairs`.
-    **options
-        ``tau2`` and ``ci`` as in `pooling.pool_ratios`; by default `TAU2` and the normal interval.
+    tau2, ci : str
+        As in `pooling.pool_ratios`. By default that interval which is the wider, normal or Hartung-Knapp: the first is
+        too short for a few trials, the second where they happen to agree more than chance would have it (Jackson et
+        al. 2017, doi:10.1002/sim.7411).
 
     Returns
     -------
@@ -153,8 +177,11 @@ def compare(rows: pd.DataFrame, **options: str) -> Compared | None:
         return None
     if rows.study.duplicated().any():
         raise ValueError(f"{rows.study[rows.study.duplicated()].iloc[0]} has two rows, and would count twice")
-    counts = _counts(rows)
-    return Compared(rows, *(pool_ratios(*counts, measure=m, **{"tau2": TAU2, **options}) for m in MEASURES))
+
+    def pooled(measure: str) -> Pooled:
+        return _wider([pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=one) for one in ([ci] if ci else CI)])
+
+    return Compared(rows, *map(pooled, MEASURES))
 
 
 def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
@@ -173,13 +200,17 @@ def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
     Returns
     -------
     Pooled
-        The risk ratio.
+        The risk ratio, with the wider interval as in `compare`.
     """
     counts = _counts(rows)
     y, v = two_groups(*counts)
     v = np.where(rows.paired, two_groups(*counts, correlation=correlation)[1], v)
-    pooled = pool(y, v, tau2=TAU2)
+    pooled = _wider([pool(y, v, tau2=TAU2, ci=ci) for ci in CI])
     return replace(pooled, **{name: float(np.exp(getattr(pooled, name))) for name in _RATIOS})
+
+
+def _wider(results: list[Pooled]) -> Pooled:
+    return max(results, key=lambda result: result.ci_high - result.ci_low)
 
 
 def _counts(rows: pd.DataFrame) -> list[np.ndarray]:

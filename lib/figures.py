@@ -321,7 +321,13 @@ def _draw_row(
     if row.kind == "missing":
         axes.text(at_text, y, row.why, ha="right", color=GREY, style="italic", **style)
         if row.low == row.low:
-            axes.plot([100 * row.low, 100 * row.high], [y, y], color=POSSIBLE, linewidth=1.3, linestyle=(0, (1, 1.4)))
+            axes.plot(
+                [scale.place(row.low), scale.place(row.high)],
+                [y, y],
+                color=POSSIBLE,
+                linewidth=1.3,
+                linestyle=(0, (1, 1.4)),
+            )
     if not row.estimate == row.estimate:
         return
     axes.text(at_text, y, scale.text(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
@@ -551,7 +557,7 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
     rows = []
     columns = (trials.itertuples(), own.estimate, own.ci_low, own.ci_high, weights)
     for trial, estimate, low, high, weight in zip(*columns, strict=True):
-        degree = DEGREES[trial.threshold]
+        degree = DEGREES_IN_SHORT[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
         label = trial.label if wide or len(trial.label) <= 20 else f"{trial.label[:19]}…"
         label += "*" if trial.paired else ""
@@ -560,11 +566,12 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
         rows.append(Row(label, "study", estimate, low, high, counts if wide else degree, weight, colour))
     if several:
         rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK)
-    alt = f"Forest plot of {len(trials)} trial{'s' if len(trials) > 1 else ''}, risk ratio."
+    made = trials.study.nunique()
+    alt = f"Forest plot of {made} trial{'s' if made > 1 else ''}, risk ratio."
     return intervals(rows, wide=wide, scale=RATIO, counts="Responders" if wide else "", alt=alt)
 
 
-DEGREES = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
+DEGREES_IN_SHORT = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
 """Degrees of repigmentation in short."""
 PAIR = ("events", "n", "control_events", "control_n")
 """Columns of a comparison: responders and number of the treated arm and of the arm it is compared with."""

@@ -123,14 +123,15 @@ def sensitivity(cell: Cell) -> Table:
         if names.nunique() < 2:
             continue
         parts = {name: counts.loc[names.index[names == name]] for name in sorted(names.unique())}
-        p = _between(parts)
+        p = _test_between(names, counts)
         for name, part in parts.items():
             groups.append(heading)
             shown.append({"Counts": name.capitalize(), **_rate_of(part), "Test between": p})
             p = ""
     note = (
         "A single count has its score interval. Test between: p-value for a difference between the groups, on the logit"
-        " scale with a between-study variance in each. With so few studies only very large differences could be found."
+        " scale with one between-study variance for all. With so few studies only very large differences could be"
+        " found, and of several tests one may be small by chance."
     )
     title = f"{cell_name(cell)}: what the rate is in parts of the public counts"
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"))
@@ -145,9 +146,14 @@ def _rate_of(part: pd.DataFrame) -> dict[str, str]:
     return {"Studies": f"{pooled.k}", "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high)}
 
 
-def _between(parts: dict[str, pd.DataFrame]) -> str:
-    pooled = [pool(*proportions(part.events, part.n, transform="logit"), tau2="REML") for part in parts.values()]
-    return p_value(between_groups([one.estimate for one in pooled], [one.se**2 for one in pooled])[2])
+def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
+    """Test the groups against each other with one tau² for all; empty where each has but one study."""
+    if names.value_counts().max() < 2:
+        return ""
+    counts = counts.loc[names.index]
+    y, v = proportions(counts.events, counts.n, transform="logit")
+    _, pooled = regression.subgroups_with_common_tau2(names.to_numpy(), y, v, tau2="REML")
+    return p_value(between_groups(pooled.estimate, pooled.se**2)[2])
 
 
 def small_studies(cells: Sequence[Cell]) -> Table:

@@ -25,6 +25,8 @@ from typing import Any
 # grammar of web addresses that no notebook is checked against.
 sys.modules.setdefault("rfc3987_syntax", None)
 
+SOCKETS = "living-review-sockets-"
+"""What the names of temporary folders with sockets begin with; the number of the process that made them follows."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["lib.warm"])
 

@@ -349,8 +349,9 @@ def permutation_test(
     coefficients = np.abs(results.statistic[1:]) >= np.abs(observed.statistic[1:, None]) * (1 - 1e-7)
     together = results.qm >= observed.qm * (1 - 1e-7)
     extra = 0 if exact else 1
-    p = (coefficients.sum(axis=1) + extra) / (number + extra)
-    return Permuted(p, float((together.sum() + extra) / (number + extra)), number, exact)
+    p = np.where(np.isnan(observed.statistic[1:]), np.nan, (coefficients.sum(axis=1) + extra) / (number + extra))
+    qm_p = np.nan if np.isnan(observed.qm) else float((together.sum() + extra) / (number + extra))
+    return Permuted(p, qm_p, number, exact)
 
 
 def _arrangements(counts: tuple[int, ...]):

@@ -15,6 +15,7 @@ import functools
 import importlib
 import os
 import pickle
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Client, Listener
 from typing import Any
@@ -25,6 +26,8 @@ READ: set[tuple[str, str]] = set()
 """What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
 # Results of one function that a process keeps: more than the review has cells.
 _KEPT = 64
+# Seconds to wait for an answer.
+_PATIENCE = 60
 # How many may ask at once; beyond, the system has them try again after a second.
 _WAITING = 128
 
@@ -40,7 +43,10 @@ def shared(function: Callable) -> Callable:
         if evidence.edition is not None:
             told = ask(evidence.edition, evidence.view, function.__module__, function.__qualname__, *arguments)
             if told is not None:
-                return told
+                result, read, warned = told
+                for message in warned:
+                    warnings.warn(message, stacklevel=3)
+                return result, read
         before = set(READ)
         READ.clear()
         try:
@@ -83,7 +89,7 @@ def ask(edition: tuple[str, str], *question: str) -> Any:
     Returns
     -------
     object or None
-        For a function its result and what it reads; None where nobody answers.
+        For a function its result, what it reads and the warnings it gave; None where nobody answers.
     """
     address = os.environ.get(ADDRESS)
     if not address:
@@ -91,7 +97,8 @@ def ask(edition: tuple[str, str], *question: str) -> Any:
     with contextlib.suppress(OSError, EOFError):
         with Client(address, "AF_UNIX") as connection:
             connection.send((edition, question))
-            return pickle.loads(connection.recv_bytes())
+            # Who waits for another's long question had better compute.
+            return pickle.loads(connection.recv_bytes()) if connection.poll(_PATIENCE) else None
     return None
 
 
@@ -121,7 +128,10 @@ def answer(whole, address: str, ready: Callable[[], None]) -> None:
         function = functools.reduce(getattr, name.split("."), importlib.import_module(module))
         READ.clear()
         try:
-            return pickle.dumps((function(views[view], *arguments), frozenset(READ)))
+            # A warning is for who asked.
+            with warnings.catch_warnings(record=True) as caught:
+                result = function(views[view], *arguments)
+            return pickle.dumps((result, frozenset(READ), [str(warning.message) for warning in caught]))
         except Exception:
             # Who asked runs it as well, and is told there what is wrong.
             return pickle.dumps(None)

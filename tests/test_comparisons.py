@@ -33,7 +33,7 @@ def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, q
     kinds = ev.drugs.set_index("drug").kind
     seen = 0
     for found in questions.values():
-        for row in pd.concat([found.pairs, found.without]).itertuples():
+        for row in found.made.itertuples():
             treated, control = arms.loc[(row.study, row.treated)], arms.loc[(row.study, row.control)]
             assert treated.phototherapy == control.phototherapy
             assert control.given_with == ""
@@ -57,14 +57,50 @@ def test_a_trial_counts_once_at_each_degree_and_is_listed_if_it_cannot_be_counte
     for found in questions.values():
         for threshold in THRESHOLDS:
             assert not found.at(threshold).study.duplicated().any()
-        assert not set(found.pairs.study) & set(found.without.study)
+            hidden = set(found.without(threshold).study)
+            assert hidden == set(found.made.study) - set(found.at(threshold).study)
+        assert set(found.without().study) == set(found.made.study) - set(found.pairs.study)
 
 
 def test_no_question_holds_an_excluded_record(ev, questions):
     out = set(ev.screening.study[ev.screening.decision != "included"])
     assert out
     for found in questions.values():
-        assert not out & {*found.pairs.study, *found.without.study}
+        assert not out & {*found.pairs.study, *found.made.study}
+
+
+def more_counts(ev, rows):
+    """Return evidence with further rows of responses, given as changes of an existing one."""
+    base = ev.responses[(ev.responses.study == "bilal2014") & (ev.responses.threshold == "ge75")].iloc[0]
+    return ev.with_tables(responses=pd.concat([ev.responses, pd.DataFrame([{**base, **row} for row in rows])]))
+
+
+def test_parallel_arms_of_one_trial_are_added_up_against_their_control(ev):
+    counts = {"tacrolimus+NBUVB": (30, 20), "pimecrolimus+NBUVB": (40, 25), "NBUVB": (50, 10)}
+    rows = [{"study": "lotti2008", "arm": arm, "n": n, "events": events} for arm, (n, events) in counts.items()]
+    found = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
+    (row,) = found.at("ge75").query("study == 'lotti2008'").itertuples()
+    assert (row.events, row.n, row.control_events, row.control_n) == (45, 70, 10, 50)
+    assert row.treated == "tacrolimus+NBUVB and pimecrolimus+NBUVB"
+    assert "lotti2008" not in set(found.without("ge75").study)
+    assert comparisons.compare(found.at("ge75")).ratio.k == 4
+
+
+def test_the_whole_body_goes_before_a_site(ev):
+    rows = [
+        {"study": "bilal2014", "arm": arm, "site": "face_neck", "n": 9, "events": 3}
+        for arm in ("tacrolimus+NBUVB", "placebo+NBUVB")
+    ]
+    found = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
+    (row,) = found.at("ge75").query("study == 'bilal2014'").itertuples()
+    assert row.site == "all"
+
+
+def test_a_control_that_must_not_be_pooled_is_not(ev):
+    responses = ev.responses
+    responses.loc[(responses.study == "bilal2014") & (responses.arm == "placebo+NBUVB"), "poolable"] = "no"
+    found = comparisons.question(ev.with_tables(responses=responses), "added_to_phototherapy")
+    assert "bilal2014" not in set(found.at("ge75").study)
 
 
 def test_an_edition_knows_no_later_trial():
@@ -95,6 +131,14 @@ def test_a_trial_that_would_count_twice_is_refused(added):
         comparisons.compare(pd.concat([rows, rows[:1]]))
 
 
+def test_the_interval_is_the_wider_of_two(added):
+    rows = added.at("ge75")
+    normal, hartung_knapp, default = (comparisons.compare(rows, ci=ci).ratio for ci in ("normal", "hksj", ""))
+    assert default.ci_low == min(normal.ci_low, hartung_knapp.ci_low)
+    assert default.ci_high == max(normal.ci_high, hartung_knapp.ci_high)
+    assert normal.ci_low != hartung_knapp.ci_low
+
+
 def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):
     rows = added.at("ge75")
     assert rows.paired.any()
@@ -113,23 +157,29 @@ def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(a
 # --- What is said -----------------------------------------------------------------------------------------
 
 
-def difference(added, estimate, low, high):
-    base = comparisons.compare(added.at("ge75")).difference
-    return dataclasses.replace(base, estimate=estimate, ci_low=low, ci_high=high)
+def compared_with(added, ratio=(2.0, 1.5, 2.5), difference=(0.25, 0.125, 0.5), **changes):
+    """Return a comparison with these results."""
+    names = ("estimate", "ci_low", "ci_high")
+    base = comparisons.compare(added.at("ge75"))
+    ratio = dataclasses.replace(base.ratio, **dict(zip(names, ratio, strict=True)), **changes)
+    difference = dataclasses.replace(base.difference, **dict(zip(names, difference, strict=True)))
+    return dataclasses.replace(base, ratio=ratio, difference=difference)
 
 
 @pytest.mark.parametrize(
-    ("values", "expected", "needed"),
+    ("ratio", "values", "expected", "needed"),
     [
-        ((0.25, 0.125, 0.5), "25 more (12 to 50 more)", "4.0 (2.0 to 8.0)"),
-        ((-0.25, -0.5, -0.1), "25 fewer (10 to 50 fewer)", "–"),
-        ((0.1, -0.05, 0.25), "10 more (5 fewer to 25 more)", "–"),
+        ((2, 1.5, 2.5), (0.25, 0.125, 0.5), "25 more (12 to 50 more)", "4.0 (2.0 to 8.0)"),
+        ((2, 0.9, 2.5), (0.25, 0.125, 0.5), "25 more (12 to 50 more)", "–"),
+        ((0.5, 0.2, 0.9), (-0.25, -0.5, -0.1), "25 fewer (10 to 50 fewer)", "–"),
+        ((1.2, 0.8, 1.9), (0.1, -0.05, 0.25), "10 more (5 fewer to 25 more)", "–"),
+        ((1, 0.9, 1.1), (0.0, -0.001, 0.001), "0 (0 to 0)", "–"),
     ],
 )
-def test_a_difference_is_said_as_patients(added, values, expected, needed):
-    pooled = difference(added, *values)
-    assert comparison_tables.per_100(pooled) == expected
-    assert comparison_tables.number_needed(pooled) == needed
+def test_a_difference_is_said_as_patients(added, ratio, values, expected, needed):
+    compared = compared_with(added, ratio, values)
+    assert comparison_tables.per_100(compared.difference) == expected
+    assert comparison_tables.number_needed(compared) == needed
 
 
 def test_a_single_trial_is_not_called_pooled(questions):
@@ -168,16 +218,48 @@ def test_trials_without_randomisation_begin_low(ev, added):
     assert comparison_tables.certainty(ev.with_tables(certainty=rows), loose, "ge75") == "Low"
 
 
-def test_the_numbers_tell_of_heterogeneity_and_imprecision(added):
-    compared = comparisons.compare(added.at("ge75"))
-    said = comparison_tables.computed(added, compared)
-    assert said["inconsistency"].endswith("none")
-    apart = dataclasses.replace(compared, ratio=dataclasses.replace(compared.ratio, i2=0.9))
-    assert comparison_tables.computed(added, apart)["inconsistency"].endswith("lower by 1")
-    assert said["imprecision"].endswith("lower by 1")
-    single = dataclasses.replace(compared, ratio=dataclasses.replace(compared.ratio, k=1, ci_low=0.5))
-    assert comparison_tables.computed(added, single)["imprecision"].endswith("lower by 2")
-    assert comparison_tables.computed(added, single)["inconsistency"] == ""
+def test_an_answer_with_a_judgement_missing_is_not_judged(ev, added):
+    rows = ev.certainty[~((ev.certainty.question == added.key) & (ev.certainty.domain == "imprecision"))]
+    assert comparison_tables.certainty(ev.with_tables(certainty=rows), added, "ge75") == "Not judged"
+    assert comparison_tables.certainty(ev, added, "ge50") == "Not judged"
+
+
+@pytest.mark.parametrize(
+    ("domain", "changes", "levels"),
+    [
+        ("inconsistency", {"i2": 0.0, "pi_low": 1.2, "pi_high": 3.0}, 0),
+        ("inconsistency", {"i2": 0.9, "pi_low": 1.2, "pi_high": 3.0}, 1),
+        ("inconsistency", {"i2": 0.0, "pi_low": 0.8, "pi_high": 3.0}, 1),
+        ("inconsistency", {"k": 1}, None),
+        ("imprecision", {}, 1),
+        ("imprecision", {"ratio": (2.0, 0.9, 3.0)}, 2),
+        ("risk_of_bias", {}, None),
+        ("publication_bias", {}, None),
+    ],
+)
+def test_the_numbers_tell_by_how_much_they_would_lower(added, domain, changes, levels):
+    said = comparison_tables.computed(added, compared_with(added, **changes))
+    assert said[domain][1] == levels
+
+
+def test_many_responders_are_precise(added):
+    compared = compared_with(added)
+    many = dataclasses.replace(compared, rows=compared.rows.assign(events=200.0, n=400.0))
+    assert comparison_tables.computed(added, many)["imprecision"][1] == 0
+
+
+def test_a_judgement_that_departs_from_the_numbers_is_marked(ev, questions):
+    shown = comparison_tables.judgements(ev, list(questions.values())).frame
+    assert shown["From the numbers"].str.contains("lower by").sum() >= len(questions)
+    marked = shown["From the numbers"].str.contains("departs").sum()
+    other = ev.with_tables(certainty=ev.certainty.assign(levels=2 - ev.certainty.levels))
+    assert (
+        comparison_tables.judgements(other, list(questions.values()))
+        .frame["From the numbers"]
+        .str.contains("departs")
+        .sum()
+        > marked
+    )
 
 
 def test_a_forest_plot_of_ratios_tells_every_trial(added):

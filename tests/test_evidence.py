@@ -1,6 +1,7 @@
 """What must come out of the tables by counting, the editions, and what a cell holds."""
 
 import datetime as dt
+import warnings
 from inspect import unwrap
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from conftest import ROOT
 from lib import imputation, participants, published
 from lib.evidence import REGIMENS, STRATA, Evidence, load
-from lib.shared import ADDRESS, READ
+from lib.shared import ADDRESS, READ, shared
 from lib.tables import coverage
 from lib.validation import DataError, reference_numbers
 
@@ -282,6 +283,19 @@ def test_where_nobody_answers_a_function_runs_where_it_is_called(monkeypatch, tm
     monkeypatch.setenv(ADDRESS, address and str(tmp_path / address))
     ev = load(ROOT / "data")
     assert len(published.results(ev)) == len(ev.cells()) > 0
+
+
+def test_a_warning_of_what_is_answered_is_for_who_asked(monkeypatch):
+    def warns(evidence):
+        warnings.warn("take care", stacklevel=1)
+        return 1
+
+    told = [(1, frozenset({("", "arms")}), ["take care"])]
+    monkeypatch.setattr("lib.shared.ask", lambda *question: told[0])
+    READ.clear()
+    with pytest.warns(UserWarning, match="take care"):
+        assert shared(warns)(Evidence({}, edition=("", ""))) == 1
+    assert READ == {("", "arms")}
 
 
 def test_other_tables_are_no_edition_that_anyone_answers_for(ev):
