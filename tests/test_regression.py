@@ -222,3 +222,8 @@ def test_absent_studies_and_moderators():
 def test_refuses_what_it_cannot_hold(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_moderator_that_does_not_vary_has_no_permutation_p_value():
+    result = permutation_test([0.1, 0.4, 0.3, 0.8], [0.1, 0.2, 0.1, 0.3], [1.0, 1.0, 1.0, 1.0])
+    assert np.isnan(result.p).all()
