@@ -225,5 +225,6 @@ def test_refuses_what_it_cannot_hold(call, message):
 
 
 def test_a_moderator_that_does_not_vary_has_no_permutation_p_value():
-    result = permutation_test([0.1, 0.4, 0.3, 0.8], [0.1, 0.2, 0.1, 0.3], [1.0, 1.0, 1.0, 1.0])
+    with pytest.warns(PoolingWarning, match="moderators"):
+        result = permutation_test([0.1, 0.4, 0.3, 0.8], [0.1, 0.2, 0.1, 0.3], [1.0, 1.0, 1.0, 1.0])
     assert np.isnan(result.p).all()
