@@ -63,7 +63,8 @@ def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit
     The integrals over u are by adaptive Gauss-Hermite quadrature, the nodes of each study set around its mode (Liu and
     Pierce 1994, doi:10.1093/biomet/81.3.624). Newton's steps go by the derivatives of the marginal likelihood after
     Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), in mean and tau, and are halved until they rise. The model
-    without tau² is kept where it is as likely.
+    without tau² is kept where it is as likely. Where tau² is above some 20, as nearly every study is at 0% or 100%, the
+    likelihood is flat and the quadrature leaves an error in the third digit of the estimated proportion.
     """
     x, (k, m) = events, events.shape
     mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.empty((k, m))

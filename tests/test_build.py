@@ -207,7 +207,7 @@ def test_what_one_chapter_does_to_the_library_is_not_in_what_another_is_answered
 import lib.evidence, lib.participants, lib.published
 from lib import published
 changed = [lib.participants.sizes(ev, "monotherapy").departures]
-lib.published.STRATA = lib.evidence.STRATA = {}
+lib.published.STRATA = {}
 lib.published.implied_tau2 = lambda *given: 0.123
 for result in published.results(ev).values():
     result.summary.studies["v"] = -1.0
