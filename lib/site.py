@@ -106,6 +106,10 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
     if app.statuscode != 0 or said.getvalue() or not (out / "index.html").is_file():
         raise RenderError(f"the pages could not be rendered:\n{_in_short(said.getvalue(), stage)}")
     (out / ".buildinfo").unlink(missing_ok=True)
+    # The page that leads on to the first one names no icon, and a browser would ask for one that is not there.
+    index = out / "index.html"
+    if b'http-equiv="Refresh"' in index.read_bytes():
+        index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     folder.chmod(0o755)
     try:
