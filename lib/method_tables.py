@@ -62,8 +62,9 @@ def results(cells: Sequence[Cell]) -> Table:
                 }
             )
     note = (
-        "τ² is on the scale of each method, and cannot be compared between scales. Left out: studies at 0% or 100%,"
-        " which the raw scale cannot weigh. Intervals are cut at 0% and 100%."
+        "DL DerSimonian-Laird, PM Paule-Mandel, HK Hartung-Knapp. τ² is on the scale of each method, and cannot be"
+        " compared between scales. Left out: studies at 0% or 100%, which the raw scale cannot weigh. Intervals are cut"
+        " at 0% and 100%."
     )
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"))
     return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)

@@ -35,13 +35,13 @@ class Method:
 
 
 METHODS = (
-    Method("Raw, DerSimonian-Laird: the review's", "raw", "DL", "normal"),
-    Method("Raw, REML, Hartung-Knapp", "raw", "REML", "hksj"),
-    Method("Logit, DerSimonian-Laird", "logit", "DL", "normal"),
-    Method("Logit, Paule-Mandel, Hartung-Knapp", "logit", "PM", "hksj"),
-    Method("Logit, REML, Hartung-Knapp", "logit", "REML", "hksj"),
-    Method("Arcsine, REML, Hartung-Knapp", "arcsine", "REML", "hksj"),
-    Method("Double arcsine, REML, Hartung-Knapp", "double-arcsine", "REML", "hksj"),
+    Method("Raw, DL: the review's", "raw", "DL", "normal"),
+    Method("Raw, REML, HK", "raw", "REML", "hksj"),
+    Method("Logit, DL", "logit", "DL", "normal"),
+    Method("Logit, PM, HK", "logit", "PM", "hksj"),
+    Method("Logit, REML, HK", "logit", "REML", "hksj"),
+    Method("Arcsine, REML, HK", "arcsine", "REML", "hksj"),
+    Method("Double arcsine, REML, HK", "double-arcsine", "REML", "hksj"),
     Method("Logistic model, normal", "glmm", "ML", "normal"),
     Method("Logistic model, t", "glmm", "ML", "hksj"),
 )
