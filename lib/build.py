@@ -344,8 +344,12 @@ class _Graph:
         present = site.digest(self.made / site.LINK)
         if present is None:
             return None
-        pages = hash_files(self.source, [*self._unexecuted(), "lib/site.py", "lib/build.py"])
-        return _hash(_environment(), pages, hash_files(self.stage, sorted(self._executed)), present)
+        pages = hash_files(self.source, self._unexecuted())
+        return _hash(self._tools(), pages, hash_files(self.stage, sorted(self._executed)), present)
+
+    def _tools(self) -> str:
+        """Hash what pages are made with."""
+        return _hash(_environment(), hash_files(self.source, ["lib/build.py", "lib/pages.py", "lib/site.py"]))
 
     @property
     def _executed(self) -> set[str]:
@@ -359,7 +363,9 @@ class _Graph:
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
         renderer = prepare_renderer(self.made)
         try:
-            folder, self.changed = renderer.submit(site.render, self.stage, self.made, renderer.work).result()
+            folder, self.changed = renderer.submit(
+                site.render, self.stage, self.made, renderer.work, self._tools()
+            ).result()
         except site.RenderError as error:
             raise BuildError(str(error)) from None
         finally:
@@ -463,7 +469,7 @@ class _RenderingProcess:
         self.work = Path(self._ends.enter_context(folder))
         self.submit = self._ends.enter_context(processes.fresh_process())
         if (stage / "_toc.yml").is_file():
-            self.submit(site.get_ready, stage, self.work)
+            self.submit(site.get_ready, stage, made, self.work)
 
     def close(self) -> None:
         """End the process and remove its folder."""

@@ -89,6 +89,11 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
         with tempfile.TemporaryDirectory(prefix=f"{processes.SOCKETS}{os.getpid()}-") as folder:
             # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel comes to it.
             sockets = {"transport": "ipc", "connection_file": os.path.join(folder, "kernel.json")}
+            settings = Config(
+                KernelManager={**sockets, "client_factory": kernels.WarmClient},
+                # What it read is written down after each cell: nothing is left for it to end.
+                NotebookClient={"shutdown_kernel": "immediate"},
+            )
             notebook = papermill.execute_notebook(
                 source,
                 None,
@@ -97,7 +102,7 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
                 kernel_name="python3",
                 progress_bar=False,
                 execution_timeout=time_limit,
-                config=Config(KernelManager=sockets),
+                config=settings,
                 # What goes wrong in a kernel comes back as the error of a cell; its log would only repeat it.
                 extra_arguments=["--IPKernelApp.log_level=50", *kernels.arguments(source.parents[1], noted, evidence)],
             )
