@@ -61,7 +61,7 @@ class WarmKernel(LocalProvisioner):
         return self.connection_info
 
     async def kill(self, restart: bool = False) -> None:
-        """End the kernel; it is gone when this returns, where Jupyter's own would look again after a tenth of a second."""
+        """End the kernel, and return when it is gone: Jupyter's own looks again after a tenth of a second."""
         if self.process:
             self.process.kill()
 

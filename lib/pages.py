@@ -21,9 +21,10 @@ from lib.files import hash_files
 
 # What Sphinx's environment holds besides what pages show of one another: its own workings, what the settings decide,
 # what is of one page and in its hash, and a copy of the first page, of which others show the contents alone.
-_APART = {"app", "config", "config_status", "config_status_extra", "domains", "events", "project", "settings", "version"}
-_APART |= {"doctreedir", "srcdir", "all_docs", "dependencies", "ref_context", "temp_data", "master_doctree"}
-_APART |= {"myst_config", "mystnb_config", "sd_config"}
+_APART = set(
+    "app config config_status config_status_extra domains events project settings version doctreedir srcdir "
+    "myst_config mystnb_config sd_config ref_context temp_data all_docs dependencies master_doctree".split()
+)
 
 
 class ChangedPages(StandaloneHTMLBuilder):
@@ -68,6 +69,8 @@ class ChangedPages(StandaloneHTMLBuilder):
 def hash_shared(env: BuildEnvironment) -> str:
     """Hash what pages show of one another."""
     shared = {name: value for name, value in vars(env).items() if name not in _APART and not name.startswith("_")}
+    # MyST counts the words of a page, which no other shows.
+    shared["metadata"] = [(page, {**said, "wordcount": None}) for page, said in sorted(env.metadata.items())]
     return hashlib.sha256(_told([shared, sorted(env.all_docs)], ()).encode()).hexdigest()
 
 
