@@ -126,8 +126,7 @@ class _Moderated:
         return weight, inverse, coefficients, self.y - (self.basis * coefficients[:, None]).sum(axis=0)
 
     def _information(self, weight):
-        weighted = self.basis * weight
-        return np.moveaxis(np.array([(weighted * column).sum(axis=1) for column in self.basis]), 2, 0)
+        return np.einsum("ikm,jkm->mij", self.basis * weight, self.basis)
 
     def _trace(self, weight, inverse):
         return weight.sum(axis=0) - np.einsum("mij,mji->m", inverse, self._information(weight**2))
