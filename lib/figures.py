@@ -786,18 +786,15 @@ def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: boo
     -------
     Figure
     """
-    width = WIDE if wide else NARROW
-    figure = Figure(figsize=(width, 3.2 if wide else 3.4))
-    axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
-    told = []
     standard = centre == centre
-    for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
-        sizes = studies.se if standard else studies.n
-        axes.plot(studies.log_odds, sizes, marker=marker, color=colour, linestyle="none", markersize=6, label=name)
-        for study, size in zip(studies.itertuples(), sizes, strict=True):
-            axes.annotate(study.label, (study.log_odds, size), (6, 4), textcoords="offset points", color=GREY)
-            shown = f"standard error {size:.2f}" if standard else f"n {size:g}"
-            told.append(f"{study.label}: {shown}, log odds {study.log_odds:.2f}")
+    size = "se" if standard else "n"
+    figure, axes = _points(groups, "log_odds", size, wide)
+    told = []
+    for study in _all_of(groups).itertuples():
+        at = getattr(study, size)
+        axes.annotate(study.label, (study.log_odds, at), (6, 4), textcoords="offset points", color=GREY)
+        shown = f"standard error {at:.2f}" if standard else f"n {at:g}"
+        told.append(f"{study.label}: {shown}, log odds {study.log_odds:.2f}")
     axes.set_xlabel("Log odds of a response")
     axes.set_ylabel("Standard error" if standard else "Number assessed")
     axes.margins(x=0.3, y=0.15)
@@ -808,9 +805,56 @@ def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: boo
         axes.plot([centre - reach, centre, centre + reach], [deepest, 0, deepest], color=GREY, linewidth=0.8)
         axes.axvline(centre, color=FAINT, linewidth=0.8, zorder=0)
         axes.set_ylim(deepest, 0)
-    axes.spines[["top", "right"]].set_visible(False)
-    if any(len(studies) for studies in groups.values()):
-        figure.legend(loc="upper left", ncols=2 if wide else 1, frameon=False, bbox_to_anchor=(0.06, 1.0))
     against = "Standard error" if standard else "Sample size"
     figure.set_label(f"{against} against log odds. " + "; ".join(told) + ".")
     return figure
+
+
+def baujat(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
+    """Draw what each study adds to heterogeneity against its pull on the result (Baujat et al. 2002).
+
+    doi:10.1002/sim.1221. Studies with twice the mean of either are named: the others crowd near the origin, as they
+    should.
+
+    Parameters
+    ----------
+    groups : dict of str to DataFrame
+        Name -> studies with label, heterogeneity and pull (`regression.Influence`). Marks as in `funnel`.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _points(groups, "heterogeneity", "pull", wide)
+    studies = _all_of(groups)
+    mean, most = studies[["heterogeneity", "pull"]].mean(), studies.heterogeneity.max()
+    for study in studies[(studies[mean.index] >= 2 * mean).any(axis=1)].itertuples():
+        aside = {"ha": "right", "xytext": (-6, 4)} if study.heterogeneity > most / 2 else {"xytext": (6, 4)}
+        axes.annotate(study.label, (study.heterogeneity, study.pull), textcoords="offset points", color=GREY, **aside)
+    axes.set_xlabel("Contribution to heterogeneity")
+    axes.set_ylabel("Pull on the result")
+    axes.margins(0.1)
+    axes.locator_params(nbins=5)
+    axes.set(xlim=(0, None), ylim=(0, None))
+    told = (f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" for study in studies.itertuples())
+    figure.set_label("Contribution to heterogeneity, and pull on the result. " + "; ".join(told) + ".")
+    return figure
+
+
+def _points(groups: dict[str, pd.DataFrame], x: str, y: str, wide: bool) -> tuple[Figure, mpl.axes.Axes]:
+    """Draw groups of studies as points, the first as squares, the second as triangles."""
+    figure = Figure(figsize=(WIDE, 3.2) if wide else (NARROW, 3.4))
+    axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
+    for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
+        style = {"marker": marker, "markersize": 6, "linestyle": "none", "color": colour, "clip_on": False}
+        axes.plot(studies[x], studies[y], label=name, **style)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(len(studies) for studies in groups.values()):
+        figure.legend(loc="upper left", ncols=2 if wide else 1, frameon=False, bbox_to_anchor=(0.06, 1.0))
+    return figure, axes
+
+
+def _all_of(groups: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(groups.values())

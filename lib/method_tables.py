@@ -9,17 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 from scipy import special
 
-from lib import regression
+from lib import figures, regression
 from lib.asymmetry import ENOUGH, begg, egger, peters, trim_and_fill
 from lib.effects import proportions
 from lib.evidence import Cell
-from lib.figures import INK, REPORTED, Row, percent, ratio_text, span
+from lib.figures import INK, REPORTED, Picture, Row, percent, ratio_text, show, span
 from lib.heterogeneity import TAU2
 from lib.pooling import Pooled, between_groups, heterogeneity_interval, pool, proportion_interval
 from lib.simulation import METHODS, RECOMMENDED, Method
-from lib.tables import Table, cell_name, p_value
+from lib.tables import Table, cell_name, count, p_value
 
 
 def counts_of(cell: Cell) -> pd.DataFrame:
@@ -182,8 +183,7 @@ def small_studies(cells: Sequence[Cell]) -> Table:
 
 def influence(cell: Cell) -> Table:
     """What each public count of a cell does to its pooled rate."""
-    counts = counts_of(cell)
-    found = regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+    counts, found = _influence(cell)
     frame = pd.DataFrame(
         {
             "Study": counts.label,
@@ -192,7 +192,7 @@ def influence(cell: Cell) -> Table:
             "Studentised residual": [f"{value:.2f}" for value in found.residual],
             "DFFITS": [f"{value:.2f}" for value in found.dffits],
             "Cook's distance": [f"{value:.2f}" for value in found.cook],
-            "Share of heterogeneity": [f"{value:.2f}" for value in found.baujat_x],
+            "Contribution to heterogeneity": [f"{value:.2f}" for value in found.baujat_x],
             "Pull on the result": [f"{value:.2f}" for value in found.baujat_y],
         }
     )
@@ -201,6 +201,30 @@ def influence(cell: Cell) -> Table:
         " last two columns are the axes of Baujat's plot."
     )
     return Table(frame, f"{cell_name(cell)}: the influence of each study", note, numeric=[*frame.columns[1:]])
+
+
+def baujat(cell: Cell) -> Picture | Markdown:
+    """Baujat's plot of a cell's public counts, or why there is none."""
+    counts, found = _influence(cell)
+    if len(counts) < _ENOUGH_TO_STAND_OUT:
+        return Markdown(f"Baujat's plot is not drawn: of {count(len(counts), 'study', 'studies')} none can stand out.")
+    counts = counts.assign(heterogeneity=found.baujat_x, pull=found.baujat_y)
+    groups = {name: counts[counts.edition == edition] for edition, name in _EDITIONS.items()}
+    caption = (
+        f"{cell_name(cell)}: what each study adds to heterogeneity, and the square of how many standard errors the"
+        " pooled log odds move without it. Named are studies with twice the mean of either, or more."
+    )
+    return show(figures.baujat, groups, caption=caption)
+
+
+_EDITIONS = {"original": "Original review", "update": "Update"}
+# With fewer each has a third of the weight or more, and pulls whatever it found.
+_ENOUGH_TO_STAND_OUT = 4
+
+
+def _influence(cell: Cell) -> tuple[pd.DataFrame, regression.Influence]:
+    counts = counts_of(cell)
+    return counts, regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
 
 
 _MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}

@@ -506,7 +506,7 @@ def _influence(y, v, design, tau2: str) -> list[np.ndarray]:
     without = _fit(*leave_one_out(np.where(used, y, np.nan), v), tiled, tau2)
     x = np.broadcast_to(design, (len(design), k, m))
     v = np.where(used, v, np.nan)
-    coefficients = without.coefficients.reshape(-1, k, m)
+    coefficients = without.coefficients.reshape(len(design), k, m)
     covariance = without.covariance.reshape(k, m, len(x), len(x))
     t2 = without.t2.reshape(k, m)
     leverage = np.einsum("ikm,mij,jkm->km", x, whole.covariance, x)
