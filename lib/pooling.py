@@ -28,7 +28,7 @@ TRANSFORMS = (*SCALES, "glmm")
 
 # Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
 # and weights is that of a block.
-_BLOCK = 40_000
+_BLOCK = 80_000
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
