@@ -109,6 +109,22 @@ def test_the_standard_funnel_has_the_most_precise_studies_at_its_top(ev):
     assert figure.axes[0].get_ylabel() == "Standard error"
 
 
+@pytest.mark.parametrize("name", ["funnel", "standard funnel"])
+@pytest.mark.parametrize("wide", [True, False])
+def test_names_beside_points_do_not_run_into_each_other(ev, name, wide):
+    rng = np.random.default_rng(1)
+    draw, groups, *centre = drawings(ev)[name]
+    crowd = pd.concat([groups["Original"]] * 6, ignore_index=True)
+    crowd = crowd.assign(log_odds=rng.normal(-1, 0.5, len(crowd)), n=rng.uniform(10, 40, len(crowd)))
+    with figures.mpl.rc_context(figures.STYLE):
+        figure = draw({"Original": crowd.assign(se=1 / crowd.n**0.5), "Update": crowd[:0]}, *centre, wide=wide)
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert 3 < len(boxes)
+    for i, box in enumerate(boxes):
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
 @pytest.mark.parametrize("wide", [True, False])
 def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wide):
     draw, groups = drawings(ev)["Baujat's plot"]
