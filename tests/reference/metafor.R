@@ -24,7 +24,8 @@ proportions <- list(
   pritz1997 = with(dat.pritz1997, data.frame(xi, ni)),
   debruin2009 = with(dat.debruin2009, data.frame(xi, ni)),
   zeros = data.frame(xi = c(0, 3, 12, 20, 7, 0), ni = c(14, 20, 30, 20, 25, 11)),
-  two = data.frame(xi = c(4, 11), ni = c(15, 19)))
+  two = data.frame(xi = c(4, 11), ni = c(15, 19)),
+  one_apart = data.frame(xi = c(0, 10, 59, 57, 88, 60, 24), ni = c(36, 10, 60, 61, 89, 62, 25)))
 set.seed(20190529)
 for (k in c(3, 8, 19, 40)) for (spread in c(0, 1.5)) {
   ni <- sample(10:120, k, replace = TRUE)
