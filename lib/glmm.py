@@ -226,6 +226,6 @@ def _mode(x, n, mean, tau) -> np.ndarray:
         moved = np.where(newton | (slope == 0), moved, (low + high) / 2)
         last_but_one, last = last, np.abs(moved - u)
         u = moved
-        if (last * curvature**0.5 < 0.1).all():
+        if (last * curvature**0.5 < 0.01).all():
             return u
     return u
