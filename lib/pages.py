@@ -28,7 +28,7 @@ _APART = set(
 
 
 class ChangedPages(StandaloneHTMLBuilder):
-    """Sphinx's builder of HTML, with the folder it writes to holding a site.
+    """Sphinx's builder of HTML for a site that is there already.
 
     Attributes
     ----------
@@ -36,10 +36,13 @@ class ChangedPages(StandaloneHTMLBuilder):
         What decided the pages that are there, as ``made_of`` was when they were written; empty: there are none.
     made_of : dict
         What decides the pages now: a hash for each, and one for what they share.
+    others_stay : bool
+        Whether the pages that were not written are to be as they are.
     """
 
     present: dict = {}
     made_of: dict = {}
+    others_stay = False
 
     def write(self, build_docnames, updated_docnames, method="update") -> None:
         """Write the pages that are to be other than they are; Sphinx has found out all that it needs for it."""
@@ -47,8 +50,9 @@ class ChangedPages(StandaloneHTMLBuilder):
         self.made_of = {"shared": hash_shared(self.env), "pages": {page: self._hash(page) for page in found}}
         # Sphinx reads the search index of the pages that stay from the one that is there, which lacks what pages
         # enter in the general index.
-        alone = self.made_of["shared"] == self.present.get("shared") and not self._indexed()
-        are = self.present["pages"] if alone else {}
+        indexed = any(self.env.domaindata["index"]["entries"].values())
+        self.others_stay = self.made_of["shared"] == self.present.get("shared") and not indexed
+        are = self.present["pages"] if self.others_stay else {}
         super().write([page for page in found if self.made_of["pages"][page] != are.get(page)], [], "specific")
 
     def load_indexer(self, docnames) -> None:
@@ -61,9 +65,6 @@ class ChangedPages(StandaloneHTMLBuilder):
     def _hash(self, page: str) -> str:
         source = Path(self.env.doc2path(page)).relative_to(self.srcdir)
         return hash_files(Path(self.srcdir), [str(source), *sorted(self.env.dependencies[page])])
-
-    def _indexed(self) -> bool:
-        return any(self.env.domaindata["index"]["entries"].values())
 
 
 def hash_shared(env: BuildEnvironment) -> str:

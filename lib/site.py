@@ -112,12 +112,12 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
     (out / ".buildinfo").unlink(missing_ok=True)
     # The page that leads on to the first one names no icon, and a browser would ask for one that is not there.
     index = out / "index.html"
-    if b'http-equiv="Refresh"' in index.read_bytes() and b'rel="icon"' not in index.read_bytes():
+    if b'http-equiv="Refresh"' in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     folder.chmod(0o755)
     try:
-        changed = _lay_out(out, made / LINK, folder)
+        changed = _lay_out(out, made / LINK, folder, app.builder.others_stay)
         rendered = {"tools": tools, "site": digest(folder), "pages": app.builder.made_of}
         replace_if_changed(made / _RENDERED, json.dumps(rendered, indent=1).encode())
     except BaseException:
@@ -127,15 +127,16 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
 
 
 def _take_over(made: Path, out: Path, tools: str) -> dict:
-    """Copy the present site to where the next is written, and return what decided its pages; nothing if in doubt."""
+    """Return what decided the pages of the present site; nothing if it is not as it was rendered with these tools."""
     try:
         rendered = json.loads((made / _RENDERED).read_bytes())
     except (OSError, ValueError):
         return {}
     if rendered["tools"] != tools or rendered["site"] != digest(made / LINK):
         return {}
-    # What pages need beside them is put there each time.
-    shutil.copytree(made / LINK, out, ignore=shutil.ignore_patterns("_static", "_downloads"), dirs_exist_ok=True)
+    # Sphinx reads there what it knows of the words of the pages that stay.
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(made / LINK / "searchindex.js", out)
     return rendered["pages"]
 
 
@@ -207,18 +208,27 @@ def _in_short(said: str, stage: Path) -> str:
     return "\n".join(lines or text.splitlines()[-20:])
 
 
-def _lay_out(rendered: Path, present: Path, folder: Path) -> list[str]:
-    """Copy the rendered files, with the time of the present ones where they are the same; return what differs."""
+def _lay_out(rendered: Path, present: Path, folder: Path, others_stay: bool) -> list[str]:
+    """Move the rendered files to their folder, those that are as at present with the time of these.
+
+    Returns the files that are other than at present. What was not rendered stays as it is, or is gone.
+    """
     changed = []
     before = set(files(present))
     for name in files(rendered):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        same = name in before and filecmp.cmp(rendered / name, present / name, shallow=False)
-        if not same:
+        if name in before and filecmp.cmp(rendered / name, present / name, shallow=False):
+            shutil.copystat(present / name, rendered / name)
+        else:
             changed.append(name)
-        shutil.copy2((present if same else rendered) / name, target)
+        os.replace(rendered / name, target)
         before.discard(name)
+    if others_stay:
+        for name in before:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(present / name, folder / name)
+        before = set()
     return sorted([*changed, *before])
 
 

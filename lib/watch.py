@@ -134,7 +134,7 @@ def watch(
     # The folders, and not the files in them: an editor that saves by renaming puts a new file in place.
     folders = {root, (root / data).resolve(), library}
     saves = changes_of(
-        *folders, watch_filter=is_source, raise_interrupt=False, step=100, yield_on_timeout=True, rust_timeout=200
+        *folders, watch_filter=is_source, raise_interrupt=False, step=50, yield_on_timeout=True, rust_timeout=200
     )
     try:
         # Looks on from here, so that what is saved during the first build is not missed.
