@@ -44,6 +44,9 @@ WIDE, NARROW = 7.4, 3.4
 MANY = 150
 """Rows above which an interval plot is a `Listing`, and a forest plot begins with its results."""
 
+NAMED = 40
+"""Studies above which a funnel plot names none: the names would lie over each other."""
+
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
@@ -877,10 +880,15 @@ def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: boo
     figure = Figure(figsize=(width, 3.2 if wide else 3.4))
     axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
     told = []
+    few = sum(map(len, groups.values())) <= NAMED
     standard = centre == centre
     for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
         sizes = studies.se if standard else studies.n
-        axes.plot(studies.log_odds, sizes, marker=marker, color=colour, linestyle="none", markersize=6, label=name)
+        style = {"marker": marker, "markersize": 6 if few else 2, "linestyle": "none", "color": colour}
+        axes.plot(studies.log_odds, sizes, label=name, **style)
+        if not few:
+            told.append(f"{name}: {len(studies)} studies")
+            continue
         for study, size in zip(studies.itertuples(), sizes, strict=True):
             axes.annotate(study.label, (study.log_odds, size), (6, 4), textcoords="offset points", color=GREY)
             shown = f"standard error {size:.2f}" if standard else f"n {size:g}"
