@@ -406,10 +406,11 @@ class Listing:
     def _row(self, row: Row, weighted: bool) -> str:
         label = html.escape(row.label)
         if row.kind == "heading":
-            return f'<tr class="heading"><th colspan="{4 + weighted}" scope="colgroup">{label}</th></tr>\n'
+            # Not over the weights, for which a phone has no room.
+            return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         told = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.why
-        cells = [html.escape(row.counts), self._mark(row), html.escape(told)]
-        cells += [f"{100 * row.weight:.0f}%" if row.weight == row.weight else ""] * weighted
+        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(told)]
+        cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
         kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
         cells = "".join(f"<td>{cell}</td>" for cell in cells)
         return f'<tr{kind}><th scope="row">{label}</th>{cells}</tr>\n'
