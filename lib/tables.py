@@ -551,15 +551,24 @@ def _width_change(result: Result) -> float:
     return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
 
 
+_NEWEST = 60
+"""Studies of which `in_short` says what they report."""
+
+
 def in_short(evidence: Evidence, edition: str) -> list[str]:
-    """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports."""
+    """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports.
+
+    Of very many studies it says so of the newest, and how many there are besides.
+    """
     rows = evidence.counts()
     rows = rows[(rows.role != "comparator") & (rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
     rows = rows[rows.threshold.isin(list(THRESHOLD_NAMES))]
     counted = _by(rows, "study")
     basis = evidence.meaning("basis")
+    studies = evidence.included(edition)
+    shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
     lines = []
-    for study in evidence.included(edition).itertuples():
+    for study in shown.itertuples():
         told = [
             f"{r.events:g} of {r.n:g} {r.unit} on {plain(r.arm)}"
             + (f", {STRATUM_NAMES[r.site].lower()}," if r.site != "all" else "")
@@ -568,7 +577,7 @@ def in_short(evidence: Evidence, edition: str) -> list[str]:
             for r in counted.get((study.study,), ())
         ]
         lines.append(f"- {plain(study.label)}: {'; '.join(told) or 'no usable count'}")
-    return lines
+    return [*lines, f"- and {len(studies) - len(shown)} more"] if len(shown) < len(studies) else lines
 
 
 def coverages(cells: Sequence[Cell]) -> Table:

@@ -364,3 +364,12 @@ def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
     assert "20 studies that pull it most" in shown.note
     few = update_tables.without_each([replace(large, cell=replace(cell, new=many[:3]))])
     assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "most" not in few.note
+
+
+def test_of_very_many_studies_the_newest_are_told(ev):
+    new = ev.included("update")
+    made = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
+    lines = tables.in_short(ev.with_tables(studies=pd.concat(made, ignore_index=True)), "update")
+    assert lines[:2] == ["- S1: no usable count", "- S3: no usable count"]
+    assert len(lines) == 61 and lines[-1] == "- and 140 more"
+    assert len(tables.in_short(ev, "update")) == len(new)
