@@ -5,7 +5,7 @@ form. What a study reported, what the review printed, what came later and what i
 and in colour, so that none of it depends on seeing colours. Reads no files and pools nothing.
 
 Every drawing function returns a Figure whose label (``figure.get_label()``) is its text alternative, and
-takes ``wide``: `show` draws both forms and lets the page choose.
+takes ``wide``: `show` draws both forms and lets the page choose. A plot of very many rows is a `Listing` instead.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def intervals(
     xlabel, counts : str
         Label of the axis where it is not that of the scale, and heading of the second column.
     alt : str
-        Text alternative; the estimates of all rows that have one are added to it.
+        Text alternative; the estimates of all rows that have one are added to that of a Figure.
 
     Returns
     -------
