@@ -170,7 +170,7 @@ class Table:
         return f'<details class="review-folded"><summary>{html.escape(self.caption)}</summary>{text}</details>'
 
     def __repr__(self) -> str:
-        return f"{self.caption}\n{self.frame.to_string()}"
+        return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
 
 
 def _cell(value) -> str:
