@@ -25,17 +25,13 @@ class AsymmetryTest(NamedTuple):
     """A test of asymmetry; numbers for one analysis, else arrays of shape (m,).
 
     ``k`` is the number of studies, ``statistic`` that of the test, ``p`` its two-sided p-value; ``too_few`` says that k
-    is below `ENOUGH`, so that a large p means nothing. ``limit`` with its 95% interval is the effect that the
-    regression gives to a study of infinite size (NaN for the rank test).
+    is below `ENOUGH`, so that a large p means nothing.
     """
 
     k: int
     statistic: float
     p: float
     too_few: bool
-    limit: float = np.nan
-    limit_low: float = np.nan
-    limit_high: float = np.nan
 
 
 class TrimFill(NamedTuple):
@@ -59,23 +55,21 @@ def too_few(k: int) -> str:
     return f"With {k} {'study' if k == 1 else 'studies'}, fewer than {ENOUGH}, no test of asymmetry means anything."
 
 
-def egger(y, v, *, tau2: str | None = None) -> AsymmetryTest:
+def egger(y, v) -> AsymmetryTest:
     """Regress effects on their standard errors (Egger et al. 1997, doi:10.1136/bmj.315.7109.629).
 
     Parameters
     ----------
     y, v : array_like, shape (k,) or (k, m)
         As in `pooling.pool`.
-    tau2 : str, optional
-        Estimator of a residual between-study variance, for the mixed-effects form of the test; without, the classical
-        form, whose dispersion is a factor of the variances, with Student's t on k - 2 degrees of freedom.
 
     Returns
     -------
     AsymmetryTest
-        The test of the slope; NaN with fewer than three studies, or standard errors all the same. On raw proportions or
-        log odds ratios effect and standard error go together by construction, which this test mistakes for asymmetry;
-        `peters` does less so.
+        The test of the slope, whose dispersion is a factor of the variances, by Student's t on k - 2 degrees of
+        freedom; NaN with fewer than three studies, or standard errors all the same. On raw proportions or log odds
+        ratios effect and standard error go together by construction, which this test mistakes for asymmetry; `peters`
+        does less so.
 
     Raises
     ------
@@ -84,8 +78,7 @@ def egger(y, v, *, tau2: str | None = None) -> AsymmetryTest:
     """
     y, v, single = studies_by_analysis(y, v)
     refuse_values(y, v)
-    refuse_options(tau2 or "FE", "normal", 0.95)
-    return _given(_regression_test(y, v, np.sqrt(v), tau2), single)
+    return _given(_regression_test(y, v, np.sqrt(v)), single)
 
 
 def peters(y, events, n) -> AsymmetryTest:
@@ -115,12 +108,14 @@ def peters(y, events, n) -> AsymmetryTest:
     weight = events * (n - events) / n
     with np.errstate(divide="ignore"):
         y, v, single = studies_by_analysis(y, np.where(weight > 0, 1 / weight, np.nan))
-    return _given(_regression_test(y, v, 1 / n.reshape(y.shape), None), single)
+    return _given(_regression_test(y, v, 1 / n.reshape(y.shape)), single)
 
 
-def _regression_test(y, v, predictor, tau2: str | None) -> AsymmetryTest:
-    """Test the slope of effects (k, m) on a predictor (k, m)."""
-    # The common-effect model with the Knapp-Hartung adjustment is weighted least squares.
+def _regression_test(y, v, predictor, tau2: str = "FE", ci: str = "hksj") -> AsymmetryTest:
+    """Test the slope of effects (k, m) on a predictor (k, m): without more by weighted least squares.
+
+    That is the common-effect model with the Knapp-Hartung adjustment.
+    """
     absent = np.isnan(y) | np.isnan(v) | (v == 0)
     k = (~absent).sum(axis=0)
     x = np.where(absent, np.nan, predictor)
@@ -129,15 +124,12 @@ def _regression_test(y, v, predictor, tau2: str | None) -> AsymmetryTest:
         np.where(absent, np.inf, predictor), axis=0, initial=np.inf
     )
     enough &= spread > 1e-9 * np.nanmax(np.where(absent, 0.0, np.abs(predictor)), axis=0, initial=0.0)
-    results = np.full((5, y.shape[1]), np.nan)
+    statistic, p = np.full((2, y.shape[1]), np.nan)
     if enough.any():
         some = enough.nonzero()[0]
-        options = {"tau2": "FE", "ci": "hksj"} if tau2 is None else {"tau2": tau2}
-        fit = regress(y[:, some], v[:, some], x[:, None, some], **options)
-        values = (fit.statistic[1], fit.p[1], fit.coefficients[0], fit.ci_low[0], fit.ci_high[0])
-        results[:, some] = values
-    statistic, p, *limits = results
-    return AsymmetryTest(k, statistic, p, k < ENOUGH, *limits)
+        fit = regress(y[:, some], v[:, some], x[:, None, some], tau2=tau2, ci=ci)
+        statistic[some], p[some] = fit.statistic[1], fit.p[1]
+    return AsymmetryTest(k, statistic, p, k < ENOUGH)
 
 
 def _given(test: AsymmetryTest, single: bool) -> AsymmetryTest:
@@ -191,8 +183,7 @@ def begg(y, v) -> AsymmetryTest:
         at = np.rint((pairs[some] - score[some]) / 2).astype(int)
         above = 1 - np.concatenate([[0.0], below])
         p[some] = np.minimum(1, 2 * np.minimum(below[at], above[at]))
-    nothing = np.full(k.shape, np.nan)
-    return _given(AsymmetryTest(k, tau, p, k < ENOUGH, nothing, nothing, nothing), single)
+    return _given(AsymmetryTest(k, tau, p, k < ENOUGH), single)
 
 
 def _score_variance(k, *ties):
@@ -219,54 +210,37 @@ def _discordances(k: int) -> np.ndarray:
     return chances
 
 
-def trim_and_fill(
-    y,
-    v,
-    *,
-    estimator: str = "L0",
-    right: bool | None = None,
-    tau2: str = "DL",
-    ci: str = "normal",
-    level: float = 0.95,
-) -> TrimFill:
+def trim_and_fill(y, v, *, tau2: str = "DL") -> TrimFill:
     """Put in the studies that a symmetric funnel would have.
 
     It shows how far a result hangs on one idea of what is missing; it does not find studies. The method is that of
-    Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905).
+    Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the number: by the sum of
+    ranks.
 
     Parameters
     ----------
     y, v : array_like, shape (k,) or (k, m)
         As in `pooling.pool`.
-    estimator : {"L0", "R0"}
-        Of the number of missing studies: by the sum of ranks, or by the run of the most extreme studies on one side.
-    right : bool, optional
-        Whether studies are missing at the right of the funnel; without, at the side of the smaller effects of the
-        smaller studies, by a regression on standard errors with the same tau2.
-    tau2, ci, level
+    tau2 : str
         As in `pooling.pool`, at every step and in the end.
 
     Returns
     -------
     TrimFill
-        The number and side of the studies put in, the data with them, and their pooling.
+        The number of studies put in, and the side: that of the smaller effects of the smaller studies, by a regression
+        on standard errors with the same tau2. The data with them, and their pooling.
 
     Raises
     ------
     ValueError
-        As `pooling.pool`, and for an unknown estimator.
+        As `pooling.pool`.
     """
-    if estimator not in ("L0", "R0"):
-        raise ValueError(f"estimator must be one of L0, R0, not {estimator!r}")
     y, v, single = studies_by_analysis(y, v)
-    refuse_options(tau2, ci, level)
+    refuse_options(tau2, "normal", 0.95)
     refuse_values(y, v)
     used = ~(np.isnan(y) | np.isnan(v)) & (v != 0)
     y, v, k = np.where(used, y, np.nan), np.where(used, v, np.nan), used.sum(axis=0)
-    if right is None:
-        to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2).statistic) < 0
-    else:
-        to_right = np.full(k.shape, right)
+    to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal").statistic) < 0
     # As if studies were missing at the left: those beyond the number that the right end has too many of.
     sign = np.where(to_right, -1.0, 1.0)
     order = np.argsort(sign * y, axis=0, kind="stable")
@@ -276,7 +250,7 @@ def trim_and_fill(
     for _ in range(_MAX_STEPS):
         kept = place < k - missing
         mean = pool(np.where(kept, y, np.nan), v, tau2=tau2).estimate
-        found = _missing(y - mean, k, estimator)
+        found = _missing(y - mean, k)
         settled = (found == missing).all()
         missing = found
         if settled:
@@ -290,14 +264,11 @@ def trim_and_fill(
     if single:
         filled, variances = filled[:, 0], variances[:, 0]
         missing, to_right = int(missing[0]), bool(to_right[0])
-    return TrimFill(missing, to_right, filled, variances, pool(filled, variances, tau2=tau2, ci=ci, level=level))
+    return TrimFill(missing, to_right, filled, variances, pool(filled, variances, tau2=tau2))
 
 
-def _missing(residual: np.ndarray, k: np.ndarray, estimator: str) -> np.ndarray:
+def _missing(residual: np.ndarray, k: np.ndarray) -> np.ndarray:
     """Return how many studies are missing at the left, by the signed ranks of residuals."""
     rank = np.argsort(np.argsort(np.abs(residual), axis=0, kind="stable"), axis=0, kind="stable") + 1
-    if estimator == "R0":
-        number = k - np.where(residual < 0, rank, 0).max(axis=0) - 1
-    else:
-        number = np.rint((4 * np.where(residual > 0, rank, 0).sum(axis=0) - k * (k + 1)) / (2 * k - 1)).astype(int)
+    number = np.rint((4 * np.where(residual > 0, rank, 0).sum(axis=0) - k * (k + 1)) / (2 * k - 1)).astype(int)
     return np.clip(number, 0, np.maximum(k - 1, 0))

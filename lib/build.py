@@ -283,8 +283,6 @@ class _Graph:
                 functools.partial(self._chapter_state, page),
                 _execute,
                 self.source / f"{page}.ipynb",
-                self.stage / f"{page}.ipynb",
-                self._reads_file(page),
                 as_of,
                 time_limit,
             )
@@ -299,6 +297,11 @@ class _Graph:
 
     def _reads_file(self, page: str) -> Path:
         return self.made / "reads" / f"{page}.json"
+
+    def keep(self, page: str, notebook: bytes, reads: bytes) -> None:
+        """Put in place what a chapter gave, and what it read; what is there already is not written again."""
+        replace_if_changed(self.stage / f"{page}.ipynb", notebook)
+        replace_if_changed(self._reads_file(page), reads)
 
     def _length(self, page: str) -> tuple[bool, float]:
         """Return whether a chapter says that it may run long, and the seconds it last took: the longest begin first."""
@@ -344,8 +347,12 @@ class _Graph:
         present = site.digest(self.made / site.LINK)
         if present is None:
             return None
-        pages = hash_files(self.source, [*self._unexecuted(), "lib/site.py", "lib/build.py"])
-        return _hash(_environment(), pages, hash_files(self.stage, sorted(self._executed)), present)
+        pages = hash_files(self.source, self._unexecuted())
+        return _hash(self._tools(), pages, hash_files(self.stage, sorted(self._executed)), present)
+
+    def _tools(self) -> str:
+        """Hash what pages are made with."""
+        return _hash(_environment(), hash_files(self.source, ["lib/build.py", "lib/pages.py", "lib/site.py"]))
 
     @property
     def _executed(self) -> set[str]:
@@ -359,7 +366,9 @@ class _Graph:
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
         renderer = prepare_renderer(self.made)
         try:
-            folder, self.changed = renderer.submit(site.render, self.stage, self.made, renderer.work).result()
+            folder, self.changed = renderer.submit(
+                site.render, self.stage, self.made, renderer.work, self._tools()
+            ).result()
         except site.RenderError as error:
             raise BuildError(str(error)) from None
         finally:
@@ -367,12 +376,12 @@ class _Graph:
         site.publish(self.made, folder)
 
 
-def _execute(*arguments: Any) -> None:
+def _execute(*arguments: Any) -> tuple[bytes, bytes]:
     # Its imports take longer than to find that nothing has changed.
     from lib.chapters import ChapterError, execute
 
     try:
-        execute(*arguments)
+        return execute(*arguments)
     except ChapterError as error:
         raise BuildError(str(error)) from None
 
@@ -463,7 +472,7 @@ class _RenderingProcess:
         self.work = Path(self._ends.enter_context(folder))
         self.submit = self._ends.enter_context(processes.fresh_process())
         if (stage / "_toc.yml").is_file():
-            self.submit(site.get_ready, stage, self.work)
+            self.submit(site.get_ready, stage, made, self.work)
 
     def close(self) -> None:
         """End the process and remove its folder."""
@@ -554,10 +563,10 @@ def _run(graph: _Graph, dask: str) -> list[str]:
                     step.work()
                 elif executor is None:
                     graph.answers.views()
-                    step.work(graph.answers.address)
+                    graph.keep(step.name, *step.work(graph.answers.address))
                 else:
                     # Who answers is on this machine alone.
-                    executor.submit(step.work, "").result()
+                    graph.keep(step.name, *executor.submit(step.work, "").result())
                 step.note()
             except Exception as fault:
                 faults.append(fault)

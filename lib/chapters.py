@@ -19,7 +19,6 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from lib import kernels, processes
-from lib.files import replace_if_changed
 
 _ENGINE = "warm"
 
@@ -51,19 +50,13 @@ class _Engine(NBClientEngine):
             raise _CellFault(max(begun, default=0), cause) from None
 
 
-def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: float, evidence: str) -> None:
-    """Execute one chapter and put the result, and what it read, in place.
-
-    A result that is the same as the one that is there is not written again.
+def execute(source: Path, as_of: str, time_limit: float, evidence: str) -> tuple[bytes, bytes]:
+    """Execute one chapter; nothing is written, so that one who is not waited for any more can spoil nothing.
 
     Parameters
     ----------
     source : Path
         The notebook, in the folder ``book`` next to ``data`` and ``lib``.
-    target : Path
-        Where the executed notebook goes.
-    reads : Path
-        Where the list of what it read goes, JSON.
     as_of : str
         Date of the edition, YYYY-MM-DD; empty: the newest.
     time_limit : float
@@ -71,24 +64,37 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
     evidence : str
         The socket at which its kernel asks for the evidence (see `lib.shared`); empty: nobody answers.
 
+    Returns
+    -------
+    notebook : bytes
+        The executed notebook.
+    reads : bytes
+        What it read, and the seconds that its cells took, as JSON.
+
     Raises
     ------
     ChapterError
         If a cell fails, warns, hangs, or its process dies.
     OSError
-        If the results cannot be written.
+        If there is no room for what its kernel needs.
     """
     kernels.use()
     papermill_engines.register(_ENGINE, _Engine)
     # What goes wrong is told once, by what is raised here.
     logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
-    noted = reads.with_suffix(".part")
-    noted.parent.mkdir(parents=True, exist_ok=True)
-    noted.unlink(missing_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f"{processes.SOCKETS}{os.getpid()}-") as folder:
-            # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel comes to it.
-            sockets = {"transport": "ipc", "connection_file": os.path.join(folder, "kernel.json")}
+    with tempfile.TemporaryDirectory(prefix=f"{processes.SOCKETS}{os.getpid()}-") as folder:
+        noted = Path(folder) / "reads.json"
+        settings = Config(
+            KernelManager={
+                # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel comes to it.
+                "transport": "ipc",
+                "connection_file": os.path.join(folder, "kernel.json"),
+                "client_factory": kernels.WarmClient,
+            },
+            # What it read is written down after each cell: nothing is left for it to end.
+            NotebookClient={"shutdown_kernel": "immediate"},
+        )
+        try:
             notebook = papermill.execute_notebook(
                 source,
                 None,
@@ -97,26 +103,24 @@ def execute(source: Path, target: Path, reads: Path, as_of: str, time_limit: flo
                 kernel_name="python3",
                 progress_bar=False,
                 execution_timeout=time_limit,
-                config=Config(KernelManager=sockets),
+                config=settings,
                 # What goes wrong in a kernel comes back as the error of a cell; its log would only repeat it.
                 extra_arguments=["--IPKernelApp.log_level=50", *kernels.arguments(source.parents[1], noted, evidence)],
             )
-    except PapermillExecutionError as error:
-        raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None
-    except _CellFault as error:
-        raise _fault(source, error.index, f": {error.cause}") from None
-    except Exception as error:
-        raise ChapterError(f"chapter {source.stem}: {type(error).__name__}: {error}") from None
-    if not noted.is_file():
-        raise ChapterError(f"chapter {source.stem}: its process ended without saying what it read")
-    seconds = sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells)
-    note = json.loads(noted.read_text(encoding="utf-8")) | {"seconds": round(seconds, 3)}
+        except PapermillExecutionError as error:
+            raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None
+        except _CellFault as error:
+            raise _fault(source, error.index, f": {error.cause}") from None
+        except Exception as error:
+            raise ChapterError(f"chapter {source.stem}: {type(error).__name__}: {error}") from None
+        if not noted.is_file():
+            raise ChapterError(f"chapter {source.stem}: its process ended without saying what it read")
+        note = json.loads(noted.read_text(encoding="utf-8"))
     if note.pop("editions") not in ([], [[str((source.parents[1] / "data").resolve()), as_of]]):
         raise ChapterError(f"chapter {source.stem}: it loads other data or another edition than this build is of")
+    note["seconds"] = round(sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells), 3)
     _clean(notebook, source)
-    replace_if_changed(target, nbformat.writes(notebook).encode() + b"\n")
-    replace_if_changed(reads, json.dumps(note, indent=1).encode())
-    noted.unlink()
+    return nbformat.writes(notebook).encode() + b"\n", json.dumps(note, indent=1).encode()
 
 
 def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:

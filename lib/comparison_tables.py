@@ -13,7 +13,7 @@ from IPython.display import Markdown
 
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, ratio_text, show
+from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, ratio_number, ratio_text, show
 from lib.pooling import Pooled, pool_ratios
 from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count
 
@@ -32,19 +32,51 @@ _RESPONDERS = 300
 
 def ratio(pooled: Pooled) -> str:
     """Return a risk ratio with its interval for a sentence: ``1.90 (95% CI 1.37 to 2.62)``."""
-    estimate, low, high = ratio_text(*_interval(pooled)).replace("(", "").replace(")", "").replace("–", " ").split()
-    return f"{estimate} (95% CI {low} to {high})"
+    return f"{ratio_number(pooled.estimate)} (95% CI {_between(pooled.ci_low, pooled.ci_high)})"
 
 
-def without_widening(compared: Compared) -> str:
-    """Return the normal interval of a risk ratio for a sentence, beside the wider one that `ratio` gives."""
-    normal = compare(compared.rows, ci="normal").ratio
-    return f"{normal.ci_low:.2f} to {normal.ci_high:.2f}"
+def headline(found: Question, threshold: str) -> str:
+    """Say what the trials of a question found at one degree of repigmentation."""
+    compared = compare(found.at(threshold))
+    if compared is None:
+        return f"no trial has a public pair of counts of a response of {DEGREE_NAMES[threshold]}."
+    whole, randomised = compared.ratio, (compared.rows.randomised == "yes").sum()
+    of_them = (
+        f"{randomised} of them randomised"
+        if whole.k > 1
+        else "randomised"
+        if randomised
+        else "not known to be randomised"
+    )
+    return (
+        f"the risk ratio of a response of {DEGREE_NAMES[threshold]} is {ratio(whole)} in {count(whole.k, 'trial')},"
+        f" {of_them}; of 100 patients or patches {per_100(compared.difference)} respond."
+    )
+
+
+def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
+    """Say what `headline` hangs on: how few trials it is of, concerns about them, and those without counts."""
+    said, compared = [], compare(found.at(threshold))
+    if compared is not None:
+        trials, whole = compared.rows, compared.ratio
+        normal = compare(trials, ci="normal").ratio
+        if normal.ci_high < whole.ci_high:
+            ends = _between(normal.ci_low, normal.ci_high)
+            said.append(f"The interval allows for how few the trials are; without that it would be {ends}.")
+        firm = compare(trials[~trials.study.isin(evidence.concerns.study)])
+        if firm and firm.ratio.k < whole.k:
+            said.append(
+                f"Without the trials of which there is a concern (see the remarks below) the ratio is"
+                f" {ratio(firm.ratio)} in {count(firm.ratio.k, 'trial')}."
+            )
+    without = found.without(threshold).study.nunique()
+    made = count(without, "more trial" if said or compared else "trial")
+    return " ".join([*said, f"{made} compared the two and {'has' if without == 1 else 'have'} no such pair of counts."])
 
 
 def per_100(pooled: Pooled) -> str:
-    """Return a risk difference as patients of 100: ``30 more (15 to 45 more)``."""
-    estimate, low, high = (round(100 * value) for value in _interval(pooled))
+    """Return a risk difference as patients of 100: ``30 more (15 to 45 more)``; no more than 100 of them."""
+    estimate, low, high = (round(100 * min(max(value, -1), 1)) for value in _interval(pooled))
 
     def side(value: float) -> str:
         return "more" if value > 0 else "fewer" if value < 0 else ""
@@ -80,12 +112,22 @@ def forest_caption(found: Question, threshold: str) -> str:
         caption += f". Counted in patches: {', '.join(patches.label)}"
     if len(trials) > 1:
         pooled = compare(trials).ratio
-        caption += f". I² {100 * pooled.i2:.0f}%; another trial's ratio may lie from {_between(pooled)}"
+        caption += (
+            f". I² {100 * pooled.i2:.0f}%; another trial's ratio may lie from {_between(pooled.pi_low, pooled.pi_high)}"
+        )
     return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
 
 
-def _between(pooled: Pooled) -> str:
-    return f"{pooled.pi_low:.2f} to {pooled.pi_high:.2f}"
+def _between(low: float, high: float) -> str:
+    return f"{ratio_number(low)} to {ratio_number(high)}"
+
+
+def forest(found: Question, threshold: str) -> Picture | Markdown:
+    """Draw what each trial of a question found at one degree of repigmentation, and their pooled ratio."""
+    compared = compare(found.at(threshold))
+    if compared is None:
+        return Markdown(f"No trial has a public pair of counts of {DEGREE_NAMES[threshold]}.")
+    return show(comparison, compared.rows, compared.ratio, caption=forest_caption(found, threshold))
 
 
 def shown_trial_by_trial(found: Question) -> Picture | Table:
@@ -160,17 +202,19 @@ def summary(questions: Sequence[Question]) -> Table:
                 }
             )
     note = (
-        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment. Number needed: patients to"
-        " be treated for one more to respond; a dash where the interval includes no difference. One trial: that trial,"
-        " and nothing pooled, with 0.5 added to its four counts where one of them is 0."
+        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment, cut at 100. Number needed:"
+        " patients to be treated for one more to respond; a dash where the interval includes no difference. One trial:"
+        " that trial, and nothing pooled, with 0.5 added to its four counts where one of them is 0."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"])
 
 
-def sensitivity(found: Question, threshold: str) -> Table:
+def sensitivity(found: Question, threshold: str) -> Table | Markdown:
     """How the risk ratio of a question moves with the choices behind it."""
     rows = found.at(threshold)
+    if len(rows) < 2:
+        return Markdown(f"With {count(len(rows), 'trial')} there is nothing to choose.")
     subsets = {
         "Randomised trials": rows.randomised == "yes",
         "Patients, not patches": rows.unit == "patients",
@@ -265,7 +309,7 @@ def computed(found: Question, compared: Compared) -> dict[str, tuple[str, int | 
     said["risk_of_bias"] = (f"{randomised} of {count(len(trials), 'trial')} randomised", None)
     if result.k > 1:
         apart = (result.pi_low <= 1 <= result.pi_high) and not (result.ci_low <= 1 <= result.ci_high)
-        text = f"I² {100 * result.i2:.0f}%, another trial's ratio {_between(result)}"
+        text = f"I² {100 * result.i2:.0f}%, another trial's ratio {_between(result.pi_low, result.pi_high)}"
         said["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or apart))
     responders = int(trials.events.sum() + trials.control_events.sum())
     wide = bool(result.ci_low <= 1 <= result.ci_high)
@@ -295,9 +339,7 @@ def in_short(evidence: Evidence, found: Question, threshold: str) -> str:
         return "No trial has a public pair of counts"
     said = computed(found, compared)
     lowered = said["inconsistency"][1]
-    agree = {None: "there is one trial", 0: "the trials show no heterogeneity that so few could show"}.get(
-        lowered, "the trials differ"
-    )
+    agree = {None: "there is one trial", 0: "the trials do not clearly differ"}.get(lowered, "the trials differ")
     level = certainty(evidence, found, threshold)
     return (
         f"{level if level == 'Not judged' else f'{level} certainty'}: {agree}, and {_are(said['publication_bias'][0])}"
@@ -333,7 +375,7 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
     note = (
         "Randomised trials begin at high certainty, others at low; each judgement below takes off what its row says."
         " Counts that are not public are in none of these numbers. Without: responders of all control arms together,"
-        " for orientation; the difference is pooled from the trials' own."
+        " for orientation; the difference is pooled from the trials' own, and cut at 100."
     )
     return Table(pd.DataFrame(rows), "Summary of findings", note, numeric=["Without, of 100"])
 

@@ -94,7 +94,7 @@ def question(evidence: Evidence, key: str) -> Question:
 
     # That a report gives "any repigmentation" alone is a reason not to pool it, and none not to show it.
     counts = evidence.responses
-    counts = counts[((counts.poolable == "yes") | (counts.threshold == "any")) & (counts.subtype == "")]
+    counts = counts[((counts.poolable == "yes") | (counts.why_not == "any_alone")) & (counts.subtype == "")]
     counts = counts[[*ASSESSMENT, "threshold", "unit", *_OF_A_COUNT]]
     other = {name: f"control_{name}" for name in _OF_A_COUNT}
     pairs = made.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
@@ -106,16 +106,14 @@ def question(evidence: Evidence, key: str) -> Question:
     return Question(key, asked.label, pairs, shown)
 
 
-_OF_A_COUNT = ["n", "events", "basis", "confidence", "poolable", "derivation", "source"]
+_OF_A_COUNT = ["n", "events", "basis", "confidence", "derivation", "source"]
 
 
 def _one_row(rows: pd.DataFrame) -> pd.Series:
     """Return what one trial says at one threshold."""
-    rows = rows.assign(whole=rows.site == "all").sort_values(
-        ["whole", "poolable", "control_poolable", "months"], ascending=False, kind="stable"
-    )
+    rows = rows.assign(whole=rows.site == "all").sort_values(["whole", "months"], ascending=False, kind="stable")
     first = rows.iloc[0].copy()
-    alike = [*_SAME, "control", "poolable"]
+    alike = [*_SAME, "control"]
     same = rows[(rows[alike].fillna("") == first[alike].fillna("")).all(axis=1)]
     if first.design == "PD" and len(same) > 1:
         for name in ("events", "n"):

@@ -177,18 +177,15 @@ class Evidence:
         """Return a hash of each part of each view: equal where a chapter that reads it would read the same."""
         of: dict[int, str] = {}
 
-        def fingerprint(name: str, part: Any) -> str:
+        def fingerprint(part: Any) -> str:
             # Most parts of a view are those of the whole.
             if id(part) not in of:
-                if isinstance(part, pd.DataFrame):
-                    shown = part.to_csv(index=False)
-                else:
-                    shown = part.to_string("bibtex") if name == "references" else str(part)
+                shown = part.to_csv(index=False) if isinstance(part, pd.DataFrame) else repr(part)
                 of[id(part)] = hashlib.sha256(shown.encode()).hexdigest()
             return of[id(part)]
 
         views = [self, *map(self.only, VIEWS)]
-        return {view.view: {name: fingerprint(name, part) for name, part in view._parts.items()} for view in views}
+        return {view.view: {name: fingerprint(part) for name, part in view._parts.items()} for view in views}
 
     def meaning(self, code_list: str) -> dict[str, str]:
         """Return code -> meaning of one code list, in its order."""

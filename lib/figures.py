@@ -17,7 +17,7 @@ import math
 import re
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -45,7 +45,7 @@ MANY = 150
 """Rows above which an interval plot is a `Listing`, and a forest plot begins with its results."""
 
 NAMED = 40
-"""Studies above which a funnel plot names none: the names would lie over each other."""
+"""Studies above which a plot of points names none: there is no room, and to look for it takes long."""
 
 STYLE = {
     "font.family": "sans-serif",
@@ -224,11 +224,12 @@ RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0
 
 def ratio_text(estimate: float, low: float, high: float) -> str:
     """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``."""
+    return f"{ratio_number(estimate)} ({ratio_number(low)}–{ratio_number(high)})"
 
-    def short(value: float) -> str:
-        return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
-    return f"{short(estimate)} ({short(low)}–{short(high)})"
+def ratio_number(value: float) -> str:
+    """Return a ratio with three digits or so: ``"1.90"``, ``"14.6"``, ``"372"``."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def intervals(
@@ -877,23 +878,9 @@ def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: boo
     -------
     Figure
     """
-    width = WIDE if wide else NARROW
-    figure = Figure(figsize=(width, 3.2 if wide else 3.4))
-    axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
-    told = []
-    few = sum(map(len, groups.values())) <= NAMED
     standard = centre == centre
-    for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
-        sizes = studies.se if standard else studies.n
-        style = {"marker": marker, "markersize": 6 if few else 2, "linestyle": "none", "color": colour}
-        axes.plot(studies.log_odds, sizes, label=name, **style)
-        if not few:
-            told.append(f"{name}: {len(studies)} studies")
-            continue
-        for study, size in zip(studies.itertuples(), sizes, strict=True):
-            axes.annotate(study.label, (study.log_odds, size), (6, 4), textcoords="offset points", color=GREY)
-            shown = f"standard error {size:.2f}" if standard else f"n {size:g}"
-            told.append(f"{study.label}: {shown}, log odds {study.log_odds:.2f}")
+    size = "se" if standard else "n"
+    figure, axes = _points(groups, "log_odds", size, wide)
     axes.set_xlabel("Log odds of a response")
     axes.set_ylabel("Standard error" if standard else "Number assessed")
     axes.margins(x=0.3, y=0.15)
@@ -904,9 +891,92 @@ def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: boo
         axes.plot([centre - reach, centre, centre + reach], [deepest, 0, deepest], color=GREY, linewidth=0.8)
         axes.axvline(centre, color=FAINT, linewidth=0.8, zorder=0)
         axes.set_ylim(deepest, 0)
+    studies = pd.concat(groups.values())
+    _name(axes, studies, "log_odds", size)
+    shown = "standard error {:.2f}" if standard else "n {:g}"
+    told = (
+        f"{study.label}: {shown.format(getattr(study, size))}, log odds {study.log_odds:.2f}"
+        for study in studies.itertuples()
+    )
+    against = "Standard error" if standard else "Sample size"
+    figure.set_label(f"{against} against log odds. " + _all_told(groups, told))
+    return figure
+
+
+def baujat(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
+    """Draw what each study adds to heterogeneity against its pull on the result (Baujat et al. 2002).
+
+    doi:10.1002/sim.1221. Studies with twice the mean of either are named: the others crowd near the origin, as they
+    should.
+
+    Parameters
+    ----------
+    groups : dict of str to DataFrame
+        Name -> studies with label, heterogeneity and pull (`regression.Influence`). Marks as in `funnel`.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _points(groups, "heterogeneity", "pull", wide)
+    axes.set_xlabel("Contribution to heterogeneity")
+    axes.set_ylabel("Pull on the result")
+    axes.margins(0.1)
+    axes.locator_params(nbins=5)
+    axes.set(xlim=(0, None), ylim=(0, None))
+    studies = pd.concat(groups.values())
+    mean = studies[["heterogeneity", "pull"]].mean()
+    _name(axes, studies[(studies[mean.index] >= 2 * mean).any(axis=1)], *mean.index)
+    told = (f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" for study in studies.itertuples())
+    figure.set_label("Contribution to heterogeneity, and pull on the result. " + _all_told(groups, told))
+    return figure
+
+
+def _all_told(groups: dict[str, pd.DataFrame], told: Iterable[str]) -> str:
+    """Return what is told of each study; of very many how many they are."""
+    if sum(map(len, groups.values())) > NAMED:
+        told = (f"{name}: {len(studies)} studies" for name, studies in groups.items())
+    return "; ".join(told) + "."
+
+
+def _points(groups: dict[str, pd.DataFrame], x: str, y: str, wide: bool) -> tuple[Figure, mpl.axes.Axes]:
+    """Draw groups of studies as points, the first as squares, the second as triangles."""
+    figure = Figure(figsize=(WIDE, 3.2) if wide else (NARROW, 3.4))
+    axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
+    size = 6 if sum(map(len, groups.values())) <= NAMED else 2
+    for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
+        style = {"marker": marker, "markersize": size, "linestyle": "none", "color": colour, "clip_on": False}
+        axes.plot(studies[x], studies[y], label=name, **style)
     axes.spines[["top", "right"]].set_visible(False)
     if any(len(studies) for studies in groups.values()):
         figure.legend(loc="upper left", ncols=2 if wide else 1, frameon=False, bbox_to_anchor=(0.06, 1.0))
-    against = "Standard error" if standard else "Sample size"
-    figure.set_label(f"{against} against log odds. " + "; ".join(told) + ".")
-    return figure
+    return figure, axes
+
+
+_BESIDE = (
+    ((6, 4), "left", "bottom"),
+    ((-6, 4), "right", "bottom"),
+    ((6, -4), "left", "top"),
+    ((-6, -4), "right", "top"),
+)
+
+
+def _name(axes, studies: pd.DataFrame, x: str, y: str) -> None:
+    """Write the names of studies beside their points, where they meet nothing; one that has no room is left out."""
+    if len(studies) > NAMED:
+        return
+    points = studies[[x, y]].to_numpy(float)
+    taken = [mpl.transforms.Bbox.from_bounds(*(point - 4), 8, 8) for point in axes.transData.transform(points)]
+    left, bottom, right = axes.bbox.x0, axes.bbox.y0, axes.figure.bbox.x1
+    for label, point in zip(studies.label, points, strict=True):
+        for place, across, along in _BESIDE:
+            style = {"textcoords": "offset points", "color": GREY, "ha": across, "va": along}
+            name = axes.annotate(label, point, place, **style)
+            box = name.get_window_extent()
+            inside = left <= box.x0 and box.x1 <= right and bottom <= box.y0
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            name.remove()

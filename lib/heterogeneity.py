@@ -299,27 +299,27 @@ def _turning_point(model, restricted: bool, a, slope_a, b, slope_b) -> np.ndarra
     """
     # The slope times (tau² + s)², s a typical variance, is nearly a straight line, and is -df (tau² + s) far above.
     s = model.k / np.add.reduce(1 / model.v)
-    done = slope_a <= 0
     fa = slope_a * (a + s) ** 2
-    fb = np.where(done, 0.0, np.where(np.isinf(slope_b), -model.df * (b + s), slope_b * (b + s) ** 2))
-    b = np.where(done, a, b)
+    fb = np.where(np.isinf(slope_b), -model.df * (b + s), slope_b * (b + s) ** 2)
+    # One that is done has fb = 0 and stays where it is.
+    b, fb = np.where(slope_a <= 0, a, b), np.where(slope_a <= 0, 0.0, fb)
     root, rest = b.copy(), np.arange(len(b))
     for _ in range(_MAX_STEPS):
+        c = b - np.divide(fb * (b - a), fb - fa, out=np.zeros_like(b), where=fb != 0)
+        # Rounding may put a new point on an end.
+        c = np.where(((c - a) * (c - b) < 0) | (fb == 0), c, (a + b) / 2)
+        root[rest] = c
+        done = (np.abs(c - b) <= _LAST_STEP * c) | (np.abs(c - a) <= _LAST_STEP * c)
         if done.all():
             return root
         if 2 * np.count_nonzero(done) > len(rest):
             keep = (~done).nonzero()[0]
-            rest, model, a, fa, b, fb, s = rest[keep], model.take(keep), a[keep], fa[keep], b[keep], fb[keep], s[keep]
-        # One that is done has fb = 0 and stays where it is.
-        c = b - np.divide(fb * (b - a), fb - fa, out=np.zeros_like(b), where=fb != 0)
-        # Rounding may put a new point on an end.
-        c = np.where(((c - a) * (c - b) < 0) | (fb == 0), c, (a + b) / 2)
-        fc = model.score(c, restricted) * (c + s) ** 2
-        done = (np.abs(c - b) <= _LAST_STEP * c) | (np.abs(c - a) <= _LAST_STEP * c) | (fc == 0)
+            rest, model, done = rest[keep], model.take(keep), done[keep]
+            a, fa, b, fb, c, s = (x[keep] for x in (a, fa, b, fb, c, s))
+        fc = np.where(done, 0.0, model.score(c, restricted) * (c + s) ** 2)
         across = fc * fb < 0
         damping = 1 - np.divide(fc, fb, out=np.zeros_like(fc), where=fb != 0)
         a, fa = np.where(across, b, a), np.where(across, fb, fa * np.where(damping > 0, damping, 0.5))
-        b, fb = c, np.where(done, 0.0, fc)
-        root[rest] = c
+        b, fb = c, fc
     warnings.warn(f"tau² did not converge in {np.count_nonzero(~done)} analyses", PoolingWarning, stacklevel=6)
     return root

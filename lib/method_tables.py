@@ -9,17 +9,26 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 from scipy import special
 
-from lib import regression
+from lib import figures, regression
 from lib.asymmetry import ENOUGH, begg, egger, peters, trim_and_fill
 from lib.effects import proportions
 from lib.evidence import Cell
-from lib.figures import INK, REPORTED, Row, percent, ratio_text, span
+from lib.figures import INK, REPORTED, Picture, Row, percent, ratio_text, show, span
 from lib.heterogeneity import TAU2
-from lib.pooling import Pooled, between_groups, heterogeneity_interval, pool, proportion_interval
+from lib.pooling import (
+    Pooled,
+    between_groups,
+    heterogeneity_interval,
+    leave_one_out,
+    pool,
+    pool_proportions,
+    proportion_interval,
+)
 from lib.simulation import METHODS, RECOMMENDED, Method
-from lib.tables import Table, cell_name, p_value
+from lib.tables import Table, cell_name, count, p_value
 
 
 def counts_of(cell: Cell) -> pd.DataFrame:
@@ -82,7 +91,6 @@ def spread(cells: Sequence[Cell]) -> Table:
         shown.append(
             {
                 "Rate": cell_name(cell),
-                "Studies": f"{len(counts)}",
                 **{name: f"{pool(y, v, tau2=name).tau2:.2f}" for name in TAU2 if name != "FE"},
                 "95% CI": f"{ends.tau2_low:.2f}–{ends.tau2_high:.{2 if ends.tau2_high < 100 else 0}f}",
                 "I² (95% CI)": span(pool(y, v).i2, ends.i2_low, ends.i2_high, 0),
@@ -180,10 +188,36 @@ def small_studies(cells: Sequence[Cell]) -> Table:
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
 
-def influence(cell: Cell) -> Table:
-    """What each public count of a cell does to its pooled rate."""
+def heterogeneity_in_short(cell: Cell) -> str:
+    """Say how far the public counts of a cell lie apart, for the head of a chapter."""
     counts = counts_of(cell)
-    found = regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+    arms = f"{count(len(counts), 'arm')} with public counts ({cell_name(cell)})"
+    if len(counts) < 2:
+        return f"**Of {arms} nothing can be said of heterogeneity.**"
+    pooled = pool_proportions(counts.events, counts.n, transform="logit")
+    ends = f"{percent(pooled.pi_low)} to {percent(pooled.pi_high)}"
+    return f"**Among the {arms} I² is {percent(pooled.i2)}, and another study's rate may lie anywhere from {ends}.**"
+
+
+def without_each(cell: Cell) -> Picture | Markdown:
+    """Draw the pooled rate of a cell's public counts with each of them left out in turn."""
+    counts = counts_of(cell).sort_values("year", kind="stable")
+    if len(counts) < 2:
+        return Markdown(f"Of {count(len(counts), 'count')} none can be left out.")
+    whole = pool_proportions(counts.events, counts.n, transform="logit")
+    without = pool_proportions(*leave_one_out(counts.events, counts.n), transform="logit")
+    rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"])
+    names = [f"without {label}" for label in counts.label]
+    rows += figures.result_rows(names, without, counts=[f"{k}" for k in without.k])
+    caption = f"{cell_name(cell)}: the pooled rate with each study left out in turn."
+    return show(figures.intervals, rows, counts="Arms", caption=caption)
+
+
+def influence(cell: Cell) -> Table | Markdown:
+    """What each public count of a cell does to its pooled rate."""
+    counts, found = _influence(cell)
+    if len(counts) < 2:
+        return Markdown("Nor is there an influence of it to measure.")
     frame = pd.DataFrame(
         {
             "Study": counts.label,
@@ -192,7 +226,7 @@ def influence(cell: Cell) -> Table:
             "Studentised residual": [f"{value:.2f}" for value in found.residual],
             "DFFITS": [f"{value:.2f}" for value in found.dffits],
             "Cook's distance": [f"{value:.2f}" for value in found.cook],
-            "Share of heterogeneity": [f"{value:.2f}" for value in found.baujat_x],
+            "Contribution to heterogeneity": [f"{value:.2f}" for value in found.baujat_x],
             "Pull on the result": [f"{value:.2f}" for value in found.baujat_y],
         }
     )
@@ -201,6 +235,30 @@ def influence(cell: Cell) -> Table:
         " last two columns are the axes of Baujat's plot."
     )
     return Table(frame, f"{cell_name(cell)}: the influence of each study", note, numeric=[*frame.columns[1:]])
+
+
+def baujat(cell: Cell) -> Picture | Markdown:
+    """Baujat's plot of a cell's public counts, or that it is not worth drawing."""
+    counts, found = _influence(cell)
+    if len(counts) < _ENOUGH_TO_PLOT:
+        return Markdown(f"Of {count(len(counts), 'count')} Baujat's plot would tell no more than the table.")
+    counts = counts.assign(heterogeneity=found.baujat_x, pull=found.baujat_y)
+    groups = {name: counts[counts.edition == edition] for edition, name in _EDITIONS.items()}
+    caption = (
+        f"{cell_name(cell)}: what each study adds to heterogeneity, and the square of how many standard errors the"
+        " pooled log odds move without it. Named are studies with twice the mean of either, or more."
+    )
+    return show(figures.baujat, groups, caption=caption)
+
+
+_EDITIONS = {"original": "Original review", "update": "Update"}
+# With fewer each has a third of the weight or more, and pulls whatever it found.
+_ENOUGH_TO_PLOT = 4
+
+
+def _influence(cell: Cell) -> tuple[pd.DataFrame, regression.Influence]:
+    counts = counts_of(cell)
+    return counts, regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
 
 
 _MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}

@@ -313,5 +313,5 @@ def known_counts(evidence: Evidence, regimen: str, stratum: str) -> pd.DataFrame
     rows = evidence.counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
     # An interim count is not what the review pooled.
-    rows = rows[rows.why_not.str.startswith("interim").eq(False)]
+    rows = rows[rows.why_not != "interim"]
     return rows[rows.population == population] if population != "all" else rows

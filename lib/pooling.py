@@ -28,7 +28,7 @@ TRANSFORMS = (*SCALES, "glmm")
 
 # Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
 # and weights is that of a block.
-_BLOCK = 40_000
+_BLOCK = 80_000
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
@@ -139,7 +139,7 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
     k = np.empty(m, dtype=int)
     estimate, total, scatter, t2, q = np.empty((5, m))
     weights, dropped = np.empty((k_all, m)), np.zeros((k_all, m), dtype=bool)
-    for some in _blocks(k_all, m):
+    for some in blocks(k_all, m):
         model, dropped[:, some] = _model(y[:, some], v[:, some])
         k[some], q[some] = model.k, model.q_fixed
         t2[some] = between_study_variance(model, tau2) if given is None else given[some]
@@ -187,9 +187,10 @@ def refuse_options(tau2: str, ci: str, level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, not {level!r}")
 
 
-def _blocks(k: int, m: int):
+def blocks(k: int, m: int):
+    """Yield slices of m analyses of k numbers each, few enough to stay in the processor's cache."""
     step = max(_BLOCK // max(k, 1), 1)
-    return (slice(begin, min(begin + step, m)) for begin in range(0, m, step))
+    yield from (slice(begin, min(begin + step, m)) for begin in range(0, m, step))
 
 
 def _model(y: np.ndarray, v: np.ndarray) -> tuple[Mean, np.ndarray | bool]:
@@ -293,7 +294,7 @@ def heterogeneity_interval(y, v, *, level: float = 0.95) -> HeterogeneityInterva
     y, v, single = studies_by_analysis(y, v)
     refuse_options("DL", "normal", level)
     low, high, typical = np.empty((3, y.shape[1]))
-    for some in _blocks(*y.shape):
+    for some in blocks(*y.shape):
         model, _ = _model(y[:, some], v[:, some])
         several = (model.df > 0).nonzero()[0]
         low[some] = high[some] = typical[some] = np.nan
@@ -458,40 +459,66 @@ def proportion_interval(events, n, *, level: float = 0.95) -> tuple[np.ndarray, 
 
 
 def leave_one_out(*columns) -> tuple[np.ndarray, ...]:
-    """Repeat arrays of shape (k,) as (k, k), analysis j lacking study j: ``pool(*leave_one_out(y, v))``."""
+    """Repeat analyses, each time without one of the studies: ``pool(*leave_one_out(y, v))``.
+
+    Parameters
+    ----------
+    *columns : array_like, shape (k,) or (k, m)
+        What is to be repeated.
+
+    Returns
+    -------
+    tuple of ndarray, shape (k, k) or (k, k m)
+        Analysis j m + i is analysis i without study j: ``result.reshape(k, m)`` has a row a study.
+    """
     k = len(columns[0])
     return _masked(np.eye(k, dtype=bool), columns)
 
 
 def cumulative(*columns) -> tuple[np.ndarray, ...]:
-    """Repeat arrays of shape (k,) as (k, k), analysis j holding studies 0 to j in the order given."""
+    """Repeat analyses, each time with one study more, in the order given.
+
+    Parameters
+    ----------
+    *columns : array_like, shape (k,) or (k, m)
+        What is to be repeated.
+
+    Returns
+    -------
+    tuple of ndarray, shape (k, k) or (k, k m)
+        Analysis j m + i is analysis i with studies 0 to j.
+    """
     k = len(columns[0])
     return _masked(np.tril(np.ones((k, k), dtype=bool), -1), columns)
 
 
 def by_group(groups, *columns) -> tuple[np.ndarray, ...]:
-    """Split arrays of shape (k,) into (k, g), an analysis for each of the g groups.
+    """Split analyses by the groups of their studies.
 
     Parameters
     ----------
     groups : array_like, shape (k,)
         Group of each study.
-    *columns : array_like, shape (k,)
+    *columns : array_like, shape (k,) or (k, m)
         What is to be split.
 
     Returns
     -------
     labels : ndarray, shape (g,)
         The groups, sorted.
-    *columns : ndarray, shape (k, g)
-        The columns, NaN for the studies of other groups.
+    *columns : ndarray, shape (k, g) or (k, g m)
+        The columns, NaN for the studies of other groups: analysis j m + i is of group j in analysis i.
     """
     labels, of = np.unique(np.asarray(groups), return_inverse=True)
     return (labels, *_masked(of[:, None] != np.arange(len(labels)), columns))
 
 
 def _masked(absent: np.ndarray, columns) -> tuple[np.ndarray, ...]:
-    return tuple(np.where(absent, np.nan, np.asarray(column, dtype=float)[:, None]) for column in columns)
+    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where that is true."""
+    k, times = absent.shape
+    columns = (np.asarray(column, dtype=float) for column in columns)
+    columns = (column if column.ndim == 2 else column[:, None] for column in columns)
+    return tuple(np.where(absent[:, :, None], np.nan, c[:, None]).reshape(k, times * c.shape[1]) for c in columns)
 
 
 def between_groups(estimates, variances) -> tuple[float, int, float]:
@@ -499,14 +526,16 @@ def between_groups(estimates, variances) -> tuple[float, int, float]:
 
     Parameters
     ----------
-    estimates, variances : array_like, shape (g,)
-        Pooled effect of each group and its squared standard error, on the scale of the analysis.
+    estimates, variances : array_like, shape (g,) or (g, m)
+        Pooled effect of each group and its squared standard error, on the scale of the analysis; NaN for a group that
+        is absent.
 
     Returns
     -------
     q, df, p : float, int, float
         Cochran's Q between the groups, its degrees of freedom and p-value (Borenstein et al. 2009,
-        doi:10.1002/9780470743386, chapter 19, a tau² to each group). With fewer than two groups: 0, 0, 1.
+        doi:10.1002/9780470743386, chapter 19, a tau² to each group); of shape (m,) for many. With fewer than two
+        groups: 0, 0, 1.
     """
     between = pool(estimates, variances, tau2="FE")
     return between.q, between.q_df, between.q_p

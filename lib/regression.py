@@ -16,10 +16,20 @@ import numpy as np
 from scipy import special, stats
 
 from lib.heterogeneity import PoolingWarning, between_study_variance
-from lib.pooling import Pooled, by_group, pool, refuse_options, refuse_values, studies_by_analysis
+from lib.pooling import (
+    Pooled,
+    blocks,
+    by_group,
+    leave_one_out,
+    pool,
+    refuse_options,
+    refuse_values,
+    studies_by_analysis,
+)
 
 # A moderator is one of those before it, to rounding, if less than this share of it is its own.
 _COLLINEAR = 1e-10
+_NO_FIT = "too few studies, or moderators that follow from each other"
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,13 @@ class _Moderated:
     """Studies around a linear predictor; answers as `heterogeneity.Mean`.
 
     ``basis``, shape (c, k, m) or (c, k, 1), spans the design, with orthonormal columns: sums over it are well
-    conditioned whatever the units of the moderators.
+    conditioned whatever the units of the moderators. A column of nothing but 0 is of a group that the analysis lacks.
     """
 
     def __init__(self, y, v, k, basis):
         self.y, self.v, self.k, self.basis = y, v, k, basis
-        self.df = np.maximum(k - len(basis), 0)
+        self.lacking = ~basis.any(axis=1).T
+        self.df = np.maximum(k - (~self.lacking).sum(axis=1), 0)
         weight, inverse, _, residual = self.fit(0.0)
         self.trace = self._trace(weight, inverse)
         self.q_fixed = np.where(self.df > 0, (weight * residual**2).sum(axis=0), 0.0)
@@ -108,13 +119,14 @@ class _Moderated:
     def fit(self, t2):
         """Return weights, the inverse of the information (m, c, c), coefficients in the basis (c, m) and residuals."""
         weight = 1 / (self.v + t2)
-        inverse = np.linalg.pinv(self._information(weight), hermitian=True)
+        # What is lacking stays apart from the rest, and out of the determinant.
+        information = self._information(weight) + self.lacking[:, :, None] * np.eye(len(self.basis))
+        inverse = np.linalg.pinv(information, hermitian=True)
         coefficients = np.einsum("mij,jm->im", inverse, (self.basis * (weight * self.y)).sum(axis=1))
         return weight, inverse, coefficients, self.y - (self.basis * coefficients[:, None]).sum(axis=0)
 
     def _information(self, weight):
-        weighted = self.basis * weight
-        return np.moveaxis(np.array([(weighted * column).sum(axis=1) for column in self.basis]), 2, 0)
+        return np.einsum("ikm,jkm->mij", self.basis * weight, self.basis)
 
     def _trace(self, weight, inverse):
         return weight.sum(axis=0) - np.einsum("mij,mji->m", inverse, self._information(weight**2))
@@ -159,25 +171,30 @@ class _Fit(NamedTuple):
     covariance: np.ndarray
 
 
+def _centred(y, v, used):
+    """Return effects less their mean (0 if absent), variances (infinite if absent), their numbers, and the mean."""
+    k = used.sum(axis=0)
+    y = np.where(used, y, 0.0)
+    mean = y.sum(axis=0) / np.maximum(k, 1)
+    return np.where(used, y - mean, 0.0), np.where(used, v, np.inf), k, mean
+
+
 def _fit(y, v, design, method: str) -> _Fit:
     """Fit m analyses of shape (k, m) with a design of shape (c, k, m) or (c, k, 1), NaN for what is absent."""
     refuse_values(y, v)
     used = ~(np.isnan(y) | np.isnan(v) | np.isnan(design).any(axis=0)) & (v != 0)
-    if used.all():
-        k = np.full(y.shape[1], len(y))
-    else:
-        k = used.sum(axis=0)
-        y, v, design = np.where(used, y, 0.0), np.where(used, v, np.inf), np.where(used, design, 0.0)
-    # Batches of (k, c) matrices; where fewer studies than coefficients are left R is not square, and no fit is one.
-    columns = np.moveaxis(design, (0, 1), (2, 1))
+    y, v, k, centre = _centred(y, v, used)
+    if not used.all():
+        design = np.where(used, design, 0.0)
+    # Batches of (k, c) matrices, filled up with absent studies where R would not be square.
+    columns = np.pad(np.moveaxis(design, (0, 1), (2, 1)), ((0, 0), (0, max(len(design) - len(y), 0)), (0, 0)))
     size = np.sqrt((columns**2).sum(axis=1))
     basis, r = np.linalg.qr(columns / np.where(size > 0, size, 1.0)[:, None])
+    basis = basis[:, : len(y)]
     own = np.abs(np.diagonal(r, axis1=1, axis2=2)).min(axis=1)
     bad = (own < _COLLINEAR) | (k < len(design))
     r[own < _COLLINEAR] = np.eye(len(design))
-    centre = np.where(k > 0, np.where(np.isfinite(v), y, 0.0).sum(axis=0) / np.maximum(k, 1), 0.0)
-    centred = np.where(np.isfinite(v), y - centre, 0.0)
-    model = _Moderated(centred, v, k, np.moveaxis(basis, (0, 1, 2), (2, 1, 0)))
+    model = _Moderated(y, v, k, np.moveaxis(basis, (0, 1, 2), (2, 1, 0)))
     t2 = between_study_variance(model, method)
     weight, inverse, coefficients, residual = model.fit(t2)
     back = np.linalg.inv(r) / np.where(size > 0, size, 1.0)[:, :, None]
@@ -189,6 +206,23 @@ def _fit(y, v, design, method: str) -> _Fit:
         bad = np.broadcast_to(bad, k.shape)
         coefficients[:, bad], covariance[bad], t2[bad] = np.nan, np.nan, np.nan
     return _Fit(model, design, k, t2, weight, residual, coefficients, covariance)
+
+
+def _tests(fit: _Fit, ci: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return covariance (c, c, m), standard errors and statistics (c, m) of a fit, and that of all moderators (m,)."""
+    covariance = np.moveaxis(fit.covariance, 0, 2)
+    if ci == "hksj":
+        df = np.where(fit.model.df > 0, fit.model.df, np.nan)
+        covariance = covariance * ((fit.weight * fit.residual**2).sum(axis=0) / df)
+    se = np.sqrt(np.diagonal(covariance).T)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = fit.coefficients / se
+    slopes, part = fit.coefficients[1:], np.moveaxis(covariance[1:, 1:], 2, 0)
+    usable = np.isfinite(part).all(axis=(1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(part))) > 0)
+    inverse = np.full_like(part, np.nan)
+    inverse[usable] = np.linalg.inv(part[usable])
+    qm = np.einsum("im,mij,jm->m", slopes, inverse, slopes)
+    return covariance, se, statistic, qm / len(slopes) if ci == "hksj" else qm
 
 
 def _design(y: np.ndarray, moderators) -> np.ndarray:
@@ -237,26 +271,15 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
     c, df = len(fit.coefficients), np.maximum(fit.k - len(fit.coefficients), 0)
     bad = np.isnan(fit.coefficients[0])
     if bad.any():
-        warnings.warn("too few studies, or moderators that follow from each other", PoolingWarning, stacklevel=2)
-    covariance = np.moveaxis(fit.covariance, 0, 2)
-    quantile = special.ndtri((1 + level) / 2)
+        warnings.warn(_NO_FIT, PoolingWarning, stacklevel=2)
+    covariance, se, statistic, qm = _tests(fit, ci)
     if ci == "hksj":
-        scale = (fit.weight * fit.residual**2).sum(axis=0) / np.where(df > 0, df, np.nan)
-        covariance, quantile = covariance * scale, stats.t.ppf((1 + level) / 2, np.where(df > 0, df, np.nan))
-    se = np.sqrt(np.diagonal(covariance).T)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        statistic = fit.coefficients / se
-    slopes, part = fit.coefficients[1:], np.moveaxis(covariance[1:, 1:], 2, 0)
-    usable = np.isfinite(part).all(axis=(1, 2)) & (np.abs(np.linalg.det(np.nan_to_num(part))) > 0)
-    inverse = np.full_like(part, np.nan)
-    inverse[usable] = np.linalg.inv(part[usable])
-    qm = np.einsum("im,mij,jm->m", slopes, inverse, slopes)
-    if ci == "hksj":
-        p = 2 * special.stdtr(np.where(df > 0, df, np.nan), -np.abs(statistic))
-        qm = qm / (c - 1)
-        qm_p = stats.f.sf(qm, c - 1, np.where(df > 0, df, np.nan))
+        some = np.where(df > 0, df, np.nan)
+        quantile, p = stats.t.ppf((1 + level) / 2, some), 2 * special.stdtr(some, -np.abs(statistic))
+        qm_p = stats.f.sf(qm, c - 1, some)
     else:
-        p, qm_p = 2 * special.ndtr(-np.abs(statistic)), special.chdtrc(c - 1, qm)
+        quantile, p = special.ndtri((1 + level) / 2), 2 * special.ndtr(-np.abs(statistic))
+        qm_p = special.chdtrc(c - 1, qm)
     used = np.isfinite(fit.model.v)
     without = pool(np.where(used, y, np.nan), np.where(used, v, np.nan), tau2=tau2).tau2 if used.any() else fit.t2
     r2 = np.where(without > 0, np.maximum(1 - fit.t2 / np.where(without > 0, without, 1.0), 0.0), np.nan)
@@ -273,7 +296,7 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
         "r2": r2,
         "qe": np.where(bad, np.nan, fit.model.q_fixed),
         "qe_df": df,
-        "qe_p": np.where(df > 0, special.chdtrc(np.maximum(df, 1), fit.model.q_fixed), 1.0),
+        "qe_p": np.where(bad, np.nan, np.where(df > 0, special.chdtrc(np.maximum(df, 1), fit.model.q_fixed), 1.0)),
         "qm": qm,
         "qm_df": np.full(fit.k.shape, c - 1),
         "qm_p": qm_p,
@@ -284,9 +307,10 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
 
 
 class Permuted(NamedTuple):
-    """Permutation p-values: of each coefficient but the intercept, shape (c - 1,), of all moderators, and their number.
+    """Permutation p-values of each coefficient but the intercept, and of all moderators, and their number.
 
-    ``exact`` says whether ``number`` counts all different arrangements or a random sample.
+    For m analyses ``p`` has shape (c - 1, m) and the rest (m,); for one ``p`` has shape (c - 1,) and the rest are
+    numbers. ``exact`` says whether ``number`` counts all different arrangements or a random sample.
     """
 
     p: np.ndarray
@@ -305,9 +329,9 @@ def permutation_test(
 
     Parameters
     ----------
-    y, v : array_like, shape (k,)
+    y, v : array_like, shape (k,) or (k, m)
         As in `pooling.pool`.
-    moderators : array_like, shape (k,) or (k, c)
+    moderators : array_like, shape (k,), (k, c) or (k, c, m)
         As in `regress`. The moderators of a study move together.
     tau2, ci
         As in `regress`: they decide the statistics that are compared.
@@ -320,38 +344,68 @@ def permutation_test(
     -------
     Permuted
         Share of arrangements with statistics at least as large as those observed; of a random sample the observed
-        arrangement is counted as one.
+        arrangement is counted as one. NaN, with a `PoolingWarning`, where there is no fit.
 
     Raises
     ------
     ValueError
-        As `regress`, and if ``y`` has another shape.
+        As `regress`.
     """
-    y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
-    if y.ndim != 1:
-        raise ValueError(f"y must have shape (k,), not {y.shape}")
-    x = _design(y[:, None], moderators)[1:, :, 0].T
-    used = ~(np.isnan(y) | np.isnan(v) | np.isnan(x).any(axis=1)) & (v != 0)
-    y, v, x = y[used], v[used], x[used]
-    _, of, counts = np.unique(x, axis=0, return_inverse=True, return_counts=True)
-    number = math.factorial(len(x)) // math.prod(math.factorial(int(count)) for count in counts)
-    exact = number <= at_most
-    if exact:
-        first = np.array([(of == j).argmax() for j in range(len(counts))])
-        orders = first[np.array(list(_arrangements(tuple(counts))), dtype=int).reshape(number, len(x))]
-    else:
-        rng, number = np.random.default_rng(seed), at_most
-        orders = np.array([rng.permutation(len(x)) for _ in range(number)])
-    arranged = np.moveaxis(x[orders], 0, 2)
-    many = (np.broadcast_to(a[:, None], (len(y), number)) for a in (y, v))
-    results, observed = regress(*many, arranged, tau2=tau2, ci=ci), regress(y, v, x, tau2=tau2, ci=ci)
+    y, v, single = studies_by_analysis(y, v)
+    refuse_options(tau2, ci, 0.95)
+    refuse_values(y, v)
+    design, m = _design(y, moderators), y.shape[1]
+    used = ~(np.isnan(y) | np.isnan(v) | np.isnan(design).any(axis=0)) & (v != 0)
+    # Analyses with the same studies and moderators, here infinite for an absent study, are arranged alike.
+    x = np.where(used, design[1:], np.inf)
+    alike = np.unique(x.reshape(-1, m), axis=1, return_inverse=True)[1].reshape(m)
+    p, number, exact = np.empty((len(design), m)), np.empty(m, dtype=int), np.empty(m, dtype=bool)
+    for j in range(alike.max(initial=-1) + 1):
+        some = (alike == j).nonzero()[0]
+        here = used[:, some[0]]
+        orders, exact[some] = _orders(x[:, here, some[0]], at_most, seed)
+        rows = np.ix_(here, some)
+        p[:, some] = _share_as_large(y[rows], v[rows], x[:, here, some[0]], orders, tau2, ci, exact[some[0]])
+        number[some] = len(orders)
+    if np.isnan(p).any():
+        warnings.warn(_NO_FIT, PoolingWarning, stacklevel=2)
+    if single:
+        return Permuted(p[:-1, 0], p[-1, 0].item(), number[0].item(), exact[0].item())
+    return Permuted(p[:-1], p[-1], number, exact)
+
+
+def _orders(x: np.ndarray, at_most: int, seed: int) -> tuple[np.ndarray, bool]:
+    """Return orders of studies with moderators (c, k), a row each, and whether these are all that differ."""
+    _, of, counts = np.unique(x, axis=1, return_inverse=True, return_counts=True)
+    k = x.shape[1]
+    number = math.factorial(k) // math.prod(math.factorial(int(count)) for count in counts)
+    if number > at_most:
+        rng = np.random.default_rng(seed)
+        return np.array([rng.permutation(k) for _ in range(at_most)]), False
+    first = np.array([(of.ravel() == j).argmax() for j in range(len(counts))], dtype=int)
+    return first[np.array(list(_arrangements(tuple(counts))), dtype=int).reshape(number, k)], True
+
+
+def _share_as_large(y, v, x, orders, tau2: str, ci: str, exact: bool) -> np.ndarray:
+    """Return the share of orders of moderators (c, k) with statistics as large as those of analyses (k, m).
+
+    One row is of each moderator, the last of all together.
+    """
+    design = np.vstack([np.ones(len(y)), x])
+
+    def statistics(y, v, arranged):
+        _, _, statistic, qm = _tests(_fit(y, v, arranged, tau2), ci)
+        return np.vstack([np.abs(statistic[1:]), qm])
+
     # Equal statistics may differ by rounding, and by what iterations leave.
-    coefficients = np.abs(results.statistic[1:]) >= np.abs(observed.statistic[1:, None]) * (1 - 1e-7)
-    together = results.qm >= observed.qm * (1 - 1e-7)
+    observed = statistics(y, v, design[:, :, None]) * (1 - 1e-7)
+    as_large = np.zeros(observed.shape[::-1])
+    for some in blocks(design.size, len(orders) * y.shape[1]):
+        order, analysis = np.divmod(np.arange(some.start, some.stop), y.shape[1])
+        found = statistics(y[:, analysis], v[:, analysis], np.swapaxes(design[:, orders[order]], 1, 2))
+        np.add.at(as_large, analysis, (found >= observed[:, analysis]).T)
     extra = 0 if exact else 1
-    p = np.where(np.isnan(observed.statistic[1:]), np.nan, (coefficients.sum(axis=1) + extra) / (number + extra))
-    qm_p = np.nan if np.isnan(observed.qm) else float((together.sum() + extra) / (number + extra))
-    return Permuted(p, qm_p, number, exact)
+    return np.where(np.isnan(observed), np.nan, (as_large.T + extra) / (len(orders) + extra))
 
 
 def _arrangements(counts: tuple[int, ...]):
@@ -379,7 +433,7 @@ def subgroups_with_common_tau2(
     ----------
     groups : array_like, shape (k,)
         Group of each study.
-    y, v : array_like, shape (k,)
+    y, v : array_like, shape (k,) or (k, m)
         As in `pooling.pool`.
     tau2, ci, level
         As in `pooling.pool`.
@@ -389,7 +443,7 @@ def subgroups_with_common_tau2(
     labels : ndarray, shape (g,)
         The groups, sorted.
     pooled : Pooled
-        Their results, shape (g,).
+        Their results, shape (g,), or (g m,) in the order of `pooling.by_group`.
 
     Raises
     ------
@@ -399,15 +453,16 @@ def subgroups_with_common_tau2(
     labels, *columns = by_group(groups, y, v)
     y, v, _ = studies_by_analysis(y, v)
     refuse_options(tau2, ci, level)
-    design = (np.asarray(groups)[:, None] == labels).T[:, :, None].astype(float)
-    model = _fit_groups(y, v, design)
-    return labels, pool(*columns, tau2=float(between_study_variance(model, tau2)[0]), ci=ci, level=level)
-
-
-def _fit_groups(y, v, design) -> _Moderated:
-    used = (~(np.isnan(y) | np.isnan(v)) & (v != 0))[:, 0]
-    design = design[:, used][design[:, used].any(axis=(1, 2))]
-    return _Moderated(y[used], v[used], np.array([used.sum()]), design / np.sqrt(design.sum(axis=1, keepdims=True)))
+    refuse_values(y, v)
+    members = np.asarray(groups) == labels[:, None]
+    t2 = np.empty(y.shape[1])
+    for some in blocks(members.size, y.shape[1]):
+        used = ~(np.isnan(y[:, some]) | np.isnan(v[:, some])) & (v[:, some] != 0)
+        design = members[:, :, None] & used
+        basis = design / np.sqrt(np.maximum(design.sum(axis=1, keepdims=True), 1))
+        centred, variances, k, _ = _centred(y[:, some], v[:, some], used)
+        t2[some] = between_study_variance(_Moderated(centred, variances, k, basis), tau2)
+    return labels, pool(*columns, tau2=np.tile(t2, len(labels)), ci=ci, level=level)
 
 
 def influence(y, v, moderators=None, *, tau2: str = "REML") -> Influence:
@@ -436,16 +491,25 @@ def influence(y, v, moderators=None, *, tau2: str = "REML") -> Influence:
     y, v, single = studies_by_analysis(y, v)
     refuse_options(tau2, "normal", 0.95)
     design = _design(y, np.empty((len(y), 0)) if moderators is None else moderators)
+    own = design.shape[2] > 1
+    results = Influence(*np.empty((len(Influence._fields), *y.shape)))
+    for some in blocks(design[:, :, 0].size * len(y), y.shape[1]):
+        part = _influence(y[:, some], v[:, some], design[:, :, some] if own else design, tau2)
+        for result, value in zip(results, part, strict=True):
+            result[:, some] = value
+    return Influence(*(value[:, 0] if single else value for value in results))
+
+
+def _influence(y, v, design, tau2: str) -> list[np.ndarray]:
+    """Return what `influence` does, for analyses of shape (k, m) with a design of shape (c, k, m) or (c, k, 1)."""
     k, m = y.shape
     whole = _fit(y, v, design, tau2)
     used = np.isfinite(whole.model.v)
-    # Analysis j of the k to each of the m lacks study j.
-    lacking = np.where(np.eye(k, dtype=bool)[:, :, None], np.nan, np.where(used, y, np.nan)[:, None, :])
     tiled = design if design.shape[2] == 1 else np.tile(design, (1, 1, k))
-    without = _fit(lacking.reshape(k, k * m), np.tile(v, (1, k)), tiled, tau2)
+    without = _fit(*leave_one_out(np.where(used, y, np.nan), v), tiled, tau2)
     x = np.broadcast_to(design, (len(design), k, m))
     v = np.where(used, v, np.nan)
-    coefficients = without.coefficients.reshape(-1, k, m)
+    coefficients = without.coefficients.reshape(len(design), k, m)
     covariance = without.covariance.reshape(k, m, len(x), len(x))
     t2 = without.t2.reshape(k, m)
     leverage = np.einsum("ikm,mij,jkm->km", x, whole.covariance, x)
@@ -467,5 +531,4 @@ def influence(y, v, moderators=None, *, tau2: str = "REML") -> Influence:
             baujat_x=whole.residual**2 * whole.weight,
             baujat_y=moved**2 / own_error,
         )
-    results = (np.where(used & ~np.isnan(t2), value, np.nan) for value in results)
-    return Influence(*(value[:, 0] if single else value for value in results))
+    return [np.where(used & ~np.isnan(t2), value, np.nan) for value in results]

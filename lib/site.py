@@ -1,8 +1,7 @@
 """The site: pages rendered from executed chapters, compared with those that are there, and put in place at once.
 
-Knows Jupyter Book and the folder that readers see; nothing of how chapters are executed. Every page is written anew
-each time, which takes a second or two, so that none can be left from an earlier state; what did not change keeps its
-bytes and its time.
+Knows Jupyter Book and the folder that readers see; nothing of how chapters are executed. What did not change keeps its
+bytes and its time, and a page is written anew only if that could change it (`lib.pages`).
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import filecmp
 import gc
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -23,10 +23,11 @@ from typing import Any
 
 import yaml
 
-from lib.files import files, hash_files
+from lib.files import files, hash_files, replace_if_changed
 
 LINK = "html"
 """Name of the site in the folder of what is built: a link to the folder of one build."""
+_RENDERED = "rendered.json"
 
 
 class RenderError(Exception):
@@ -45,23 +46,23 @@ class _Renderer:
 _ready: _Renderer | None = None
 
 
-def get_ready(stage: Path, work: Path) -> None:
+def get_ready(stage: Path, made: Path, work: Path) -> None:
     """Import what rendering needs in this process, and read the pages that are there; the next `render` is faster.
 
     Parameters
     ----------
-    stage, work : Path
+    stage, made, work : Path
         As in `render`.
     """
     global _ready
     # This process ends with its rendering: looking for garbage is lost time.
     gc.disable()
-    renderer = _make_renderer(stage, work)
+    renderer = _make_renderer(stage, made, work)
     renderer.app.builder.read()
     _ready = renderer
 
 
-def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
+def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[str]]:
     """Render the book and lay the result next to the site that is there.
 
     Parameters
@@ -72,6 +73,8 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
         The folder of what is built.
     work : Path
         A folder for what only the rendering needs.
+    tools : str
+        A hash of all else that decides what pages look like.
 
     Returns
     -------
@@ -92,8 +95,10 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
     if renderer is None or renderer.said.getvalue():
         if renderer is not None:
             renderer.contexts.close()
-        renderer = _make_renderer(stage, Path(tempfile.mkdtemp(dir=work)))
+        renderer = _make_renderer(stage, made, Path(tempfile.mkdtemp(dir=work)))
     app, said = renderer.app, renderer.said
+    out, tools = Path(app.outdir), f"{tools} {hash_settings(stage)}"
+    app.builder.present = _take_over(made, out, tools)
     try:
         app.build(force_all=True)
         # Sphinx leaves it out where it has read no page again.
@@ -102,25 +107,40 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str]]:
         raise
     except Exception as error:
         said.write(f"Error: {error}\n")
-    out = Path(app.outdir)
     if app.statuscode != 0 or said.getvalue() or not (out / "index.html").is_file():
         raise RenderError(f"the pages could not be rendered:\n{_in_short(said.getvalue(), stage)}")
     (out / ".buildinfo").unlink(missing_ok=True)
     # The page that leads on to the first one names no icon, and a browser would ask for one that is not there.
     index = out / "index.html"
-    if b'http-equiv="Refresh"' in index.read_bytes():
+    if b'http-equiv="Refresh"' in index.read_bytes() and b'rel="icon"' not in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     folder.chmod(0o755)
     try:
         changed = _lay_out(out, made / LINK, folder)
+        rendered = {"tools": tools, "site": digest(folder), "pages": app.builder.made_of}
+        replace_if_changed(made / _RENDERED, json.dumps(rendered, indent=1).encode())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return folder.name, changed
 
 
-def _make_renderer(stage: Path, work: Path) -> _Renderer:
+def _take_over(made: Path, out: Path, tools: str) -> dict:
+    """Copy the present site to where the next is written, and return what decided its pages; nothing if in doubt."""
+    try:
+        rendered = json.loads((made / _RENDERED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if rendered["tools"] != tools or rendered["site"] != digest(made / LINK):
+        return {}
+    # What pages need beside them is put there each time.
+    shutil.copytree(made / LINK, out, ignore=shutil.ignore_patterns("_static", "_downloads"), dirs_exist_ok=True)
+    return rendered["pages"]
+
+
+def _make_renderer(stage: Path, made: Path, work: Path) -> _Renderer:
+    from jinja2 import FileSystemBytecodeCache
     from jupyter_book.config import get_final_config
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
@@ -139,6 +159,7 @@ def _make_renderer(stage: Path, work: Path) -> _Renderer:
         config, _ = get_final_config(
             user_yaml=stage / "_config.yml", cli_config=overrides, sourcedir=stage, use_external_toc=True
         )
+        config["extensions"] = [*config["extensions"], "lib.pages"]
         contexts.enter_context(patch_docutils(None))
         contexts.enter_context(docutils_namespace())
         app = Sphinx(
@@ -155,6 +176,9 @@ def _make_renderer(stage: Path, work: Path) -> _Renderer:
         )
     except (SphinxError, ValueError, yaml.YAMLError) as error:
         raise RenderError(f"the pages could not be rendered:\n{error}") from None
+    # Compiling the theme's templates takes longer than to write a page with them.
+    (made / "templates").mkdir(exist_ok=True)
+    app.builder.templates.environment.bytecode_cache = FileSystemBytecodeCache(made / "templates")
     # A page is read again when its content is another, whatever its time.
     app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
     return _Renderer(app, said, contexts)

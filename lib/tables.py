@@ -367,7 +367,7 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
     """Reported counts with how each was got and from where."""
     basis = _words(evidence, "basis", rows.basis)
-    pooled = {code: meaning.capitalize() for code, meaning in evidence.meaning("poolable").items()}
+    pooled, why = (_words(evidence, column, rows[column]) for column in ("poolable", "why_not"))
     frame = pd.DataFrame(
         {
             "Study": rows.label,
@@ -379,8 +379,9 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
             "detail": [
                 f"{how.capitalize()}, {r.confidence} confidence"
                 + (f": {r.derivation}" if r.derivation else "")
-                + (f". {pooled[r.poolable]}: {r.why_not}" if r.poolable != "yes" else "")
-                for how, r in zip(basis, rows.itertuples(), strict=True)
+                + (f". {whether.capitalize()}: {reason}" if reason else "")
+                + (f" ({r.remark})" if r.remark else "")
+                for how, whether, reason, r in zip(basis, pooled, why, rows.itertuples(), strict=True)
             ],
         }
     )

@@ -455,9 +455,11 @@ def _intervals(tables) -> Iterator[Fault]:
 
 def _reasons_given(tables) -> Iterator[Fault]:
     if "responses" in tables:
-        frame = tables["responses"]
-        for row in frame.index[(frame.poolable != "yes") & (frame.why_not == "")]:
-            yield Fault("responses.csv", row, "why_not", "", "a value is required where poolable is not yes")
+        frame, codes = tables["responses"], tables["codes"]
+        allowed = ", ".join(codes.code[codes["list"] == "why_not"])
+        for row in frame.index[(frame.poolable != "yes") != (frame.why_not != "")]:
+            rule = f"is required where poolable is not yes, and only there; one of: {allowed}"
+            yield Fault("responses.csv", row, "why_not", frame.at[row, "why_not"], rule)
     if "screening" in tables:
         frame = tables["screening"]
         for row in frame.index[(frame.decision == "excluded") != (frame.exclusion != "")]:

@@ -14,6 +14,7 @@ import ipykernel.ipkernel  # noqa: F401
 import ipykernel.kernelapp  # noqa: F401
 import IPython.core.completer  # noqa: F401
 import matplotlib_inline.backend_inline  # noqa: F401
+import pandera.backends.pandas.builtin_checks  # noqa: F401
 
 import lib.kernels  # noqa: F401
 

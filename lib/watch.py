@@ -23,8 +23,8 @@ from lib import build, site
 
 _SCRIPT = b"""<script>
 (function () {
-  var state = new EventSource("/__state?page=" + encodeURIComponent(location.pathname) + "&since=%d");
-  state.onmessage = function (event) {
+  var state;
+  function tell(event) {
     var told = JSON.parse(event.data), banner = document.getElementById("review-fault");
     if (told.reload) { state.close(); location.reload(); return; }
     if (banner) banner.remove();
@@ -36,7 +36,16 @@ _SCRIPT = b"""<script>
       "margin:0;padding:1em;background:#7a0c0c;color:#fff;white-space:pre-wrap;font-size:0.85rem";
     banner.textContent = "This is the last good book. The build after it failed:\\n" + told.fault;
     document.body.appendChild(banner);
-  };
+  }
+  // A browser keeps few connections open to one server: a page that nobody sees gives up its own.
+  function listen() {
+    if (state) state.close();
+    if (document.hidden) return;
+    state = new EventSource("/__state?page=" + encodeURIComponent(location.pathname) + "&since=%d");
+    state.onmessage = tell;
+  }
+  document.addEventListener("visibilitychange", listen);
+  listen();
 })();
 </script>"""
 _SILENCE = 15
@@ -149,7 +158,7 @@ def watch(
 
 
 _OF_THE_BUILD = {
-    f"{name}.py" for name in ("__main__", "build", "chapters", "files", "kernels", "processes", "site", "warm", "watch")
+    f"{name}.py" for name in "__main__ build chapters files kernels pages processes site warm watch".split()
 }
 
 

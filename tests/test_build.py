@@ -133,6 +133,50 @@ def test_a_spoiled_site_or_result_is_made_again(project):
     assert content_of(project) == before
 
 
+LOG_PAGES = """
+def log(app, page, *_):
+    with open({log!r}, "a") as file:
+        print(page, file=file)
+
+def setup(app):
+    app.connect("html-page-context", log)
+"""
+
+
+def test_only_pages_that_could_change_are_written(project, tmp_path):
+    log = tmp_path / "written"
+    (project / "book/_ext/log_pages.py").write_text(LOG_PAGES.format(log=str(log)), encoding="utf-8")
+    edit(project / "_config.yml", "no_live_code: book/_ext/", "no_live_code: book/_ext/\n    log_pages: book/_ext/")
+
+    def written() -> set[str]:
+        """Build, and return the chapters that were written; Sphinx always writes the first page and the indices."""
+        log.unlink(missing_ok=True)
+        ran(build(project))
+        pages = set(log.read_text(encoding="utf-8").split())
+        assert {"book/start", "search", "genindex"} <= pages
+        return {page.removeprefix("book/") for page in pages - {"book/start", "search", "genindex"}}
+
+    everything = set(CHAPTERS)
+    assert written() == everything
+    add_row(project, "maintenance")
+    assert written() == {"maintained"}
+    edit(project / "book/events.ipynb", "rows of adverse events", "rows of all adverse events")
+    assert written() == {"events"}
+    # What other pages show or may point to.
+    edit(project / "book/events.ipynb", "# Events", "# Happenings")
+    assert written() == everything
+    edit(project / "book/_static/review.css", "}", "}\n.changed {color: red}\n")
+    assert written() == everything
+    edit(project / "data/references.bib", "title = {", "title = {Changed: ")
+    assert written() == everything
+    (project / "_build/html/book/mono.html").write_text("spoiled", encoding="utf-8")
+    assert written() == everything
+    write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it"])
+    assert written() == everything
+    write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it\n\nText."])
+    assert written() == {"pooled"}
+
+
 # --- The same bytes ---------------------------------------------------------------------------------------
 
 

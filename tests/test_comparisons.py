@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.display import Markdown
 
 from conftest import ROOT
 from lib import comparison_tables, comparisons
@@ -101,6 +102,26 @@ def test_a_control_that_must_not_be_pooled_is_not(ev):
     responses.loc[(responses.study == "bilal2014") & (responses.arm == "placebo+NBUVB"), "poolable"] = "no"
     found = comparisons.question(ev.with_tables(responses=responses), "added_to_phototherapy")
     assert "bilal2014" not in set(found.at("ge75").study)
+
+
+@pytest.mark.parametrize("trials", [0, 1, 2, 3])
+def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
+    kept = added.at("ge75").study[:trials]
+    found = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
+    said = comparison_tables.headline(found, "ge75")
+    more = comparison_tables.reservations(ev, found, "ge75")
+    shown = comparison_tables.forest(found, "ge75"), comparison_tables.sensitivity(found, "ge75")
+    assert said.startswith("no trial has") == (trials == 0)
+    assert ("of them randomised" in said) == ("how few the trials are" in more) == (trials > 1)
+    assert ("in 1 trial, randomised" in said) == (trials == 1)
+    assert [isinstance(one, Markdown) for one in shown] == [trials == 0, trials < 2]
+    assert f"{added.made.study.nunique() - trials} " in more
+
+
+def test_a_difference_is_of_no_more_than_all_patients(added):
+    two = comparisons.compare(added.at("ge75").iloc[:2]).difference
+    assert two.ci_high > 1
+    assert comparison_tables.per_100(two).endswith("(100 fewer to 100 more)")
 
 
 def test_an_edition_knows_no_later_trial():

@@ -36,10 +36,16 @@ def drawings(ev):
         "funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}),
         "standard funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}, -1.2),
         "comparison": (figures.comparison, compared.rows, compared.ratio),
+        "Baujat's plot": (figures.baujat, {"Original": pulling(studies), "Update": pulling(studies[:0])}),
     }
 
 
-NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel", "standard funnel", "comparison"]
+def pulling(studies):
+    """Give studies places in Baujat's plot, the later the nearer to its origin."""
+    return studies.assign(heterogeneity=0.2 ** np.arange(len(studies)), pull=0.1 ** np.arange(len(studies)))
+
+
+NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel", "standard funnel", "comparison", "Baujat's plot"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,6 +107,32 @@ def test_the_standard_funnel_has_the_most_precise_studies_at_its_top(ev):
     deepest, top = figure.axes[0].get_ylim()
     assert top == 0 < deepest
     assert figure.axes[0].get_ylabel() == "Standard error"
+
+
+@pytest.mark.parametrize("name", ["funnel", "standard funnel"])
+@pytest.mark.parametrize("wide", [True, False])
+def test_names_beside_points_do_not_run_into_each_other(ev, name, wide):
+    rng = np.random.default_rng(1)
+    draw, groups, *centre = drawings(ev)[name]
+    crowd = pd.concat([groups["Original"]] * 6, ignore_index=True)
+    crowd = crowd.assign(log_odds=rng.normal(-1, 0.5, len(crowd)), n=rng.uniform(10, 40, len(crowd)))
+    with figures.mpl.rc_context(figures.STYLE):
+        figure = draw({"Original": crowd.assign(se=1 / crowd.n**0.5), "Update": crowd[:0]}, *centre, wide=wide)
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert 3 < len(boxes)
+    for i, box in enumerate(boxes):
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wide):
+    draw, groups = drawings(ev)["Baujat's plot"]
+    figure = draw(groups, wide=wide)
+    studies = groups["Original"]
+    assert [text.get_text() for text in figure.axes[0].texts] == [studies.label.iloc[0]]
+    for study in studies.itertuples():
+        assert f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" in figure.get_label()
 
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
+from lib.glmm import _mode
 from lib.pooling import PoolingWarning, leave_one_out, pool_proportions
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -56,7 +57,9 @@ def minus_log_likelihood(parameters, events, n):
     return -special.logsumexp(density, axis=1).sum()
 
 
-@pytest.mark.parametrize("name", ["extreme_k15", "extreme_k2", "zeros", "simulated_k19_spread1.5", "bcg_control"])
+@pytest.mark.parametrize(
+    "name", ["one_apart", "extreme_k15", "extreme_k2", "zeros", "simulated_k19_spread1.5", "bcg_control"]
+)
 def test_is_the_maximum_by_dense_quadrature(name):
     data = counts(name)
     result = glmm(*data)
@@ -75,6 +78,16 @@ def test_is_the_maximum_by_dense_quadrature(name):
 
     information = np.array([[second(a, b) for a in axes] for b in axes])
     assert result.se == pytest.approx(np.linalg.inv(information)[0, 0] ** 0.5, rel=1e-3)
+
+
+@given(st.integers(1, 90), st.floats(0, 1), st.floats(-6, 6), st.floats(0, 8))
+def test_the_mode_of_a_study_is_found_wherever_it_lies(n, share, mean, tau):
+    events = np.array([[float(round(share * n))]])
+    u = _mode(events, np.array([[float(n)]]), mean, tau)
+    p = special.expit(mean + tau * u)
+    slope, curvature = tau * (events - n * p) - u, 1 + tau**2 * n * p * (1 - p)
+    # In units of the width that the nodes are given there.
+    assert abs(slope / curvature**0.5) < 1
 
 
 def test_without_heterogeneity_it_is_the_common_proportion():

@@ -84,6 +84,17 @@ def test_rearranged_analyses_equal_metafor(arrange, name):
     np.testing.assert_allclose(result.estimate, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("arrange", [leave_one_out, cumulative, lambda *a: by_group([0, 1, 1, 0, 2], *a)[1:]])
+def test_many_analyses_are_rearranged_as_each_alone(arrange):
+    rng = np.random.default_rng(3)
+    y, v = rng.normal(size=(5, 4)), rng.uniform(0.1, 1, (5, 4))
+    y[2, 1] = np.nan
+    together = arrange(y, v)
+    for i in range(4):
+        for many, one in zip(together, arrange(y[:, i], v[:, i]), strict=True):
+            np.testing.assert_array_equal(many.reshape(5, -1, 4)[:, :, i], one)
+
+
 def test_subgroups_equal_metafor():
     groups = pd.read_csv(REFERENCE / "bcg_allocation.csv").alloc
     studies = STUDIES[STUDIES["set"] == "bcg/logRR"]

@@ -199,6 +199,82 @@ def test_a_moderator_that_tells_nothing_is_said_aloud(x):
     assert np.isnan([result.tau2, result.qm, result.qe]).all()
 
 
+def with_gaps(seed, k=8, m=6):
+    """Return m analyses of k studies with a moderator, in some of which a study is absent or has no variance."""
+    rng = np.random.default_rng(seed)
+    v, x = rng.uniform(0.1, 1, (k, m)), rng.integers(0, 3, k).astype(float)
+    y = rng.normal(size=(k, m)) + 0.3 * x[:, None]
+    y[0, 1], v[3, 2], v[4, 4] = np.nan, np.nan, 0
+    return y, v, x
+
+
+@pytest.mark.parametrize(
+    ("tau2", "ci", "at_most"), [("DL", "normal", 400), ("REML", "hksj", 400), ("PM", "normal", 50)]
+)
+def test_permutations_of_many_analyses_equal_each_alone(tau2, ci, at_most, monkeypatch):
+    y, v, x = with_gaps(1)
+    options = {"tau2": tau2, "ci": ci, "at_most": at_most}
+    many = permutation_test(y, v, x, **options)
+    assert len(set(many.number)) > 1 or not many.exact.any()
+    own = permutation_test(y, v, np.repeat(x[:, None, None], y.shape[1], axis=2), **options)
+    # However the arrangements fall into blocks.
+    monkeypatch.setattr(pooling, "_BLOCK", 500)
+    blocks = permutation_test(y, v, x, **options)
+    for j in range(y.shape[1]):
+        alone = permutation_test(y[:, j], v[:, j], x, **options)
+        for together in (many, own, blocks):
+            assert (together.number[j], together.exact[j]) == (alone.number, alone.exact)
+            assert together.qm_p[j] == pytest.approx(alone.qm_p)
+            np.testing.assert_allclose(together.p[:, j], alone.p)
+
+
+@pytest.mark.parametrize("tau2", pooling.TAU2)
+def test_subgroups_of_many_analyses_equal_each_alone(tau2):
+    y, v, x = with_gaps(2)
+    # The last analysis has no study of the last group.
+    y[x == x.max(), -1] = np.nan
+    with pytest.warns(PoolingWarning, match="no study"):
+        labels, many = subgroups_with_common_tau2(x, y, v, tau2=tau2)
+    for j in range(y.shape[1]):
+        here = ~np.isnan(y[:, j] + v[:, j])
+        of, alone = subgroups_with_common_tau2(x[here], y[here, j], v[here, j], tau2=tau2)
+        at = np.searchsorted(labels, of)
+        for name in ("k", "estimate", "se", "tau2", "q"):
+            values = getattr(many, name).reshape(len(labels), -1)
+            np.testing.assert_allclose(values[at, j], getattr(alone, name), rtol=1e-7, atol=1e-9, err_msg=name)
+    q, df, p = between_groups(many.estimate.reshape(len(labels), -1), many.se.reshape(len(labels), -1) ** 2)
+    assert df.tolist() == [2, 2, 2, 2, 2, 1]
+    alone = between_groups(many.estimate[:: y.shape[1]], many.se[:: y.shape[1]] ** 2)
+    assert (q[0], p[0]) == (pytest.approx(alone[0]), pytest.approx(alone[2]))
+
+
+def test_a_group_that_is_absent_leaves_the_highest_likelihood_the_highest():
+    # The restricted likelihood has a maximum at tau² = 0 and a higher one near 3.
+    y, v, groups = (
+        np.array([0.066, 0.863, 0.085, 4.306, -0.008]),
+        np.array([1.4e-4, 73, 0.146, 1.09, 0.083]),
+        np.zeros(5),
+    )
+    alone = subgroups_with_common_tau2(groups, y, v, tau2="REML")[1].tau2
+    absent = np.r_[y, np.nan], np.r_[v, np.nan], np.r_[groups, 1]
+    with pytest.warns(PoolingWarning, match="no study"):
+        _, both = subgroups_with_common_tau2(absent[2], *absent[:2], tau2="REML")
+    assert both.tau2 == pytest.approx(alone[0])
+    assert alone[0] == pytest.approx(pool(y, v, tau2="REML").tau2)
+    assert alone[0] > 2
+
+
+@pytest.mark.parametrize("x", [[1.0, 2.0], [[1, 2], [3, 5]], [[1, 2, 3], [3, 5, 1]]])
+def test_fewer_studies_than_coefficients_are_no_fit(x):
+    y, v = [0.3, 0.7][: len(x)], [0.1, 0.2][: len(x)]
+    if np.ndim(x) == 1:
+        y, v, x = y[:1], v[:1], x[:1]
+    with pytest.warns(PoolingWarning, match="too few studies"):
+        result = regress(y, v, x)
+    assert np.isnan([*result.coefficients, result.tau2, result.qe, result.qe_p, result.qm_p]).all()
+    assert np.isnan(influence(y, v, x).cook).all()
+
+
 def test_absent_studies_and_moderators():
     y, v, x = (np.array(a) for a in data("simulated_k9_tau2", "x1"))
     y[2], v[3], x[5] = np.nan, 0, np.nan
@@ -215,7 +291,8 @@ def test_absent_studies_and_moderators():
         (lambda: regress([1, 2, 3], [1, 1, 1], [1, 2, np.inf]), "moderators must be finite"),
         (lambda: regress([1, 2, 3], [1, 1, -1], [1, 2, 4]), "not negative"),
         (lambda: regress([1, 2, 3], [1, 1, 1], [1, 2, 4], tau2="XX"), "tau2 must be one of"),
-        (lambda: permutation_test([[1, 2]], [[1, 1]], [1]), r"shape \(k,\)"),
+        (lambda: permutation_test([[1, 2]], [[1, 1]], [1, 2]), "moderators must have shape"),
+        (lambda: subgroups_with_common_tau2([0, 1], [1, 2], [1, -1]), "not negative"),
         (lambda: influence([1, 2, 3], [1, 1, 1], tau2="XX"), "tau2 must be one of"),
     ],
 )

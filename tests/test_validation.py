@@ -163,7 +163,17 @@ SPOILED = {
     "not pooled without a reason": (
         "responses",
         put("poolable", "no", **SENDUR),
-        "column why_not: a value is required where poolable is not yes",
+        "column why_not: is required where poolable is not yes, and only there; one of: any_alone, interim,",
+    ),
+    "pooled with a reason not to": (
+        "responses",
+        put("why_not", "interim", **SENDUR),
+        "column why_not: 'interim': is required where poolable is not yes, and only there",
+    ),
+    "not pooled for a reason in other words": (
+        "responses",
+        put("why_not", "too early", study="dawid2006", months="2"),
+        "column why_not: 'too early': must be one of: any_alone, interim, same_patients",
     ),
     "percentage above all": (
         "bounds",
@@ -277,7 +287,7 @@ HEADERS = {
         "'evnets': is a misspelt header: 'events' is meant",
     ),
     "column twice": (lambda h: [*h[:-1], "events"], "column events: the column is there more than once"),
-    "values under no header": (lambda h: [*h[:-1], ""], "stands behind the last of the 17 columns"),
+    "values under no header": (lambda h: [*h[:-1], ""], "stands behind the last of the 18 columns"),
     "gap in the header": (lambda h: [*h[:-2], "", h[-1]], "a column with values has no name"),
 }
 

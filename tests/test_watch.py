@@ -67,6 +67,11 @@ def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
         page, other = context.new_page(), context.new_page()
         errors = []
         page.on("pageerror", lambda error: errors.append(str(error)))
+        # More pages than a browser has connections to one server, behind the one that is seen.
+        for _ in range(8):
+            behind = context.new_page()
+            behind.add_init_script("Object.defineProperty(document, 'hidden', {get: () => !window.seen})")
+            behind.goto(f"{address}book/table-3.html")
         page.goto(f"{address}book/table-3.html")
         other.goto(f"{address}book/rerun.html")
         other.evaluate("window.stays = true")
@@ -82,6 +87,9 @@ def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
             banner = tab.wait_for_selector("#review-fault", timeout=60_000)
             assert "'<b>many</b>': must be a number from 0 to 100" in banner.inner_text()
         assert page.evaluate(shows, "84.9 (79.8–90.7)")
+        assert not behind.evaluate(shows, "84.9 (79.8–90.7)")
+        behind.evaluate("window.seen = true; document.dispatchEvent(new Event('visibilitychange'))")
+        behind.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=60_000)
 
         rates.write_text(good, encoding="utf-8")
         page.wait_for_function(shows, arg="85.3 (79.8–90.7)", timeout=60_000)

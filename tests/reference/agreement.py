@@ -91,14 +91,13 @@ def main() -> None:
         (y, v), value = studies[name][["y", "v"]].to_numpy().T, rows.set_index("what").value
         kind, *options = test.split("_")
         if kind == "trimfill":
-            side = None if options[2] == "auto" else options[2] == "right"
-            filled = trim_and_fill(y, v, tau2=options[0], estimator=options[1], right=side)
+            filled = trim_and_fill(y, v, tau2=options[0])
             note(f"trim-and-fill {options[0]}", filled.missing, value["k0"], f"{name} {test} number")
             note(f"trim-and-fill {options[0]}", filled.pooled.estimate, value["estimate"], f"{name} {test}")
             continue
         counts = totals[totals["set"] == name]
         result = {
-            "egger": lambda y=y, v=v, o=options: egger(y, v, tau2=None if o == ["lm"] else o[0]),
+            "egger": lambda y=y, v=v: egger(y, v),
             "peters": lambda y=y, c=counts: peters(y, c.e, c.n),
             "begg": lambda y=y, v=v: begg(y, v),
         }[kind]()

@@ -1,0 +1,31 @@
+"""Sphinx extension: the style of the bibliography, which formats a reference once in a process.
+
+It is pybtex's style "unsrt". sphinxcontrib-bibtex asks for each reference twice, and again each time that pages are
+read. pybtex looks up what a style is made of among all installed packages, unless it is given the classes.
+"""
+
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.unsrt import Style as Unsrt
+from pybtex.style.labels.number import LabelStyle
+from pybtex.style.names.plain import NameStyle
+from pybtex.style.sorting.none import SortingStyle
+
+
+class Style(Unsrt):
+    """Formats a reference once."""
+
+    default_label_style, default_name_style, default_sorting_style = LabelStyle, NameStyle, SortingStyle
+    formatted: dict = {}
+
+    def format_entry(self, label, entry, bib_data=None):
+        """Format a reference, or return what was made of it before."""
+        key = label, repr(entry)
+        if key not in self.formatted:
+            self.formatted[key] = super().format_entry(label, entry, bib_data)
+        return self.formatted[key]
+
+
+def setup(app):
+    """Register the style as "once"."""
+    register_plugin("pybtex.style.formatting", "once", Style)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
