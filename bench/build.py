@@ -212,7 +212,7 @@ def _work_of_last_build(root: Path) -> float:
 
 
 def scale(work: Path, times: tuple[int, ...] = (1, 10, 100)) -> dict:
-    """Build the book with more studies: seconds, rows, peak memory, and the size of the largest page."""
+    """Build the book with more studies: seconds against rows, peak memory, the slowest chapter and the largest page."""
     root, draws, found = copy_project(work / "ours"), work / "draws", {}
     # Draws are of the printed review alone, whatever is added to it: the first build makes them.
     ours(root, draws)
@@ -223,17 +223,26 @@ def scale(work: Path, times: tuple[int, ...] = (1, 10, 100)) -> dict:
         shutil.rmtree(root / "_build", ignore_errors=True)
         with _peak_memory() as peak:
             clean = ours(root, draws, "--data", str(data), "--time-limit", "3600")
+        seconds = {path.stem: _seconds(path) for path in root.glob("_build/reads/**/*.json")}
+        slowest = max(seconds, key=seconds.get)
         largest = max((root / "_build/html").rglob("*.html"), key=lambda path: path.stat().st_size)
+        first = found.get(times[0], {"clean build": clean, "rows": rows})
         found[factor] = {
             "studies added": added,
             "rows": rows,
             "clean build": clean,
+            "seconds a row, of those of the first": round(clean / rows / (first["clean build"] / first["rows"]), 2),
             "nothing changed": ours(root, draws, "--data", str(data), "--time-limit", "3600"),
             "peak memory, MB": round(peak[0] / 1e6),
+            "slowest chapter": f"{slowest}, {seconds[slowest]:.0f} s",
             "largest page": f"{largest.name}, {largest.stat().st_size / 1e6:.1f} MB",
         }
         print(factor, found[factor], file=sys.stderr, flush=True)
     return found
+
+
+def _seconds(notes: Path) -> float:
+    return json.loads(notes.read_text(encoding="utf-8"))["seconds"]
 
 
 @contextlib.contextmanager

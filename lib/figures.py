@@ -5,7 +5,7 @@ form. What a study reported, what the review printed, what came later and what i
 and in colour, so that none of it depends on seeing colours. Reads no files and pools nothing.
 
 Every drawing function returns a Figure whose label (``figure.get_label()``) is its text alternative, and
-takes ``wide``: `show` draws both forms and lets the page choose.
+takes ``wide``: `show` draws both forms and lets the page choose. A plot of very many rows is a `Listing` instead.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 import re
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -40,11 +41,11 @@ _Z = stats.norm.ppf(0.975)
 WIDE, NARROW = 7.4, 3.4
 """Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
 
-TALLEST = 40.0
-"""Height in inches above which a figure is drawn once, wide, and scrolls within its page."""
-
 MANY = 150
-"""Studies above which a forest plot begins with its results, and tells them alone in its text alternative."""
+"""Rows above which an interval plot is a `Listing`, and a forest plot begins with its results."""
+
+NAMED = 40
+"""Studies above which a plot of points names none: there is no room, and to look for it takes long."""
 
 STYLE = {
     "font.family": "sans-serif",
@@ -72,19 +73,12 @@ class Picture:
     narrow: str
     alt: str
     caption: str
-    scrolls: bool = False
 
     def _repr_html_(self) -> str:
         wide, narrow = (
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        if self.scrolls:
-            return (
-                '<figure class="review-figure">'
-                '<div class="review-scroll" role="region" tabindex="0" aria-label="Figure">'
-                f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></div>{caption}</figure>'
-            )
         # The class dark-light keeps the theme's own dark filter off: the style sheet has one that keeps hues.
         return (
             f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
@@ -95,7 +89,7 @@ class Picture:
         return self.alt
 
 
-def show(draw, *args, caption: str = "", **kwargs) -> Picture:
+def show(draw, *args, caption: str = "", **kwargs) -> Picture | Listing:
     """Draw a figure in its wide and its narrow form, for a page to choose from.
 
     Parameters
@@ -109,15 +103,15 @@ def show(draw, *args, caption: str = "", **kwargs) -> Picture:
 
     Returns
     -------
-    Picture
+    Picture or Listing
         Shown by a notebook and the book; the same input gives the same bytes.
     """
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # Letters that the font here lacks are drawn by the reader's: the text stays text in the SVG.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         wide = draw(*args, wide=True, **kwargs)
-        if wide.get_figheight() > TALLEST:
-            return Picture(_svg(wide), "", wide.get_label(), caption, scrolls=True)
+        if isinstance(wide, Listing):
+            return replace(wide, caption=caption)
         return Picture(_svg(wide), _svg(draw(*args, wide=False, **kwargs)), wide.get_label(), caption)
 
 
@@ -212,7 +206,12 @@ class Scale:
 
     def place(self, value: float) -> float:
         """Return where a value stands on the axis, within its ends; NaN for NaN."""
-        return float(np.clip(self.factor * value, self.low, self.high))
+        return value if value != value else min(max(self.factor * float(value), self.low), self.high)
+
+    def share(self, placed: float) -> float:
+        """Return how far along the axis a place on it is, in percent of its length."""
+        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, placed))
+        return round(100 * (at - low) / (high - low), 1)
 
     def text(self, estimate: float, low: float, high: float, digits: int) -> str:
         """Return an estimate with its interval as the plot prints it."""
@@ -235,7 +234,7 @@ def ratio_number(value: float) -> str:
 
 def intervals(
     rows: Sequence[Row], *, wide: bool, scale: Scale = RATE, xlabel: str = "", counts: str = "", alt: str = ""
-) -> Figure:
+) -> Figure | Listing:
     """Draw rows with their estimates and intervals on a common axis.
 
     Parameters
@@ -249,12 +248,15 @@ def intervals(
     xlabel, counts : str
         Label of the axis where it is not that of the scale, and heading of the second column.
     alt : str
-        Text alternative; the estimates of all rows that have one are added to it.
+        Text alternative; the estimates of all rows that have one are added to that of a Figure.
 
     Returns
     -------
-    Figure
+    Figure or Listing
+        A Listing of more than `MANY` rows, which is one for all widths.
     """
+    if len(rows) > MANY:
+        return Listing(tuple(rows), scale, xlabel or scale.label, counts, f"{alt} A table of {len(rows)} rows.".strip())
     line, margin = 0.19, 0.62
     width = WIDE if wide else NARROW
     height = line * (len(rows) + 1) + margin
@@ -290,8 +292,7 @@ def intervals(
         axes.text(0.995, -1, "Weight", ha="right", weight="bold", **style)
     for y, row in enumerate(rows):
         _draw_row(axes, y, row, scale, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
-    told = rows if len(rows) <= MANY else [row for row in rows if row.kind in ("heading", "printed", "pooled")]
-    figure.set_label(" ".join([alt, *(_told(row, scale) for row in told)]).strip())
+    figure.set_label(" ".join([alt, *(_told(row, scale) for row in rows)]).strip())
     return figure
 
 
@@ -349,27 +350,117 @@ def _draw_row(
     axes.plot([x], [y], marker="s", markersize=size, color=row.colour, linestyle="none", clip_on=False)
 
 
+@dataclass(frozen=True)
+class Listing:
+    """An interval plot of very many rows: a table that draws each row's interval and scrolls within its page.
+
+    A picture of thousands of rows is taller than browsers draw, and no reader finds a study in it. The rows of
+    a table can be searched, fit a phone, and are there when they are scrolled to.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        From top to bottom.
+    scale : Scale
+        The axis.
+    xlabel, counts : str
+        Label of the axis, and heading of the second column.
+    alt : str
+        Text alternative.
+    caption : str
+        Caption below.
+    """
+
+    rows: tuple[Row, ...]
+    scale: Scale
+    xlabel: str
+    counts: str
+    alt: str
+    caption: str = ""
+
+    def _repr_html_(self) -> str:
+        scale, weighted = self.scale, any(row.weight == row.weight for row in self.rows)
+        ticks = [(tick, scale.share(tick)) for tick in scale.few_ticks]
+        axis = "".join(f'<span style="left:{at:g}%">{tick:g}</span>' for tick, at in ticks)
+        names = {tick: "text-muted" if tick == scale.none else "border" for tick, _ in ticks}
+        lines = ",".join(
+            f"linear-gradient(var(--pst-color-{names[tick]}) 0 0) {at:g}% 0/1px 100% no-repeat" for tick, at in ticks
+        )
+        heads = [
+            "",
+            html.escape(self.counts),
+            f'{html.escape(self.xlabel)}<div class="axis">{axis}</div>',
+            scale.heading,
+        ]
+        heads = "".join(f'<th scope="col">{head}</th>' for head in [*heads, *["Weight"] * weighted])
+        rows = "".join(self._row(row, weighted) for row in self.rows)
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        return (
+            '<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
+            f' aria-label="{html.escape(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
+            f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>{caption}</figure>"
+        )
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _row(self, row: Row, weighted: bool) -> str:
+        label = html.escape(row.label)
+        if row.kind == "heading":
+            # Not over the weights, for which a phone has no room.
+            return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
+        told = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.why
+        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(told)]
+        cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
+        kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
+        cells = "".join(f"<td>{cell}</td>" for cell in cells)
+        return f'<tr{kind}><th scope="row">{label}</th>{cells}</tr>\n'
+
+    def _mark(self, row: Row) -> str:
+        """Draw a row as `_draw_row` does: percent of the axis along it, pixels across."""
+        x, low, high = (self.scale.share(self.scale.place(value)) for value in (row.estimate, row.low, row.high))
+        line = f'<line x1="{low:g}%" x2="{high:g}%" y1="6" y2="6"' if low == low else ""
+        if row.kind == "missing":
+            colour, drawn = POSSIBLE, line and f'{line} stroke-dasharray="1.5 2"/>'
+        elif row.kind == "study":
+            side = 6.0 if row.weight != row.weight else 4.0 + 5.3 * math.sqrt(row.weight)
+            ends = f'y1="{6 - side / 2:.3g}" y2="{6 + side / 2:.3g}" stroke-width="{side:.3g}"'
+            colour, drawn = row.colour, f'{line and line + "/>"}<line x1="{x:g}%" x2="{x:g}%" {ends}/>'
+        else:
+            low, high = (low, high) if low == low else (x, x)
+            middle = f"{100 * (x - low) / (high - low):.0f}" if high > low else "50"
+            colour, fill = row.colour, row.colour if row.kind == "pooled" else "none"
+            drawn = (
+                f'<svg x="{low:g}%" width="{max(high - low, 0.1):.1f}%" height="12" viewBox="0 0 100 12"'
+                f' preserveAspectRatio="none"><path d="M0 6L{middle} 1 100 6 {middle} 11z" fill="{fill}"'
+                ' vector-effect="non-scaling-stroke"/></svg>'
+            )
+        if not drawn or (row.kind != "missing" and x != x):
+            return ""
+        return f'<svg width="100%" height="12" stroke="{colour}" stroke-width="1.4">{drawn}</svg>'
+
+
 _SHORT = {"tacrolimus": "tac.", "pimecrolimus": "pim."}
 
 
 def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide: bool) -> list[Row]:
     weights = pooled.weights if pooled is not None else np.full(len(studies), np.nan)
+    columns = (studies.itertuples(), _labels(studies, wide), *proportion_interval(studies.events, studies.n), weights)
     rows = []
-    for (_, study), weight in zip(studies.iterrows(), weights, strict=True):
-        label = _label(study, studies, wide)
-        if not study.listed and study.edition == "original":
-            label += "†"
-        rows.append(replace(count_row(label, study.events, study.n, colour), weight=weight))
+    for study, label, low, high, weight in zip(*columns, strict=True):
+        label += "" if study.listed or study.edition != "original" else "†"
+        counts = f"{study.events:g}/{study.n:g}"
+        rows.append(Row(label, "study", study.events / study.n, low, high, counts, weight, colour))
     return rows
 
 
-def _label(study: pd.Series, studies: pd.DataFrame, wide: bool) -> str:
-    label = study.label
-    if (studies.study == study.study).sum() > 1:
-        label += f", {study.drug if wide else _SHORT.get(study.drug, study.drug)}"
+def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
+    drugs = studies.drug if wide else studies.drug.replace(_SHORT)
+    several = studies.study.duplicated(keep=False)
     # The column holds about this many letters beside the counts.
     room = 40 if wide else 22
-    return label if len(label) <= room else label[: room - 1] + "…"
+    labels = studies.label + (", " + drugs).where(several, "")
+    return [label if len(label) <= room else label[: room - 1] + "…" for label in labels]
 
 
 def forest(
@@ -410,7 +501,7 @@ def forest(
     rows = _study_rows(cell.public, public, REPORTED, wide)
     # The number of patients with a lesion at one site is not printed, that of those who completed is.
     sized = cell.stratum == "total"
-    for _, study in cell.missing.iterrows():
+    for study, label in zip(cell.missing.itertuples(), _labels(cell.missing, wide), strict=True):
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
         why = "not pooled" if study.reported else "not public"
         low, high, together = _range(ranges, study)
@@ -418,7 +509,7 @@ def forest(
             possible = span(np.nan, low, high, 0)
             why = f"not public; {possible}" if wide else f"possible {possible}"
             why = f"arms together; {possible}" if together and wide else why
-        rows.append(Row(_label(study, cell.missing, wide), "missing", np.nan, low, high, counts, why=why))
+        rows.append(Row(label, "missing", np.nan, low, high, counts, why=why))
     results = []
     printed = f"Printed, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
@@ -444,18 +535,18 @@ def forest(
 
 
 def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -> list[Row]:
-    """Set the groups of a forest plot below each other, each with its results; of very many studies those first."""
-    if sum(len(studies) for studies, _ in groups.values()) > MANY:
-        results = [row for _, found in groups.values() for row in found]
-        studies = [row for heading, (rows, _) in groups.items() for row in (Row(heading, "heading"), *rows)]
-        return [Row("Results", "heading"), *results, *last, *studies]
+    """Set the groups of a forest plot below each other, each with its results; of very many rows those first."""
     rows = []
     for heading, (studies, results) in groups.items():
         rows += [Row(heading, "heading"), *studies, *results]
-    return rows + last
+    if len(rows + last) <= MANY:
+        return rows + last
+    results = [row for _, found in groups.values() for row in found]
+    studies = [row for heading, (rows, _) in groups.items() for row in (Row(heading, "heading"), *rows)]
+    return [Row("Results", "heading"), *results, *last, *studies]
 
 
-def _range(ranges: pd.DataFrame | None, study: pd.Series) -> tuple[float, float, bool]:
+def _range(ranges: pd.DataFrame | None, study) -> tuple[float, float, bool]:
     """Return the consistent range of a row, and whether it is of several arms; it stands with the first of them."""
     for row in () if ranges is None else ranges[ranges.study == study.study].itertuples():
         if study.arm == min(row.arms):
@@ -808,7 +899,7 @@ def funnel(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide: boo
         for study in studies.itertuples()
     )
     against = "Standard error" if standard else "Sample size"
-    figure.set_label(f"{against} against log odds. " + "; ".join(told) + ".")
+    figure.set_label(f"{against} against log odds. " + _all_told(groups, told))
     return figure
 
 
@@ -839,16 +930,24 @@ def baujat(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
     mean = studies[["heterogeneity", "pull"]].mean()
     _name(axes, studies[(studies[mean.index] >= 2 * mean).any(axis=1)], *mean.index)
     told = (f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" for study in studies.itertuples())
-    figure.set_label("Contribution to heterogeneity, and pull on the result. " + "; ".join(told) + ".")
+    figure.set_label("Contribution to heterogeneity, and pull on the result. " + _all_told(groups, told))
     return figure
+
+
+def _all_told(groups: dict[str, pd.DataFrame], told: Iterable[str]) -> str:
+    """Return what is told of each study; of very many how many they are."""
+    if sum(map(len, groups.values())) > NAMED:
+        told = (f"{name}: {len(studies)} studies" for name, studies in groups.items())
+    return "; ".join(told) + "."
 
 
 def _points(groups: dict[str, pd.DataFrame], x: str, y: str, wide: bool) -> tuple[Figure, mpl.axes.Axes]:
     """Draw groups of studies as points, the first as squares, the second as triangles."""
     figure = Figure(figsize=(WIDE, 3.2) if wide else (NARROW, 3.4))
     axes = figure.add_axes((0.09, 0.15, 0.88, 0.74) if wide else (0.17, 0.15, 0.8, 0.68))
+    size = 6 if sum(map(len, groups.values())) <= NAMED else 2
     for (name, studies), marker, colour in zip(groups.items(), "s^", (REPORTED, NEW), strict=False):
-        style = {"marker": marker, "markersize": 6, "linestyle": "none", "color": colour, "clip_on": False}
+        style = {"marker": marker, "markersize": size, "linestyle": "none", "color": colour, "clip_on": False}
         axes.plot(studies[x], studies[y], label=name, **style)
     axes.spines[["top", "right"]].set_visible(False)
     if any(len(studies) for studies in groups.values()):
@@ -866,6 +965,8 @@ _BESIDE = (
 
 def _name(axes, studies: pd.DataFrame, x: str, y: str) -> None:
     """Write the names of studies beside their points, where they meet nothing; one that has no room is left out."""
+    if len(studies) > NAMED:
+        return
     points = studies[[x, y]].to_numpy(float)
     taken = [mpl.transforms.Bbox.from_bounds(*(point - 4), 8, 8) for point in axes.transData.transform(points)]
     left, bottom, right = axes.bbox.x0, axes.bbox.y0, axes.figure.bbox.x1

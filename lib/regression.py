@@ -409,13 +409,16 @@ def _share_as_large(y, v, x, orders, tau2: str, ci: str, exact: bool) -> np.ndar
 
 
 def _arrangements(counts: tuple[int, ...]):
-    """Yield all different orders of counts[0] zeros, counts[1] ones, and so on."""
-    if not any(counts):
-        yield ()
-    for j, count in enumerate(counts):
-        if count:
-            for rest in _arrangements((*counts[:j], count - 1, *counts[j + 1 :])):
-                yield (j, *rest)
+    """Yield all different orders of counts[0] zeros, counts[1] ones, and so on, each the next by the alphabet."""
+    order = [j for j, count in enumerate(counts) for _ in range(count)]
+    while True:
+        yield tuple(order)
+        falls = next((i for i in reversed(range(len(order) - 1)) if order[i] < order[i + 1]), None)
+        if falls is None:
+            return
+        larger = next(i for i in reversed(range(len(order))) if order[i] > order[falls])
+        order[falls], order[larger] = order[larger], order[falls]
+        order[falls + 1 :] = reversed(order[falls + 1 :])
 
 
 def subgroups_with_common_tau2(

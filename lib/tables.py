@@ -85,7 +85,8 @@ def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
         (shown[shown.confidence == "low"], "Read with low confidence"),
     ):
         if len(rows):
-            caption += f" {text}: {', '.join(dict.fromkeys(rows.label))}."
+            names = dict.fromkeys(rows.label)
+            caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
     if ranges is not None and len(ranges):
         caption += " Dotted: not public; consistent range, not a count."
     if cell.refs_of_row:
@@ -93,6 +94,10 @@ def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
     if not cell.public.listed.all():
         caption += " † Not on that list." if cell.refs_of_row else " † Not on the review's list for this rate."
     return caption
+
+
+_FEW = 12
+"""Studies that a caption names; of more it says how many they are."""
 
 
 def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
@@ -116,6 +121,9 @@ def at_edge(rows: pd.DataFrame) -> pd.Series:
 
 
 # --- Tables -----------------------------------------------------------------------------------------------
+
+_LONG = 400
+"""Rows above which a table scrolls within its page, so that what follows it can be reached."""
 
 
 class Table:
@@ -155,13 +163,14 @@ class Table:
         details = list(self.frame[self.detail]) if self.detail else []
         text = _with_wide_rows(text, groups, details, style.shape[1])
         note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
-        text = f'<div class="review-table">{text}</div>{note}'
+        scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{html.escape(self.caption)}'
+        text = f'<div class="review-table{scrolls if len(self.frame) > _LONG else ""}">{text}</div>{note}'
         if not self.folded:
             return text
         return f'<details class="review-folded"><summary>{html.escape(self.caption)}</summary>{text}</details>'
 
     def __repr__(self) -> str:
-        return f"{self.caption}\n{self.frame.to_string()}"
+        return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
 
 
 def _cell(value) -> str:
@@ -206,7 +215,15 @@ def _words(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
     return codes.map(lambda text: ", ".join(meaning.get(c.strip(), c.strip()) for c in text.split(";") if c))
 
 
-def _arm_text(arm: pd.Series) -> str:
+def _by(rows: pd.DataFrame, *columns: str) -> dict[tuple, list]:
+    """Return the rows of a table by what is in the columns: to look in the whole table for each study takes long."""
+    found = {}
+    for key, row in zip(zip(*(rows[name] for name in columns), strict=True), rows.itertuples(), strict=True):
+        found.setdefault(key, []).append(row)
+    return found
+
+
+def _arm_text(arm) -> str:
     parts = [] if arm.drug == "none" else [" ".join(t for t in (arm.drug, arm.concentration) if t)]
     if arm.frequency:
         parts[-1:] = [f"{parts[-1]} {arm.frequency}"] if parts else []
@@ -217,19 +234,17 @@ def _arm_text(arm: pd.Series) -> str:
     return " + ".join(parts) or "no treatment"
 
 
-def _enrolled_text(arm: pd.Series) -> str:
+def _enrolled_text(arm) -> str:
     shown = [f"{n:g}" if n == n else "?" for n in (arm.enrolled, arm.completed)]
     return "" if shown == ["?", "?"] else "/".join(shown)
 
 
 def studies(evidence: Evidence, edition: str) -> Table:
     """Table 2 of the review, for one edition: each study with its arms."""
-    chosen = evidence.included(edition)
+    # An arm of "one drug or the other" holds counts of several arms together and is none of its own.
+    arms = _by(evidence.arms[~evidence.arms.drug.str.contains(" or ")], "study", "part")
     rows = []
-    for study in chosen.itertuples():
-        arms = evidence.arms[(evidence.arms.study == study.study) & (evidence.arms.part == study.part)]
-        # An arm of "one drug or the other" holds counts of several arms together and is none of its own.
-        arms = arms[~arms.drug.str.contains(" or ")]
+    for study in evidence.included(edition).itertuples():
         design = [study.design, study.blinding, "RCT" if study.randomised == "yes" else ""]
         rows.append(
             {
@@ -241,7 +256,8 @@ def studies(evidence: Evidence, edition: str) -> Table:
                 "Assessed": study.assessment.replace(";", ", "),
                 "Months": study.duration_months,
                 "Arms (enrolled/completed)": "; ".join(
-                    f"{_arm_text(arm)} ({_enrolled_text(arm)})".replace(" ()", "") for _, arm in arms.iterrows()
+                    f"{_arm_text(arm)} ({_enrolled_text(arm)})".replace(" ()", "")
+                    for arm in arms.get((study.study, study.part), ())
                 ),
             }
         )
@@ -332,20 +348,19 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     """What a careful reader must know of the studies shown: concerns, and what their reports say of themselves."""
     keys = pd.concat([evidence.studies.study, evidence.screening.study]).drop_duplicates()
     names = labels(evidence, keys).set_axis(keys)
+    concerns, facts = _by(evidence.concerns, "study"), _by(evidence.report_facts, "study")
     rows = []
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
-        concerns = evidence.concerns.concern[evidence.concerns.study == key]
-        rows += [(names[key], "Concern", text) for text in concerns]
-        facts = evidence.report_facts[evidence.report_facts.study == key]
+        rows += [(names[key], "Concern", row.concern) for row in concerns.get((key,), ())]
         said = [
             f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''} {fact.value}"
             + (f" ({fact.note})" if fact.note else "")
-            for fact in facts.itertuples()
+            for fact in facts.get((key,), ())
         ]
         rows += [(names[key], "Its own report", "; ".join(said))] if said else []
     frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
-    named = re.compile(r"\b(" + "|".join(map(re.escape, names.index)) + r")\b")
-    frame["Remark"] = frame.Remark.map(lambda text: named.sub(lambda key: names[key[0]], text))
+    named = dict(names)
+    frame["Remark"] = frame.Remark.map(lambda text: re.sub(r"\w+", lambda word: named.get(word[0], word[0]), text))
     return Table(frame, f"What to know of these studies: {count(len(frame), 'remark')}", folded=True, detail="Remark")
 
 
@@ -358,7 +373,7 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
             "Study": rows.label,
             "Arm": rows.arm,
             "Response": _words(evidence, "threshold", rows.threshold),
-            "Site": [r.site_detail or _where(evidence, r) for r in rows.itertuples()],
+            "Site": rows.site_detail.where(rows.site_detail != "", _where(evidence, rows)),
             "Events/n": [f"{r.events:g}/{r.n:g} {r.unit}" for r in rows.itertuples()],
             "Source": rows.source,
             "detail": [
@@ -374,10 +389,13 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
     return Table(frame, caption, folded=True, detail="detail")
 
 
-def _where(evidence: Evidence, row) -> str:
-    parts = [evidence.meaning("site")[row.site], evidence.meaning("subtype").get(row.subtype, "")]
-    parts += ["children"] if row.population == "children" else []
-    return ", ".join(part for part in parts if part)
+def _where(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
+    sites, subtypes = evidence.meaning("site"), evidence.meaning("subtype")
+    parts = (
+        (sites[row.site], subtypes.get(row.subtype, ""), "children" if row.population == "children" else "")
+        for row in rows.itertuples()
+    )
+    return [", ".join(filter(None, part)) for part in parts]
 
 
 def heterogeneity(results: dict[str, Pooled | None]) -> Table:
@@ -534,23 +552,33 @@ def _width_change(result: Result) -> float:
     return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
 
 
+_NEWEST = 60
+"""Studies of which `in_short` says what they report."""
+
+
 def in_short(evidence: Evidence, edition: str) -> list[str]:
-    """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports."""
+    """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports.
+
+    Of very many studies it says so of the newest, and how many there are besides.
+    """
     rows = evidence.counts()
     rows = rows[(rows.role != "comparator") & (rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
     rows = rows[rows.threshold.isin(list(THRESHOLD_NAMES))]
+    counted = _by(rows, "study")
     basis = evidence.meaning("basis")
+    studies = evidence.included(edition)
+    shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
     lines = []
-    for study in evidence.included(edition).itertuples():
+    for study in shown.itertuples():
         told = [
             f"{r.events:g} of {r.n:g} {r.unit} on {plain(r.arm)}"
             + (f", {STRATUM_NAMES[r.site].lower()}," if r.site != "all" else "")
             + f" at {THRESHOLD_NAMES[r.threshold]}"
             + ("" if r.basis == "stated" else f" ({basis[r.basis]}, {r.confidence} confidence)")
-            for r in rows[rows.study == study.study].itertuples()
+            for r in counted.get((study.study,), ())
         ]
         lines.append(f"- {plain(study.label)}: {'; '.join(told) or 'no usable count'}")
-    return lines
+    return [*lines, f"- and {len(studies) - len(shown)} more"] if len(shown) < len(studies) else lines
 
 
 def coverages(cells: Sequence[Cell]) -> Table:

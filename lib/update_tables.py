@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lib.effects import proportions
 from lib.evidence import Evidence
 from lib.figures import span
 from lib.imputation import OverDraws
@@ -121,20 +122,30 @@ def recovered(rows: pd.DataFrame) -> Table:
     return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "Range of the draws"])
 
 
+_MOST = 20
+"""New studies of a rate that are left out in turn: of more, those that pull it most."""
+
+
 def without_each(results: Sequence[Result]) -> Table:
-    """The updated rates with each new study left out in turn."""
-    rows, groups = [], []
+    """The updated rates with each new study left out in turn; of very many those that pull most."""
+    rows, groups, cut = [], [], False
     for result in results:
-        new = result.cell.new
-        if new.study.nunique() < 2:
+        new = by_study(result.cell.new)
+        if len(new) < 2:
             continue
-        for label in dict.fromkeys(new.label):
-            kept = by_study(new[new.label != label])
+        y, v = proportions(new.events, new.n)
+        # A study at 0% or 100% has no weight.
+        pull = (v > 0) * np.abs(y - result.updated.estimate) / (v + result.updated.tau2 + (v == 0))
+        most = np.argsort(-pull, kind="stable")[:_MOST]
+        cut |= len(most) < len(new)
+        for i in sorted(most):
+            kept = new.drop(index=i)
             updated = update(result.summary, kept.events, kept.n)
             groups.append(cell_name(result.cell))
-            rows.append({"Without": label, "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
+            rows.append({"Without": new.label[i], "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
         whole = result.updated
         groups.append(cell_name(result.cell))
         rows.append({"Without": "none", "Updated": span(whole.estimate, whole.ci_low, whole.ci_high)})
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), columns=["Without", "Updated"])
-    return Table(frame, "Updated rates without each of the new studies", "In % (95% CI).", numeric=["Updated"])
+    note = "In % (95% CI)." + f" Of each rate the {_MOST} studies that pull it most, by weight and distance." * cut
+    return Table(frame, "Updated rates without each of the new studies", note, numeric=["Updated"])

@@ -10,10 +10,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from lib import comparisons, figures, published, tables
+from lib import comparisons, figures, published, tables, update_tables
 from lib.evidence import load
 from lib.figures import percent
-from lib.pooling import pool_proportions
+from lib.pooling import pool_proportions, proportion_interval
 
 
 @pytest.fixture(scope="module")
@@ -277,16 +277,131 @@ def test_characteristics_count_each_study(ev):
     assert list(shown["Year"].index) == sorted(shown["Year"].index)
 
 
-def test_a_forest_of_very_many_studies_begins_with_its_results_and_scrolls(ev):
+def many_studies(ev, number):
+    """A cell with new studies of all rates, and their pooled result."""
     cell = ev.cell("monotherapy", "ge75")
-    many = pd.concat([cell.new[:1].assign(study=f"s{i}", label=f"Study {i}") for i in range(2000)], ignore_index=True)
-    large = replace(cell, new=many)
-    new = pool_proportions(many.events, many.n)
-    picture = figures.show(figures.forest, large, None, new)
-    page = picture._repr_html_()
-    assert 'class="review-scroll"' in page and "<source" not in page
-    # Text alternative: results alone; drawing: every study.
-    assert len(picture.alt) < 1000 and "New counts" in picture.alt and "Study 7:" not in picture.alt
-    assert all(f">Study {i}" in picture.wide for i in (0, 999, 1999))
-    assert picture.wide.index("New counts") < picture.wide.index("Study 0")
-    assert len(picture.wide) / len(many) < 2500
+    made = [cell.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
+    many = pd.concat(made, ignore_index=True)
+    return replace(cell, new=many), tables.pool_counts(many)
+
+
+def cells_of(row):
+    return [cell.get_text() for cell in row.find_all(["th", "td"])]
+
+
+def at(percent_of_axis):
+    return float(percent_of_axis.removesuffix("%"))
+
+
+def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
+    cell, new = many_studies(ev, 2000)
+    drawn = (cell, tables.pool_counts(cell.public), new)
+    page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
+    assert page == again
+    assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
+    assert not re.search(r"\bnan\b", page.lower())
+    # Two thousand rows load like a photograph.
+    assert len(page) < 1_000_000
+    scrolls = BeautifulSoup(page, "html.parser").select_one(".review-scroll[tabindex]")
+    rows = scrolls.select("tbody tr")
+    assert scrolls["aria-label"].startswith("Forest plot.")
+    assert scrolls["aria-label"].endswith(f"{len(rows)} rows.")
+    names = [row.th.get_text() for row in rows]
+    assert names[:5] == ["Results", "Printed, 19 studies", "Public counts", "New counts", "Original review"]
+    assert names[-2001:] == ["Update since August 2018", *cell.new.label]
+    assert set(cell.public.label) | set(cell.missing.label) <= {name.split(",")[0] for name in names}
+    _, counts, _, rate, weight = cells_of(rows[-1])
+    assert (counts, rate) == ("49/50", "98.0 (89.5–99.6)")
+    assert weight == f"{100 * new.weights[-1]:.2f}%"
+
+
+def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
+    cell, new = many_studies(ev, 200)
+    ranges = cell.missing[:1][["study"]].assign(arms=[(cell.missing.arm[0],)], low=0.05, high=0.4)
+    public = tables.pool_counts(cell.public)
+    page = figures.show(figures.forest, cell, public, new, ranges=ranges)._repr_html_()
+    rows = BeautifulSoup(page, "html.parser").select("tbody tr")
+    rows = {row.th.get_text(): row for row in rows}
+    interval, square = rows["Study 10"].find_all("line")
+    low, high = proportion_interval(10, 50)
+    assert [at(interval["x1"]), at(interval["x2"])] == pytest.approx([100 * low, 100 * high], abs=0.05)
+    assert square["x1"] == square["x2"] == "20%"
+    # A square is as high as it is wide, and the larger the more the study weighs.
+    assert float(square["y2"]) - float(square["y1"]) == pytest.approx(float(square["stroke-width"]), abs=0.02)
+    heavy = rows[cell.public.label[0]].find_all("line")[1]
+    assert float(heavy["stroke-width"]) > float(square["stroke-width"])
+    assert rows["Study 10"].svg["stroke"] == figures.NEW
+    assert [line.get("stroke-dasharray") is None for line in rows[cell.missing.label[0]].find_all("line")] == [False]
+    assert rows[cell.missing.label[0]].svg["stroke"] == figures.POSSIBLE
+    assert rows[cell.missing.label[1]].svg is None
+    # The printed result is an open diamond, pooled counts are filled ones.
+    fills = {name: rows[name].path["fill"] for name in ("Printed, 19 studies", "Public counts", "New counts")}
+    assert list(fills.values()) == ["none", figures.REPORTED, figures.NEW]
+    assert at(rows["Public counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
+
+
+def test_as_many_rows_as_a_picture_can_hold_are_a_picture():
+    rows = [figures.count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)]
+    picture, listing = (figures.show(figures.intervals, some, counts="x<y") for some in (rows[1:], rows))
+    assert "<img" in picture._repr_html_() and "<table" not in picture._repr_html_()
+    assert "<table" in listing._repr_html_() and "x&lt;y" in listing._repr_html_()
+
+
+def test_a_ratio_stands_on_its_table_where_its_logarithm_is():
+    rows = [figures.Row("a", "study", 1.0, 0.5, 200.0)] * (figures.MANY + 1)
+    page = figures.show(figures.intervals, rows, scale=figures.RATIO)._repr_html_()
+    interval, square = BeautifulSoup(page, "html.parser").select_one("tbody tr").find_all("line")
+    assert at(square["x1"]) == pytest.approx(100 * np.log(1 / 0.05) / np.log(50 / 0.05), abs=0.05)
+    assert interval["x2"] == "100%"
+
+
+def test_markup_in_a_label_of_a_long_table_stays_text(ev):
+    cell, new = many_studies(ev, 200)
+    cell.new["label"] = '<script>"&'
+    page = figures.show(figures.forest, cell, None, new, caption="<script>")._repr_html_()
+    assert "<script" not in page
+    assert BeautifulSoup(page, "html.parser").select("tbody th")[-1].get_text() == '<script>"&'
+
+
+def test_a_funnel_of_very_many_studies_names_none():
+    studies = pd.DataFrame({"label": "a", "n": 20.0, "se": 0.3, "log_odds": np.linspace(-1, 1, figures.NAMED + 1)})
+    many, few = (figures.funnel({"All": some}, wide=True) for some in (studies, studies[1:]))
+    assert len(few.axes[0].texts) == figures.NAMED and "a: n 20" in few.get_label()
+    assert not many.axes[0].texts and f"All: {len(studies)} studies" in many.get_label()
+    assert len(many.axes[0].lines[0].get_xdata()) == len(studies)
+
+
+def test_a_caption_names_few_studies_and_counts_many(ev):
+    cell, _ = many_studies(ev, 2000)
+    assert "in no diamond: 40 studies." in tables.forest_caption(cell)
+    few = replace(cell, new=cell.new[:100])
+    assert "in no diamond: Study 0, Study 50." in tables.forest_caption(few)
+
+
+def test_a_very_long_table_scrolls_within_its_page():
+    for length, scrolls in ((400, False), (401, True)):
+        text = tables.Table(pd.DataFrame({"a": range(length)}), 'c"<')._repr_html_()
+        assert (BeautifulSoup(text, "html.parser").select_one(".review-scroll") is not None) == scrolls
+
+
+def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
+    result = published.results(ev)["monotherapy", "ge75", "total"]
+    new = result.cell.new[:1]
+    sizes = [40] * 30 + [400] * 20
+    many = pd.concat([new.assign(study=f"s{i}", label=f"S {i}", events=n // 2, n=n) for i, n in enumerate(sizes)])
+    cell = replace(result.cell, new=many)
+    large = replace(result, cell=cell, updated=published.update(result.summary, many.events, many.n))
+    shown = update_tables.without_each([large])
+    assert list(shown.frame.Without) == [*(f"S {i}" for i in range(30, 50)), "none"]
+    assert "20 studies that pull it most" in shown.note
+    few = update_tables.without_each([replace(large, cell=replace(cell, new=many[:3]))])
+    assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "most" not in few.note
+
+
+def test_of_very_many_studies_the_newest_are_told(ev):
+    new = ev.included("update")
+    made = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
+    lines = tables.in_short(ev.with_tables(studies=pd.concat(made, ignore_index=True)), "update")
+    assert lines[:2] == ["- S1: no usable count", "- S3: no usable count"]
+    assert len(lines) == 61 and lines[-1] == "- and 140 more"
+    assert len(tables.in_short(ev, "update")) == len(new)

@@ -301,6 +301,16 @@ def test_refuses_what_it_cannot_hold(call, message):
         call()
 
 
+def test_one_study_unlike_very_many_others_can_be_any_of_them():
+    k = 1500
+    y = np.sin(np.arange(k))
+    chance = permutation_test(y, np.ones(k), np.arange(k) == 7, tau2="FE")
+    assert chance.exact and chance.number == k
+    # Without a residual variance each place has the statistic of its distance from the mean.
+    distance = np.abs(y - y.mean())
+    assert chance.p == pytest.approx(np.mean(distance >= distance[7] * (1 - 1e-9)))
+
+
 def test_a_moderator_that_does_not_vary_has_no_permutation_p_value():
     with pytest.warns(PoolingWarning, match="moderators"):
         result = permutation_test([0.1, 0.4, 0.3, 0.8], [0.1, 0.2, 0.1, 0.3], [1.0, 1.0, 1.0, 1.0])
