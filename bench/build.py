@@ -51,10 +51,10 @@ def force_execution(root: Path) -> Path:
     return root
 
 
-def run(command: list[str], root: Path, draws: Path) -> float:
+def run(command: list[str], root: Path, kept: Path) -> float:
     """Run a command to its end and return the seconds it took."""
     begun = time.perf_counter()
-    environment = {**os.environ, "REVIEW_DRAWS": str(draws), "PYTHONPATH": str(root)}
+    environment = {**os.environ, "REVIEW_KEPT": str(kept), "PYTHONPATH": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     taken = time.perf_counter() - begun
     if done.returncode:
@@ -62,15 +62,15 @@ def run(command: list[str], root: Path, draws: Path) -> float:
     return taken
 
 
-def plain(root: Path, draws: Path) -> float:
+def plain(root: Path, kept: Path) -> float:
     """Build with Jupyter Book alone."""
     script = "from jupyter_book.cli.main import main; main()"
-    return run([sys.executable, "-c", script, "build", "--all", "-q", "."], root, draws)
+    return run([sys.executable, "-c", script, "build", "--all", "-q", "."], root, kept)
 
 
-def ours(root: Path, draws: Path, *options: str) -> float:
+def ours(root: Path, kept: Path, *options: str) -> float:
     """Build with this project."""
-    return run([sys.executable, "-m", "lib", "build", *options], root, draws)
+    return run([sys.executable, "-m", "lib", "build", *options], root, kept)
 
 
 def fixed_work() -> float:
@@ -125,44 +125,44 @@ CLEAN = "clean build, empty cache"
 def compare(rounds: int, clean_rounds: int, work: Path) -> dict:
     """Time the clean build ``clean_rounds`` times, then every other case in turn, ``rounds`` times."""
     root, other = copy_project(work / "ours"), force_execution(copy_project(work / "plain"))
-    draws, others_draws = work / "draws", work / "plain-draws"
+    kept, others_kept = work / "kept", work / "plain-kept"
     took: dict[str, dict[str, list[float]]] = {name: {"plain": [], "ours": []} for name in [*CHANGES, CLEAN]}
     noise = []
     for _ in range(clean_rounds):
-        for folder in (root / "_build", other / "_build", draws, others_draws):
+        for folder in (root / "_build", other / "_build", kept, others_kept):
             shutil.rmtree(folder, ignore_errors=True)
         noise.append(fixed_work())
-        took[CLEAN]["ours"].append(ours(root, draws))
+        took[CLEAN]["ours"].append(ours(root, kept))
         noise.append(fixed_work())
-        took[CLEAN]["plain"].append(plain(other, others_draws))
+        took[CLEAN]["plain"].append(plain(other, others_kept))
     if not clean_rounds:
-        shutil.copytree(ROOT / "_build/draws", draws)
-        shutil.copytree(ROOT / "_build/draws", others_draws)
-        ours(root, draws)
+        shutil.copytree(ROOT / "_build/kept", kept)
+        shutil.copytree(ROOT / "_build/kept", others_kept)
+        ours(root, kept)
     for turn in range(rounds):
         # It executes every chapter whatever has changed: one run is the other side of all cases with draws kept.
         noise.append(fixed_work())
-        again = plain(other, others_draws)
+        again = plain(other, others_kept)
         for name, (change, _) in CHANGES.items():
             change(root, turn)
             noise.append(fixed_work())
-            took[name]["ours"].append(ours(root, draws))
+            took[name]["ours"].append(ours(root, kept))
             took[name]["plain"].append(again)
         print(f"round {turn + 1} of {rounds} done", file=sys.stderr, flush=True)
     print(json.dumps(took), file=sys.stderr, flush=True)
-    return {"cases": took, "noise": noise, "watch": watch(rounds, root, draws)}
+    return {"cases": took, "noise": noise, "watch": watch(rounds, root, kept)}
 
 
 # --- Watch ------------------------------------------------------------------------------------------------
 
 
-def watch(rounds: int, root: Path, draws: Path) -> dict[str, list[float]]:
+def watch(rounds: int, root: Path, kept: Path) -> dict[str, list[float]]:
     """Time from saving a table to the page in a browser, and the work of the chapters that read it."""
     from playwright.sync_api import sync_playwright
 
     table, page = root / "data/later_reviews.csv", "book/new-studies.html"
     taken, own = [], []
-    with _serving(root, draws) as address, sync_playwright() as play:
+    with _serving(root, kept) as address, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page()
         text = table.read_text(encoding="utf-8")
@@ -183,8 +183,8 @@ def watch(rounds: int, root: Path, draws: Path) -> dict[str, list[float]]:
 
 
 @contextlib.contextmanager
-def _serving(root: Path, draws: Path) -> Iterator[str]:
-    environment = {**os.environ, "REVIEW_DRAWS": str(draws), "PYTHONUNBUFFERED": "1"}
+def _serving(root: Path, kept: Path) -> Iterator[str]:
+    environment = {**os.environ, "REVIEW_KEPT": str(kept), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "lib", "watch", "--port", "0"]
     process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -213,16 +213,16 @@ def _work_of_last_build(root: Path) -> float:
 
 def scale(work: Path, times: tuple[int, ...] = (1, 10, 100)) -> dict:
     """Build the book with more studies: seconds against rows, peak memory, the slowest chapter and the largest page."""
-    root, draws, found = copy_project(work / "ours"), work / "draws", {}
+    root, kept, found = copy_project(work / "ours"), work / "kept", {}
     # Draws are of the printed review alone, whatever is added to it: the first build makes them.
-    ours(root, draws)
+    ours(root, kept)
     for factor in times:
         data = work / f"data{factor}"
         added = enlarge(ROOT / "data", data, factor)
         rows = sum(len(path.read_text(encoding="utf-8").splitlines()) - 1 for path in data.glob("*.csv"))
         shutil.rmtree(root / "_build", ignore_errors=True)
         with _peak_memory() as peak:
-            clean = ours(root, draws, "--data", str(data), "--time-limit", "3600")
+            clean = ours(root, kept, "--data", str(data), "--time-limit", "3600")
         seconds = {path.stem: _seconds(path) for path in root.glob("_build/reads/**/*.json")}
         slowest = max(seconds, key=seconds.get)
         largest = max((root / "_build/html").rglob("*.html"), key=lambda path: path.stat().st_size)
@@ -232,7 +232,7 @@ def scale(work: Path, times: tuple[int, ...] = (1, 10, 100)) -> dict:
             "rows": rows,
             "clean build": clean,
             "seconds a row, of those of the first": round(clean / rows / (first["clean build"] / first["rows"]), 2),
-            "nothing changed": ours(root, draws, "--data", str(data), "--time-limit", "3600"),
+            "nothing changed": ours(root, kept, "--data", str(data), "--time-limit", "3600"),
             "peak memory, MB": round(peak[0] / 1e6),
             "slowest chapter": f"{slowest}, {seconds[slowest]:.0f} s",
             "largest page": f"{largest.name}, {largest.stat().st_size / 1e6:.1f} MB",
@@ -298,7 +298,7 @@ def main() -> None:
     """Measure, print, and write ``_build/bench.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the draws that are kept in _build/draws")
+    parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the draws that are kept in _build/kept")
     parser.add_argument("--scale", action="store_true", help="build with 10 and 100 times the studies instead")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

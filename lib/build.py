@@ -12,6 +12,7 @@ Knows no chapter by name: which there are, and their order, ``_toc.yml`` says.
 from __future__ import annotations
 
 import atexit
+import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -363,6 +364,8 @@ class _Graph:
         return [name for name in files(self.source) if not name.startswith("lib/") and name not in self._executed]
 
     def _render(self) -> None:
+        # A file that is replaced while it is read could be taken for the one that was read.
+        prepare_renderer(self.made).wait_for_reading()
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
         renderer = prepare_renderer(self.made)
         try:
@@ -471,8 +474,13 @@ class _RenderingProcess:
         folder = tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-")
         self.work = Path(self._ends.enter_context(folder))
         self.submit = self._ends.enter_context(processes.fresh_process())
-        if (stage / "_toc.yml").is_file():
-            self.submit(site.get_ready, stage, made, self.work)
+        there = (stage / "_toc.yml").is_file()
+        self._reading = self.submit(site.get_ready, stage, made, self.work) if there else None
+
+    def wait_for_reading(self) -> None:
+        """Wait until what is there has been read; what hinders it, the rendering will tell."""
+        if self._reading is not None:
+            concurrent.futures.wait([self._reading])
 
     def close(self) -> None:
         """End the process and remove its folder."""
@@ -514,6 +522,8 @@ def _remove_orphans(made: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         except (PermissionError, ValueError):
             pass  # Somebody else's, and alive; or none of ours.
+    for path in (made / "templates").glob("*.tmp"):
+        path.unlink()
 
 
 # --- Running them -----------------------------------------------------------------------------------------

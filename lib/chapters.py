@@ -51,7 +51,7 @@ class _Engine(NBClientEngine):
 
 
 def execute(source: Path, as_of: str, time_limit: float, evidence: str) -> tuple[bytes, bytes]:
-    """Execute one chapter; nothing is written, so that one who is not waited for any more can spoil nothing.
+    """Execute one chapter; what it gives is returned and not written, so that it spoils nothing once nobody waits.
 
     Parameters
     ----------

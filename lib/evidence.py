@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pybtex.database import BibliographyData
 
 from lib.shared import READ, ask, of_one_regimen, shared
 from lib.validation import DEGREES, DataError, Fault, convert, period_end, read_tables, reference_numbers
@@ -180,7 +181,10 @@ class Evidence:
         def fingerprint(part: Any) -> str:
             # Most parts of a view are those of the whole.
             if id(part) not in of:
-                shown = part.to_csv(index=False) if isinstance(part, pd.DataFrame) else repr(part)
+                if isinstance(part, pd.DataFrame):
+                    shown = part.to_csv(index=False)
+                else:
+                    shown = repr(list(part.entries.items()) if isinstance(part, BibliographyData) else part)
                 of[id(part)] = hashlib.sha256(shown.encode()).hexdigest()
             return of[id(part)]
 

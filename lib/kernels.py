@@ -7,6 +7,7 @@ nobody would know when to run it again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,7 +28,7 @@ from lib.shared import ADDRESS
 NAME = "warm"
 _SOURCE, _READS, _EVIDENCE = "--chapter-source=", "--chapter-reads=", "--chapter-evidence="
 # The library that a kernel imports is a copy; what it keeps from run to run stays in one place.
-_DRAWS = str(Path(__file__).parents[1] / "_build" / "draws")
+_KEPT = str(Path(__file__).parents[1] / "_build" / "kept")
 
 
 class UnknownRead(Exception):
@@ -55,7 +56,7 @@ class WarmKernel(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
-        environment = {"REVIEW_DRAWS": _DRAWS, **(kwargs.get("env") or os.environ)}
+        environment = {"REVIEW_KEPT": _KEPT, **(kwargs.get("env") or os.environ)}
         self.process = _Forked(cmd[cmd.index("-m") + 2 :], environment)
         self.pid = self.process.pid
         return self.connection_info
@@ -73,20 +74,17 @@ class WarmClient(AsyncKernelClient):
     """
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait until the kernel has answered and is heard; ``timeout`` in seconds."""
+        """Wait until the kernel has answered and is heard, or for ``timeout`` seconds.
+
+        That it died, or does not answer, is told of the first cell: nbclient does not clean up where this raises.
+        """
         begun = time.monotonic()
-        while True:
+        while await self.is_alive() and (timeout is None or time.monotonic() - begun < timeout):
             self.kernel_info()
-            try:
+            with contextlib.suppress(Empty):
                 await self.get_shell_msg(timeout=1)
                 await self.get_iopub_msg(timeout=1)
                 return
-            except Empty:
-                pass
-            if not await self.is_alive():
-                raise RuntimeError("its process died before its first cell")
-            if timeout is not None and time.monotonic() - begun > timeout:
-                raise RuntimeError(f"its process did not answer in {timeout} seconds")
 
 
 class _Forked:
@@ -106,12 +104,14 @@ class _Forked:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        # It may end just now.
+        with contextlib.suppress(ProcessLookupError):
+            if self.poll() is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
-        self.wait()
+        self._process.join(5)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

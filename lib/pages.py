@@ -47,7 +47,7 @@ class ChangedPages(StandaloneHTMLBuilder):
     def write(self, build_docnames, updated_docnames, method="update") -> None:
         """Write the pages that are to be other than they are; Sphinx has found out all that it needs for it."""
         found = sorted(self.env.found_docs)
-        self.made_of = {"shared": hash_shared(self.env), "pages": {page: self._hash(page) for page in found}}
+        self.made_of = {"shared": _hash_shared(self.env), "pages": {page: self._hash(page) for page in found}}
         # Sphinx reads the search index of the pages that stay from the one that is there, which lacks what pages
         # enter in the general index.
         indexed = any(self.env.domaindata["index"]["entries"].values())
@@ -64,12 +64,24 @@ class ChangedPages(StandaloneHTMLBuilder):
 
     def _hash(self, page: str) -> str:
         source = Path(self.env.doc2path(page)).relative_to(self.srcdir)
-        return hash_files(Path(self.srcdir), [str(source), *sorted(self.env.dependencies[page])])
+        named = sorted(self.env.dependencies[page])
+        # A picture in a notebook lies outside, in a folder of this rendering alone, under a hash of its content.
+        own = [name for name in named if not name.startswith("..")]
+        return " ".join(
+            [hash_files(Path(self.srcdir), [str(source), *own]), *(Path(n).name for n in named if n not in own)]
+        )
 
 
-def hash_shared(env: BuildEnvironment) -> str:
+def _destinations(images: Mapping) -> list[tuple]:
+    """Return which pages show which file of the site."""
+    return sorted((sorted(pages), name) for pages, name in images.values())
+
+
+def _hash_shared(env: BuildEnvironment) -> str:
     """Hash what pages show of one another."""
     shared = {name: value for name, value in vars(env).items() if name not in _APART and not name.startswith("_")}
+    # Where a picture of a notebook lies differs from rendering to rendering; what becomes of it does not.
+    shared["images"], shared["original_image_uri"] = _destinations(env.images), sorted(env.original_image_uri.values())
     # MyST counts the words of a page, which no other shows.
     shared["metadata"] = [(page, {**said, "wordcount": None}) for page, said in sorted(env.metadata.items())]
     return hashlib.sha256(_told([shared, sorted(env.all_docs)], ()).encode()).hexdigest()

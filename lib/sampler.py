@@ -8,22 +8,14 @@ rates they come from is told by `imputation`.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import os
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import filelock
 import numpy as np
 import pandas as pd
-import scipy
 from scipy import special, stats
 
 from lib.evidence import THRESHOLDS
-from lib.files import replace_if_changed
+from lib.kept import recall
 
 STARTS = 4
 """Populations of states that never mix: what they agree on, the sampler has found."""
@@ -53,8 +45,6 @@ _AT_ONCE = 64
 # Share of the states by which the tolerance of a printed rate is set.
 _ENOUGH = 0.35
 _Z = stats.norm.ppf(0.975)
-# Kept outside a build, too, as draws depend on nothing but what their key holds.
-_STORE = Path(os.environ.get("REVIEW_DRAWS") or Path(__file__).parents[1] / "_build" / "draws")
 
 
 @dataclass(frozen=True)
@@ -208,55 +198,23 @@ def impute(block: Block, *, states: int = 800, seed: int = 1) -> Draws:
     A printed rate that too few states can meet is met within twice its rounding, and so on up to `WIDEST`; beyond
     it is given up, and of rates that exclude each other the one of the fewest arms.
 
-    Draws are kept in ``_build/draws`` under a hash of the block, the seed and this module, for the next chapter
-    that asks for the same.
+    Draws are kept for who asks for the same (`lib.kept`).
     """
     if states < STARTS:
         raise ValueError(f"states must be at least {STARTS}, not {states}")
     if not block.claims or not block.unknown.any():
         none = _named(block, np.full(len(block.claims), np.nan))
         return Draws(block, np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))), none, np.inf)
-    path = _STORE / f"{_key(block, states, seed)}.npz"
-    kept = _kept(path, block)
-    if kept is not None:
-        return kept
-    with contextlib.ExitStack() as stack:
-        # Another chapter may be making the same ones. A folder that cannot be written costs time, not the result.
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(filelock.FileLock(path.with_suffix(".lock")))
-            kept = _kept(path, block)
-        if kept is None:
-            kept = _Sampler(block, states - states % STARTS, seed).run()
-            with contextlib.suppress(OSError):
-                _keep(path, kept)
-        return kept
+    found = recall(__name__, lambda: _Sampler(block, states - states % STARTS, seed).run(), states, seed, *_told(block))
+    return Draws(block, found["events"], found["n"], _named(block, found["within"]), float(found["rhat"]))
 
 
-def _kept(path: Path, block: Block) -> Draws | None:
-    """Return the draws kept in a file, None if it is not there or spoiled."""
-    try:
-        with np.load(path) as kept:
-            return Draws(block, kept["events"], kept["n"], _named(block, kept["within"]), float(kept["rhat"]))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-
-
-def _key(block: Block, states: int, seed: int) -> str:
-    parts = [Path(__file__).read_bytes(), np.__version__, scipy.__version__, states, seed, block.regimen, block.strata]
-    parts += [block.n, block.least, block.largest, block.low, block.high, block.percent, block.shifts]
+def _told(block: Block) -> list:
+    """Return all of a block that decides its draws."""
+    told = [block.regimen, block.strata, block.n, block.least, block.largest, block.low, block.high, block.percent]
     for claim in block.claims:
-        parts += [claim.threshold, claim.stratum, claim.of, claim.printed, claim.half]
-    as_bytes = (part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts)
-    return hashlib.sha256(b"|".join(as_bytes)).hexdigest()[:32]
-
-
-def _keep(path: Path, draws: Draws) -> None:
-    """Store draws whole or not at all."""
-    within = np.array([draws.within[claim.threshold, claim.stratum] for claim in draws.block.claims])
-    file = io.BytesIO()
-    np.savez_compressed(file, events=draws.events, n=draws.n, within=within, rhat=draws.rhat)
-    replace_if_changed(path, file.getvalue())
+        told += [claim.threshold, claim.stratum, claim.of, claim.printed, claim.half]
+    return [*told, block.shifts]
 
 
 def _named(block: Block, within) -> dict[tuple[str, str], float]:
@@ -359,8 +317,11 @@ class _Sampler:
         changed = p, np.where(claim.of[arm][..., None], v, np.inf)
         return np.maximum(_off_print(*_pooled(rest, changed), claim) - 1, 0.0)
 
-    def run(self) -> Draws:
-        """Move the states towards the printed rates, then each to the nearest counts that reproduce them."""
+    def run(self) -> dict:
+        """Move the states towards the printed rates, then each to the nearest counts that reproduce them.
+
+        Returns what `Draws` holds beside the block, the tolerances in the order of the claims.
+        """
         while np.isfinite(self.tolerance).any():
             for hardness in np.geomspace(_SOFTEST, _SOFT, _STAGES):
                 self.hardness = hardness
@@ -380,10 +341,10 @@ class _Sampler:
             off = np.full((len(self.block.claims), self.c), np.inf)
         # With nothing to agree with, a draw would show the prior alone.
         inside = (off <= self.tolerance[:, None]).all(axis=0) & np.isfinite(self.tolerance).any()
-        within = _named(self.block, np.where(np.isfinite(self.tolerance), self.tolerance, np.nan))
+        within = np.where(np.isfinite(self.tolerance), self.tolerance, np.nan)
         start = self.every[inside] * STARTS // self.c
         events, n = np.ascontiguousarray(self.x.T[inside]), np.ascontiguousarray(self.n.T[inside])
-        return Draws(self.block, events, n, within, _rhat(start, events[:, self.block.unknown]))
+        return {"events": events, "n": n, "within": within, "rhat": _rhat(start, events[:, self.block.unknown])}
 
     def _tolerate(self, off: np.ndarray) -> int | None:
         """Set the tolerance of each printed rate to the least at which enough of the states meet it.

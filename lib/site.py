@@ -97,8 +97,12 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
             renderer.contexts.close()
         renderer = _make_renderer(stage, made, Path(tempfile.mkdtemp(dir=work)))
     app, said = renderer.app, renderer.said
-    out, tools = Path(app.outdir), f"{tools} {hash_settings(stage)}"
-    app.builder.present = _take_over(made, out, tools)
+    out, made_with = Path(app.outdir), f"{tools} {hash_settings(stage)}"
+    app.builder.present = _present_pages(made, made_with)
+    if app.builder.present:
+        # Sphinx reads there what it knows of the words of the pages that stay.
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made / LINK / "searchindex.js", out)
     try:
         app.build(force_all=True)
         # Sphinx leaves it out where it has read no page again.
@@ -118,7 +122,7 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
     folder.chmod(0o755)
     try:
         changed = _lay_out(out, made / LINK, folder, app.builder.others_stay)
-        rendered = {"tools": tools, "site": digest(folder), "pages": app.builder.made_of}
+        rendered = {"made_with": made_with, "site": digest(folder), "pages": app.builder.made_of}
         replace_if_changed(made / _RENDERED, json.dumps(rendered, indent=1).encode())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -126,22 +130,20 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
     return folder.name, changed
 
 
-def _take_over(made: Path, out: Path, tools: str) -> dict:
-    """Return what decided the pages of the present site; nothing if it is not as it was rendered with these tools."""
+def _present_pages(made: Path, made_with: str) -> dict:
+    """Return what decided the pages of the present site; nothing if it is not as it was rendered, or made otherwise."""
     try:
         rendered = json.loads((made / _RENDERED).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    if rendered["tools"] != tools or rendered["site"] != digest(made / LINK):
-        return {}
-    # Sphinx reads there what it knows of the words of the pages that stay.
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.copy(made / LINK / "searchindex.js", out)
-    return rendered["pages"]
+        if (rendered["made_with"], rendered["site"]) == (made_with, digest(made / LINK)):
+            return rendered["pages"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # Nothing was rendered yet, or somebody else wrote there.
+    return {}
 
 
 def _make_renderer(stage: Path, made: Path, work: Path) -> _Renderer:
-    from jinja2 import FileSystemBytecodeCache
+    import jinja2
+    import sphinx
     from jupyter_book.config import get_final_config
     from sphinx.application import Sphinx
     from sphinx.errors import SphinxError
@@ -179,7 +181,9 @@ def _make_renderer(stage: Path, made: Path, work: Path) -> _Renderer:
         raise RenderError(f"the pages could not be rendered:\n{error}") from None
     # Compiling the theme's templates takes longer than to write a page with them.
     (made / "templates").mkdir(exist_ok=True)
-    app.builder.templates.environment.bytecode_cache = FileSystemBytecodeCache(made / "templates")
+    app.builder.templates.environment.bytecode_cache = jinja2.FileSystemBytecodeCache(
+        made / "templates", f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
+    )
     # A page is read again when its content is another, whatever its time.
     app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
     return _Renderer(app, said, contexts)
@@ -195,11 +199,14 @@ def _pages(stage: Path) -> dict[str, bytes]:
 
 
 def hash_settings(stage: Path) -> str:
-    """Hash what decides how every page is rendered; a table is only copied.
+    """Hash what decides how every page is rendered: which files there are, and all but pages and tables as they are.
 
-    A process that was made ready (`get_ready`) renders only with the settings that it has seen: it has imported them.
+    A process that was made ready (`get_ready`) renders only with the settings that it has seen: it has imported them,
+    and looked which pages a link can lead to.
     """
-    return hash_files(stage, [name for name in files(stage) if not name.endswith((".ipynb", ".md", ".csv"))])
+    names = files(stage)
+    of_all = hash_files(stage, [name for name in names if not name.endswith((".ipynb", ".md", ".csv"))])
+    return hashlib.sha256("\n".join([of_all, *names]).encode()).hexdigest()
 
 
 def _in_short(said: str, stage: Path) -> str:

@@ -58,6 +58,7 @@ class _State:
     def __init__(self) -> None:
         # Higher than in any watch before this one, whose pages may still be open.
         self.number, self.fault = int(time.time()), ""
+        self._first = self.number
         self._changed: dict[str, int] = {}
         self._news = threading.Condition()
 
@@ -79,7 +80,8 @@ class _State:
 
         def now() -> dict:
             own = [n for f, n in self._changed.items() if f == page or f.startswith("_static/")]
-            return {"reload": max(own, default=0) > since, "fault": self.fault}
+            # Nobody knows what changed between a watch before and this one.
+            return {"reload": since < self._first or max(own, default=0) > since, "fault": self.fault}
 
         with self._news:
             self._news.wait_for(lambda: now() != known, timeout=_SILENCE)

@@ -133,6 +133,12 @@ def test_a_spoiled_site_or_result_is_made_again(project):
     assert content_of(project) == before
 
 
+PICTURE = """import io
+from IPython.display import Image
+from matplotlib.figure import Figure
+file = io.BytesIO()
+Figure((1, 1)).savefig(file, metadata={"Software": None})
+Image(file.getvalue())"""
 LOG_PAGES = """
 def log(app, page, *_):
     with open({log!r}, "a") as file:
@@ -175,6 +181,30 @@ def test_only_pages_that_could_change_are_written(project, tmp_path):
     assert written() == everything
     write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it\n\nText."])
     assert written() == {"pooled"}
+    # A picture lies elsewhere in each rendering.
+    write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it\n\nText.", PICTURE])
+    assert written() == everything
+    edit(project / "book/events.ipynb", "of all adverse events", "of adverse events")
+    assert written() == {"events"}
+    assert len(list((project / "_build/html/_images").iterdir())) == 1
+
+
+def test_a_link_to_a_page_that_changed_its_form_is_told_as_in_a_clean_build(project):
+    (project / "book/note.md").write_text("# Note\n\nA note.\n", encoding="utf-8")
+    write_chapter(project, "mono", [*CHAPTERS["mono"], "# Notes\n\n[A note](note.md)"])
+    write_toc(project, [*CHAPTERS, "note"])
+    assert ran(build(project)) == {"mono"}
+    before = site_of(project)
+    (project / "book/note.md").unlink()
+    write_chapter(project, "note", ["# Note", "print('a note')"])
+    for _ in range(2):
+        done = build(project)
+        assert done.returncode == 1
+        assert "'myst' cross-reference target not found: 'note.md'" in done.stderr
+        assert site_of(project) == before
+    write_chapter(project, "mono", [*CHAPTERS["mono"], "# Notes\n\n[A note](note.ipynb)"])
+    ran(build(project))
+    assert not (project / "_build/html/_sources/book/note.md").exists()
 
 
 # --- The same bytes ---------------------------------------------------------------------------------------
@@ -203,6 +233,11 @@ def test_two_clean_builds_and_an_updated_one_give_the_same_bytes(project, tmp_pa
     edit(project / "lib/pooling.py", '"""', '"""Changed. ')
     ran(build(project))
     edit(project / "book/start.md", "A small book.", "A small book indeed.")
+    ran(build(project))
+    (project / "book/draft.md").write_text("# A page that is in no table of contents\n", encoding="utf-8")
+    write_chapter(project, "events", ["# Happenings", PICTURE])
+    ran(build(project))
+    edit(project / "book/start.md", "A small book indeed.", "A small book it is.")
     ran(build(project))
     clean = []
     for seed in ("1", "2"):

@@ -61,6 +61,14 @@ def test_a_chapter_that_fails_leaves_the_site_and_the_work_of_the_others(project
     assert b"again" in content_of(project)["book/maintained.html"]
 
 
+def test_a_kernel_that_dies_at_once_is_told(project):
+    edit(project / "lib/kernels.py", "    app.start()\n", "    os._exit(3)\n")
+    done = build(project)
+    assert done.returncode == 1
+    assert "chapter events, cell 2: its process died" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
 def test_a_fault_in_the_data_stops_before_anything_is_executed(project):
     before = site_of(project)
     (project / "data/flow.csv").unlink()

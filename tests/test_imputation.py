@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from conftest import ROOT
-from lib import imputation, published, sampler
+from lib import imputation, kept, published, sampler
 from lib.evidence import THRESHOLDS, load
 from lib.pooling import pool_proportions
 from lib.sampler import Draws, impute
@@ -206,13 +206,13 @@ def small(blocks):
 
 
 def test_the_same_seed_gives_the_same_draws_kept_or_made_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampler, "_STORE", tmp_path / "kept")
+    monkeypatch.setattr(kept, "_STORE", tmp_path / "kept")
     made = impute(small(blocks), states=80, seed=7)
     assert len(list((tmp_path / "kept").glob("*.npz"))) == 1
-    kept = impute(small(blocks), states=80, seed=7)
-    monkeypatch.setattr(sampler, "_STORE", tmp_path / "none")
+    again = impute(small(blocks), states=80, seed=7)
+    monkeypatch.setattr(kept, "_STORE", tmp_path / "none")
     anew = impute(small(blocks), states=80, seed=7)
-    for other in (kept, anew):
+    for other in (again, anew):
         assert np.array_equal(made.events, other.events) and np.array_equal(made.n, other.n)
         assert list(made.within) == list(other.within)
         assert np.array_equal([*made.within.values()], [*other.within.values()], equal_nan=True)
@@ -222,12 +222,12 @@ def test_the_same_seed_gives_the_same_draws_kept_or_made_anew(blocks, tmp_path, 
 
 def test_a_store_that_cannot_be_written_costs_no_result(blocks, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(sampler, "_STORE", tmp_path / "file" / "draws")
+    monkeypatch.setattr(kept, "_STORE", tmp_path / "file" / "draws")
     assert len(impute(small(blocks), states=80, seed=7).events)
 
 
 def test_a_spoiled_store_is_made_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampler, "_STORE", tmp_path)
+    monkeypatch.setattr(kept, "_STORE", tmp_path)
     made = impute(small(blocks), states=80, seed=7)
     (path,) = tmp_path.glob("*.npz")
     whole = path.read_bytes()
@@ -357,13 +357,14 @@ def test_numbers_that_are_missing_or_too_large_end_in_results(data, edit):
     assert len(results) == 24 and len(made) == 7
 
 
-def test_other_bounds_are_other_draws(blocks):
+def test_other_bounds_are_other_draws(blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "_STORE", tmp_path)
     block = small(blocks)
     high = block.high.copy()
     high[0] = np.minimum(high[0], high[0] - 1)
-    other = replace(block, high=high)
-    assert sampler._key(block, 80, 1) != sampler._key(other, 80, 1)
-    assert sampler._key(block, 80, 1) != sampler._key(block, 80, 2)
+    for number, (of, seed) in enumerate([(block, 1), (block, 2), (replace(block, high=high), 1)], start=1):
+        impute(of, states=80, seed=seed)
+        assert len(list(tmp_path.glob("*.npz"))) == number
 
 
 # --- Calibration ------------------------------------------------------------------------------------------

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from scipy import special
 
-from lib import simulation
+from lib import kept, simulation
 from lib.simulation import METHODS, RECOMMENDED, simulate, true_rate
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    """Nothing found by an earlier run of the tests is taken for what is found now."""
+    monkeypatch.setattr(kept, "_STORE", tmp_path)
+    return tmp_path
 
 
 def test_without_spread_every_scale_estimates_the_same_rate():
@@ -43,10 +50,33 @@ def test_what_cannot_be_pooled_covers_nothing_and_is_counted():
     assert found.covers[0] <= 1 - found.none[0] + 1e-9
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_gives_others():
+def test_the_same_seed_gives_the_same_numbers_kept_or_found_anew_and_another_gives_others(store):
     first, again, other = (simulate([20, 30, 40], 0.3, 0.5, reviews=50, seed=seed) for seed in (1, 1, 2))
+    assert len(list(store.glob("*.npz"))) == 2
+    for path in store.glob("*.npz"):
+        path.unlink()
     assert first.equals(again)
+    assert first.equals(simulate([20, 30, 40], 0.3, 0.5, reviews=50, seed=1))
     assert not first.equals(other)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method.transform == "glmm"])
+def test_both_intervals_of_the_logistic_model_are_of_one_fit(method):
+    n = np.array([[20, 30], [40, 10], [25, 60]])
+    events = np.array([[3, 9], [11, 4], [2, 30]])
+    fits = {}
+    for other in METHODS[-2:]:
+        other.intervals(events, n, fits)
+    whole, found = method.pool(events, n), method.intervals(events, n, fits)
+    assert np.allclose(found, [whole.estimate, whole.ci_low, whole.ci_high], rtol=1e-12)
+    assert len(fits) == 1
+
+
+def test_what_is_kept_hangs_on_every_module_that_it_comes_of(monkeypatch):
+    sources = kept._sources("simulation")
+    names = ["effects", "glmm", "heterogeneity", "kept", "files", "pooling", "simulation"]
+    folder = kept.Path(kept.__file__).parent
+    assert sorted(sources) == sorted((folder / f"{name}.py").read_bytes() for name in names)
 
 
 def test_very_many_studies_are_simulated_less_often_but_often():

@@ -19,7 +19,7 @@ class Style(Unsrt):
 
     def format_entry(self, label, entry, bib_data=None):
         """Format a reference, or return what was made of it before."""
-        key = label, repr(entry)
+        key = label, entry.key, repr(entry)
         if key not in self.formatted:
             self.formatted[key] = super().format_entry(label, entry, bib_data)
         return self.formatted[key]
