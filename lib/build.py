@@ -634,8 +634,7 @@ def _raise_first(faults: list[Exception]) -> None:
 def _cluster(address: str) -> Iterator[tuple[Executor | None, int]]:
     """Yield what executes chapters, None for this machine, and how many at once."""
     if not address:
-        # One more than there are processors: a kernel waits for messages a good part of a second.
-        yield None, (os.cpu_count() or 1) + 1
+        yield None, os.cpu_count() or 1
         return
     try:
         from distributed import Client
