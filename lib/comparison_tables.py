@@ -42,7 +42,7 @@ def headline(found: Question, threshold: str) -> str:
         return f"no trial has a public pair of counts of a response of {DEGREE_NAMES[threshold]}."
     whole, randomised = compared.ratio, (compared.rows.randomised == "yes").sum()
     of_them = (
-        f"{randomised} of them randomised"
+        f"{'all' if randomised == whole.k else randomised} of them randomised"
         if whole.k > 1
         else "randomised"
         if randomised

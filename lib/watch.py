@@ -11,6 +11,7 @@ import functools
 import http.server
 import json
 import os
+import queue
 import sys
 import threading
 import time
@@ -133,20 +134,33 @@ def watch(
         with contextlib.suppress(OSError):
             build.prepare_renderer(root / "_build")
 
-    # The folders, and not the files in them: an editor that saves by renaming puts a new file in place.
-    folders = {root, (root / data).resolve(), library}
-    saves = changes_of(
-        *folders, watch_filter=is_source, raise_interrupt=False, step=50, yield_on_timeout=True, rust_timeout=200
-    )
+    saves: queue.SimpleQueue[set] = queue.SimpleQueue()
+
+    def look_on(*folders: Path, below: bool) -> None:
+        """Have saves in some folders, and perhaps below them, put among ``saves`` from when this returns."""
+        options = {"step": 50, "yield_on_timeout": True, "rust_timeout": 200}
+        looks = changes_of(*folders, recursive=below, watch_filter=is_source, **options)
+        next(looks)
+
+        def tell() -> None:
+            for found in looks:
+                if found:
+                    saves.put(found)
+
+        threading.Thread(target=tell, daemon=True).start()
+
     try:
-        # Looks on from here, so that what is saved during the first build is not missed.
-        next(saves)
+        # The folders, and not the files in them: an editor that saves by renaming puts a new file in place. Of the
+        # project's own folder nothing below it: an environment there has thousands of folders.
+        look_on((root / data).resolve(), root / "book", library, below=True)
+        look_on(root, below=False)
         rebuild()
         print(f"Serving http://127.0.0.1:{server.server_address[1]}/ (stop with Ctrl-C)", flush=True)
-        for changes in saves:
+        while True:
+            changes = saves.get()
+            while not saves.empty():
+                changes |= saves.get()
             names = {Path(path).name for _, path in changes}
-            if not names:
-                continue
             print(f"Changed: {', '.join(sorted(names))}", flush=True)
             if names & _OF_THE_BUILD:
                 # The build itself runs in this process and its server of processes, which have the old one.
@@ -155,6 +169,8 @@ def watch(
                 build.close_renderer()
                 os.execv(sys.executable, [sys.executable, "-m", "lib", *sys.argv[1:], "--port", port])
             rebuild()
+    except KeyboardInterrupt:
+        pass  # It was stopped as it said it could be.
     finally:
         server.shutdown()
 

@@ -103,6 +103,7 @@ def test_several_quick_saves_make_one_build(tmp_path):
     root = copy_book(tmp_path, ["book/rerun", "book/table-3"])
     rates = root / "data/published_rates.csv"
     good = rates.read_text(encoding="utf-8")
+    config = (root / "_config.yml").read_text(encoding="utf-8")
     with watching(root) as said:
         wait_for(lambda: "Serving" in "".join(said), said)
         time.sleep(1)
@@ -112,3 +113,9 @@ def test_several_quick_saves_make_one_build(tmp_path):
         wait_for(lambda: "84.4 (79.8–90.7)" in page.read_text(encoding="utf-8"), said)
         time.sleep(2)
         assert "".join(said).count("Changed:") == 1
+        # As editors save that put a new file in place of the old one; twice, as it is another file then.
+        for title in ("One name", "Another name"):
+            new = root / "_config.new"
+            new.write_text(re.sub("^title: .*$", f"title: {title}", config, flags=re.M), encoding="utf-8")
+            new.replace(root / "_config.yml")
+            wait_for(lambda title=title: title in page.read_text(encoding="utf-8"), said)
