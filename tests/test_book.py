@@ -278,7 +278,7 @@ def add_trial(root: Path, label: str) -> None:
         "screening": "synthetic2026,Synthetic,included,monotherapy,2026-01,2026-11-22,,RCT,50,,Made for a test.,,,,",
         "studies": f"synthetic2026,1,update,,{label},2026,,PD,,yes,all,,total,6,synthetic,",
         "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic,",
-        "responses": "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,synthetic,full_text,",
+        "responses": "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic,full_text,",
     }
     for table, line in lines.items():
         with (root / "data" / f"{table}.csv").open("a", encoding="utf-8") as file:
