@@ -41,7 +41,8 @@ def warm_up() -> None:
 def start(function: Callable, *arguments: Any) -> BaseProcess:
     """Run a function in a fresh process that ends with this one, and return the process."""
     warm_up()
-    process = _CONTEXT.Process(target=_run, args=(function, arguments))
+    # A daemon: one that was being started when this process was interrupted is ended, and not waited for.
+    process = _CONTEXT.Process(target=_run, args=(function, arguments), daemon=True)
     process.start()
     return process
 

@@ -6,6 +6,7 @@ The library is imported for the packages it needs; a process forgets it again (`
 import contextlib
 import gc
 import signal
+import sys
 
 # An interrupted build ends this process; a half-done import has nothing to say of it.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -22,6 +23,17 @@ import lib.kernels  # noqa: F401
 with contextlib.suppress(Exception):
     import lib.audit_tables
     import lib.update_tables  # noqa: F401
+
+_tell = sys.excepthook
+
+
+def _tell_who_is_there(kind, error, trace) -> None:
+    # What a forked process is to do cannot be read any more when the build that asked for it is gone.
+    if not issubclass(kind, EOFError | OSError):
+        _tell(kind, error, trace)
+
+
+sys.excepthook = _tell_who_is_there
 
 # What is collected in a forked process would have to be copied to it first.
 gc.freeze()

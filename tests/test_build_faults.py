@@ -17,6 +17,7 @@ import pytest
 
 from small_book import (
     CHAPTERS,
+    ROOT,
     add_row,
     build,
     command,
@@ -200,6 +201,22 @@ def test_a_build_that_is_interrupted_ends_at_once(project):
     assert "Traceback" not in said
     assert time.monotonic() - begun < 30
     assert ran(build(project)) == {"events"}
+
+
+def test_a_process_for_a_build_that_is_gone_says_nothing():
+    script = """
+from lib import processes
+
+class Gone:
+    def __reduce__(self):
+        return open, ("what the build had, and is not there any more",)
+
+process = processes.start(print, Gone())
+process.join()
+assert process.exitcode != 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def can_mount() -> bool:
