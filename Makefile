@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: book check watch lab test bench lint lock reference clean
+.PHONY: book check watch lab test bench simulations lint lock reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DATA),--data $(DATA))
@@ -26,7 +26,10 @@ bench: $(READY) ## measure builds against Jupyter Book alone, builds with many m
 	$(BIN)/python bench/build.py --scale
 	$(BIN)/python bench/pooling.py
 
-lint: $(READY)
+simulations: $(READY) ## compute the committed simulations again where their code changed (minutes)
+	$(BIN)/python -m lib simulations
+
+lint: $(READY) ## check style and formatting
 	$(BIN)/ruff check lib tests bench
 	$(BIN)/ruff format --check lib tests bench
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib check``, ``build`` and ``watch``."""
+"""The command line: ``python -m lib check``, ``build``, ``watch`` and ``simulations``."""
 
 from __future__ import annotations
 
@@ -31,8 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if name == "watch":
             command.add_argument("--port", default=8000, type=int, help="port to serve on (default: 8000)")
+    remade = commands.add_parser("simulations", help="compute the committed simulations again where their code changed")
+    remade.add_argument("--all", action="store_true", help="also those whose code has not changed")
     given = parser.parse_args(arguments)
     try:
+        if given.command == "simulations":
+            return _simulate(given.all)
         return _check(given.root / given.data) if given.command == "check" else _build(given)
     except KeyboardInterrupt:
         return 130
@@ -45,6 +49,15 @@ def _check(folder: Path) -> int:
     if faults:
         return _tell(faults)
     print(f"{folder}: no faults.")
+    return 0
+
+
+def _simulate(every: bool) -> int:
+    from lib import simulations
+
+    for name in simulations.SIMULATIONS:
+        if every or not simulations.is_current(name):
+            simulations.remake(name)
     return 0
 
 

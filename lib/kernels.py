@@ -136,9 +136,12 @@ def _serve(arguments: list[str], environment: dict[str, str]) -> None:
     _refuse_unknown_reads(source)
 
     def note(*_) -> None:
-        evidence, shared = (sys.modules.get(f"lib.{name}") for name in ("evidence", "shared"))
+        evidence, shared, simulations = (
+            sys.modules.get(f"lib.{name}") for name in ("evidence", "shared", "simulations")
+        )
+        results = simulations.READ if simulations else set()
         noted = {
-            "modules": processes.library_modules(source),
+            "modules": sorted({*processes.library_modules(source), *results}),
             "parts": sorted(shared.READ) if shared else [],
             "editions": sorted(evidence.LOADED) if evidence else [],
         }
