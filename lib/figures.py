@@ -582,10 +582,11 @@ def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
         if updated is None or not updated.k_new:
             continue
         fresh = f"{cell.new.study.nunique()}"
-        if updated.k_new == 1:
+        if updated.new is None:
             new = by_study(cell.new)
-            only = new[(new.events > 0) & (new.events < new.n)].iloc[0]
-            rows.append(replace(count_row("New alone", only.events, only.n, NEW), counts=fresh))
+            names = ["New alone"] if len(new) == 1 else list(new.label)
+            each = (count_row(*row, NEW) for row in zip(names, new.events, new.n, strict=True))
+            rows += [replace(row, counts="1") for row in each]
         else:
             rows += result_rows(["New alone"], updated.new, counts=[fresh], colour=NEW)
         rows.append(_updated_row("Updated", result))

@@ -1,27 +1,28 @@
-"""A pooled rate known only as printed: what it implies, and how new studies change it.
+"""Published pooled rates: what each implies, and how new studies change it.
 
-Knows what a printed estimate with its interval says of the standard error and the between-study variance, how to
-update a printed rate with new counts, and when an update is news. The review's method is taken to be that of
-`pooling.pool_proportions`: raw proportions, inverse variance, DerSimonian-Laird. Which studies of which size are
-behind it, `participants` says. Draws no counts (see `imputation`) and reads no files.
+Here: reading a published estimate with its interval, the between-study variance that it implies, the update with new
+counts, and the rules by which an update changes the conclusions. The review's method is that of
+`pooling.pool_proportions` at its defaults: raw proportions, inverse variance, DerSimonian-Laird. The arithmetic of the
+update is in `updating`, the sizes of the studies in `participants`, imputed counts in `imputation`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 
-from lib.effects import proportions
+from lib import updating
+from lib.effects import refuse_impossible_counts
 from lib.evidence import STRATA, Cell, Evidence
 from lib.participants import Members, known_counts, members
-from lib.pooling import Pooled, pool
+from lib.pooling import Pooled, pool_proportions
 from lib.shared import of_one_regimen, shared
 
-ENOUGH_NEW = 2
-"""New studies from which on they have a say in the between-study variance: one alone has no spread."""
+Z95 = float(stats.norm.ppf(0.975))
+"""Quantile of the review's 95% intervals, which are normal."""
 
 
 # --- A printed interval -----------------------------------------------------------------------------------
@@ -143,27 +144,28 @@ def _reconcile(printed, half, decimals, z: float) -> Reading:
     return Reading("off centre", float(np.clip(middle, *bounds)), *map(float, bounds), name, float(value))
 
 
-# --- What a printed cell implies --------------------------------------------------------------------------
+# --- What a published rate implies ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a printed pooled rate implies, with the method of the review.
+    """What a published pooled rate implies, by the method of the review.
 
     Attributes
     ----------
     estimate : float
-        The printed rate, as a proportion.
+        The published rate, as a proportion.
     reading : Reading
         What its interval says.
     studies : DataFrame
-        A row a study: study, arms, label, n, events (NaN: not public), y and v, its rate and sampling variance. A
-        study without a public count of all its arms has y NaN, and v as at the printed rate.
+        A row a study: study, arms, label, n, events (NaN: not available) and pooled, whether the review's method
+        gives it a weight: a study whose available count is 0% or 100% has none.
     tau2, tau2_low, tau2_high : float
-        Between-study variance that the standard error implies, and its range under the rounding. NaN: none;
-        sampling error alone exceeds the printed standard error.
-    pi_low, pi_high : float
-        95% prediction interval; NaN where there is no interval or print implies no between-study variance.
+        Between-study variance that the standard error implies (`updating.implied_tau2`), and its range under the
+        rounding. NaN: none; sampling error alone exceeds the published standard error.
+    rest : float
+        Mean rate that the published rate and the available counts leave for the studies without an available count;
+        NaN without such studies. Outside of 0 to 1 the published rate and the counts contradict each other.
     """
 
     estimate: float
@@ -172,52 +174,99 @@ class Summary:
     tau2: float
     tau2_low: float
     tau2_high: float
-    pi_low: float
-    pi_high: float
+    rest: float = np.nan
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Participants of the studies that the review's method gives a weight."""
+        return self.studies.n[self.studies.pooled].to_numpy(float)
+
+    @property
+    def pi_low(self) -> float:
+        """Lower end of the 95% prediction interval for another study's true rate; NaN where there is none."""
+        return self.estimate - self._reach
+
+    @property
+    def pi_high(self) -> float:
+        """Upper end of the 95% prediction interval for another study's true rate; NaN where there is none."""
+        return self.estimate + self._reach
+
+    @property
+    def _reach(self) -> float:
+        return prediction_reach(self.reading.se, self.tau2, len(self.sizes))
+
+
+def prediction_reach(se: float, tau2: float, k: int) -> float:
+    """Return half the width of the 95% prediction interval for another study's true rate.
+
+    Parameters
+    ----------
+    se, tau2 : float
+        Standard error of the pooled rate, and the between-study variance.
+    k : int
+        Number of studies.
+
+    Returns
+    -------
+    float
+        t sqrt(se² + tau²), t the quantile of Student's t with k - 2 degrees of freedom (Higgins, Thompson &
+        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN with fewer than 3 studies.
+    """
+    return float(stats.t.ppf(0.975, k - 2) * np.sqrt(se**2 + tau2)) if k > 2 else np.nan
 
 
 def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
-    """Work out what a printed cell implies.
+    """Work out what a published rate implies.
 
     Parameters
     ----------
     evidence : Evidence
         One edition.
     cell : Cell
-        The cell.
+        The published rate with its studies.
     row : Members
-        The studies of its row with their numbers of participants.
+        The studies of its row of Table 3 with their numbers of participants.
 
     Returns
     -------
     Summary
-
-    Notes
-    -----
-    The between-study variance is the tau² at which 1 / sqrt(sum(1 / (v + tau²))), the standard error of a
-    random-effects mean (DerSimonian & Laird 1986, doi:10.1016/0197-2456(86)90046-2), equals the printed one. v is
-    p (1 - p) / n, of the study's own count where it is public and at the printed rate elsewhere. A study with a
-    public count at 0% or 100% has no weight, as in `pooling.pool_proportions`.
     """
     studies = row.frame[row.frame.review_ref.isin(cell.refs)].drop(columns="review_ref")
     counted = known_counts(evidence, cell.regimen, cell.stratum)
     counted = counted[counted.threshold == cell.threshold]
     whole = STRATA[cell.stratum][1] == "all"
-    of = {study: rows for study, rows in counted.groupby("study")}
-    known = [_known(of.get(study.study), study.arms, whole) for study in studies.itertuples()]
-    studies = studies.assign(
-        events=[np.nan if one is None else one[0] for one in known],
-        n=[study.n if one is None else one[1] for study, one in zip(studies.itertuples(), known, strict=True)],
+    rows_by_study = dict(iter(counted.groupby("study")))
+    known = [_known(rows_by_study.get(study.study), study.arms, whole) for study in studies.itertuples()]
+    events, n = (
+        np.array(
+            [(np.nan, study.n) if one is None else one for study, one in zip(studies.itertuples(), known, strict=True)],
+            dtype=float,
+        )
+        .reshape(-1, 2)
+        .T
     )
-    y = studies.events / studies.n
-    rate = y.fillna(cell.estimate)
-    studies = studies.assign(y=y, v=rate * (1 - rate) / studies.n)
+    studies = studies.assign(events=events, n=n, pooled=~((events == 0) | (events == n)))
     reading = read_interval((cell.estimate, cell.ci_low, cell.ci_high), cell.decimals)
-    v = studies.v[studies.v > 0].to_numpy(float)
-    tau2, low, high = (implied_tau2(v, se) for se in (reading.se, reading.se_low, reading.se_high))
-    # Print that is surer than sampling allows says nothing of how studies differ.
-    reach = stats.norm.ppf(0.975) * np.sqrt(reading.se**2 + tau2)
-    return Summary(cell.estimate, reading, studies, tau2, low, high, cell.estimate - reach, cell.estimate + reach)
+    return summary_of(cell.estimate, reading, studies)
+
+
+def summary_of(estimate: float, reading: Reading, studies: pd.DataFrame) -> Summary:
+    """Return the summary of a published rate with its studies, columns as in `Summary.studies`."""
+    n = studies.n[studies.pooled].to_numpy(float)
+    tau2 = (updating.implied_tau2(estimate, se, n) for se in (reading.se, reading.se_low, reading.se_high))
+    summary = Summary(estimate, reading, studies, *tau2)
+    return replace(summary, rest=_rest(summary))
+
+
+def _rest(summary: Summary) -> float:
+    """Mean rate of the pooled studies without an available count; raw-scale weights as in the review's method."""
+    studies, known = summary.studies[summary.studies.pooled], summary.studies.events[summary.studies.pooled].notna()
+    if known.all() or not summary.reading.se > 0:
+        return np.nan
+    rate = (studies.events / studies.n).fillna(summary.estimate)
+    weight = 1 / (rate * (1 - rate) / studies.n + np.nan_to_num(summary.tau2))
+    left = summary.estimate * weight.sum() - (weight * rate)[known].sum()
+    return float(left / weight[~known].sum())
 
 
 def _known(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> tuple[float, float] | None:
@@ -234,42 +283,28 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(["study", "label"], sort=False, as_index=False)[["events", "n"]].sum()
 
 
-def implied_tau2(v: np.ndarray, se: float) -> float:
-    """Return the tau² at which studies with sampling variances v pool to a standard error; NaN: there is none."""
-    if not se > 0 or not len(v) or 1 / np.sqrt((1 / v).sum()) > se:
-        return np.nan
-
-    def excess(tau2: float) -> float:
-        return (1 / (v + tau2)).sum() - 1 / se**2
-
-    return float(optimize.brentq(excess, 0.0, len(v) * se**2, xtol=1e-14))
-
-
 # --- The update -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Updated:
-    """A printed rate brought up to date.
+    """A published rate brought up to date.
 
     Attributes
     ----------
     estimate, se, ci_low, ci_high, pi_low, pi_high : float
-        Updated rate as a proportion, its standard error, 95% confidence and prediction interval.
+        Updated rate as a proportion, its standard error, 95% confidence interval, and 95% prediction interval for
+        another study's true rate (NaN with fewer than 3 studies). Where no patient of any study responded the
+        interval is NaN.
     tau2 : float
         Between-study variance behind it.
-    tau2_from : {"print", "both"}
-        Whether the printed summary alone decided it, or the new studies as well.
     k_old, k_new : int
-        Studies in the printed summary and new studies with a weight.
+        Studies behind the published rate that have a weight in it, and new studies. Every new study has a weight.
     new : Pooled or None
-        The new studies alone; None: no new study.
-    difference, z, p : float
-        New less old rate, both weighed with the between-study variance within them, as a proportion; its test
-        statistic and p-value; NaN without new studies.
-    rest : float
-        Mean rate that print and public counts leave for the old studies without a public count; NaN without such. Out
-        of 0 to 1 print and public counts contradict each other.
+        The new studies alone by the review's method, which leaves out those at 0% or 100% (``new.dropped``); None
+        where fewer than two are left.
+    weights : ndarray, shape (k_new,)
+        Share of each new study in the estimate.
     """
 
     estimate: float
@@ -279,139 +314,107 @@ class Updated:
     pi_low: float
     pi_high: float
     tau2: float
-    tau2_from: str
     k_old: int
     k_new: int
     new: Pooled | None
-    difference: float = np.nan
-    z: float = np.nan
-    p: float = np.nan
-    rest: float = np.nan
+    weights: np.ndarray = field(repr=False, compare=False)
 
 
 def update(summary: Summary, events, n) -> Updated | None:
-    """Bring a printed rate up to date with new studies, in closed form.
+    """Bring a published rate up to date with new studies.
 
     Parameters
     ----------
     summary : Summary
-        What the printed cell implies.
+        What the published rate implies.
     events, n : array_like, shape (k,)
-        Responders and participants of the new studies; at 0% or 100% a study has no weight, as in the review's
-        method.
+        Responders and participants of the new studies. Each counts, those at 0% or 100% among them.
 
     Returns
     -------
     Updated or None
-        Equal to pooling all studies where the counts behind the summary are public. None where the cell is
-        printed without an interval and fewer than `ENOUGH_NEW` new studies have a weight.
+        Without new studies the published rate as it is. None for a rate that was published without an interval, unless
+        it is 0% and there are new studies: then the published studies enter as studies without a responder.
 
     Notes
     -----
-    The studies behind the print that have no public count enter as one block: its mean is what the printed rate
-    leaves for it when the public counts have had their weight, and its Cochran's Q is that which DerSimonian and
-    Laird's equation (1986, doi:10.1016/0197-2456(86)90046-2) turns into the implied tau², less the part of the
-    public counts. From `ENOUGH_NEW` new studies on tau² is that equation's for all studies together, else the
-    summary's. The block's mean is that of random-effects weights; DerSimonian and Laird's Q wants that of
-    fixed-effect weights, which is not printed: with unknown counts the update is that near, no nearer. Where the
-    print implies no tau², the variances of the block are scaled to the printed standard error.
+    The combination is that of `updating.combine`; the interval is normal, as the review's. It differs from pooling all
+    counts by the review's method in three ways: weights use the variance at the combined rate, so that no study is left
+    out; the weights' between-study variance is that of the published rate, so that the estimate never rises when a
+    count falls; and the published studies enter with what their rate and its interval imply.
 
-    The test of new against old takes one within-group tau² (Borenstein et al. 2009,
-    doi:10.1002/9780470743386, chapter 19).
+    Examples
+    --------
+    >>> reading = read_interval((0.3, 0.2, 0.4), (1, 1, 1))
+    >>> studies = pd.DataFrame({"n": [30.0, 40, 50], "events": np.nan, "pooled": True})
+    >>> updated = update(summary_of(0.3, reading, studies), [0], [40])
+    >>> round(updated.estimate, 3), updated.k_old, updated.k_new
+    (0.225, 3, 1)
     """
-    y_new, v_new = proportions(events, n)
-    y_new, v_new = y_new[v_new > 0], v_new[v_new > 0]
-    k_new = len(y_new)
-    old = summary.studies[summary.studies.v > 0]
-    z95 = stats.norm.ppf(0.975)
+    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
+    refuse_impossible_counts(events, n)
+    estimate, se, sizes = summary.estimate, summary.reading.se, summary.sizes
     if summary.reading.kind == "no interval":
-        if k_new < ENOUGH_NEW:
+        if estimate != 0 or not len(n):
             return None
-        new = pool(y_new, v_new)
-        ends = (new.estimate, new.se, new.ci_low, new.ci_high, new.pi_low, new.pi_high, new.tau2)
-        return Updated(*ends, "both", 0, k_new, new)
-
-    known = old.y.notna().to_numpy()
-    v, tau2 = old.v.to_numpy(float), np.nan_to_num(summary.tau2)
-    if np.isnan(summary.tau2):
-        v = v * np.where(known, 1.0, _scale(v, known, summary.reading.se))
-    y_known, v_known, v_block = old.y[known].to_numpy(float), v[known], v[~known]
-    k_old, rest = len(v), np.nan
-
-    def weights(variance: np.ndarray, t2: float) -> np.ndarray:
-        return 1 / (variance + t2)
-
-    # The block's mean, from the printed one.
-    if len(v_block):
-        total, block = weights(v, tau2).sum(), weights(v_block, tau2).sum()
-        rest = float((total * summary.estimate - (weights(v_known, tau2) * y_known).sum()) / block)
-        y_old = np.concatenate([y_known, [rest]])
-        q_old = tau2 * _scatter(v) + k_old - 1
-    else:
-        y_old, q_old = y_known, _q(y_known, weights(v_known, 0.0))
-
-    def group(t2: float) -> np.ndarray:
-        block = [weights(v_block, t2).sum()] if len(v_block) else []
-        return np.concatenate([weights(v_known, t2), block])
-
-    q_block = max(q_old - _q(y_old, group(0.0)), 0.0)
-    everything = np.concatenate([y_old, y_new])
-    both = k_new >= ENOUGH_NEW or not len(v_block)
-    if both and k_new:
-        q = q_block + _q(everything, np.concatenate([group(0.0), weights(v_new, 0.0)]))
-        used = max((q - (k_old + k_new - 1)) / _scatter(np.concatenate([v, v_new])), 0.0)
-    else:
-        used = tau2
-    w = np.concatenate([group(used), weights(v_new, used)])
-    estimate, se = float((w * everything).sum() / w.sum()), float(1 / np.sqrt(w.sum()))
-    reach = z95 * np.sqrt(se**2 + used)
-    ends = (estimate, se, estimate - z95 * se, estimate + z95 * se, estimate - reach, estimate + reach, float(used))
-    source = "both" if both else "print"
-    if not k_new:
-        return Updated(*ends, source, k_old, 0, None, rest=rest)
-
-    q_new = _q(y_new, weights(v_new, 0.0))
-    scatter = _scatter(v) + _scatter(v_new)
-    within = max((q_old + q_new - (k_old - 1) - (k_new - 1)) / scatter, 0.0)
-    old_w, new_w = group(within), weights(v_new, within)
-    difference = float((new_w * y_new).sum() / new_w.sum() - (old_w * y_old).sum() / old_w.sum())
-    statistic = difference / np.sqrt(1 / new_w.sum() + 1 / old_w.sum())
-    new = pool(y_new, v_new)
-    p = float(2 * stats.norm.sf(abs(statistic)))
-    return Updated(*ends, source, k_old, k_new, new, difference, float(statistic), p, rest)
+        sizes = summary.studies.n.to_numpy(float)
+    combined = updating.Combined(estimate, se, float(np.nan_to_num(summary.tau2)), n)
+    if len(n):
+        combined = updating.combine(estimate, se, sizes, events, n)
+    weighed = ((events > 0) & (events < n)).sum()
+    new = pool_proportions(events, n) if weighed > 1 else None
+    estimate, se, tau2 = combined.estimate, combined.se, combined.tau2
+    reach = Z95 * se if se > 0 else np.nan
+    further = prediction_reach(se, tau2, len(sizes) + len(n)) if se > 0 else np.nan
+    ends = (estimate - reach, estimate + reach, estimate - further, estimate + further)
+    return Updated(estimate, se, *ends, tau2, len(sizes), len(n), new, combined.weights)
 
 
-def _q(y: np.ndarray, weight: np.ndarray) -> float:
-    return float((weight * (y - (weight * y).sum() / weight.sum()) ** 2).sum()) if len(y) else 0.0
+def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, float]]:
+    """Update a published rate as if the review had pooled otherwise than it says.
+
+    Parameters
+    ----------
+    summary, events, n
+        As in `update`; the rate was published with an interval.
+
+    Returns
+    -------
+    dict of str to (float, float, float)
+        Choice -> updated rate and the ends of its interval. "Paule-Mandel": tau² of all studies by iterated weights.
+        What the published standard error implies is the same for every estimator of tau². "Hartung-Knapp": the
+        published and the updated interval have Student's t, so that the published one implies a smaller standard
+        error.
+    """
+    sizes, k_old, k = summary.sizes, len(summary.sizes), len(summary.sizes) + len(n)
+    t_old, t = (stats.t.ppf(0.975, max(df, 1)) for df in (k_old - 1, k - 1))
+    found = {}
+    for name, se, quantile, iterate in (
+        ("Paule-Mandel", summary.reading.se, Z95, True),
+        ("Hartung-Knapp", summary.reading.se * Z95 / t_old, t, False),
+    ):
+        combined = updating.combine(summary.estimate, se, sizes, events, n, iterate=iterate)
+        reach = quantile * combined.se
+        found[name] = (combined.estimate, combined.estimate - reach, combined.estimate + reach)
+    return found
 
 
-def _scatter(v: np.ndarray) -> float:
-    """Denominator of DerSimonian and Laird's equation; 0 for one study."""
-    return float((1 / v).sum() - (1 / v**2).sum() / (1 / v).sum()) if len(v) > 1 else 0.0
-
-
-def _scale(v: np.ndarray, known: np.ndarray, se: float) -> float:
-    """Factor by which the variances of the unknown studies shrink for all to pool to the printed error."""
-    left = 1 / se**2 - (1 / v[known]).sum()
-    return float((1 / v[~known]).sum() / left) if left > 0 else 1.0
-
-
-# --- When it is news --------------------------------------------------------------------------------------
+# --- When an update changes the conclusions ---------------------------------------------------------------
 
 
 def news(cell: Cell, updated: Updated, margins: dict[str, float]) -> list[str]:
-    """Return the rules by which an updated cell is news, of those in ``data/news_margins.csv``.
+    """Return the rules of ``data/news_margins.csv`` by which an updated rate changes the conclusions.
 
     Parameters
     ----------
     cell : Cell
-        The cell as printed.
+        The published rate.
     updated : Updated
-        The cell brought up to date.
+        The rate brought up to date.
     margins : dict of str to float
         Rule -> margin, in percent: ``moved``, the least change of the estimate in percentage points;
         ``narrower``, the least share by which the interval narrows. ``outside`` (the updated interval excludes the
-        printed estimate) and ``first`` (a rate that the review could not give an interval) have none.
+        published estimate) and ``first`` (a rate that the review could not give an interval) have none.
 
     Returns
     -------
@@ -420,32 +423,32 @@ def news(cell: Cell, updated: Updated, margins: dict[str, float]) -> list[str]:
     """
     if not updated.k_new:
         return []
-    first = not cell.ci_high - cell.ci_low > 0
+    without = not cell.ci_high - cell.ci_low > 0
     change = abs(updated.estimate - cell.estimate)
     narrowed = 1 - (updated.ci_high - updated.ci_low) / (cell.ci_high - cell.ci_low)
     met = {
-        "moved": not first and 100 * change > margins.get("moved", np.inf),
-        "outside": not first and not updated.ci_low <= cell.estimate <= updated.ci_high,
-        "narrower": not first and 100 * narrowed >= margins.get("narrower", np.inf),
-        "first": first,
+        "moved": not without and 100 * change > margins.get("moved", np.inf),
+        "outside": not without and not updated.ci_low <= cell.estimate <= updated.ci_high,
+        "narrower": not without and 100 * narrowed >= margins.get("narrower", np.inf),
+        "first": without and updated.ci_low == updated.ci_low,
     }
     return [rule for rule in margins if met[rule]]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One cell of the review, as printed and brought up to date.
+    """One rate of the review, as published and brought up to date.
 
     Attributes
     ----------
     cell : Cell
-        As printed, with its public and new counts.
+        As published, with the available and the new counts.
     summary : Summary
-        What the print implies.
+        What the published rate implies.
     updated : Updated or None
-        None where there is neither an interval in print nor enough new arms.
+        None for a rate published without an interval that cannot be updated (see `update`).
     news : list of str
-        The rules of ``data/news_margins.csv`` by which the update is news.
+        The rules of ``data/news_margins.csv`` by which the update changes the conclusions.
     """
 
     cell: Cell
@@ -455,12 +458,12 @@ class Result:
 
     @property
     def answer(self) -> Cell | Updated:
-        """The rate to go by: updated where there are new arms with a weight, as printed elsewhere."""
+        """The current rate: updated where there are new counts, otherwise as published."""
         return self.updated if self.updated is not None and self.updated.k_new else self.cell
 
 
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
-    """Bring every cell of the review up to date.
+    """Bring every rate of the review up to date.
 
     Returns
     -------

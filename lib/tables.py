@@ -478,8 +478,6 @@ def updates(results: dict[tuple[str, str, str], Result]) -> Table:
                 ("New alone", "% (95% CI)"): _summary(by_study(cell.new)),
                 ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
                 ("Updated", "Prediction"): span(np.nan, updated.pi_low, updated.pi_high) if fresh else "",
-                ("New less printed", "points"): f"{100 * updated.difference:+.1f}" if fresh else "",
-                ("New less printed", "p"): p_value(updated.p) if fresh else "",
                 "detail": _implied(result),
             }
         )
@@ -488,10 +486,9 @@ def updates(results: dict[tuple[str, str, str], Result]) -> Table:
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     frame[("", "detail")] = detail
     note = (
-        "Prediction: 95% prediction interval for the rate of another study; the review prints none. New less printed:"
-        " the difference with both sides weighed by the spread of studies within them, so that it is not just that of"
-        " the columns. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash:"
-        " nothing to show."
+        "Prediction: 95% interval for the true rate of another study; the review reports none, and with fewer than 3"
+        " studies there is none. New alone: pooled by the review's method, which leaves out studies at 0% or 100%; the"
+        " updated rate includes them. The range of τ² is that of rounding alone. A dash: nothing to show."
     )
     columns = frame.columns[1:-1]
     return Table(frame, "Printed, new and updated response rates", note, columns, detail=("", "detail"))
@@ -514,10 +511,9 @@ def _implied(result: Result) -> str:
         low = 0.0 if summary.tau2_low != summary.tau2_low else summary.tau2_low
         text += f"; implied τ² {summary.tau2:.4f} ({low:.4f} to {summary.tau2_high:.4f} under the rounding)"
     if updated is not None and updated.k_new:
-        how = "from print" if updated.tau2_from == "print" else "from print and new studies"
-        text += f". Updated τ² {updated.tau2:.4f}, {how}; {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
-    if updated is not None and not 0 <= updated.rest <= 1 and updated.rest == updated.rest:
-        text += ". Print and public counts contradict each other: they leave the other studies no possible rate"
+        text += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
+    if not 0 <= summary.rest <= 1 and summary.rest == summary.rest:
+        text += ". The published rate and the available counts contradict each other: no rate is left for the others"
     return text + "."
 
 

@@ -1,0 +1,207 @@
+"""How new counts change a pooled rate of which only the estimate and its interval were published.
+
+Here: what a published standard error implies for the variance between studies, and the combination of the published
+rate with new counts. Array code that knows nothing of this review; `published` applies it, `update_simulation`
+compares it with its alternatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import optimize
+
+LEAST_TAU2 = 0.05
+"""Smallest between-study variance used in the weights, as a share of p (1 - p): one of a few agreeing studies cannot
+show that studies do not differ, and with no variance a single large new study would outweigh them all."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """A published rate combined with new counts.
+
+    Attributes
+    ----------
+    estimate, se : float
+        Combined rate and its standard error, as proportions.
+    tau2 : float
+        Between-study variance of all studies together, on the scale of proportions.
+    weights : ndarray, shape (k_new,)
+        Share of each new study in the estimate; the published studies have the rest.
+    """
+
+    estimate: float
+    se: float
+    tau2: float
+    weights: np.ndarray = field(repr=False)
+
+
+def implied_tau2(estimate: float, se: float, n) -> float:
+    """Return the between-study variance that a published standard error implies.
+
+    Parameters
+    ----------
+    estimate, se : float
+        Published rate and its standard error, as proportions.
+    n : array_like, shape (k,)
+        Participants of the studies that were pooled.
+
+    Returns
+    -------
+    float
+        tau² at which 1 / sqrt(sum(1 / V_i)) is ``se``, with V_i = p (1 - p) / n_i + tau² (1 - 1 / n_i); NaN where
+        sampling error alone gives a larger standard error.
+
+    Notes
+    -----
+    The formula is that of the standard error of a random-effects mean (DerSimonian & Laird 1986,
+    doi:10.1016/0197-2456(86)90046-2), whichever estimator of tau² was used. V_i is the variance of an observed
+    proportion when the true rates p_i have mean p and variance tau²: E[p_i (1 - p_i)] is p (1 - p) - tau², not
+    p (1 - p).
+
+    Examples
+    --------
+    >>> round(implied_tau2(0.3, 0.06, [30, 40, 50, 60]), 4)
+    0.0097
+    """
+    n = np.asarray(n, dtype=float)
+    if not se > 0 or not len(n):
+        return np.nan
+
+    def excess(tau2: float) -> float:
+        return float((1 / _variance(estimate, n, tau2)).sum() - 1 / se**2)
+
+    if excess(0.0) < 0:
+        return np.nan
+    return float(optimize.brentq(excess, 0.0, 2 * len(n) * se**2, xtol=1e-14))
+
+
+def effective_sizes(estimate: float, se: float, n, tau2: float) -> np.ndarray:
+    """Return study sizes with which the published standard error comes about.
+
+    They are the sizes themselves where ``tau2`` is the variance that the standard error implies. Where it implies
+    none (``tau2`` is NaN) the sizes are scaled until sampling error alone gives the published standard error.
+
+    Parameters
+    ----------
+    estimate, se : float
+        Published rate and its standard error, as proportions.
+    n : array_like, shape (k,)
+        Participants of the studies that were pooled.
+    tau2 : float
+        As `implied_tau2` returns it.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+    """
+    n = np.asarray(n, dtype=float)
+    return n if tau2 == tau2 else n * (estimate * (1 - estimate) / se**2 / n.sum())
+
+
+def weight_tau2(estimate: float, tau2: float) -> float:
+    """Return the between-study variance for the weights: the implied one, but never too small (`LEAST_TAU2`)."""
+    return max(tau2, LEAST_TAU2 * estimate * (1 - estimate))
+
+
+def combine(
+    estimate: float, se: float, sizes, events, n, *, for_weights: float | None = None, iterate: bool = False
+) -> Combined:
+    """Combine a published rate with the counts of new studies.
+
+    Parameters
+    ----------
+    estimate, se : float
+        Published rate and its standard error, as proportions; NaN for a rate of 0% or 100% published without one.
+    sizes : array_like, shape (k_old,)
+        Participants of its studies.
+    events, n : array_like, shape (k_new,)
+        Responders and participants of the new studies; those at 0% or 100% are studies like any other.
+    for_weights : float, optional
+        Between-study variance used in the weights; by default that of `weight_tau2`. It must not depend on the new
+        counts.
+    iterate : bool
+        Estimate the combined tau² by iterated weights (Paule & Mandel 1982, doi:10.6028/jres.087.022) and not in one
+        step.
+
+    Returns
+    -------
+    Combined
+
+    Notes
+    -----
+    The estimate is the root m of sum((y_i - m) / V_i(m)) = 0 over all studies, y_i being the published rate for each
+    published study. V_i(m) = m (1 - m) / n_i + t (1 - 1 / n_i) is the variance at the combined rate, not at the
+    study's own: a study at 0% has a variance like any other, and a study that happens to see few responders no
+    excess weight. With t fixed each term falls as m rises, so there is one root, and it never rises when a count falls.
+
+    The combined tau² solves Q = E[Q], the generalised method of moments with these weights (DerSimonian & Kacker 2007,
+    doi:10.1016/j.cct.2006.04.004). The scatter of the published studies about their rate is not known; it enters with
+    the value expected at the published tau². The standard error is that of a mean with fixed weights under this tau²:
+    one discrepant study widens the interval.
+
+    Examples
+    --------
+    >>> combined = combine(0.161, 0.0301, [50, 50, 60], [40], [60])
+    >>> f"{combined.estimate:.2f}, standard error {combined.se:.2f}"
+    '0.29, standard error 0.13'
+    """
+    sizes, events, n = (np.asarray(values, dtype=float) for values in (sizes, events, n))
+    implied = implied_tau2(estimate, se, sizes)
+    tau2 = float(np.nan_to_num(implied))
+    if for_weights is None:
+        for_weights = weight_tau2(estimate, tau2)
+    if se > 0:
+        sizes = effective_sizes(estimate, se, sizes, implied)
+    all_n, y = np.concatenate([sizes, n]), np.concatenate([np.full(len(sizes), estimate), events / n])
+    old = np.arange(len(all_n)) < len(sizes)
+    mean = _root(y, all_n, for_weights)
+    if not 0 < mean < 1:
+        return Combined(mean, 0.0, tau2, n / all_n.sum())
+    own, between = mean * (1 - mean) / all_n, _share_between(all_n)
+    weight = 1 / (own + for_weights * between)
+
+    def moments(weight: np.ndarray) -> float:
+        """Return tau² from Q with these weights; the mean is the weighted one."""
+        centre = (weight * y).sum() / weight.sum()
+        of_old = weight[old]
+        scatter = _expected(of_old, estimate * (1 - estimate) / sizes + tau2 * between[old])
+        q = scatter + (weight * (y - centre) ** 2).sum()
+        return max(float((q - _expected(weight, own)) / _expected(weight, between)), 0.0)
+
+    combined = moments(weight)
+    for _ in range(200 if iterate else 0):
+        before, combined = combined, moments(1 / (own + combined * between))
+        if abs(combined - before) < 1e-10:
+            break
+    se = float(np.sqrt((weight**2 * (own + combined * between)).sum()) / weight.sum())
+    return Combined(mean, se, combined, (weight / weight.sum())[~old])
+
+
+def _variance(mean: float, n: np.ndarray, tau2: float) -> np.ndarray:
+    """Variance of an observed proportion of n where true rates have this mean and variance tau²."""
+    return mean * (1 - mean) / n + tau2 * _share_between(n)
+
+
+def _share_between(n: np.ndarray) -> np.ndarray:
+    # A single participant is taken for two: alone it would tell nothing of the variance between studies.
+    return np.maximum(1 - 1 / n, 0.5)
+
+
+def _expected(weight: np.ndarray, variance: np.ndarray) -> float:
+    """Expected weighted sum of squares about the weighted mean, of studies with these variances."""
+    return float((weight * variance).sum() - (weight**2 * variance).sum() / weight.sum()) if len(weight) else 0.0
+
+
+def _root(y: np.ndarray, n: np.ndarray, tau2: float) -> float:
+    """Return the mean at which the weighted residuals add up to 0; 0 or 1 where all studies are there."""
+    if (y == y[0]).all() and y[0] in (0.0, 1.0):
+        return float(y[0])
+
+    def residuals(mean: float) -> float:
+        # Times m (1 - m), which changes no root and leaves nothing to divide by 0 at the ends.
+        spread = mean * (1 - mean)
+        return float(((y - mean) / (1 / n + tau2 * _share_between(n) / spread)).sum()) if spread > 0 else np.nan
+
+    return float(optimize.brentq(residuals, 1e-12, 1 - 1e-12, xtol=1e-14, rtol=1e-13))
