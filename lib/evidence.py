@@ -65,6 +65,10 @@ class Cell:
         and ``reported`` (whether there is a public count that must not be pooled).
     new : DataFrame
         Studies of the update with a reported count, columns as in ``public``.
+    public_patients : int
+        Participants of the listed studies in ``public``, counted as the published number of patients counts them: in
+        every arm of the regimen that has a reported count, even if two arms are of the same patients and one of them
+        is pooled. Patches are counted by the patients they are on.
     """
 
     regimen: str
@@ -81,18 +85,12 @@ class Cell:
     public: pd.DataFrame = field(repr=False)
     missing: pd.DataFrame = field(repr=False)
     new: pd.DataFrame = field(repr=False)
+    public_patients: int
 
     @property
     def public_studies(self) -> int:
         """Number of studies of the printed list with a public count."""
         return self.public.study[self.public.listed].nunique()
-
-    @property
-    def public_patients(self) -> int:
-        """Number of participants behind them; patches are counted by the patients they are on."""
-        listed = self.public[self.public.listed]
-        patients = listed.n.where(listed.unit == "patients", listed.completed)
-        return int(patients.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,16 +291,20 @@ class Evidence:
         rows = rows[(rows.role == regimen) & (rows.threshold == threshold) & (rows.site == site)]
         if population != "all":
             rows = rows[rows.population == population]
-        reported = set(rows.study)
-        rows = rows[(rows.subtype == "") & rows.poolable.isin(["yes"] if site == "all" else ["yes", "subgroup"])]
+        reported, pooled = rows, ["yes"] if site == "all" else ["yes", "subgroup"]
+        rows = rows[(rows.subtype == "") & rows.poolable.isin(pooled)]
         rows = rows[self.is_included(rows.study)].assign(listed=lambda kept: kept.review_ref.isin(refs))
         public = rows[rows.edition == "original"]
+        counted = reported[reported.study.isin(public.study[public.listed]) & (reported.subtype == "")]
+        counted = counted[counted.poolable.isin(pooled) | (counted.why_not == "same_patients")]
+        counted = counted.drop_duplicates(["study", "arm"])
+        patients = counted.n.where(counted.unit == "patients", counted.completed)
 
         arms = self.arms[self.arms.role == regimen].merge(
             self.studies.drop(columns=["source", "note"]), on=["study", "part"]
         )
         missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)]
-        missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported))
+        missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported.study))
         return Cell(
             regimen,
             threshold,
@@ -316,6 +318,7 @@ class Evidence:
             public=public.reset_index(drop=True),
             missing=missing.sort_values(["year", "label", "arm"], ignore_index=True),
             new=rows[rows.edition == "update"].reset_index(drop=True),
+            public_patients=int(patients.sum()),
         )
 
     def cells(self) -> list[Cell]:
