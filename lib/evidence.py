@@ -56,6 +56,10 @@ class Cell:
     refs_of_row : bool
         True where the review prints studies, patients and references for the whole row of its Table 3 and
         not for this threshold.
+    row_studies, row_patients : float
+        Number of studies and patients of the whole row of Table 3, over its three thresholds.
+    row_refs : str
+        Reference numbers of that row, as published.
     public : DataFrame
         Studies of the original review with a reported count, a row an arm: study, label, arm, year, n,
         events, unit, basis, confidence, design, randomised, listed, and all else that is known of both.
@@ -82,6 +86,9 @@ class Cell:
     patients: float
     refs: list[int] = field(repr=False)
     refs_of_row: bool = field(repr=False)
+    row_studies: float = field(repr=False)
+    row_patients: float = field(repr=False)
+    row_refs: str = field(repr=False)
     public: pd.DataFrame = field(repr=False)
     missing: pd.DataFrame = field(repr=False)
     new: pd.DataFrame = field(repr=False)
@@ -315,6 +322,9 @@ class Evidence:
             patients=float(row.patients),
             refs=refs,
             refs_of_row="results" not in claims.index,
+            row_studies=float(printed.studies),
+            row_patients=float(printed.patients),
+            row_refs=printed.refs,
             public=public.reset_index(drop=True),
             missing=missing.sort_values(["year", "label", "arm"], ignore_index=True),
             new=rows[rows.edition == "update"].reset_index(drop=True),
