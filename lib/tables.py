@@ -230,7 +230,8 @@ def _arm_text(arm) -> str:
     if arm.given_with:
         parts.append(arm.given_with)
     if arm.phototherapy != "none":
-        parts.append(f"{arm.phototherapy} {arm.phototherapy_frequency}".strip())
+        light = arm.phototherapy.replace("NBUVB", "NB-UVB")
+        parts.append(f"{light} {arm.phototherapy_frequency}".strip())
     return " + ".join(parts) or "no treatment"
 
 
@@ -264,7 +265,7 @@ def studies(evidence: Evidence, edition: str) -> Table:
         )
     note = (
         "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
-        " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NBUVB narrowband UV-B; EL"
+        " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
         " excimer light or laser. Below each study: its arms, with the numbers of patients enrolled and completed. A"
         " dash or a question mark: not determined or not available."
     )
@@ -293,7 +294,7 @@ def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
 
 
 def _studies_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
-    """Count studies by a value: numbers in their order, words by how often they occur, what was not seen last."""
+    """Count studies by a value: numbers in order, words by frequency, studies without the value last."""
     if pd.api.types.is_numeric_dtype(values):
         counted = rows.study.groupby(values).nunique()
         counted.index = [f"{value:g}" for value in counted.index]
@@ -301,7 +302,7 @@ def _studies_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
         values = values.str.strip().replace("", None)
         counted = rows.study.groupby(values).nunique().sort_values(ascending=False, kind="stable")
     unseen = rows.study[values.isna()].nunique()
-    return pd.concat([counted, pd.Series({"not seen": unseen})]) if unseen else counted
+    return pd.concat([counted, pd.Series({"not available": unseen})]) if unseen else counted
 
 
 def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
@@ -310,7 +311,7 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
     reasons = evidence.flow[evidence.flow.step.str.startswith("excluded_")]
     kinds = evidence.study_counts("original")
     columns = {
-        "Original review, to August 2018": [
+        "2019 review, to August 2018": [
             (
                 f"Records identified by database searches (n = {n.identified})",
                 f"Removed on title and abstract (n = {n.removed})",
@@ -335,12 +336,12 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
         meaning = evidence.meaning("exclusion")
         columns["Update, since August 2018"] = [
             (
-                f"Records met in stored abstracts (n = {len(records)})",
+                f"Records identified in published abstracts (n = {len(records)})",
                 f"Excluded (n = {decided.get('excluded', 0)})\n"
                 + "\n".join(f"• {text} ({excluded[kind]})" for kind, text in meaning.items() if kind in excluded),
             ),
             (
-                f"Eligible or possibly so (n = {len(records) - decided.get('excluded', 0)})",
+                f"Eligible or possibly eligible (n = {len(records) - decided.get('excluded', 0)})",
                 f"Awaiting full text ({decided.get('awaiting_full_text', 0)})\n"
                 f"Awaiting classification ({decided.get('awaiting_classification', 0)})",
             ),
