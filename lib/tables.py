@@ -358,8 +358,7 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
         rows += [(names[key], "Limitation", row.concern) for row in concerns.get((key,), ())]
         said = [
-            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}"
-            + (f" ({fact.note})" if fact.note else "")
+            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}{_in_brackets(fact)}"
             for fact in facts.get((key,), ())
         ]
         rows += [(names[key], "From its report", "; ".join(said))] if said else []
@@ -367,6 +366,11 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     frame["Remark"] = _with_labels(evidence, frame.Remark)
     caption = f"Limitations of these studies: {count(len(frame), 'remark')}"
     return Table(frame, caption, folded=True, detail="Remark")
+
+
+def _in_brackets(fact) -> str:
+    notes = ["inferred"] * (fact.inferred == "yes" and "inferred" not in fact.note) + [fact.note] * bool(fact.note)
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
