@@ -48,7 +48,7 @@ def apply(name: str, review: Review) -> Iterator[Finding]:
 # --- Rates and their intervals ------------------------------------------------------------------------------
 
 
-@RULES.rule("centre", "The estimate of rates pooled on the raw scale is the middle of its confidence interval.")
+@RULES.rule("centre", "The estimate of a rate pooled on the raw scale is the midpoint of its confidence interval.")
 def _centre(review: Review) -> Iterator[Finding]:
     names = {"estimate": "estimate", "ci_low": "lower end", "ci_high": "upper end"}
     columns = list(names)
@@ -60,18 +60,18 @@ def _centre(review: Review) -> Iterator[Finding]:
         reading = read_interval(row[columns].to_numpy(float) / 100, decimals)
         about = review.places(rows.place), review.name(row), f"{estimate} ({low} to {high})"
         if reading.kind == "cut":
-            yield finding(None, *about, why="An interval that is cut at 0% or 100% has lost its middle.")
+            yield finding(None, *about, why="An interval that is cut at 0% or 100% has lost its midpoint.")
             continue
         reconciling = ""
         if reading.wrong:
             digits = decimals[columns.index(reading.wrong)]
             reconciling = f"{100 * reading.reconciled:.{digits}f} as {names[reading.wrong]}"
-        why = f"The middle of the interval is {(Decimal(low) + Decimal(high)) / 2}."
+        why = f"The midpoint of the interval is {(Decimal(low) + Decimal(high)) / 2}."
         yield finding(reading.kind == "centred", *about, reconciling, why)
 
 
 @RULES.rule(
-    "rate of no study", "A pooled rate is not below the lowest, other than 0%, that one of its studies can have."
+    "rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have."
 )
 def _lowest(review: Review) -> Iterator[Finding]:
     rates = review.rates
@@ -90,7 +90,7 @@ def _lowest(review: Review) -> Iterator[Finding]:
         yield finding(ok, *about, why=why)
 
 
-@RULES.rule("same claim", "A claim that is published in several places is the same in all of them.")
+@RULES.rule("same claim", "A claim that stands in several places is the same in all of them.")
 def _same(review: Review) -> Iterator[Finding]:
     # Table 3 reports the studies and patients of its row, not of a threshold.
     in_text = review.rates.place != "table3"
@@ -133,7 +133,7 @@ def _studies_listed(review: Review) -> Iterator[Finding]:
         yield finding(n == len(refs), place, name, studies_in_words(n), near, why)
 
 
-@RULES.rule("lists of a row", "The references of a rate lie within those of its row of Table 3, which has no others.")
+@RULES.rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
 def _lists_of_a_row(review: Review) -> Iterator[Finding]:
     for row in review.rows:
         text = [c for c in review.lists if c.threshold and c.stratum == row.stratum]
@@ -151,7 +151,7 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
         yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), why)
 
 
-@RULES.rule("lists within lists", "The references of a part lie within those of the whole that it is a part of.")
+@RULES.rule("lists within lists", "The references of a subgroup are all among those of the whole.")
 def _lists_within(review: Review) -> Iterator[Finding]:
     pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
     # Side effects were looked for in the studies of monotherapy.
@@ -169,7 +169,7 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 # --- Numbers of patients ------------------------------------------------------------------------------------
 
 
-@RULES.rule("part and whole", "A part has no more patients, or studies, than the whole that it is a part of.")
+@RULES.rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
 def _part_and_whole(review: Review) -> Iterator[Finding]:
     of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.stratum == row.stratum]
     for part, whole in [*of_row, *review.parts]:
@@ -178,7 +178,7 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
         shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in both.items())
         near = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in both.items() if a > b)
         about = review.places([part.place, whole.place]), part.name
-        yield finding(not near, *about, shown, near, f"The whole: {whole.name}.")
+        yield finding(not near, *about, shown, near, f"Compared with: {whole.name}.")
     pairs = [
         ("adverse_event_studies_counting", "adverse_event_studies_referring"),
         ("adverse_event_studies_referring", "monotherapy_studies"),
@@ -186,12 +186,12 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
     ]
     for part, whole in pairs:
         a, b = review.value(part), review.value(whole)
-        why = f"The whole: {review.meaning('quantity')[whole]}."
+        why = f"Compared with: {review.meaning('quantity')[whole]}."
         yield finding(a <= b, *review.about(part), f"{a:g} of {b:g} studies", f"at most {b:g}", why)
 
 
 @RULES.rule(
-    "difference", "Two numbers of patients at a site differ by what the studies in which their lists differ can add."
+    "difference", "Two numbers of patients at a body site differ by what the studies in only one of the lists can add."
 )
 def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.stratum[2] != "all"]
@@ -250,7 +250,7 @@ def _left_over(review: Review, claim: Listed, other: Listed) -> str:
 
 
 @RULES.rule(
-    "sum of arms", "The patients of a list are a sum of its arms, the same reading of each study in every total."
+    "sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total."
 )
 def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
@@ -274,7 +274,7 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
 
 @RULES.rule(
     "those who completed",
-    "A body site, or a list with a study assessed by patches alone, has no more patients than completed its studies.",
+    "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
 )
 def _completed(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and review.of_site_or_patches(c)]
@@ -293,7 +293,7 @@ def _completed(review: Review) -> Iterator[Finding]:
 # --- Totals and percentages ---------------------------------------------------------------------------------
 
 
-@RULES.rule("totals", "A total equals the sum of its parts, what is in two of them counted once.")
+@RULES.rule("totals", "A total equals the sum of its parts, where studies in two parts count once.")
 def _totals(review: Review) -> Iterator[Finding]:
     kinds = {"efficacy": REGIMENS, "studies_included": ("mechanism", *REGIMENS, "maintenance")}
     for total, unit, of in (
@@ -329,7 +329,7 @@ def _flow(review: Review) -> Iterator[Finding]:
         yield finding(set(published) == {value}, *review.about(quantity), shown, f"{value}", f"The flow has {value}.")
 
 
-@RULES.rule("whole numbers", "A percentage is a whole number of the patients that it is stated to be of.")
+@RULES.rule("whole numbers", "A percentage corresponds to a whole number of the patients to whom it refers.")
 def _whole_numbers(review: Review) -> Iterator[Finding]:
     rows = review.numbers
     for row in rows[rows.quantity.str.endswith("_percent")].itertuples():

@@ -1,8 +1,8 @@
-"""Does what the review says of its studies agree with their reports, and with its own definitions? Rules for `audit`.
+"""Rules of the audit on single studies: do their reports and the review's own definitions agree with the review?
 
-Knows how Table 2 is held against the text, against what a study's report or its title says, and against the criteria
-by which the review uses a study, and for which rate. Reads of a report only what the tables have entered of it, mostly
-from its abstract: what was not entered is not missing from the report. Names no study, reference or published number.
+They compare Table 2 with the text, with the report and the title of each study, and with the criteria by which the
+review uses a study for a rate. Of a report they see only what the tables have entered, mostly from its abstract: what
+was not entered is not missing from the report. They name no study, reference or published number.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _studies_counted(review: Review) -> Iterator[Finding]:
             yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(found)}.{apart}")
 
 
-@RULES.rule("one study", "What the text says of a single study is what Table 2 says of it.")
+@RULES.rule("one study", "The text agrees with Table 2 on single studies.")
 def _one_study(review: Review) -> Iterator[Finding]:
     for row in review.numbers.itertuples():
         refs, unit = references(row.refs), row.quantity.rpartition("_")[2]
@@ -93,7 +93,7 @@ def _design(review: Review) -> Iterator[Finding]:
         yield finding(True, "Table 2", "design", f"{fit} rows")
 
 
-@RULES.rule("one cohort once", "No two studies look like the same patients, as duplicate reports are left out.")
+@RULES.rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
 def _one_cohort(review: Review) -> Iterator[Finding]:
     alike = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
     arms = review.treated
@@ -113,9 +113,8 @@ def _eligibility(review: Review) -> Iterator[Finding]:
     arms, least = review.treated, review.value("minimum_per_arm")
     small, why = arms[arms.enrolled < least], f"The methods ask for {least:g} participants or patches in an arm."
     for row in small.itertuples():
-        yield finding(
-            None, "Table 2", f"{row.label}: enrolled, {row.arm}", row.enrolled, "", f"{why} Patches are not counted."
-        )
+        claim, unknown = f"{row.label}: enrolled, {row.arm}", f"{why} The number of patches is unknown."
+        yield finding(None, "Table 2", claim, row.enrolled, "", unknown)
     if small.empty and least == least:
         yield finding(True, "Table 2", "size of the arms", f"{arms.enrolled.min():g} or more enrolled", "", why)
     for row in arms[arms.given_with != ""].itertuples():
@@ -136,7 +135,10 @@ SITE_WORDS = {
 """Words by which a report names the sites of the review."""
 
 
-@RULES.rule("definition of a cell", "A study used for a regimen, an age group, a site or the whole body is of it.")
+@RULES.rule(
+    "definition of a cell",
+    "A study used for a regimen, an age group, a body site or the whole body fits that definition.",
+)
 def _definition(review: Review) -> Iterator[Finding]:
     for stratum in dict.fromkeys(c.stratum for c in review.lists):
         claims = [c for c in review.lists if c.stratum == stratum]
@@ -198,7 +200,7 @@ def _age(text: str) -> str:
     return text.removesuffix("s")  # adults
 
 
-@RULES.rule("none left out", "A row of an age group has every study of that age group whose whole body was assessed.")
+@RULES.rule("none left out", "A row of an age group has every study of that age group that assessed the whole body.")
 def _none_left_out(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     for row in review.rows:
@@ -219,7 +221,7 @@ ELSEWHERE = ("refractory", "site", "discontinued", "unit of", "patients with")
 """Beginnings of facts that Table 2 has no column for, and that other rules use."""
 
 
-@RULES.rule("own report", "What Table 2 says of a study is what the study's own report says.")
+@RULES.rule("own report", "Table 2 agrees with the study's own report.")
 def _own_report(review: Review) -> Iterator[Finding]:
     for fact in review.facts.itertuples():
         if fact.field.startswith(ELSEWHERE):
@@ -269,7 +271,7 @@ def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
         return code or "not determined", {code} == said if known else None, why
     if kind == "comparator":
         drugs = rows.drug[rows.role == "comparator"]
-        return "; ".join(drugs), True if fact.value in set(drugs) else None, "A matter of wording"
+        return "; ".join(drugs), True if fact.value in set(drugs) else None, "The wording differs"
     return "", None, "Table 2 has no such column"
 
 
@@ -294,7 +296,7 @@ TITLE_WORDS = {
 """Column of Table 2 -> words of a title -> the code that they stand for."""
 
 
-@RULES.rule("title", "What Table 2 says of a study is what the title of its report says.")
+@RULES.rule("title", "Table 2 agrees with the title of the study's report.")
 def _title(review: Review) -> Iterator[Finding]:
     known = set(zip(review.facts.study, review.facts.field, strict=True))
     for row in review.evidence.included("original").drop_duplicates("study").itertuples():
@@ -315,7 +317,8 @@ def _title(review: Review) -> Iterator[Finding]:
 
 
 @RULES.rule(
-    "denominator", "A count is of those who completed by Table 2, or of patches that by Table 2 were assessed singly."
+    "denominator",
+    "A count is of the patients who completed by Table 2, or of patches if Table 2 has them assessed one by one.",
 )
 def _denominator(review: Review) -> Iterator[Finding]:
     used = {(c.stratum[0], c.stratum[2], ref) for c in review.lists for ref in c.refs}
@@ -337,7 +340,7 @@ def _denominator(review: Review) -> Iterator[Finding]:
 # --- Safety -------------------------------------------------------------------------------------------------
 
 
-@RULES.rule("stops", "The number of studies in which a side effect ended the treatment is that of the reports.")
+@RULES.rule("stops", "The number of studies in which side effects ended treatment agrees with the reports.")
 def _stops(review: Review) -> Iterator[Finding]:
     original = review.evidence.included("original").drop_duplicates("study")[["study", "label"]]
     events = review.evidence.adverse_events
@@ -354,7 +357,7 @@ def _stops(review: Review) -> Iterator[Finding]:
         yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])
 
 
-@RULES.rule("events", "The events of a kind are no fewer than the reports of the listed studies count.")
+@RULES.rule("events", "The review counts no fewer events of a kind than the reports of the listed studies.")
 def _events(review: Review) -> Iterator[Finding]:
     studies, refs = review.evidence.included("original"), review.refs("adverse_event_studies_counting")
     listed = review.evidence.adverse_events.query("role == 'monotherapy'")

@@ -468,7 +468,9 @@ def _cut(label: str, room: int) -> str:
     if len(label) <= room:
         return label
     year = " " + label[-4:] if label[-4:].isdigit() else ""
-    return label[: max(room - 1 - len(year), 1)].rstrip(" ,") + "…" + year
+    end = max(room - 1 - len(year), 1)
+    words = label[:end] if label[end] == " " else label[:end].rpartition(" ")[0] or label[:end]
+    return words.rstrip(" ,") + "…" + year
 
 
 def forest(
