@@ -1,4 +1,4 @@
-"""Rules of the audit on single studies: do their reports and the review's own definitions agree with the review?
+"""Rules of the audit on single studies: agreement with their reports and with the definitions of the review.
 
 They compare Table 2 with the text, with the report and the title of each study, and with the criteria by which the
 review uses a study for a rate. Of a report they see only what the tables have entered, mostly from its abstract: what
