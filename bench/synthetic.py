@@ -10,7 +10,7 @@ import random
 import shutil
 from pathlib import Path
 
-TABLES = ("screening", "studies", "arms", "responses")
+TABLES = ("screening", "studies", "findings", "arms", "responses")
 THRESHOLDS = ("ge25", "ge50", "ge75")
 
 
@@ -60,6 +60,7 @@ def _study(key: str, number: int, chance: random.Random) -> list[tuple[str, dict
     return [
         ("screening", screened),
         ("studies", common | study),
+        ("findings", common | {"finding": "Made for a benchmark."}),
         ("arms", common | arm),
         *[("responses", common | count | {"threshold": t, "events": e}) for t, e in degrees],
     ]

@@ -1,9 +1,9 @@
-"""Does the printed review agree with itself? Every claim, rule by rule.
+"""Check that the claims of the 2019 review agree with each other, rule by rule.
 
-Knows the arithmetic that a review of rates must satisfy, as small named rules, each applied to every claim that it
-fits; those on the single studies are in `audit_reports`. A rule names columns, codes and quantities, never a study, a
-reference or a printed number, so that other data give other findings. Does not know which of two numbers that disagree
-is right: a value that reconciles them is arithmetic, not a report.
+Holds the arithmetic that a review of rates must satisfy, as small named rules, each applied to every claim that it
+fits; rules on single studies are in `audit_reports`. A rule names columns, codes and quantities, never a study, a
+reference or a published number, so that other data give other findings. It does not say which of two numbers that
+disagree is right: a value that reconciles them is arithmetic, not a report.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def apply(name: str, review: Review) -> Iterator[Finding]:
 # --- Rates and their intervals ------------------------------------------------------------------------------
 
 
-@RULES.rule("centre", "The estimate of rates pooled on the raw scale is the middle of its confidence interval.")
+@RULES.rule("centre", "The estimate of a rate pooled on the raw scale is the midpoint of its confidence interval.")
 def _centre(review: Review) -> Iterator[Finding]:
     names = {"estimate": "estimate", "ci_low": "lower end", "ci_high": "upper end"}
     columns = list(names)
@@ -60,18 +60,18 @@ def _centre(review: Review) -> Iterator[Finding]:
         reading = read_interval(row[columns].to_numpy(float) / 100, decimals)
         about = review.places(rows.place), review.name(row), f"{estimate} ({low} to {high})"
         if reading.kind == "cut":
-            yield finding(None, *about, why="An interval that is cut at 0% or 100% has lost its middle.")
+            yield finding(None, *about, why="An interval that is cut at 0% or 100% has lost its midpoint.")
             continue
         reconciling = ""
         if reading.wrong:
             digits = decimals[columns.index(reading.wrong)]
             reconciling = f"{100 * reading.reconciled:.{digits}f} as {names[reading.wrong]}"
-        why = f"The middle of the interval is {(Decimal(low) + Decimal(high)) / 2}."
+        why = f"The midpoint of the interval is {(Decimal(low) + Decimal(high)) / 2}."
         yield finding(reading.kind == "centred", *about, reconciling, why)
 
 
 @RULES.rule(
-    "rate of no study", "A pooled rate is not below the lowest, other than 0%, that one of its studies can have."
+    "rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have."
 )
 def _lowest(review: Review) -> Iterator[Finding]:
     rates = review.rates
@@ -85,14 +85,14 @@ def _lowest(review: Review) -> Iterator[Finding]:
             # Where patches are counted a study can be larger than Table 2 says, but not than the row.
             ok = None if upper >= 100 / row.patients else False
             why += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
-            why += " A study may have counted patches: how many, is not printed." if ok is None else ""
+            why += " A study may have counted patches; their number is not reported." if ok is None else ""
         about = review.places([row.place]), review.name(row), f"{row.estimate:.{int(row.estimate_decimals)}f}"
         yield finding(ok, *about, why=why)
 
 
-@RULES.rule("same claim", "A claim that is printed in several places is the same in all of them.")
+@RULES.rule("same claim", "A claim that stands in several places is the same in all of them.")
 def _same(review: Review) -> Iterator[Finding]:
-    # Table 3 prints the studies and patients of its row, not of a threshold.
+    # Table 3 reports the studies and patients of its row, not of a threshold.
     in_text = review.rates.place != "table3"
     rates = review.rates.assign(**{c: review.rates[c].where(in_text) for c in ("studies", "patients")})
     columns = ["estimate", "ci_low", "ci_high", "studies", "patients"]
@@ -104,12 +104,12 @@ def _same(review: Review) -> Iterator[Finding]:
         if len(rows) == 1:
             continue
         apart = [c for c in columns if rows[c].nunique() > 1]
-        told = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
+        apart_at = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
         shown = ", ".join(f"{rows[c].dropna().iloc[0]:g}" for c in columns if rows[c].notna().any())
-        # A value that is printed more often than any other is the likely one.
+        # A value that is published more often than any other is the likely one.
         modes = [rows[c].mode() for c in apart]
         likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
-        why = ". ".join(f"{column} {value:g}: {where}" for column, value, where in told)
+        why = ". ".join(f"{column} {value:g}: {where}" for column, value, where in apart_at)
         yield finding(not apart, review.places(rows.place), name, shown, likely, why)
 
 
@@ -133,7 +133,7 @@ def _studies_listed(review: Review) -> Iterator[Finding]:
         yield finding(n == len(refs), place, name, studies_in_words(n), near, why)
 
 
-@RULES.rule("lists of a row", "The references of a rate lie within those of its row of Table 3, which has no others.")
+@RULES.rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
 def _lists_of_a_row(review: Review) -> Iterator[Finding]:
     for row in review.rows:
         text = [c for c in review.lists if c.threshold and c.stratum == row.stratum]
@@ -146,12 +146,12 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
         alone = row.refs.difference(*(c.refs for c in text))
         whole = {c.threshold for c in text} >= set(THRESHOLDS)
         why = f"In the list of no threshold: {review.cite(alone)}." if alone else "Each is in the list of a threshold."
-        why += "" if whole or not alone else " Not every threshold has its list printed."
+        why += "" if whole or not alone else " Not every threshold has a published list."
         ok = not alone or (False if whole else None)
         yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), why)
 
 
-@RULES.rule("lists within lists", "The references of a part lie within those of the whole that it is a part of.")
+@RULES.rule("lists within lists", "The references of a subgroup are all among those of the whole.")
 def _lists_within(review: Review) -> Iterator[Finding]:
     pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
     # Side effects were looked for in the studies of monotherapy.
@@ -169,7 +169,7 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 # --- Numbers of patients ------------------------------------------------------------------------------------
 
 
-@RULES.rule("part and whole", "A part has no more patients, or studies, than the whole that it is a part of.")
+@RULES.rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
 def _part_and_whole(review: Review) -> Iterator[Finding]:
     of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.stratum == row.stratum]
     for part, whole in [*of_row, *review.parts]:
@@ -178,16 +178,20 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
         shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in both.items())
         near = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in both.items() if a > b)
         about = review.places([part.place, whole.place]), part.name
-        yield finding(not near, *about, shown, near, f"The whole: {whole.name}.")
-    chain = ["adverse_event_studies_counting", "adverse_event_studies_referring", "monotherapy_studies"]
-    for part, whole in itertools.pairwise(chain):
+        yield finding(not near, *about, shown, near, f"Compared with: {whole.name}.")
+    pairs = [
+        ("adverse_event_studies_counting", "adverse_event_studies_referring"),
+        ("adverse_event_studies_referring", "monotherapy_studies"),
+        ("phototherapy_hands_feet_studies", "phototherapy_studies"),
+    ]
+    for part, whole in pairs:
         a, b = review.value(part), review.value(whole)
-        why = f"The whole: {review.meaning('quantity')[whole]}."
+        why = f"Compared with: {review.meaning('quantity')[whole]}."
         yield finding(a <= b, *review.about(part), f"{a:g} of {b:g} studies", f"at most {b:g}", why)
 
 
 @RULES.rule(
-    "difference", "Two numbers of patients at a site differ by what the studies in which their lists differ can add."
+    "difference", "Two numbers of patients at a body site differ by what the studies in only one of the lists can add."
 )
 def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.stratum[2] != "all"]
@@ -237,16 +241,16 @@ def _left_over(review: Review, claim: Listed, other: Listed) -> str:
         return "The first of these has the same list."
     if len(more | less) == 1:
         arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.stratum[0])]
-        told = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
+        sizes_there = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
         least = f"and the review uses a study at a site from {review.value('minimum_per_site'):g} on"
         who = f"The one study by which the lists differ, {review.cite(more | less)},"
-        return f"{who} would have {n if more else -n:g} there: by Table 2 it has {told}, {least}."
+        return f"{who} would have {n if more else -n:g} there: by Table 2 it has {sizes_there}, {least}."
     parts = [f"adds {review.cite(more)}"] * bool(more) + [f"lacks {review.cite(less)}"] * bool(less)
     return f"Beside the first of these its list {' and '.join(parts)}: {n:+g} patients."
 
 
 @RULES.rule(
-    "sum of arms", "The patients of a list are a sum of its arms, the same reading of each study in every total."
+    "sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total."
 )
 def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
@@ -270,7 +274,7 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
 
 @RULES.rule(
     "those who completed",
-    "A body site, or a list with a study assessed by patches alone, has no more patients than completed its studies.",
+    "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
 )
 def _completed(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and review.of_site_or_patches(c)]
@@ -289,7 +293,7 @@ def _completed(review: Review) -> Iterator[Finding]:
 # --- Totals and percentages ---------------------------------------------------------------------------------
 
 
-@RULES.rule("totals", "A total equals the sum of its parts, what is in two of them counted once.")
+@RULES.rule("totals", "A total equals the sum of its parts, where studies in two parts count once.")
 def _totals(review: Review) -> Iterator[Finding]:
     kinds = {"efficacy": REGIMENS, "studies_included": ("mechanism", *REGIMENS, "maintenance")}
     for total, unit, of in (
@@ -301,9 +305,9 @@ def _totals(review: Review) -> Iterator[Finding]:
         lists = [review.refs(part) for part in parts]
         twice = sum(map(len, lists)) - len(frozenset().union(*lists))
         values = [review.value(part) for part in parts]
-        printed, expected = review.value(total), sum(values) - twice
+        published, expected = review.value(total), sum(values) - twice
         why = " + ".join(f"{n:g}" for n in values) + (f", of which {twice} in two lists." if twice else ".")
-        yield finding(printed == expected, *review.about(total), printed, f"{expected:g}", why)
+        yield finding(published == expected, *review.about(total), published, f"{expected:g}", why)
 
 
 @RULES.rule("flow", "The flow of records adds up, and the text gives the same numbers.")
@@ -320,12 +324,12 @@ def _flow(review: Review) -> Iterator[Finding]:
         ("full_text_excluded", excluded),
         ("studies_included", n.included),
     ):
-        printed = review.values(quantity)
-        shown = "; ".join(f"{v:g}" for v in printed.unique())
-        yield finding(set(printed) == {value}, *review.about(quantity), shown, f"{value}", f"The flow has {value}.")
+        published = review.values(quantity)
+        shown = "; ".join(f"{v:g}" for v in published.unique())
+        yield finding(set(published) == {value}, *review.about(quantity), shown, f"{value}", f"The flow has {value}.")
 
 
-@RULES.rule("whole numbers", "A percentage is a whole number of the patients that it is said to be of.")
+@RULES.rule("whole numbers", "A percentage corresponds to a whole number of the patients to whom it refers.")
 def _whole_numbers(review: Review) -> Iterator[Finding]:
     rows = review.numbers
     for row in rows[rows.quantity.str.endswith("_percent")].itertuples():
@@ -339,8 +343,8 @@ def _whole_numbers(review: Review) -> Iterator[Finding]:
         elif kin:
             arms = review.table2[review.table2.review_ref.isin(references(row.refs))]
             arms = arms[[arm.split()[0] in stem for arm in arms.arm]]
-            told = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
-            beside = [_beside(row.value, n) for n in told]
+            whole = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
+            beside = [_beside(row.value, n) for n in whole]
             why = f"Nearest: {'; of those who completed by Table 2: '.join(beside)}."
             trial = review.evidence.maintenance.query("unit != 'patients'").dropna(subset=["depigmented"])
             trial = [
@@ -349,20 +353,20 @@ def _whole_numbers(review: Review) -> Iterator[Finding]:
             near = "; ".join(
                 f"{r.depigmented:g}/{r.n:g} {r.unit}, {r.analysis}, by the trial's own report" for r in trial
             )
-            yield finding(any(told.values()) and not trial, *about, near, why, [r.source for r in trial])
+            yield finding(any(whole.values()) and not trial, *about, near, why, [r.source for r in trial])
         else:
-            yield finding(None, *about, why="Its denominator is not printed.")
+            yield finding(None, *about, why="Its denominator is not reported.")
 
 
 def _whole(percentage: float, n: float) -> list[int]:
-    """Return the whole numbers of n that print as the percentage."""
-    printed = Decimal(str(percentage))
-    unit = Decimal(1).scaleb(printed.as_tuple().exponent)
-    return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - printed) <= unit / 2]
+    """Return the whole numbers out of n that round to the percentage."""
+    published = Decimal(str(percentage))
+    unit = Decimal(1).scaleb(published.as_tuple().exponent)
+    return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - published) <= unit / 2]
 
 
 def _beside(percentage: float, n: float) -> str:
-    """Print the whole numbers of n next to a percentage, or the one that prints as it."""
+    """Name the whole numbers out of n next to a percentage, or the one that rounds to it."""
     below = int(percentage * n / 100)
     return " and ".join(f"{k}/{n:g} = {100 * k / n:.1f}%" for k in _whole(percentage, n) or (below, below + 1))
 

@@ -1,8 +1,8 @@
-"""Does what the review says of its studies agree with their reports, and with its own definitions? Rules for `audit`.
+"""Rules of the audit on single studies: agreement with their reports and with the definitions of the review.
 
-Knows how Table 2 is held against the text, against what a study's report or its title says, and against the criteria
-by which the review uses a study, and for which rate. Reads of a report only what the tables have entered of it, mostly
-from its abstract: what was not entered is not missing from the report. Names no study, reference or printed number.
+They compare Table 2 with the text, with the report and the title of each study, and with the criteria by which the
+review uses a study for a rate. Of a report they see only what the tables have entered, mostly from its abstract: what
+was not entered is not missing from the report. They name no study, reference or published number.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def _studies_counted(review: Review) -> Iterator[Finding]:
     counted = {f"{kind}_studies": found for kind, found in refs.items()}
     counted["studies_included"] = frozenset().union(*refs.values())
     for quantity, found in counted.items():
-        printed, listed = review.values(quantity), review.refs(quantity) or found
-        if len(printed):
-            shown = "; ".join(map(studies_in_words, printed.unique()))
+        published, listed = review.values(quantity), review.refs(quantity) or found
+        if len(published):
+            shown = "; ".join(map(studies_in_words, published.unique()))
             apart = f" In the list or the table only: {review.cite(listed ^ found)}." if listed != found else ""
-            ok = set(printed) == {len(found)} and not apart
+            ok = set(published) == {len(found)} and not apart
             near = f"{studies_in_words(len(found))}: {ranges(found)}"
             yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(found)}.{apart}")
 
 
-@RULES.rule("one study", "What the text says of a single study is what Table 2 says of it.")
+@RULES.rule("one study", "The text agrees with Table 2 on single studies.")
 def _one_study(review: Review) -> Iterator[Finding]:
     for row in review.numbers.itertuples():
         refs, unit = references(row.refs), row.quantity.rpartition("_")[2]
@@ -93,7 +93,7 @@ def _design(review: Review) -> Iterator[Finding]:
         yield finding(True, "Table 2", "design", f"{fit} rows")
 
 
-@RULES.rule("one cohort once", "No two studies look like the same patients, as duplicate reports are left out.")
+@RULES.rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
 def _one_cohort(review: Review) -> Iterator[Finding]:
     alike = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
     arms = review.treated
@@ -113,9 +113,8 @@ def _eligibility(review: Review) -> Iterator[Finding]:
     arms, least = review.treated, review.value("minimum_per_arm")
     small, why = arms[arms.enrolled < least], f"The methods ask for {least:g} participants or patches in an arm."
     for row in small.itertuples():
-        yield finding(
-            None, "Table 2", f"{row.label}: enrolled, {row.arm}", row.enrolled, "", f"{why} Patches not seen."
-        )
+        claim, unknown = f"{row.label}: enrolled, {row.arm}", f"{why} The number of patches is unknown."
+        yield finding(None, "Table 2", claim, row.enrolled, "", unknown)
     if small.empty and least == least:
         yield finding(True, "Table 2", "size of the arms", f"{arms.enrolled.min():g} or more enrolled", "", why)
     for row in arms[arms.given_with != ""].itertuples():
@@ -136,12 +135,15 @@ SITE_WORDS = {
 """Words by which a report names the sites of the review."""
 
 
-@RULES.rule("definition of a cell", "A study used for a regimen, an age group, a site or the whole body is of it.")
+@RULES.rule(
+    "definition of a cell",
+    "A study used for a regimen, an age group, a body site or the whole body fits that definition.",
+)
 def _definition(review: Review) -> Iterator[Finding]:
     for stratum in dict.fromkeys(c.stratum for c in review.lists):
         claims = [c for c in review.lists if c.stratum == stratum]
         name = next((c.name for c in claims if not c.threshold), claims[0].name)
-        told: dict[str, list[int]] = {}
+        reasons: dict[str, list[int]] = {}
         for ref in sorted(frozenset().union(*(c.refs for c in claims))):
             own = review.facts[review.facts.review_ref == ref]
             verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *stratum))
@@ -151,15 +153,15 @@ def _definition(review: Review) -> Iterator[Finding]:
                 sources = own.source if "own report" in why else ()
                 yield finding(False, place, name, f"uses {ref}", f"the list without {ref}", why, sources)
             else:
-                told.setdefault("; ".join(why for _, why in verdicts), []).append(ref)
+                reasons.setdefault("; ".join(why for _, why in verdicts), []).append(ref)
         place = review.places(c.place for c in claims)
-        for why, refs in told.items():
-            shown = f"{review.cite(refs)}: {why or 'as far as seen'}."
+        for why, refs in reasons.items():
+            shown = f"{review.cite(refs)}: {why or 'no disagreement in what is available'}."
             yield finding(None if why else True, place, name, f"uses {ranges(refs)}", "", shown)
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
-    """Say why a study does not belong to a cell (False), or why that cannot be told (None)."""
+    """Say why a study does not belong to a cell (False), or why that cannot be judged (None)."""
     if not (rows.role == regimen).any():
         yield False, "Table 2 has no such arm of it"
         return
@@ -183,9 +185,10 @@ def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, si
 
 
 def _treats(facts: pd.DataFrame, site: str) -> bool | None:
-    """Say whether a study treated lesions of a site, by its own report; None: it is not said."""
-    told = [f.value if f.field == "site" else f.field for f in facts.itertuples() if re.search("site|involve", f.field)]
-    for clause in ", ".join(told).split(","):
+    """Say whether a study treated lesions of a site, by its own report; None: it does not say."""
+    named = facts[facts.field.str.contains("site|involve")]
+    sites = named.value.where(named.field == "site", named.field)
+    for clause in ", ".join(sites).split(","):
         if any(word in clause for word in SITE_WORDS[site]):
             return not re.search(r"\b(no|none|without)\b", clause)
         if "only" in clause.split():
@@ -197,7 +200,7 @@ def _age(text: str) -> str:
     return text.removesuffix("s")  # adults
 
 
-@RULES.rule("none left out", "A row of an age group has every study of that age group whose whole body was assessed.")
+@RULES.rule("none left out", "A row of an age group has every study of that age group that assessed the whole body.")
 def _none_left_out(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     for row in review.rows:
@@ -218,19 +221,22 @@ ELSEWHERE = ("refractory", "site", "discontinued", "unit of", "patients with")
 """Beginnings of facts that Table 2 has no column for, and that other rules use."""
 
 
-@RULES.rule("own report", "What Table 2 says of a study is what the study's own report says.")
+@RULES.rule("own report", "Table 2 agrees with the study's own report.")
 def _own_report(review: Review) -> Iterator[Finding]:
     for fact in review.facts.itertuples():
         if fact.field.startswith(ELSEWHERE):
             continue
-        printed, ok, why = _beside(fact, review.table2[review.table2.study == fact.study])
+        published, ok, why = _beside(fact, review.table2[review.table2.study == fact.study])
+        if ok is not None and not ok and fact.inferred == "yes":
+            ok, why = None, "It is inferred and not stated: an inference contradicts nothing"
         claim = ", ".join(filter(None, [f"{fact.label}: {fact.field.replace('_', ' ')}", fact.arm]))
         remarks = [f"Its report: {fact.value}" + (f" ({fact.note})" if fact.note else ""), why]
-        yield finding(ok, "Table 2", claim, printed, fact.value, ". ".join(filter(None, remarks)) + ".", [fact.source])
+        why = ". ".join(filter(None, remarks)) + "."
+        yield finding(ok, "Table 2", claim, published, fact.value, why, [fact.source])
 
 
 def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
-    """Return what Table 2 prints of a fact, whether they agree, and why that cannot be told."""
+    """Return what Table 2 reports of a fact, whether they agree, and why that cannot be judged."""
     study, kind = rows.iloc[0], fact.field.partition("_")[0]
     named = rows if fact.arm in ("", "both arms") else rows[[_same_arm(fact.arm, arm) for arm in rows.arm]]
     if kind in ("enrolled", "completed"):
@@ -254,19 +260,32 @@ def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
     if kind == "unit":
         return study.assessment.replace(";", ", "), "individual" in study.assessment.split(";"), ""
     if kind == "concentration":
-        doses, printed = set(re.findall(r"[\d.]+%", fact.value)), named.concentration.unique()
-        return "; ".join(printed), doses == set(printed) if len(doses) == 1 else None, "It says both" * (len(doses) > 1)
+        doses, published = set(re.findall(r"[\d.]+%", fact.value)), named.concentration.unique()
+        ok, why = (doses == set(published), "") if len(doses) == 1 else (None, "It gives both")
+        return "; ".join(published), ok, why
+    if kind in ("blinding", "randomised"):
+        code = getattr(study, kind)
+        said = {of for pattern, of in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
+        known = code and len(said) == 1
+        why = "" if known else "The reports differ" if len(said) > 1 else "Table 2 leaves it open"
+        return code or "not determined", {code} == said if known else None, why
     if kind == "comparator":
         drugs = rows.drug[rows.role == "comparator"]
-        return "; ".join(drugs), True if fact.value in set(drugs) else None, "A matter of wording"
+        return "; ".join(drugs), True if fact.value in set(drugs) else None, "The wording differs"
     return "", None, "Table 2 has no such column"
 
 
-def _same_arm(told: str, arm: str) -> bool:
+def _same_arm(named: str, arm: str) -> bool:
     """Say whether a report's name of an arm is Table 2's, which may add how often it was treated."""
-    told, arm = (re.sub(r"[\s-]", "", t.lower().replace("excimer laser", "el")) for t in (told, arm))
-    return arm.startswith(told) and "+" not in arm.removeprefix(told)
+    named, arm = (re.sub(r"[\s-]", "", t.lower().replace("excimer laser", "el")) for t in (named, arm))
+    return arm.startswith(named) and "+" not in arm.removeprefix(named)
 
+
+FACT_WORDS = {
+    "blinding": {r"double.blind": "DB", r"single.blind": "SB", r"\bopen\b": "OL"},
+    "randomised": {r"\brandomi[sz]ed": "yes", r"\bnon-?randomi[sz]ed": "no"},
+}
+"""Column of Table 2 -> words of a fact entered from a report -> the code that they stand for."""
 
 TITLE_WORDS = {
     "population": {r"\bchild(hood|ren)?\b": "children", r"\badults?\b": "adult"},
@@ -277,7 +296,7 @@ TITLE_WORDS = {
 """Column of Table 2 -> words of a title -> the code that they stand for."""
 
 
-@RULES.rule("title", "What Table 2 says of a study is what the title of its report says.")
+@RULES.rule("title", "Table 2 agrees with the title of the study's report.")
 def _title(review: Review) -> Iterator[Finding]:
     known = set(zip(review.facts.study, review.facts.field, strict=True))
     for row in review.evidence.included("original").drop_duplicates("study").itertuples():
@@ -286,19 +305,20 @@ def _title(review: Review) -> Iterator[Finding]:
         for column, patterns in TITLE_WORDS.items():
             said = [code for pattern, code in patterns.items() if re.search(pattern, title)]
             if len(said) != 1 or (row.study, column) in known:
-                continue  # what is entered of the report has been held against Table 2 already
-            printed = getattr(row, column).replace("ND", "")
+                continue  # the rule on reports has compared this already
+            published = getattr(row, column).replace("ND", "")
             meaning = review.meaning("yes_no" if column == "randomised" else column)
-            shown = ", ".join(meaning[code] for code in printed.split(";") if code) or "not determined"
+            shown = ", ".join(meaning[code] for code in published.split(";") if code) or "not determined"
             why = f"The title of its report says {column}: {meaning[said[0]]}."
-            why += "" if printed else " Table 2 leaves it open."
+            why += "" if published else " Table 2 leaves it open."
             source = f"doi:{report['doi']}" if "doi" in report else f"title of {row.label}"
-            ok = said[0] == printed if printed else None
+            ok = said[0] == published if published else None
             yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[said[0]], why, [source])
 
 
 @RULES.rule(
-    "denominator", "A count is of those who completed by Table 2, or of patches that by Table 2 were assessed singly."
+    "denominator",
+    "A count is of the patients who completed by Table 2, or of patches if Table 2 has them assessed one by one.",
 )
 def _denominator(review: Review) -> Iterator[Finding]:
     used = {(c.stratum[0], c.stratum[2], ref) for c in review.lists for ref in c.refs}
@@ -311,33 +331,33 @@ def _denominator(review: Review) -> Iterator[Finding]:
         if row.unit == "patches" and not ok:
             ok = None if "individual" in row.assessment.split(";") else False
         why = f"Its report counts {row.n:g} {row.unit}."
-        printed = f"{row.completed:g} completed, assessed by: {row.assessment.replace(';', ', ')}"
+        published = f"{row.completed:g} completed, assessed by: {row.assessment.replace(';', ', ')}"
         near = "individual patches" if row.unit == "patches" else f"{row.n:g}"
         claim = f"{row.label}: {row.arm}, {review.meaning('site')[row.site]}"
-        yield finding(ok, "Table 2", claim, printed, near, why, rows.source)
+        yield finding(ok, "Table 2", claim, published, near, why, rows.source)
 
 
 # --- Safety -------------------------------------------------------------------------------------------------
 
 
-@RULES.rule("stops", "The number of studies in which a side effect ended the treatment is that of the reports.")
+@RULES.rule("stops", "The number of studies in which side effects ended treatment agrees with the reports.")
 def _stops(review: Review) -> Iterator[Finding]:
     original = review.evidence.included("original").drop_duplicates("study")[["study", "label"]]
     events = review.evidence.adverse_events
     events = events.query("kind == 'stopped for side effects' and role == 'monotherapy' and events > 0")
     events = events.merge(original, on="study")
     facts = review.facts[review.facts.field.str.startswith("discontinued") & (review.facts.value != "0")]
-    told = {r.study: f"{r.label}, {r.arm}: {r.value}" for r in facts.itertuples()}
-    told |= {r.study: f"{r.label}, {r.arm}: {r.events:g} of {r.n:g}" for r in events.itertuples()}
-    why = f"By their own reports: {'; '.join(told.values())}." if told else "The reports seen name none."
-    for printed in review.values("discontinuation_studies").unique():
-        # The reports that were not seen can only add to the number.
-        ok = False if len(told) > printed else None
-        about = *review.about("discontinuation_studies"), printed
-        yield finding(ok, *about, f"at least {len(told)}", why, [*events.source, *facts.source])
+    stops = {r.study: f"{r.label}, {r.arm}: {r.value}" for r in facts.itertuples()}
+    stops |= {r.study: f"{r.label}, {r.arm}: {r.events:g} of {r.n:g}" for r in events.itertuples()}
+    why = f"By their own reports: {'; '.join(stops.values())}." if stops else "No available report names one."
+    for published in review.values("discontinuation_studies").unique():
+        # Reports that are not available can only add to the number.
+        ok = False if len(stops) > published else None
+        about = *review.about("discontinuation_studies"), published
+        yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])
 
 
-@RULES.rule("events", "The events of a kind are no fewer than the reports of the listed studies count.")
+@RULES.rule("events", "The review counts no fewer events of a kind than the reports of the listed studies.")
 def _events(review: Review) -> Iterator[Finding]:
     studies, refs = review.evidence.included("original"), review.refs("adverse_event_studies_counting")
     listed = review.evidence.adverse_events.query("role == 'monotherapy'")
@@ -345,7 +365,7 @@ def _events(review: Review) -> Iterator[Finding]:
     for row in review.numbers[review.numbers.quantity.str.endswith("_events")].itertuples():
         counted = listed[listed.kind == row.quantity.removesuffix("_events")]
         n = counted.events.sum()
-        why = f"{len(counted)} reports count {n:g}." if len(counted) else "No report that was seen counts it alone."
+        why = f"{len(counted)} reports count {n:g}." if len(counted) else "No available report counts it alone."
         ok = n <= row.value if len(counted) else None
         about = review.about(row.quantity, row.place)
         yield finding(ok, *about, row.value, f"at least {n:g}", why, counted.source)

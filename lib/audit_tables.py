@@ -17,17 +17,17 @@ def findings(found: list[Finding], verdict: str, folded: bool = False) -> Table:
             "rule": [RULES[f.rule][0] for f in rows],
             "Claim": [f.claim for f in rows],
             "Where": [f.place for f in rows],
-            "Printed": [f.printed for f in rows],
-            "Would agree": [f.reconciling for f in rows],
+            "Published": [f.published for f in rows],
+            "Consistent value": [f.reconciling for f in rows],
             # The first source is the review.
             "Report": [next(iter(f.sources[1:]), "") for f in rows],
             "detail": [f.why for f in rows],
         }
     ).set_index("rule")
     if verdict != "contradicted":
-        frame = frame.drop(columns="Would agree")
+        frame = frame.drop(columns="Consistent value")
     caption = f"{VERDICTS[verdict].capitalize()}: {count(len(rows), 'claim')}"
-    note = "Report: the study's own, where the claim was compared with one. A dash: none, or nothing to say."
+    note = "Report: that of the study, where the claim was compared with one. A dash: none."
     return Table(frame, caption, note, folded=folded, detail="detail")
 
 

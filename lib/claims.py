@@ -1,7 +1,7 @@
-"""What the printed review claims, as the tables have it, and what a check of a claim can say.
+"""The claims of the 2019 review, as the tables hold them, and the result of checking one.
 
-Knows the printed lists, numbers and Table 2 of the review, how they are named in a sentence, and the form of a
-finding. Does not know what a claim must satisfy: the rules do (`audit`, `audit_reports`).
+Holds the published lists, numbers and Table 2 of the review, their names in a sentence, and the form of a finding.
+What a claim must satisfy is in the rules (`audit`, `audit_reports`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pandas as pd
 from lib.evidence import REGIMENS, Evidence
 from lib.validation import reference_numbers
 
-VERDICTS = {"contradicted": "contradicted", "unchecked": "can't be checked", "holds": "holds"}
-"""Verdict -> how it is printed."""
+VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
+"""Verdict -> its text in the book."""
 
 STRATUM = ["regimen", "population", "site"]
 """What says of whom a rate is."""
@@ -34,8 +34,8 @@ class Finding:
     ----------
     rule : str
         Name of the rule.
-    place, claim, printed : str
-        Where in the review the claim is printed, what it is about, and what is printed.
+    place, claim, published : str
+        Where in the review the claim stands, what it is about, and what is stated there.
     verdict : str
         A key of `VERDICTS`.
     reconciling : str
@@ -49,22 +49,22 @@ class Finding:
     rule: str
     place: str
     claim: str
-    printed: str
+    published: str
     verdict: str
     reconciling: str = ""
     why: str = ""
     sources: tuple[str, ...] = ()
 
 
-def finding(ok: bool | None, place: str, claim: str, printed, reconciling="", why: str = "", sources=()) -> Finding:
+def finding(ok: bool | None, place: str, claim: str, published, reconciling="", why: str = "", sources=()) -> Finding:
     """Make a finding that no rule has put its name to yet: True holds, False is contradicted, None unchecked."""
     verdict = "unchecked" if ok is None else "holds" if ok else "contradicted"
-    shown = printed if isinstance(printed, str) else f"{printed:g}"
+    shown = published if isinstance(published, str) else f"{published:g}"
     return Finding("", place, claim, shown, verdict, reconciling if verdict == "contradicted" else "", why, (*sources,))
 
 
 class Rules(dict):
-    """Name of a rule -> its statement, which the book prints, and its function of a `Review`."""
+    """Name of a rule -> its statement, which the book shows, and its function of a `Review`."""
 
     def rule(self, name: str, statement: str) -> Callable:
         """Enter the function that follows as a rule."""
@@ -81,18 +81,18 @@ class Rules(dict):
 
 @dataclass(frozen=True)
 class Listed:
-    """A list of references printed for a rate, a row of Table 3 or a regimen, with its numbers.
+    """A list of references published for a rate, a row of Table 3 or a regimen, with its numbers.
 
     Attributes
     ----------
     place, name : str
-        Code of where it is printed, and what it is about.
+        Code of where it is published, and what it is about.
     stratum : tuple of str
         Regimen, population and site.
     threshold : str
         Empty for a row of Table 3, which has all of them, and for a regimen.
     studies, patients : float
-        As printed; NaN where none is.
+        As published; NaN where none is.
     refs : frozenset of int
         The references.
     """
@@ -108,7 +108,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Review:
-    """The printed original review, asked by what it prints.
+    """The 2019 review as published.
 
     Attributes
     ----------
@@ -120,12 +120,12 @@ class Review:
 
     @cached_property
     def rates(self) -> pd.DataFrame:
-        """The printed rates."""
+        """The published rates."""
         return self.evidence.published_rates
 
     @cached_property
     def numbers(self) -> pd.DataFrame:
-        """The printed numbers that are not rates."""
+        """The published numbers that are not rates."""
         return self.evidence.published_numbers
 
     @cached_property
@@ -164,7 +164,7 @@ class Review:
 
     @cached_property
     def regimens(self) -> list[Listed]:
-        """The list of all studies of each regimen, with its number of patients if the same place prints one."""
+        """The list of all studies of each regimen, with its number of patients if the same place reports one."""
         rows = self.numbers[self.numbers.refs != ""]
         rows = rows.assign(regimen=rows.quantity.str.removesuffix("_studies"))
         return [
@@ -187,16 +187,16 @@ class Review:
         return of_all + ages
 
     def values(self, quantity: str) -> pd.Series:
-        """Values that the review prints of a quantity, by place."""
+        """Values that the review reports of a quantity, by place."""
         rows = self.numbers[self.numbers.quantity == quantity]
         return rows.set_index("place").value
 
     def value(self, quantity: str) -> float:
-        """Return the value where a quantity is first printed; NaN: nowhere."""
+        """Return the value where a quantity is first published; NaN: nowhere."""
         return next(iter(self.values(quantity)), np.nan)
 
     def refs(self, quantity: str) -> frozenset[int]:
-        """Return all references printed for a quantity."""
+        """Return all references published for a quantity."""
         return frozenset().union(*map(references, self.numbers.refs[self.numbers.quantity == quantity]))
 
     def of_site_or_patches(self, claim: Listed) -> bool:
@@ -215,12 +215,12 @@ class Review:
         return self._meanings[code_list]
 
     def places(self, codes: Iterable[str]) -> str:
-        """Say where in the review something is printed."""
+        """Say where in the review something is published."""
         codes = set(codes)
         return "; ".join(text for code, text in self.meaning("place").items() if code in codes)
 
     def about(self, quantity: str, *places: str) -> tuple[str, str]:
-        """Say where the review prints a number, in all or in some places, and what it is."""
+        """Say where the review reports a number, in all or in some places, and what it is."""
         return self.places(places or self.values(quantity).index), self.meaning("quantity")[quantity]
 
     def name(self, row) -> str:
@@ -243,7 +243,7 @@ class Review:
 
 
 def references(refs: str) -> frozenset[int]:
-    """Read a printed list of reference numbers."""
+    """Read a published list of reference numbers."""
     return frozenset(reference_numbers(refs)) if refs else frozenset()
 
 

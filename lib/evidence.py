@@ -56,6 +56,10 @@ class Cell:
     refs_of_row : bool
         True where the review prints studies, patients and references for the whole row of its Table 3 and
         not for this threshold.
+    row_studies, row_patients : float
+        Number of studies and patients of the whole row of Table 3, over its three thresholds.
+    row_refs : str
+        Reference numbers of that row, as published.
     public : DataFrame
         Studies of the original review with a reported count, a row an arm: study, label, arm, year, n,
         events, unit, basis, confidence, design, randomised, listed, and all else that is known of both.
@@ -65,6 +69,10 @@ class Cell:
         and ``reported`` (whether there is a public count that must not be pooled).
     new : DataFrame
         Studies of the update with a reported count, columns as in ``public``.
+    public_patients : int
+        Participants of the listed studies in ``public``, counted as the published number of patients counts them: in
+        every arm of the regimen that has a reported count, even if two arms are of the same patients and one of them
+        is pooled. Patches are counted by the patients they are on.
     """
 
     regimen: str
@@ -78,21 +86,18 @@ class Cell:
     patients: float
     refs: list[int] = field(repr=False)
     refs_of_row: bool = field(repr=False)
+    row_studies: float = field(repr=False)
+    row_patients: float = field(repr=False)
+    row_refs: str = field(repr=False)
     public: pd.DataFrame = field(repr=False)
     missing: pd.DataFrame = field(repr=False)
     new: pd.DataFrame = field(repr=False)
+    public_patients: int
 
     @property
     def public_studies(self) -> int:
         """Number of studies of the printed list with a public count."""
         return self.public.study[self.public.listed].nunique()
-
-    @property
-    def public_patients(self) -> int:
-        """Number of participants behind them; patches are counted by the patients they are on."""
-        listed = self.public[self.public.listed]
-        patients = listed.n.where(listed.unit == "patients", listed.completed)
-        return int(patients.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,16 +298,20 @@ class Evidence:
         rows = rows[(rows.role == regimen) & (rows.threshold == threshold) & (rows.site == site)]
         if population != "all":
             rows = rows[rows.population == population]
-        reported = set(rows.study)
-        rows = rows[(rows.subtype == "") & rows.poolable.isin(["yes"] if site == "all" else ["yes", "subgroup"])]
+        reported, pooled = rows, ["yes"] if site == "all" else ["yes", "subgroup"]
+        rows = rows[(rows.subtype == "") & rows.poolable.isin(pooled)]
         rows = rows[self.is_included(rows.study)].assign(listed=lambda kept: kept.review_ref.isin(refs))
         public = rows[rows.edition == "original"]
+        counted = reported[reported.study.isin(public.study[public.listed]) & (reported.subtype == "")]
+        counted = counted[counted.poolable.isin(pooled) | (counted.why_not == "same_patients")]
+        counted = counted.drop_duplicates(["study", "arm"])
+        patients = counted.n.where(counted.unit == "patients", counted.completed)
 
         arms = self.arms[self.arms.role == regimen].merge(
             self.studies.drop(columns=["source", "note"]), on=["study", "part"]
         )
         missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)]
-        missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported))
+        missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported.study))
         return Cell(
             regimen,
             threshold,
@@ -313,9 +322,13 @@ class Evidence:
             patients=float(row.patients),
             refs=refs,
             refs_of_row="results" not in claims.index,
+            row_studies=float(printed.studies),
+            row_patients=float(printed.patients),
+            row_refs=printed.refs,
             public=public.reset_index(drop=True),
             missing=missing.sort_values(["year", "label", "arm"], ignore_index=True),
             new=rows[rows.edition == "update"].reset_index(drop=True),
+            public_patients=int(patients.sum()),
         )
 
     def cells(self) -> list[Cell]:

@@ -459,8 +459,18 @@ def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
     several = studies.study.duplicated(keep=False)
     # The column holds about this many letters beside the counts.
     room = 40 if wide else 22
-    labels = studies.label + (", " + drugs).where(several, "")
-    return [label if len(label) <= room else label[: room - 1] + "…" for label in labels]
+    drugs = (", " + drugs).where(several, "")
+    return [_cut(label, room - len(drug)) + drug for label, drug in zip(studies.label, drugs, strict=True)]
+
+
+def _cut(label: str, room: int) -> str:
+    """Shorten a label to so many letters; the year at its end stays, as it tells descriptions apart."""
+    if len(label) <= room:
+        return label
+    year = " " + label[-4:] if label[-4:].isdigit() else ""
+    end = max(room - 1 - len(year), 1)
+    words = label[:end] if label[end] == " " else label[:end].rpartition(" ")[0] or label[:end]
+    return words.rstrip(" ,") + "…" + year
 
 
 def forest(

@@ -230,7 +230,8 @@ def _arm_text(arm) -> str:
     if arm.given_with:
         parts.append(arm.given_with)
     if arm.phototherapy != "none":
-        parts.append(f"{arm.phototherapy} {arm.phototherapy_frequency}".strip())
+        light = arm.phototherapy.replace("NBUVB", "NB-UVB")
+        parts.append(f"{light} {arm.phototherapy_frequency}".strip())
     return " + ".join(parts) or "no treatment"
 
 
@@ -249,6 +250,7 @@ def studies(evidence: Evidence, edition: str) -> Table:
         rows.append(
             {
                 "Study": study.label,
+                "Ref.": study.review_ref,
                 "Country": study.country,
                 "Design": ", ".join(d for d in design if d),
                 "Population": study.population,
@@ -262,13 +264,17 @@ def studies(evidence: Evidence, edition: str) -> Table:
             }
         )
     note = (
-        "SA single arm, WP within patient (the arms share their patients), PD parallel; DB double-blind, SB"
-        " single-blind, OL open label; NSV nonsegmental, SV segmental; NBUVB narrowband UV-B, EL excimer light or"
-        " laser. Below each study its arms, with the numbers enrolled/completed. A dash: not determined, or not seen. A"
-        " question mark: not seen."
+        "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
+        " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
+        " excimer light or laser. Below each study: its arms, with the numbers of patients enrolled and completed. A"
+        " dash or a question mark: not determined or not available."
     )
-    title = "Studies of the original review" if edition == "original" else "Studies of the update"
-    return Table(pd.DataFrame(rows), title, note, numeric=["Months"], detail="Arms (enrolled/completed)")
+    title, frame = "Studies of the update", pd.DataFrame(rows)
+    if edition == "original":
+        title, note = "Studies of the 2019 review", f"{note} Ref.: reference number in the 2019 review."
+    else:
+        frame = frame.drop(columns="Ref.", errors="ignore")
+    return Table(frame, title, note, numeric=["Ref.", "Months"], detail="Arms (enrolled/completed)")
 
 
 def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
@@ -288,7 +294,7 @@ def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
 
 
 def _studies_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
-    """Count studies by a value: numbers in their order, words by how often they occur, what was not seen last."""
+    """Count studies by a value: numbers in order, words by frequency, studies without the value last."""
     if pd.api.types.is_numeric_dtype(values):
         counted = rows.study.groupby(values).nunique()
         counted.index = [f"{value:g}" for value in counted.index]
@@ -296,7 +302,7 @@ def _studies_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
         values = values.str.strip().replace("", None)
         counted = rows.study.groupby(values).nunique().sort_values(ascending=False, kind="stable")
     unseen = rows.study[values.isna()].nunique()
-    return pd.concat([counted, pd.Series({"not seen": unseen})]) if unseen else counted
+    return pd.concat([counted, pd.Series({"not available": unseen})]) if unseen else counted
 
 
 def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
@@ -305,7 +311,7 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
     reasons = evidence.flow[evidence.flow.step.str.startswith("excluded_")]
     kinds = evidence.study_counts("original")
     columns = {
-        "Original review, to August 2018": [
+        "2019 review, to August 2018": [
             (
                 f"Records identified by database searches (n = {n.identified})",
                 f"Removed on title and abstract (n = {n.removed})",
@@ -330,12 +336,12 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
         meaning = evidence.meaning("exclusion")
         columns["Update, since August 2018"] = [
             (
-                f"Records met in stored abstracts (n = {len(records)})",
+                f"Records identified in published abstracts (n = {len(records)})",
                 f"Excluded (n = {decided.get('excluded', 0)})\n"
                 + "\n".join(f"• {text} ({excluded[kind]})" for kind, text in meaning.items() if kind in excluded),
             ),
             (
-                f"Eligible or possibly so (n = {len(records) - decided.get('excluded', 0)})",
+                f"Eligible or possibly eligible (n = {len(records) - decided.get('excluded', 0)})",
                 f"Awaiting full text ({decided.get('awaiting_full_text', 0)})\n"
                 f"Awaiting classification ({decided.get('awaiting_classification', 0)})",
             ),
@@ -345,23 +351,26 @@ def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
 
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
-    """What a careful reader must know of the studies shown: concerns, and what their reports say of themselves."""
-    keys = pd.concat([evidence.studies.study, evidence.screening.study]).drop_duplicates()
-    names = labels(evidence, keys).set_axis(keys)
+    """Limitations of the studies shown, and what their reports say about size, population, unit and dose."""
+    names = _label_by_key(evidence)
     concerns, facts = _by(evidence.concerns, "study"), _by(evidence.report_facts, "study")
     rows = []
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
-        rows += [(names[key], "Concern", row.concern) for row in concerns.get((key,), ())]
+        rows += [(names[key], "Limitation", row.concern) for row in concerns.get((key,), ())]
         said = [
-            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''} {fact.value}"
-            + (f" ({fact.note})" if fact.note else "")
+            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}{_in_brackets(fact)}"
             for fact in facts.get((key,), ())
         ]
-        rows += [(names[key], "Its own report", "; ".join(said))] if said else []
+        rows += [(names[key], "From its report", "; ".join(said))] if said else []
     frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
-    named = dict(names)
-    frame["Remark"] = frame.Remark.map(lambda text: re.sub(r"\w+", lambda word: named.get(word[0], word[0]), text))
-    return Table(frame, f"What to know of these studies: {count(len(frame), 'remark')}", folded=True, detail="Remark")
+    frame["Remark"] = _with_labels(evidence, frame.Remark)
+    caption = f"Limitations of these studies: {count(len(frame), 'remark')}"
+    return Table(frame, caption, folded=True, detail="Remark")
+
+
+def _in_brackets(fact) -> str:
+    notes = ["inferred"] * (fact.inferred == "yes" and "inferred" not in fact.note) + [fact.note] * bool(fact.note)
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
@@ -449,14 +458,22 @@ def table3(results: dict[tuple[str, str, str], Result]) -> Table:
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    frame.index = (frame.index + [f": {row_totals(result.cell)}" for result in results.values()]).rename("group")
     note = (
-        "Printed: as the review prints it; the numbers of studies and patients are those of the text where it gives"
-        " them for the threshold, otherwise those of the row of Table 3. Updated: printed rate and new counts"
-        " together. New, public: reported counts, pooled by the review's method, a single count with its score"
-        " interval; a study at 0% or 100% cannot be pooled by it. A dash: none. ‡ The estimate is not in the middle of"
-        " its interval, as it is by the review's method."
+        "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
+        " of the review; the studies are named by reference number under Included studies. Printed: as published; the"
+        " numbers of studies and patients are those of the review's text where it gives them for the threshold,"
+        " otherwise those of the row. Updated: the published rate and the new counts together. New and public counts:"
+        " reported numbers of responders, pooled by the review's method; a single count has its score interval. A dash:"
+        " none. ‡ The estimate is not in the middle of its interval, where the review's method puts it."
     )
-    return Table(frame, "Response rates as printed, as updated, and what is public", note, frame.columns[1:])
+    return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
+
+
+def row_totals(cell: Cell) -> str:
+    """Return the totals of a rate's row in Table 3: ``653 patients in 25 studies (references 7, 8, 22–43, 64)``."""
+    studies = count(cell.row_studies, "study", "studies")
+    return f"{cell.row_patients:g} patients in {studies} (references {cell.row_refs.replace('-', '–')})"
 
 
 def _row_name(cell: Cell) -> str:
@@ -549,32 +566,67 @@ def _width_change(result: Result) -> float:
 
 
 _NEWEST = 60
-"""Studies of which `in_short` says what they report."""
+"""Studies of which `in_short` gives the findings."""
 
 
 def in_short(evidence: Evidence, edition: str) -> list[str]:
-    """Say of each study of an edition, in a line of Markdown, what counts of whole arms or sites it reports.
+    """Give the main finding of each study of an edition, in a line of Markdown: in words, then its counts.
 
-    Of very many studies it says so of the newest, and how many there are besides.
+    The words are those of `findings`; the counts are of every arm of the study, whole or by a body site, whether pooled
+    or compared. Of very many studies only the newest are given, and the number of the others.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    edition : {"original", "update"}
+        Whose studies.
+
+    Returns
+    -------
+    list of str
+        A line for each study.
     """
     rows = evidence.counts()
-    rows = rows[(rows.role != "comparator") & (rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
-    rows = rows[rows.threshold.isin(list(THRESHOLD_NAMES))]
-    counted = _by(rows, "study")
-    basis = evidence.meaning("basis")
-    studies = evidence.included(edition)
+    rows = rows[(rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
+    counted = _by(rows[rows.threshold.isin(list(THRESHOLD_NAMES))], "study")
+    finding = dict(zip(evidence.findings.study, evidence.findings.finding, strict=True))
+    studies = evidence.included(edition).drop_duplicates("study")
     shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
     lines = []
     for study in shown.itertuples():
-        told = [
-            f"{r.events:g} of {r.n:g} {r.unit} on {plain(r.arm)}"
-            + (f", {STRATUM_NAMES[r.site].lower()}," if r.site != "all" else "")
-            + f" at {THRESHOLD_NAMES[r.threshold]}"
-            + ("" if r.basis == "stated" else f" ({basis[r.basis]}, {r.confidence} confidence)")
-            for r in counted.get((study.study,), ())
-        ]
-        lines.append(f"- {plain(study.label)}: {'; '.join(told) or 'no usable count'}")
+        counts = _counts_in_words(evidence, counted.get((study.study,), []))
+        words = [plain(finding[study.study])] if study.study in finding else []
+        lines.append(f"- **{plain(study.label)}.** {' '.join([*words, counts])}")
     return [*lines, f"- and {len(studies) - len(shown)} more"] if len(shown) < len(studies) else lines
+
+
+def _counts_in_words(evidence: Evidence, rows: list) -> str:
+    """State the counts of a study in a sentence, the strongest response first, all arms of one together."""
+    if not rows:
+        return "The numbers of responders in its arms are not available, so it enters no pooled rate."
+    together: dict[tuple[str, str], list] = {}
+    strongest = list(THRESHOLD_NAMES)[::-1]
+    for row in sorted(rows, key=lambda r: (r.site != "all", strongest.index(r.threshold))):
+        together.setdefault((row.threshold, row.site), []).append(row)
+    parts = []
+    for (threshold, site), arms in together.items():
+        where = "" if site == "all" else f" on the {STRATUM_NAMES[site].lower()}"
+        arms.sort(key=lambda r: r.role == "comparator")
+        counts = [f"{r.events:g} of {r.n:g} {r.unit} with {plain(_arm_in_words(r))}" for r in arms]
+        counts[1:] = [text.replace(f" {r.unit}", "", 1) for text, r in zip(counts[1:], arms[1:], strict=True)]
+        parts.append(f"Repigmentation {THRESHOLD_NAMES[threshold]}{where}: {', '.join(counts)}")
+    basis, used = evidence.meaning("basis"), {r.basis for r in rows} - {"stated"}
+    how = [text for code, text in basis.items() if code in used]
+    sure = [code for code in evidence.meaning("confidence") if code in {r.confidence for r in rows}]
+    text = "; ".join(parts[:1] + [part[0].lower() + part[1:] for part in parts[1:]])
+    return f"{text} (counts {', '.join(how)}; confidence {' or '.join(sure)})." if how else f"{text}."
+
+
+def _arm_in_words(arm) -> str:
+    name = arm.drug if " or " in arm.drug else arm.arm
+    words = {"NBUVB": "NB-UVB", "EL": "excimer light"}
+    return " and ".join(words.get(part, part) for part in name.split("+"))
 
 
 def coverages(cells: Sequence[Cell]) -> Table:
@@ -733,13 +785,23 @@ def adverse_events(evidence: Evidence) -> Table:
 
 
 def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
-    """Name studies and records as tables print them."""
-    named = pd.concat([evidence.screening, evidence.studies]).drop_duplicates("study", keep="last")
-    return keys.map(named.set_index("study").label)
+    """Return the label of each study or record."""
+    return keys.map(_label_by_key(evidence))
+
+
+def _label_by_key(evidence: Evidence) -> dict[str, str]:
+    named = pd.concat([evidence.screening, evidence.studies])
+    return dict(zip(named.study, named.label, strict=True))
+
+
+def _with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
+    """Put labels in the place of the keys by which a remark refers to other studies."""
+    named = _label_by_key(evidence)
+    return texts.map(lambda text: re.sub(r"\w*\d\w*", lambda word: named.get(word[0], word[0]), text))
 
 
 def screening(evidence: Evidence, decision: str) -> Table:
-    """Records met since the original search with one decision, each with its reason."""
+    """Records identified since the original search with one decision, each with its reason."""
     rows = evidence.screening[evidence.screening.decision == decision]
     frame = pd.DataFrame(
         {
@@ -748,7 +810,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
             "Regimen": _words(evidence, "role", rows.regimen),
             "Enrolled": rows.enrolled,
             "Source": [f"doi:{r.doi}" if r.doi else f"pmid:{r.pmid}" if r.pmid else "" for r in rows.itertuples()],
-            "Why": rows.reason,
+            "Why": _with_labels(evidence, rows.reason),
         }
     )
     if decision == "excluded":
@@ -762,7 +824,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
 
 
 def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table:
-    """Results that were printed in a form that cannot be pooled, of one regimen or of all arms."""
+    """Results reported in a form that cannot be pooled, of one regimen or of all arms."""
     original = set(evidence.studies.study[evidence.studies.edition == "original"])
     rows = evidence.reported_without_counts
     rows = rows[rows.study.isin(original) == (edition == "original")]
@@ -774,12 +836,12 @@ def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table
             "Arm": rows.arm,
             "Site": [r.site_detail or evidence.meaning("site")[r.site] for r in rows.itertuples()],
             "n": rows.n,
-            "What is printed": rows.reported,
+            "What is reported": rows.reported,
             "Source": rows.source,
         }
     )
-    caption = f"Printed, but without a usable count: {count(len(rows), 'result')}"
-    return Table(frame, caption, numeric=["n"], folded=True, detail="What is printed")
+    caption = f"Reported without a number of responders that can be pooled: {count(len(rows), 'result')}"
+    return Table(frame, caption, numeric=["n"], folded=True, detail="What is reported")
 
 
 def later_reviews(evidence: Evidence) -> Table:

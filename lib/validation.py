@@ -591,7 +591,55 @@ def _what_the_book_counts_on(tables) -> Iterator[Fault]:
             yield Fault("later_reviews.csv", row, "ci_high", value, "a rate is a proportion from 0 to 1")
 
 
+def _labels_are_distinct(tables) -> Iterator[Fault]:
+    """A study has one name in all tables, and no other study has the same."""
+    first: dict[str, tuple[str, str, int]] = {}
+    names: dict[str, str] = {}
+    for name in ("studies", "mechanism", "screening"):
+        for row in tables[name].itertuples() if name in tables else ():
+            study, file, at = first.setdefault(row.label, (row.study, f"{name}.csv", row.Index))
+            if study != row.study:
+                rule = f"is the label of {study} too ({file}, row {at}): two studies must not share one"
+                yield Fault(f"{name}.csv", row.Index, "label", row.label, rule)
+            elif row.label != names.setdefault(row.study, row.label):
+                rule = f"differs from the label that {row.study} has elsewhere ({names[row.study]})"
+                yield Fault(f"{name}.csv", row.Index, "label", row.label, rule)
+    reviews: dict[str, str] = {}
+    for row in tables["later_reviews"].itertuples() if "later_reviews" in tables else ():
+        if reviews.setdefault(row.label, row.review) != row.review:
+            rule = f"is the label of {reviews[row.label]} too: two reviews must not share one"
+            yield Fault("later_reviews.csv", row.Index, "label", row.label, rule)
+
+
+def _findings_are_stated(tables) -> Iterator[Fault]:
+    """Each included study of the update has its main finding, which repeats no count of the responses."""
+    if not {"findings", "studies", "screening", "responses"} <= tables.keys():
+        return
+    findings, studies, screening = tables["findings"], tables["studies"], tables["screening"]
+    update = set(studies.study[studies.edition == "update"])
+    out = set(screening.study[screening.decision != "included"])
+    stated = set(findings.study)
+    for row in studies[studies.study.isin(update - out - stated)].drop_duplicates("study").itertuples():
+        rule = "an included study of the update needs its main finding in findings.csv"
+        yield Fault("studies.csv", row.Index, "study", row.study, rule)
+    for row in findings[~findings.study.isin(update - out)].itertuples():
+        rule = "must be an included study of the update"
+        yield Fault("findings.csv", row.Index, "study", row.study, rule)
+    counts = _numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
+    counts = counts[counts.n > 0]
+    for row in findings.itertuples():
+        for count in counts[counts.study == row.study].drop_duplicates(["events", "n"]).itertuples():
+            share = {f"{100 * count.events / count.n:.{decimals}f}" for decimals in (0, 1, 2)}
+            written = rf"\b{count.events:g} ?(?:/|of) ?{count.n:g}\b|\b(?:{'|'.join(map(re.escape, share))})%"
+            if match := re.search(written, row.finding):
+                rule = f"the book adds this from responses.csv, row {count.Index}: leave it out"
+                yield Fault("findings.csv", row.Index, "finding", match[0], rule)
+                break
+
+
 RULES = (
+    _labels_are_distinct,
+    _findings_are_stated,
     _editions_are_apart,
     _pooled_once,
     _what_the_book_counts_on,

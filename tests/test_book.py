@@ -273,10 +273,11 @@ def test_the_original_edition_shows_nothing_of_the_update(original_edition):
 
 
 def add_trial(root: Path, label: str) -> None:
-    """Enter a trial, clearly synthetic, as a maintainer would: a row or two in five tables."""
+    """Enter a trial, clearly synthetic, as a maintainer would: a row in each of five tables, and a reference."""
     lines = {
-        "screening": "synthetic2026,Synthetic,included,monotherapy,2026-01,2026-11-22,,RCT,50,,Made for a test.,,,,",
+        "screening": f"synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,RCT,50,,Made for a test.,,,,",
         "studies": f"synthetic2026,1,update,,{label},2026,,PD,,yes,all,,total,6,synthetic,",
+        "findings": "synthetic2026,More responders than before.,synthetic",
         "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic,",
         "responses": "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic,full_text,",
     }

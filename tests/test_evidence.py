@@ -88,12 +88,22 @@ def test_table_1_names_the_references_of_the_text(ev):
 
 def test_coverage_is_counted_from_the_responses(ev):
     cell = ev.cell("monotherapy", "ge75")
-    assert coverage(cell) == "3 of 19 studies, 56 of 520 participants"
+    assert coverage(cell) == "3 of 19 studies, 71 of 520 participants"
     assert set(cell.public.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
     # Patches are counted by the patients they are on: 23 lesions in 14 patients.
     laser = ev.cell("phototherapy", "ge75")
     assert laser.public.n.sum() == 23 + 30
     assert laser.public_patients == 14 + 30
+
+
+@pytest.mark.parametrize("regimen", REGIMENS)
+def test_a_study_with_counts_covers_as_many_participants_as_it_has_in_the_published_total(ev, regimen):
+    """Two arms of the same patients count in both numbers, and lesions by their patients in both."""
+    sizes = participants.sizes(ev, regimen).arms.groupby("study").n.sum()
+    for threshold in ("ge25", "ge50", "ge75"):
+        cell = ev.cell(regimen, threshold)
+        listed = cell.public.study[cell.public.listed].unique()
+        assert cell.public_patients == sizes[listed].sum(), threshold
 
 
 def test_every_study_of_a_printed_list_is_in_its_cell_once(ev):

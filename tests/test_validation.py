@@ -1,6 +1,7 @@
 """Every rule of the data, each broken once in a copy of the real tables, with the message a maintainer gets."""
 
 import datetime as dt
+import re
 
 import pandas as pd
 import pytest
@@ -215,11 +216,62 @@ SPOILED = {
         put("year", "2019", study="shah2020"),
         "differs from the date in screening.csv (2020-02)",
     ),
+    "two studies of one name": (
+        "screening",
+        put("label", "Wang L 2018", study="wangyuyi2018"),
+        "column label: 'Wang L 2018': is the label of wanglm2018 too",
+    ),
+    "a study of the review and one of the update of one name": (
+        "screening",
+        put("label", "Rokni 2017", study="vanathi2017"),
+        "column label: 'Rokni 2017': is the label of rokni2017 too (studies.csv, row ",
+    ),
+    "one study of two names": (
+        "screening",
+        put("label", "Seneschal and others", study="seneschal2021"),
+        "'Seneschal and others': differs from the label that seneschal2021 has elsewhere (Seneschal 2021)",
+    ),
+    "two later reviews of one name": (
+        "later_reviews",
+        put("label", "Arora 2020", review="zhu2023"),
+        "'Arora 2020': is the label of arora2020 too",
+    ),
+    "finding of a study of the original review": (
+        "findings",
+        put("study", "lepe2003", study="shah2020"),
+        "column study: 'lepe2003': must be an included study of the update",
+    ),
+    "count in a finding": (
+        "findings",
+        put("finding", "Excellent in 10 of 30.", study="ebrahim2020"),
+        "column finding: '10 of 30': the book adds this from responses.csv, row ",
+    ),
+    "percentage of a count in a finding": (
+        "findings",
+        put("finding", "Excellent in 33.3%.", study="ebrahim2020"),
+        "column finding: '33.3%': the book adds this from responses.csv, row ",
+    ),
 }
 
 
 def test_the_data_have_no_faults():
     assert check(ROOT / "data") == []
+
+
+def test_an_included_study_without_its_main_finding_is_named(data, edit):
+    edit("findings", lambda rows: rows.pop(where(rows, study="seneschal2021")))
+    (fault,) = check(data)
+    assert (fault.file, fault.value) == ("studies.csv", "seneschal2021")
+    assert "needs its main finding in findings.csv" in fault.rule
+
+
+@pytest.mark.parametrize("table", ["studies", "screening", "mechanism", "later_reviews"])
+def test_a_label_is_words_and_a_year_and_no_code(table):
+    """An author, or a description, then the year or (undated); no abbreviated journal with an article number."""
+    labels = pd.read_csv(ROOT / f"data/{table}.csv").label
+    form = r".*[A-Za-zÀ-ž]{2,}.*( (19|20)\d\d( \([a-z]+\))?| \(undated\))"
+    assert [label for label in labels if not re.fullmatch(form, label)] == []
+    assert [label for label in labels if re.match(r"[A-Z]{2,} \d", label)] == []
 
 
 @pytest.mark.parametrize(("table", "change", "message"), SPOILED.values(), ids=SPOILED.keys())
