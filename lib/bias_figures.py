@@ -53,15 +53,14 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
     )
     for y, (domain, row) in enumerate(counted.iterrows()):
         start = 0.0
-        for code in present:
-            share = row[code] / total[domain] if total[domain] else 0.0
+        for code in [code for code in present if row[code]]:
+            share = row[code] / total[domain]
             colour, hatch = FILLS[code]
             axes.barh(
                 y, share, 0.56 if wide else 0.42, left=start, color=colour, hatch=hatch, edgecolor=INK, linewidth=0.5
             )
-            if row[code]:
-                box = {"facecolor": colour, "edgecolor": "none", "pad": 1.0}
-                axes.text(start + share / 2, y, f"{row[code]}", ha="center", va="center", bbox=box)
+            box = {"facecolor": colour, "edgecolor": "none", "pad": 1.6}
+            axes.text(start + share / 2, y, f"{row[code]}", ha="center", va="center", bbox=box)
             start += share
         weight = "bold" if y == len(counted) - 1 else "normal"
         if wide:

@@ -34,8 +34,8 @@ class TrafficLights(Table):
     Parameters
     ----------
     judged : DataFrame
-        One row for each study and one column for each domain, in the order of the tool; values are judgement codes. The
-        index holds the names of the studies.
+        One row for each study and one column for each domain; values are judgement codes. The index holds the names of
+        the studies.
     words : dict of str to str
         Judgement code -> word.
     caption, note : str
@@ -77,6 +77,8 @@ def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
         Code of the tool, as in the code list ``bias_tool``.
     """
     judged = _judged(evidence, tool)
+    # The overall judgement comes first: on a phone the last columns are out of sight.
+    judged = judged[["overall", *judged.columns.drop("overall")]]
     names = evidence.meaning(f"{tool}_domain")
     judged = judged.set_axis(labels(evidence, judged.index.to_series()), axis=0)
     judged = judged.rename(columns=lambda code: names[code][0].upper() + names[code][1:])

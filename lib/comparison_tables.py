@@ -19,7 +19,7 @@ from lib.evidence import THRESHOLDS, Evidence
 from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, percent, ratio_number, ratio_text, show
 from lib.pooling import Pooled, pool_ratios
 from lib.published import Result
-from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count, plain, rate
+from lib.tables import NOTHING, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, plain, rate
 from lib.validation import reference_numbers
 
 DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
@@ -34,6 +34,7 @@ LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
 NOT_JUDGED = "Not judged"
+_DOUBT = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certainty has not been judged"}
 _DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
 _ASSUMED = (0.3, 0.6)
 _LARGE_I2 = 0.5
@@ -212,7 +213,7 @@ def finding(evidence: Evidence, found: Question, threshold: str) -> str:
     if not math.isfinite(effect.estimate):
         return f"{_sentence_case(treated)} and {control} cannot be told apart: nobody had {RESPONSES[threshold]}"
     shown = "the one trial" if len(compared.rows) == 1 else "the pooled result"
-    doubt = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certainty has not been judged"}.get(level)
+    doubt = _DOUBT.get(level)
     firm = level in ("High", "Moderate")
     verb = {"High": "makes", "Moderate": "probably makes"}.get(level, "may make")
     unclear = _includes_no_effect(effect)
@@ -636,13 +637,12 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
                 rows.append(
                     {
                         "Response": DEGREES_IN_SHORT[threshold],
-                        "Trials (participants or patches)": _trials(compared.rows),
                         "Without, per 100": percent(effect.without, 0, ""),
                         "With, per 100 (95% CI)": _per_100_with(effect),
                         "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),
                         "Risk ratio (95% CI)": ratio_text(*_interval(compared.ratio)),
                         "Certainty": level,
-                        "Basis": f"{label(compared.rows)}. Risk without: control arms of"
+                        "Basis": f"{label(compared.rows)}: {_trials(compared.rows)}. Risk without: control arms of"
                         f" {', '.join(compared.rows.label)}, {compared.rows.control_events.sum():g} of"
                         f" {compared.rows.control_n.sum():g}",
                     }
@@ -659,7 +659,10 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
 
 
 def _trials(rows: pd.DataFrame) -> str:
-    return f"{len(rows)} ({rows.n.sum() + rows.control_n.sum():g})"
+    # Patients who had both treatments count once; their patches are different ones.
+    same = rows.paired & (rows.unit == "patients")
+    number = (rows.n + rows.control_n).where(~same, rows[["n", "control_n"]].max(axis=1)).sum()
+    return f"{count(len(rows), 'trial')}, {number:g} {' or '.join(dict.fromkeys(rows.unit))}"
 
 
 def _per_100_with(effect: Absolute) -> str:
@@ -676,7 +679,9 @@ class Rated:
     key, label : str
         As in ``data/outcomes.csv``.
     result : str
-        The result in words.
+        The result, for a table.
+    finding : str
+        The result as a sentence about the treatment, worded by its certainty, without a full stop.
     basis : str
         Studies and participants behind it.
     certainty : str
@@ -690,6 +695,7 @@ class Rated:
     key: str
     label: str
     result: str
+    finding: str
     basis: str
     certainty: str
     numbers: dict[str, str]
@@ -741,7 +747,15 @@ def _rated_rate(evidence: Evidence, row, result: Result) -> Rated:
     )
     without = f"counts for {cell.studies - cell.public_studies:g} of the review's {cell.studies:g} studies"
     level = certainty_of_rate(evidence, row.outcome)
-    return Rated(row.outcome, row.label, rate(answer), basis, level, numbers, without)
+    of = f"With {REGIMEN_NAMES[cell.regimen]}, {rate(answer)} of patients or patches"
+    finding = _worded(level, f"{of} {{}}reach {RESPONSES[cell.threshold]}")
+    return Rated(row.outcome, row.label, rate(answer), finding, basis, level, numbers, without)
+
+
+def _worded(level: str, sentence: str) -> str:
+    """Fill the gap of a sentence with the word for a certainty, and add what very low certainty needs."""
+    word = {"High": "", "Moderate": "probably "}.get(level, "may ")
+    return sentence.format(word) + (f", but {_DOUBT[level]}" if level in _DOUBT else "")
 
 
 def _rated_maintenance(evidence: Evidence, row) -> Rated:
@@ -756,8 +770,17 @@ def _rated_maintenance(evidence: Evidence, row) -> Rated:
     }
     basis = f"{count(rows.study.nunique(), 'trial')} ({patients:g} participants)"
     level = _lowered(evidence, row.outcome, start)
-    without = "patients, and not lesions, with loss of pigment"
-    return Rated(row.outcome, row.label, "; ".join(counts) + " (intention to treat)", basis, level, numbers, without)
+    kinds = rows.arm.str.split().str[0].map(evidence.drugs.set_index("drug").kind)
+    treated, control = rows[kinds == "tci"].iloc[0], rows[kinds != "tci"].iloc[0]
+    fewer = treated.depigmented / treated.n < control.depigmented / control.n
+    finding = _worded(
+        level,
+        f"{_sentence_case(treated.arm)} {{}}make loss of pigment {'less' if fewer else 'no less'}"
+        f" likely than {control.arm}",
+    )
+    result = "; ".join(counts) + " (intention to treat)"
+    without = "numbers of patients, and not of lesions, with loss of pigment"
+    return Rated(row.outcome, row.label, result, f"{finding}: {result}", basis, level, numbers, without)
 
 
 def _rated_safety(evidence: Evidence, row) -> Rated:
@@ -771,13 +794,16 @@ def _rated_safety(evidence: Evidence, row) -> Rated:
     keys = evidence.studies.study[evidence.studies.review_ref.isin(refs)]
     own = evidence.adverse_events[evidence.adverse_events.study.isin(keys)].study.nunique()
     result = _listed([f"{word} {n} ({percent(n / patients, 1)})" for word, n in events.items()])
+    level = certainty_of_rate(evidence, row.outcome)
+    shares = _listed([f"{word} {percent(n / patients, 1)}" for word, n in events.items()])
     numbers = {"risk_of_bias": f"{counting} of {studies} studies counted adverse events"}
     return Rated(
         row.outcome,
         row.label,
         f"Events in {patients} patients: {result}",
+        _worded(level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares}"),
         f"{counting} studies ({patients} participants) of the 2019 review",
-        certainty_of_rate(evidence, row.outcome),
+        level,
         numbers,
         f"counts for {counting - own} of the {counting} studies",
     )
@@ -800,12 +826,12 @@ def other_findings(outcomes: Sequence[Rated]) -> Table:
 
 
 def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
-    """Return one list item for each outcome that is no comparison: result, certainty and every reason."""
+    """Return one list item for each outcome that is no comparison: finding, certainty and every reason."""
     lines = []
     for outcome in outcomes:
         lowered = reasons(evidence, outcome.key, {name: (text, None) for name, text in outcome.numbers.items()})
         lines.append(
-            f"- **{plain(outcome.label)}**: {plain(outcome.result)}. The certainty is {outcome.certainty.lower()}"
+            f"- **{plain(outcome.label)}.** {plain(outcome.finding)}. The certainty is {outcome.certainty.lower()}"
             + (f", lowered for {lowered}." if lowered else ".")
             + f" Evidence not retrieved: {outcome.not_retrieved}."
         )
@@ -868,4 +894,5 @@ def _against(levels: int | None, judged: float) -> str:
     """Say by how much the numbers alone would lower the certainty, and whether the judgement differs."""
     if levels is None:
         return ""
-    return f": lower by {levels}" + ("" if levels == judged else "; the judgement differs")
+    alone = f"lower by {count(levels, 'level')}" if levels else "lower nothing"
+    return f"; these alone would {alone}" + ("" if levels == judged else "; the judgement differs")

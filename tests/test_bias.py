@@ -111,7 +111,7 @@ def test_each_judgement_has_a_sign_and_a_word(ev, tool):
 def test_the_summary_figure_has_every_trial_in_every_domain(ev, tool):
     counted = bias_tables.shares(ev, tool)
     lights = bias_tables.traffic_lights(ev, tool).frame
-    assert list(counted.index) == list(lights.columns[1:])
+    assert list(counted.index) == [*lights.columns[2:], lights.columns[1]]
     assert (counted.sum(axis=1) == len(lights)).all()
     words = ev.meaning(f"{tool}_judgement")
     for wide in (True, False):

@@ -10,7 +10,7 @@ import pytest
 from IPython.display import Markdown
 
 from conftest import ROOT
-from lib import bias_tables, comparison_tables, comparisons, published, tables
+from lib import bias_tables, comparison_tables, comparisons, published
 from lib.evidence import THRESHOLDS, load
 from lib.figures import comparison
 from lib.pooling import pool_ratios
@@ -24,6 +24,11 @@ def ev():
 @pytest.fixture(scope="module")
 def questions(ev):
     return {key: comparisons.question(ev, key) for key in ev.questions.question}
+
+
+@pytest.fixture(scope="module")
+def rated(ev):
+    return comparison_tables.rated(ev, published.results(ev))
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +264,17 @@ def test_the_summary_of_findings_names_its_baseline_and_has_one_effect_a_row(ev,
         assert name in row.Basis
 
 
+def test_patients_who_had_both_treatments_count_once(ev, questions):
+    shown = comparison_tables.findings(ev, list(questions.values())).frame.Basis
+    (dawid,) = (text for text in shown if "Dawid" in text)
+    (row,) = questions["vehicle"].only_elsewhere("ge75").itertuples()
+    assert (row.paired, row.unit, row.n, row.control_n) == (True, "patients", 14, 14)
+    assert "1 trial, 14 patients" in dawid
+    rafiq = questions["steroid"].only_elsewhere("ge75").iloc[0]
+    (text,) = (text for text in shown if "Rafiq" in text)
+    assert f"1 trial, {rafiq.n + rafiq.control_n:g} patients" in text
+
+
 # --- Treatments are named as the trials had them ------------------------------------------------------------
 
 
@@ -417,27 +433,35 @@ def test_an_answer_with_a_judgement_missing_is_not_judged(ev, added):
     assert "has not been judged" in comparison_tables.in_short(short, added, "ge75")
 
 
-def test_rates_maintenance_and_safety_are_rated_beside_the_comparisons(ev):
-    rated = comparison_tables.rated(ev, published.results(ev))
+def test_rates_maintenance_and_safety_are_rated_beside_the_comparisons(ev, rated):
     assert [one.key for one in rated] == list(ev.outcomes.outcome[ev.outcomes.kind != "comparison"])
-    by_key = {one.key: one for one in rated}
-    answer = published.results(ev)["monotherapy", "ge75", "total"].answer
-    assert by_key["monotherapy_rate_ge75"].result == tables.rate(answer)
-    said = comparison_tables.rate_statements(ev, rated)
+    assert len(comparison_tables.rate_statements(ev, rated).splitlines()) == len(rated)
     for one in rated:
         assert one.certainty in comparison_tables.LEVELS
+        assert ("the evidence is very uncertain" in one.finding) == (one.certainty == "Very low")
+        assert ("may " in one.finding) == (one.certainty in ("Low", "Very low"))
         lowered = ev.certainty[(ev.certainty.outcome == one.key) & (ev.certainty.levels > 0)]
         assert len(lowered)
-        assert comparison_tables.reasons(ev, one.key).count(" by ") >= len(lowered)
-    assert len(said.splitlines()) == len(rated)
+        assert comparison_tables.reasons(ev, one.key).count("level") >= len(lowered)
 
 
-def test_participants_of_a_within_patient_study_count_once_among_those_who_completed(ev):
-    (one,) = (o for o in comparison_tables.rated(ev, published.results(ev)) if o.key == "monotherapy_rate_ge75")
+def test_a_certain_rate_is_not_said_to_be_a_possibility(ev):
+    sure = ev.with_tables(certainty=ev.certainty.assign(levels=0))
+    probable = ev.certainty.assign(levels=(ev.certainty.domain == "imprecision").astype(int))
+    keys = ev.outcomes.outcome[ev.outcomes.kind == "safety"]
+    assert {comparison_tables.certainty_of_rate(sure, key) for key in keys} == {"High"}
+    assert {comparison_tables.certainty_of_rate(ev.with_tables(certainty=probable), key) for key in keys} == {
+        "Moderate"
+    }
+
+
+def test_participants_of_a_within_patient_study_count_once_among_those_who_completed(ev, rated):
+    (one,) = (o for o in rated if o.key == "monotherapy_rate_ge75")
     completed, enrolled = map(int, re.search(r"(\d+) of (\d+) enrolled", one.numbers["risk_of_bias"]).groups())
     cell = ev.cell("monotherapy", "ge75")
     studies = ev.studies[ev.studies.review_ref.isin(cell.refs) | ev.studies.study.isin(cell.new.study)]
-    arms = ev.arms[(ev.arms.role == "monotherapy") & ev.arms.study.isin(studies.study)].dropna(subset=["completed"])
+    arms = ev.arms[(ev.arms.role == "monotherapy") & ev.arms.study.isin(studies.study)]
+    arms = arms.dropna(subset=["enrolled", "completed"])
     twice = arms.study.isin(studies.study[studies.design == "WP"]) & arms.duplicated("study")
     assert twice.any()
     assert completed == arms.completed[~twice].sum()
