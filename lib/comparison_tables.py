@@ -171,6 +171,17 @@ def _sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _informative(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials that inform a ratio: not those with no responder, or nobody else, in both arms."""
+    none = (rows.events == 0) & (rows.control_events == 0)
+    everybody = (rows.events == rows.n) & (rows.control_events == rows.control_n)
+    return rows[~(none | everybody)]
+
+
+def _ratio_cell(pooled: Pooled) -> str:
+    return ratio_text(*_interval(pooled)) if math.isfinite(pooled.estimate) else NOTHING
+
+
 def _includes_no_effect(pooled: Pooled) -> bool:
     return not (pooled.ci_low > 1 or pooled.ci_high < 1)
 
@@ -211,8 +222,8 @@ def finding(evidence: Evidence, found: Question, threshold: str) -> str:
     treated, control = map(plain, treatments(compared.rows))
     effect, level = compared.ratio, certainty(evidence, found, threshold)
     if not math.isfinite(effect.estimate):
-        return f"{_sentence_case(treated)} and {control} cannot be told apart: nobody had {RESPONSES[threshold]}"
-    shown = "the one trial" if len(compared.rows) == 1 else "the pooled result"
+        return f"{_sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
+    shown = "the one trial" if len(_informative(compared.rows)) == 1 else "the pooled result"
     doubt = _DOUBT.get(level)
     firm = level in ("High", "Moderate")
     verb = {"High": "makes", "Moderate": "probably makes"}.get(level, "may make")
@@ -235,15 +246,23 @@ def estimates(found: Question, threshold: str) -> str:
     if compared is None:
         return ""
     rows, effect = compared.rows, absolute(compared)
-    randomised = int((rows.randomised == "yes").sum())
+    within = _informative(rows)
+    if within.empty or not math.isfinite(compared.ratio.estimate):
+        return (
+            f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
+        )
+    randomised = int((within.randomised == "yes").sum())
     of_them = (
-        f"{'all' if randomised == len(rows) else randomised} of them randomised"
-        if len(rows) > 1
+        f"{'all' if randomised == len(within) else randomised} of them randomised"
+        if len(within) > 1
         else "randomised"
         if randomised
         else "not known to be randomised"
     )
-    first = f"The risk ratio is {ratio(compared.ratio)} in {count(len(rows), 'trial')}, {of_them}."
+    first = f"The risk ratio is {ratio(compared.ratio)} in {count(len(within), 'trial')}, {of_them}."
+    if len(within) < len(rows):
+        names = ", ".join(map(plain, rows.label[~rows.study.isin(within.study)]))
+        first += f" Without information on the ratio, and not in it: {names}."
     if not effect.from_ratio:
         return (
             f"{first} Nobody responded in the control arms ({_baseline_source(rows)}), so the ratio rests on a"
@@ -260,10 +279,11 @@ def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
     said, compared = [], compare(found.at(threshold))
     if compared is not None:
         firm = compare(compared.rows[~compared.rows.study.isin(evidence.concerns.study)])
-        if firm and len(firm.rows) < len(compared.rows):
+        within = firm is not None and len(_informative(firm.rows))
+        if within and len(firm.rows) < len(compared.rows):
             said.append(
                 f"Without the trials about which there is a concern (see the remarks below) the ratio is"
-                f" {ratio(firm.ratio)} in {count(len(firm.rows), 'trial')}."
+                f" {ratio(firm.ratio)} in {count(within, 'trial')}."
             )
     said += _elsewhere(found, threshold)
     return " ".join([*said, f"{_not_retrieved(found, threshold)}."])
@@ -277,8 +297,8 @@ def _elsewhere(found: Question, threshold: str) -> list[str]:
         treated, control = map(plain, treatments(one))
         sentences.append(
             f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
-            f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}, risk ratio"
-            f" {ratio(compare(one).ratio)}."
+            f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
+            + (f", risk ratio {ratio(compare(one).ratio)}." if len(_informative(one)) else ".")
         )
     return sentences
 
@@ -390,8 +410,8 @@ def summary(questions: Sequence[Question]) -> Table:
                     "Response": response,
                     "Trials": str(len(compared.rows)),
                     "Responders": _responders(compared.rows),
-                    "RR (95% CI)": ratio_text(*_interval(compared.ratio)),
-                    "OR (95% CI)": ratio_text(*_interval(compared.odds)),
+                    "RR (95% CI)": _ratio_cell(compared.ratio),
+                    "OR (95% CI)": _ratio_cell(compared.odds),
                     "Risk difference per 100 (95% CI)": risk_difference(compared),
                     "NNT (95% CI)": number_needed(compared),
                     "Treatments": f"{label(compared.rows)} ({', '.join(compared.rows.label)})",
@@ -640,7 +660,7 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
                         "Without, per 100": percent(effect.without, 0, ""),
                         "With, per 100 (95% CI)": _per_100_with(effect),
                         "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),
-                        "Risk ratio (95% CI)": ratio_text(*_interval(compared.ratio)),
+                        "Risk ratio (95% CI)": _ratio_cell(compared.ratio),
                         "Certainty": level,
                         "Basis": f"{label(compared.rows)}: {_trials(compared.rows)}. Risk without: control arms of"
                         f" {', '.join(compared.rows.label)}, {compared.rows.control_events.sum():g} of"

@@ -352,9 +352,19 @@ def test_where_nobody_responded_no_direction_is_claimed(ev, added, monkeypatch):
     compared = compared_with(added, (np.nan, np.nan, np.nan), (0.0, -0.1, 0.1))
     monkeypatch.setattr(comparison_tables, "compare", lambda rows: compared)
     said = comparison_tables.finding(ev, added, "ge75")
-    assert "cannot be told apart" in said
+    assert "cannot be compared" in said
+    assert "cannot be formed" in comparison_tables.estimates(added, "ge75")
     assert "likely" not in said
     assert comparison_tables.number_needed(compared) == "–"
+
+
+def test_a_trial_without_responders_is_named_and_not_counted_among_those_of_the_ratio(ev, added, monkeypatch):
+    compared = of_counts(added, (16, 23, 4, 20), (0, 60, 0, 20))
+    monkeypatch.setattr(comparison_tables, "compare", lambda rows: compared)
+    said = comparison_tables.estimates(added, "ge75")
+    assert "in 1 trial, randomised." in said
+    assert "Without information on the ratio, and not in it: trial1." in said
+    assert "the one trial" in comparison_tables.finding(ev, added, "ge75")
 
 
 def test_every_reason_that_lowers_the_certainty_is_named_the_weightiest_first(ev, questions):
