@@ -1,33 +1,49 @@
-"""The tables and sentences of comparisons within trials, and the summary of findings.
+"""Tables and sentences of comparisons within trials, and the summary of findings.
 
-Apart from `tables`, as only two chapters need it. Computes what of GRADE's judgements follows from numbers, and shows
-it beside the judgement that is entered in ``data/certainty.csv``; it makes no judgement itself.
+Belongs here: how a comparison and its certainty are written, and what of a GRADE judgement follows from numbers. The
+judgements themselves are data (``data/certainty.csv``); the pooling is in `comparisons`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 from IPython.display import Markdown
 
+from lib import bias_tables
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, ratio_number, ratio_text, show
+from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, percent, ratio_number, ratio_text, show
 from lib.pooling import Pooled, pool_ratios
-from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count
+from lib.published import Result
+from lib.tables import NOTHING, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, plain, rate
+from lib.validation import reference_numbers
 
 DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
+RESPONSES = {
+    "any": "any repigmentation",
+    "ge25": "at least a mild response (≥25% repigmentation)",
+    "ge50": "at least a moderate response (≥50% repigmentation)",
+    "ge75": "a marked response (≥75% repigmentation)",
+}
+PHOTOTHERAPY_NAMES = {"NBUVB": "NB-UVB", "EL": "excimer light or laser"}
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
+NOT_JUDGED = "Not judged"
+_DOUBT = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certainty has not been judged"}
 _DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
 _ASSUMED = (0.3, 0.6)
 _LARGE_I2 = 0.5
 _RESPONDERS = 300
+_SIMILAR = (0.8, 1.25)
+"""Risk ratios between these are worded as little or no difference; a choice of this project."""
 
 
-# --- Sentences --------------------------------------------------------------------------------------------
+# --- Numbers and names in sentences -----------------------------------------------------------------------
 
 
 def ratio(pooled: Pooled) -> str:
@@ -35,48 +51,39 @@ def ratio(pooled: Pooled) -> str:
     return f"{ratio_number(pooled.estimate)} (95% CI {_between(pooled.ci_low, pooled.ci_high)})"
 
 
-def headline(found: Question, threshold: str) -> str:
-    """Say what the trials of a question found at one degree of repigmentation."""
-    compared = compare(found.at(threshold))
-    if compared is None:
-        return f"no trial has a public pair of counts of a response of {DEGREE_NAMES[threshold]}."
-    whole, randomised = compared.ratio, (compared.rows.randomised == "yes").sum()
-    of_them = (
-        f"{'all' if randomised == whole.k else randomised} of them randomised"
-        if whole.k > 1
-        else "randomised"
-        if randomised
-        else "not known to be randomised"
-    )
-    return (
-        f"the risk ratio of a response of {DEGREE_NAMES[threshold]} is {ratio(whole)} in {count(whole.k, 'trial')},"
-        f" {of_them}; of 100 patients or patches {per_100(compared.difference)} respond."
-    )
+def treatments(rows: pd.DataFrame) -> tuple[str, str]:
+    """Name the two treatments of a comparison as the trials had them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row for each trial, as in `comparisons.Question.pairs`.
+
+    Returns
+    -------
+    tuple of str
+        Treated and control arm: ``("tacrolimus 0.03%", "hydrocortisone acetate 1%")``.
+    """
+    treated, control = (list(dict.fromkeys(rows[name])) for name in ("given", "control_given"))
+    given = " or ".join(treated)
+    kinds = list(dict.fromkeys(rows.phototherapy))
+    if kinds == ["none"]:
+        return given, " or ".join("no treatment" if name == "none" else name for name in control)
+    light = PHOTOTHERAPY_NAMES.get(kinds[0], kinds[0]) if len(kinds) == 1 else "phototherapy"
+    beside = [name for name in control if name != "none"]
+    alone = ["alone"] if "none" in control else []
+    return f"{given} plus {light}", f"{light} {' or '.join([*alone, *(f'with {name}' for name in beside)])}"
 
 
-def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
-    """Say what `headline` hangs on: how few trials it is of, concerns about them, and those without counts."""
-    said, compared = [], compare(found.at(threshold))
-    if compared is not None:
-        trials, whole = compared.rows, compared.ratio
-        normal = compare(trials, ci="normal").ratio
-        if normal.ci_high < whole.ci_high:
-            ends = _between(normal.ci_low, normal.ci_high)
-            said.append(f"The interval allows for how few the trials are; without that it would be {ends}.")
-        firm = compare(trials[~trials.study.isin(evidence.concerns.study)])
-        if firm and firm.ratio.k < whole.k:
-            said.append(
-                f"Without the trials of which there is a concern (see the remarks below) the ratio is"
-                f" {ratio(firm.ratio)} in {count(firm.ratio.k, 'trial')}."
-            )
-    without = found.without(threshold).study.nunique()
-    made = count(without, "more trial" if said or compared else "trial")
-    return " ".join([*said, f"{made} compared the two and {'has' if without == 1 else 'have'} no such pair of counts."])
+def label(rows: pd.DataFrame) -> str:
+    """Return the label of a comparison: ``Tacrolimus 0.03% versus hydrocortisone acetate 1%``."""
+    treated, control = treatments(rows)
+    return f"{_sentence_case(treated)} versus {control}"
 
 
-def per_100(pooled: Pooled) -> str:
-    """Return a risk difference as patients of 100: ``30 more (15 to 45 more)``; no more than 100 of them."""
-    estimate, low, high = (round(100 * min(max(value, -1), 1)) for value in _interval(pooled))
+def per_100(estimate: float, low: float, high: float) -> str:
+    """Return a difference of proportions as patients of 100: ``30 more (15 to 45 more)``."""
+    estimate, low, high = (round(100 * value) for value in (estimate, low, high))
 
     def side(value: float) -> str:
         return "more" if value > 0 else "fewer" if value < 0 else ""
@@ -88,130 +95,344 @@ def per_100(pooled: Pooled) -> str:
     return f"{first} ({abs(low)} fewer to {high} more)"
 
 
+@dataclass(frozen=True)
+class Absolute:
+    """The absolute effect of a comparison, as proportions within 0 and 1.
+
+    Attributes
+    ----------
+    without : float
+        Baseline risk: the share of responders in all control arms together.
+    estimate, ci_low, ci_high : float
+        Share of responders with the treatment, and its 95% confidence interval.
+    from_ratio : bool
+        Whether these are the baseline risk times the risk ratio. A baseline risk of 0 has no such product: they are
+        then the baseline risk plus the trials' risk difference.
+    """
+
+    without: float
+    estimate: float
+    ci_low: float
+    ci_high: float
+    from_ratio: bool
+
+    @property
+    def difference(self) -> tuple[float, float, float]:
+        """Responders with the treatment less those without: estimate and 95% confidence interval."""
+        return self.estimate - self.without, self.ci_low - self.without, self.ci_high - self.without
+
+
+def absolute(compared: Compared) -> Absolute:
+    """Apply the relative effect of a comparison to the risk in its control arms (Guyatt et al. 2013).
+
+    The summary of findings has one effect in each row, the risk ratio, and its absolute effect follows from it
+    (doi:10.1016/j.jclinepi.2012.01.012).
+    """
+    rows = compared.rows
+    without = float(rows.control_events.sum() / rows.control_n.sum())
+    from_ratio = without > 0 and math.isfinite(compared.ratio.estimate)
+    if from_ratio:
+        values = [without * value for value in _interval(compared.ratio)]
+    else:
+        values = [without + value for value in _interval(compared.difference)]
+    return Absolute(without, *(min(max(value, 0.0), 1.0) for value in values), from_ratio)
+
+
+def risk_difference(compared: Compared) -> str:
+    """Return the trials' risk difference as patients of 100, no more of them than there can be."""
+    without = float(compared.rows.control_events.sum() / compared.rows.control_n.sum())
+    return per_100(*(min(max(value, -without), 1 - without) for value in _interval(compared.difference)))
+
+
 def number_needed(compared: Compared) -> str:
     """Return the number of patients, or patches, to be treated for one more to respond (Cook & Sackett 1995).
 
-    The reciprocal of the risk difference (doi:10.1136/bmj.310.6977.452), with its interval; where the interval of the
-    difference or of the ratio includes no effect the number has no interval that could be printed, and none is given.
+    The reciprocal of the risk difference, rounded up as is usual (doi:10.1136/bmj.310.6977.452), with its interval.
+    Where the interval of the difference or of the ratio includes no effect, the number has no finite interval, and a
+    dash is returned.
     """
     estimate, low, high = _interval(compared.difference)
-    return f"{1 / estimate:.1f} ({1 / high:.1f} to {1 / low:.1f})" if low > 0 and compared.ratio.ci_low > 1 else NOTHING
+    if not (low > 0 and compared.ratio.ci_low > 1):
+        return NOTHING
+    # Rounded first: the reciprocal of a difference of 1/10 may be a little above 10.
+    needed, least, most = (math.ceil(round(1 / value, 6)) for value in (estimate, high, low))
+    return f"{needed} ({least} to {most})"
 
 
 def _interval(pooled: Pooled) -> tuple[float, float, float]:
     return pooled.estimate, pooled.ci_low, pooled.ci_high
 
 
+def _between(low: float, high: float) -> str:
+    return f"{ratio_number(low)} to {ratio_number(high)}"
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _informative(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials that inform a ratio: not those with no responder, or nobody else, in both arms."""
+    none = (rows.events == 0) & (rows.control_events == 0)
+    everybody = (rows.events == rows.n) & (rows.control_events == rows.control_n)
+    return rows[~(none | everybody)]
+
+
+def _ratio_cell(pooled: Pooled) -> str:
+    return ratio_text(*_interval(pooled)) if math.isfinite(pooled.estimate) else NOTHING
+
+
+def _includes_no_effect(pooled: Pooled) -> bool:
+    return not (pooled.ci_low > 1 or pooled.ci_high < 1)
+
+
+def _prediction(pooled: Pooled) -> str:
+    """Return the range of another trial's ratio; empty where there is none, or none beyond the confidence interval."""
+    ends = (pooled.pi_low, pooled.pi_high)
+    known = all(map(math.isfinite, ends)) and pooled.tau2 > 0
+    return _between(*ends) if known else ""
+
+
+# --- What the trials found --------------------------------------------------------------------------------
+
+
+def finding(evidence: Evidence, found: Question, threshold: str) -> str:
+    """State what a comparison found about the treatments, worded by its certainty.
+
+    GRADE's informative statements: high certainty states the effect, moderate adds "probably", low says "may", very
+    low adds that the evidence is very uncertain (Santesso et al. 2020, doi:10.1016/j.jclinepi.2019.10.014).
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    found : Question
+        The comparison.
+    threshold : str
+        Threshold of repigmentation.
+
+    Returns
+    -------
+    str
+        Without a full stop at its end.
+    """
+    compared = compare(found.at(threshold))
+    if compared is None:
+        return f"No trial of {plain(found.label)} has available counts of {RESPONSES[threshold]}"
+    treated, control = map(plain, treatments(compared.rows))
+    effect, level = compared.ratio, certainty(evidence, found, threshold)
+    if not math.isfinite(effect.estimate):
+        return f"{_sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
+    shown = "the one trial" if len(_informative(compared.rows)) == 1 else "the pooled result"
+    doubt = _DOUBT.get(level)
+    firm = level in ("High", "Moderate")
+    verb = {"High": "makes", "Moderate": "probably makes"}.get(level, "may make")
+    unclear = _includes_no_effect(effect)
+    low, high = _SIMILAR
+    if unclear and (firm or low <= effect.estimate <= high):
+        said = f"{verb} little or no difference to the chance of {RESPONSES[threshold]} compared with {control}"
+        wide = [side for side, beyond in (("benefit", effect.ci_high > high), ("harm", effect.ci_low < low)) if beyond]
+        but = [f"{shown} does not exclude an important {' or '.join(wide)}"] if wide else []
+    else:
+        said = f"{verb} {RESPONSES[threshold]} {'more' if effect.estimate > 1 else 'less'} likely than {control}"
+        but = [f"{shown} does not show a clear difference"] if unclear else []
+    but += [doubt] if doubt else []
+    return f"{_sentence_case(treated)} {said}" + (f", but {' and '.join(but)}" if but else "")
+
+
+def estimates(found: Question, threshold: str) -> str:
+    """Give the numbers behind `finding`: the ratio, how many trials, and the absolute effect with its baseline."""
+    compared = compare(found.at(threshold))
+    if compared is None:
+        return ""
+    rows, effect = compared.rows, absolute(compared)
+    within = _informative(rows)
+    if within.empty or not math.isfinite(compared.ratio.estimate):
+        return (
+            f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
+        )
+    randomised = int((within.randomised == "yes").sum())
+    of_them = (
+        f"{'all' if randomised == len(within) else randomised} of them randomised"
+        if len(within) > 1
+        else "randomised"
+        if randomised
+        else "not known to be randomised"
+    )
+    first = f"The risk ratio is {ratio(compared.ratio)} in {count(len(within), 'trial')}, {of_them}."
+    if len(within) < len(rows):
+        names = ", ".join(map(plain, rows.label[~rows.study.isin(within.study)]))
+        first += f" Without information on the ratio, and not in it: {names}."
+    if not effect.from_ratio:
+        return (
+            f"{first} Nobody responded in the control arms ({_baseline_source(rows)}), so the ratio rests on a"
+            f" correction and has no absolute effect; the observed difference is {per_100(*effect.difference)} per 100."
+        )
+    return (
+        f"{first} In the control arms ({_baseline_source(rows)}) {percent(effect.without, 0, '')} of 100 responded; by"
+        f" this ratio {_per_100_with(effect)} would respond with the treatment, {per_100(*effect.difference)}."
+    )
+
+
+def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
+    """Say what limits a result: concerns about its trials, trials at another threshold, and trials without counts."""
+    said, compared = [], compare(found.at(threshold))
+    if compared is not None:
+        firm = compare(compared.rows[~compared.rows.study.isin(evidence.concerns.study)])
+        within = firm is not None and len(_informative(firm.rows))
+        if within and len(firm.rows) < len(compared.rows):
+            said.append(
+                f"Without the trials about which there is a concern (see the remarks below) the ratio is"
+                f" {ratio(firm.ratio)} in {count(within, 'trial')}."
+            )
+    said += _elsewhere(found, threshold)
+    return " ".join([*said, f"{_not_retrieved(found, threshold)}."])
+
+
+def _elsewhere(found: Question, threshold: str) -> list[str]:
+    """Report each trial that has counts at another threshold only, in a sentence of its own."""
+    sentences = []
+    for _, row in found.only_elsewhere(threshold).iterrows():
+        one = row.to_frame().T.infer_objects()
+        treated, control = map(plain, treatments(one))
+        sentences.append(
+            f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
+            f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
+            + (f", risk ratio {ratio(compare(one).ratio)}." if len(_informative(one)) else ".")
+        )
+    return sentences
+
+
+def _not_retrieved(found: Question, threshold: str) -> str:
+    """Say how many of the trials that made a comparison are without available counts at a threshold."""
+    made, without = found.made.study.nunique(), found.without(threshold).study.nunique()
+    return f"Evidence not retrieved: counts at this threshold from {without} of {count(made, 'trial')}"
+
+
+def _baseline_source(rows: pd.DataFrame) -> str:
+    return ", ".join(map(plain, rows.label)) + f": {rows.control_events.sum():g} of {rows.control_n.sum():g}"
+
+
 def forest_caption(found: Question, threshold: str) -> str:
-    """Return the caption of a question's forest plot at one degree of repigmentation."""
+    """Return the caption of a question's forest plot at one threshold."""
     trials = found.at(threshold)
     made = count(found.made.study.nunique(), "trial")
-    caption = f"{found.label}, {DEGREE_NAMES[threshold]}: {len(trials)} of {made} with a public pair of counts"
+    caption = f"{label(trials)}, {DEGREE_NAMES[threshold]}: {len(trials)} of {made} with available counts"
     patches = trials[trials.unit == "patches"]
     if len(patches):
         caption += f". Counted in patches: {', '.join(patches.label)}"
     if len(trials) > 1:
         pooled = compare(trials).ratio
-        caption += (
-            f". I² {100 * pooled.i2:.0f}%; another trial's ratio may lie from {_between(pooled.pi_low, pooled.pi_high)}"
-        )
+        caption += f". I² {100 * pooled.i2:.0f}%"
+        if predicted := _prediction(pooled):
+            caption += f"; another trial's true ratio may lie from {predicted}"
     return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
 
 
-def _between(low: float, high: float) -> str:
-    return f"{ratio_number(low)} to {ratio_number(high)}"
-
-
 def forest(found: Question, threshold: str) -> Picture | Markdown:
-    """Draw what each trial of a question found at one degree of repigmentation, and their pooled ratio."""
+    """Draw what each trial of a question found at one threshold, and their pooled ratio."""
     compared = compare(found.at(threshold))
     if compared is None:
-        return Markdown(f"No trial has a public pair of counts of {DEGREE_NAMES[threshold]}.")
+        return Markdown(f"No trial has available counts of {RESPONSES[threshold]}.")
     return show(comparison, compared.rows, compared.ratio, caption=forest_caption(found, threshold))
 
 
 def shown_trial_by_trial(found: Question) -> Picture | Table:
-    """Draw every public pair of a question, each by itself; where there is none, list who made the comparison."""
+    """Draw every trial of a question by itself; if none has available counts, list the trials."""
     if found.pairs.empty:
         return without(found)
-    caption = f"{found.label}: each trial by itself, nothing pooled."
+    caption = f"{found.label}: each trial by itself, nothing pooled. {'; '.join(_named(found.pairs))}."
     if found.pairs.paired.any():
         caption += " * Both arms are the same patients."
     return show(comparison, found.pairs, caption=caption)
+
+
+def _named(pairs: pd.DataFrame) -> list[str]:
+    """Name each trial with what it compared: ``Rafiq 2016: tacrolimus 0.03% versus clobetasol 0.05%``."""
+    return [f"{name}: {' versus '.join(treatments(rows))}" for name, rows in pairs.groupby("label", sort=False)]
 
 
 # --- Tables -----------------------------------------------------------------------------------------------
 
 
 def pairs(found: Question) -> Table | Markdown:
-    """Every public pair of counts that answers a question."""
+    """List the available counts of both arms for every trial and threshold of a question."""
     rows = found.pairs
     if rows.empty:
-        return Markdown("No trial has a public pair of counts.")
+        return Markdown("No trial has available counts of both arms.")
     own = pool_ratios(*(rows[[name]].to_numpy(float).T for name in PAIR))
     frame = pd.DataFrame(
         {
             "Trial": rows.label,
-            "Arms": rows.treated + " against " + rows.control,
+            "Arms": [" versus ".join(treatments(rows.loc[[i]])) for i in rows.index],
             "Response": rows.threshold.map(DEGREES_IN_SHORT),
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
             "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
-            "Of": rows.unit,
+            "Unit": rows.unit,
             "RR (95% CI)": [ratio_text(*values) for values in zip(own.estimate, own.ci_low, own.ci_high, strict=True)],
             "Same patients": rows.paired.map({True: "yes", False: "no"}),
             "Randomised": rows.randomised,
         }
     )
     note = (
-        "RR risk ratio. An empty cell has 0.5 added to all four of its trial. Where both arms are the same patients"
-        " only their totals are public: the interval takes them for independent groups, and is too wide where a"
-        " patient's lesions do alike. Patches of one patient are taken for independent too, which makes it too narrow."
+        "RR risk ratio. Where a group has no responders, or only responders, 0.5 is added to the four counts of its"
+        " trial for the ratio. Where both arms are the same patients, only the totals of each arm are available. The"
+        " interval treats the arms as independent groups and is too wide if lesions of one patient respond similarly."
+        " Patches of one patient are treated as independent as well, which makes the interval too narrow."
     )
-    return Table(frame, f"{found.label}: public counts", note, numeric=["Treated", "Control"], detail="Arms")
+    return Table(frame, f"{found.label}: available counts", note, numeric=["Treated", "Control"], detail="Arms")
 
 
 def without(found: Question) -> Table:
-    """The trials that made a comparison and have no public pair of counts."""
+    """List the trials that made a comparison and have no available counts at any threshold."""
     rows = found.without()
-    arms = rows.treated + " against " + rows.control
+    arms = rows.treated + " versus " + rows.control
     frame = pd.DataFrame({"Trial": rows.label, "Arms": arms, "Randomised": rows.randomised})
-    return Table(frame, f"{found.label}: trials without a public pair of counts", folded=True)
+    return Table(frame, f"{found.label}: trials without available counts", folded=True)
 
 
 def summary(questions: Sequence[Question]) -> Table:
-    """What each question's trials say at each degree of repigmentation."""
+    """Show what the trials of each question found at each threshold.
+
+    A trial whose only counts are of any repigmentation has a row of its own.
+    """
     rows, groups = [], []
     for found in questions:
-        for threshold in reversed(THRESHOLDS):
-            compared = compare(found.at(threshold))
+        shown = [(THRESHOLD_NAMES[t], compare(found.at(t))) for t in reversed(THRESHOLDS)]
+        others = found.pairs[~found.pairs.study.isin(found.pairs.study[found.pairs.threshold.isin(THRESHOLDS)])]
+        shown += [("Any repigmentation", compare(others.loc[[i]])) for i in others.index]
+        for response, compared in shown:
             if compared is None:
                 continue
             groups.append(found.label)
-            trials = compared.rows
             rows.append(
                 {
-                    "Response": THRESHOLD_NAMES[threshold],
-                    "Trials": str(compared.ratio.k),
-                    "Responders": " v ".join(
-                        f"{trials[events].sum():g}/{trials[n].sum():g}" for events, n in (PAIR[:2], PAIR[2:])
-                    ),
-                    "RR (95% CI)": ratio_text(*_interval(compared.ratio)),
-                    "OR (95% CI)": ratio_text(*_interval(compared.odds)),
-                    "Of 100 (95% CI)": per_100(compared.difference),
-                    "Number needed": number_needed(compared),
+                    "Response": response,
+                    "Trials": str(len(compared.rows)),
+                    "Responders": _responders(compared.rows),
+                    "RR (95% CI)": _ratio_cell(compared.ratio),
+                    "OR (95% CI)": _ratio_cell(compared.odds),
+                    "Risk difference per 100 (95% CI)": risk_difference(compared),
+                    "NNT (95% CI)": number_needed(compared),
+                    "Treatments": f"{label(compared.rows)} ({', '.join(compared.rows.label)})",
                 }
             )
     note = (
-        "RR risk ratio, OR odds ratio. Of 100: how many more respond with the treatment, cut at 100. Number needed:"
-        " patients to be treated for one more to respond; a dash where the interval includes no difference. One trial:"
-        " that trial, and nothing pooled, with 0.5 added to its four counts where one of them is 0."
+        "RR risk ratio, OR odds ratio. NNT number needed to treat for one more to respond, rounded up; a dash where the"
+        " interval of the difference or of the ratio includes no effect. A risk difference cannot be larger than the"
+        " share who responded, or did not, in the control arms, and its interval is cut there. A row of one trial is"
+        " that trial's own result."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
-    return Table(frame, "Comparisons within trials", note, numeric=["Trials"])
+    return Table(frame, "Comparisons within trials", note, numeric=["Trials"], detail="Treatments")
+
+
+def _responders(rows: pd.DataFrame) -> str:
+    return " v ".join(f"{rows[events].sum():g}/{rows[n].sum():g}" for events, n in (PAIR[:2], PAIR[2:]))
 
 
 def sensitivity(found: Question, threshold: str) -> Table | Markdown:
-    """How the risk ratio of a question moves with the choices behind it."""
+    """Show how the risk ratio of a question depends on the choices behind it."""
     rows = found.at(threshold)
     if len(rows) < 2:
         return Markdown(f"With {count(len(rows), 'trial')} there is nothing to choose.")
@@ -253,16 +474,16 @@ def sensitivity(found: Question, threshold: str) -> Table | Markdown:
         ]
     )
     note = "Choices that leave all trials or none are not listed."
-    return Table(frame, f"{found.label}, {THRESHOLD_NAMES[threshold]}: other choices", note, numeric=["Trials"])
+    return Table(frame, f"{found.label}, {THRESHOLD_NAMES[threshold]}: sensitivity analyses", note, numeric=["Trials"])
 
 
 def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> Table | Markdown:
-    """What later reviews pooled for the same questions, beside what is public here."""
+    """Show what later reviews pooled for the same questions, beside the results of this book."""
     later = evidence.later_reviews
     rows, groups = [], []
     for found in questions:
         here = [
-            ("Here", DEGREE_NAMES[t], "RR", compared.ratio, compared.ratio.k)
+            ("This book", DEGREE_NAMES[t], "RR", compared.ratio, len(compared.rows))
             for t in reversed(THRESHOLDS)
             if (compared := compare(found.at(t)))
         ]
@@ -272,11 +493,11 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
         ]
         if not there:
             continue
-        for label, outcome, measure, result, k in [*here, *there]:
+        for name, outcome, measure, result, k in [*here, *there]:
             groups.append(found.label)
             rows.append(
                 {
-                    "Review": label,
+                    "Review": name,
                     "Outcome": outcome,
                     "Measure": measure,
                     "Estimate (95% CI)": ratio_text(*_interval(result)),
@@ -284,128 +505,414 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
                 }
             )
     if not rows:
-        return Markdown("This edition knows of none.")
+        return Markdown("This edition contains no later review of these questions.")
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
     return Table(frame, "The same questions in later reviews", numeric=["Trials"])
+
+
+# --- Certainty --------------------------------------------------------------------------------------------
+
+
+def computed(evidence: Evidence, found: Question, compared: Compared) -> dict[str, tuple[str, int | None]]:
+    """Compute what numbers contribute to each domain of GRADE for a comparison.
+
+    Returns
+    -------
+    dict of str to (str, int or None)
+        Domain -> the numbers in words, and the levels by which they alone would lower the certainty; None: numbers do
+        not decide it. Inconsistency: I² above 50%, or a range for another trial that includes no effect where the
+        interval of the mean does not. Imprecision: one level for fewer than 300 responders and one for an interval that
+        includes no effect (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012).
+    """
+    result, trials = compared.ratio, compared.rows
+    said: dict[str, tuple[str, int | None]] = dict.fromkeys(_DOMAINS, ("", None))
+    said["risk_of_bias"] = (bias_tables.described(evidence, trials.study), None)
+    if result.k > 1:
+        predicted = _prediction(result)
+        apart = bool(predicted) and (result.pi_low <= 1 <= result.pi_high) and not _includes_no_effect(result)
+        text = f"I² {100 * result.i2:.0f}%" + (f", another trial's true ratio {predicted}" if predicted else "")
+        said["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or apart))
+    responders = int(trials.events.sum() + trials.control_events.sum())
+    wide = _includes_no_effect(result)
+    text = f"{count(responders, 'responder')}, interval {'includes' if wide else 'excludes'} no effect"
+    said["imprecision"] = (text, int(responders < _RESPONDERS) + int(wide))
+    return said
+
+
+def outcome_key(evidence: Evidence, found: Question, threshold: str) -> str:
+    """Return the key of the rated outcome of a question at a threshold; empty if none is rated."""
+    rows = evidence.outcomes
+    rows = rows[(rows.kind == "comparison") & (rows.question == found.key) & (rows.threshold == threshold)]
+    return rows.outcome.iloc[0] if len(rows) else ""
+
+
+def certainty(evidence: Evidence, found: Question, threshold: str) -> str:
+    """Return the certainty of a comparison: a level of `LEVELS`, or `NOT_JUDGED` where a judgement is missing.
+
+    Evidence from randomised trials starts at high certainty, other comparisons at low.
+    """
+    trials = found.at(threshold)
+    if trials.empty:
+        return NOT_JUDGED
+    start = "High" if (trials.randomised == "yes").all() else "Low"
+    return _lowered(evidence, outcome_key(evidence, found, threshold), start)
+
+
+def _lowered(evidence: Evidence, outcome: str, start: str) -> str:
+    """Return the level that the judgements of an outcome leave of the level at which its evidence starts."""
+    rows = evidence.certainty[evidence.certainty.outcome == outcome]
+    if set(rows.domain) != set(_DOMAINS):
+        return NOT_JUDGED
+    return LEVELS[max(LEVELS.index(start) - int(rows.levels.sum()), 0)]
+
+
+def certainty_of_rate(evidence: Evidence, outcome: str) -> str:
+    """Return the certainty of a rate in treated people.
+
+    Studies of one treated group start at high certainty for the question how many respond, though not for what the
+    treatment adds (Iorio et al. 2015, doi:10.1136/bmj.h870). GRADE's five domains then lower it as for a comparison.
+    """
+    return _lowered(evidence, outcome, "High")
+
+
+def reasons(evidence: Evidence, outcome: str, numbers: dict[str, tuple[str, int | None]] | None = None) -> str:
+    """Name every domain that lowers the certainty of an outcome, the weightiest first.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    outcome : str
+        Key of ``data/outcomes.csv``.
+    numbers : dict, optional
+        What `computed` returns, to be shown in brackets; the entered reason is shown where there is none.
+
+    Returns
+    -------
+    str
+        Such as ``imprecision by two levels (5 responders, interval includes no effect) and risk of bias by one level``;
+        empty where nothing lowers it.
+    """
+    rows = evidence.certainty[(evidence.certainty.outcome == outcome) & (evidence.certainty.levels > 0)]
+    names = evidence.meaning("certainty_domain")
+    parts = []
+    for row in rows.sort_values("levels", ascending=False, kind="stable").itertuples():
+        shown = (numbers or {}).get(row.domain, ("", None))[0] or plain(row.reason.rstrip("."))
+        levels = {1: "one level", 2: "two levels"}[int(row.levels)]
+        parts.append(f"{names[row.domain]} by {levels} ({shown[:1].lower()}{shown[1:]})")
+    return _listed(parts)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def in_short(evidence: Evidence, found: Question, threshold: str) -> str:
+    """State a finding, its certainty with every reason that lowered it, and what could not be retrieved.
+
+    Returns
+    -------
+    str
+        Sentences, without a full stop at the end of the last.
+    """
+    compared = compare(found.at(threshold))
+    said = [f"{finding(evidence, found, threshold)}."]
+    if compared is not None:
+        level, key = certainty(evidence, found, threshold), outcome_key(evidence, found, threshold)
+        lowered = reasons(evidence, key, computed(evidence, found, compared))
+        if level != NOT_JUDGED:
+            said.append(f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else "."))
+    return " ".join([*said, *_elsewhere(found, threshold), _not_retrieved(found, threshold)])
+
+
+def rated_comparisons(evidence: Evidence, questions: Sequence[Question]) -> list[tuple[Question, str]]:
+    """Return each question that has a rated outcome, with what `in_short` says of it."""
+    rows = evidence.outcomes[evidence.outcomes.kind == "comparison"]
+    by_key = {found.key: found for found in questions}
+    return [
+        (by_key[row.question], in_short(evidence, by_key[row.question], row.threshold)) for row in rows.itertuples()
+    ]
 
 
 # --- Summary of findings ----------------------------------------------------------------------------------
 
 
-def computed(found: Question, compared: Compared) -> dict[str, tuple[str, int | None]]:
-    """Say what the numbers alone tell of each domain of GRADE.
+def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
+    """Return the summary of findings of the comparisons: one row for each rated outcome.
 
-    Returns
-    -------
-    dict of str to (str, int or None)
-        Domain -> what they tell, and the levels by which they would lower the certainty; None: they do not decide it.
-        Inconsistency: I² above 50%, or an interval for another trial that includes no effect where that of the mean
-        does not. Imprecision: fewer than 300 responders (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012), and
-        an interval that includes no effect.
+    Below it, a row for each trial that has counts at another threshold only.
     """
-    result, trials = compared.ratio, compared.rows
-    said: dict[str, tuple[str, int | None]] = dict.fromkeys(_DOMAINS, ("", None))
-    randomised = int((trials.randomised == "yes").sum())
-    said["risk_of_bias"] = (f"{randomised} of {count(len(trials), 'trial')} randomised", None)
-    if result.k > 1:
-        apart = (result.pi_low <= 1 <= result.pi_high) and not (result.ci_low <= 1 <= result.ci_high)
-        text = f"I² {100 * result.i2:.0f}%, another trial's ratio {_between(result.pi_low, result.pi_high)}"
-        said["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or apart))
-    responders = int(trials.events.sum() + trials.control_events.sum())
-    wide = bool(result.ci_low <= 1 <= result.ci_high)
-    text = f"{count(responders, 'responder')}, interval {'includes' if wide else 'excludes'} no effect"
-    said["imprecision"] = (text, int(responders < _RESPONDERS) + int(wide))
-    made = found.made.study.nunique()
-    text = f"{made - len(trials)} of {count(made, 'trial')} without a public pair of counts"
-    said["publication_bias"] = (text, None)
-    return said
+    rows, groups = [], []
+    rated = evidence.outcomes[evidence.outcomes.kind == "comparison"]
+    for found in questions:
+        for outcome in rated[rated.question == found.key].itertuples():
+            compared = compare(found.at(outcome.threshold))
+            level = certainty(evidence, found, outcome.threshold)
+            shown = [] if compared is None else [(compared, outcome.threshold, level)]
+            others = found.only_elsewhere(outcome.threshold)
+            shown += [(compare(others.loc[[i]]), others.threshold[i], "Not rated") for i in others.index]
+            for compared, threshold, level in shown:
+                effect = absolute(compared)
+                groups.append(found.label)
+                rows.append(
+                    {
+                        "Response": DEGREES_IN_SHORT[threshold],
+                        "Without, per 100": percent(effect.without, 0, ""),
+                        "With, per 100 (95% CI)": _per_100_with(effect),
+                        "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),
+                        "Risk ratio (95% CI)": _ratio_cell(compared.ratio),
+                        "Certainty": level,
+                        "Basis": f"{label(compared.rows)}: {_trials(compared.rows)}. Risk without: control arms of"
+                        f" {', '.join(compared.rows.label)}, {compared.rows.control_events.sum():g} of"
+                        f" {compared.rows.control_n.sum():g}",
+                    }
+                )
+    note = (
+        "Without: responders in the control arms that are named below each row. With: that risk times the risk ratio"
+        " and the ends of its interval, within 0 and 100. † Nobody responded in the control arm, so no ratio can be"
+        " applied; the risk difference of the trial and its interval, cut at 0, are shown instead, and the ratio rests"
+        " on 0.5 added to each count. Not rated: trials with counts at another threshold only. Randomised trials start"
+        " at high certainty, others at low."
+    )
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Comparison"))
+    return Table(frame, "Summary of findings: comparisons", note, numeric=["Without, per 100"], detail="Basis")
 
 
-def certainty(evidence: Evidence, found: Question, threshold: str) -> str:
-    """Return the level of certainty that the entered judgements leave for an answer; "not judged" if one is missing."""
-    rows = evidence.certainty
-    rows = rows[(rows.question == found.key) & (rows.threshold == threshold)]
-    trials = found.at(threshold)
-    if set(rows.domain) != set(_DOMAINS) or trials.empty:
-        return "Not judged"
-    start = LEVELS.index("High") if (trials.randomised == "yes").all() else LEVELS.index("Low")
-    return LEVELS[max(start - int(rows.levels.sum()), 0)]
+def _trials(rows: pd.DataFrame) -> str:
+    # Patients who had both treatments count once; their patches are different ones.
+    same = rows.paired & (rows.unit == "patients")
+    number = (rows.n + rows.control_n).where(~same, rows[["n", "control_n"]].max(axis=1)).sum()
+    return f"{count(len(rows), 'trial')}, {number:g} {' or '.join(dict.fromkeys(rows.unit))}"
 
 
-def in_short(evidence: Evidence, found: Question, threshold: str) -> str:
-    """Say how sure an answer is, and what most decides it, for a sentence."""
-    compared = compare(found.at(threshold))
-    if compared is None:
-        return "No trial has a public pair of counts"
-    said = computed(found, compared)
-    lowered = said["inconsistency"][1]
-    agree = {None: "there is one trial", 0: "the trials do not clearly differ"}.get(lowered, "the trials differ")
-    level = certainty(evidence, found, threshold)
-    return (
-        f"{level if level == 'Not judged' else f'{level} certainty'}: {agree}, and {_are(said['publication_bias'][0])}"
+def _per_100_with(effect: Absolute) -> str:
+    estimate, low, high = (percent(value, 0, "") for value in (effect.estimate, effect.ci_low, effect.ci_high))
+    return f"{estimate} ({low} to {high})"
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A rated outcome that is no comparison.
+
+    Attributes
+    ----------
+    key, label : str
+        As in ``data/outcomes.csv``.
+    result : str
+        The result, for a table.
+    finding : str
+        The result as a sentence about the treatment, worded by its certainty, without a full stop.
+    basis : str
+        Studies and participants behind it.
+    certainty : str
+        A level of `LEVELS`, or `NOT_JUDGED`.
+    numbers : dict of str to str
+        Domain -> the numbers that bear on it, in words.
+    not_retrieved : str
+        What could not be retrieved, in words.
+    """
+
+    key: str
+    label: str
+    result: str
+    finding: str
+    basis: str
+    certainty: str
+    numbers: dict[str, str]
+    not_retrieved: str
+
+
+def rated(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> list[Rated]:
+    """Return the rated outcomes that are no comparison: rates, maintenance and safety.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    results : dict
+        The rates of the review, as `published.results` returns them.
+    """
+    found = []
+    for row in evidence.outcomes[evidence.outcomes.kind != "comparison"].itertuples():
+        if row.kind == "rate":
+            found.append(_rated_rate(evidence, row, results[row.regimen, row.threshold, "total"]))
+        elif row.kind == "maintenance":
+            found.append(_rated_maintenance(evidence, row))
+        else:
+            found.append(_rated_safety(evidence, row))
+    return found
+
+
+def _rated_rate(evidence: Evidence, row, result: Result) -> Rated:
+    cell, answer = result.cell, result.answer
+    new = cell.new.study.nunique()
+    listed = evidence.studies[evidence.studies.review_ref.isin(cell.refs)]
+    keys = set(listed.study) | set(cell.new.study)
+    arms = evidence.arms[evidence.arms.study.isin(keys) & (evidence.arms.role == cell.regimen)]
+    studies = evidence.studies[evidence.studies.study.isin(keys)].drop_duplicates("study")
+    # The arms of a within-patient study share their participants, who count once.
+    shared = arms.study.isin(studies.study[studies.design == "WP"])
+    arms = arms[~(shared & arms.duplicated("study"))].dropna(subset=["enrolled", "completed"])
+    open_label, single = (int(n) for n in ((studies.blinding == "OL").sum(), (studies.design == "SA").sum()))
+    numbers = {
+        "risk_of_bias": f"{single} of {count(len(studies), 'study', 'studies')} single arm, {open_label} open label;"
+        f" {arms.completed.sum():g} of {arms.enrolled.sum():g} enrolled participants completed",
+        "imprecision": f"interval {percent(answer.ci_low)} to {percent(answer.ci_high)}",
+    }
+    low, high = getattr(answer, "pi_low", result.summary.pi_low), getattr(answer, "pi_high", result.summary.pi_high)
+    if low == low:
+        numbers["inconsistency"] = f"another study's true rate may lie from {percent(low)} to {percent(high)}"
+    basis = f"{cell.studies:g} studies ({cell.patients:g} participants) of the 2019 review" + (
+        f", {count(new, 'new study', 'new studies')}" if new else ""
+    )
+    without = f"counts for {cell.studies - cell.public_studies:g} of the review's {cell.studies:g} studies"
+    level = certainty_of_rate(evidence, row.outcome)
+    of = f"With {REGIMEN_NAMES[cell.regimen]}, {rate(answer)} of patients or patches"
+    finding = _worded(level, f"{of} {{}}reach {RESPONSES[cell.threshold]}")
+    return Rated(row.outcome, row.label, rate(answer), finding, basis, level, numbers, without)
+
+
+def _worded(level: str, sentence: str) -> str:
+    """Fill the gap of a sentence with the word for a certainty, and add what very low certainty needs."""
+    word = {"High": "", "Moderate": "probably "}.get(level, "may ")
+    return sentence.format(word) + (f", but {_DOUBT[level]}" if level in _DOUBT else "")
+
+
+def _rated_maintenance(evidence: Evidence, row) -> Rated:
+    rows = evidence.maintenance[evidence.maintenance.analysis == "intention to treat"]
+    studies = evidence.studies[evidence.studies.study.isin(rows.study)]
+    start = "High" if (studies.randomised == "yes").all() else "Low"
+    counts = [f"{r.depigmented:g} of {r.n:g} {r.unit} with {r.arm}" for r in rows.itertuples()]
+    patients = evidence.maintenance[evidence.maintenance.analysis == "randomised"].n.sum()
+    numbers = {
+        "risk_of_bias": bias_tables.described(evidence, rows.study),
+        "imprecision": f"{rows.depigmented.sum():g} of {rows.n.sum():g} {rows.unit.iloc[0]} lost pigment",
+    }
+    basis = f"{count(rows.study.nunique(), 'trial')} ({patients:g} participants)"
+    level = _lowered(evidence, row.outcome, start)
+    kinds = rows.arm.str.split().str[0].map(evidence.drugs.set_index("drug").kind)
+    treated, control = rows[kinds == "tci"].iloc[0], rows[kinds != "tci"].iloc[0]
+    fewer = treated.depigmented / treated.n < control.depigmented / control.n
+    finding = _worded(
+        level,
+        f"{_sentence_case(treated.arm)} {{}}make loss of pigment {'less' if fewer else 'no less'}"
+        f" likely than {control.arm}",
+    )
+    result = "; ".join(counts) + " (intention to treat)"
+    without = "numbers of patients, and not of lesions, with loss of pigment"
+    return Rated(row.outcome, row.label, result, f"{finding}: {result}", basis, level, numbers, without)
+
+
+def _rated_safety(evidence: Evidence, row) -> Rated:
+    patients = evidence.number("adverse_event_patients", "safety")
+    words = {"burning": "burning", "pruritus": "itching", "erythema": "redness"}
+    events = {word: evidence.number(f"{kind}_events", "safety") for kind, word in words.items()}
+    counting = evidence.number("adverse_event_studies_counting", "safety")
+    studies = evidence.number("monotherapy_studies", "safety")
+    told = evidence.published_numbers
+    refs = reference_numbers(told.refs[told.quantity == "adverse_event_studies_counting"].iloc[0])
+    keys = evidence.studies.study[evidence.studies.review_ref.isin(refs)]
+    own = evidence.adverse_events[evidence.adverse_events.study.isin(keys)].study.nunique()
+    result = _listed([f"{word} {n} ({percent(n / patients, 1)})" for word, n in events.items()])
+    level = certainty_of_rate(evidence, row.outcome)
+    shares = _listed([f"{word} {percent(n / patients, 1)}" for word, n in events.items()])
+    numbers = {"risk_of_bias": f"{counting} of {studies} studies counted adverse events"}
+    return Rated(
+        row.outcome,
+        row.label,
+        f"Events in {patients} patients: {result}",
+        _worded(level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares}"),
+        f"{counting} studies ({patients} participants) of the 2019 review",
+        level,
+        numbers,
+        f"counts for {counting - own} of the {counting} studies",
     )
 
 
-def _are(text: str) -> str:
-    return text.replace(" without", " are without")
+def other_findings(outcomes: Sequence[Rated]) -> Table:
+    """Return the summary of findings of rates, maintenance and safety."""
+    frame = pd.DataFrame(
+        [{"Outcome": o.label, "Result": o.result, "Studies": o.basis, "Certainty": o.certainty} for o in outcomes]
+    )
+    note = (
+        "A rate says how many treated people reach an outcome and not what the treatment adds. Studies of treated"
+        " people start at high certainty for such a rate (Iorio and colleagues, BMJ 2015), a randomised trial of"
+        " maintenance at high certainty for its comparison. Rates by body site, in children and at lower thresholds"
+        " are not rated separately: they come from the same studies and share the same reasons. Rare and late harms"
+        " are not rated:"
+        " no included study was designed to find them."
+    )
+    return Table(frame, "Summary of findings: rates, maintenance and safety", note)
 
 
-def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
-    """The summary of findings: a row for each question that has been judged."""
-    judged = evidence.certainty[["question", "threshold"]].drop_duplicates()
-    rows = []
+def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
+    """Return one list item for each outcome that is no comparison: finding, certainty and every reason."""
+    lines = []
+    for outcome in outcomes:
+        lowered = reasons(evidence, outcome.key, {name: (text, None) for name, text in outcome.numbers.items()})
+        lines.append(
+            f"- **{plain(outcome.label)}.** {plain(outcome.finding)}. The certainty is {outcome.certainty.lower()}"
+            + (f", lowered for {lowered}." if lowered else ".")
+            + f" Evidence not retrieved: {outcome.not_retrieved}."
+        )
+    return "\n".join(lines)
+
+
+def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequence[Rated] = ()) -> Table:
+    """Return every judgement with its reason, beside what the numbers contribute.
+
+    The last row of each outcome says what could not be retrieved, which is no domain of GRADE.
+    """
+    domains = evidence.meaning("certainty_domain")
+    names: dict[str, str] = {}
+    numbers: dict[str, dict[str, tuple[str, int | None]]] = {}
+    unknown: dict[str, str] = {}
     for found in questions:
-        for threshold in judged.threshold[judged.question == found.key]:
-            compared = compare(found.at(threshold))
-            if compared is None:
-                continue
-            control = compared.rows.control_events.sum() / compared.rows.control_n.sum()
-            patients = compared.rows.n.sum() + compared.rows.control_n.sum()
+        for outcome in evidence.outcomes[evidence.outcomes.question == found.key].itertuples():
+            compared = compare(found.at(outcome.threshold))
+            if compared is not None:
+                names[outcome.outcome] = f"{label(compared.rows)}: {outcome.label}"
+                numbers[outcome.outcome] = computed(evidence, found, compared)
+                unknown[outcome.outcome] = _not_retrieved(found, outcome.threshold).removeprefix(
+                    "Evidence not retrieved: "
+                )
+    for other in outcomes:
+        names[other.key] = other.label
+        numbers[other.key] = {name: (text, None) for name, text in other.numbers.items()}
+        unknown[other.key] = other.not_retrieved
+    rows, groups = [], []
+    for key, name in names.items():
+        for row in evidence.certainty[evidence.certainty.outcome == key].itertuples():
+            text, levels = numbers[key].get(row.domain, ("", None))
             rows.append(
                 {
-                    "Question": found.label,
-                    "Response": THRESHOLD_NAMES[threshold],
-                    "Trials (participants or patches)": f"{compared.ratio.k} ({patients:g})",
-                    "Without, of 100": f"{100 * control:.0f}",
-                    "Difference, of 100 (95% CI)": per_100(compared.difference),
-                    "Risk ratio (95% CI)": ratio_text(*_interval(compared.ratio)),
-                    "Certainty": certainty(evidence, found, threshold),
+                    "Domain": _sentence_case(domains[row.domain]),
+                    "Levels": f"−{row.levels:g}" if row.levels else "0",
+                    "Reason": row.reason,
+                    "Numbers": text + _against(levels, row.levels),
                 }
             )
-    note = (
-        "Randomised trials begin at high certainty, others at low; each judgement below takes off what its row says."
-        " Counts that are not public are in none of these numbers. Without: responders of all control arms together,"
-        " for orientation; the difference is pooled from the trials' own, and cut at 100."
-    )
-    return Table(pd.DataFrame(rows), "Summary of findings", note, numeric=["Without, of 100"])
-
-
-def judgements(evidence: Evidence, questions: Sequence[Question]) -> Table:
-    """Every judgement with its reason, beside what the numbers tell."""
-    domains = evidence.meaning("certainty_domain")
-    by_key = {found.key: found for found in questions}
-    rows, groups = [], []
-    for row in evidence.certainty.itertuples():
-        found = by_key.get(row.question)
-        compared = None if found is None else compare(found.at(row.threshold))
-        if compared is None:
-            continue
-        groups.append(f"{found.label}, {THRESHOLD_NAMES[row.threshold]}")
-        text, levels = computed(found, compared)[row.domain]
+            groups.append(name)
         rows.append(
             {
-                "Domain": domains[row.domain],
-                "Lowered by": f"{row.levels:g}",
-                "Reason": row.reason,
-                "From the numbers": text + _against(levels, row.levels),
+                "Domain": "Evidence not retrieved",
+                "Levels": NOTHING,
+                "Reason": _sentence_case(unknown[key]) + ".",
+                "Numbers": "",
             }
         )
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
-    return Table(frame, "Judgements of certainty", numeric=["Lowered by"])
+        groups.append(name)
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Outcome"))
+    note = (
+        "Levels: by how many the domain lowers the certainty. Numbers: computed from the data in every build. Evidence"
+        " not retrieved is no domain of GRADE and lowers nothing: it is a limit of this book and not of the trials."
+    )
+    return Table(frame, "Judgements of certainty", note, numeric=["Levels"])
 
 
 def _against(levels: int | None, judged: float) -> str:
-    """Say what the numbers alone would lower by, and whether the judgement departs from it."""
+    """Say by how much the numbers alone would lower the certainty, and whether the judgement differs."""
     if levels is None:
         return ""
-    return f": lower by {levels}" + ("" if levels == judged else "; the judgement departs from it")
+    alone = f"lower by {count(levels, 'level')}" if levels else "lower nothing"
+    return f"; these alone would {alone}" + ("" if levels == judged else "; the judgement differs")

@@ -1,8 +1,8 @@
-"""Comparisons within trials: who responded in the treated arm, and in the arm it was compared with.
+"""Compare the treated arm of a trial with the control arm of the same trial, and pool such comparisons.
 
-Knows which arms of the evidence answer a question of ``data/questions.csv``, and pools what trials found between
-their own arms. No arm is ever held against an arm of another trial. Trials that made the comparison and whose counts
-are not public are listed, never filled in.
+Here is decided which arms answer a question of ``data/questions.csv``. An arm is never compared with an arm of another
+trial. Trials that made a comparison but have no available counts are listed; their counts are never filled in.
+Sentences and tables are in `comparison_tables`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from lib.effects import two_groups
 from lib.evidence import Evidence
 from lib.pooling import CI, Pooled, pool, pool_ratios
-from lib.validation import ASSESSMENT
+from lib.validation import ASSESSMENT, DEGREES
 
 MEASURES = ("RR", "OR", "RD")
 TAU2 = "REML"
@@ -32,12 +32,13 @@ class Question:
     key, label : str
         As in ``data/questions.csv``.
     pairs : DataFrame
-        A row a trial and threshold with a public pair of counts: study, label, year, edition, treated and control
-        (names of the arms), drug, events and n of the treated arm, control_events and control_n, unit, site, paired
-        (whether both arms are the same patients), randomised, and confidence, basis, derivation and source of the
-        treated arm's count and, as control_confidence and so on, of the other.
+        One row for each trial and threshold at which both arms have an available count: study, label, year, edition;
+        treated and control (names of the arms); drug and phototherapy of the treated arm; given and control_given
+        (the topical drug of each arm with its concentration); events and n of the treated arm, control_events and
+        control_n; unit, site, paired (whether both arms are the same patients), randomised; and confidence, basis,
+        derivation and source of the treated arm's count and, as control_confidence and so on, of the other.
     made : DataFrame
-        A row a trial and pair of arms, of every trial that made the comparison: study, label, year, treated, control,
+        One row for each pair of arms of every trial that made the comparison: study, label, year, treated, control,
         randomised.
     """
 
@@ -50,19 +51,25 @@ class Question:
         """Return the pairs of one threshold."""
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)
 
+    def only_elsewhere(self, threshold: str) -> pd.DataFrame:
+        """Return the pairs of trials without counts at a threshold, each at the highest threshold it has."""
+        others = self.pairs[~self.pairs.study.isin(self.at(threshold).study)]
+        highest = others.threshold.map(DEGREES.index).groupby(others.study).transform("max")
+        return others[others.threshold.map(DEGREES.index) == highest].reset_index(drop=True)
+
     def without(self, threshold: str = "") -> pd.DataFrame:
-        """Return the trials of ``made`` that have no public pair of counts at a threshold, or at none."""
-        public = self.at(threshold) if threshold else self.pairs
-        return self.made[~self.made.study.isin(public.study)].reset_index(drop=True)
+        """Return the trials of ``made`` without available counts at a threshold; by default, at every threshold."""
+        available = self.at(threshold) if threshold else self.pairs
+        return self.made[~self.made.study.isin(available.study)].reset_index(drop=True)
 
 
 def question(evidence: Evidence, key: str) -> Question:
     """Find the trials that answer a question.
 
-    A pair is a treated arm and another arm of the same trial with the same phototherapy, which was given nothing but
-    what the question names; occlusion of the treated arm alone is let pass. Their counts are of the same degree, site,
-    age group, time and unit. Of a trial with several, the count over the whole body stands, of those the latest; of two
-    treated arms in the same patients that which may be pooled; of parallel treated arms all, added up.
+    A pair is a treated arm and another arm of the same trial with the same phototherapy that was given nothing but
+    what the question names; occlusion of the treated arm alone is allowed. Their counts have the same threshold, site,
+    age group, time and unit. If a trial has several such counts, the one over the whole body is used, and of those the
+    latest. Of two treated arms in the same patients, the poolable one is used; parallel treated arms are added up.
 
     Parameters
     ----------
@@ -83,16 +90,17 @@ def question(evidence: Evidence, key: str) -> Question:
     asked = evidence.questions.set_index("question").loc[key]
     arms = evidence.arms
     arms = arms[evidence.is_included(arms.study)]
-    arms = arms.assign(kind=arms.drug.map(evidence.drugs.set_index("drug").kind))
+    kinds = evidence.drugs.set_index("drug").kind
+    arms = arms.assign(kind=arms.drug.map(kinds), given=(arms.drug + " " + arms.concentration).str.strip())
     treated = arms[(arms.role == asked.role) & _is(arms, asked.treated)]
     control = arms[arms.role.isin(["comparator", asked.role]) & _is(arms, asked.against) & (arms.given_with == "")]
     columns = ["study", "part", "phototherapy"]
-    made = treated.merge(control[[*columns, "arm"]], on=columns, suffixes=("", "_control"))
-    made = made.rename(columns={"arm": "treated", "arm_control": "control"})
+    control = control[[*columns, "arm", "given"]].rename(columns={"arm": "control", "given": "control_given"})
+    made = treated.rename(columns={"arm": "treated"}).merge(control, on=columns)
     studies = evidence.studies[["study", "part", "label", "year", "edition", "design", "randomised", "duration_months"]]
     made = made.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
 
-    # That a report gives "any repigmentation" alone is a reason not to pool it, and none not to show it.
+    # A trial that reports "any repigmentation" alone is not pooled with others, but it is shown.
     counts = evidence.responses
     counts = counts[((counts.poolable == "yes") | (counts.why_not == "any_alone")) & (counts.subtype == "")]
     counts = counts[[*ASSESSMENT, "threshold", "unit", *_OF_A_COUNT]]
@@ -110,7 +118,7 @@ _OF_A_COUNT = ["n", "events", "basis", "confidence", "derivation", "source"]
 
 
 def _one_row(rows: pd.DataFrame) -> pd.Series:
-    """Return what one trial says at one threshold."""
+    """Return the pair of one trial at one threshold, from all of its pairs."""
     rows = rows.assign(whole=rows.site == "all").sort_values(["whole", "months"], ascending=False, kind="stable")
     first = rows.iloc[0].copy()
     alike = [*_SAME, "control"]
@@ -118,13 +126,13 @@ def _one_row(rows: pd.DataFrame) -> pd.Series:
     if first.design == "PD" and len(same) > 1:
         for name in ("events", "n"):
             first[name] = same[name].sum()
-        for name in ("treated", "drug"):
+        for name in ("treated", "drug", "given"):
             first[name] = " and ".join(dict.fromkeys(same[name]))
     return first.drop("whole")
 
 
 def _is(arms: pd.DataFrame, names: str) -> pd.Series:
-    """Whether the drug of an arm, or its kind, is among names."""
+    """Return for each arm whether its drug, or the kind of its drug, is among the names."""
     wanted = [name.strip() for name in names.split(";")]
     return arms.drug.isin(wanted) | arms.kind.isin(wanted)
 

@@ -499,6 +499,87 @@ def _bounds_and_margins(tables) -> Iterator[Fault]:
             yield Fault("news_margins.csv", row, "margin", frame.at[row, "margin"], rule)
 
 
+_OF_AN_OUTCOME = {
+    "comparison": {"question", "threshold"},
+    "rate": {"regimen", "threshold"},
+    "maintenance": set(),
+    "safety": set(),
+}
+"""Kind of a rated outcome -> the columns of outcomes.csv that it needs; the other two are empty."""
+_MOST_LEVELS = 2
+RANDOMISED_TOOL, OTHER_TOOL = "rob2_2019", "robins_i_2016"
+"""The tool for randomised trials (Sterne et al. 2019, doi:10.1136/bmj.l4898), and that for other studies (Sterne et al.
+2016, doi:10.1136/bmj.i4919)."""
+
+
+def _outcomes_are_complete(tables) -> Iterator[Fault]:
+    """An outcome names what its kind needs and nothing else; a domain lowers the certainty by at most two levels."""
+    for row in tables["outcomes"].itertuples() if "outcomes" in tables else ():
+        needed = _OF_AN_OUTCOME.get(row.kind)
+        for column in ("question", "regimen", "threshold") if needed is not None else ():
+            value = getattr(row, column)
+            if column in needed and not value:
+                yield Fault("outcomes.csv", row.Index, column, "", f"a value is required for the kind {row.kind}")
+            elif value and column not in needed:
+                yield Fault("outcomes.csv", row.Index, column, value, f"must be empty for the kind {row.kind}")
+    if "certainty" in tables:
+        frame = _numbers(tables["certainty"], "levels")
+        for row in frame[frame.levels > _MOST_LEVELS].itertuples():
+            yield Fault("certainty.csv", row.Index, "levels", f"{row.levels:g}", "must be one of: 0, 1, 2")
+
+
+def _bias_is_judged_by_the_tool(tables) -> Iterator[Fault]:
+    """A study has the tool of its design, all domains of it, and an overall judgement that follows from them."""
+    if not {"risk_of_bias", "studies", "codes"} <= tables.keys():
+        return
+    codes, studies = tables["codes"], tables["studies"]
+    of_list = codes.groupby("list", sort=False).code.agg(list)
+    randomised = set(studies.study[studies.randomised == "yes"])
+    others = set(studies.study[studies.randomised != "yes"])
+    for (study, tool), rows in tables["risk_of_bias"].groupby(["study", "tool"], sort=False):
+        if tool not in (RANDOMISED_TOOL, OTHER_TOOL):
+            continue
+        first = rows.index[0]
+        if study in randomised | others and study not in (randomised if tool == RANDOMISED_TOOL else others):
+            design = "is not randomised" if tool == RANDOMISED_TOOL else "is randomised"
+            other = OTHER_TOOL if tool == RANDOMISED_TOOL else RANDOMISED_TOOL
+            yield Fault("risk_of_bias.csv", first, "tool", tool, f"does not fit: {study} {design}; use {other}")
+        domains, judgements = of_list.get(f"{tool}_domain", []), of_list.get(f"{tool}_judgement", [])
+        for column, allowed in (("domain", domains), ("judgement", judgements)):
+            for row in rows.index[~rows[column].isin(["", *allowed])]:
+                rule = f"must be one of: {', '.join(allowed)} (for {tool})"
+                yield Fault("risk_of_bias.csv", row, column, rows.at[row, column], rule)
+        missing = [domain for domain in domains if domain not in set(rows.domain)]
+        for domain in missing:
+            yield Fault("risk_of_bias.csv", first, "domain", domain, f"has no row for {study} ({tool})")
+        if not missing and rows.judgement.isin(judgements).all():
+            yield from _overall_follows(rows, tool, judgements)
+
+
+def _overall_follows(rows: pd.DataFrame, tool: str, judgements: list[str]) -> Iterator[Fault]:
+    """Compare the overall judgement of one study with its domains; judgements go from the best to no information."""
+    *ranked, unknown = judgements
+    overall = rows[rows.domain == "overall"].index[0]
+    found = rows.judgement[overall]
+    domains = rows[rows.domain != "overall"]
+    known = domains[domains.judgement != unknown]
+    worst = max(map(ranked.index, known.judgement), default=0)
+    open_ones = list(domains.domain[domains.judgement == unknown])
+    rule = ""
+    if found == unknown:
+        if tool == RANDOMISED_TOOL:
+            rule = f"RoB 2 has an overall judgement in every case: must be one of: {', '.join(ranked)}"
+        elif not open_ones or worst >= ranked.index("serious"):
+            rule = f"must be at least {ranked[worst]}: the domains decide it"
+    elif ranked.index(found) < worst:
+        by = ", ".join(known.domain[known.judgement == ranked[worst]])
+        rule = f"is better than the worst domain ({ranked[worst]}: {by})"
+    elif ranked.index(found) == 0 and open_ones:
+        rule = f"must be at least {ranked[1]}: there is no information on {', '.join(open_ones)}"
+    if rule:
+        yield Fault("risk_of_bias.csv", overall, "judgement", found, rule)
+
+
 def _update_is_screened(tables) -> Iterator[Fault]:
     if not {"studies", "screening"} <= tables.keys():
         return
@@ -647,6 +728,8 @@ RULES = (
     _threshold_order,
     _analysed_within_enrolled,
     _intervals,
+    _outcomes_are_complete,
+    _bias_is_judged_by_the_tool,
     _reasons_given,
     _bounds_and_margins,
     _update_is_screened,

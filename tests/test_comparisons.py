@@ -1,6 +1,8 @@
-"""Comparisons within trials: which arms are held against each other, what is pooled, and what is said of it."""
+"""Comparisons within trials: which arms are compared, what is pooled, and how findings and certainty are stated."""
 
 import dataclasses
+import html
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 from IPython.display import Markdown
 
 from conftest import ROOT
-from lib import comparison_tables, comparisons
+from lib import bias_tables, comparison_tables, comparisons, published
 from lib.evidence import THRESHOLDS, load
 from lib.figures import comparison
 from lib.pooling import pool_ratios
@@ -22,6 +24,11 @@ def ev():
 @pytest.fixture(scope="module")
 def questions(ev):
     return {key: comparisons.question(ev, key) for key in ev.questions.question}
+
+
+@pytest.fixture(scope="module")
+def rated(ev):
+    return comparison_tables.rated(ev, published.results(ev))
 
 
 @pytest.fixture(scope="module")
@@ -108,20 +115,16 @@ def test_a_control_that_must_not_be_pooled_is_not(ev):
 def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
     kept = added.at("ge75").study[:trials]
     found = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
-    said = comparison_tables.headline(found, "ge75")
+    stated = comparison_tables.finding(ev, found, "ge75")
+    numbers = comparison_tables.estimates(found, "ge75")
     more = comparison_tables.reservations(ev, found, "ge75")
     shown = comparison_tables.forest(found, "ge75"), comparison_tables.sensitivity(found, "ge75")
-    assert said.startswith("no trial has") == (trials == 0)
-    assert ("of them randomised" in said) == ("how few the trials are" in more) == (trials > 1)
-    assert ("in 1 trial, randomised" in said) == (trials == 1)
+    assert stated.startswith("No trial") == (trials == 0)
+    assert ("of them randomised" in numbers) == (trials > 1)
+    assert ("in 1 trial, randomised" in numbers) == (trials == 1)
     assert [isinstance(one, Markdown) for one in shown] == [trials == 0, trials < 2]
-    assert f"{added.made.study.nunique() - trials} " in more
-
-
-def test_a_difference_is_of_no_more_than_all_patients(added):
-    two = comparisons.compare(added.at("ge75").iloc[:2]).difference
-    assert two.ci_high > 1
-    assert comparison_tables.per_100(two).endswith("(100 fewer to 100 more)")
+    made = added.made.study.nunique()
+    assert f"from {made - trials} of {made} trials" in more
 
 
 def test_an_edition_knows_no_later_trial():
@@ -190,7 +193,9 @@ def compared_with(added, ratio=(2.0, 1.5, 2.5), difference=(0.25, 0.125, 0.5), *
 @pytest.mark.parametrize(
     ("ratio", "values", "expected", "needed"),
     [
-        ((2, 1.5, 2.5), (0.25, 0.125, 0.5), "25 more (12 to 50 more)", "4.0 (2.0 to 8.0)"),
+        ((2, 1.5, 2.5), (0.25, 0.125, 0.5), "25 more (12 to 50 more)", "4 (2 to 8)"),
+        ((2, 1.5, 2.5), (0.258, 0.096, 0.432), "26 more (10 to 43 more)", "4 (3 to 11)"),
+        ((2, 1.5, 2.5), (0.1, 0.07, 0.2), "10 more (7 to 20 more)", "10 (5 to 15)"),
         ((2, 0.9, 2.5), (0.25, 0.125, 0.5), "25 more (12 to 50 more)", "–"),
         ((0.5, 0.2, 0.9), (-0.25, -0.5, -0.1), "25 fewer (10 to 50 fewer)", "–"),
         ((1.2, 0.8, 1.9), (0.1, -0.05, 0.25), "10 more (5 fewer to 25 more)", "–"),
@@ -199,8 +204,186 @@ def compared_with(added, ratio=(2.0, 1.5, 2.5), difference=(0.25, 0.125, 0.5), *
 )
 def test_a_difference_is_said_as_patients(added, ratio, values, expected, needed):
     compared = compared_with(added, ratio, values)
-    assert comparison_tables.per_100(compared.difference) == expected
+    assert comparison_tables.per_100(*values) == expected
     assert comparison_tables.number_needed(compared) == needed
+
+
+def of_counts(added, *counts):
+    """Return a comparison of trials with these (events, n, control_events, control_n)."""
+    rows = added.at("ge75").iloc[[1] * len(counts)].reset_index(drop=True)
+    names = ["events", "n", "control_events", "control_n"]
+    rows[names] = np.array(counts, float)
+    rows["study"] = rows["label"] = [f"trial{i}" for i in range(len(counts))]
+    return comparisons.compare(rows)
+
+
+@pytest.mark.parametrize(
+    "counts", [[(16, 30, 9, 30)], [(16, 23, 4, 20), (16, 30, 9, 30), (38, 70, 22, 70)], [(15, 30, 27, 30)]]
+)
+def test_the_absolute_effect_is_the_baseline_times_the_ratio_within_all_patients(added, counts):
+    compared = of_counts(added, *counts)
+    effect = comparison_tables.absolute(compared)
+    baseline = sum(c for _, _, c, _ in counts) / sum(n for *_, n in counts)
+    assert effect.from_ratio
+    assert effect.without == pytest.approx(baseline)
+    for shown, name in ((effect.estimate, "estimate"), (effect.ci_low, "ci_low"), (effect.ci_high, "ci_high")):
+        assert shown == pytest.approx(min(baseline * getattr(compared.ratio, name), 1))
+    assert effect.difference == pytest.approx(
+        (effect.estimate - baseline, effect.ci_low - baseline, effect.ci_high - baseline)
+    )
+
+
+@pytest.mark.parametrize("counts", [(2, 15, 0, 10), (3, 31, 0, 32), (8, 31, 0, 32)])
+def test_of_nobody_who_responded_there_are_no_fewer(added, counts):
+    compared = of_counts(added, counts)
+    effect = comparison_tables.absolute(compared)
+    assert not effect.from_ratio
+    assert effect.estimate == compared.difference.estimate
+    assert effect.ci_low == max(compared.difference.ci_low, 0)
+    assert "fewer" not in comparison_tables.per_100(*effect.difference)
+    assert "fewer" not in comparison_tables.risk_difference(compared)
+
+
+def test_a_difference_is_of_no_more_than_all_patients(added):
+    far = compared_with(added, difference=(0.5, -0.9, 1.4))
+    without = far.rows.control_events.sum() / far.rows.control_n.sum()
+    expected = f"50 more ({round(100 * without)} fewer to {round(100 * (1 - without))} more)"
+    assert comparison_tables.risk_difference(far) == expected
+
+
+def test_the_summary_of_findings_names_its_baseline_and_has_one_effect_a_row(ev, questions):
+    shown = comparison_tables.findings(ev, list(questions.values())).frame
+    assert len(shown) >= len(questions)
+    for row in shown.itertuples():
+        assert "control arms of" in row.Basis
+    added = questions["added_to_phototherapy"]
+    row = shown.loc[added.label]
+    effect = comparison_tables.absolute(comparisons.compare(added.at("ge75")))
+    assert row["Difference, per 100"] == comparison_tables.per_100(*effect.difference)
+    for name in added.at("ge75").label:
+        assert name in row.Basis
+
+
+def test_patients_who_had_both_treatments_count_once(ev, questions):
+    shown = comparison_tables.findings(ev, list(questions.values())).frame.Basis
+    (dawid,) = (text for text in shown if "Dawid" in text)
+    (row,) = questions["vehicle"].only_elsewhere("ge75").itertuples()
+    assert (row.paired, row.unit, row.n, row.control_n) == (True, "patients", 14, 14)
+    assert "1 trial, 14 patients" in dawid
+    rafiq = questions["steroid"].only_elsewhere("ge75").iloc[0]
+    (text,) = (text for text in shown if "Rafiq" in text)
+    assert f"1 trial, {rafiq.n + rafiq.control_n:g} patients" in text
+
+
+# --- Treatments are named as the trials had them ------------------------------------------------------------
+
+
+def test_a_comparison_is_labelled_with_its_own_comparator(questions):
+    steroid = questions["steroid"].at("ge75")
+    assert comparison_tables.label(steroid) == "Tacrolimus 0.03% versus hydrocortisone acetate 1%"
+    assert "hydrocortisone acetate 1%" in comparison_tables.forest_caption(questions["steroid"], "ge75")
+    added = questions["added_to_phototherapy"].at("ge75")
+    assert (
+        comparison_tables.label(added) == "Tacrolimus 0.1% plus phototherapy versus phototherapy alone or with placebo"
+    )
+    assert comparison_tables.treatments(added[added.study == "passeron2004"]) == (
+        "tacrolimus 0.1% plus excimer light or laser",
+        "excimer light or laser alone",
+    )
+    assert comparison_tables.treatments(questions["vehicle"].at("ge75"))[1] == "no treatment"
+
+
+def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(ev, questions):
+    steroid = questions["steroid"]
+    (row,) = steroid.only_elsewhere("ge75").itertuples()
+    assert (row.study, row.threshold) == ("rafiq2016", "any")
+    assert (row.events, row.n, row.control_events, row.control_n) == (15, 30, 27, 30)
+    for said in (comparison_tables.in_short(ev, steroid, "ge75"), comparison_tables.reservations(ev, steroid, "ge75")):
+        said = html.unescape(said)
+        assert "clobetasol 0.05%" in said
+        assert "0.56 (95% CI 0.38 to 0.81)" in said
+    everything = list(questions.values())
+    for table in (comparison_tables.findings(ev, everything), comparison_tables.summary(everything)):
+        assert table.frame.to_string().count("Tacrolimus 0.03% versus clobetasol 0.05%") == 1
+        assert "0.56 (0.38–0.81)" in table.frame.to_string()
+
+
+def test_a_trial_with_counts_at_the_threshold_is_not_reported_beside_it(questions):
+    for found in questions.values():
+        for threshold in THRESHOLDS:
+            others = found.only_elsewhere(threshold)
+            assert not set(others.study) & set(found.at(threshold).study)
+            assert not others.study.duplicated().any()
+
+
+# --- Findings and certainty -------------------------------------------------------------------------------
+
+
+def judged(ev, found, threshold, lowered):
+    """Return evidence in which one domain lowers the certainty of an outcome by so many levels."""
+    rows = ev.certainty.assign(levels=0)
+    key = comparison_tables.outcome_key(ev, found, threshold)
+    rows.loc[rows.outcome == key, "levels"] = lowered
+    return ev.with_tables(certainty=rows)
+
+
+@pytest.mark.parametrize(
+    ("lowered", "ratio", "words"),
+    [
+        ([0] * 5, (2, 1.5, 2.5), "alone or with placebo$"),
+        ([1, 0, 0, 0, 0], (2, 1.5, 2.5), "probably makes a marked response .* more likely than"),
+        ([2, 0, 0, 0, 0], (2, 1.5, 2.5), "may make a marked response .* more likely than phototherapy[^,]*$"),
+        ([2, 0, 0, 1, 0], (2, 1.5, 2.5), "may make .* more likely .*, but the evidence is very uncertain$"),
+        ([2, 0, 0, 1, 0], (2, 0.9, 4), "pooled result does not show a clear difference and the evidence is very unc"),
+        ([2, 0, 0, 0, 0], (0.5, 0.2, 0.9), "may make a marked response .* less likely than"),
+        ([0] * 5, (1.1, 0.9, 1.2), "makes little or no difference to the chance of"),
+        ([2, 0, 0, 0, 0], (1.1, 0.5, 2.2), "may make little or no .* does not exclude an important benefit or harm"),
+    ],
+)
+def test_a_finding_is_about_the_treatments_and_worded_by_its_certainty(ev, added, monkeypatch, lowered, ratio, words):
+    compared = compared_with(added, ratio)
+    monkeypatch.setattr(comparison_tables, "compare", lambda rows: compared)
+    said = html.unescape(comparison_tables.finding(judged(ev, added, "ge75", lowered), added, "ge75"))
+    assert said.startswith("Tacrolimus 0.1% plus phototherapy ")
+    assert re.search(words, said), said
+
+
+def test_where_nobody_responded_no_direction_is_claimed(ev, added, monkeypatch):
+    compared = compared_with(added, (np.nan, np.nan, np.nan), (0.0, -0.1, 0.1))
+    monkeypatch.setattr(comparison_tables, "compare", lambda rows: compared)
+    said = comparison_tables.finding(ev, added, "ge75")
+    assert "cannot be compared" in said
+    assert "cannot be formed" in comparison_tables.estimates(added, "ge75")
+    assert "likely" not in said
+    assert comparison_tables.number_needed(compared) == "–"
+
+
+def test_a_trial_without_responders_is_named_and_not_counted_among_those_of_the_ratio(ev, added, monkeypatch):
+    compared = of_counts(added, (16, 23, 4, 20), (0, 60, 0, 20))
+    monkeypatch.setattr(comparison_tables, "compare", lambda rows: compared)
+    said = comparison_tables.estimates(added, "ge75")
+    assert "in 1 trial, randomised." in said
+    assert "Without information on the ratio, and not in it: trial1." in said
+    assert "the one trial" in comparison_tables.finding(ev, added, "ge75")
+
+
+def test_every_reason_that_lowers_the_certainty_is_named_the_weightiest_first(ev, questions):
+    names = ev.meaning("certainty_domain")
+    seen = 0
+    for found, said in comparison_tables.rated_comparisons(ev, list(questions.values())):
+        threshold = ev.outcomes.threshold[ev.outcomes.question == found.key].iloc[0]
+        rows = ev.certainty[ev.certainty.outcome == comparison_tables.outcome_key(ev, found, threshold)]
+        reasons = said[said.index("lowered for") :]
+        places = {}
+        for row in rows.itertuples():
+            assert (f"{names[row.domain]} by" in reasons) == (row.levels > 0)
+            if row.levels:
+                places.setdefault(row.levels, []).append(reasons.index(f"{names[row.domain]} by"))
+        assert max(places[2]) < min(places[1])
+        assert said.index("likely" if "likely" in said else "difference") < said.index("lowered for")
+        assert "do not clearly differ" not in said
+        seen += 1
+    assert seen == len(questions)
 
 
 def test_a_single_trial_is_not_called_pooled(questions):
@@ -211,38 +394,98 @@ def test_a_single_trial_is_not_called_pooled(questions):
         assert "nothing pooled" in comparison_tables.shown_trial_by_trial(found).caption
 
 
-def test_every_question_that_has_trials_is_judged_in_every_domain_with_a_reason(ev, questions):
+def test_every_outcome_is_judged_in_every_domain_with_a_reason(ev, questions):
     domains = set(ev.meaning("certainty_domain"))
-    for key, found in questions.items():
-        rows = ev.certainty[ev.certainty.question == key]
+    assert set(ev.certainty.outcome) == set(ev.outcomes.outcome)
+    for _, rows in ev.certainty.groupby("outcome"):
         assert set(rows.domain) == domains
-        assert rows.levels.isin([0, 1, 2]).all()
-        assert len(found.at(rows.threshold.iloc[0]))
+    for row in ev.outcomes[ev.outcomes.kind == "comparison"].itertuples():
+        assert len(questions[row.question].at(row.threshold))
+    assert set(questions) == set(ev.outcomes.question) - {""}
+
+
+def test_the_bias_of_trials_is_not_judged_from_what_we_could_read(ev):
+    reasons = ev.certainty.set_index(["domain", "outcome"]).reason
+    assert not reasons["risk_of_bias"].str.contains("abstract").any()
+    assert not reasons["publication_bias"].str.contains("pair of counts|public|obtain").any()
+    assert (ev.certainty.levels[ev.certainty.domain == "publication_bias"] == 0).all()
+
+
+def test_evidence_that_was_not_retrieved_has_a_row_of_its_own_and_lowers_nothing(ev, questions):
+    shown = comparison_tables.judgements(ev, list(questions.values())).frame
+    rows = shown[shown.Domain == "Evidence not retrieved"]
+    assert len(rows) == len(questions)
+    assert set(rows.Levels) == {"–"}
+    added = questions["added_to_phototherapy"]
+    assert f"from {added.without('ge75').study.nunique()} of {added.made.study.nunique()} trials" in rows.Reason.iloc[0]
 
 
 def test_certainty_falls_by_the_levels_entered_and_never_below_the_last(ev, added):
-    levels = {}
-    for lowered in (0, 1, 2):
-        rows = ev.certainty.assign(levels=0)
-        rows.loc[(rows.question == added.key) & (rows.domain == "imprecision"), "levels"] = lowered
-        levels[lowered] = comparison_tables.certainty(ev.with_tables(certainty=rows), added, "ge75")
+    one = [0, 0, 0, 0, 0]
+    levels = {
+        n: comparison_tables.certainty(judged(ev, added, "ge75", [n, *one[1:]]), added, "ge75") for n in (0, 1, 2)
+    }
     assert levels == {0: "High", 1: "Moderate", 2: "Low"}
-    assert (
-        comparison_tables.certainty(ev.with_tables(certainty=ev.certainty.assign(levels=2)), added, "ge75")
-        == "Very low"
-    )
+    assert comparison_tables.certainty(judged(ev, added, "ge75", 2), added, "ge75") == "Very low"
 
 
 def test_trials_without_randomisation_begin_low(ev, added):
-    rows = ev.certainty.assign(levels=0)
     loose = dataclasses.replace(added, pairs=added.pairs.assign(randomised="no"))
-    assert comparison_tables.certainty(ev.with_tables(certainty=rows), loose, "ge75") == "Low"
+    assert comparison_tables.certainty(judged(ev, added, "ge75", 0), loose, "ge75") == "Low"
 
 
 def test_an_answer_with_a_judgement_missing_is_not_judged(ev, added):
-    rows = ev.certainty[~((ev.certainty.question == added.key) & (ev.certainty.domain == "imprecision"))]
-    assert comparison_tables.certainty(ev.with_tables(certainty=rows), added, "ge75") == "Not judged"
+    key = comparison_tables.outcome_key(ev, added, "ge75")
+    rows = ev.certainty[~((ev.certainty.outcome == key) & (ev.certainty.domain == "imprecision"))]
+    short = ev.with_tables(certainty=rows)
+    assert comparison_tables.certainty(short, added, "ge75") == "Not judged"
     assert comparison_tables.certainty(ev, added, "ge50") == "Not judged"
+    assert "has not been judged" in comparison_tables.in_short(short, added, "ge75")
+
+
+def test_rates_maintenance_and_safety_are_rated_beside_the_comparisons(ev, rated):
+    assert [one.key for one in rated] == list(ev.outcomes.outcome[ev.outcomes.kind != "comparison"])
+    assert len(comparison_tables.rate_statements(ev, rated).splitlines()) == len(rated)
+    for one in rated:
+        assert one.certainty in comparison_tables.LEVELS
+        assert ("the evidence is very uncertain" in one.finding) == (one.certainty == "Very low")
+        assert ("may " in one.finding) == (one.certainty in ("Low", "Very low"))
+        lowered = ev.certainty[(ev.certainty.outcome == one.key) & (ev.certainty.levels > 0)]
+        assert len(lowered)
+        assert comparison_tables.reasons(ev, one.key).count("level") >= len(lowered)
+
+
+def test_a_certain_rate_is_not_said_to_be_a_possibility(ev):
+    sure = ev.with_tables(certainty=ev.certainty.assign(levels=0))
+    probable = ev.certainty.assign(levels=(ev.certainty.domain == "imprecision").astype(int))
+    keys = ev.outcomes.outcome[ev.outcomes.kind == "safety"]
+    assert {comparison_tables.certainty_of_rate(sure, key) for key in keys} == {"High"}
+    assert {comparison_tables.certainty_of_rate(ev.with_tables(certainty=probable), key) for key in keys} == {
+        "Moderate"
+    }
+
+
+def test_participants_of_a_within_patient_study_count_once_among_those_who_completed(ev, rated):
+    (one,) = (o for o in rated if o.key == "monotherapy_rate_ge75")
+    completed, enrolled = map(int, re.search(r"(\d+) of (\d+) enrolled", one.numbers["risk_of_bias"]).groups())
+    cell = ev.cell("monotherapy", "ge75")
+    studies = ev.studies[ev.studies.review_ref.isin(cell.refs) | ev.studies.study.isin(cell.new.study)]
+    arms = ev.arms[(ev.arms.role == "monotherapy") & ev.arms.study.isin(studies.study)]
+    arms = arms.dropna(subset=["enrolled", "completed"])
+    twice = arms.study.isin(studies.study[studies.design == "WP"]) & arms.duplicated("study")
+    assert twice.any()
+    assert completed == arms.completed[~twice].sum()
+    assert enrolled == arms.enrolled[~twice].sum()
+
+
+def test_an_early_edition_has_its_findings(ev):
+    early = load(ROOT / "data", "2018-08-06")
+    found = [comparisons.question(early, key) for key in early.questions.question]
+    rated = comparison_tables.rated(early, published.results(early))
+    shown = comparison_tables.findings(early, found).frame
+    assert 0 < len(shown) < len(comparison_tables.findings(ev, [comparisons.question(ev, f.key) for f in found]).frame)
+    assert len(comparison_tables.judgements(early, found, rated).frame)
+    assert all(text for _, text in comparison_tables.rated_comparisons(early, found))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +493,9 @@ def test_an_answer_with_a_judgement_missing_is_not_judged(ev, added):
     [
         ("inconsistency", {"i2": 0.0, "pi_low": 1.2, "pi_high": 3.0}, 0),
         ("inconsistency", {"i2": 0.9, "pi_low": 1.2, "pi_high": 3.0}, 1),
-        ("inconsistency", {"i2": 0.0, "pi_low": 0.8, "pi_high": 3.0}, 1),
+        ("inconsistency", {"i2": 0.0, "tau2": 0.1, "pi_low": 0.8, "pi_high": 3.0}, 1),
+        ("inconsistency", {"i2": 0.0, "tau2": 0.0, "pi_low": 0.8, "pi_high": 3.0}, 0),
+        ("inconsistency", {"i2": 0.0, "pi_low": np.nan, "pi_high": np.nan}, 0),
         ("inconsistency", {"k": 1}, None),
         ("imprecision", {}, 1),
         ("imprecision", {"ratio": (2.0, 0.9, 3.0)}, 2),
@@ -258,29 +503,32 @@ def test_an_answer_with_a_judgement_missing_is_not_judged(ev, added):
         ("publication_bias", {}, None),
     ],
 )
-def test_the_numbers_tell_by_how_much_they_would_lower(added, domain, changes, levels):
-    said = comparison_tables.computed(added, compared_with(added, **changes))
+def test_the_numbers_tell_by_how_much_they_would_lower(ev, added, domain, changes, levels):
+    said = comparison_tables.computed(ev, added, compared_with(added, **changes))
     assert said[domain][1] == levels
 
 
-def test_many_responders_are_precise(added):
+def test_many_responders_are_precise(ev, added):
     compared = compared_with(added)
     many = dataclasses.replace(compared, rows=compared.rows.assign(events=200.0, n=400.0))
-    assert comparison_tables.computed(added, many)["imprecision"][1] == 0
+    assert comparison_tables.computed(ev, added, many)["imprecision"][1] == 0
 
 
-def test_a_judgement_that_departs_from_the_numbers_is_marked(ev, questions):
-    shown = comparison_tables.judgements(ev, list(questions.values())).frame
-    assert shown["From the numbers"].str.contains("lower by").sum() >= len(questions)
-    marked = shown["From the numbers"].str.contains("departs").sum()
-    other = ev.with_tables(certainty=ev.certainty.assign(levels=2 - ev.certainty.levels))
-    assert (
-        comparison_tables.judgements(other, list(questions.values()))
-        .frame["From the numbers"]
-        .str.contains("departs")
-        .sum()
-        > marked
-    )
+def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
+    def marked(evidence):
+        shown = comparison_tables.judgements(evidence, list(questions.values())).frame
+        assert shown.Numbers.str.contains("lower by").sum() >= len(questions)
+        return shown.Numbers.str.contains("the judgement differs").sum()
+
+    assert marked(ev.with_tables(certainty=ev.certainty.assign(levels=2 - ev.certainty.levels))) > marked(ev)
+
+
+def test_the_first_domain_refers_to_the_table_of_risk_of_bias(ev, added):
+    compared = comparisons.compare(added.at("ge75"))
+    said = comparison_tables.computed(ev, added, compared)["risk_of_bias"][0]
+    assert said == bias_tables.described(ev, compared.rows.study)
+    worse = ev.risk_of_bias.assign(judgement="high")
+    assert comparison_tables.computed(ev.with_tables(risk_of_bias=worse), added, compared)["risk_of_bias"][0] != said
 
 
 def test_a_forest_plot_of_ratios_tells_every_trial(added):

@@ -28,6 +28,17 @@ def put(name, value, **values):
     return change
 
 
+def every(name, value, **values):
+    """Change a column in all rows with these values."""
+
+    def change(rows):
+        for row in rows[1:]:
+            if all(row[column(rows, k)] == v for k, v in values.items()):
+                row[column(rows, name)] = value
+
+    return change
+
+
 SENDUR = {"study": "sendur2006", "threshold": "ge75"}
 SENDUR_50 = {"study": "sendur2006", "threshold": "ge50"}
 LEPE_ARM = {"study": "lepe2003", "arm": "tacrolimus"}
@@ -211,6 +222,77 @@ SPOILED = {
         put("edition", "update", study="lepe2003"),
         "a study of the update needs a row in screening.csv",
     ),
+    "tool of another design": (
+        "risk_of_bias",
+        every("tool", "robins_i_2016", study="bilal2014"),
+        "'robins_i_2016': does not fit: bilal2014 is randomised; use rob2_2019",
+    ),
+    "tool for trials where nothing is randomised": (
+        "risk_of_bias",
+        every("tool", "rob2_2019", study="shah2020"),
+        "'rob2_2019': does not fit: shah2020 is not randomised; use robins_i_2016",
+    ),
+    "judgement of another tool": (
+        "risk_of_bias",
+        put("judgement", "serious", study="bilal2014", domain="randomisation"),
+        "column judgement: 'serious': must be one of: low, some_concerns, high, no_information (for rob2_2019)",
+    ),
+    "domain of another tool": (
+        "risk_of_bias",
+        put("domain", "confounding", study="bilal2014", domain="deviations"),
+        "column domain: 'confounding': must be one of: randomisation, deviations,",
+    ),
+    "tool that nobody knows": ("risk_of_bias", put("tool", "rob1", study="alam"), "'rob1': must be one of: rob2_2019"),
+    "judged study that nobody knows": (
+        "risk_of_bias",
+        put("study", "bilal2041", study="bilal2014", domain="overall"),
+        "column study: 'bilal2041': is unknown",
+    ),
+    "judgement without its support": (
+        "risk_of_bias",
+        put("support", "", study="bilal2014", domain="overall"),
+        "column support: a value is required",
+    ),
+    "overall better than a domain": (
+        "risk_of_bias",
+        put("judgement", "some_concerns", study="alam", domain="overall"),
+        "column judgement: 'some_concerns': is better than the worst domain (high: missing_data)",
+    ),
+    "overall low without information": (
+        "risk_of_bias",
+        put("judgement", "low", study="bilal2014", domain="overall"),
+        "'low': must be at least some_concerns: there is no information on randomisation, reporting",
+    ),
+    "overall open in RoB 2": (
+        "risk_of_bias",
+        put("judgement", "no_information", study="bilal2014", domain="overall"),
+        "RoB 2 has an overall judgement in every case",
+    ),
+    "overall open in ROBINS-I though a domain decides": (
+        "risk_of_bias",
+        put("judgement", "no_information", study="rafiq2016", domain="overall"),
+        "'no_information': must be at least serious: the domains decide it",
+    ),
+    "three levels for one domain": (
+        "certainty",
+        put("levels", "3", outcome="vehicle_ge75", domain="imprecision"),
+        "column levels: '3': must be one of: 0, 1, 2",
+    ),
+    "judgement of an outcome that nobody knows": (
+        "certainty",
+        put("outcome", "vehicle_ge7", outcome="vehicle_ge75", domain="imprecision"),
+        "column outcome: 'vehicle_ge7': is unknown",
+    ),
+    "comparison without its question": (
+        "outcomes",
+        put("question", "", outcome="vehicle_ge75"),
+        "column question: a value is required for the kind comparison",
+    ),
+    "rate with a question": (
+        "outcomes",
+        put("question", "vehicle", outcome="monotherapy_rate_ge75"),
+        "column question: 'vehicle': must be empty for the kind rate",
+    ),
     "year that differs from the screening": (
         "studies",
         put("year", "2019", study="shah2020"),
@@ -297,6 +379,18 @@ def test_a_duplicate_row_is_named_with_its_twin(data, edit):
     faults = [str(fault) for fault in check(data)]
     assert len(faults) == 1
     assert "stands already in row 6" in faults[0]
+
+
+def test_a_domain_without_a_row_is_named(data, edit):
+    edit("risk_of_bias", lambda rows: rows.pop(where(rows, study="bilal2014", domain="reporting")))
+    assert [f"{f.column} {f.value}: {f.rule}" for f in check(data)] == [
+        "domain reporting: has no row for bilal2014 (rob2_2019)"
+    ]
+
+
+def test_a_domain_is_judged_once(data, edit):
+    edit("risk_of_bias", lambda rows: rows.append([*rows[1][:3], "high", *rows[1][4:]]))
+    assert any("stands already in row 2" in f.rule for f in check(data))
 
 
 def test_the_same_patients_at_another_time_are_not_pooled_twice(data, edit):
