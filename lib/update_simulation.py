@@ -59,8 +59,9 @@ def simulate(case: dict[str, Any], seed: int) -> list[dict[str, Any]]:
     list of dict
         "rules": a row a rule, with its coverage of the mean true rate of all studies, bias, root mean squared error,
         median width of the interval, 95% quantile of its distance from pooling all counts in reviews without a study at
-        0% or 100%, the share of reviews in which pooling all counts widens the published interval and the rule narrows
-        it, the number of reviews (those whose rate has an interval), and the share of studies at 0% or 100%.
+        0% or 100%, the share of reviews in which the rule narrows the published interval while pooling all counts
+        widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the number of reviews (those whose
+        rate has an interval), and the share of studies at 0% or 100%.
         "repeated": the shares of reviews with an alarm up to the first, fifth and tenth update.
     """
     rng = np.random.default_rng(seed)
@@ -175,6 +176,7 @@ def _compare(case: dict[str, Any], reviews: list[tuple]) -> list[dict[str, Any]]
                 "width": np.median(2 * _Z * se),
                 "distance": np.quantile(apart, 0.95) if len(apart) >= 20 else np.nan,
                 "narrows": np.mean((full[1] > published) & (se < published)),
+                "narrows_clearly": np.mean((full[1] > 1.05 * published) & (se < published)),
                 "reviews": len(reviews),
                 "at_edge": np.mean(np.concatenate(edge)),
             }
