@@ -70,9 +70,7 @@ def _centre(review: Review) -> Iterator[Finding]:
         yield finding(reading.kind == "centred", *about, reconciling, why)
 
 
-@RULES.rule(
-    "rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have."
-)
+@RULES.rule("rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have.")
 def _lowest(review: Review) -> Iterator[Finding]:
     rates = review.rates
     for _, row in rates[(rates.refs != "") & (rates.place == "table3") & (rates.estimate > 0)].iterrows():
@@ -249,9 +247,7 @@ def _left_over(review: Review, claim: Listed, other: Listed) -> str:
     return f"Beside the first of these its list {' and '.join(parts)}: {n:+g} patients."
 
 
-@RULES.rule(
-    "sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total."
-)
+@RULES.rule("sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total.")
 def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
     for regimen in REGIMENS:
