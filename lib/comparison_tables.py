@@ -13,8 +13,8 @@ from IPython.display import Markdown
 
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, ratio_number, ratio_text, show
-from lib.pooling import Pooled, pool_ratios
+from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, own_ratios, ratio_number, ratio_text, show
+from lib.pooling import Pooled
 from lib.tables import NOTHING, THRESHOLD_NAMES, Table, count
 
 DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
@@ -40,7 +40,10 @@ def headline(found: Question, threshold: str) -> str:
     compared = compare(found.at(threshold))
     if compared is None:
         return f"no trial has a public pair of counts of a response of {DEGREE_NAMES[threshold]}."
-    whole, randomised = compared.ratio, (compared.rows.randomised == "yes").sum()
+    if not compared.ratio.k:
+        return f"no trial with a public pair of counts has information on the ratio of {DEGREE_NAMES[threshold]}."
+    informative = compared.rows[~compared.ratio.dropped]
+    whole, randomised = compared.ratio, (informative.randomised == "yes").sum()
     of_them = (
         f"{'all' if randomised == whole.k else randomised} of them randomised"
         if whole.k > 1
@@ -112,10 +115,18 @@ def forest_caption(found: Question, threshold: str) -> str:
         caption += f". Counted in patches: {', '.join(patches.label)}"
     if len(trials) > 1:
         pooled = compare(trials).ratio
-        caption += (
-            f". I² {100 * pooled.i2:.0f}%; another trial's ratio may lie from {_between(pooled.pi_low, pooled.pi_high)}"
-        )
+        caption += f". I² {100 * pooled.i2:.0f}%; {_prediction(pooled)}"
+        if pooled.dropped.any():
+            names = ", ".join(trials.label[pooled.dropped])
+            caption += f". Without information on the ratio, and not in it: {names}"
     return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
+
+
+def _prediction(pooled: Pooled) -> str:
+    """Say where the true ratio of another trial may lie, or that so few trials do not show it."""
+    if not pooled.predicts:
+        return f"{count(pooled.k, 'trial')} cannot show how far the true ratio of another trial may lie from this one"
+    return f"95% prediction interval of another trial's true ratio {_between(pooled.pi_low, pooled.pi_high)}"
 
 
 def _between(low: float, high: float) -> str:
@@ -148,7 +159,7 @@ def pairs(found: Question) -> Table | Markdown:
     rows = found.pairs
     if rows.empty:
         return Markdown("No trial has a public pair of counts.")
-    own = pool_ratios(*(rows[[name]].to_numpy(float).T for name in PAIR))
+    own = own_ratios(rows)
     frame = pd.DataFrame(
         {
             "Trial": rows.label,
@@ -299,17 +310,19 @@ def computed(found: Question, compared: Compared) -> dict[str, tuple[str, int | 
     -------
     dict of str to (str, int or None)
         Domain -> what they tell, and the levels by which they would lower the certainty; None: they do not decide it.
-        Inconsistency: I² above 50%, or an interval for another trial that includes no effect where that of the mean
-        does not. Imprecision: fewer than 300 responders (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012), and
-        an interval that includes no effect.
+        Inconsistency: I² above 50%, or a prediction interval (where there is one to show, `Pooled.predicts`) that
+        includes no effect where the confidence interval does not. Imprecision: fewer than 300 responders (Guyatt et
+        al. 2011, doi:10.1016/j.jclinepi.2011.01.012), and an interval that includes no effect.
     """
     result, trials = compared.ratio, compared.rows
     said: dict[str, tuple[str, int | None]] = dict.fromkeys(_DOMAINS, ("", None))
     randomised = int((trials.randomised == "yes").sum())
     said["risk_of_bias"] = (f"{randomised} of {count(len(trials), 'trial')} randomised", None)
     if result.k > 1:
-        apart = (result.pi_low <= 1 <= result.pi_high) and not (result.ci_low <= 1 <= result.ci_high)
-        text = f"I² {100 * result.i2:.0f}%, another trial's ratio {_between(result.pi_low, result.pi_high)}"
+        apart = (
+            result.predicts and (result.pi_low <= 1 <= result.pi_high) and not (result.ci_low <= 1 <= result.ci_high)
+        )
+        text = f"I² {100 * result.i2:.0f}%; {_prediction(result)}"
         said["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or apart))
     responders = int(trials.events.sum() + trials.control_events.sum())
     wide = bool(result.ci_low <= 1 <= result.ci_high)
