@@ -86,12 +86,12 @@ def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit
     2014, doi:10.1137/130932132).
     """
     x, (k, m) = events, events.shape
-    mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.empty((k, m))
+    mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
     step = max(_BLOCK // max(k, 1), 1)
     for some in (slice(begin, min(begin + step, m)) for begin in range(0, m, step)):
         mean[some], tau[some] = _fit(x[:, some], n[:, some], common)
         at = np.where(np.isnan(mean[some]), 0.0, mean[some])
-        second = np.empty((3, at.size))
+        second = np.zeros((3, at.size))
         for of, likelihood in ((tau[some] <= _SPREAD_OUT, _LAST_LIKELIHOOD), (tau[some] > _SPREAD_OUT, _dense)):
             if of.any():
                 _, _, second[:, of], information[:, some][:, of] = likelihood(
@@ -102,7 +102,8 @@ def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit
         alone = a - np.divide(b * b, c, out=np.zeros_like(a), where=(tau[some] > 0) & (c != 0))
         positive = (alone > 0) & ((tau[some] == 0) | (c > 0))
         se[some] = np.sqrt(np.divide(1, alone, out=np.full_like(a, np.nan), where=positive & ~np.isnan(mean[some])))
-    if np.isnan(mean).any():
+    # Where the search did not end, which `_fit` has warned of, tau is NaN too.
+    if (np.isnan(mean) & ~np.isnan(tau)).any():
         message = "no study, or every one at 0% or 100%: the logistic model has no estimate"
         warnings.warn(message, PoolingWarning, stacklevel=3)
     if np.isnan(se[~np.isnan(mean)]).any():
