@@ -32,7 +32,7 @@ _RANGE, _STEP, _LOGIT_STEP, _DENSE_BLOCK = 9.0, 0.4, 0.4, 1_000_000
 # Where its search begins: mean / tau, and tau.
 _GRID = [
     (tau * z, tau) for tau in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0) for z in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
-]  # noqa: E501
+]
 
 
 class LogisticFit(NamedTuple):

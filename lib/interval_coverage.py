@@ -25,7 +25,7 @@ RISKS = ((0.1, 1.0), (0.1, 2.0), (0.3, 1.0), (0.3, 2.0), (0.5, 1.0))
 """Geometric mean of the risks of both arms, and the true risk ratio."""
 SETS = 4000
 CASES = tuple({"trials": trials, "tau": tau} for trials in TRIALS for tau in TAUS)
-RULES = ("normal", "hksj", "wider", "mkh on k - 1", "mkh")
+RULES = ("normal", "hksj", "wider", "mkh", "mkh on k - 1")
 """Intervals that are compared: those of `pooling.CI`; the wider of "normal" and "hksj"; and "mkh" with Student's t on
 k - 1 degrees of freedom for two trials too."""
 

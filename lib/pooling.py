@@ -410,9 +410,9 @@ def pool_proportions(
     if transform not in TRANSFORMS:
         raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
     if transform == "glmm":
-        return _pool_logistic(events, n, tau2 or "ML", ci, level)
+        return _pool_logistic(events, n, "ML" if tau2 is None else tau2, ci, level)
     y, v = proportions(events, n, transform=transform)
-    pooled = pool(y, v, tau2=tau2 or "DL", ci=ci, level=level)
+    pooled = pool(y, v, tau2="DL" if tau2 is None else tau2, ci=ci, level=level)
     if transform == "raw":
         return pooled
     size = None

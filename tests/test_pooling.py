@@ -144,7 +144,8 @@ def test_equals_statsmodels():
         studies = STUDIES[STUDIES["set"] == name]
         y, v = studies.y.to_numpy(), studies.v.to_numpy()
         for tau2, method in (("DL", "chi2"), ("PM", "iterated")):
-            theirs = meta_analysis.combine_effects(y, v, method_re=method, atol=1e-12)
+            # With a tolerance below rounding error it may end at 0.
+            theirs = meta_analysis.combine_effects(y, v, method_re=method, atol=1e-10)
             ours, common = pool(y, v, tau2=tau2), pool(y, v, tau2="FE")
             assert (ours.tau2, ours.estimate) == (pytest.approx(theirs.tau2), pytest.approx(theirs.mean_effect_re))
             assert ours.se == pytest.approx(theirs.sd_eff_w_re)
