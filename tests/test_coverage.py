@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from lib import coverage, interval_coverage, prediction_coverage
+from lib import coverage, interval_coverage, method_tables, prediction_coverage, simulations, tables
 from lib.coverage import METHODS, RECOMMENDED, simulate_reviews, true_rate
+from lib.figures import percent
 from lib.pooling import pool_proportions, pool_ratios
 
 
@@ -156,3 +157,33 @@ def test_the_normal_prediction_interval_is_that_of_before(monkeypatch):
         assert rows[transform]["normal"] == pytest.approx(
             prediction_coverage._chance(*ends, special.logit(0.4), 1.0).item()
         )
+
+
+# --- Tables of the chapter --------------------------------------------------------------------------------
+
+
+def test_the_tables_show_the_committed_results():
+    rules = simulations.results("interval_coverage")
+    frame = method_tables.interval_rules(rules).frame
+    two = frame.loc["2 trials"].set_index("Interval")
+    part = rules[(rules.trials == 2) & (rules.rule == "normal")]
+    assert two.loc["Normal", "Least coverage"] == percent(part.covers.min(), 1)
+    assert two.loc["Normal", "Median width"] == f"{part.width.median():.2f}"
+    # The exception is for two trials alone.
+    assert [len(frame.loc[[f"{k} trials"]]) for k in (2, 3, 12)] == [5, 4, 4]
+    simulated = simulations.results("prediction_coverage")
+    shown = method_tables.predicted(simulated).frame.set_index("Studies")
+    part = simulated[(simulated.studies == 5) & (simulated["transform"] == "raw")]
+    assert shown.loc["5", "Raw, t"] == f"{percent(part.t.mean())} ({percent(part.t.min())})"
+    covered = simulations.results("coverage")
+    shown = method_tables.covered(covered[covered.sizes == "few"], "").frame.set_index("Method")
+    assert list(shown.index) == [method.name for method in METHODS]
+    part = covered[(covered.sizes == "few") & (covered.rate == 0.55) & (covered.tau == 1)].set_index("method")
+    assert shown.loc[RECOMMENDED.name, "55.0%, 1"] == percent(part.covers[RECOMMENDED.name])
+
+
+def test_no_table_shows_a_prediction_interval_that_repeats_the_confidence_interval():
+    alike, apart, two = (pool_proportions(events, [40] * len(events)) for events in ([20] * 4, [3, 20, 37], [3, 37]))
+    shown = tables.heterogeneity({"alike": alike, "apart": apart, "two": two}).frame.set_index("Result").Prediction
+    assert alike.tau2 == 0 < apart.tau2
+    assert shown.to_dict() == {"alike": "too few", "apart": "0.0–100.0", "two": "too few"}
