@@ -1,8 +1,8 @@
 """Small-study effects: whether small studies show other effects than large ones.
 
-Knows three tests of a funnel's asymmetry, and trim-and-fill. Effects and variances have shape (k,) for one analysis or
-(k, m) for m at once, NaN for an absent study, as in `pooling`. It cannot tell why a funnel is asymmetric: unpublished
-studies are one reason, differences between small and large studies and chance are others.
+Three tests of a funnel's asymmetry, and trim-and-fill. Effects and variances have shape (k,) for one analysis or
+(k, m) for m at once, NaN for an absent study, as in `pooling`. None of them shows why a funnel is asymmetric:
+unpublished studies are one reason, differences between small and large studies and chance are others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from lib.regression import regress
 
 ENOUGH = 10
 """Studies below which a test of asymmetry has next to no power (Sterne et al. 2011, doi:10.1136/bmj.d4002)."""
+
+FEWEST_TO_FILL = 3
+"""Studies that trim-and-fill needs at least: of two, neither is on an emptier side of a funnel."""
 
 _MAX_STEPS = 100
 
@@ -211,9 +214,9 @@ def _discordances(k: int) -> np.ndarray:
 
 
 def trim_and_fill(y, v, *, tau2: str = "DL") -> TrimFill:
-    """Put in the studies that a symmetric funnel would have.
+    """Add the studies that a symmetric funnel would have.
 
-    It shows how far a result hangs on one idea of what is missing; it does not find studies. The method is that of
+    It shows how far a result depends on one idea of what is missing; it does not find studies. The method is that of
     Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the number: by the sum of
     ranks.
 
@@ -233,13 +236,15 @@ def trim_and_fill(y, v, *, tau2: str = "DL") -> TrimFill:
     Raises
     ------
     ValueError
-        As `pooling.pool`.
+        If an analysis has fewer than `FEWEST_TO_FILL` studies with a variance above 0; else as `pooling.pool`.
     """
     y, v, single = studies_by_analysis(y, v)
     refuse_options(tau2, "normal", 0.95)
     refuse_values(y, v)
     used = ~(np.isnan(y) | np.isnan(v)) & (v != 0)
     y, v, k = np.where(used, y, np.nan), np.where(used, v, np.nan), used.sum(axis=0)
+    if (k < FEWEST_TO_FILL).any():
+        raise ValueError(f"trim-and-fill needs at least {FEWEST_TO_FILL} studies in each analysis, not {k.min()}")
     to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal").statistic) < 0
     # As if studies were missing at the left: those beyond the number that the right end has too many of.
     sign = np.where(to_right, -1.0, 1.0)

@@ -16,8 +16,8 @@ from IPython.display import Markdown
 from lib import bias_tables
 from lib.comparisons import Compared, Question, assume_correlation, compare
 from lib.evidence import THRESHOLDS, Evidence
-from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, percent, ratio_number, ratio_text, show
-from lib.pooling import Pooled, pool_ratios
+from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, own_ratios, percent, ratio_number, ratio_text, show
+from lib.pooling import Pooled
 from lib.published import Result
 from lib.tables import NOTHING, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, plain, rate
 from lib.validation import reference_numbers
@@ -171,11 +171,9 @@ def _sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _informative(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the trials that inform a ratio: not those with no responder, or nobody else, in both arms."""
-    none = (rows.events == 0) & (rows.control_events == 0)
-    everybody = (rows.events == rows.n) & (rows.control_events == rows.control_n)
-    return rows[~(none | everybody)]
+def _informative(compared: Compared) -> pd.DataFrame:
+    """Return the trials that inform the ratio: not those with no responder, or nobody else, in both arms."""
+    return compared.rows[~compared.ratio.dropped]
 
 
 def _ratio_cell(pooled: Pooled) -> str:
@@ -187,10 +185,10 @@ def _includes_no_effect(pooled: Pooled) -> bool:
 
 
 def _prediction(pooled: Pooled) -> str:
-    """Return the range of another trial's ratio; empty where there is none, or none beyond the confidence interval."""
-    ends = (pooled.pi_low, pooled.pi_high)
-    known = all(map(math.isfinite, ends)) and pooled.tau2 > 0
-    return _between(*ends) if known else ""
+    """Say where the true ratio of another trial may lie, or that so few trials do not show it."""
+    if not pooled.predicts:
+        return f"{count(pooled.k, 'trial')} cannot show how far the true ratio of another trial may lie from this one"
+    return f"another trial's true ratio may lie from {_between(pooled.pi_low, pooled.pi_high)}"
 
 
 # --- What the trials found --------------------------------------------------------------------------------
@@ -223,7 +221,7 @@ def finding(evidence: Evidence, found: Question, threshold: str) -> str:
     effect, level = compared.ratio, certainty(evidence, found, threshold)
     if not math.isfinite(effect.estimate):
         return f"{_sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
-    shown = "the one trial" if len(_informative(compared.rows)) == 1 else "the pooled result"
+    shown = "the one trial" if len(_informative(compared)) == 1 else "the pooled result"
     doubt = _DOUBT.get(level)
     firm = level in ("High", "Moderate")
     verb = {"High": "makes", "Moderate": "probably makes"}.get(level, "may make")
@@ -246,7 +244,7 @@ def estimates(found: Question, threshold: str) -> str:
     if compared is None:
         return ""
     rows, effect = compared.rows, absolute(compared)
-    within = _informative(rows)
+    within = _informative(compared)
     if within.empty or not math.isfinite(compared.ratio.estimate):
         return (
             f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
@@ -279,7 +277,7 @@ def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
     said, compared = [], compare(found.at(threshold))
     if compared is not None:
         firm = compare(compared.rows[~compared.rows.study.isin(evidence.concerns.study)])
-        within = firm is not None and len(_informative(firm.rows))
+        within = firm is not None and len(_informative(firm))
         if within and len(firm.rows) < len(compared.rows):
             said.append(
                 f"Without the trials about which there is a concern (see the remarks below) the ratio is"
@@ -293,12 +291,12 @@ def _elsewhere(found: Question, threshold: str) -> list[str]:
     """Report each trial that has counts at another threshold only, in a sentence of its own."""
     sentences = []
     for _, row in found.only_elsewhere(threshold).iterrows():
-        one = row.to_frame().T.infer_objects()
-        treated, control = map(plain, treatments(one))
+        one = compare(row.to_frame().T.infer_objects())
+        treated, control = map(plain, treatments(one.rows))
         sentences.append(
             f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
             f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
-            + (f", risk ratio {ratio(compare(one).ratio)}." if len(_informative(one)) else ".")
+            + (f", risk ratio {ratio(one.ratio)}." if one.ratio.k else ".")
         )
     return sentences
 
@@ -323,9 +321,9 @@ def forest_caption(found: Question, threshold: str) -> str:
         caption += f". Counted in patches: {', '.join(patches.label)}"
     if len(trials) > 1:
         pooled = compare(trials).ratio
-        caption += f". I² {100 * pooled.i2:.0f}%"
-        if predicted := _prediction(pooled):
-            caption += f"; another trial's true ratio may lie from {predicted}"
+        caption += f". I² {100 * pooled.i2:.0f}%; {_prediction(pooled)}"
+        if pooled.dropped.any():
+            caption += f". Without information on the ratio, and not in it: {', '.join(trials.label[pooled.dropped])}"
     return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
 
 
@@ -360,7 +358,7 @@ def pairs(found: Question) -> Table | Markdown:
     rows = found.pairs
     if rows.empty:
         return Markdown("No trial has available counts of both arms.")
-    own = pool_ratios(*(rows[[name]].to_numpy(float).T for name in PAIR))
+    own = own_ratios(rows)
     frame = pd.DataFrame(
         {
             "Trial": rows.label,
@@ -467,7 +465,7 @@ def sensitivity(found: Question, threshold: str) -> Table | Markdown:
             {
                 "Analysis": name,
                 "Trials": str(pooled.k),
-                "Risk ratio (95% CI)": ratio_text(*_interval(pooled)),
+                "Risk ratio (95% CI)": _ratio_cell(pooled),
                 "I²": f"{100 * pooled.i2:.0f}%" if pooled.k > 1 else "",
             }
             for name, pooled in results
@@ -528,9 +526,8 @@ def computed(evidence: Evidence, found: Question, compared: Compared) -> dict[st
     said: dict[str, tuple[str, int | None]] = dict.fromkeys(_DOMAINS, ("", None))
     said["risk_of_bias"] = (bias_tables.described(evidence, trials.study), None)
     if result.k > 1:
-        predicted = _prediction(result)
-        apart = bool(predicted) and (result.pi_low <= 1 <= result.pi_high) and not _includes_no_effect(result)
-        text = f"I² {100 * result.i2:.0f}%" + (f", another trial's true ratio {predicted}" if predicted else "")
+        apart = result.predicts and (result.pi_low <= 1 <= result.pi_high) and not _includes_no_effect(result)
+        text = f"I² {100 * result.i2:.0f}%; {_prediction(result)}"
         said["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or apart))
     responders = int(trials.events.sum() + trials.control_events.sum())
     wide = _includes_no_effect(result)

@@ -1,7 +1,7 @@
-"""Effect sizes: counts in, estimates and their sampling variances out, and the way back.
+"""Effect sizes and sampling variances from counts, and the back-transformation to proportions.
 
-Knows single proportions, two independent groups, and the same patients (or matched pairs) under two treatments.
-Knows nothing of pooling. Arrays may have any shape; a study with NaN in a count is NaN in what is returned.
+For single proportions, two independent groups, and the same patients (or matched pairs) under two treatments. Pooling
+is in `pooling`. Arrays may have any shape; a study with NaN in a count is NaN in what is returned.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def to_proportion(value, *, transform: str, n=None) -> np.ndarray:
 def two_groups(
     events1, n1, events2, n2, *, measure: str = "RR", correlation: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compare the proportions of two groups, the first against the second.
+    """Compare the proportions of two groups, the first with the second.
 
     Parameters
     ----------
@@ -123,14 +123,16 @@ def two_groups(
     measure : {"RR", "OR", "RD"}
         Log risk ratio, log odds ratio, or risk difference.
     correlation : float
-        Of the two outcomes of a patient, where both groups are the same patients (or matched pairs, or two sites of
-        each patient) and only the two margins are known; 0 for independent groups. See the notes.
+        Correlation of the two outcomes of a patient, where both groups are the same patients (or matched pairs, or two
+        sites of each patient) and only the two margins are known; 0 for independent groups. See the notes.
 
     Returns
     -------
     y, v : ndarray
-        Effect sizes and sampling variances. A study with an empty cell has 0.5 added to its four cells, whatever the
-        measure, and no other study has; this is what metafor's ``escalc`` does.
+        Effect sizes and sampling variances. For a ratio, a study with one empty cell or more has 0.5 added to its four
+        cells, and a study without an event in either group, or with nothing but events in both, is NaN: it carries no
+        information on a ratio (metafor's ``escalc`` with ``drop00=TRUE``). For a difference no count is changed; the
+        variance of a group at 0% or 100% is that of the proportion (events + 1) / (n + 2), see the notes.
 
     Raises
     ------
@@ -140,9 +142,15 @@ def two_groups(
 
     Notes
     -----
+    A trial without an event in either group has a risk difference of 0 that belongs in a pooled difference (Friedrich,
+    Adhikari & Beyene 2007, doi:10.1186/1471-2288-7-5), but p (1 - p) / n gives it the variance 0, and with it an
+    infinite weight. A group at 0% or 100% therefore takes its variance, and nothing else, from one event and one
+    non-event more (Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560). The rule is for each group, so that
+    0/31 v 0/32 does not get less weight than 1/31 v 0/32.
+
     The variance of a paired comparison depends on how many patients responded to one treatment alone, which two
-    margins do not tell. Treated as independent (correlation 0) the variance is too large if outcomes of a patient go
-    together, as they mostly do: the interval is then too wide and the study's weight too small, never the reverse.
+    margins do not show. If the groups are treated as independent (correlation 0) the variance is too large where the
+    outcomes of a patient are alike, as they mostly are: the interval is then too wide and the study's weight too small.
     Another correlation is an assumption, for a sensitivity analysis; with it the covariance is that of the delta
     method (Elbourne et al. 2002, doi:10.1093/ije/31.1.140). Where the discordant counts are known `matched_pairs`
     needs no assumption.
@@ -152,21 +160,36 @@ def two_groups(
     refuse_impossible_counts(events2, n2)
     if not -1 <= correlation < 1:
         raise ValueError(f"correlation must lie between -1 and 1 (1 excluded), not {correlation!r}")
-    a, b, c, d = _without_empty_cells(events1, n1 - events1, events2, n2 - events2)
-    n1, n2 = a + b, c + d
-    if measure == "RR":
-        y, v1, v2 = np.log(a / n1) - np.log(c / n2), b / (a * n1), d / (c * n2)
-    elif measure == "OR":
-        y, v1, v2 = np.log(a / b) - np.log(c / d), n1 / (a * b), n2 / (c * d)
-    elif measure == "RD":
-        y, v1, v2 = a / n1 - c / n2, a * b / n1**3, c * d / n2**3
-    else:
+    if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
-    return y, v1 + v2 - 2 * correlation * np.sqrt(v1 * v2)
+    if measure == "RD":
+        y, v1, v2 = events1 / n1 - events2 / n2, _variance(events1, n1), _variance(events2, n2)
+    else:
+        one_outcome = (events1 == 0) & (events2 == 0) | (events1 == n1) & (events2 == n2)
+        a, b, c, d = _without_empty_cells(events1, n1 - events1, events2, n2 - events2)
+        n1, n2 = a + b, c + d
+        if measure == "RR":
+            y, v1, v2 = np.log(a / n1) - np.log(c / n2), b / (a * n1), d / (c * n2)
+        else:
+            y, v1, v2 = np.log(a / b) - np.log(c / d), n1 / (a * b), n2 / (c * d)
+    v = v1 + v2 - 2 * correlation * np.sqrt(v1 * v2)
+    return (y, v) if measure == "RD" else _informative(y, v, one_outcome)
+
+
+def _variance(events, n):
+    """Return the sampling variance of a proportion, that of (events + 1) / (n + 2) at 0% and 100%."""
+    added = np.where((events == 0) | (events == n), 1.0, 0.0)
+    yes, no = events + added, n - events + added
+    return yes * no / (yes + no) ** 3
+
+
+def _informative(y, v, uninformative):
+    """Return effects and variances, NaN for studies that carry no information."""
+    return np.where(uninformative, np.nan, y), np.where(uninformative, np.nan, v)
 
 
 def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple[np.ndarray, np.ndarray]:
-    """Compare two treatments of the same patients (or of matched pairs), the first against the second.
+    """Compare two treatments of the same patients (or of matched pairs), the first with the second.
 
     Parameters
     ----------
@@ -180,8 +203,12 @@ def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple
     Returns
     -------
     y, v : ndarray
-        Effect sizes and sampling variances: metafor's MPRR, MPORC and MPRD. A study with an empty cell has 0.5 added
-        to its four cells.
+        Effect sizes and sampling variances: metafor's MPRR, MPORC and MPRD. For a ratio, a study with an empty cell
+        has 0.5 added to its four cells. A study that carries no information on the ratio is NaN: one without an event
+        under either treatment or with nothing but events under both, and for the odds ratio one without a discordant
+        patient. For a difference no count is changed; where the variance would be 0, as all patients or none are
+        discordant in one direction, it is that with 0.5 added to the four cells (Agresti & Min 2005,
+        doi:10.1002/sim.1781).
 
     Raises
     ------
@@ -191,15 +218,22 @@ def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple
     cells = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (both, first, second, neither)))
     if any((cell < 0).any() for cell in cells) or (sum(cells) == 0).any():
         raise ValueError("each study needs counts >= 0 and at least one patient")
-    a, b, c, d = _without_empty_cells(*cells)
-    if measure == "RR":
-        return np.log((a + b) / (a + c)), (b + c) / ((a + b) * (a + c))
-    if measure == "OR":
-        return np.log(b / c), 1 / b + 1 / c
+    if measure not in MEASURES:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    b, c = cells[1:3]
+    concordant = (b == 0) & (c == 0)
     if measure == "RD":
-        n = a + b + c + d
-        return (b - c) / n, (b + c - (b - c) ** 2 / n) / n**2
-    raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+        v = _paired_variance(b, c, sum(cells))
+        return (b - c) / sum(cells), np.where(v > 0, v, _paired_variance(b + 0.5, c + 0.5, sum(cells) + 2))
+    one_outcome = concordant & ((cells[0] == 0) | (cells[3] == 0))
+    a, b, c, _ = _without_empty_cells(*cells)
+    if measure == "RR":
+        return _informative(np.log((a + b) / (a + c)), (b + c) / ((a + b) * (a + c)), one_outcome)
+    return _informative(np.log(b / c), 1 / b + 1 / c, concordant)
+
+
+def _paired_variance(first, second, n):
+    return (first + second - (first - second) ** 2 / n) / n**2
 
 
 def _without_empty_cells(*cells: np.ndarray) -> tuple[np.ndarray, ...]:

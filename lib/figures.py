@@ -29,6 +29,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 from scipy import stats
 
 from lib.evidence import Cell
+from lib.heterogeneity import PoolingWarning
 from lib.pooling import Pooled, pool_ratios, proportion_interval
 from lib.published import Result, by_study
 
@@ -223,7 +224,9 @@ RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0
 
 
 def ratio_text(estimate: float, low: float, high: float) -> str:
-    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``."""
+    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash where there is none."""
+    if estimate != estimate:
+        return "–"
     return f"{ratio_number(estimate)} ({ratio_number(low)}–{ratio_number(high)})"
 
 
@@ -655,7 +658,7 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
     -------
     Figure
     """
-    own = pool_ratios(*(trials[[name]].to_numpy(float).T for name in PAIR))
+    own = own_ratios(trials)
     several = pooled is not None and pooled.k > 1
     weights = pooled.weights if several else np.full(len(trials), np.nan)
     rows = []
@@ -673,6 +676,24 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
     made = trials.study.nunique()
     alt = f"Forest plot of {made} trial{'s' if made > 1 else ''}, risk ratio."
     return intervals(rows, wide=wide, scale=RATIO, counts="Responders" if wide else "", alt=alt)
+
+
+def own_ratios(trials: pd.DataFrame) -> Pooled:
+    """Return the risk ratio of each trial by itself, NaN for one that carries no information on it.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        A row a trial, as in `comparisons.Question.pairs`.
+
+    Returns
+    -------
+    Pooled
+        Results of shape (number of trials,).
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no study to pool", PoolingWarning)
+        return pool_ratios(*(trials[[name]].to_numpy(float).T for name in PAIR))
 
 
 DEGREES_IN_SHORT = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}

@@ -1,12 +1,13 @@
 """The random-intercept logistic model of proportions, for many analyses at once.
 
-Knows the binomial-normal likelihood, in which a study at 0% or 100% is a study like another, and how to find its
-maximum. Knows nothing of inverse variances; `pooling.pool_proportions` makes a pooled result of what it returns.
+The binomial-normal likelihood, in which a study at 0% or 100% needs no correction, and the search for its maximum
+belong here; `pooling.pool_proportions` makes a pooled result of what it returns.
 """
 
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +16,23 @@ from scipy import special
 
 from lib.heterogeneity import PoolingWarning
 
-# Some steps are taken with few nodes, the last with many. Where studies are at 0% or 100% and tau² is large, the
-# integrand is far from normal: of the tests' data with tau² beyond 10, the last number agrees with a dense quadrature
-# to 1e-4 and lme4's 25 to 1e-2; with tau² below 5 both agree to 1e-5.
+# Most steps take few nodes of the adaptive quadrature, the last ones many.
 _STAGES = ((7, 1e-4), (61, 1e-9))
 _RULES = {nodes: tuple(zip(*hermgauss(nodes), strict=True)) for nodes, _ in _STAGES}
 _LAST = _STAGES[-1][0]
 _BLOCK = 10_000
 _MAX_STEPS = 100
 _NONE = 1e-4
+# From this tau on the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is not to
+# be trusted; the dense one takes over.
+_SPREAD_OUT = 2.5
+# The dense quadrature: range of u in standard deviations, the widest step of u and of the logit, and how many numbers
+# are held in memory at once.
+_RANGE, _STEP, _LOGIT_STEP, _DENSE_BLOCK = 9.0, 0.4, 0.4, 1_000_000
+# Where its search begins: mean / tau, and tau.
+_GRID = [
+    (tau * z, tau) for tau in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0) for z in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
+]
 
 
 class LogisticFit(NamedTuple):
@@ -56,28 +65,45 @@ def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit
     Returns
     -------
     LogisticFit
-        The maximum; NaN, with a `PoolingWarning`, where there is none: where every study is at 0% or 100%.
+        The maximum. NaN where there is none, as every study is at 0% or 100%.
+
+    Warns
+    -----
+    PoolingWarning
+        Where there is no maximum, where the search for it did not end, or where the information about the mean is not
+        positive; the estimate, or the standard error, is then NaN.
 
     Notes
     -----
     The integrals over u are by adaptive Gauss-Hermite quadrature, the nodes of each study set around its mode (Liu and
-    Pierce 1994, doi:10.1093/biomet/81.3.624). Newton's steps go by the derivatives of the marginal likelihood after
+    Pierce 1994, doi:10.1093/biomet/81.3.624). Newton's steps use the derivatives of the marginal likelihood after
     Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), in mean and tau, and are halved until they rise. The model
-    without tau² is kept where it is as likely. Where tau² is above some 100, as nearly every study is at 0% or 100%,
-    the likelihood is flat and the quadrature leaves errors of some hundredths in the estimated proportion.
+    without tau² is kept where it is as likely.
+
+    Near separation, where most studies are at 0% or 100% and tau is large, the integrands are far from normal: the
+    adaptive quadrature is wrong and its maximum elsewhere. An analysis that comes there is fitted again from several
+    starts with a dense trapezoidal rule over u, whose error falls exponentially with its step (Trefethen and Weideman
+    2014, doi:10.1137/130932132).
     """
     x, (k, m) = events, events.shape
-    mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.empty((k, m))
+    mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
     step = max(_BLOCK // max(k, 1), 1)
     for some in (slice(begin, min(begin + step, m)) for begin in range(0, m, step)):
         mean[some], tau[some] = _fit(x[:, some], n[:, some], common)
         at = np.where(np.isnan(mean[some]), 0.0, mean[some])
-        _, _, (a, b, c), information[:, some] = _likelihood(x[:, some], n[:, some], at, tau[some], _LAST)
+        second = np.zeros((3, at.size))
+        for of, likelihood in ((tau[some] <= _SPREAD_OUT, _LAST_LIKELIHOOD), (tau[some] > _SPREAD_OUT, _dense)):
+            if of.any():
+                _, _, second[:, of], information[:, some][:, of] = likelihood(
+                    x[:, some][:, of], n[:, some][:, of], at[of], tau[some][of]
+                )
+        a, b, c = second
         # At tau = 0 the mean and tau are orthogonal.
         alone = a - np.divide(b * b, c, out=np.zeros_like(a), where=(tau[some] > 0) & (c != 0))
         positive = (alone > 0) & ((tau[some] == 0) | (c > 0))
         se[some] = np.sqrt(np.divide(1, alone, out=np.full_like(a, np.nan), where=positive & ~np.isnan(mean[some])))
-    if np.isnan(mean).any():
+    # Where the search did not end, which `_fit` has warned of, tau is NaN too.
+    if (np.isnan(mean) & ~np.isnan(tau)).any():
         message = "no study, or every one at 0% or 100%: the logistic model has no estimate"
         warnings.warn(message, PoolingWarning, stacklevel=3)
     if np.isnan(se[~np.isnan(mean)]).any():
@@ -101,31 +127,53 @@ def _fit(x: np.ndarray, n: np.ndarray, common: bool) -> tuple[np.ndarray, np.nda
     x, n = x[:, several], n[:, several]
     start = np.array([pooled[several], _spread(x, n)])
     for nodes, tolerance in _STAGES:
-        start, height, unfinished = _climb(x, n, start, nodes, tolerance)
+        steps = _MAX_STEPS if nodes == _LAST else 10
+        start, height, unfinished = _climb(x, n, start, partial(_adaptive, nodes=nodes), tolerance, steps)
+    spread_out = (start[1] > _SPREAD_OUT) | unfinished
+    if spread_out.any():
+        found = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
+        start[:, spread_out], height[spread_out], unfinished[spread_out] = found
     # Without tau any number of nodes is exact.
-    without = _likelihood(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
+    without = _adaptive(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
     none = (start[1] < _NONE) | (height <= without)
     # Towards a maximum at tau = 0 the steps shorten for ever.
-    if (unfinished & ~none).any():
-        message = f"glmm: no convergence in {int((unfinished & ~none).sum())} analyses"
+    lost = unfinished & ~none
+    if lost.any():
+        message = f"the search for the maximum of the logistic model did not end in {int(lost.sum())} analyses"
         warnings.warn(message, PoolingWarning, stacklevel=5)
     mean[several], tau[several] = np.where(none, pooled[several], start[0]), np.where(none, 0.0, start[1])
+    mean[several[lost]], tau[several[lost]] = np.nan, np.nan
     return mean, tau
 
 
-def _climb(x, n, start, nodes: int, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Climb to the maximum near mean and tau, shape (2, m).
+def _fit_spread_out(x, n, start) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the maximum of analyses near separation, from ``start`` and from the highest point of a grid.
+
+    Returns mean and tau, shape (2, m), the log likelihood there, and which analyses have not come to an end.
+    """
+    m = x.shape[1]
+    heights = [_dense(x, n, np.full(m, mean), np.full(m, tau))[0] for mean, tau in _GRID]
+    other = np.array(_GRID)[np.argmax(heights, axis=0)].T
+    both = _climb(
+        np.tile(x, 2), np.tile(n, 2), np.concatenate([start, other], axis=1), _dense, _STAGES[-1][1], _MAX_STEPS
+    )
+    of = np.argmax(both[1].reshape(2, m), axis=0) * m + np.arange(m)
+    return both[0][:, of], both[1][of], both[2][of]
+
+
+def _climb(x, n, start, likelihood, tolerance: float, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Climb to the maximum of a likelihood near mean and tau, shape (2, m).
 
     Returns it, the log likelihood there, and which analyses have not come to an end.
     """
-    height, slope, hessian, _ = _likelihood(x, n, *start, nodes)
+    height, slope, hessian, _ = likelihood(x, n, *start)
     step = _newton(slope, hessian)
     gain = (slope * step).sum(axis=0)
     found, at, rest, highest = start.copy(), start, np.arange(start.shape[1]), height.copy()
-    for _ in range(_MAX_STEPS if nodes == _LAST else 10):
+    for _ in range(steps):
         tried = at + step
         tried[1] = np.abs(tried[1])
-        new, slope, hessian, _ = _likelihood(x, n, *tried, nodes)
+        new, slope, hessian, _ = likelihood(x, n, *tried)
         better = new >= height - 1e-12 * np.abs(height)
         # A step that promises next to nothing and does not give it has met the error of the quadrature.
         moved = (np.abs(step).max(axis=0) > tolerance * (1 + np.abs(at).max(axis=0))) & (better | (gain > 1e-6))
@@ -163,10 +211,11 @@ def _newton(slope, hessian) -> np.ndarray:
     return step / np.maximum(np.abs(step).max(axis=0), 1)
 
 
-def _likelihood(x, n, mean, tau, nodes: int):
+def _adaptive(x, n, mean, tau, nodes: int):
     """Return the log likelihood of m analyses (up to a constant), its slopes, its information, and that by study.
 
     The slopes are of mean and tau, the information the negative second derivatives (mean twice, both, tau twice).
+    By adaptive quadrature.
     """
     mode = _mode(x, n, mean, tau)
     p = special.expit(mean + tau * mode)
@@ -192,8 +241,43 @@ def _likelihood(x, n, mean, tau, nodes: int):
         curvature *= u
         cu += curvature
         cuu += curvature * u
+    return _from_moments(sums, top + np.log(width))
+
+
+_LAST_LIKELIHOOD = partial(_adaptive, nodes=_LAST)
+
+
+def _dense(x, n, mean, tau):
+    """Return what `_adaptive` returns, by the trapezoidal rule over u."""
+    k, m = x.shape
+    own = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0).max(axis=0)
+    steps = np.minimum(_STEP, np.minimum(_LOGIT_STEP, 0.8 / np.sqrt(np.maximum(own, 1e-9))) / np.maximum(tau, 1e-9))
+    number = np.ceil(2 * _RANGE / steps).astype(int) + 1
+    parts, begin = [], 0
+    while begin < m:
+        some = slice(begin, begin + max(int(_DENSE_BLOCK // (number[begin:].max() * k)), 1))
+        u = np.linspace(-_RANGE, _RANGE, int(number[some].max()))[:, None, None]
+        log_density, p = _log_density(x[:, some], n[:, some], mean[some] + tau[some] * u, u)
+        top = log_density.max(axis=0)
+        weight, residual = np.exp(log_density - top), x[:, some] - n[:, some] * p
+        curvature = n[:, some] * p * (1 - p)
+        powers = (np.ones_like(u), u, u * u)
+        sums = [weight.sum(axis=0)]
+        sums += [(weight * residual * power).sum(axis=0) for power in powers[:2]]
+        sums += [(weight * curvature * power).sum(axis=0) for power in powers]
+        sums += [(weight * residual**2 * power).sum(axis=0) for power in powers]
+        # In the units of `_adaptive`, for which sqrt(2) times the sum of weights and widths is the integral.
+        parts.append(_from_moments(np.array(sums), top + np.log((u[1] - u[0]).item() / np.sqrt(2))))
+        begin = some.stop
+    return tuple(np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True))
+
+
+def _from_moments(sums, scale):
+    """Return likelihood, slopes and information from the moments of each study and the logarithm of their unit."""
+    total = sums[0]
     sums[1:] /= total
-    height = (top + np.log(total * width)).sum(axis=0)
+    _, g, gu, c, cu, cuu, gg, ggu, gguu = sums
+    height = (scale + np.log(total)).sum(axis=0)
     information = c - gg + g * g
     second = np.array([information, cu - ggu + g * gu, cuu - gguu + gu * gu]).sum(axis=1)
     return height, np.array([g.sum(axis=0), gu.sum(axis=0)]), second, information

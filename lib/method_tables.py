@@ -1,6 +1,6 @@
-"""The tables of the chapters on methods and heterogeneity: one rate by every method, and what it hangs on.
+"""Tables of the chapters that compare methods and describe heterogeneity.
 
-Apart from `tables`, as those two chapters alone need it.
+Those that other chapters need too are in `tables`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from IPython.display import Markdown
 from scipy import special
 
 from lib import figures, regression
-from lib.asymmetry import ENOUGH, begg, egger, peters, trim_and_fill
+from lib.asymmetry import ENOUGH, FEWEST_TO_FILL, begg, egger, peters, trim_and_fill
+from lib.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.effects import proportions
 from lib.evidence import Cell
 from lib.figures import INK, REPORTED, Picture, Row, percent, ratio_text, show, span
 from lib.heterogeneity import TAU2
+from lib.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.pooling import (
+    ENOUGH_TO_PREDICT,
     Pooled,
     between_groups,
     heterogeneity_interval,
@@ -27,7 +30,7 @@ from lib.pooling import (
     pool_proportions,
     proportion_interval,
 )
-from lib.simulation import METHODS, RECOMMENDED, Method
+from lib.prediction_coverage import SPREADS
 from lib.tables import Table, cell_name, count, p_value
 
 
@@ -64,16 +67,20 @@ def results(cells: Sequence[Cell]) -> Table:
                     "Method": method.name,
                     "Studies": str(pooled.k),
                     "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high),
-                    "Another study, %": span(float("nan"), pooled.pi_low, pooled.pi_high),
+                    "Prediction, %": (
+                        span(float("nan"), pooled.pi_low, pooled.pi_high) if pooled.predicts else "too few"
+                    ),
                     "τ²": f"{pooled.tau2:.4f}",
                     "I²": percent(pooled.i2),
                     "Left out": f"{int(pooled.dropped.sum()) or ''}",
                 }
             )
     note = (
-        "DL DerSimonian-Laird, PM Paule-Mandel, HK Hartung-Knapp. τ² is on the scale of each method, and cannot be"
-        " compared between scales. Left out: studies at 0% or 100%, which the raw scale cannot weigh. Intervals are cut"
-        " at 0% and 100%."
+        "DL DerSimonian-Laird, PM Paule-Mandel, HK Hartung-Knapp. Prediction: 95% prediction interval of another"
+        " study's true rate; too few: fewer than 3 studies, or fewer than"
+        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far the rates of studies lie apart. τ² is on"
+        " the scale of each method, and cannot be compared between scales. Left out: studies at 0% or 100%, which the"
+        " raw scale cannot weigh. Intervals are cut at 0% and 100%."
     )
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"))
     return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)
@@ -166,11 +173,11 @@ def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
 
 
 def small_studies(cells: Sequence[Cell]) -> Table:
-    """Tests of small-study effects for each cell that has three public counts or more."""
+    """Tests of small-study effects for each cell with available counts of enough studies for trim-and-fill."""
     shown = []
     for cell in cells:
         counts = counts_of(cell)
-        if len(counts) < 3:
+        if len(counts) < FEWEST_TO_FILL:
             continue
         y, v = proportions(counts.events, counts.n, transform="logit")
         tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
@@ -184,7 +191,10 @@ def small_studies(cells: Sequence[Cell]) -> Table:
                 "What it means": "nothing: too few studies" if tests["Egger"].too_few else "can be asked",
             }
         )
-    note = f"Logit scale. With fewer than {ENOUGH} studies no test of asymmetry means anything, whatever p it gives."
+    note = (
+        f"Logit scale. With fewer than {ENOUGH} studies no test of asymmetry means anything, whatever p it gives."
+        f" Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+    )
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
 
@@ -195,8 +205,13 @@ def heterogeneity_in_short(cell: Cell) -> str:
     if len(counts) < 2:
         return f"**Of {arms} nothing can be said of heterogeneity.**"
     pooled = pool_proportions(counts.events, counts.n, transform="logit")
-    ends = f"{percent(pooled.pi_low)} to {percent(pooled.pi_high)}"
-    return f"**Among the {arms} I² is {percent(pooled.i2)}, and another study's rate may lie anywhere from {ends}.**"
+    spread = (
+        f"the true rate of another study may lie anywhere from {percent(pooled.pi_low)} to {percent(pooled.pi_high)}"
+        " (95% prediction interval)"
+        if pooled.predicts
+        else "so few cannot show where the true rate of another study may lie"
+    )
+    return f"**Among the {arms} I² is {percent(pooled.i2)}, and {spread}.**"
 
 
 def without_each(cell: Cell) -> Picture | Markdown:
@@ -296,9 +311,76 @@ def moderators(cell: Cell) -> Table:
     return Table(pd.DataFrame(shown), f"{cell_name(cell)}: moderators", note, numeric=["Studies", "Arrangements"])
 
 
-def covered(simulated: dict[str, pd.DataFrame], note: str) -> Table:
-    """How often the 95% interval of each method holds its rate, a column a scenario of `simulation.simulate`."""
+def covered(simulated: pd.DataFrame, note: str) -> Table:
+    """How often the 95% interval of each method contains its rate: some cases of the simulation in `coverage`."""
     frame = pd.DataFrame({"Method": [method.name for method in METHODS]})
-    for name, found in simulated.items():
-        frame[name] = [percent(value) for value in found.covers]
-    return Table(frame, "Intervals that hold the true rate", note, numeric=[*simulated])
+    for (rate, tau), rows in simulated.groupby(["rate", "tau"], sort=False):
+        of_method = rows.set_index("method").covers
+        frame[f"{percent(rate, 1)}, {tau:g}"] = [percent(of_method[name]) for name in frame.Method]
+    return Table(frame, "Intervals that contain the true rate", note, numeric=[*frame.columns[1:]])
+
+
+_RULES = {
+    "normal": "Normal",
+    "hksj": "Hartung-Knapp",
+    "wider": "The wider of both",
+    "mkh": "Modified Knapp-Hartung: chosen",
+    "mkh on k - 1": "The same without the exception for two trials",
+}
+
+
+def interval_rules(simulated: pd.DataFrame) -> Table:
+    """Coverage and width of the intervals of pooled comparisons, from the simulation in `interval_coverage`."""
+    rows, groups = [], []
+    for (trials, rule), part in simulated.groupby(["trials", "rule"], sort=False):
+        if rule == "mkh on k - 1" and trials > 2:
+            continue
+        groups.append(count(trials, "trial"))
+        rows.append(
+            {
+                "Interval": _RULES[rule],
+                "Least coverage": percent(part.covers.min(), 1),
+                "Mean coverage": percent(part.covers.mean(), 1),
+                "Where trials agree": percent(np.average(part.covers_alike, weights=part.alike), 1),
+                "Median width": f"{part.width.median():.2f}",
+            }
+        )
+    note = (
+        f"{SETS} sets of trials in each of {len(RISKS) * len(TAUS)} scenarios: geometric mean risk of the arms"
+        f" {_listed(RISKS, 0)}, true risk ratio {_listed(RISKS, 1)}, standard deviation of the log risk ratios"
+        f" {_listed([(tau,) for tau in TAUS], 0)}; arms of {min(map(min, ARMS))} to {max(map(max, ARMS))} participants."
+        " Least: in the worst scenario. Where trials agree: in the sets whose trials differ less than sampling error"
+        " alone would make them. Width: on the scale of the log risk ratio. τ² by restricted maximum likelihood."
+    )
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Trials"))
+    return Table(frame, "95% intervals of pooled risk ratios", note, numeric=[*frame.columns[1:]], folded=True)
+
+
+def _listed(rows: Sequence[tuple[float, ...]], at: int) -> str:
+    *some, last = (f"{value:g}" for value in dict.fromkeys(row[at] for row in rows))
+    return f"{', '.join(some)} or {last}"
+
+
+def predicted(simulated: pd.DataFrame) -> Table:
+    """How often prediction intervals contain another study's true rate, from `prediction_coverage`."""
+    rows = []
+    for studies, part in simulated.groupby("studies", sort=False):
+        shown = {"Studies": f"{studies}"}
+        for transform, name in (("raw", "Raw"), ("logit", "Logit")):
+            of_scale = part[part["transform"] == transform]
+            for quantile, label in (("normal", "normal"), ("t", "t")):
+                shown[f"{name}, {label}"] = (
+                    f"{percent(of_scale[quantile].mean())} ({percent(of_scale[quantile].min())})"
+                )
+        for tau, some in part.groupby("tau"):
+            shown[f"τ² = 0, spread {tau:g}"] = percent(some.zero.mean())
+        rows.append(shown)
+    note = (
+        "Mean over the scenarios (in the worst one in brackets): rates of"
+        f" {_listed([(100 * rate,) for rate in RATES], 0)}%, with a spread (standard deviation of the logits) of"
+        f" {_listed([(spread,) for spread in SPREADS], 0)}; DerSimonian-Laird. Normal: with the quantile 1.96; t: with"
+        " Student's t on k − 2 degrees of freedom. τ² = 0: share of the simulated reviews in which τ² is estimated as 0"
+        " although the rates differ by that spread."
+    )
+    frame = pd.DataFrame(rows)
+    return Table(frame, "Prediction intervals that contain another study's true rate", note, numeric=[*frame.columns])

@@ -27,6 +27,9 @@ from lib.pooling import (
     studies_by_analysis,
 )
 
+CI = ("normal", "hksj")
+"""Confidence intervals of coefficients: normal, or after Knapp and Hartung."""
+
 # A moderator is one of those before it, to rounding, if less than this share of it is its own.
 _COLLINEAR = 1e-10
 _NO_FIT = "too few studies, or moderators that follow from each other"
@@ -249,7 +252,9 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
     moderators : array_like, shape (k,), (k, c) or (k, c, m)
         One or a few numbers of each study (0 and 1 for a yes or no), the same for all analyses or their own. A study
         with NaN in one is absent.
-    tau2, ci, level
+    tau2, level
+        As in `pooling.pool`.
+    ci : {"normal", "hksj"}
         As in `pooling.pool`; "hksj" is the Knapp-Hartung adjustment (2003, doi:10.1002/sim.1482), unmodified.
 
     Returns
@@ -266,7 +271,7 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
         unknown.
     """
     y, v, single = studies_by_analysis(y, v)
-    refuse_options(tau2, ci, level)
+    refuse_options(tau2, ci, level, among=CI)
     fit = _fit(y, v, _design(y, moderators), tau2)
     c, df = len(fit.coefficients), np.maximum(fit.k - len(fit.coefficients), 0)
     bad = np.isnan(fit.coefficients[0])
@@ -352,7 +357,7 @@ def permutation_test(
         As `regress`.
     """
     y, v, single = studies_by_analysis(y, v)
-    refuse_options(tau2, ci, 0.95)
+    refuse_options(tau2, ci, 0.95, among=CI)
     refuse_values(y, v)
     design, m = _design(y, moderators), y.shape[1]
     used = ~(np.isnan(y) | np.isnan(v) | np.isnan(design).any(axis=0)) & (v != 0)

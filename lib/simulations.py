@@ -23,7 +23,12 @@ from tqdm import tqdm
 
 from lib.files import replace_if_changed
 
-SIMULATIONS = ("update_simulation",)
+SIMULATIONS: tuple[str, ...] = (
+    "coverage",
+    "interval_coverage",
+    "prediction_coverage",
+    "update_simulation",
+)
 """The modules of ``lib`` that are simulations."""
 SEED = 1
 """Seed of every committed result; case i of a simulation uses `case_seed` (i)."""

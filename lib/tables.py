@@ -20,7 +20,7 @@ from pybtex.richtext import Text
 
 from lib.evidence import Cell, Evidence
 from lib.figures import percent, span
-from lib.pooling import Pooled, pool_proportions, proportion_interval
+from lib.pooling import ENOUGH_TO_PREDICT, Pooled, pool_proportions, proportion_interval
 from lib.published import Result, Updated, by_study
 
 NOTHING = "–"
@@ -419,14 +419,18 @@ def heterogeneity(results: dict[str, Pooled | None]) -> Table:
                 "Result": name,
                 "Arms": f"{result.k}",
                 "% (95% CI)": span(result.estimate, result.ci_low, result.ci_high),
-                "Prediction": span(np.nan, result.pi_low, result.pi_high),
+                "Prediction": span(np.nan, result.pi_low, result.pi_high) if result.predicts else "too few",
                 "τ²": f"{result.tau2:.3f}",
                 "I²": percent(result.i2),
                 "Q (df), p": f"{result.q:.1f} ({result.q_df}), {p_value(result.q_p)}",
             }
         )
     columns = ["Result", "Arms", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
-    note = "Prediction: 95% prediction interval for another study. τ² is on the scale of the analysis."
+    note = (
+        "Prediction: 95% prediction interval of another study's true rate. Too few: fewer than 3 studies, or fewer than"
+        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far the rates of studies lie apart. τ² is on"
+        " the scale of the analysis."
+    )
     return Table(pd.DataFrame(rows, columns=columns), "Pooled results and heterogeneity", note, numeric=columns[1:])
 
 

@@ -143,8 +143,13 @@ def test_exact_ranks_equal_scipy(studies):
     [
         (lambda: egger([1, 2], [1]), "shape"),
         (lambda: peters([0.1], [3], [2]), "events <= n"),
-        (lambda: trim_and_fill([1, 2], [1, 1], tau2="XX"), "tau2 must be one of"),
+        (lambda: trim_and_fill([1, 2, 3], [1, 1, 1], tau2="XX"), "tau2 must be one of"),
         (lambda: begg([1, 2], [1, -1]), "not negative"),
+        (lambda: trim_and_fill([1, 2], [1, 1]), "at least 3 studies in each analysis, not 2"),
+        (lambda: trim_and_fill([], []), "at least 3 studies in each analysis, not 0"),
+        (lambda: trim_and_fill([1, 2, 3], [1, 0, 1]), "at least 3 studies in each analysis, not 2"),
+        (lambda: trim_and_fill(*leave_one_out([1, 2, 3], [1, 2, 3])), "at least 3 studies in each analysis, not 2"),
+        (lambda: egger([1, 2, 3], [5e-324, 1, 2]), "variances must be 0 or at least 1e-140"),
     ],
 )
 def test_refuses_what_it_cannot_hold(call, message):

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from IPython.display import Markdown
+from scipy import special
 
 from conftest import ROOT
 from lib import bias_tables, comparison_tables, comparisons, published
 from lib.evidence import THRESHOLDS, load
 from lib.figures import comparison
-from lib.pooling import pool_ratios
+from lib.pooling import difference_interval, pool_ratios
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +156,92 @@ def test_a_trial_that_would_count_twice_is_refused(added):
         comparisons.compare(pd.concat([rows, rows[:1]]))
 
 
-def test_the_interval_is_the_wider_of_two(added):
+def more_trials(rows, *counts):
+    """Return rows with further trials, given as events and n of the treated arm and of the control."""
+    base = rows.iloc[0]
+    names = ("events", "n", "control_events", "control_n")
+    trials = [
+        {**base, "study": f"more{i}", "label": f"Trial {i}", **dict(zip(names, map(float, numbers), strict=True))}
+        for i, numbers in enumerate(counts)
+    ]
+    return pd.concat([rows, pd.DataFrame(trials)], ignore_index=True)
+
+
+def test_a_trial_without_a_response_in_either_arm_changes_no_ratio(added):
     rows = added.at("ge75")
-    normal, hartung_knapp, default = (comparisons.compare(rows, ci=ci).ratio for ci in ("normal", "hksj", ""))
-    assert default.ci_low == min(normal.ci_low, hartung_knapp.ci_low)
-    assert default.ci_high == max(normal.ci_high, hartung_knapp.ci_high)
-    assert normal.ci_low != hartung_knapp.ci_low
+    assert len(rows) == 3
+    before = comparisons.compare(rows)
+    for counts in ((0, 60, 0, 20), (60, 60, 20, 20)):
+        after = comparisons.compare(more_trials(rows, counts))
+        for name in ("k", "estimate", "se", "ci_low", "ci_high", "tau2", "i2"):
+            assert getattr(after.ratio, name) == getattr(before.ratio, name)
+            assert getattr(after.odds, name) == getattr(before.odds, name)
+        assert after.ratio.dropped.tolist() == after.odds.dropped.tolist() == [False, False, False, True]
+        assert after.difference.k == 4 and 0 < after.difference.weights[3] < 1
+
+
+def test_a_trial_without_information_is_named_under_the_plot_and_no_plot_fails_of_it(added):
+    rows = more_trials(added.at("ge75"), (0, 60, 0, 20))
+    found = dataclasses.replace(added, pairs=rows)
+    assert "Without information on the ratio, and not in it: Trial 0" in comparison_tables.forest_caption(found, "ge75")
+    assert "in 3 trials, all of them randomised" in comparison_tables.headline(found, "ge75")
+    assert "Pooled: 1" in comparison(rows, comparisons.compare(rows).ratio, wide=True).get_label()
+    assert comparison_tables.pairs(found).frame["RR (95% CI)"].iloc[-1] == "–"
+
+
+@pytest.mark.filterwarnings("error")
+def test_trials_that_all_lack_information_have_a_difference_and_no_ratio(questions):
+    rows = questions["drugs"].at("any")
+    assert ((rows.events == rows.n) & (rows.control_events == rows.control_n)).all()
+    compared = comparisons.compare(rows)
+    assert (compared.ratio.k, compared.odds.k, compared.difference.k) == (0, 0, 1)
+    assert compared.difference.estimate == 0
+    assert "information on the ratio" in comparison_tables.headline(questions["drugs"], "any")
+    assert "nan" not in comparison_tables.pairs(questions["drugs"]).frame.to_string()
+
+
+@pytest.mark.parametrize(("counts", "per_100"), [((3, 31, 0, 32), 9.7), ((8, 31, 0, 32), 25.8)])
+def test_the_difference_of_one_trial_is_its_own_with_newcombes_interval(added, counts, per_100):
+    rows = more_trials(added.at("ge75")[:0].reindex([0]), counts)[1:]
+    difference = comparisons.compare(rows).difference
+    assert round(100 * difference.estimate, 1) == per_100
+    ends = difference_interval(*counts)
+    assert (difference.ci_low, difference.ci_high) == (ends[0].item(), ends[1].item())
+
+
+def test_one_rule_gives_the_interval_whatever_the_number_of_trials_and_whichever_is_left_out(added):
+    rows = more_trials(added.at("ge75"), (9, 20, 4, 20), (12, 40, 15, 40))
+    for size in (2, 3, 4, 5):
+        for left_out in range(size):
+            part = rows[:size].drop(index=left_out)
+            result, normal = (comparisons.compare(part, **options) for options in ({}, {"ci": "normal"}))
+            for measure in ("ratio", "odds"):
+                ours, theirs = (getattr(one, measure) for one in (result, normal))
+                half = np.log(ours.ci_high / ours.estimate)
+                if len(part) == 1:
+                    assert (ours.ci_low, ours.ci_high) == (theirs.ci_low, theirs.ci_high)
+                else:
+                    assert half == pytest.approx(special.stdtrit(max(len(part) - 1, 2), 0.975) * ours.se)
+                    # No agreement of the trials makes the standard error smaller.
+                    assert ours.se >= theirs.se
+
+
+def test_two_trials_do_not_have_a_shorter_interval_than_three_of_the_same_kind(added):
+    """Leaving out one of three trials that agree does not narrow the interval."""
+    rows = more_trials(added.at("ge75")[:0].reindex([0]), *[(20, 40, 10, 40)] * 3)[1:].reset_index(drop=True)
+    three, two = (comparisons.compare(part).ratio for part in (rows, rows[:2]))
+    assert np.log(two.ci_high / two.ci_low) / np.log(three.ci_high / three.ci_low) == pytest.approx(1.5**0.5)
+
+
+def test_few_trials_are_not_said_to_predict(added, questions):
+    caption = comparison_tables.forest_caption(added, "ge75")
+    assert comparisons.compare(added.at("ge75")).ratio.tau2 == 0
+    assert "3 trials cannot show how far the true ratio of another trial may lie" in caption
+    vehicle = comparison_tables.forest_caption(questions["vehicle"], "any")
+    assert "2 trials cannot show" in vehicle and "nan" not in vehicle
+    apart = more_trials(added.at("ge75"), (2, 40, 20, 40))
+    said = comparison_tables.forest_caption(dataclasses.replace(added, pairs=apart), "ge75")
+    assert "95% prediction interval of another trial's true ratio" in said
 
 
 def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):

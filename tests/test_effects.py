@@ -75,8 +75,39 @@ def test_a_proportion_comes_back_as_itself(study, transform):
 def test_exchanging_the_groups_changes_the_sign(one, other, measure):
     y, v = two_groups(*one, *other, measure=measure)
     back = two_groups(*other, *one, measure=measure)
-    assert (back[0], back[1]) == (pytest.approx(-y, abs=1e-12), pytest.approx(v))
-    assert v > 0
+    assert (back[0], back[1]) == (pytest.approx(-y, abs=1e-12, nan_ok=True), pytest.approx(v, nan_ok=True))
+    one_outcome = one[0] == other[0] == 0 or (one[0] == one[1] and other[0] == other[1])
+    if one_outcome and measure != "RD":
+        assert np.isnan([y, v]).all()
+    else:
+        assert v > 0
+
+
+@given(counts, counts)
+def test_a_difference_is_that_of_the_proportions_and_more_events_do_not_weigh_less(one, other):
+    y, v = two_groups(*one, *other, measure="RD")
+    assert y == pytest.approx(one[0] / one[1] - other[0] / other[1], abs=1e-15)
+    p, q = one[0] / one[1], other[0] / other[1]
+    if 0 < p < 1 and 0 < q < 1:
+        assert v == pytest.approx(p * (1 - p) / one[1] + q * (1 - q) / other[1])
+
+
+def test_a_group_at_an_end_has_the_variance_of_one_event_and_one_other_more():
+    _, v = two_groups([0, 1, 0, 10], [31, 31, 10, 10], [0, 0, 10, 10], [32, 32, 10, 10], measure="RD")
+    edge = {n: (1 / (n + 2)) * (1 - 1 / (n + 2)) / (n + 2) for n in (10, 31, 32)}
+    np.testing.assert_allclose(v, [edge[31] + edge[32], 30 / 31**3 + edge[32], 2 * edge[10], 2 * edge[10]])
+    # A trial with an event in one arm does not weigh more than one without.
+    assert v[0] < v[1]
+
+
+def test_pairs_without_information_on_a_ratio_are_not_a_number_and_keep_their_difference():
+    cells = [[0, 9, 5, 0], [0, 0, 0, 4], [0, 0, 0, 0], [9, 0, 7, 0]]
+    for measure, expected in (("RR", [True, True, False, False]), ("OR", [True, True, True, False])):
+        y, v = matched_pairs(*cells, measure=measure)
+        assert np.isnan(y).tolist() == np.isnan(v).tolist() == expected
+    y, v = matched_pairs(*cells, measure="RD")
+    assert y.tolist() == [0, 0, 0, 1]
+    assert (v > 0).all()
 
 
 def test_beyond_the_ends_of_an_arcsine_is_nothing_and_everything():

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from lib.glmm import _mode
+from lib.glmm import _adaptive, _dense, _mode
 from lib.pooling import PoolingWarning, leave_one_out, pool_proportions
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -41,6 +41,9 @@ def test_equals_metafor(name, nodes):
     else:
         tolerance = 1e-3
     for theirs, ours in LOGIT.items():
+        if theirs not in value.index:
+            assert result.k < 3 and np.isnan(getattr(result, ours))
+            continue
         # Relative to the standard error too: a logit may be near 0.
         assert special.logit(getattr(result, ours)) == pytest.approx(
             value[theirs], rel=tolerance, abs=tolerance * value["se"]
@@ -80,6 +83,73 @@ def test_is_the_maximum_by_dense_quadrature(name):
     assert result.se == pytest.approx(np.linalg.inv(information)[0, 0] ** 0.5, rel=1e-3)
 
 
+def brute_force(events, n):
+    """Return the maximum by dense quadrature over u and Nelder and Mead's search, from the best of a grid."""
+
+    # In mean / tau and log tau, which stay small near separation.
+    def height(parameters):
+        z, log_tau = parameters
+        if abs(z) > 8 or not -6 < log_tau < 5.5:
+            return 1e9
+        return minus_log_likelihood([np.exp(log_tau) * z, np.exp(log_tau)], events, n)
+
+    grid = sorted((height((z, s)), z, s) for z in (-2, -1, 0, 1, 2) for s in (-0.7, 0.7, 1.4, 2.1, 2.8, 3.5))
+    options = {"xatol": 1e-6, "fatol": 1e-9}
+    found = [optimize.minimize(height, at[1:], method="Nelder-Mead", options=options) for at in grid[:2]]
+    best = min(found, key=lambda one: one.fun)
+    return best.fun, special.expit(np.exp(best.x[1]) * best.x[0]), np.exp(2 * best.x[1])
+
+
+def near_separation(seed):
+    """Return random counts of a few small studies, most of them at 0% or 100%."""
+    rng = np.random.default_rng(seed)
+    while True:
+        n = rng.integers(2, 31, rng.integers(2, 9)).astype(float)
+        kind = rng.choice(3, len(n), p=[0.4, 0.4, 0.2])
+        events = np.where(kind == 0, 0, np.where(kind == 1, n, rng.binomial(n.astype(int), rng.random(len(n)))))
+        if ((events > 0) & (events < n)).any():
+            return events, n
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_near_separation_the_maximum_is_that_of_brute_force(seed):
+    events, n = near_separation(seed)
+    result = glmm(events, n)
+    best, estimate, tau2 = brute_force(events, n)
+    if result.tau2 == 0:
+        assert minus_log_likelihood([special.logit(result.estimate), 0.0], events, n) <= best + 1e-6
+        return
+    ours = minus_log_likelihood([special.logit(result.estimate), result.tau2**0.5], events, n)
+    assert ours <= best + 1e-6
+    assert (result.estimate, result.tau2) == (pytest.approx(estimate, abs=1e-4), pytest.approx(tau2, rel=1e-3))
+
+
+def test_two_pairs_of_studies_at_either_end():
+    result = glmm([0, 0, 10, 9], [10] * 4)
+    # lme4 with its 25 nodes, the most it takes, gives 0.089.
+    assert (result.estimate, result.tau2) == (pytest.approx(0.1015, abs=5e-5), pytest.approx(87.0, abs=0.05))
+    assert np.isfinite([result.se, result.ci_low, result.ci_high]).all()
+
+
+def test_a_search_that_does_not_end_gives_no_estimate(monkeypatch):
+    monkeypatch.setattr("lib.glmm._MAX_STEPS", 1)
+    with pytest.warns(
+        PoolingWarning, match="the search for the maximum of the logistic model did not end in 1 analyses"
+    ):
+        result = glmm([0, 3, 10, 9, 4], [10] * 5)
+    assert np.isnan([result.estimate, result.se, result.ci_low, result.tau2]).all()
+
+
+def test_both_quadratures_agree_where_the_spread_is_ordinary():
+    rng = np.random.default_rng(5)
+    n = rng.integers(5, 200, (6, 9)).astype(float)
+    events = rng.binomial(n.astype(int), 0.3).astype(float)
+    n[5, 3:] = events[5, 3:] = 0
+    at = np.linspace(-2, 1, 9), np.linspace(0.2, 1.0, 9)
+    for dense, adaptive in zip(_dense(events, n, *at), _adaptive(events, n, *at, nodes=61), strict=True):
+        np.testing.assert_allclose(dense, adaptive, rtol=1e-5, atol=1e-6)
+
+
 @given(st.integers(1, 90), st.floats(0, 1), st.floats(-6, 6), st.floats(0, 8))
 def test_the_mode_of_a_study_is_found_wherever_it_lies(n, share, mean, tau):
     events = np.array([[float(round(share * n))]])
@@ -95,7 +165,8 @@ def test_without_heterogeneity_it_is_the_common_proportion():
     p, total = events.sum() / n.sum(), n.sum()
     for result in (glmm(events, n), glmm(*counts("pritz1997"), tau2="FE")):
         assert result.tau2 == 0
-        assert (result.pi_low, result.pi_high) == (result.ci_low, result.ci_high)
+        half = [special.logit(end) - special.logit(result.estimate) for end in (result.pi_high, result.ci_high)]
+        assert half[0] / half[1] == pytest.approx(special.stdtrit(result.k - 2, 0.975) / special.ndtri(0.975))
     result = glmm(events, n)
     assert (result.estimate, result.se) == (pytest.approx(p), pytest.approx((total * p * (1 - p)) ** -0.5))
     np.testing.assert_allclose(result.weights, n / total)
@@ -125,9 +196,9 @@ def test_without_a_maximum_there_is_no_estimate(events):
     assert np.isnan([result.estimate, result.se, result.ci_low, result.pi_high]).all()
 
 
-def test_hksj_uses_students_t():
+def test_the_t_interval_has_students_quantile():
     data = counts("pritz1997")
-    normal, t = glmm(*data), glmm(*data, ci="hksj")
+    normal, t = glmm(*data), glmm(*data, ci="t")
     assert (t.estimate, t.se) == (normal.estimate, normal.se)
     half = [special.logit(r.ci_high) - special.logit(r.estimate) for r in (normal, t)]
     assert half[1] / half[0] == pytest.approx(special.stdtrit(13, 0.975) / special.ndtri(0.975))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lib import pooling
 from lib.pooling import PoolingWarning, between_groups, leave_one_out, pool
-from lib.regression import influence, permutation_test, regress, subgroups_with_common_tau2
+from lib.regression import CI, influence, permutation_test, regress, subgroups_with_common_tau2
 
 REFERENCE = Path(__file__).parent / "reference"
 STUDIES = pd.read_csv(REFERENCE / "moderators.csv")
@@ -155,7 +155,7 @@ def test_an_effect_that_follows_the_moderator_is_found(studies, tau2):
     assert result.qe == pytest.approx(0, abs=1e-9)
 
 
-@given(some_studies, methods, st.sampled_from(pooling.CI))
+@given(some_studies, methods, st.sampled_from(CI))
 def test_many_at_once_equal_each_alone(studies, tau2, ci):
     y, v, x = studies
     if min(len(np.unique(np.delete(x, j))) for j in range(len(x))) < 2:

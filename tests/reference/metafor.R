@@ -2,7 +2,8 @@
 #
 #   Rscript tests/reference/metafor.R        (Debian: r-base-core r-cran-metafor r-cran-metadat r-cran-lme4)
 #
-# writes the data sets (studies.csv: effect sizes and variances by metafor's escalc; groups.csv, pairs.csv: the counts
+# writes the data sets (studies.csv: effect sizes and variances by metafor's escalc, but for the sampling variance of risk
+# differences with a group at 0% or 100%, which escalc leaves at 0 or changes the counts for; groups.csv, pairs.csv: the counts
 # behind comparisons; moderators.csv) and the results (values.csv, glmm.csv, regression.csv, asymmetry.csv) beside
 # itself. R is not needed to run the tests.
 suppressPackageStartupMessages({library(metafor); library(metadat)})
@@ -62,10 +63,23 @@ for (k in c(2, 10)) {
   groups[[sprintf("simulated_k%d", k)]] <- data.frame(a = rbinom(k, n1, plogis(u + rnorm(k, 0.7, 0.6))), n1,
                                                       c = rbinom(k, n2, plogis(u)), n2)
 }
+# The variance of a proportion; at 0% and 100% that of (x + 1) / (n + 2), after Agresti and Caffo (2000).
+edge_variance <- function(x, n) {
+  added <- ifelse(x == 0 | x == n, 1, 0)
+  p <- (x + added) / (n + 2 * added)
+  p * (1 - p) / (n + 2 * added)
+}
 groups_rows <- NULL
 for (name in names(groups)) for (measure in c("RR", "OR", "RD")) {
   d <- groups[[name]]
-  e <- escalc(measure, ai = a, n1i = n1, ci = c, n2i = n2, data = d)
+  # Studies with no event, or nothing but events, carry no information on a ratio. Differences need no 0.5.
+  if (measure == "RD") {
+    e <- escalc("RD", ai = a, n1i = n1, ci = c, n2i = n2, data = d, to = "none")
+    ours <- with(d, edge_variance(a, n1) + edge_variance(c, n2))
+    inside <- with(d, a > 0 & a < n1 & c > 0 & c < n2)
+    stopifnot(all.equal(ours[inside], e$vi[inside]))
+    e$vi <- ours
+  } else e <- escalc(measure, ai = a, n1i = n1, ci = c, n2i = n2, data = d, drop00 = TRUE)
   set <- paste(name, measure, sep = "/")
   sets[[set]] <- data.frame(xi = NA, ni = NA, yi = c(e$yi), vi = e$vi)
   groups_rows <- rbind(groups_rows, data.frame(set, events1 = d$a, n1 = d$n1, events2 = d$c, n2 = d$n2))
@@ -77,7 +91,15 @@ pairs <- rbind(data.frame(a = c(10, 0, 5, 0), b = c(4, 3, 0, 9), c = c(2, 6, 0, 
   t(rmultinom(16, 30, c(0.3, 0.2, 0.1, 0.4))) |> as.data.frame() |> setNames(c("a", "b", "c", "d")))
 pairs_rows <- NULL
 for (measure in c("MPRR", "MPORC", "MPRD")) {
-  e <- escalc(measure, ai = a, bi = b, ci = c, di = d, data = pairs)
+  e <- escalc(measure, ai = a, bi = b, ci = c, di = d, data = pairs, to = if (measure == "MPRD") "none" else "only0")
+  # Without a discordant pair there is no information on the conditional odds ratio, and a difference has variance 0:
+  # then, and where all pairs are discordant in one way, its variance is that with 0.5 more in each cell (Agresti and
+  # Min 2005).
+  if (measure == "MPORC") e[with(pairs, b == 0 & c == 0), c("yi", "vi")] <- NA
+  if (measure == "MPRD") {
+    more <- escalc(measure, ai = a, bi = b, ci = c, di = d, data = pairs, add = 0.5, to = "all")
+    e$vi <- ifelse(e$vi > 0, e$vi, more$vi)
+  }
   pairs_rows <- rbind(pairs_rows, data.frame(measure, pairs, y = num(e$yi), v = num(e$vi)))
 }
 # The log odds ratio of two margins, with an assumed correlation: no cell of the margins may be empty here.
@@ -106,7 +128,7 @@ back <- list(arcsine = function(x, n) transf.iarcsin(x),
 for (name in names(sets)) {
   d <- sets[[name]]
   studies <- rbind(studies, data.frame(set = name, events = d$xi, n = d$ni, y = num(d$yi), v = num(d$vi)))
-  d <- d[d$vi > 0, ]
+  d <- d[!is.na(d$vi) & d$vi > 0, ]
   scale <- sub(".*/", "", name)
   for (method in METHODS) for (test in c("z", "knha")) {
     # The standard error alone differs between the tests: one estimator of each kind will do for the second.
@@ -114,14 +136,15 @@ for (name in names(sets)) {
     # The estimators know nothing of scales: some of them will do for the two more.
     if (scale %in% c("arcsine", "double-arcsine") && (test == "knha" || !method %in% c("DL", "PM", "REML"))) next
     fit <- fit_of(d$yi, d$vi, method, test)
-    pred <- predict(fit)
     add <- function(what, value) values[[length(values) + 1]] <<- data.frame(set = name, tau2_method = method,
         ci = if (test == "z") "normal" else "hksj", what = what, value = num(value))
     add("estimate", fit$b[1]); add("se", fit$se); add("tau2", fit$tau2)
     add("ci_low", fit$ci.lb); add("ci_high", fit$ci.ub)
-    # A fit by method "FE" has no prediction interval of its own: with tau2 = 0 it is the confidence interval.
-    add("pi_low", if (method == "FE") fit$ci.lb else pred$pi.lb)
-    add("pi_high", if (method == "FE") fit$ci.ub else pred$pi.ub)
+    # Student's t on k - 2 degrees of freedom. A fit by method "FE" has no prediction interval in metafor.
+    if (method != "FE" && fit$k > 2) {
+      pred <- predict(fit, pi.type = "riley")
+      add("pi_low", pred$pi.lb); add("pi_high", pred$pi.ub)
+    }
     if (method == "DL" && test == "z") {
       add("k", fit$k); add("q", fit$QE); add("q_p", fit$QEp); add("i2", fit$I2 / 100); add("h2", fit$H2)
       if (fit$k > 1) {
@@ -174,7 +197,8 @@ for (name in names(proportions)) for (nodes in c(7, 25)) {
   for (what in c("se", "tau2", "ci.lb", "ci.ub", "QE.LRT", "QEp.LRT")) glmm[[length(glmm) + 1]] <-
     data.frame(set = name, nodes, what, value = num(fit[[what]]))
   glmm[[length(glmm) + 1]] <- data.frame(set = name, nodes, what = "b", value = num(fit$b[1]))
-  pred <- predict(fit)
+  if (fit$k < 3) next
+  pred <- predict(fit, pi.type = "riley")
   glmm[[length(glmm) + 1]] <- data.frame(set = name, nodes, what = c("pi.lb", "pi.ub"), value = num(c(pred$pi.lb, pred$pi.ub)))
 }
 put(do.call(rbind, glmm), "glmm.csv")
@@ -234,14 +258,15 @@ for (name in names(proportions)) totals[[paste0(name, "/logit")]] <- with(propor
 for (name in names(groups)) totals[[paste0(name, "/OR")]] <- with(groups[[name]], data.frame(e = a + c, n = n1 + n2))
 for (name in c(names(totals), "bcg/logRR", "hackshaw1998/logOR", "bangertdrowns2004/SMD", "raudenbush1985/SMD",
                "normal_k12_tau0/any", "normal_k40_tau30/any")) {
-  d <- sets[[name]]
+  known <- !is.na(sets[[name]]$vi)
+  d <- sets[[name]][known, ]
   if (nrow(d) < 3) next
   add <- function(test, what, value) asymmetry[[length(asymmetry) + 1]] <<-
     data.frame(set = name, test, what, value = num(value))
   reg <- regtest(d$yi, d$vi, model = "lm")
   add("egger", "statistic", reg$zval); add("egger", "p", reg$pval)
   if (name %in% names(totals)) {
-    t <- totals[[name]]
+    t <- totals[[name]][known, ]
     keep <- t$e > 0 & t$e < t$n
     if (sum(keep) > 2) {
       s <- summary(lm(d$yi ~ I(1 / t$n), weights = t$e * (t$n - t$e) / t$n))$coefficients

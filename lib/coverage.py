@@ -1,7 +1,8 @@
-"""What an interval really covers: reviews simulated at given study sizes, pooled by each method.
+"""Coverage of the confidence intervals of a pooled proportion: simulated reviews, pooled by each method.
 
-Knows the methods that the book compares for a pooled proportion, and how often the 95% interval of each holds what it
-is an interval of. Knows arrays; which study sizes and rates they are, the chapter says.
+The methods that the book compares, and the simulation of how often the 95% interval of each contains what the method
+estimates. Its results are committed (`simulations`); the intervals of comparisons are simulated in
+`interval_coverage`, prediction intervals in `prediction_coverage`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from lib.heterogeneity import PoolingWarning
-from lib.kept import recall
 from lib.pooling import Pooled, pool_proportions
+
+REVIEW_SIZES = (20, 15, 22, 12, 19, 20, 30, 19, 14, 60, 30, 30, 20, 31, 38, 26, 40, 30, 44)
+"""Participants of the studies behind the 2019 review's monotherapy rates, as derived from its Table 2."""
+FEW_SIZES = (22, 19, 15, 30, 31)
+"""Sizes like those of its studies with available responder counts."""
+SIZES = {"review": REVIEW_SIZES, "few": FEW_SIZES}
+RATES = (0.55, 0.385, 0.181)
+"""The review's monotherapy rates of at least 25%, 50% and 75% repigmentation."""
+SPREADS = (0.0, 0.5, 1.0)
+"""Standard deviations of the logits of the studies' true rates."""
+REVIEWS = 2000
+CASES = tuple({"sizes": name, "rate": rate, "tau": tau} for name in SIZES for rate in RATES for tau in SPREADS)
 
 
 @dataclass(frozen=True)
@@ -35,9 +46,10 @@ class Method:
             return pool_proportions(events, n, transform=self.transform, tau2=self.tau2, ci=self.ci)
 
     def intervals(self, events, n, fits: dict[str, Pooled]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return estimates and the ends of their intervals, of many analyses; ``fits`` is for the next method's use.
+        """Return estimates and the ends of their intervals, of many analyses.
 
-        The logistic model takes longer than all else, and its two intervals are of one fit.
+        The logistic model takes longer than all other methods together: its fit is put into ``fits``, and both of its
+        intervals use it.
         """
         if self.transform != "glmm":
             pooled = self.pool(events, n)
@@ -45,7 +57,7 @@ class Method:
         if self.transform not in fits:
             fits[self.transform] = self.pool(events, n)
         pooled = fits[self.transform]
-        df = pooled.k - 1 if self.ci == "hksj" else np.inf
+        df = pooled.k - 1 if self.ci == "t" else np.inf
         middle, reach = special.logit(pooled.estimate), special.stdtrit(df, 0.975) * pooled.se
         return pooled.estimate, special.expit(middle - reach), special.expit(middle + reach)
 
@@ -59,11 +71,11 @@ METHODS = (
     Method("Arcsine, REML, HK", "arcsine", "REML", "hksj"),
     Method("Double arcsine, REML, HK", "double-arcsine", "REML", "hksj"),
     Method("Logistic model, normal", "glmm", "ML", "normal"),
-    Method("Logistic model, t", "glmm", "ML", "hksj"),
+    Method("Logistic model, t", "glmm", "ML", "t"),
 )
 RECOMMENDED = METHODS[-1]
 """The binomial likelihood needs no continuity correction and leaves no study out (Stijnen, Hamza & Ozdemir 2010,
-doi:10.1002/sim.4040); with Student's t its interval counts how few the studies are."""
+doi:10.1002/sim.4040); with Student's t its interval allows for the number of studies."""
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
 
@@ -93,21 +105,28 @@ def true_rate(transform: str, mean: float, tau: float) -> float:
     return float(np.sin(weights @ np.arcsin(np.sqrt(rates))) ** 2)
 
 
-def reviews_for(sizes) -> int:
-    """Return how many reviews to simulate at these study sizes: 2,000, and of very many studies fewer, at least 200."""
-    return int(np.clip(40_000 // len(sizes), 200, 2000))
+def simulate(case: dict, seed: int) -> list[dict]:
+    """Simulate reviews of one case and pool each by every method.
+
+    Parameters
+    ----------
+    case : dict
+        One of `CASES`: name of the study sizes, rate at the mean of the studies' logits, and their standard deviation.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    list of dict
+        As `simulate_reviews`, with the settings of the case.
+    """
+    return [{**case, **row} for row in simulate_reviews(SIZES[case["sizes"]], case["rate"], case["tau"], seed=seed)]
 
 
-def simulate(
-    sizes,
-    rate: float,
-    tau: float,
-    *,
-    methods: Sequence[Method] = METHODS,
-    reviews: int,
-    seed: int = 1,
-) -> pd.DataFrame:
-    """Simulate reviews and pool each by every method.
+def simulate_reviews(
+    sizes, rate: float, tau: float, *, methods: Sequence[Method] = METHODS, reviews: int = REVIEWS, seed: int
+) -> list[dict]:
+    """Simulate reviews at given study sizes and pool each by every method.
 
     Parameters
     ----------
@@ -124,10 +143,10 @@ def simulate(
 
     Returns
     -------
-    DataFrame
-        A row a method: method, covers (share of the intervals that hold `true_rate` of its scale; one that could not
-        be computed does not), width (median width), off (mean of estimate less true rate), none (share of reviews
-        that it could not pool). It is kept for who asks for the same (`lib.kept`).
+    list of dict
+        A row for each method: method, covers (share of the intervals that contain `true_rate` of its scale; one that
+        could not be computed does not), width (median width), off (mean of estimate less true rate), none (share of
+        reviews that it could not pool).
 
     Raises
     ------
@@ -136,29 +155,22 @@ def simulate(
     """
     if not 0 < rate < 1:
         raise ValueError(f"rate must lie between 0 and 1, not {rate!r}")
-    sizes = np.asarray(sizes, dtype=int)
-
-    def find() -> dict[str, np.ndarray]:
-        rows = _simulate(sizes, float(special.logit(rate)), tau, methods, reviews, seed)
-        return dict(zip(_FOUND, np.array(rows, dtype=float).T, strict=True))
-
-    found = recall(__name__, find, sizes, float(rate), float(tau), tuple(methods), reviews, seed)
-    return pd.DataFrame({"method": [method.name for method in methods], **{name: found[name] for name in _FOUND}})
-
-
-_FOUND = ("covers", "width", "off", "none")
-
-
-def _simulate(sizes, mean: float, tau: float, methods, reviews: int, seed: int) -> list[tuple]:
-    """Return a row of `_FOUND` for each method."""
-    chance = np.random.default_rng(seed)
-    rates = special.expit(mean + tau * chance.standard_normal((len(sizes), reviews)))
+    sizes, mean = np.asarray(sizes, dtype=int), float(special.logit(rate))
+    rng = np.random.default_rng(seed)
+    rates = special.expit(mean + tau * rng.standard_normal((len(sizes), reviews)))
     n = np.broadcast_to(sizes[:, None], rates.shape)
-    events = chance.binomial(n, rates)
+    events = rng.binomial(n, rates)
     rows, fits = [], {}
     for method in methods:
         truth = true_rate(method.transform, mean, tau)
         estimate, low, high = method.intervals(events, n, fits)
-        covers = np.mean((low <= truth) & (truth <= high))
-        rows.append((covers, np.nanmedian(high - low), np.nanmean(estimate) - truth, np.mean(np.isnan(estimate))))
+        rows.append(
+            {
+                "method": method.name,
+                "covers": float(np.mean((low <= truth) & (truth <= high))),
+                "width": float(np.nanmedian(high - low)),
+                "off": float(np.nanmean(estimate) - truth),
+                "none": float(np.mean(np.isnan(estimate))),
+            }
+        )
     return rows
