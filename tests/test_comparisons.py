@@ -440,7 +440,7 @@ def test_where_nobody_responded_no_direction_is_claimed(ev, added, monkeypatch):
 
 
 def test_a_trial_without_responders_is_named_and_not_counted_among_those_of_the_ratio(ev, added, monkeypatch):
-    compared = of_counts(added, (16, 23, 9, 20), (0, 60, 0, 20))
+    compared = of_counts(added, (16, 30, 9, 30), (0, 60, 0, 20))
     monkeypatch.setattr(comparison_tables, "compare", lambda rows: compared)
     said = comparison_tables.estimates(added, "ge75")
     assert "in 1 trial, randomised." in said
