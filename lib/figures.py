@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
 
 import matplotlib as mpl
 import numpy as np
@@ -456,7 +457,7 @@ def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide:
 
 def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
     drugs = studies.drug if wide else studies.drug.replace(_SHORT)
-    several = studies.study.duplicated(keep=False)
+    several = studies.study.duplicated(keep=False) | studies.drug.str.contains("; ")
     # The column holds about this many letters beside the counts.
     room = 40 if wide else 22
     labels = studies.label + (", " + drugs).where(several, "")
@@ -479,7 +480,7 @@ def forest(
     cell : Cell
         The cell: its studies and what the review prints.
     public : Pooled or None
-        The pooled result of ``cell.public``, in its order; None: nothing to pool.
+        The pooled result of ``cell.public``, in the order of its studies; None: nothing to pool.
     new : Pooled or None
         The same of ``cell.new``.
     wide : bool
@@ -493,12 +494,13 @@ def forest(
     Returns
     -------
     Figure
-        Reported counts as squares with the score interval (Wilson 1927); named grey rows for studies whose
-        counts are not public, with the consistent range as a dotted line; the printed result as an open diamond;
-        pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a study with a
-        public count that the printed reference list of the cell does not name.
+        Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; named grey rows
+        for studies whose counts are not available, with the consistent range as a dotted line; the published result as
+        an open diamond; pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a
+        study with available counts that the review's reference list of the cell does not name.
     """
-    rows = _study_rows(cell.public, public, REPORTED, wide)
+    counted, fresh = by_study(cell.public), by_study(cell.new)
+    rows = _study_rows(counted, public, REPORTED, wide)
     # The number of patients with a lesion at one site is not printed, that of those who completed is.
     sized = cell.stratum == "total"
     for study, label in zip(cell.missing.itertuples(), _labels(cell.missing, wide), strict=True):
@@ -515,14 +517,14 @@ def forest(
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
     results.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
     if public is not None:
-        results += result_rows(["Public counts"], public, counts=[_pooled_counts(public, cell.public)], colour=REPORTED)
+        results += result_rows(["Public counts"], public, counts=[_pooled_counts(public, counted)], colour=REPORTED)
     groups = {"Original review": (rows, results)}
-    if len(cell.new):
+    if len(fresh):
         results = []
         if new is not None:
-            results = result_rows(["New counts"], new, counts=[_pooled_counts(new, cell.new)], colour=NEW)
+            results = result_rows(["New counts"], new, counts=[_pooled_counts(new, fresh)], colour=NEW)
         heading = "Update since August 2018" if wide else "Update since 2018"
-        groups[heading] = (_study_rows(cell.new, new, NEW, wide), results)
+        groups[heading] = (_study_rows(fresh, new, NEW, wide), results)
     last = []
     if updated is not None and updated.updated is not None and updated.updated.k_new:
         last = [_updated_row("Updated: print and new counts" if wide else "Print and new", updated)]
@@ -559,13 +561,22 @@ def _updated_row(label: str, result: Result) -> Row:
     return Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK)
 
 
-def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
-    """Draw printed rates beside what the new studies give and the updated rate.
+class Estimated(Protocol):
+    """A rate with its interval, and the number of studies behind it; NaN: none."""
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    k: float
+
+
+def updates(results: Sequence[tuple[str, Sequence[Estimated | None]]], *, wide: bool) -> Figure:
+    """Draw published rates beside what new studies give, the updated rates and those by the recommended method.
 
     Parameters
     ----------
-    results : sequence of (label, Result)
-        The cells; the updated rate is drawn where there are new arms.
+    results : sequence of (label, (published, new, updated, recommended))
+        The rates; what is None is not drawn.
     wide : bool
         Form.
 
@@ -573,23 +584,21 @@ def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
     -------
     Figure
     """
+    kinds = (
+        ("Published", "printed", PRINTED),
+        ("New studies alone", "pooled", NEW),
+        ("Updated", "pooled", INK),
+        ("Recommended method" if wide else "Recommended", "pooled", REPORTED),
+    )
     rows = []
-    for label, result in results:
-        cell, updated = result.cell, result.updated
+    for label, found in results:
         rows.append(Row(label, "heading"))
-        studies = f"{cell.studies:g}"
-        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        if updated is None or not updated.k_new:
-            continue
-        fresh = f"{cell.new.study.nunique()}"
-        if updated.k_new == 1:
-            new = by_study(cell.new)
-            only = new[(new.events > 0) & (new.events < new.n)].iloc[0]
-            rows.append(replace(count_row("New alone", only.events, only.n, NEW), counts=fresh))
-        else:
-            rows += result_rows(["New alone"], updated.new, counts=[fresh], colour=NEW)
-        rows.append(_updated_row("Updated", result))
-    return intervals([replace(row, bold=row.label == "Updated") for row in rows], wide=wide, counts="Studies")
+        for (name, kind, colour), one in zip(kinds, found, strict=True):
+            if one is not None:
+                kind = "study" if one.k == 1 else kind
+                values = (one.estimate, one.ci_low, one.ci_high)
+                rows.append(Row(name, kind, *values, f"{one.k:g}", colour=colour, bold=name == "Updated"))
+    return intervals(rows, wide=wide, counts="Studies")
 
 
 def _pooled_counts(pooled: Pooled, studies: pd.DataFrame) -> str:
@@ -623,8 +632,8 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
             if pooled is not None:
                 rows += result_rows([name], pooled, counts=[studies], colour=colour)
             else:
-                each = (count_row(name, study.events, study.n, colour) for study in counted.itertuples())
-                rows += [replace(row, counts=studies if len(counted) == 1 else "1") for row in each]
+                each = (count_row(name, study.events, study.n, colour) for study in by_study(counted).itertuples())
+                rows += [replace(row, counts="1") for row in each]
     return intervals([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 
 

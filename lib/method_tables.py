@@ -27,13 +27,9 @@ from lib.pooling import (
     pool_proportions,
     proportion_interval,
 )
+from lib.registry import Entry, counts_of, predicted
 from lib.simulation import METHODS, RECOMMENDED, Method
 from lib.tables import Table, cell_name, count, p_value
-
-
-def counts_of(cell: Cell) -> pd.DataFrame:
-    """Return every public count of a cell, of the original review and of the update."""
-    return pd.concat([cell.public, cell.new], ignore_index=True)
 
 
 def rows(cell: Cell) -> list[Row]:
@@ -188,15 +184,16 @@ def small_studies(cells: Sequence[Cell]) -> Table:
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
 
-def heterogeneity_in_short(cell: Cell) -> str:
-    """Say how far the public counts of a cell lie apart, for the head of a chapter."""
+def heterogeneity_in_short(cell: Cell, logit: Entry | None) -> str:
+    """Say how far the available counts of a cell lie apart, for the head of a chapter."""
     counts = counts_of(cell)
-    arms = f"{count(len(counts), 'arm')} with public counts ({cell_name(cell)})"
-    if len(counts) < 2:
-        return f"**Of {arms} nothing can be said of heterogeneity.**"
-    pooled = pool_proportions(counts.events, counts.n, transform="logit")
-    ends = f"{percent(pooled.pi_low)} to {percent(pooled.pi_high)}"
-    return f"**Among the {arms} I² is {percent(pooled.i2)}, and another study's rate may lie anywhere from {ends}.**"
+    studies = f"{count(len(counts), 'study', 'studies')} with available responder counts ({cell_name(cell)})"
+    if logit is None:
+        return f"**Heterogeneity cannot be estimated from {studies}.**"
+    return (
+        f"**Among the {studies} I² is {percent(logit.pooled.i2)}, and the true rate of another study may lie anywhere"
+        f" from {predicted(logit)}.**"
+    )
 
 
 def without_each(cell: Cell) -> Picture | Markdown:
@@ -210,7 +207,7 @@ def without_each(cell: Cell) -> Picture | Markdown:
     names = [f"without {label}" for label in counts.label]
     rows += figures.result_rows(names, without, counts=[f"{k}" for k in without.k])
     caption = f"{cell_name(cell)}: the pooled rate with each study left out in turn."
-    return show(figures.intervals, rows, counts="Arms", caption=caption)
+    return show(figures.intervals, rows, counts="Studies", caption=caption)
 
 
 def influence(cell: Cell) -> Table | Markdown:

@@ -230,8 +230,33 @@ def _known(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> 
 
 
 def by_study(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add up the counts of the arms of each study, as the review divides responders by participants of a study."""
-    return rows.groupby(["study", "label"], sort=False, as_index=False)[["events", "n"]].sum()
+    """Return one row per study: counts of its arms are added up, as the review does.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Counts, a row per arm, with ``study``, ``label``, ``events`` and ``n`` among the columns.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, studies in the order of their first row. Numbers of participants are added up, different
+        texts of the arms are joined by a semicolon, and of other columns the first arm's value stands.
+    """
+    first = rows.drop_duplicates("study").reset_index(drop=True)
+    if len(first) == len(rows):
+        return first
+    several = rows[rows.study.duplicated(keep=False)].groupby("study", sort=False)
+    at = first.index[first.study.isin(several.groups)]
+    for name in rows.columns.drop("study"):
+        if name in ("events", "n", "enrolled", "completed"):
+            values = several[name].agg(lambda column: column.sum(skipna=False))
+        elif rows[name].map(type).eq(str).all():
+            values = several[name].agg(lambda column: "; ".join(dict.fromkeys(column)))
+        else:
+            continue
+        first.loc[at, name] = first.study[at].map(values)
+    return first
 
 
 def implied_tau2(v: np.ndarray, se: float) -> float:

@@ -14,7 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT, run
-from lib import published, tables
+from lib import published, registry, tables
 from lib.build import BuildError, chapters
 from lib.evidence import load
 from lib.figures import percent
@@ -109,7 +109,7 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
     for alt, threshold in zip(alts, ("ge75", "ge50", "ge25"), strict=True):
         cell = ev.cell(regimen, threshold)
         assert alt.startswith(f"Forest plot. {cell.public_studies} of {cell.studies:g} studies")
-        pooled = tables.pool_counts(cell.public)
+        pooled = registry.pool_counts(cell.public)
         if pooled is not None:
             low, high = percent(pooled.ci_low, 1, ""), percent(pooled.ci_high, 1, "")
             assert f"Public counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
@@ -299,7 +299,7 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
     alt = html.unescape(next(img["alt"] for img in shown.select("img") if "Forest plot" in img.get("alt", "")))
     assert "<b>Synthetic & co</b>: 70.7 (" in alt
     new = load(small_book / "data").cell("monotherapy", "ge75")
-    pooled = tables.pool_counts(new.new)
+    pooled = registry.pool_counts(new.new)
     assert pooled.k == len(old.new) + 1
     assert f"New counts: {percent(pooled.estimate, 1, '')} (" in alt
     assert "29/41 patients" in text(small_book, "monotherapy")

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from lib import comparisons, figures, published, tables, update_tables
+from lib import comparisons, figures, published, registry, tables, update_tables
 from lib.evidence import load
 from lib.figures import percent
 from lib.pooling import pool_proportions, proportion_interval
@@ -23,7 +23,7 @@ def ev():
 
 def drawings(ev):
     cell = ev.cell("monotherapy", "ge75")
-    public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
+    public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
     studies = cell.public.assign(log_odds=np.log(cell.public.events / (cell.public.n - cell.public.events)))
     studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
     compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
@@ -73,7 +73,7 @@ def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     for cell in ev.cells():
-        public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
+        public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
         for wide in (True, False):
             with figures.mpl.rc_context(figures.STYLE):
                 figure = figures.forest(cell, public, new, wide=wide)
@@ -137,7 +137,7 @@ def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wi
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     cell = ev.cell("monotherapy", "ge75")
-    figure = figures.forest(cell, tables.pool_counts(cell.public), tables.pool_counts(cell.new), wide=True)
+    figure = figures.forest(cell, registry.pool_counts(cell.public), registry.pool_counts(cell.new), wide=True)
     texts = [text.get_text() for text in figure.axes[0].texts]
     for label in {*cell.public.label, *cell.missing.label, *cell.new.label}:
         assert any(text.startswith(label) for text in texts), label
@@ -152,7 +152,7 @@ def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
     cell = ev.cell("monotherapy", "ge75")
     cell.public.loc[0, "label"] = evil
-    picture = figures.show(figures.forest, cell, tables.pool_counts(cell.public), None, caption=evil)
+    picture = figures.show(figures.forest, cell, registry.pool_counts(cell.public), None, caption=evil)
     text = picture._repr_html_()
     assert "<script" not in text
     for svg in re.findall(r"base64,([^\"]+)\"", text):
@@ -201,11 +201,11 @@ def test_numbers_are_written_as_prose_writes_them():
 
 def test_what_cannot_be_pooled_is_not_pooled():
     none = pd.DataFrame({"events": [0, 20], "n": [14, 20]})
-    assert tables.pool_counts(none) is None
-    assert tables.pool_counts(none[:0]) is None
-    assert tables.pool_counts(none, transform="logit").k == 2
+    assert registry.pool_counts(none) is None
+    assert registry.pool_counts(none[:0]) is None
+    assert registry.pool_counts(none, transform="logit").k == 2
     one = pd.DataFrame({"events": [27], "n": [30]})
-    assert tables.pool_counts(one) is None
+    assert registry.pool_counts(one) is None
     assert tables._summary(one) == "90.0 (74.4–96.5)"
     assert "not pooled" in tables._summary(none)
 
@@ -282,7 +282,7 @@ def many_studies(ev, number):
     cell = ev.cell("monotherapy", "ge75")
     made = [cell.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
     many = pd.concat(made, ignore_index=True)
-    return replace(cell, new=many), tables.pool_counts(many)
+    return replace(cell, new=many), registry.pool_counts(many)
 
 
 def cells_of(row):
@@ -295,7 +295,7 @@ def at(percent_of_axis):
 
 def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
     cell, new = many_studies(ev, 2000)
-    drawn = (cell, tables.pool_counts(cell.public), new)
+    drawn = (cell, registry.pool_counts(cell.public), new)
     page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
     assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
@@ -318,7 +318,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
 def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     cell, new = many_studies(ev, 200)
     ranges = cell.missing[:1][["study"]].assign(arms=[(cell.missing.arm[0],)], low=0.05, high=0.4)
-    public = tables.pool_counts(cell.public)
+    public = registry.pool_counts(cell.public)
     page = figures.show(figures.forest, cell, public, new, ranges=ranges)._repr_html_()
     rows = BeautifulSoup(page, "html.parser").select("tbody tr")
     rows = {row.th.get_text(): row for row in rows}
@@ -373,9 +373,9 @@ def test_a_funnel_of_very_many_studies_names_none():
 
 def test_a_caption_names_few_studies_and_counts_many(ev):
     cell, _ = many_studies(ev, 2000)
-    assert "in no diamond: 40 studies." in tables.forest_caption(cell)
+    assert "pooled available or new counts: 40 studies." in tables.forest_caption(cell)
     few = replace(cell, new=cell.new[:100])
-    assert "in no diamond: Study 0, Study 50." in tables.forest_caption(few)
+    assert "pooled available or new counts: Study 0, Study 50." in tables.forest_caption(few)
 
 
 def test_a_very_long_table_scrolls_within_its_page():
