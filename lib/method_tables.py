@@ -27,7 +27,7 @@ from lib.pooling import (
     pool_proportions,
     proportion_interval,
 )
-from lib.registry import Entry, counts_of, predicted
+from lib.registry import Entry, Stated, counts_of, predicted, rate_key
 from lib.simulation import METHODS, RECOMMENDED, Method
 from lib.tables import Table, cell_name, count, p_value
 
@@ -59,8 +59,10 @@ def results(cells: Sequence[Cell]) -> Table:
                 {
                     "Method": method.name,
                     "Studies": str(pooled.k),
-                    "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high),
-                    "Another study, %": span(float("nan"), pooled.pi_low, pooled.pi_high),
+                    "Rate, % (95% CI)": _with_key(span(pooled.estimate, pooled.ci_low, pooled.ci_high), cell, method),
+                    "Another study, %": _with_key(
+                        span(float("nan"), pooled.pi_low, pooled.pi_high), cell, method, "prediction"
+                    ),
                     "τ²": f"{pooled.tau2:.4f}",
                     "I²": percent(pooled.i2),
                     "Left out": f"{int(pooled.dropped.sum()) or ''}",
@@ -71,8 +73,18 @@ def results(cells: Sequence[Cell]) -> Table:
         " compared between scales. Left out: studies at 0% or 100%, which the raw scale cannot weigh. Intervals are cut"
         " at 0% and 100%."
     )
-    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"))
+    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"), dtype=object)
     return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+
+
+_REGISTERED = {RECOMMENDED.name: "recommended", "Logit, DL": "logit"}
+"""Methods whose results are registered, and their kinds of result."""
+
+
+def _with_key(text: str, cell: Cell, method: Method, part: str = "") -> str:
+    """Return the text of a method's result, with its key where it is registered."""
+    kind = _REGISTERED.get(method.name)
+    return Stated(text, rate_key(cell, kind), part) if kind and text else text
 
 
 def spread(cells: Sequence[Cell]) -> Table:

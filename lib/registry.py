@@ -27,8 +27,8 @@ Keys
     A single study has its own rate with the score interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
 ``comparison.<question>.<threshold>.<rr|or|rd>``
     A comparison within trials: risk ratio, odds ratio or risk difference.
-``maintenance.<analysis>.<drug>``
-    The share of lesions that lost pigment in the maintenance trial.
+``maintenance.<study>.<analysis>.<arm>``
+    The share of lesions that lost pigment in a trial of maintenance; words joined by ``_``.
 
 Not registered: counts of studies, participants and records; single studies' own rates; heterogeneity statistics;
 simulated coverage; imputed counts, and updates over them; rows of sensitivity analyses; adverse events. The numbers in
@@ -41,6 +41,7 @@ import functools
 import html
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -446,7 +447,7 @@ def _maintenance(evidence: Evidence) -> dict[str, Entry]:
     for row in evidence.maintenance.itertuples():
         if row.depigmented != row.depigmented:
             continue
-        key = f"maintenance.{row.analysis.replace(' ', '_')}.{row.arm.split()[0]}"
+        key = f"maintenance.{row.study}.{_slug(row.analysis)}.{_slug(row.arm)}"
         low, high = map(float, proportion_interval(row.depigmented, row.n))
         found[key] = Entry(
             key,
@@ -460,6 +461,10 @@ def _maintenance(evidence: Evidence) -> dict[str, Entry]:
             page="book/maintenance.html",
         )
     return found
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
 # --- Results in text --------------------------------------------------------------------------------------
@@ -602,15 +607,13 @@ def _beside(found: Mapping[str, Entry], cell: Cell) -> str:
             f" rate is {stated(recommended)} in only the {k} studies with available responder counts ({where})"
         )
     else:
-        why = (
-            "Responder counts are available for none of these studies"
-            if not k
-            else f"Responder counts are available for only {'one study' if k == 1 else f'{k} studies'} ({where})"
-        )
-        reason = "too few for" if k == 1 else "so there is no result by" if not k else "and they do not determine"
-        says = f"{why}, {reason} the method that this book recommends (a logistic model, see *Methods compared*)"
+        method = "the method that this book recommends (a logistic model, see *Methods compared*)"
+        says = {
+            0: f"Responder counts are available for none of these studies, so there is no result by {method}",
+            1: f"Responder counts are available for only one study ({where}), too few for {method}",
+        }.get(k, f"Responder counts are available for {k} studies ({where}), to which {method} cannot be fitted")
     if not imputed:
         return f"{says}."
     if recommended:
         return f"{says}, and {stated(imputed)} in all {imputed.k:g} with the unavailable counts imputed."
-    return f"{says}; with the unavailable counts imputed it gives {stated(imputed)} in all {imputed.k:g} studies."
+    return f"{says}; with the unavailable counts imputed, it gives {stated(imputed)} in all {imputed.k:g} studies."

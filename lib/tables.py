@@ -613,7 +613,7 @@ def without_available_counts(cells: Sequence[Cell]) -> tuple[list[str], list[str
         Those without counts for any rate.
     partly : list of str
         Those with counts for some rates, with the rates for which they are missing: ``Kanwar 2004 (TCI monotherapy,
-        total: ≥25%)``.
+        total: ≥25%; TCI monotherapy, children: ≥25%)``.
     """
     missing = _missing_rates(cells)
     partly = {study for cell in cells for study in cell.public.study}

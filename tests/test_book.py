@@ -18,6 +18,8 @@ from lib import published, registry, tables
 from lib.build import BuildError, chapters
 from lib.evidence import load
 from lib.figures import percent
+from lib.simulation import RECOMMENDED
+from stated import faults, without_key
 
 pytestmark = pytest.mark.book
 
@@ -93,11 +95,31 @@ def test_the_abstract_states_what_is_computed(book):
     for cell in (ev.cell("monotherapy", "ge75"), ev.cell("phototherapy", "ge75")):
         assert tables.rate(cell) in shown
         assert tables.coverage(cell) in shown
+        counts = registry.counts_of(cell)
+        rate = tables.rate(RECOMMENDED.pool(counts.events, counts.n))
+        assert f"the rate is {rate} in only the {len(counts)} studies with available responder counts" in shown
     decided = ev.screening.decision.value_counts()
     waiting = decided["awaiting_full_text"] + decided["awaiting_classification"]
-    assert f"Records met since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
-    assert f"and {waiting} wait for their full text" in shown
+    assert f"Records identified since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
+    assert f"and {waiting} await a full text" in shown
     assert "Last search of databases: 6 August 2018" in shown
+
+
+def test_every_number_with_a_key_is_that_of_the_results_file(book):
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in html_pages(book)}
+    results = json.loads((book / "_build/html/results.json").read_bytes())["results"]
+    assert faults(pages, results) == []
+    stated = sum(page.count("data-result=") for page in pages.values())
+    assert stated > 200
+
+
+@pytest.mark.parametrize("name", ["abstract", "what-is-new", "monotherapy", "phototherapy", "discussion"])
+def test_every_headlined_result_carries_a_key(book, name):
+    shown = str(page(book, name))
+    assert without_key(shown, "p", "caption ~ tbody td.numeric") == []
+    first = page(book, name).select("article [data-result]")
+    kinds = {tag["data-result"].rpartition(".")[2] for tag in first}
+    assert {"recommended", "imputed", "published"} <= kinds
 
 
 @pytest.mark.parametrize("regimen", ["monotherapy", "phototherapy"])

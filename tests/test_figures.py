@@ -245,17 +245,19 @@ def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
     assert figure.get_label().count("consistent with 20–50") == 1
 
 
-def test_the_updated_rate_is_drawn_where_there_are_new_arms_only(ev):
-    found = published.results(ev)
+def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
+    found, kinds = published.results(ev), registry.results(ev)
     fresh, still = found["monotherapy", "ge75", "total"], found["phototherapy", "ge25", "total"]
     for draw in (
         lambda result: figures.forest(result.cell, None, None, updated=result, wide=True),
-        lambda result: figures.updates([("x", result)], wide=True),
+        lambda result: figures.updates([("x", registry.shown_kinds(kinds, result.cell))], wide=True),
     ):
         assert "Updated" in draw(fresh).get_label()
         assert "Updated" not in draw(still).get_label()
     low, high = (figures.percent(v, 1, "") for v in (fresh.updated.ci_low, fresh.updated.ci_high))
-    assert f"({low}–{high})" in figures.updates([("x", fresh)], wide=True).get_label()
+    drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.cell))], wide=True)
+    assert f"Updated: 18.2 ({low}–{high})" in drawn.get_label()
+    assert "Recommended method: " in drawn.get_label()
 
 
 def test_a_detail_is_set_below_its_row():
