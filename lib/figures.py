@@ -1,7 +1,7 @@
 """The book's figures: results in, a matplotlib Figure out.
 
 Knows how a forest plot, a flow diagram, a funnel and bars of counts look here, in a wide and in a phone-narrow
-form. What a study reported, what the review printed, what came later and what is not public differ in marker
+form. What a study reported, what the review published, what came later and what is not available differ in marker
 and in colour, so that none of it depends on seeing colours. Reads no files and pools nothing.
 
 Every drawing function returns a Figure whose label (``figure.get_label()``) is its text alternative, and
@@ -302,7 +302,7 @@ def _told(row: Row, scale: Scale) -> str:
     if row.kind == "heading":
         return f"{row.label}:"
     if row.kind == "missing" and row.low == row.low:
-        return f"{row.label}: not public, consistent with {span(np.nan, row.low, row.high, 0)};"
+        return f"{row.label}: not available, consistent with {span(np.nan, row.low, row.high, 0)};"
     told = scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else ""
     return told and f"{row.label}: {told};"
 
@@ -505,19 +505,19 @@ def forest(
     sized = cell.stratum == "total"
     for study, label in zip(cell.missing.itertuples(), _labels(cell.missing, wide), strict=True):
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
-        why = "not pooled" if study.reported else "not public"
+        why = "not pooled" if study.reported else "not available"
         low, high, together = _range(ranges, study)
         if low == low:
             possible = span(np.nan, low, high, 0)
-            why = f"not public; {possible}" if wide else f"possible {possible}"
+            why = f"not available; {possible}" if wide else f"possible {possible}"
             why = f"arms together; {possible}" if together and wide else why
         rows.append(Row(label, "missing", np.nan, low, high, counts, why=why))
     results = []
-    printed = f"Printed, {cell.studies:g} studies"
+    printed = f"Published, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
     results.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
     if public is not None:
-        results += result_rows(["Public counts"], public, counts=[_pooled_counts(public, counted)], colour=REPORTED)
+        results += result_rows(["Available counts"], public, counts=[_pooled_counts(public, counted)], colour=REPORTED)
     groups = {"Original review": (rows, results)}
     if len(fresh):
         results = []
@@ -527,10 +527,10 @@ def forest(
         groups[heading] = (_study_rows(fresh, new, NEW, wide), results)
     last = []
     if updated is not None and updated.updated is not None and updated.updated.k_new:
-        last = [_updated_row("Updated: print and new counts" if wide else "Print and new", updated)]
+        last = [_updated_row("Updated: published and new" if wide else "Published and new", updated)]
     rows = _arranged(groups, last)
     alt = (
-        f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have public counts;"
+        f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have available counts;"
         f" {cell.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
@@ -625,8 +625,8 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     for label, cell, public, new in results:
         rows.append(Row(label, "heading"))
         studies = f"{cell.studies:g}"
-        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        both = (("Public counts", public, cell.public, REPORTED), ("New counts", new, cell.new, NEW))
+        rows.append(Row("Published", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
+        both = (("Available counts", public, cell.public, REPORTED), ("New counts", new, cell.new, NEW))
         for name, pooled, counted, colour in both:
             studies = f"{counted.study.nunique()}"
             if pooled is not None:

@@ -35,7 +35,7 @@ from lib.tables import Table, cell_name, count, p_value
 def rows(cell: Cell) -> list[Row]:
     """Return the rows of an interval plot: the printed rate, and the public counts by each method."""
     counts = counts_of(cell)
-    printed = Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, f"{cell.studies:g}")
+    printed = Row("Published", "printed", cell.estimate, cell.ci_low, cell.ci_high, f"{cell.studies:g}")
     found = [(method, method.pool(counts.events, counts.n)) for method in METHODS]
     return [printed, *(_row(method, pooled) for method, pooled in found)]
 
@@ -48,7 +48,7 @@ def _row(method: Method, pooled: Pooled) -> Row:
 
 
 def results(cells: Sequence[Cell]) -> Table:
-    """The public counts of several cells by every method."""
+    """The available counts of several rates by every method."""
     shown, groups = [], []
     for cell in cells:
         counts = counts_of(cell)
@@ -74,7 +74,7 @@ def results(cells: Sequence[Cell]) -> Table:
         " at 0% and 100%."
     )
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"), dtype=object)
-    return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+    return Table(frame, "Available counts by every method", note, numeric=["Studies", "Left out"], folded=True)
 
 
 _REGISTERED = {RECOMMENDED.name: "recommended", "Logit, DL": "logit"}

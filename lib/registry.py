@@ -255,7 +255,7 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
     logit = pool_counts(counted, transform="logit")
     return [
         published,
-        implied,
+        implied if summary.pi_low == summary.pi_low else None,
         *alone,
         _updated(result, published),
         _recommended(rate_key(cell, "recommended"), counted, page),

@@ -90,7 +90,7 @@ def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
             names = dict.fromkeys(rows.label)
             caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
     if ranges is not None and len(ranges):
-        caption += " Dotted: not public; consistent range, not a count."
+        caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
     if cell.refs_of_row:
         caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
     if not cell.public.listed.all():

@@ -134,8 +134,8 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
         pooled = registry.pool_counts(cell.public)
         if pooled is not None:
             low, high = percent(pooled.ci_low, 1, ""), percent(pooled.ci_high, 1, "")
-            assert f"Public counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
-        assert f"Printed, {cell.studies:g} studies: {percent(cell.estimate, 1, '')}" in alt
+            assert f"Available counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
+        assert f"Published, {cell.studies:g} studies: {percent(cell.estimate, 1, '')}" in alt
 
 
 def test_table_3_shows_every_cell(book):

@@ -141,7 +141,7 @@ def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     texts = [text.get_text() for text in figure.axes[0].texts]
     for label in {*cell.public.label, *cell.missing.label, *cell.new.label}:
         assert any(text.startswith(label) for text in texts), label
-    assert texts.count("not public") == len(cell.missing)
+    assert texts.count("not available") == len(cell.missing)
     squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
     assert len(squares) == len(cell.public) + len(cell.new)
     # The printed result is an open diamond, pooled counts are filled ones.
@@ -199,15 +199,16 @@ def test_numbers_are_written_as_prose_writes_them():
     assert re.fullmatch(r"\d+\.\d% \(95% CI \d+\.\d% to \d+\.\d%\)", tables.rate(result))
 
 
-def test_what_cannot_be_pooled_is_not_pooled():
-    none = pd.DataFrame({"events": [0, 20], "n": [14, 20]})
+def test_what_cannot_be_pooled_is_not_pooled(ev):
+    none = pd.DataFrame({"study": ["a", "b"], "label": ["A", "B"], "events": [0, 20], "n": [14, 20]})
     assert registry.pool_counts(none) is None
     assert registry.pool_counts(none[:0]) is None
     assert registry.pool_counts(none, transform="logit").k == 2
-    one = pd.DataFrame({"events": [27], "n": [30]})
+    one = pd.DataFrame({"study": ["a"], "label": ["A"], "events": [27], "n": [30]})
     assert registry.pool_counts(one) is None
-    assert tables._summary(one) == "90.0 (74.4–96.5)"
-    assert "not pooled" in tables._summary(none)
+    cell = replace(ev.cell("monotherapy", "ge75"), new=none)
+    assert tables._alone({}, cell, "new") == "20/34, not pooled"
+    assert tables._alone({}, replace(cell, new=none[:0]), "new") == ""
 
 
 def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
@@ -215,7 +216,7 @@ def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
     marked = {key for key, result in found.items() if result.summary.reading.kind == "off centre"}
     # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
     assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
-    frame = tables.table3(found).frame
+    frame = tables.table3(found, registry.results(ev)).frame
     assert frame[("Printed", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
 
 
@@ -230,7 +231,7 @@ def test_a_possible_range_is_dotted_and_has_no_mark(ev):
     assert {line.get_color() for line in dotted} == {figures.POSSIBLE}
     assert figures.POSSIBLE not in {line.get_color() for line in fewer}
     assert all(line.get_marker() == "None" for line in dotted)
-    assert "Lepe 2003: not public, consistent with 5–40;" in with_.get_label()
+    assert "Lepe 2003: not available, consistent with 5–40;" in with_.get_label()
     # It is no estimate: no row has one for it.
     assert "Lepe 2003: 5" not in with_.get_label()
 
@@ -309,7 +310,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
     assert scrolls["aria-label"].startswith("Forest plot.")
     assert scrolls["aria-label"].endswith(f"{len(rows)} rows.")
     names = [row.th.get_text() for row in rows]
-    assert names[:5] == ["Results", "Printed, 19 studies", "Public counts", "New counts", "Original review"]
+    assert names[:5] == ["Results", "Published, 19 studies", "Available counts", "New counts", "Original review"]
     assert names[-2001:] == ["Update since August 2018", *cell.new.label]
     assert set(cell.public.label) | set(cell.missing.label) <= {name.split(",")[0] for name in names}
     _, counts, _, rate, weight = cells_of(rows[-1])
@@ -337,9 +338,9 @@ def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     assert rows[cell.missing.label[0]].svg["stroke"] == figures.POSSIBLE
     assert rows[cell.missing.label[1]].svg is None
     # The printed result is an open diamond, pooled counts are filled ones.
-    fills = {name: rows[name].path["fill"] for name in ("Printed, 19 studies", "Public counts", "New counts")}
+    fills = {name: rows[name].path["fill"] for name in ("Published, 19 studies", "Available counts", "New counts")}
     assert list(fills.values()) == ["none", figures.REPORTED, figures.NEW]
-    assert at(rows["Public counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
+    assert at(rows["Available counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
 
 
 def test_as_many_rows_as_a_picture_can_hold_are_a_picture():
