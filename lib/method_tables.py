@@ -5,7 +5,7 @@ Apart from `tables`, as those two chapters alone need it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,8 @@ from lib.pooling import (
     leave_one_out,
     pool,
     pool_proportions,
-    proportion_interval,
 )
-from lib.registry import Entry, Stated, counts_of, predicted, rate_key
+from lib.registry import Entry, Stated, choices, counts_of, in_cell, predicted, rate_key
 from lib.simulation import METHODS, RECOMMENDED, Method
 from lib.tables import Table, cell_name, count, p_value
 
@@ -112,55 +111,32 @@ def spread(cells: Sequence[Cell]) -> Table:
     return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
 
 
-_OTHERS = "Others"
-_CHOICES = {
-    "How the count was got": ("basis", {"stated": "stated in the report"}, "worked out from what is reported"),
-    "Unit": ("unit", {"patients": "patients", "patches": "patches"}, _OTHERS),
-    "Allocation": ("randomised", {"yes": "randomised"}, "not randomised, or not seen"),
-    "Confidence in the reading": ("confidence", {"high": "high"}, "medium or low"),
-    "Drug": ("drug", {"tacrolimus": "tacrolimus", "pimecrolimus": "pimecrolimus"}, _OTHERS),
-    "Concentration of tacrolimus": ("tacrolimus", {"0.1%": "0.1%", "0.03%": "0.03%"}, _OTHERS),
-    "Duration": ("duration", {"short": "up to 3 months", "long": "longer than 3 months"}, "not seen"),
-}
-"""Choices of studies: column, the groups that have a name, and the name of what is in none of them."""
-
-
-def sensitivity(cell: Cell) -> Table:
-    """The public counts of a cell, split by what could matter, by the recommended method."""
+def sensitivity(cell: Cell, found: Mapping[str, Entry]) -> Table:
+    """The available counts of a rate, split by what could matter, by the recommended method."""
     counts = counts_of(cell)
-    counts = counts.assign(
-        tacrolimus=counts.concentration.where(counts.drug == "tacrolimus", ""),
-        duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),
-    )
     shown, groups = [], []
-    for heading, (column, named, rest) in _CHOICES.items():
-        names = counts[column].map(named).fillna(rest)
-        if column == "tacrolimus":
-            names = names[counts.drug == "tacrolimus"]
-        if names.nunique() < 2:
-            continue
-        parts = {name: counts.loc[names.index[names == name]] for name in sorted(names.unique())}
-        p = _test_between(names, counts)
-        for name, part in parts.items():
-            groups.append(heading)
-            shown.append({"Counts": name.capitalize(), **_rate_of(part), "Test between": p})
+    for choice in choices(counts):
+        p = _test_between(choice.names, counts)
+        for name in sorted(choice.names.unique()):
+            entry = found.get(rate_key(cell, choice.kind(name)))
+            groups.append(choice.heading)
+            shown.append(
+                {
+                    "Counts": name.capitalize(),
+                    "Studies": f"{(choice.names == name).sum()}",
+                    "Rate, % (95% CI)": in_cell(entry),
+                    "Test between": p,
+                }
+            )
             p = ""
     note = (
         "A single count has its score interval. Test between: p-value for a difference between the groups, on the logit"
         " scale with one between-study variance for all. With so few studies only very large differences could be"
         " found, and of several tests one may be small by chance."
     )
-    title = f"{cell_name(cell)}: what the rate is in parts of the public counts"
-    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"))
+    title = f"{cell_name(cell)}: the rate in subgroups of the studies with available counts"
+    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"), dtype=object)
     return Table(frame, title, note, numeric=["Studies"])
-
-
-def _rate_of(part: pd.DataFrame) -> dict[str, str]:
-    if len(part) == 1:
-        low, high = (float(end) for end in proportion_interval(part.events.iloc[0], part.n.iloc[0]))
-        return {"Studies": "1", "Rate, % (95% CI)": span(part.events.iloc[0] / part.n.iloc[0], low, high)}
-    pooled = RECOMMENDED.pool(part.events, part.n)
-    return {"Studies": f"{pooled.k}", "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high)}
 
 
 def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:

@@ -24,6 +24,9 @@ Keys
     - ``logit``: all studies with available counts on the logit scale (DerSimonian-Laird), from which the chapter on
       heterogeneity takes I² and prediction intervals.
 
+    - ``recommended.by_<choice>.<group>``: ``recommended`` in a subgroup of those studies (`choices`), for the marked
+      response to monotherapy.
+
     A single study has its own rate with the score interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
 ``comparison.<question>.<threshold>.<rr|or|rd>``
     A comparison within trials: risk ratio, odds ratio or risk difference.
@@ -31,7 +34,8 @@ Keys
     The share of lesions that lost pigment in a trial of maintenance; words joined by ``_``.
 
 Not registered: counts of studies, participants and records; single studies' own rates; heterogeneity statistics;
-simulated coverage; imputed counts, and updates over them; rows of sensitivity analyses; adverse events. The numbers in
+simulated coverage; imputed counts, and updates over them;
+leave-one-out and cumulative analyses; other choices in comparisons; adverse events. The numbers in
 figures are those of the registry, but carry no key: the pictures are embedded as images.
 """
 
@@ -248,7 +252,7 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
         tau2=summary.tau2,
         method="between-study variance and prediction interval implied by the published interval",
     )
-    counted = counts_of(cell)
+    counted, key = counts_of(cell), (cell.regimen, cell.stratum, cell.threshold)
     alone = [
         _of_counts(rate_key(cell, kind), rows, page) for kind, rows in (("available", cell.public), ("new", cell.new))
     ]
@@ -268,7 +272,12 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
             " normal interval; tau2 on the logit scale",
             page,
         ),
+        *(_subgroups(cell, "book/heterogeneity-and-bias.html") if key == _SPLIT else []),
     ]
+
+
+_SPLIT = ("monotherapy", "total", "ge75")
+"""The rate that is given for subgroups too."""
 
 
 def _of_counts(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
@@ -406,6 +415,75 @@ def _over_imputations(draws: Draws, cell: Cell, whole: Entry) -> Entry | None:
 
 def _repeated(values: pd.Series, m: int) -> list[np.ndarray]:
     return [np.repeat(values.to_numpy(float)[:, None], m, axis=1)] if len(values) else []
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to split studies with available counts into subgroups.
+
+    Attributes
+    ----------
+    heading, column : str
+        Its name, and the column of the counts that it is made by.
+    names : Series
+        Name of the subgroup of each study in it; its index is that of the counts.
+    codes : dict of str to str
+        Name of a subgroup -> its code.
+    """
+
+    heading: str
+    column: str
+    names: pd.Series
+    codes: dict[str, str]
+
+    def kind(self, name: str) -> str:
+        """Return the kind of result of a subgroup: ``recommended.by_drug.tacrolimus``."""
+        return f"recommended.by_{self.column}.{self.codes.get(name, 'other')}"
+
+
+_OTHERS = "Others"
+_CHOICES = {
+    "How the count was obtained": ("basis", {"stated": "stated in the report"}, "derived from what is reported"),
+    "Unit": ("unit", {"patients": "patients", "patches": "patches"}, _OTHERS),
+    "Allocation": ("randomised", {"yes": "randomised"}, "not randomised, or not reported"),
+    "Confidence in the count": ("confidence", {"high": "high"}, "medium or low"),
+    "Drug": ("drug", {"tacrolimus": "tacrolimus", "pimecrolimus": "pimecrolimus"}, _OTHERS),
+    "Concentration of tacrolimus": ("tacrolimus", {"0.1%": "0.1%", "0.03%": "0.03%"}, _OTHERS),
+    "Duration": ("duration", {"short": "up to 3 months", "long": "longer than 3 months"}, "not reported"),
+}
+"""Choices of studies: column, the subgroups that have a name, and the name of what is in none of them."""
+
+
+def choices(counts: pd.DataFrame) -> list[Choice]:
+    """Return the ways to split studies with counts that give two subgroups or more.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        As `counts_of` returns it.
+    """
+    counts = counts.assign(
+        tacrolimus=counts.concentration.where(counts.drug == "tacrolimus", ""),
+        duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),
+    )
+    found = []
+    for heading, (column, named, rest) in _CHOICES.items():
+        names = counts[column].map(named).fillna(rest)
+        if column == "tacrolimus":
+            names = names[counts.drug == "tacrolimus"]
+        if names.nunique() > 1:
+            found.append(Choice(heading, column, names, {name: _slug(code) for code, name in named.items()}))
+    return found
+
+
+def _subgroups(cell: Cell, page: str) -> list[Entry | None]:
+    counts = counts_of(cell)
+    entries = []
+    for choice in choices(counts):
+        for name in sorted(choice.names.unique()):
+            key, rows = rate_key(cell, choice.kind(name)), counts.loc[choice.names.index[choice.names == name]]
+            entries.append((_of_counts if len(rows) == 1 else _recommended)(key, rows, page))
+    return entries
 
 
 # --- Comparisons and maintenance --------------------------------------------------------------------------

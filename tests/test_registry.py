@@ -37,7 +37,7 @@ def found(ev):
 
 def test_every_key_is_documented_and_names_what_it_is(found):
     groups = "|".join(STRATA)
-    kinds = "published(.implied)?|available|new|updated|recommended(.imputed)?|logit"
+    kinds = "published(.implied)?|available|new|updated|recommended(.imputed|.by_[a-z]+.\\w+)?|logit"
     rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({kinds})"
     rest = rf"comparison\.\w+\.({'|'.join(THRESHOLDS)})\.(rr|or|rd)|maintenance\.\w+\.\w+\.\w+"
     assert all(re.fullmatch(f"{rates}|{rest}", key) for key in found)
@@ -87,6 +87,18 @@ def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
             assert (entry.k, entry.participants) == (len(counts), counts.n.sum())
     imputed = found["rate.monotherapy.total.ge75.recommended.imputed"]
     assert imputed.k == found["rate.monotherapy.total.ge75.updated"].k
+
+
+def test_the_subgroups_of_a_choice_are_all_the_studies(ev, found):
+    cell = ev.cell("monotherapy", "ge75")
+    counts = registry.counts_of(cell)
+    made = registry.choices(counts)
+    assert len(made) > 2
+    for choice in made:
+        kinds = [choice.kind(name) for name in choice.names.unique()]
+        parts = [found[rate_key(cell, kind)] for kind in kinds]
+        assert sum(part.k for part in parts) == len(choice.names)
+        assert sum(part.participants for part in parts) == counts.n[choice.names.index].sum()
 
 
 def test_a_view_of_one_regimen_has_the_same_results(ev, found):
