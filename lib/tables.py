@@ -1,8 +1,7 @@
-"""The book's tables and the figures in its sentences, from evidence and results.
+"""The book's tables, and counts and dates in its sentences, from evidence and results.
 
-Knows how numbers are written in prose (`rate`, `coverage`, `count`, `date_text`) and what each of the book's
-tables shows. Text from the data is escaped here, once, for every table. Computes no statistics beyond calling
-`pooling`.
+What belongs here: what each table shows, captions, and how counts, dates and coverage are written in prose. What does
+not: statistics, and results with a key (`registry`). Text from the data is escaped here, once, for every table.
 """
 
 from __future__ import annotations
@@ -126,7 +125,8 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        What it shows, as text or numbers; the index, if it has a name, heads groups of rows.
+        What it shows, as text, numbers or results with their key (`registry.Stated`); the index, if it has a name,
+        heads groups of rows.
     caption, note : str
         Plain text.
     numeric : sequence of str

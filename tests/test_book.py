@@ -113,6 +113,33 @@ def test_every_number_with_a_key_is_that_of_the_results_file(book):
     assert stated > 200
 
 
+IN_FIGURES = {
+    "New counts": "new",
+    "New studies alone": "new",
+    "Available counts": "available",
+    "Updated": "updated",
+    "Updated: published and new": "updated",
+    "Recommended method": "recommended",
+}
+
+
+KINDS = set(IN_FIGURES.values())
+
+
+def test_a_figure_shows_the_results_of_the_file(book):
+    """A picture carries no key, but its text alternative has its numbers."""
+    found = registry.results(load(ROOT / "data"))
+    known = {kind: {registry.in_cell(e) for key, e in found.items() if key.endswith(f".{kind}")} for kind in KINDS}
+    shown = 0
+    for path in html_pages(book):
+        for image in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("article img[alt]"):
+            for label, kind in IN_FIGURES.items():
+                for told in re.findall(rf"(?<=[;:] ){label}: (\d[\d.]* \([^)]*\))", image["alt"]):
+                    assert told in known[kind], (path.name, label, told)
+                    shown += 1
+    assert shown > 40
+
+
 @pytest.mark.parametrize("name", ["abstract", "what-is-new", "monotherapy", "phototherapy", "discussion"])
 def test_every_headlined_result_carries_a_key(book, name):
     shown = str(page(book, name))
