@@ -263,7 +263,7 @@ class _Step:
 
 
 class _Graph:
-    """The steps of a build: check the evidence, execute each chapter, render the site.
+    """The steps of a build: check the evidence, execute each chapter, compute the results, render the site.
 
     Attributes
     ----------
@@ -289,6 +289,7 @@ class _Graph:
             )
             for page in sorted(notebooks, key=self._length, reverse=True)
         ]
+        self.results = _Step("results", records, self._results_state, self._write_results)
         self.site = _Step("site", records, self._site_state, self._render)
         self.changed: list[str] = []
 
@@ -344,12 +345,26 @@ class _Graph:
         used = hash_files(self.source, [*own, *noted["modules"]])
         return _hash(self.as_of, _environment(), used, *read, executed)
 
+    def _results_state(self) -> str | None:
+        """Hash what decides the registered results, and the file of them."""
+        written, checked = self.made / site.RESULTS, self._evidence_file
+        if not (written.is_file() and checked.is_file()):
+            return None
+        library = hash_files(self.source, [f"lib/{name}" for name in files(self.source / "lib")])
+        return _hash(self.as_of, _environment(), library, _content(checked), _content(written))
+
+    def _write_results(self) -> None:
+        """Write the results that the book states beside the pages-to-be; rendering takes them into the site."""
+        self.answers.views()
+        replace_if_changed(self.made / site.RESULTS, _results(self.source, self.as_of, self.answers.address).encode())
+
     def _site_state(self) -> str | None:
         present = site.digest(self.made / site.LINK)
         if present is None:
             return None
         pages = hash_files(self.source, self._unexecuted())
-        return _hash(self._tools(), pages, hash_files(self.stage, sorted(self._executed)), present)
+        results = _content(self.made / site.RESULTS)
+        return _hash(self._tools(), pages, hash_files(self.stage, sorted(self._executed)), results, present)
 
     def _tools(self) -> str:
         """Hash what pages are made with."""
@@ -387,6 +402,42 @@ def _execute(*arguments: Any) -> tuple[bytes, bytes]:
         return execute(*arguments)
     except ChapterError as error:
         raise BuildError(str(error)) from None
+
+
+def _results(source: Path, as_of: str, address: str) -> str:
+    """Return the text of the results file, computed in a process of its own with the library of the snapshot.
+
+    Raises
+    ------
+    BuildError
+        If they cannot be computed.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with receiver:
+        with sender:
+            process = processes.start(_send_results, source, as_of, address, sender)
+        try:
+            is_good, text = receiver.recv()
+        except EOFError:
+            is_good, text = False, _KILLED
+        process.join()
+    if not is_good:
+        raise BuildError(f"the results of the book could not be computed: {text}")
+    return text
+
+
+def _send_results(source: Path, as_of: str, address: str, sender: Connection) -> None:
+    os.environ["REVIEW_EVIDENCE"] = address
+    # The library is a copy; what it keeps from build to build stays in one place.
+    os.environ.setdefault("REVIEW_KEPT", str(_LIBRARY.parent / "_build" / "kept"))
+    processes.use_library(source)
+    try:
+        from lib.evidence import load
+        from lib.registry import as_json
+
+        sender.send((True, as_json(load(source / "data", as_of))))
+    except Exception as error:
+        sender.send((False, f"{type(error).__name__}: {error}"))
 
 
 class _EvidenceProcess:
@@ -564,7 +615,7 @@ def _run(graph: _Graph, dask: str) -> list[str]:
     """
     ran, faults = [], []
     # doit reads a meaning into some names.
-    names = {step: f"step{i}" for i, step in enumerate([*graph.chapters, graph.site])}
+    names = {step: f"step{i}" for i, step in enumerate([*graph.chapters, graph.results, graph.site])}
 
     def task(step: _Step, after: list[_Step], executor: Executor | None):
         def act() -> bool:
@@ -601,7 +652,8 @@ def _run(graph: _Graph, dask: str) -> list[str]:
             graph.evidence.note()
         with _cluster(dask) as (executor, workers):
             chapters = [task(step, [], executor) for step in graph.chapters]
-            tasks = [*chapters, task(graph.site, graph.chapters, executor)]
+            before = [*graph.chapters, graph.results]
+            tasks = [*chapters, task(graph.results, [], executor), task(graph.site, before, executor)]
             control = TaskControl(tasks)
             control.process(None)
             notes = Dependency(_Records, "")

@@ -1,7 +1,7 @@
 """The book's figures: results in, a matplotlib Figure out.
 
 Knows how a forest plot, a flow diagram, a funnel and bars of counts look here, in a wide and in a phone-narrow
-form. What a study reported, what the review printed, what came later and what is not public differ in marker
+form. What a study reported, what the review published, what came later and what is not available differ in marker
 and in colour, so that none of it depends on seeing colours. Reads no files and pools nothing.
 
 Every drawing function returns a Figure whose label (``figure.get_label()``) is its text alternative, and
@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
 
 import matplotlib as mpl
 import numpy as np
@@ -304,7 +305,7 @@ def _told(row: Row, scale: Scale) -> str:
     if row.kind == "heading":
         return f"{row.label}:"
     if row.kind == "missing" and row.low == row.low:
-        return f"{row.label}: not public, consistent with {span(np.nan, row.low, row.high, 0)};"
+        return f"{row.label}: not available, consistent with {span(np.nan, row.low, row.high, 0)};"
     told = scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else ""
     return told and f"{row.label}: {told};"
 
@@ -459,7 +460,7 @@ def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide:
 
 def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
     drugs = studies.drug if wide else studies.drug.replace(_SHORT)
-    several = studies.study.duplicated(keep=False)
+    several = studies.study.duplicated(keep=False) | studies.drug.str.contains("; ")
     # The column holds about this many letters beside the counts.
     room = 40 if wide else 22
     drugs = (", " + drugs).where(several, "")
@@ -492,7 +493,7 @@ def forest(
     cell : Cell
         The cell: its studies and what the review prints.
     public : Pooled or None
-        The pooled result of ``cell.public``, in its order; None: nothing to pool.
+        The pooled result of ``cell.public``, in the order of its studies; None: nothing to pool.
     new : Pooled or None
         The same of ``cell.new``.
     wide : bool
@@ -506,42 +507,43 @@ def forest(
     Returns
     -------
     Figure
-        Reported counts as squares with the score interval (Wilson 1927); named grey rows for studies whose
-        counts are not public, with the consistent range as a dotted line; the printed result as an open diamond;
-        pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a study with a
-        public count that the printed reference list of the cell does not name.
+        Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; named grey rows
+        for studies whose counts are not available, with the consistent range as a dotted line; the published result as
+        an open diamond; pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a
+        study with available counts that the review's reference list of the cell does not name.
     """
-    rows = _study_rows(cell.public, public, REPORTED, wide)
+    counted, fresh = by_study(cell.public), by_study(cell.new)
+    rows = _study_rows(counted, public, REPORTED, wide)
     # The number of patients with a lesion at one site is not printed, that of those who completed is.
     sized = cell.stratum == "total"
     for study, label in zip(cell.missing.itertuples(), _labels(cell.missing, wide), strict=True):
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
-        why = "not pooled" if study.reported else "not public"
+        why = "not pooled" if study.reported else "not available"
         low, high, together = _range(ranges, study)
         if low == low:
             possible = span(np.nan, low, high, 0)
-            why = f"not public; {possible}" if wide else f"possible {possible}"
+            why = f"not available; {possible}" if wide else f"possible {possible}"
             why = f"arms together; {possible}" if together and wide else why
         rows.append(Row(label, "missing", np.nan, low, high, counts, why=why))
     results = []
-    printed = f"Printed, {cell.studies:g} studies"
+    printed = f"Published, {cell.studies:g} studies"
     patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
     results.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
     if public is not None:
-        results += result_rows(["Public counts"], public, counts=[_pooled_counts(public, cell.public)], colour=REPORTED)
+        results += result_rows(["Available counts"], public, counts=[_pooled_counts(public, counted)], colour=REPORTED)
     groups = {"Original review": (rows, results)}
-    if len(cell.new):
+    if len(fresh):
         results = []
         if new is not None:
-            results = result_rows(["New counts"], new, counts=[_pooled_counts(new, cell.new)], colour=NEW)
+            results = result_rows(["New counts"], new, counts=[_pooled_counts(new, fresh)], colour=NEW)
         heading = "Update since August 2018" if wide else "Update since 2018"
-        groups[heading] = (_study_rows(cell.new, new, NEW, wide), results)
+        groups[heading] = (_study_rows(fresh, new, NEW, wide), results)
     last = []
     if updated is not None and updated.updated is not None and updated.updated.k_new:
-        last = [_updated_row("Updated: print and new counts" if wide else "Print and new", updated)]
+        last = [_updated_row("Updated: published and new" if wide else "Published and new", updated)]
     rows = _arranged(groups, last)
     alt = (
-        f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have public counts;"
+        f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have available counts;"
         f" {cell.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
@@ -572,13 +574,22 @@ def _updated_row(label: str, result: Result) -> Row:
     return Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK)
 
 
-def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
-    """Draw printed rates beside what the new studies give and the updated rate.
+class Estimated(Protocol):
+    """A rate with its interval, and the number of studies behind it; NaN: none."""
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    k: float
+
+
+def updates(results: Sequence[tuple[str, Sequence[Estimated | None]]], *, wide: bool) -> Figure:
+    """Draw published rates beside what new studies give, the updated rates and those by the recommended method.
 
     Parameters
     ----------
-    results : sequence of (label, Result)
-        The cells; the updated rate is drawn where there are new arms.
+    results : sequence of (label, (published, new, updated, recommended))
+        The rates; what is None is not drawn.
     wide : bool
         Form.
 
@@ -586,24 +597,21 @@ def updates(results: Sequence[tuple[str, Result]], *, wide: bool) -> Figure:
     -------
     Figure
     """
+    kinds = (
+        ("Published", "printed", PRINTED),
+        ("New studies alone", "pooled", NEW),
+        ("Updated", "pooled", INK),
+        ("Recommended method" if wide else "Recommended", "pooled", REPORTED),
+    )
     rows = []
-    for label, result in results:
-        cell, updated = result.cell, result.updated
+    for label, found in results:
         rows.append(Row(label, "heading"))
-        studies = f"{cell.studies:g}"
-        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        if updated is None or not updated.k_new:
-            continue
-        fresh = f"{cell.new.study.nunique()}"
-        if updated.new is None:
-            new = by_study(cell.new)
-            names = ["New alone"] if len(new) == 1 else list(new.label)
-            each = (count_row(*row, NEW) for row in zip(names, new.events, new.n, strict=True))
-            rows += [replace(row, counts="1") for row in each]
-        else:
-            rows += result_rows(["New alone"], updated.new, counts=[fresh], colour=NEW)
-        rows.append(_updated_row("Updated", result))
-    return intervals([replace(row, bold=row.label == "Updated") for row in rows], wide=wide, counts="Studies")
+        for (name, kind, colour), one in zip(kinds, found, strict=True):
+            if one is not None:
+                kind = "study" if one.k == 1 else kind
+                values = (one.estimate, one.ci_low, one.ci_high)
+                rows.append(Row(name, kind, *values, f"{one.k:g}", colour=colour, bold=name == "Updated"))
+    return intervals(rows, wide=wide, counts="Studies")
 
 
 def _pooled_counts(pooled: Pooled, studies: pd.DataFrame) -> str:
@@ -630,15 +638,15 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     for label, cell, public, new in results:
         rows.append(Row(label, "heading"))
         studies = f"{cell.studies:g}"
-        rows.append(Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        both = (("Public counts", public, cell.public, REPORTED), ("New counts", new, cell.new, NEW))
+        rows.append(Row("Published", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
+        both = (("Available counts", public, cell.public, REPORTED), ("New counts", new, cell.new, NEW))
         for name, pooled, counted, colour in both:
             studies = f"{counted.study.nunique()}"
             if pooled is not None:
                 rows += result_rows([name], pooled, counts=[studies], colour=colour)
             else:
-                each = (count_row(name, study.events, study.n, colour) for study in counted.itertuples())
-                rows += [replace(row, counts=studies if len(counted) == 1 else "1") for row in each]
+                each = (count_row(name, study.events, study.n, colour) for study in by_study(counted).itertuples())
+                rows += [replace(row, counts="1") for row in each]
     return intervals([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 
 

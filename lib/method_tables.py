@@ -5,7 +5,7 @@ Those that other chapters need too are in `tables`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,21 +28,16 @@ from lib.pooling import (
     leave_one_out,
     pool,
     pool_proportions,
-    proportion_interval,
 )
 from lib.prediction_coverage import SPREADS
+from lib.registry import Entry, Stated, choices, counts_of, in_cell, predicted, rate_key
 from lib.tables import Table, cell_name, count, p_value
-
-
-def counts_of(cell: Cell) -> pd.DataFrame:
-    """Return every public count of a cell, of the original review and of the update."""
-    return pd.concat([cell.public, cell.new], ignore_index=True)
 
 
 def rows(cell: Cell) -> list[Row]:
     """Return the rows of an interval plot: the printed rate, and the public counts by each method."""
     counts = counts_of(cell)
-    printed = Row("Printed", "printed", cell.estimate, cell.ci_low, cell.ci_high, f"{cell.studies:g}")
+    printed = Row("Published", "printed", cell.estimate, cell.ci_low, cell.ci_high, f"{cell.studies:g}")
     found = [(method, method.pool(counts.events, counts.n)) for method in METHODS]
     return [printed, *(_row(method, pooled) for method, pooled in found)]
 
@@ -55,7 +50,7 @@ def _row(method: Method, pooled: Pooled) -> Row:
 
 
 def results(cells: Sequence[Cell]) -> Table:
-    """The public counts of several cells by every method."""
+    """The available counts of several rates by every method."""
     shown, groups = [], []
     for cell in cells:
         counts = counts_of(cell)
@@ -66,9 +61,11 @@ def results(cells: Sequence[Cell]) -> Table:
                 {
                     "Method": method.name,
                     "Studies": str(pooled.k),
-                    "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high),
+                    "Rate, % (95% CI)": _with_key(span(pooled.estimate, pooled.ci_low, pooled.ci_high), cell, method),
                     "Prediction, %": (
-                        span(float("nan"), pooled.pi_low, pooled.pi_high) if pooled.predicts else "too few"
+                        _with_key(span(float("nan"), pooled.pi_low, pooled.pi_high), cell, method, "prediction")
+                        if pooled.predicts
+                        else "too few"
                     ),
                     "τ²": f"{pooled.tau2:.4f}",
                     "I²": percent(pooled.i2),
@@ -82,8 +79,18 @@ def results(cells: Sequence[Cell]) -> Table:
         " the scale of each method, and cannot be compared between scales. Left out: studies at 0% or 100%, which the"
         " raw scale cannot weigh. Intervals are cut at 0% and 100%."
     )
-    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"))
-    return Table(frame, "Public counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Rate"), dtype=object)
+    return Table(frame, "Available counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+
+
+_REGISTERED = {RECOMMENDED.name: "recommended", "Logit, DL": "logit"}
+"""Methods whose results are registered, and their kinds of result."""
+
+
+def _with_key(text: str, cell: Cell, method: Method, part: str = "") -> str:
+    """Return the text of a method's result, with its key where it is registered."""
+    kind = _REGISTERED.get(method.name)
+    return Stated(text, rate_key(cell, kind), part) if kind and text else text
 
 
 def spread(cells: Sequence[Cell]) -> Table:
@@ -111,55 +118,32 @@ def spread(cells: Sequence[Cell]) -> Table:
     return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
 
 
-_OTHERS = "Others"
-_CHOICES = {
-    "How the count was got": ("basis", {"stated": "stated in the report"}, "worked out from what is reported"),
-    "Unit": ("unit", {"patients": "patients", "patches": "patches"}, _OTHERS),
-    "Allocation": ("randomised", {"yes": "randomised"}, "not randomised, or not seen"),
-    "Confidence in the reading": ("confidence", {"high": "high"}, "medium or low"),
-    "Drug": ("drug", {"tacrolimus": "tacrolimus", "pimecrolimus": "pimecrolimus"}, _OTHERS),
-    "Concentration of tacrolimus": ("tacrolimus", {"0.1%": "0.1%", "0.03%": "0.03%"}, _OTHERS),
-    "Duration": ("duration", {"short": "up to 3 months", "long": "longer than 3 months"}, "not seen"),
-}
-"""Choices of studies: column, the groups that have a name, and the name of what is in none of them."""
-
-
-def sensitivity(cell: Cell) -> Table:
-    """The public counts of a cell, split by what could matter, by the recommended method."""
+def sensitivity(cell: Cell, found: Mapping[str, Entry]) -> Table:
+    """The available counts of a rate, split by what could matter, by the recommended method."""
     counts = counts_of(cell)
-    counts = counts.assign(
-        tacrolimus=counts.concentration.where(counts.drug == "tacrolimus", ""),
-        duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),
-    )
     shown, groups = [], []
-    for heading, (column, named, rest) in _CHOICES.items():
-        names = counts[column].map(named).fillna(rest)
-        if column == "tacrolimus":
-            names = names[counts.drug == "tacrolimus"]
-        if names.nunique() < 2:
-            continue
-        parts = {name: counts.loc[names.index[names == name]] for name in sorted(names.unique())}
-        p = _test_between(names, counts)
-        for name, part in parts.items():
-            groups.append(heading)
-            shown.append({"Counts": name.capitalize(), **_rate_of(part), "Test between": p})
+    for choice in choices(counts):
+        p = _test_between(choice.names, counts)
+        for name in sorted(choice.names.unique()):
+            entry = found.get(rate_key(cell, choice.kind(name)))
+            groups.append(choice.heading)
+            shown.append(
+                {
+                    "Counts": name.capitalize(),
+                    "Studies": f"{(choice.names == name).sum()}",
+                    "Rate, % (95% CI)": in_cell(entry),
+                    "Test between": p,
+                }
+            )
             p = ""
     note = (
         "A single count has its score interval. Test between: p-value for a difference between the groups, on the logit"
         " scale with one between-study variance for all. With so few studies only very large differences could be"
         " found, and of several tests one may be small by chance."
     )
-    title = f"{cell_name(cell)}: what the rate is in parts of the public counts"
-    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"))
+    title = f"{cell_name(cell)}: the rate in subgroups of the studies with available counts"
+    frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"), dtype=object)
     return Table(frame, title, note, numeric=["Studies"])
-
-
-def _rate_of(part: pd.DataFrame) -> dict[str, str]:
-    if len(part) == 1:
-        low, high = (float(end) for end in proportion_interval(part.events.iloc[0], part.n.iloc[0]))
-        return {"Studies": "1", "Rate, % (95% CI)": span(part.events.iloc[0] / part.n.iloc[0], low, high)}
-    pooled = RECOMMENDED.pool(part.events, part.n)
-    return {"Studies": f"{pooled.k}", "Rate, % (95% CI)": span(pooled.estimate, pooled.ci_low, pooled.ci_high)}
 
 
 def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
@@ -198,20 +182,18 @@ def small_studies(cells: Sequence[Cell]) -> Table:
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
 
-def heterogeneity_in_short(cell: Cell) -> str:
-    """Say how far the public counts of a cell lie apart, for the head of a chapter."""
+def heterogeneity_in_short(cell: Cell, logit: Entry | None) -> str:
+    """Say how far the available counts of a cell lie apart, for the head of a chapter."""
     counts = counts_of(cell)
-    arms = f"{count(len(counts), 'arm')} with public counts ({cell_name(cell)})"
-    if len(counts) < 2:
-        return f"**Of {arms} nothing can be said of heterogeneity.**"
-    pooled = pool_proportions(counts.events, counts.n, transform="logit")
+    studies = f"{count(len(counts), 'study', 'studies')} with available responder counts ({cell_name(cell)})"
+    if logit is None:
+        return f"**Heterogeneity cannot be estimated from {studies}.**"
     spread = (
-        f"the true rate of another study may lie anywhere from {percent(pooled.pi_low)} to {percent(pooled.pi_high)}"
-        " (95% prediction interval)"
-        if pooled.predicts
+        f"the true rate of another study may lie anywhere from {predicted(logit)} (95% prediction interval)"
+        if logit.pi_low == logit.pi_low
         else "so few cannot show where the true rate of another study may lie"
     )
-    return f"**Among the {arms} I² is {percent(pooled.i2)}, and {spread}.**"
+    return f"**Among the {studies} I² is {percent(logit.pooled.i2)}, and {spread}.**"
 
 
 def without_each(cell: Cell) -> Picture | Markdown:
@@ -225,7 +207,7 @@ def without_each(cell: Cell) -> Picture | Markdown:
     names = [f"without {label}" for label in counts.label]
     rows += figures.result_rows(names, without, counts=[f"{k}" for k in without.k])
     caption = f"{cell_name(cell)}: the pooled rate with each study left out in turn."
-    return show(figures.intervals, rows, counts="Arms", caption=caption)
+    return show(figures.intervals, rows, counts="Studies", caption=caption)
 
 
 def influence(cell: Cell) -> Table | Markdown:
@@ -361,7 +343,7 @@ def _listed(rows: Sequence[tuple[float, ...]], at: int) -> str:
     return f"{', '.join(some)} or {last}"
 
 
-def predicted(simulated: pd.DataFrame) -> Table:
+def predictions(simulated: pd.DataFrame) -> Table:
     """How often prediction intervals contain another study's true rate, from `prediction_coverage`."""
     rows = []
     for studies, part in simulated.groupby("studies", sort=False):

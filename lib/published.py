@@ -18,7 +18,7 @@ from lib import updating
 from lib.effects import refuse_impossible_counts
 from lib.evidence import STRATA, Cell, Evidence
 from lib.participants import Members, known_counts, members
-from lib.pooling import Pooled, pool_proportions
+from lib.pooling import ENOUGH_TO_PREDICT, Pooled, pool_proportions
 from lib.shared import of_one_regimen, shared
 
 Z95 = float(stats.norm.ppf(0.975))
@@ -210,9 +210,11 @@ def prediction_reach(se: float, tau2: float, k: int) -> float:
     -------
     float
         t sqrt(se² + tau²), t the quantile of Student's t with k - 2 degrees of freedom (Higgins, Thompson &
-        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN with fewer than 3 studies.
+        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN with fewer than 3 studies, and where tau² is 0
+        with fewer than `pooling.ENOUGH_TO_PREDICT`, which cannot show how far the rates of studies lie apart.
     """
-    return float(stats.t.ppf(0.975, k - 2) * np.sqrt(se**2 + tau2)) if k > 2 else np.nan
+    predicts = k > 2 and (tau2 > 0 or k >= ENOUGH_TO_PREDICT)
+    return float(stats.t.ppf(0.975, k - 2) * np.sqrt(se**2 + tau2)) if predicts else np.nan
 
 
 def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
@@ -279,8 +281,33 @@ def _known(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> 
 
 
 def by_study(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add up the counts of the arms of each study, as the review divides responders by participants of a study."""
-    return rows.groupby(["study", "label"], sort=False, as_index=False)[["events", "n"]].sum()
+    """Return one row per study: counts of its arms are added up, as the review does.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Counts, a row per arm, with ``study``, ``label``, ``events`` and ``n`` among the columns.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, studies in the order of their first row. Numbers of participants are added up, different
+        texts of the arms are joined by a semicolon, and of other columns the first arm's value stands.
+    """
+    first = rows.drop_duplicates("study").reset_index(drop=True)
+    if len(first) == len(rows):
+        return first
+    several = rows[rows.study.duplicated(keep=False)].groupby("study", sort=False)
+    at = first.index[first.study.isin(several.groups)]
+    for name in rows.columns.drop("study"):
+        if name in ("events", "n", "enrolled", "completed"):
+            values = several[name].agg(lambda column: column.sum(skipna=False))
+        elif rows[name].map(type).eq(str).all():
+            values = several[name].agg(lambda column: "; ".join(dict.fromkeys(column)))
+        else:
+            continue
+        first.loc[at, name] = first.study[at].map(values)
+    return first
 
 
 # --- The update -------------------------------------------------------------------------------------------

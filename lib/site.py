@@ -27,6 +27,8 @@ from lib.files import files, hash_files, replace_if_changed
 
 LINK = "html"
 """Name of the site in the folder of what is built: a link to the folder of one build."""
+RESULTS = "results.json"
+"""Name of the file of results, in the folder of what is built and in the site."""
 _RENDERED = "rendered.json"
 
 
@@ -118,6 +120,7 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
     index = out / "index.html"
     if b'http-equiv="Refresh"' in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
+    shutil.copyfile(made / RESULTS, out / RESULTS)
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     folder.chmod(0o755)
     try:

@@ -1,8 +1,7 @@
-"""The book's tables and the figures in its sentences, from evidence and results.
+"""The book's tables, and counts and dates in its sentences, from evidence and results.
 
-Knows how numbers are written in prose (`rate`, `coverage`, `count`, `date_text`) and what each of the book's
-tables shows. Text from the data is escaped here, once, for every table. Computes no statistics beyond calling
-`pooling`.
+What belongs here: what each table shows, captions, and how counts, dates and coverage are written in prose. What does
+not: statistics, and results with a key (`registry`). Text from the data is escaped here, once, for every table.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import datetime as dt
 import html
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,9 +18,10 @@ from pandas.io.formats.style import Styler
 from pybtex.richtext import Text
 
 from lib.evidence import Cell, Evidence
-from lib.figures import percent, span
-from lib.pooling import ENOUGH_TO_PREDICT, Pooled, pool_proportions, proportion_interval
+from lib.figures import percent
+from lib.pooling import ENOUGH_TO_PREDICT, Pooled
 from lib.published import Result, Updated, by_study
+from lib.registry import Entry, Stated, at_edge, in_cell, of_rate, prediction_in_cell
 
 NOTHING = "–"
 STRATUM_NAMES = {
@@ -62,11 +62,11 @@ def plain(text: str) -> str:
 
 
 def coverage(cell: Cell) -> str:
-    """Return how much of a cell rests on public counts: ``3 of 19 studies, 56 of 520 participants``."""
+    """Return of how many studies of the review counts are available: ``3 of 19 studies, 56 of 520 participants``."""
     patients = f" of {cell.patients:g} participants" if cell.patients == cell.patients else " participants"
     text = f"{cell.public_studies} of {cell.studies:g} studies, {cell.public_patients}{patients}"
     unlisted = cell.public.study[~cell.public.listed].nunique()
-    return f"{text}, and {count(unlisted, 'study', 'studies')} not on the printed list" if unlisted else text
+    return f"{text}, and {count(unlisted, 'study', 'studies')} not on the review's list" if unlisted else text
 
 
 def cell_name(cell: Cell) -> str:
@@ -77,18 +77,19 @@ def cell_name(cell: Cell) -> str:
 
 def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
     """Return the caption of a cell's forest plot: what it shows, and how much of it is public or only possible."""
-    caption = f"{cell_name(cell)} repigmentation. Counts of the original review are public for {coverage(cell)}."
+    caption = f"{cell_name(cell)} repigmentation. Responder counts of the original studies: {coverage(cell)}."
     shown = pd.concat([cell.public, cell.new])
+    studies = by_study(shown)
     for rows, text in (
-        (shown[at_edge(shown)], "At 0% or 100%, and so in no diamond"),
-        (shown[shown.unit == "patches"], "Counted in patches, several to a patient perhaps"),
-        (shown[shown.confidence == "low"], "Read with low confidence"),
+        (studies[at_edge(studies)], "At 0% or 100%, and so not in the pooled available or new counts"),
+        *_patches(shown),
+        (shown[shown.confidence == "low"], "Counts of low confidence"),
     ):
         if len(rows):
             names = dict.fromkeys(rows.label)
             caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
     if ranges is not None and len(ranges):
-        caption += " Dotted: not public; consistent range, not a count."
+        caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
     if cell.refs_of_row:
         caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
     if not cell.public.listed.all():
@@ -96,28 +97,20 @@ def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
     return caption
 
 
+def _patches(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str]]:
+    """Split the counts of patches by whether a patient could have more than one, as the numbers of patients tell."""
+    rows = rows[rows.unit == "patches"]
+    several, one = rows.n > rows.enrolled.fillna(rows.completed), rows.n == rows.completed
+    unit = "Unit of analysis: patches"
+    return [
+        (rows[several], f"{unit} (more than one per patient)"),
+        (rows[~several & one], f"{unit} (as many as patients)"),
+        (rows[~several & ~one], f"{unit} (possibly more than one per patient)"),
+    ]
+
+
 _FEW = 12
 """Studies that a caption names; of more it says how many they are."""
-
-
-def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
-    """Pool the counts of a cell's studies with `pooling.pool_proportions`; None where fewer than two can be.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Studies with ``events`` and ``n``, such as ``cell.public``.
-    **options
-        Options of `pooling.pool_proportions`. With its defaults a study at 0% or 100% cannot be pooled.
-    """
-    raw = options.get("transform", "raw") == "raw"
-    poolable = ~at_edge(rows) if raw else rows.n > 0
-    return pool_proportions(rows.events, rows.n, **options) if poolable.sum() > 1 else None
-
-
-def at_edge(rows: pd.DataFrame) -> pd.Series:
-    """Say of each count whether it is 0% or 100%, which the raw scale cannot weigh."""
-    return (rows.events == 0) | (rows.events == rows.n)
 
 
 # --- Tables -----------------------------------------------------------------------------------------------
@@ -132,7 +125,8 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        What it shows, as text or numbers; the index, if it has a name, heads groups of rows.
+        What it shows, as text, numbers or results with their key (`registry.Stated`); the index, if it has a name,
+        heads groups of rows.
     caption, note : str
         Plain text.
     numeric : sequence of str
@@ -176,6 +170,8 @@ class Table:
 def _cell(value) -> str:
     if value is None or value != value or value == "":
         return NOTHING
+    if isinstance(value, Stated):
+        return value._repr_html_()
     if isinstance(value, float):
         return f"{value:g}"
     text = html.escape(str(value))
@@ -407,31 +403,33 @@ def _where(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
     return [", ".join(filter(None, part)) for part in parts]
 
 
-def heterogeneity(results: dict[str, Pooled | None]) -> Table:
-    """Pooled results with their heterogeneity, one row each; None: fewer than two arms to pool."""
+def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
+    """Pooled results with their heterogeneity, one row each; None: fewer than two studies to pool."""
     rows = []
     for name, result in results.items():
-        if result is None:
-            rows.append({"Result": name, "Arms": "fewer than 2"})
+        pooled = result.pooled if result else None
+        if pooled is None:
+            rows.append({"Result": name, "Studies": "fewer than 2"})
             continue
         rows.append(
             {
                 "Result": name,
-                "Arms": f"{result.k}",
-                "% (95% CI)": span(result.estimate, result.ci_low, result.ci_high),
-                "Prediction": span(np.nan, result.pi_low, result.pi_high) if result.predicts else "too few",
-                "τ²": f"{result.tau2:.3f}",
-                "I²": percent(result.i2),
-                "Q (df), p": f"{result.q:.1f} ({result.q_df}), {p_value(result.q_p)}",
+                "Studies": f"{pooled.k}",
+                "% (95% CI)": in_cell(result),
+                "Prediction": prediction_in_cell(result),
+                "τ²": f"{pooled.tau2:.3f}",
+                "I²": percent(pooled.i2),
+                "Q (df), p": f"{pooled.q:.1f} ({pooled.q_df}), {p_value(pooled.q_p)}",
             }
         )
-    columns = ["Result", "Arms", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
+    columns = ["Result", "Studies", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
     note = (
-        "Prediction: 95% prediction interval of another study's true rate. Too few: fewer than 3 studies, or fewer than"
-        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far the rates of studies lie apart. τ² is on"
-        " the scale of the analysis."
+        "Arms of one study are added up. Prediction: 95% prediction interval for the true rate of another study. A dash:"
+        f" fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far the"
+        " rates of studies lie apart. τ² is on the scale of the analysis."
     )
-    return Table(pd.DataFrame(rows, columns=columns), "Pooled results and heterogeneity", note, numeric=columns[1:])
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    return Table(frame, "Pooled results and heterogeneity", note, numeric=columns[1:])
 
 
 def p_value(p: float) -> str:
@@ -439,28 +437,28 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
-def table3(results: dict[tuple[str, str, str], Result]) -> Table:
+def table3(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entry]) -> Table:
     """Table 3 of the review as printed, beside the updated rates and what is public, a row a cell."""
     rows, groups = [], []
     for result in results.values():
-        cell, updated = result.cell, result.updated
-        fresh = updated is not None and updated.k_new > 0
+        cell = result.cell
         groups.append(_row_name(cell))
         rows.append(
             {
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
-                ("Printed", "% (95% CI)"): span(cell.estimate, cell.ci_low, cell.ci_high)
-                + ("‡" if result.summary.reading.kind == "off centre" else ""),
+                ("Printed", "% (95% CI)"): in_cell(
+                    of_rate(found, cell, "published"), "‡" if result.summary.reading.kind == "off centre" else ""
+                ),
                 ("Printed", "Studies"): f"{cell.studies:g}",
                 ("Printed", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
-                ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
-                ("New counts", "% (95% CI)"): _summary(by_study(cell.new)),
+                ("Updated", "% (95% CI)"): in_cell(of_rate(found, cell, "updated")),
+                ("New counts", "% (95% CI)"): _alone(found, cell, "new"),
                 ("New counts", "Studies"): cell.new.study.nunique(),
-                ("Public counts", "% (95% CI)"): _summary(by_study(cell.public)),
+                ("Public counts", "% (95% CI)"): _alone(found, cell, "available"),
                 ("Public counts", "Studies"): cell.public.study.nunique(),
             }
         )
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), dtype=object)
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     frame.index = (frame.index + [f": {row_totals(result.cell)}" for result in results.values()]).rename("group")
     note = (
@@ -484,35 +482,37 @@ def _row_name(cell: Cell) -> str:
     return f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}"
 
 
-def updates(results: dict[tuple[str, str, str], Result]) -> Table:
-    """Every cell as printed and as updated, with the heterogeneity and prediction interval that print implies."""
+def updates(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entry]) -> Table:
+    """Every rate as published and as updated, with what its published interval implies."""
     rows, groups = [], []
     for result in results.values():
-        cell, summary, updated = result.cell, result.summary, result.updated
-        fresh = updated is not None and updated.k_new > 0
+        cell = result.cell
+        published, updated = of_rate(found, cell, "published"), of_rate(found, cell, "updated")
         groups.append(_row_name(cell))
         rows.append(
             {
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
-                ("Printed", "% (95% CI)"): span(cell.estimate, cell.ci_low, cell.ci_high),
-                ("Printed", "Prediction"): span(np.nan, summary.pi_low, summary.pi_high),
-                ("New alone", "% (95% CI)"): _summary(by_study(cell.new)),
-                ("Updated", "% (95% CI)"): span(updated.estimate, updated.ci_low, updated.ci_high) if fresh else "",
-                ("Updated", "Prediction"): span(np.nan, updated.pi_low, updated.pi_high) if fresh else "",
+                ("Published", "% (95% CI)"): in_cell(published),
+                ("Published", "Prediction"): prediction_in_cell(of_rate(found, cell, "published.implied")),
+                ("New studies alone", "% (95% CI)"): _alone(found, cell, "new"),
+                ("Updated", "% (95% CI)"): in_cell(updated),
+                ("Updated", "Prediction"): prediction_in_cell(updated),
+                ("Updated", "Change"): f"{100 * (updated.estimate - published.estimate):+.1f}" if updated else "",
                 "detail": _implied(result),
             }
         )
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), dtype=object)
     detail = frame.pop("detail")
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
     frame[("", "detail")] = detail
     note = (
-        "Prediction: 95% interval for the true rate of another study; the review reports none, and with fewer than 3"
-        " studies there is none. New alone: pooled by the review's method, which leaves out studies at 0% or 100%; the"
-        " updated rate includes them. The range of τ² is that of rounding alone. A dash: nothing to show."
+        "Prediction: 95% prediction interval for the true rate of another study; the review reports none, and that of"
+        " the published rate is implied by its interval. New studies alone: pooled by the review's method, which leaves"
+        " out studies at 0% or 100%; the updated rate includes them. Change: updated less published rate, in percentage"
+        " points. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash: no result."
     )
     columns = frame.columns[1:-1]
-    return Table(frame, "Printed, new and updated response rates", note, columns, detail=("", "detail"))
+    return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
 
 
 def _implied(result: Result) -> str:
@@ -543,25 +543,31 @@ def _printed_number(cell: Cell, name: str) -> str:
     return f"{100 * getattr(cell, name):.{decimals}f}"
 
 
-def news(evidence: Evidence, results: Sequence[Result]) -> Table:
-    """What changed in the cells with new studies, and by which rule it is news."""
+def news(evidence: Evidence, results: Sequence[Result], found: Mapping[str, Entry]) -> Table:
+    """What changed in the rates with new studies, and which rules say that the conclusions change."""
     meaning = {r.rule: r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()}
     short = evidence.meaning("news")
     rows = [
         {
             "Rate": cell_name(r.cell),
-            "Printed": span(r.cell.estimate, r.cell.ci_low, r.cell.ci_high),
-            "Updated": span(r.updated.estimate, r.updated.ci_low, r.updated.ci_high),
+            "Published": in_cell(of_rate(found, r.cell, "published")),
+            "Updated": in_cell(of_rate(found, r.cell, "updated")),
+            "Recommended method": in_cell(of_rate(found, r.cell, "recommended")),
             "Change": f"{100 * (r.updated.estimate - r.cell.estimate):+.1f}",
-            "Width": f"{_width_change(r):+.0f}%",
-            "News": ", ".join(short[rule] for rule in r.news) or "no",
+            "Width": f"{_width_change(r):+.0f}%" if r.cell.ci_high > r.cell.ci_low else "",
+            "Conclusions change": ", ".join(short[rule] for rule in r.news) or "no",
         }
         for r in results
     ]
     rules = "; ".join(meaning.values())
-    note = f"Rates in % (95% CI). Change in percentage points, width of the interval in percent. News, if {rules}."
-    numeric = ["Printed", "Updated", "Change", "Width"]
-    return Table(pd.DataFrame(rows), "What changed", note, numeric)
+    note = (
+        "Rates in % (95% CI). Published, updated: by the review's method. Recommended method: a logistic model on the"
+        " studies with available responder counts alone, original and new; a dash: fewer than two. Change: updated less"
+        " published rate, in percentage points. Width: change of the width of the interval, in percent. The conclusions"
+        f" change, if {rules}."
+    )
+    numeric = ["Published", "Updated", "Recommended method", "Change", "Width"]
+    return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)
 
 
 def _width_change(result: Result) -> float:
@@ -634,19 +640,55 @@ def _arm_in_words(arm) -> str:
 
 
 def coverages(cells: Sequence[Cell]) -> Table:
-    """How much of every cell rests on public counts."""
+    """For how much of every rate responder counts are available."""
     rows = [
         {
             "Response": THRESHOLD_NAMES[cell.threshold],
             "Studies": f"{cell.public_studies} of {cell.studies:g}",
             "Participants": f"{cell.public_patients} of {cell.patients:g}" if cell.patients == cell.patients else "",
-            "Without a public count": ", ".join(dict.fromkeys(cell.missing.label)),
+            "Without counts": ", ".join(dict.fromkeys(cell.missing.label)),
         }
         for cell in cells
     ]
     frame = pd.DataFrame(rows, index=pd.Index(map(_row_name, cells), name="group"))
-    detail = "Without a public count"
-    return Table(frame, "Public counts by rate", numeric=["Studies", "Participants"], detail=detail, folded=True)
+    detail = "Without counts"
+    note = "Below each rate: studies without available responder counts at this threshold; some have them at another."
+    title = "Available responder counts by rate"
+    return Table(frame, title, note, numeric=["Studies", "Participants"], detail=detail, folded=True)
+
+
+def without_available_counts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
+    """Name the studies of a review of which responder counts are not available.
+
+    Returns
+    -------
+    none : list of str
+        Those without counts for any rate.
+    partly : list of str
+        Those with counts for some rates, with the rates for which they are missing: ``Kanwar 2004 (TCI monotherapy,
+        total: ≥25%; TCI monotherapy, children: ≥25%)``.
+    """
+    missing = _missing_rates(cells)
+    partly = {study for cell in cells for study in cell.public.study}
+    labels = {
+        study: label for cell in cells for study, label in zip(cell.missing.study, cell.missing.label, strict=True)
+    }
+    return (
+        [labels[study] for study in missing if study not in partly],
+        [f"{labels[study]} ({rates})" for study, rates in missing.items() if study in partly],
+    )
+
+
+def _missing_rates(cells: Sequence[Cell]) -> dict[str, str]:
+    """Return for each study the rates for which its counts are not available, as text."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for cell in cells:
+        for study in dict.fromkeys(cell.missing.study):
+            found.setdefault(study, {}).setdefault(_row_name(cell), []).append(THRESHOLD_NAMES[cell.threshold])
+    return {
+        study: "; ".join(f"{row}: {', '.join(sorted(thresholds))}" for row, thresholds in rows.items())
+        for study, rows in found.items()
+    }
 
 
 _WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
@@ -674,9 +716,10 @@ def bounds(evidence: Evidence) -> Table:
     return Table(frame, f"Bounds of counts: {count(len(rows), 'bound')}", detail="Why")
 
 
-def wanted(evidence: Evidence, ranked: pd.DataFrame) -> Table:
-    """The studies whose counts are wanted, the most wanted first, with what is known of where they are."""
+def wanted(evidence: Evidence, ranked: pd.DataFrame, cells: Sequence[Cell]) -> Table:
+    """The studies whose counts are wanted, the most wanted first, and where their reports are."""
     rows, groups = [], []
+    missing, partly = _missing_rates(cells), {study for cell in cells for study in cell.public.study}
     for place, study in enumerate(ranked.itertuples(), start=1):
         where = evidence.studies[evidence.studies.study == study.study].iloc[0]
         regimen, stratum, threshold = study.most
@@ -687,16 +730,19 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame) -> Table:
                 "": place,
                 "Study": study.label,
                 "Rates": study.rates,
+                "Counts": "some" if study.study in partly else "none",
                 "Narrows by": f"{study.narrowing:.1f}",
                 "Source": _address(evidence, study.study),
                 "detail": f"{_citation(evidence, study.study)} Most for {most}, {THRESHOLD_NAMES[threshold]}."
-                f" Country: {where.country or 'not seen'}.",
+                + (f" Missing: {missing[study.study]}." if study.study in partly and study.study in missing else "")
+                + f" Country: {where.country or 'not reported'}.",
             }
         )
     note = (
-        "Rates: printed rates that the study is part of. Narrows by: percentage points by which the 95% ranges of"
-        " those rates, pooled on the logit scale, would narrow in all if the counts were known. Neighbours in this"
-        " order may change places with other draws; the groups hold."
+        "Rates: published rates that the study is part of and for which its counts are missing. Counts: whether the"
+        " study has available responder counts for other rates. Narrows by: percentage points by which the 95% ranges"
+        " of those rates, pooled on the logit scale, would narrow in all if the counts were known. Neighbours in this"
+        " order may change places with other imputations; the groups remain."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
     return Table(frame, "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
@@ -722,12 +768,11 @@ def _citation(evidence: Evidence, study: str) -> str:
     return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
-def _summary(rows: pd.DataFrame) -> str:
-    if (pooled := pool_counts(rows)) is not None:
-        return span(pooled.estimate, pooled.ci_low, pooled.ci_high)
-    if len(rows) == 1:
-        row = rows.iloc[0]
-        return span(row.events / row.n, *map(float, proportion_interval(row.events, row.n)))
+def _alone(found: Mapping[str, Entry], cell: Cell, kind: str) -> str:
+    """Return the rate in the original or the new studies with counts; their sums where they cannot be pooled."""
+    if entry := of_rate(found, cell, kind):
+        return in_cell(entry)
+    rows = cell.new if kind == "new" else cell.public
     return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
 
 

@@ -16,6 +16,8 @@ import yaml
 from small_book import CHAPTERS, ROOT, build, make_project, ran
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Imputations take long and depend on nothing but what they are stored under: the books of all tests share them.
+os.environ.setdefault("REVIEW_KEPT", str(ROOT / "_build" / "kept"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -14,10 +14,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT, run
-from lib import published, tables
+from lib import published, registry, tables
 from lib.build import BuildError, chapters
+from lib.coverage import RECOMMENDED
 from lib.evidence import load
 from lib.figures import percent
+from stated import faults, without_key
 
 pytestmark = pytest.mark.book
 
@@ -93,11 +95,58 @@ def test_the_abstract_states_what_is_computed(book):
     for cell in (ev.cell("monotherapy", "ge75"), ev.cell("phototherapy", "ge75")):
         assert tables.rate(cell) in shown
         assert tables.coverage(cell) in shown
+        counts = registry.counts_of(cell)
+        rate = tables.rate(RECOMMENDED.pool(counts.events, counts.n))
+        assert f"the rate is {rate} in only the {len(counts)} studies with available responder counts" in shown
     decided = ev.screening.decision.value_counts()
     waiting = decided["awaiting_full_text"] + decided["awaiting_classification"]
-    assert f"Records met since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
-    assert f"and {waiting} wait for their full text" in shown
+    assert f"Records identified since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
+    assert f"and {waiting} await a full text" in shown
     assert "Last search of databases: 6 August 2018" in shown
+
+
+def test_every_number_with_a_key_is_that_of_the_results_file(book):
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in html_pages(book)}
+    results = json.loads((book / "_build/html/results.json").read_bytes())["results"]
+    assert faults(pages, results) == []
+    stated = sum(page.count("data-result=") for page in pages.values())
+    assert stated > 200
+
+
+IN_FIGURES = {
+    "New counts": "new",
+    "New studies alone": "new",
+    "Available counts": "available",
+    "Updated": "updated",
+    "Updated: published and new": "updated",
+    "Recommended method": "recommended",
+}
+
+
+KINDS = set(IN_FIGURES.values())
+
+
+def test_a_figure_shows_the_results_of_the_file(book):
+    """A picture carries no key, but its text alternative has its numbers."""
+    found = registry.results(load(ROOT / "data"))
+    known = {kind: {registry.in_cell(e) for key, e in found.items() if key.endswith(f".{kind}")} for kind in KINDS}
+    shown = 0
+    for path in html_pages(book):
+        for image in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("article img[alt]"):
+            for label, kind in IN_FIGURES.items():
+                for told in re.findall(rf"(?<=[;:] ){label}: (\d[\d.]* \([^)]*\))", image["alt"]):
+                    assert told in known[kind], (path.name, label, told)
+                    shown += 1
+    assert shown > 40
+
+
+@pytest.mark.parametrize("name", ["abstract", "what-is-new", "monotherapy", "phototherapy", "discussion"])
+def test_every_headlined_result_carries_a_key(book, name):
+    shown = str(page(book, name))
+    assert without_key(shown, "p", "caption ~ tbody td.numeric") == []
+    first = page(book, name).select("article [data-result]")
+    kinds = {tag["data-result"].rpartition(".")[2] for tag in first}
+    assert {"recommended", "imputed", "published"} <= kinds
 
 
 @pytest.mark.parametrize("regimen", ["monotherapy", "phototherapy"])
@@ -109,11 +158,11 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
     for alt, threshold in zip(alts, ("ge75", "ge50", "ge25"), strict=True):
         cell = ev.cell(regimen, threshold)
         assert alt.startswith(f"Forest plot. {cell.public_studies} of {cell.studies:g} studies")
-        pooled = tables.pool_counts(cell.public)
+        pooled = registry.pool_counts(cell.public)
         if pooled is not None:
             low, high = percent(pooled.ci_low, 1, ""), percent(pooled.ci_high, 1, "")
-            assert f"Public counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
-        assert f"Printed, {cell.studies:g} studies: {percent(cell.estimate, 1, '')}" in alt
+            assert f"Available counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
+        assert f"Published, {cell.studies:g} studies: {percent(cell.estimate, 1, '')}" in alt
 
 
 def test_table_3_shows_every_cell(book):
@@ -300,7 +349,7 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
     alt = html.unescape(next(img["alt"] for img in shown.select("img") if "Forest plot" in img.get("alt", "")))
     assert "<b>Synthetic & co</b>: 70.7 (" in alt
     new = load(small_book / "data").cell("monotherapy", "ge75")
-    pooled = tables.pool_counts(new.new)
+    pooled = registry.pool_counts(new.new)
     assert pooled.k == len(old.new) + 1
     assert f"New counts: {percent(pooled.estimate, 1, '')} (" in alt
     assert "29/41 patients" in text(small_book, "monotherapy")

@@ -57,8 +57,42 @@ def test_a_changed_table_runs_the_chapters_that_read_it(project):
     assert changed(before, site_of(project)) == {
         "book/maintained.html",
         "_sources/book/maintained.ipynb",
+        "results.json",
         "searchindex.js",
     } - unchanged_search(before, site_of(project))
+
+
+def test_the_results_beside_the_pages_follow_data_edition_and_library(project):
+    def results() -> dict:
+        return json.loads((project / "_build/html/results.json").read_bytes())
+
+    before = content_of(project)["results.json"]
+    first = results()
+    assert first["edition"] == evidence.load(project / "data").as_of.isoformat()
+    edit(project / "lib/registry.py", 'REVIEW = "raw proportions', 'REVIEW = "unweighted proportions')
+    assert ran(build(project)) == set()
+    key = "rate.monotherapy.total.ge75.available"
+    assert "unweighted" in results()["results"][key]["method"]
+    edit(project / "lib/registry.py", 'REVIEW = "unweighted proportions', 'REVIEW = "raw proportions')
+    edit(
+        project / "data/responses.csv",
+        "shah2020,tacrolimus+EL,all,,all,,ge75,",
+        "shah2020,tacrolimus+EL,all,,all,,ge50,",
+    )
+    ran(build(project))
+    assert "rate.phototherapy.total.ge50.new" in results()["results"]
+    assert results()["results"][key] == first["results"][key]
+    ran(build(project, "--as-of", "2018-08-06"))
+    assert results()["edition"] == "2018-08-06"
+    assert not [name for name in results()["results"] if name.endswith((".new", ".updated"))]
+    edit(
+        project / "data/responses.csv",
+        "shah2020,tacrolimus+EL,all,,all,,ge50,",
+        "shah2020,tacrolimus+EL,all,,all,,ge75,",
+    )
+    (project / "_build/results.json").unlink()
+    ran(build(project))
+    assert content_of(project)["results.json"] == before
 
 
 def unchanged_search(before: dict, after: dict) -> set[str]:

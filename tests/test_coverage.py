@@ -172,7 +172,7 @@ def test_the_tables_show_the_committed_results():
     # The exception is for two trials alone.
     assert [len(frame.loc[[f"{k} trials"]]) for k in (2, 3, 12)] == [5, 4, 4]
     simulated = simulations.results("prediction_coverage")
-    shown = method_tables.predicted(simulated).frame.set_index("Studies")
+    shown = method_tables.predictions(simulated).frame.set_index("Studies")
     part = simulated[(simulated.studies == 5) & (simulated["transform"] == "raw")]
     assert shown.loc["5", "Raw, t"] == f"{percent(part.t.mean())} ({percent(part.t.min())})"
     covered = simulations.results("coverage")

@@ -132,7 +132,7 @@ def test_a_study_outside_its_printed_list_is_marked(ev):
     public = ev.cell("monotherapy", "ge50", "children").public
     assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
     children = ev.cell("monotherapy", "ge50", "children")
-    assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the printed list"
+    assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the review's list"
 
 
 def test_a_number_that_is_not_printed_is_not_taken_from_elsewhere(ev):

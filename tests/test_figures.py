@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from lib import comparisons, figures, published, tables, update_tables
+from lib import comparisons, figures, published, registry, tables, update_tables
 from lib.evidence import load
 from lib.figures import percent
 from lib.pooling import pool_proportions, proportion_interval
@@ -23,7 +23,7 @@ def ev():
 
 def drawings(ev):
     cell = ev.cell("monotherapy", "ge75")
-    public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
+    public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
     studies = cell.public.assign(log_odds=np.log(cell.public.events / (cell.public.n - cell.public.events)))
     studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
     compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
@@ -73,7 +73,7 @@ def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     for cell in ev.cells():
-        public, new = tables.pool_counts(cell.public), tables.pool_counts(cell.new)
+        public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
         for wide in (True, False):
             with figures.mpl.rc_context(figures.STYLE):
                 figure = figures.forest(cell, public, new, wide=wide)
@@ -137,11 +137,11 @@ def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wi
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     cell = ev.cell("monotherapy", "ge75")
-    figure = figures.forest(cell, tables.pool_counts(cell.public), tables.pool_counts(cell.new), wide=True)
+    figure = figures.forest(cell, registry.pool_counts(cell.public), registry.pool_counts(cell.new), wide=True)
     texts = [text.get_text() for text in figure.axes[0].texts]
     for label in {*cell.public.label, *cell.missing.label, *cell.new.label}:
         assert any(text.startswith(label) for text in texts), label
-    assert texts.count("not public") == len(cell.missing)
+    assert texts.count("not available") == len(cell.missing)
     squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
     assert len(squares) == len(cell.public) + len(cell.new)
     # The printed result is an open diamond, pooled counts are filled ones.
@@ -152,7 +152,7 @@ def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
     cell = ev.cell("monotherapy", "ge75")
     cell.public.loc[0, "label"] = evil
-    picture = figures.show(figures.forest, cell, tables.pool_counts(cell.public), None, caption=evil)
+    picture = figures.show(figures.forest, cell, registry.pool_counts(cell.public), None, caption=evil)
     text = picture._repr_html_()
     assert "<script" not in text
     for svg in re.findall(r"base64,([^\"]+)\"", text):
@@ -199,15 +199,16 @@ def test_numbers_are_written_as_prose_writes_them():
     assert re.fullmatch(r"\d+\.\d% \(95% CI \d+\.\d% to \d+\.\d%\)", tables.rate(result))
 
 
-def test_what_cannot_be_pooled_is_not_pooled():
-    none = pd.DataFrame({"events": [0, 20], "n": [14, 20]})
-    assert tables.pool_counts(none) is None
-    assert tables.pool_counts(none[:0]) is None
-    assert tables.pool_counts(none, transform="logit").k == 2
-    one = pd.DataFrame({"events": [27], "n": [30]})
-    assert tables.pool_counts(one) is None
-    assert tables._summary(one) == "90.0 (74.4–96.5)"
-    assert "not pooled" in tables._summary(none)
+def test_what_cannot_be_pooled_is_not_pooled(ev):
+    none = pd.DataFrame({"study": ["a", "b"], "label": ["A", "B"], "events": [0, 20], "n": [14, 20]})
+    assert registry.pool_counts(none) is None
+    assert registry.pool_counts(none[:0]) is None
+    assert registry.pool_counts(none, transform="logit").k == 2
+    one = pd.DataFrame({"study": ["a"], "label": ["A"], "events": [27], "n": [30]})
+    assert registry.pool_counts(one) is None
+    cell = replace(ev.cell("monotherapy", "ge75"), new=none)
+    assert tables._alone({}, cell, "new") == "20/34, not pooled"
+    assert tables._alone({}, replace(cell, new=none[:0]), "new") == ""
 
 
 def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
@@ -215,7 +216,7 @@ def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
     marked = {key for key, result in found.items() if result.summary.reading.kind == "off centre"}
     # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
     assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
-    frame = tables.table3(found).frame
+    frame = tables.table3(found, registry.results(ev)).frame
     assert frame[("Printed", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
 
 
@@ -230,7 +231,7 @@ def test_a_possible_range_is_dotted_and_has_no_mark(ev):
     assert {line.get_color() for line in dotted} == {figures.POSSIBLE}
     assert figures.POSSIBLE not in {line.get_color() for line in fewer}
     assert all(line.get_marker() == "None" for line in dotted)
-    assert "Lepe 2003: not public, consistent with 5–40;" in with_.get_label()
+    assert "Lepe 2003: not available, consistent with 5–40;" in with_.get_label()
     # It is no estimate: no row has one for it.
     assert "Lepe 2003: 5" not in with_.get_label()
 
@@ -245,17 +246,19 @@ def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
     assert figure.get_label().count("consistent with 20–50") == 1
 
 
-def test_the_updated_rate_is_drawn_where_there_are_new_arms_only(ev):
-    found = published.results(ev)
+def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
+    found, kinds = published.results(ev), registry.results(ev)
     fresh, still = found["monotherapy", "ge75", "total"], found["phototherapy", "ge25", "total"]
     for draw in (
         lambda result: figures.forest(result.cell, None, None, updated=result, wide=True),
-        lambda result: figures.updates([("x", result)], wide=True),
+        lambda result: figures.updates([("x", registry.shown_kinds(kinds, result.cell))], wide=True),
     ):
         assert "Updated" in draw(fresh).get_label()
         assert "Updated" not in draw(still).get_label()
     low, high = (figures.percent(v, 1, "") for v in (fresh.updated.ci_low, fresh.updated.ci_high))
-    assert f"({low}–{high})" in figures.updates([("x", fresh)], wide=True).get_label()
+    drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.cell))], wide=True)
+    assert f"Updated: 18.2 ({low}–{high})" in drawn.get_label()
+    assert "Recommended method: " in drawn.get_label()
 
 
 def test_a_detail_is_set_below_its_row():
@@ -282,7 +285,7 @@ def many_studies(ev, number):
     cell = ev.cell("monotherapy", "ge75")
     made = [cell.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
     many = pd.concat(made, ignore_index=True)
-    return replace(cell, new=many), tables.pool_counts(many)
+    return replace(cell, new=many), registry.pool_counts(many)
 
 
 def cells_of(row):
@@ -295,7 +298,7 @@ def at(percent_of_axis):
 
 def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
     cell, new = many_studies(ev, 2000)
-    drawn = (cell, tables.pool_counts(cell.public), new)
+    drawn = (cell, registry.pool_counts(cell.public), new)
     page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
     assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
@@ -307,7 +310,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
     assert scrolls["aria-label"].startswith("Forest plot.")
     assert scrolls["aria-label"].endswith(f"{len(rows)} rows.")
     names = [row.th.get_text() for row in rows]
-    assert names[:5] == ["Results", "Printed, 19 studies", "Public counts", "New counts", "Original review"]
+    assert names[:5] == ["Results", "Published, 19 studies", "Available counts", "New counts", "Original review"]
     assert names[-2001:] == ["Update since August 2018", *cell.new.label]
     assert set(cell.public.label) | set(cell.missing.label) <= {name.split(",")[0] for name in names}
     _, counts, _, rate, weight = cells_of(rows[-1])
@@ -318,7 +321,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
 def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     cell, new = many_studies(ev, 200)
     ranges = cell.missing[:1][["study"]].assign(arms=[(cell.missing.arm[0],)], low=0.05, high=0.4)
-    public = tables.pool_counts(cell.public)
+    public = registry.pool_counts(cell.public)
     page = figures.show(figures.forest, cell, public, new, ranges=ranges)._repr_html_()
     rows = BeautifulSoup(page, "html.parser").select("tbody tr")
     rows = {row.th.get_text(): row for row in rows}
@@ -335,9 +338,9 @@ def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     assert rows[cell.missing.label[0]].svg["stroke"] == figures.POSSIBLE
     assert rows[cell.missing.label[1]].svg is None
     # The printed result is an open diamond, pooled counts are filled ones.
-    fills = {name: rows[name].path["fill"] for name in ("Printed, 19 studies", "Public counts", "New counts")}
+    fills = {name: rows[name].path["fill"] for name in ("Published, 19 studies", "Available counts", "New counts")}
     assert list(fills.values()) == ["none", figures.REPORTED, figures.NEW]
-    assert at(rows["Public counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
+    assert at(rows["Available counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
 
 
 def test_as_many_rows_as_a_picture_can_hold_are_a_picture():
@@ -373,9 +376,9 @@ def test_a_funnel_of_very_many_studies_names_none():
 
 def test_a_caption_names_few_studies_and_counts_many(ev):
     cell, _ = many_studies(ev, 2000)
-    assert "in no diamond: 40 studies." in tables.forest_caption(cell)
+    assert "pooled available or new counts: 40 studies." in tables.forest_caption(cell)
     few = replace(cell, new=cell.new[:100])
-    assert "in no diamond: Study 0, Study 50." in tables.forest_caption(few)
+    assert "pooled available or new counts: Study 0, Study 50." in tables.forest_caption(few)
 
 
 def test_a_very_long_table_scrolls_within_its_page():
