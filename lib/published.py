@@ -158,8 +158,9 @@ class Summary:
     reading : Reading
         What its interval says.
     studies : DataFrame
-        A row a study: study, arms, label, n, events (NaN: not available) and pooled, whether the review's method
-        gives it a weight: a study whose available count is 0% or 100% has none.
+        A row a study: study, arms, label, n, rate (its available rate; NaN: not available) and pooled, whether the
+        review's method gives it a weight: a study whose available count is 0% or 100% has none. n is the number of
+        participants that the published totals imply, be the available count one of patches.
     tau2, tau2_low, tau2_high : float
         Between-study variance that the standard error implies (`updating.implied_tau2`), and its range under the
         rounding. NaN: none; sampling error alone exceeds the published standard error.
@@ -239,15 +240,8 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     whole = STRATA[cell.stratum][1] == "all"
     rows_by_study = dict(iter(counted.groupby("study")))
     known = [_known(rows_by_study.get(study.study), study.arms, whole) for study in studies.itertuples()]
-    events, n = (
-        np.array(
-            [(np.nan, study.n) if one is None else one for study, one in zip(studies.itertuples(), known, strict=True)],
-            dtype=float,
-        )
-        .reshape(-1, 2)
-        .T
-    )
-    studies = studies.assign(events=events, n=n, pooled=~((events == 0) | (events == n)))
+    rate = np.array([np.nan if one is None else one[0] / one[1] for one in known], dtype=float)
+    studies = studies.assign(rate=rate, pooled=~((rate == 0) | (rate == 1)))
     reading = read_interval((cell.estimate, cell.ci_low, cell.ci_high), cell.decimals)
     return summary_of(cell.estimate, reading, studies)
 
@@ -262,10 +256,11 @@ def summary_of(estimate: float, reading: Reading, studies: pd.DataFrame) -> Summ
 
 def _rest(summary: Summary) -> float:
     """Mean rate of the pooled studies without an available count; raw-scale weights as in the review's method."""
-    studies, known = summary.studies[summary.studies.pooled], summary.studies.events[summary.studies.pooled].notna()
+    studies = summary.studies[summary.studies.pooled]
+    known = studies.rate.notna()
     if known.all() or not summary.reading.se > 0:
         return np.nan
-    rate = (studies.events / studies.n).fillna(summary.estimate)
+    rate = studies.rate.fillna(summary.estimate)
     weight = 1 / (rate * (1 - rate) / studies.n + np.nan_to_num(summary.tau2))
     left = summary.estimate * weight.sum() - (weight * rate)[known].sum()
     return float(left / weight[~known].sum())
@@ -373,7 +368,7 @@ def update(summary: Summary, events, n) -> Updated | None:
     Examples
     --------
     >>> reading = read_interval((0.3, 0.2, 0.4), (1, 1, 1))
-    >>> studies = pd.DataFrame({"n": [30.0, 40, 50], "events": np.nan, "pooled": True})
+    >>> studies = pd.DataFrame({"n": [30.0, 40, 50], "rate": np.nan, "pooled": True})
     >>> updated = update(summary_of(0.3, reading, studies), [0], [40])
     >>> round(updated.estimate, 3), updated.k_old, updated.k_new
     (0.225, 3, 1)

@@ -15,7 +15,7 @@ Keys
       implies by the review's method; the review reports neither;
     - ``available``: the original studies with available responder counts, by the review's method;
     - ``new``: the new studies, by the review's method;
-    - ``updated``: the published rate and the new studies together, by the review's method; absent where no new study
+    - ``updated``: the published rate and the new studies together (`published.update`); absent where no new study
       reports the outcome;
     - ``recommended``: the method that the chapter *Methods compared* recommends, on all studies with available
       counts, original and new; absent with fewer than two of them;
@@ -324,18 +324,15 @@ def _updated(result: Result, published: Entry) -> Entry | None:
     if updated is None or not updated.k_new:
         return None
     new = by_study(result.cell.new)
-    if updated.k_new < len(new):
-        new = new[~at_edge(new)]
-    first = updated.k_old == 0
-    method = "the new studies alone, as the review published no interval" if first else "published rate and new studies"
     entry = replace(
         published,
         key=rate_key(result.cell, "updated"),
         tau2=updated.tau2,
         k=updated.k_old + updated.k_new,
-        participants=new.n.sum() + (0 if first else result.cell.patients),
-        method=f"{method}, by the review's method: {REVIEW}",
-        studies=(*(() if first else published.studies), *new.study),
+        participants=new.n.sum() + result.cell.patients,
+        method="published rate and new studies: raw proportions, weights by the variance at the combined rate, random"
+        " effects, normal interval",
+        studies=(*published.studies, *new.study),
     )
     return _cut(entry, **{name: getattr(updated, name) for name in _ENDS})
 
@@ -656,17 +653,10 @@ def _origin(main: Entry, published: Entry, cell: Cell) -> str:
     without = "" if published.ci_low == published.ci_low else ", without an interval"
     if main is published:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
-    new = by_study(cell.new)
-    fresh = [study for study in main.studies if study in set(new.study)]
-    studies = f"{len(fresh)} new {'study' if len(fresh) == 1 else 'studies'}"
-    if set(main.studies) == set(fresh):
-        return (
-            f"This is the pooled rate of the {studies} alone, by the method of the 2019 review, which published"
-            f" {stated(published)}{without}."
-        )
+    fresh = cell.new.study.nunique()
     return (
-        f"This is the rate published by the 2019 review, {stated(published)}, updated with {studies} by the review's"
-        " own method."
+        f"This is the rate published by the 2019 review, {stated(published)}{without}, updated with {fresh} new"
+        f" {'study' if fresh == 1 else 'studies'} on the review's scale and with its kind of interval."
     )
 
 

@@ -424,9 +424,9 @@ def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
         )
     columns = ["Result", "Studies", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
     note = (
-        "Arms of one study are added up. Prediction: 95% prediction interval for the true rate of another study. A dash:"
-        f" fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far the"
-        " rates of studies lie apart. τ² is on the scale of the analysis."
+        "Arms of one study are added up. Prediction: 95% prediction interval for the true rate of another study. A"
+        f" dash: fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far"
+        " the rates of studies lie apart. τ² is on the scale of the analysis."
     )
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     return Table(frame, "Pooled results and heterogeneity", note, numeric=columns[1:])
@@ -509,7 +509,7 @@ def updates(results: dict[tuple[str, str, str], Result], found: Mapping[str, Ent
         "Prediction: 95% prediction interval for the true rate of another study; the review reports none, and that of"
         " the published rate is implied by its interval. New studies alone: pooled by the review's method, which leaves"
         " out studies at 0% or 100%; the updated rate includes them. Change: updated less published rate, in percentage"
-        " points. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash: no result."
+        " points. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash: none."
     )
     columns = frame.columns[1:-1]
     return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))

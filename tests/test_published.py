@@ -137,12 +137,13 @@ def test_available_counts_have_their_own_number(ev, results):
         # A study whose two arms count has only one of them in the public counts.
         listed = result.cell.public[result.cell.public.listed]
         for study in listed[listed.study.map(studies.arms).str.len() == 1].itertuples():
-            # The report's own number, be it of patches where Table 2 has patients.
             row = studies.loc[study.study]
-            assert (row.n, row.events) == (study.n, study.events)
+            assert row.rate == study.events / study.n
+            # Patches are counted as the patients of the published total.
+            assert row.n == (study.completed if study.unit == "patches" else study.n)
             assert row.pooled == (0 < study.events < study.n)
             checked += 1
-        assert studies.pooled[studies.events.isna()].all()
+        assert studies.pooled[studies.rate.isna()].all()
     assert checked >= 8
 
 
@@ -220,8 +221,8 @@ def as_published(events, n, known):
     """What a reader has of a review: its rate and interval to a tenth of a percent, sizes, and some of the counts."""
     pooled = pool_proportions(events, n)
     numbers = np.clip(np.round([pooled.estimate, pooled.ci_low, pooled.ci_high], 3), 0, 1)
-    events = np.where(known, events, np.nan)
-    studies = pd.DataFrame({"n": n, "events": events, "pooled": ~((events == 0) | (events == n))})
+    rate = np.where(known, events / n, np.nan)
+    studies = pd.DataFrame({"n": n, "rate": rate, "pooled": ~((rate == 0) | (rate == 1))})
     return published.summary_of(float(numbers[0]), read_interval(numbers, (1, 1, 1)), studies)
 
 
@@ -313,7 +314,7 @@ def test_available_counts_that_contradict_the_published_rate_are_noticed():
     summary = as_published(old, n_old, np.arange(12) < 5)
     assert 0 <= summary.rest <= 1
     studies = summary.studies.copy()
-    studies.loc[:9, "events"] = np.round(studies.n[:10] * (0.97 if summary.estimate < 0.5 else 0.03))
+    studies.loc[:9, "rate"] = 0.97 if summary.estimate < 0.5 else 0.03
     assert not 0 <= published.summary_of(summary.estimate, summary.reading, studies).rest <= 1
     assert np.isnan(as_published(old, n_old, np.ones(12, dtype=bool)).rest)
 

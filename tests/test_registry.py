@@ -189,7 +189,7 @@ def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are
         assert stated(found[rate_key(cell, kind)]) in text
     text = told(found, cell)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
-    assert "updated with 2 new studies by the review's own method" in text
+    assert "updated with 2 new studies on the review's scale and with its kind of interval" in text
     assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
 
 
@@ -207,11 +207,10 @@ def test_a_headline_without_an_interval_says_so(ev, found):
     text = told(found, cell)
     assert "CI" not in text
     assert "as published by the 2019 review, without an interval; no new study" in text
-    # Two new studies, and nothing to weigh the published rate with.
     cell = replace(cell, new=ev.cell("monotherapy", "ge75").new)
-    alone = Entry(rate_key(cell, "updated"), 0.2, 0.1, 0.3, k=2, studies=tuple(cell.new.study))
-    text = told(found | {alone.key: alone}, cell)
-    assert "the pooled rate of the 2 new studies alone, by the method of the 2019 review, which published 0.0%" in text
+    updated = Entry(rate_key(cell, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(cell.new.study))
+    text = told(found | {updated.key: updated}, cell)
+    assert "the rate published by the 2019 review, 0.0%, without an interval, updated with 2 new studies" in text
 
 
 def test_a_headline_says_when_the_recommended_method_has_no_result(ev, found):
