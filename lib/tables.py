@@ -570,6 +570,21 @@ def news(evidence: Evidence, results: Sequence[Result], found: Mapping[str, Entr
     return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)
 
 
+def rules_of_change(evidence: Evidence) -> str:
+    """Explain in Markdown when an update changes the conclusions, and what repeated updates do to such rules."""
+    rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()]
+    return (
+        "An update changes the conclusions on a rate if at least one of these is true:\n\n"
+        + "\n".join(f"- {plain(rule)};" for rule in rules[:-1])
+        + f"\n- {plain(rules[-1])}.\n\n"
+        "The margins are this project's own choice. Each edition compares the current rate with the rate that the 2019"
+        " review published, not with the edition before, and makes no test of significance. So small changes add up and"
+        " are not missed. But a rate that is updated repeatedly can meet a rule by chance, most of all where the"
+        " published studies are few and differ widely. No correction is made for this: a change is a reason to look at"
+        " the new studies and not a finding by itself. The table below shows how often to expect a false alarm."
+    )
+
+
 def _width_change(result: Result) -> float:
     before = result.cell.ci_high - result.cell.ci_low
     return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
