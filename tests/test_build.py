@@ -57,7 +57,6 @@ def test_a_changed_table_runs_the_chapters_that_read_it(project):
     assert changed(before, site_of(project)) == {
         "book/maintained.html",
         "_sources/book/maintained.ipynb",
-        "results.json",
         "searchindex.js",
     } - unchanged_search(before, site_of(project))
 
