@@ -83,7 +83,7 @@ def results(cells: Sequence[Cell]) -> Table:
     return Table(frame, "Available counts by every method", note, numeric=["Studies", "Left out"], folded=True)
 
 
-_REGISTERED = {RECOMMENDED.name: "recommended", "Logit, DL": "logit"}
+_REGISTERED = {RECOMMENDED.name: "recommended.available", "Logit, DL": "logit"}
 """Methods whose results are registered, and their kinds of result."""
 
 

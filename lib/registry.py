@@ -17,15 +17,15 @@ Keys
     - ``new``: the new studies, by the review's method;
     - ``updated``: the published rate and the new studies together (`published.update`); absent where no new study
       reports the outcome;
-    - ``recommended``: the method that the chapter *Methods compared* recommends, on all studies with available
-      counts, original and new; absent with fewer than two of them;
-    - ``recommended.imputed``: the same method on all studies, the unavailable counts imputed from what was published;
-      for the whole body (``total``) only;
+    - ``recommended``: the method that the chapter *Methods compared* recommends, on all studies, the counts that are
+      not available imputed from the published results; for the whole body (``total``) only;
+    - ``recommended.available``: the same method on the studies with available counts, original and new; absent with
+      fewer than two of them;
     - ``logit``: all studies with available counts on the logit scale (DerSimonian-Laird), from which the chapter on
       heterogeneity takes I² and prediction intervals.
 
-    - ``recommended.by_<choice>.<group>``: ``recommended`` in a subgroup of those studies (`choices`), for the marked
-      response to monotherapy.
+    - ``recommended.by_<choice>.<group>``: ``recommended.available`` in a subgroup of those studies (`choices`), for the
+      marked response to monotherapy.
 
     A single study has its own rate with the score interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
 ``comparison.<question>.<threshold>.<rr|or|rd>``
@@ -180,7 +180,7 @@ def answer(found: Mapping[str, Entry], cell: Cell) -> Entry:
     return of_rate(found, cell, "updated") or found[rate_key(cell, "published")]
 
 
-KINDS_SHOWN = ("published", "new", "updated", "recommended")
+KINDS_SHOWN = ("published", "new", "updated", "recommended.available")
 """What `figures.updates` draws of a rate."""
 
 
@@ -262,7 +262,7 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
         implied if summary.pi_low == summary.pi_low else None,
         *alone,
         _updated(result, published),
-        _recommended(rate_key(cell, "recommended"), counted, page),
+        _recommended(rate_key(cell, "recommended.available"), counted, page),
         logit
         and _of_pooled(
             rate_key(cell, "logit"),
@@ -400,7 +400,7 @@ def _over_imputations(draws: Draws, cell: Cell, whole: Entry) -> Entry | None:
     se, m = (high - low) / (2 * quantile), len(y)
     reach = quantile * float(np.sqrt((se**2).mean() + (1 + 1 / m) * y.var(ddof=1)))
     return Entry(
-        rate_key(cell, "recommended.imputed"),
+        rate_key(cell, "recommended"),
         *(float(special.expit(y.mean() + step)) for step in (0, -reach, reach)),
         tau2=float(pooled["tau2"][fitted].mean()),
         k=k,
@@ -670,20 +670,23 @@ def _beside(found: Mapping[str, Entry], cell: Cell) -> str:
         where += f", {unlisted} more that the review does not list for this rate"
     if new:
         where += f" and {new} new {'study' if new == 1 else 'studies'}"
-    recommended, imputed = (of_rate(found, cell, kind) for kind in ("recommended", "recommended.imputed"))
-    if recommended:
+    imputed, available = (of_rate(found, cell, kind) for kind in ("recommended", "recommended.available"))
+    method = "a logistic model with Student's t, see [Methods compared](methods-compared.ipynb)"
+    if imputed:
         says = (
-            "By the method that this book recommends (a logistic model with Student's t, see *Methods compared*), the"
-            f" rate is {stated(recommended)} in only the {k} studies with available responder counts ({where})"
+            f"The method that this book recommends ({method}) gives {stated(imputed)} for all {imputed.k:g} studies,"
+            " with the counts that are not available imputed from the published results"
         )
-    else:
-        method = "the method that this book recommends (a logistic model, see *Methods compared*)"
-        says = {
-            0: f"Responder counts are available for none of these studies, so there is no result by {method}",
-            1: f"Responder counts are available for only one study ({where}), too few for {method}",
-        }.get(k, f"Responder counts are available for {k} studies ({where}), to which {method} cannot be fitted")
-    if not imputed:
-        return f"{says}."
-    if recommended:
-        return f"{says}, and {stated(imputed)} in all {imputed.k:g} with the unavailable counts imputed."
-    return f"{says}; with the unavailable counts imputed, it gives {stated(imputed)} in all {imputed.k:g} studies."
+        alone = f"for only the {k} studies with available responder counts ({where}) it gives "
+        few = f"responder counts are available for only {k} {'study' if k == 1 else 'studies'} ({where})"
+        return f"{says}; {alone + stated(available) if available else few}."
+    if available:
+        return (
+            f"The method that this book recommends ({method}) gives {stated(available)} for only the {k} studies with"
+            f" available responder counts ({where})."
+        )
+    says = {
+        0: "Responder counts are available for none of these studies, so there is no result",
+        1: f"Responder counts are available for only one study ({where}), too few for a result",
+    }.get(k, f"Responder counts are available for {k} studies ({where}), which give no result")
+    return f"{says} by the method that this book recommends ({method})."

@@ -552,7 +552,7 @@ def news(evidence: Evidence, results: Sequence[Result], found: Mapping[str, Entr
             "Rate": cell_name(r.cell),
             "Published": in_cell(of_rate(found, r.cell, "published")),
             "Updated": in_cell(of_rate(found, r.cell, "updated")),
-            "Recommended method": in_cell(of_rate(found, r.cell, "recommended")),
+            "Recommended method": in_cell(of_rate(found, r.cell, "recommended.available")),
             "Change": f"{100 * (r.updated.estimate - r.cell.estimate):+.1f}",
             "Width": f"{_width_change(r):+.0f}%" if r.cell.ci_high > r.cell.ci_low else "",
             "Conclusions change": ", ".join(short[rule] for rule in r.news) or "no",

@@ -37,7 +37,7 @@ def found(ev):
 
 def test_every_key_is_documented_and_names_what_it_is(found):
     groups = "|".join(STRATA)
-    kinds = "published(.implied)?|available|new|updated|recommended(.imputed|.by_[a-z]+.\\w+)?|logit"
+    kinds = "published(.implied)?|available|new|updated|recommended(.available|.by_[a-z]+.\\w+)?|logit"
     rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({kinds})"
     rest = rf"comparison\.\w+\.({'|'.join(THRESHOLDS)})\.(rr|or|rd)|maintenance\.\w+\.\w+\.\w+"
     assert all(re.fullmatch(f"{rates}|{rest}", key) for key in found)
@@ -81,11 +81,11 @@ def test_an_updated_rate_is_of_published_and_new_studies(ev, found):
 
 def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
     for cell in ev.cells():
-        entry, counts = found.get(rate_key(cell, "recommended")), registry.counts_of(cell)
+        entry, counts = found.get(rate_key(cell, "recommended.available")), registry.counts_of(cell)
         assert (entry is None) == (len(counts) < 2)
         if entry:
             assert (entry.k, entry.participants) == (len(counts), counts.n.sum())
-    imputed = found["rate.monotherapy.total.ge75.recommended.imputed"]
+    imputed = found["rate.monotherapy.total.ge75.recommended"]
     assert imputed.k == found["rate.monotherapy.total.ge75.updated"].k
 
 
@@ -185,7 +185,7 @@ def told(found, cell):
 def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are_counts(ev, found):
     cell = ev.cell("monotherapy", "ge75")
     text = headline(found, cell)
-    for kind in ("updated", "published", "recommended", "recommended.imputed"):
+    for kind in ("updated", "published", "recommended.available", "recommended"):
         assert stated(found[rate_key(cell, kind)]) in text
     text = told(found, cell)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
@@ -197,9 +197,11 @@ def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, found):
     cell = ev.cell("phototherapy", "ge50")
     text = told(found, cell)
     assert "This is the rate as published by the 2019 review; no new study reports this outcome." in text
-    assert "available for only one study (1 of the 10 original studies), too few for the method" in text
+    assert "responder counts are available for only 1 study (1 of the 10 original studies)." in text
     text = told(found, ev.cell("monotherapy", "ge75", "trunk_extremities"))
     assert "Responder counts are available for none of these studies, so there is no result by the method" in text
+    text = told(found, ev.cell("monotherapy", "ge75", "face_neck"))
+    assert "available for only one study" in text and "too few for a result by the method" in text
 
 
 def test_a_headline_without_an_interval_says_so(ev, found):
@@ -217,8 +219,7 @@ def test_a_headline_says_when_the_recommended_method_has_no_result(ev, found):
     cell = ev.cell("monotherapy", "ge50")
     rest = {key: entry for key, entry in found.items() if ".recommended" not in key}
     text = told(rest, cell)
-    assert "available for 6 studies (3 of the 23 original studies and 3 new studies), to which the method" in text
-    assert text.endswith("cannot be fitted.")
+    assert "available for 6 studies (3 of the 23 original studies and 3 new studies), which give no result" in text
 
 
 # --- What the book says of units and missing counts -------------------------------------------------------
