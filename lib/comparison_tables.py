@@ -19,6 +19,7 @@ from lib.evidence import THRESHOLDS, Evidence
 from lib.figures import DEGREES_IN_SHORT, PAIR, Picture, comparison, own_ratios, percent, ratio_number, ratio_text, show
 from lib.pooling import Pooled
 from lib.published import Result
+from lib.registry import Stated
 from lib.tables import NOTHING, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, plain, rate
 from lib.validation import reference_numbers
 
@@ -39,6 +40,7 @@ _DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "pub
 _ASSUMED = (0.3, 0.6)
 _LARGE_I2 = 0.5
 _RESPONDERS = 300
+_ALL = "All trials"
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""
 
@@ -176,8 +178,17 @@ def _informative(compared: Compared) -> pd.DataFrame:
     return compared.rows[~compared.ratio.dropped]
 
 
-def _ratio_cell(pooled: Pooled) -> str:
-    return ratio_text(*_interval(pooled)) if math.isfinite(pooled.estimate) else NOTHING
+def _ratio_cell(pooled: Pooled, key: str = "") -> str:
+    """Return a ratio for a cell of a table, with its key where it is registered; a dash where there is none."""
+    if not math.isfinite(pooled.estimate):
+        return NOTHING
+    text = ratio_text(*_interval(pooled))
+    return Stated(text, key) if key else text
+
+
+def _key(found: Question, threshold: str, name: str = "rr") -> str:
+    """Return the key of the pooled result of a question in the registry."""
+    return f"comparison.{found.key}.{threshold}.{name}"
 
 
 def _includes_no_effect(pooled: Pooled) -> bool:
@@ -257,7 +268,8 @@ def estimates(found: Question, threshold: str) -> str:
         if randomised
         else "not known to be randomised"
     )
-    first = f"The risk ratio is {ratio(compared.ratio)} in {count(len(within), 'trial')}, {of_them}."
+    stated = Stated(ratio(compared.ratio), _key(found, threshold))._repr_html_()
+    first = f"The risk ratio is {stated} in {count(len(within), 'trial')}, {of_them}."
     if len(within) < len(rows):
         names = ", ".join(map(plain, rows.label[~rows.study.isin(within.study)]))
         first += f" Without information on the ratio, and not in it: {names}."
@@ -396,20 +408,20 @@ def summary(questions: Sequence[Question]) -> Table:
     """
     rows, groups = [], []
     for found in questions:
-        shown = [(THRESHOLD_NAMES[t], compare(found.at(t))) for t in reversed(THRESHOLDS)]
+        shown = [(t, compare(found.at(t))) for t in reversed(THRESHOLDS)]
         others = found.pairs[~found.pairs.study.isin(found.pairs.study[found.pairs.threshold.isin(THRESHOLDS)])]
-        shown += [("Any repigmentation", compare(others.loc[[i]])) for i in others.index]
-        for response, compared in shown:
+        shown += [("", compare(others.loc[[i]])) for i in others.index]
+        for threshold, compared in shown:
             if compared is None:
                 continue
             groups.append(found.label)
             rows.append(
                 {
-                    "Response": response,
+                    "Response": THRESHOLD_NAMES.get(threshold, "Any repigmentation"),
                     "Trials": str(len(compared.rows)),
                     "Responders": _responders(compared.rows),
-                    "RR (95% CI)": _ratio_cell(compared.ratio),
-                    "OR (95% CI)": _ratio_cell(compared.odds),
+                    "RR (95% CI)": _ratio_cell(compared.ratio, threshold and _key(found, threshold)),
+                    "OR (95% CI)": _ratio_cell(compared.odds, threshold and _key(found, threshold, "or")),
                     "Risk difference per 100 (95% CI)": risk_difference(compared),
                     "NNT (95% CI)": number_needed(compared),
                     "Treatments": f"{label(compared.rows)} ({', '.join(compared.rows.label)})",
@@ -421,7 +433,7 @@ def summary(questions: Sequence[Question]) -> Table:
         " share who responded, or did not, in the control arms, and its interval is cut there. A row of one trial is"
         " that trial's own result."
     )
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"))
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Question"), dtype=object)
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"], detail="Treatments")
 
 
@@ -443,7 +455,7 @@ def sensitivity(found: Question, threshold: str) -> Table | Markdown:
         "Tacrolimus": rows.drug == "tacrolimus",
         "Up to 3 months": rows.duration_months <= 3,
     }
-    results: list[tuple[str, Pooled]] = [("All trials", compare(rows).ratio)]
+    results: list[tuple[str, Pooled]] = [(_ALL, compare(rows).ratio)]
     results += [(name, compare(rows[kept]).ratio) for name, kept in subsets.items() if 0 < kept.sum() < len(rows)]
     results += [
         (f"Without {row.label}", compare(rows.drop(index=row.Index)).ratio)
@@ -465,11 +477,12 @@ def sensitivity(found: Question, threshold: str) -> Table | Markdown:
             {
                 "Analysis": name,
                 "Trials": str(pooled.k),
-                "Risk ratio (95% CI)": _ratio_cell(pooled),
+                "Risk ratio (95% CI)": _ratio_cell(pooled, _key(found, threshold) if name == _ALL else ""),
                 "I²": f"{100 * pooled.i2:.0f}%" if pooled.k > 1 else "",
             }
             for name, pooled in results
-        ]
+        ],
+        dtype=object,
     )
     note = "Choices that leave all trials or none are not listed."
     return Table(frame, f"{found.label}, {THRESHOLD_NAMES[threshold]}: sensitivity analyses", note, numeric=["Trials"])
@@ -657,7 +670,9 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
                         "Without, per 100": percent(effect.without, 0, ""),
                         "With, per 100 (95% CI)": _per_100_with(effect),
                         "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),
-                        "Risk ratio (95% CI)": _ratio_cell(compared.ratio),
+                        "Risk ratio (95% CI)": _ratio_cell(
+                            compared.ratio, _key(found, threshold) if threshold == outcome.threshold else ""
+                        ),
                         "Certainty": level,
                         "Basis": f"{label(compared.rows)}: {_trials(compared.rows)}. Risk without: control arms of"
                         f" {', '.join(compared.rows.label)}, {compared.rows.control_events.sum():g} of"
@@ -671,7 +686,7 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
         " on 0.5 added to each count. Not rated: trials with counts at another threshold only. Randomised trials start"
         " at high certainty, others at low."
     )
-    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Comparison"))
+    frame = pd.DataFrame(rows, index=pd.Index(groups, name="Comparison"), dtype=object)
     return Table(frame, "Summary of findings: comparisons", note, numeric=["Without, per 100"], detail="Basis")
 
 

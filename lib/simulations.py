@@ -72,7 +72,7 @@ def results(name: str) -> pd.DataFrame:
             f"lib/simulated/{path.name} was made by other code than that of today's lib/{name}.py and the modules it"
             f" uses: {mend}"
         )
-    return pd.read_csv(io.StringIO(rows), float_precision="round_trip")
+    return pd.read_csv(io.StringIO(rows))
 
 
 def is_current(name: str) -> bool:
