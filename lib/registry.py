@@ -524,7 +524,7 @@ def _maintenance(evidence: Evidence) -> dict[str, Entry]:
     for row in evidence.maintenance.itertuples():
         if row.depigmented != row.depigmented:
             continue
-        key = f"maintenance.{row.study}.{_slug(row.analysis)}.{_slug(row.arm)}"
+        key = maintenance_key(row.study, row.analysis, row.arm)
         low, high = map(float, proportion_interval(row.depigmented, row.n))
         found[key] = Entry(
             key,
@@ -538,6 +538,11 @@ def _maintenance(evidence: Evidence) -> dict[str, Entry]:
             page="book/maintenance.html",
         )
     return found
+
+
+def maintenance_key(study: str, analysis: str, arm: str) -> str:
+    """Return the key of a share of a maintenance trial, from the columns of its table."""
+    return f"maintenance.{study}.{_slug(analysis)}.{_slug(arm)}"
 
 
 def _slug(text: str) -> str:
@@ -585,9 +590,9 @@ def stated(entry: Entry) -> str:
     return Stated(text, entry.key)._repr_html_()
 
 
-def rounded(entry: Entry) -> str:
-    """Return the rate of a result without decimals for a sentence, with its key: ``18%`` in Markdown."""
-    return Stated(percent(entry.estimate), entry.key)._repr_html_()
+def rounded(entry: Entry, digits: int = 0) -> str:
+    """Return the rate of a result without its interval for a sentence, with its key: ``18%`` in Markdown."""
+    return Stated(percent(entry.estimate, digits), entry.key)._repr_html_()
 
 
 def predicted(entry: Entry) -> str:
