@@ -459,7 +459,7 @@ def _study_rows(studies: pd.DataFrame, pooled: Pooled | None, colour: str, wide:
 
 
 def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
-    drugs = studies.drug if wide else studies.drug.replace(_SHORT)
+    drugs = studies.drug if wide else studies.drug.replace(_SHORT, regex=True)
     several = studies.study.duplicated(keep=False) | studies.drug.str.contains("; ")
     # The column holds about this many letters beside the counts.
     room = 40 if wide else 22
@@ -674,7 +674,7 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
     for trial, estimate, low, high, weight in zip(*columns, strict=True):
         degree = DEGREES_IN_SHORT[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
-        label = trial.label if wide or len(trial.label) <= 20 else f"{trial.label[:19]}…"
+        label = _cut(trial.label, 38 - len(degree) if wide else 20)
         label += "*" if trial.paired else ""
         colour = NEW if trial.edition == "update" else REPORTED
         label = f"{label}, {degree}" if wide else label

@@ -264,7 +264,7 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
         _updated(result, published),
         _recommended(rate_key(cell, "recommended.available"), counted, page),
         logit
-        and _of_pooled(
+        and of_pooled(
             rate_key(cell, "logit"),
             logit,
             counted,
@@ -298,10 +298,11 @@ def _of_counts(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
             page=page,
         )
     pooled = pool_counts(rows)
-    return pooled and _of_pooled(key, pooled, rows, f"the review's method: {REVIEW}", page)
+    return pooled and of_pooled(key, pooled, rows, f"the review's method: {REVIEW}", page)
 
 
-def _of_pooled(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page: str) -> Entry:
+def of_pooled(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page: str) -> Entry:
+    """Return the entry of a pooled result of studies with counts; the studies that were left out are not in it."""
     used = rows[~pooled.dropped]
     entry = Entry(
         key,
@@ -343,7 +344,7 @@ def _recommended(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
     pooled = RECOMMENDED.pool(rows.events, rows.n)
     if pooled.estimate != pooled.estimate:
         return None
-    return _of_pooled(key, pooled, rows, f"{_MODEL}, on all studies with available counts", page)
+    return of_pooled(key, pooled, rows, f"{_MODEL}, on all studies with available counts", page)
 
 
 _MODEL = "random-intercept logistic model, interval by Student's t, tau2 on the logit scale"

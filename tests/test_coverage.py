@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from lib import coverage, interval_coverage, method_tables, prediction_coverage, simulations, tables
+from lib import coverage, interval_coverage, method_tables, prediction_coverage, registry, simulations, tables
 from lib.coverage import METHODS, RECOMMENDED, simulate_reviews, true_rate
 from lib.figures import percent
 from lib.pooling import pool_proportions, pool_ratios
@@ -184,6 +184,10 @@ def test_the_tables_show_the_committed_results():
 
 def test_no_table_shows_a_prediction_interval_that_repeats_the_confidence_interval():
     alike, apart, two = (pool_proportions(events, [40] * len(events)) for events in ([20] * 4, [3, 20, 37], [3, 37]))
-    shown = tables.heterogeneity({"alike": alike, "apart": apart, "two": two}).frame.set_index("Result").Prediction
     assert alike.tau2 == 0 < apart.tau2
-    assert shown.to_dict() == {"alike": "too few", "apart": "0.0–100.0", "two": "too few"}
+    entries = {
+        name: registry.of_pooled(name, pooled, pd.DataFrame({"study": list("abcd"[: pooled.k]), "n": 40}), "", "")
+        for name, pooled in (("alike", alike), ("apart", apart), ("two", two))
+    }
+    shown = tables.heterogeneity(entries).frame.set_index("Result").Prediction
+    assert shown.to_dict() == {"alike": "", "apart": "0.0–100.0", "two": ""}

@@ -255,9 +255,9 @@ def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
     ):
         assert "Updated" in draw(fresh).get_label()
         assert "Updated" not in draw(still).get_label()
-    low, high = (figures.percent(v, 1, "") for v in (fresh.updated.ci_low, fresh.updated.ci_high))
+    rate, low, high = (figures.percent(getattr(fresh.updated, v), 1, "") for v in ("estimate", "ci_low", "ci_high"))
     drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.cell))], wide=True)
-    assert f"Updated: 18.2 ({low}–{high})" in drawn.get_label()
+    assert f"Updated: {rate} ({low}–{high})" in drawn.get_label()
     assert "Recommended method: " in drawn.get_label()
 
 
@@ -397,7 +397,8 @@ def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
     shown = update_tables.without_each([large])
     assert list(shown.frame.Without) == [*(f"S {i}" for i in range(30, 50)), "none"]
     assert "20 studies that pull it most" in shown.note
-    few = update_tables.without_each([replace(large, cell=replace(cell, new=many[:3]))])
+    updated = published.update(result.summary, many.events[:3], many.n[:3])
+    few = update_tables.without_each([replace(large, cell=replace(cell, new=many[:3]), updated=updated)])
     assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "most" not in few.note
 
 
