@@ -520,12 +520,12 @@ def _implied(result: Result) -> str:
     summary, updated = result.summary, result.updated
     reading = summary.reading
     if reading.kind == "no interval":
-        return "No interval is printed."
+        return "No interval is published."
     text = f"Standard error {100 * reading.se:.2f} points"
     if reading.kind == "cut":
         text += ", from the end of the interval that is not cut"
     elif reading.wrong:
-        text += f", with {100 * reading.reconciled:.1f} for the printed {_printed_number(result.cell, reading.wrong)}"
+        text += f", with {100 * reading.reconciled:.1f} for the published {_printed_number(result.cell, reading.wrong)}"
     if summary.tau2 != summary.tau2:
         text += "; no between-study variance: sampling error alone exceeds it"
     else:
