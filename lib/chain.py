@@ -1,0 +1,536 @@
+"""A Markov chain over counts that agree with the published rates, for blocks too large to enumerate.
+
+Many states are moved at once, in populations that started apart. A move renews all counts of one threshold: samples of
+the counts of one half of the studies are combined with samples of the other half, and of all combinations one is
+chosen by how near it comes to the published rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import optimize
+
+from lib.count_model import WIDEST, Z95, Block, Claim, Prior, distance, distances, effects, pooled
+from lib.enumeration import MOST_TRIED, try_all
+
+POPULATIONS = 4
+"""Populations of states that never mix: what they agree on, the chain has found."""
+_STATES = 32
+# Samples of each part of the studies that are combined, and units of rounding of an estimate, with a fixed tau2, beyond
+# which pairs are not looked at: in the search, and when states are sampled.
+_SEARCH_POOL, _SEARCH_NEAR = 128, 16
+_POOL, _NEAR = 400, 6
+# The search: powers of the distance and of the prior, and sweeps with each; of the last ones the states are looked at.
+_SEARCH, _LOOKED_AT = ((4, 1.0, 8), (8, 0.5, 4), (16, 0.25, 8)), 6
+# States within a tolerance, of those looked at, for it to count as reachable.
+_ENOUGH = 8
+# How often the search is taken up again where a rate is not reproduced to the last digit.
+_ROUNDS = 3
+# The powers with which states are sampled: the first with which this share of them is within all tolerances, once they
+# have settled for some sweeps.
+_STEEP, _ENOUGH_INSIDE, _SETTLE = (8, 16, 32, 64), 0.15, 4
+_MULTIPLES = (1, 1, 1, 2, 4, 8)
+
+
+class Chain:
+    """States of the chain.
+
+    Parameters
+    ----------
+    block : Block
+        The studies, bounds and published rates.
+    states : int
+        Number of states, in `POPULATIONS` populations.
+    rng : numpy Generator
+        The source of random numbers.
+
+    Attributes
+    ----------
+    n : ndarray of int, shape (k, c)
+        Numbers of participants.
+    x : ndarray of int, shape (3, k, c)
+        Numbers of responders.
+    node : ndarray of int, shape (3, c)
+        Node of the prior's mean and concentration at each threshold.
+    off : ndarray, shape (claims, c)
+        Distance from each published rate, in units of its rounding.
+    tolerance : ndarray, shape (claims,)
+        Units of rounding within which a published rate counts as met; infinite: given up.
+    steep : int
+        A power of two, from 4.
+    share : float
+        Power of the prior of the counts: below 1 while counts are searched that it holds for unlikely.
+
+    Notes
+    -----
+    The target is the prior times the product over the claims of max(1, off / tolerance) ** -`steep`; states in which
+    all claims are within their tolerance are distributed as the prior given that they are. A power keeps states moving
+    that an exponential would hold where they are.
+
+    A move of one threshold is that of an ensemble of states (Neal 2003, *Markov chain sampling for non-linear state
+    space models using embedded hidden Markov models*, arXiv:math/0305039): given everything else, the studies' counts
+    are independent but for the claims. They are divided into two halves; `pool` - 1 samples of each half are drawn
+    without the claims, and the current counts are added to either; of all pairs one is chosen with a probability
+    that is proportional to its weight. The weight is computed approximately, from sums over studies (see
+    `_weight`), and a Metropolis-Hastings step makes up for the difference.
+    """
+
+    def __init__(self, block: Block, states: int, rng: np.random.Generator):
+        self.block, self.c, self.rng = block, states, rng
+        self.prior = Prior(int(block.largest.max()))
+        self.every = np.arange(states)
+        self.population = self.every * POPULATIONS // states
+        self.tolerance, self.steep, self.share = np.ones(len(block.claims)), 4, 1.0
+        self.centre = np.array([_centre(claim) for claim in block.claims], dtype=np.float32)
+        self.tau2 = np.array([_likely_tau2(block, claim) for claim in block.claims], dtype=np.float32)
+        self.reach = np.array([claim.half[0] / _se(claim) ** 2 for claim in block.claims])
+        self.pool, self.limit = _SEARCH_POOL, _SEARCH_NEAR
+        self.near = dict(self._near(degree) for degree in range(3) if self._has_small(degree))
+        self.shifted = np.argsort(block.shifts == 0, axis=1, kind="stable")[:, :3]
+        self.shifts = np.take_along_axis(block.shifts, self.shifted, axis=1).astype(int)
+        self.node = rng.integers(len(self.prior.log_weight), size=(3, states))
+        self.n = np.repeat(block.n.astype(int)[:, None], states, axis=1)
+        self.x = self._starting_counts()
+        self.off = distances(block, self.n, self.x)
+
+    def _has_small(self, degree: int) -> bool:
+        """Whether two claims share a threshold, of which one is small enough to try all its counts."""
+        claims = self.claims_of(degree)
+        if len(claims) < 2 or len(self.block.shifts):
+            return False
+        low, high = self.block.limits(self.block.n, degree)
+        return np.prod((high - low + 1)[self.block.claims[claims[0]].of]) <= MOST_TRIED
+
+    def _near(self, degree: int) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+        """Return the claim of the fewest studies of a threshold, all counts (r, m) near it and their distances (m,)."""
+        small = self.claims_of(degree)[0]
+        claim = self.block.claims[small]
+        n = self.block.n[claim.of].astype(int)
+        low, high = (of[claim.of].astype(int) for of in self.block.limits(self.block.n, degree))
+        counts, off = try_all(n, low, high, [replace(claim, of=claim.of[claim.of])])
+        return small, (counts, off[0])
+
+    def _starting_counts(self) -> np.ndarray:
+        """Spread the states: the populations start with few responders, with many, and between."""
+        share = (3 + self.population + self.rng.uniform(size=self.c)) / (POPULATIONS + 6)
+        bounds = [np.array(self.block.limits(self.n.T, degree)).astype(int).transpose(0, 2, 1) for degree in range(3)]
+        top, counts = self.n, []
+        for degree in range(3):
+            top = np.minimum(self.rng.binomial(top, share), bounds[degree][1])
+            counts.append(top)
+        for degree in (2, 1, 0):
+            counts[degree] = np.maximum(counts[degree], bounds[degree][0])
+            if degree < 2:
+                counts[degree] = np.maximum(counts[degree], counts[degree + 1])
+        return np.array(counts)
+
+    def claims_of(self, degree: int) -> list[int]:
+        """Return the places of the claims of a threshold that are not given up, that of the fewest arms first."""
+        claims = self.block.claims
+        asked = [i for i, c in enumerate(claims) if c.degree == degree and np.isfinite(self.tolerance[i])]
+        return sorted(asked, key=lambda i: claims[i].of.sum())
+
+    def log_weight(self, off: np.ndarray, i: int) -> np.ndarray:
+        """Return the logarithm of the weight of states at a distance from claim i."""
+        return -self.steep * np.log(np.maximum(1.0, off / self.tolerance[i]))
+
+    def sweep(self, shifts: int = 30) -> None:
+        """Move all unknowns once, and the numbers of participants where they are not published."""
+        for degree in self.rng.permutation(3):
+            self._move_node(degree)
+            if self.block.unknown[:, degree].any():
+                self._move_counts(degree)
+        for _ in range(shifts if len(self.shifts) else 0):
+            self._move_participants()
+
+    def search(self, copy: bool) -> list[tuple]:
+        """Move the states near to the published rates, and return what the last of them were.
+
+        If ``copy``, the half of each population that is furthest off is replaced by copies of the other half after each
+        stage.
+        """
+        found: list[tuple] = []
+        for self.steep, self.share, times in _SEARCH:
+            for _ in range(times):
+                self.sweep()
+                found.append((self.off.copy(), self.x.copy(), self.n.copy(), self.node.copy(), self.population))
+            if not copy:
+                continue
+            worst = self.off[np.isfinite(self.tolerance)].max(axis=0)
+            order = np.lexsort([worst, self.population]).reshape(POPULATIONS, -1)
+            half = order.shape[1] // 2
+            self._copy([self.off, self.x, self.n, self.node], order[:, :half].ravel(), order[:, -half:].ravel())
+        return found[-_LOOKED_AT:]
+
+    def _copy(self, source: Sequence[np.ndarray], at: np.ndarray, to: np.ndarray) -> None:
+        for own, other in zip((self.off, self.x, self.n, self.node), source, strict=True):
+            own[..., to] = other[..., at]
+
+    def settle(self, seen: Sequence[np.ndarray]) -> None:
+        """Start from states that the search has seen within the tolerances, and get ready to sample.
+
+        A population for which it has seen fewer than `_ENOUGH` starts from those of the others.
+        """
+        *states, population = seen
+        inside = np.flatnonzero((states[0] <= self.tolerance[:, None]).all(axis=0))
+        for own in range(POPULATIONS):
+            found = inside[population[inside] == own]
+            to = np.flatnonzero(self.population == own)
+            self._copy(states, self.rng.choice(found if len(found) >= _ENOUGH else inside, size=len(to)), to)
+        for i in np.flatnonzero(np.isfinite(self.tolerance)):
+            claim = self.block.claims[i]
+            p, v = effects(self.x[claim.degree][claim.of], self.n[claim.of])
+            self.tau2[i] = np.median(pooled(p, v)[2]) + 0.1 * np.median(v[np.isfinite(v)])
+        self.share, self.pool, self.limit = 1.0, _POOL, _NEAR
+        for self.steep in _STEEP:
+            for _ in range(_SETTLE):
+                self.sweep()
+            if self.inside().mean() >= _ENOUGH_INSIDE:
+                break
+
+    def inside(self) -> np.ndarray:
+        """Which states (c,) are within the tolerance of all claims."""
+        return (self.off <= self.tolerance[:, None]).all(axis=0)
+
+    def _above(self, degree: int) -> np.ndarray:
+        return self.x[degree - 1] if degree else self.n
+
+    def _move_node(self, degree: int) -> None:
+        """Draw the mean and concentration of a threshold given the counts."""
+        log = self.prior.log_at_nodes(self._above(degree), self.x[degree])
+        weight = np.cumsum(np.exp(log - log.max(axis=1, keepdims=True)), axis=1)
+        at = (weight < weight[:, -1:] * self.rng.uniform(size=(self.c, 1))).sum(axis=1)
+        self.node[degree] = at
+
+    def _log_conditional(self, degree: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log prior (k, c, m) of each count of a threshold given all else, and the least count (k, c)."""
+        prior, node, above = self.prior, self.node, self._above(degree)
+        low, high = (of.T.astype(int) for of in self.block.limits(self.n.T, degree))
+        high = np.minimum(high, above)
+        low = np.maximum(low, self.x[degree + 1]) if degree < 2 else low
+        x = low[..., None] + np.arange((high - low).max() + 1)
+        valid = x <= high[..., None]
+        x = np.minimum(x, high[..., None])
+        at, top = node[degree][:, None], above[..., None]
+        log = prior.log_choose(top, x) + prior.yes[at, x] + prior.no[at, top - x]
+        if degree < 2:
+            at, next_x = node[degree + 1][:, None], self.x[degree + 1][..., None]
+            log += prior.log_choose(x, next_x) + prior.no[at, x - next_x] - prior.all[at, x]
+        return np.where(valid, self.share * log, -np.inf), low
+
+    def _sampled(self, degree: int) -> np.ndarray:
+        """Sample counts (k, c, `pool`) of a threshold without regard to the claims; the first are the current ones."""
+        log, low = self._log_conditional(degree)
+        k, c, m = log.shape
+        share = np.cumsum(np.exp(log - log.max(axis=2, keepdims=True)), axis=2).reshape(k * c, m)
+        share /= share[:, -1:]
+        rows = np.arange(k * c)[:, None]
+        wanted = rows + self.rng.uniform(size=(k * c, self.pool))
+        place = np.searchsorted((rows + share).ravel(), wanted.ravel(), side="left").reshape(wanted.shape) - rows * m
+        x = low[..., None] + np.clip(place, 0, m - 1).reshape(k, c, self.pool)
+        x[..., 0] = self.x[degree]
+        return x
+
+    def _move_counts(self, degree: int) -> None:
+        """Renew the counts of a threshold."""
+        x, claims = self._sampled(degree), self.claims_of(degree)
+        if not claims:
+            self.x[degree] = x[..., 1]
+            return
+        # The claim of the fewest studies first: with a total stands that of the children.
+        small, large = claims[0], claims[-1]
+        inside = self.rng.permutation(np.flatnonzero(self.block.claims[small].of))
+        others = np.flatnonzero(~self.block.claims[small].of)
+        if len(claims) > 1 and self.rng.uniform() < 0.5:
+            # The studies of the small claim keep their counts.
+            x[inside] = self.x[degree][inside][..., None]
+            claims, inside, others = [large], self.rng.permutation(others), inside
+        half = len(inside) // 2
+        if len(claims) == 1:
+            parts = [inside[:half], np.concatenate([inside[half:], others])]
+            first, second = (self._sums(large, part, x) for part in parts)
+            places, log_approximate = self._choose(large, first, second, 1)
+        else:
+            parts = [np.flatnonzero(self.block.claims[small].of), others]
+            x[parts[0]], log_small = self._pool_of_small(small, parts[0], x)
+            first, second = (self._sums(large, part, x) for part in parts)
+            places, log_approximate = self._choose(large, first, second, 1)
+            log_approximate = log_approximate + np.take_along_axis(log_small, places[0], axis=1)
+        new = self.x[degree].copy()
+        for part, place in zip(parts, places, strict=True):
+            new[part] = x[part[:, None], self.every, place[:, 0]]
+        p, v = effects(new, self.n)
+        off = np.array([distance(*pooled(p[of], v[of])[:2], self.block.claims[i]) for i, of in self._members(claims)])
+        gain = sum(self.log_weight(of, i) - self.log_weight(self.off[i], i) for of, i in zip(off, claims, strict=True))
+        take = np.log(self.rng.uniform(size=self.c)) < gain - log_approximate[:, 0]
+        self.x[degree][:, take] = new[:, take]
+        self.off[np.ix_(claims, take)] = off[:, take]
+
+    def _pool_of_small(self, small: int, part: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sample counts of the studies of a claim that lie near it.
+
+        Returns
+        -------
+        ndarray of int, shape (r, c, `pool`)
+            The counts, of which the first are the current ones.
+        ndarray, shape (c, `pool`)
+            Logarithm of the ratio of the weight with which they were sampled to that of the current ones.
+        """
+        if small not in self.near:
+            half = len(part) // 2
+            parts = part[:half], part[half:]
+            pool, log = self._choose(small, *(self._sums(small, of, x) for of in parts), self.pool)
+            chosen = [np.take_along_axis(x[of], at[None], axis=2) for of, at in zip(parts, pool, strict=True)]
+            return np.concatenate(chosen), log
+        counts, off = self.near[small]
+        degree = self.block.claims[small].degree
+        log_prior, low = self._log_conditional(degree)
+        log = np.repeat(self.log_weight(off, small)[None], self.c, axis=0)
+        for row, study in zip(counts, part, strict=True):
+            place = row - low[study][:, None]
+            inside = (place >= 0) & (place < log_prior.shape[2])
+            at = np.where(inside, place, 0)
+            log += np.where(inside, np.take_along_axis(log_prior[study], at, axis=1), -np.inf)
+        best = log.max(axis=1, keepdims=True)
+        total = np.cumsum(np.exp(log - np.where(np.isfinite(best), best, 0)), axis=1)
+        chosen = np.repeat(self.x[degree][part][..., None], self.pool, axis=2)
+        ratio = np.zeros((self.c, self.pool))
+        for state in np.flatnonzero(total[:, -1] > 0):
+            at = np.searchsorted(total[state], self.rng.uniform(size=self.pool - 1) * total[state, -1])
+            chosen[:, state, 1:] = counts[:, at]
+            ratio[state, 1:] = self.log_weight(off[at], small) - self.log_weight(self.off[small, state], small)
+        return chosen, ratio
+
+    def _members(self, claims: Sequence[int]) -> list[tuple[int, np.ndarray]]:
+        return [(i, self.block.claims[i].of) for i in claims]
+
+    def _sums(self, i: int, part: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the sums (9, c, m) of what claim i takes of the studies of a part with counts x (k, c, m)."""
+        part = part[self.block.claims[i].of[part]]
+        n = self.n[part, :, None].astype(np.float32)
+        p = x[part].astype(np.float32) / n
+        spread = p * (1 - p)
+        used = spread > 0
+        v = np.where(used, spread / n, np.float32(np.inf))
+        d, w, a = p - self.centre[i], 1 / v, 1 / (v + self.tau2[i])
+        wd, ad = w * d, a * d
+        parts = (used, w, w * w, wd, wd * d, a, a * a, ad, a * ad)
+        return np.array([of.sum(axis=0, dtype=np.float32) for of in parts])
+
+    def _choose(self, i: int, first: np.ndarray, second: np.ndarray, draws: int) -> tuple[list, np.ndarray]:
+        """Choose pairs of samples by how near they come to claim i.
+
+        Parameters
+        ----------
+        i : int
+            The claim.
+        first, second : ndarray, shape (9, c, m)
+            Sums over the studies of two parts.
+        draws : int
+            How many pairs to choose for each state; of several the first is that of the current counts.
+
+        Returns
+        -------
+        list of ndarray of int, shape (c, draws)
+            Which samples of the first part and of the second.
+        ndarray, shape (c, draws)
+            Logarithm of the ratio of their approximate weight to that of the current counts.
+        """
+        c, m = first.shape[1:]
+        # Only pairs whose estimate, with the claim's tau2, is near the published one, or nearer than the current one.
+        key = second[7].astype(float)
+        reach = np.maximum(self.limit * self.tolerance[i] * self.reach[i], np.abs(first[7, :, :1] + key[:, :1]) * (1 + 1e-5))
+        order = np.argsort(key, axis=1)
+        scale = 2.1 * max(np.abs(key).max(), 1e-9)
+        state = self.every[:, None]
+        sorted_keys = (np.take_along_axis(key, order, axis=1) / scale + state).ravel()
+        ends = [np.clip((far - first[7]) / scale, -0.5, 0.5) + state for far in (-reach, reach)]
+        start, stop = (np.searchsorted(sorted_keys, end.ravel(), side=side) for end, side in zip(ends, ("left", "right"), strict=True))
+        count = stop - start
+        one = np.repeat(np.arange(c * m), count)
+        other = np.arange(len(one)) + np.repeat(start - np.cumsum(count) + count, count)
+        other = (order + state * m).ravel()[other]
+        edges = np.concatenate([[0], np.cumsum(count.reshape(c, m).sum(axis=1))])
+        missing = self.every[~_found(one, other, edges, self.every * m)]
+        one, other = (np.insert(of, edges[missing + 1], missing * m) for of in (one, other))
+        edges = edges + np.concatenate([[0], np.cumsum(np.isin(self.every, missing))])
+        flat = (of.reshape(9, c * m) for of in (first, second))
+        off = np.log(self._approximate(i, *(of.take(at, axis=1) for of, at in zip(flat, (one, other), strict=True))))
+        nearest = np.minimum.reduceat(off, edges[:-1])
+        total = np.cumsum(np.exp(self.steep * (np.repeat(nearest, np.diff(edges)) - off)), dtype=float)
+        base = np.concatenate([[0.0], total])[edges]
+        wanted = base[:-1, None] + self.rng.uniform(size=(c, draws)) * np.diff(base)[:, None]
+        at = np.clip(np.searchsorted(total, wanted), edges[:-1, None], edges[1:, None] - 1)
+        now = np.log(self._approximate(i, first[:, :, 0], second[:, :, 0]))
+        places, log = [one[at] % m, other[at] % m], self.steep * (now[:, None] - off[at])
+        if draws > 1:
+            for of in (*places, log):
+                of[:, 0] = 0
+        return places, log
+
+    def _approximate(self, i: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return about max(1, off / tolerance) for claim i from sums (9, ...) over two parts of the studies."""
+        claim, tiny = self.block.claims[i], np.float32(1e-6)
+        k, s1, s2, sp, spp, a1, a2, b1, b2 = (one + other for one, other in zip(first, second, strict=True))
+        s1, a1 = s1 + tiny, a1 + tiny
+        mean = sp / s1
+        tau2 = np.maximum(spp - sp * mean - (k - 1), 0) / np.maximum(s1 - s2 / s1, tiny)
+        # 1 / (v + tau2) from its value at another tau2, exact where the variances v are equal.
+        change = tau2 - self.tau2[i]
+        change = change * a1 / np.maximum(a1 + a2 * change, tiny)
+        total = np.maximum(a1 - a2 * change, tiny)
+        estimate = (b1 - b2 * change) / total
+        reach = np.float32(Z95) / np.sqrt(total)
+        off = np.ones_like(total)
+        values = estimate, estimate - reach, estimate + reach
+        for value, published, half in zip(values, claim.printed - self.centre[i], claim.half, strict=True):
+            if published == published:
+                distance_of_one = np.abs(value - np.float32(published))
+                np.maximum(off, distance_of_one * np.float32(1 / (half * self.tolerance[i])), out=off)
+        return off
+
+
+    def _move_participants(self) -> None:
+        """Move participants from study to study, with the responders in proportion."""
+        block, rng = self.block, self.rng
+        which = rng.integers(len(self.shifts), size=self.c)
+        arm = self.shifted[which].T
+        before, old = self.n[arm, self.every], self.x[:, arm, self.every]
+        after = before + self.shifts[which].T * rng.choice(_MULTIPLES, size=self.c)
+        valid = ((block.least[arm] <= after) & (after <= block.largest[arm])).all(axis=0)
+        after = np.where(valid, after, before)
+        unknown = block.unknown.T[:, arm]
+        wanted = old * (after / before)
+        new = np.where(unknown, np.floor(wanted + rng.uniform(size=wanted.shape)), old).astype(int)
+        n, x = self.n.copy(), self.x.copy()
+        n[arm, self.every], x[:, arm, self.every] = after, new
+        for degree in range(3):
+            low, high = block.limits(n.T, degree)
+            inside = (low.T <= x[degree]) & (x[degree] <= high.T)
+            valid &= inside[arm, self.every].all(axis=0)
+        valid &= (np.diff(new, axis=0) <= 0).all(axis=(0, 1)) & (new[0] <= after).all(axis=0)
+        there, back = 1 - np.abs(new - wanted), 1 - np.abs(old - new * (before / after))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = np.where(unknown, np.log(np.maximum(back, 0)) - np.log(there), 0).sum(axis=(0, 1))
+        state = np.flatnonzero(valid & np.isfinite(gain) & (after != before).any(axis=0))
+        if not len(state):
+            return
+        gain = gain[state]
+        arm, before, after, old, new = (of[..., state] for of in (arm, before, after, old, new))
+        for degree in range(3):
+            tops = (new[degree - 1], old[degree - 1]) if degree else (after, before)
+            for sign, top, count in zip((1, -1), tops, (new[degree], old[degree]), strict=True):
+                gain += sign * self.share * self.prior.log_of_one(self.node[degree, state], top, count).sum(axis=0)
+        n, x = n[:, state], x[:, :, state]
+        off = distances(block, n, x)
+        for i in np.flatnonzero(np.isfinite(self.tolerance)):
+            gain += self.log_weight(off[i], i) - self.log_weight(self.off[i, state], i)
+        take = np.log(rng.uniform(size=len(state))) < gain
+        state = state[take]
+        self.n[:, state], self.x[:, :, state], self.off[:, state] = n[:, take], x[:, :, take], off[:, take]
+
+
+def _centre(claim: Claim) -> float:
+    """Return the published estimate, or where that is not to be used the middle of the interval."""
+    estimate, low, high = claim.printed
+    return float(np.nan_to_num(estimate if estimate == estimate else (low + high) / 2, nan=0.5))
+
+
+def _se(claim: Claim) -> float:
+    """Return the published standard error."""
+    estimate, low, high = claim.printed
+    return max(float(np.nanmean([high - estimate, estimate - low, (high - low) / 2])) / Z95, 1e-4)
+
+
+def _likely_tau2(block: Block, claim: Claim) -> float:
+    """Return the between-study variance at which studies with the published rate have its standard error."""
+    middle, se = _centre(claim), _se(claim)
+    v = np.maximum(middle * (1 - middle), 0.01) / block.n[claim.of]
+    least = 0.1 * float(v.mean())
+
+    def excess(tau2: float) -> float:
+        return (1 / (v + tau2)).sum() - 1 / se**2
+
+    return least if excess(least) <= 0 else float(optimize.brentq(excess, least, len(v) * se**2 + least))
+
+
+def _found(one: np.ndarray, other: np.ndarray, edges: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """Whether the current pair of each state is among its pairs."""
+    same = np.concatenate([[0], np.cumsum((one == np.repeat(current, np.diff(edges))) & (one == other))])
+    return same[edges[1:]] > same[edges[:-1]]
+
+
+def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40) -> dict:
+    """Sample counts that agree with the published rates.
+
+    Parameters
+    ----------
+    block : Block
+        The studies, bounds and published rates.
+    draws : int
+        Number of draws wanted; there are fewer where the chain seldom meets all rates.
+    rng : numpy Generator
+        The source of random numbers.
+    sweeps : int
+        Number of times that all unknowns of each state are moved when it samples.
+
+    Returns
+    -------
+    dict
+        events (d, k, 3); n (d, k); population (d,), in which each draw was found; tolerance, a dict of int to int: of
+        each published rate that was reached, by its place among the claims, the least whole number of units within
+        which all were, lowered for one rate at a time as long as enough states were within.
+    """
+    chain = Chain(block, _STATES, rng)
+    tolerance: dict[int, int] = {}
+    while not tolerance and np.isfinite(chain.tolerance).any():
+        asked, seen = np.flatnonzero(np.isfinite(chain.tolerance)), []
+        for repeated in range(_ROUNDS):
+            seen += chain.search(copy=repeated > 0)
+            off = np.concatenate([of[0] for of in seen], axis=1)
+            tolerance = _least(off, asked)
+            if tolerance and max(tolerance.values()) == 1:
+                break
+        if not tolerance:
+            chain.tolerance[_conflict(block, off, chain.tolerance)] = np.inf
+    found: list[tuple] = []
+    if tolerance:
+        chain.tolerance[list(tolerance)] = list(tolerance.values())
+        chain.settle([np.concatenate(of, axis=-1) for of in zip(*seen, strict=True)])
+        for _ in range(sweeps):
+            chain.sweep()
+            inside = chain.inside()
+            found.append((chain.x[:, :, inside], chain.n[:, inside], chain.population[inside]))
+    x, n, population = (np.concatenate(of, axis=-1) for of in zip(*found, strict=True)) if found else (
+        np.empty((3, len(block.n), 0)), np.empty((len(block.n), 0)), np.empty(0, dtype=int)
+    )
+    kept = np.linspace(0, len(population) - 1, min(draws, len(population))).round().astype(int)
+    events, n = x[..., kept].transpose(2, 1, 0).astype(float), n[:, kept].T.astype(float)
+    return {"events": events, "n": n, "population": population[kept], "tolerance": tolerance}
+
+
+def _least(off: np.ndarray, asked: np.ndarray) -> dict[int, int]:
+    """Return the least tolerances within which enough states (claims, m) are; empty: there are none."""
+    units = np.maximum(np.ceil(off[asked]), 1)
+    worst = np.sort(units.max(axis=0))
+    if worst[_ENOUGH - 1] > WIDEST:
+        return {}
+    tolerance = np.full(len(asked), worst[_ENOUGH - 1])
+    while True:
+        lower = tolerance - np.eye(len(asked))
+        left = (units[None] <= lower[:, :, None]).all(axis=1).sum(axis=1)
+        if left.max(initial=0) < _ENOUGH:
+            return dict(zip(asked.tolist(), tolerance.astype(int).tolist(), strict=True))
+        tolerance = lower[left.argmax()]
+
+
+def _conflict(block: Block, off: np.ndarray, tolerance: np.ndarray) -> int:
+    """Return the claim to give up: of those of the threshold that is furthest off, the one of the fewest arms."""
+    asked = np.flatnonzero(np.isfinite(tolerance))
+    nearest = off[asked][:, off[asked].max(axis=0).argmin()]
+    worst = block.claims[asked[nearest.argmax()]]
+    same = [i for i in asked if block.claims[i].degree == worst.degree and (block.claims[i].of & worst.of).any()]
+    return min(same, key=lambda i: block.claims[i].of.sum())
