@@ -18,20 +18,20 @@ from lib.enumeration import MOST_TRIED, try_all
 
 POPULATIONS = 4
 """Populations of states that never mix: what they agree on, the chain has found."""
-_STATES = 32
+_STATES = 64
 # Samples of each part of the studies that are combined, and units of rounding of an estimate, with a fixed tau2, beyond
 # which pairs are not looked at: in the search, and when states are sampled.
 _SEARCH_POOL, _SEARCH_NEAR = 128, 16
-_POOL, _NEAR = 400, 6
+_POOL, _NEAR = 192, 6
 # The search: powers of the distance and of the prior, and sweeps with each; of the last ones the states are looked at.
-_SEARCH, _LOOKED_AT = ((4, 1.0, 8), (8, 0.5, 4), (16, 0.25, 8)), 6
+# It is taken up again, harder, where a rate is not reproduced to the last digit.
+_SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((8, 0.5, 4), (16, 0.25, 8)), ((16, 0.25, 4), (32, 0.1, 8)), ((32, 0.1, 12),))
+_LOOKED_AT = 6
 # States within a tolerance, of those looked at, for it to count as reachable.
 _ENOUGH = 8
-# How often the search is taken up again where a rate is not reproduced to the last digit.
-_ROUNDS = 3
 # The powers with which states are sampled: the first with which this share of them is within all tolerances, once they
 # have settled for some sweeps.
-_STEEP, _ENOUGH_INSIDE, _SETTLE = (8, 16, 32, 64), 0.15, 4
+_STEEP, _ENOUGH_INSIDE, _SETTLE = (4, 8, 16, 32, 64), 0.05, 10
 _MULTIPLES = (1, 1, 1, 2, 4, 8)
 
 
@@ -146,14 +146,14 @@ class Chain:
         for _ in range(shifts if len(self.shifts) else 0):
             self._move_participants()
 
-    def search(self, copy: bool) -> list[tuple]:
+    def search(self, stages: Sequence[tuple], copy: bool) -> list[tuple]:
         """Move the states near to the published rates, and return what the last of them were.
 
         If ``copy``, the half of each population that is furthest off is replaced by copies of the other half after each
         stage.
         """
         found: list[tuple] = []
-        for self.steep, self.share, times in _SEARCH:
+        for self.steep, self.share, times in stages:
             for _ in range(times):
                 self.sweep()
                 found.append((self.off.copy(), self.x.copy(), self.n.copy(), self.node.copy(), self.population))
@@ -342,13 +342,18 @@ class Chain:
         c, m = first.shape[1:]
         # Only pairs whose estimate, with the claim's tau2, is near the published one, or nearer than the current one.
         key = second[7].astype(float)
-        reach = np.maximum(self.limit * self.tolerance[i] * self.reach[i], np.abs(first[7, :, :1] + key[:, :1]) * (1 + 1e-5))
+        reach = np.maximum(
+            self.limit * self.tolerance[i] * self.reach[i], np.abs(first[7, :, :1] + key[:, :1]) * (1 + 1e-5)
+        )
         order = np.argsort(key, axis=1)
         scale = 2.1 * max(np.abs(key).max(), 1e-9)
         state = self.every[:, None]
         sorted_keys = (np.take_along_axis(key, order, axis=1) / scale + state).ravel()
         ends = [np.clip((far - first[7]) / scale, -0.5, 0.5) + state for far in (-reach, reach)]
-        start, stop = (np.searchsorted(sorted_keys, end.ravel(), side=side) for end, side in zip(ends, ("left", "right"), strict=True))
+        start, stop = (
+            np.searchsorted(sorted_keys, end.ravel(), side=side)
+            for end, side in zip(ends, ("left", "right"), strict=True)
+        )
         count = stop - start
         one = np.repeat(np.arange(c * m), count)
         other = np.arange(len(one)) + np.repeat(start - np.cumsum(count) + count, count)
@@ -391,7 +396,6 @@ class Chain:
                 distance_of_one = np.abs(value - np.float32(published))
                 np.maximum(off, distance_of_one * np.float32(1 / (half * self.tolerance[i])), out=off)
         return off
-
 
     def _move_participants(self) -> None:
         """Move participants from study to study, with the responders in proportion."""
@@ -480,7 +484,7 @@ def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40)
     Returns
     -------
     dict
-        events (d, k, 3); n (d, k); population (d,), in which each draw was found; tolerance, a dict of int to int: of
+        events (d, k, 3); n (d, k); state (d,), which of the states each draw is of; tolerance, a dict of int to int: of
         each published rate that was reached, by its place among the claims, the least whole number of units within
         which all were, lowered for one rate at a time as long as enough states were within.
     """
@@ -488,8 +492,8 @@ def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40)
     tolerance: dict[int, int] = {}
     while not tolerance and np.isfinite(chain.tolerance).any():
         asked, seen = np.flatnonzero(np.isfinite(chain.tolerance)), []
-        for repeated in range(_ROUNDS):
-            seen += chain.search(copy=repeated > 0)
+        for repeated, stages in enumerate(_SEARCH):
+            seen += chain.search(stages, copy=repeated > 0)
             off = np.concatenate([of[0] for of in seen], axis=1)
             tolerance = _least(off, asked)
             if tolerance and max(tolerance.values()) == 1:
@@ -503,13 +507,62 @@ def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40)
         for _ in range(sweeps):
             chain.sweep()
             inside = chain.inside()
-            found.append((chain.x[:, :, inside], chain.n[:, inside], chain.population[inside]))
-    x, n, population = (np.concatenate(of, axis=-1) for of in zip(*found, strict=True)) if found else (
-        np.empty((3, len(block.n), 0)), np.empty((len(block.n), 0)), np.empty(0, dtype=int)
-    )
-    kept = np.linspace(0, len(population) - 1, min(draws, len(population))).round().astype(int)
+            found.append((chain.x[:, :, inside], chain.n[:, inside], chain.every[inside]))
+    if not sum(len(of) for _, _, of in found):
+        nothing = np.empty((0, len(block.n)))
+        return {
+            "events": np.empty((*nothing.shape, 3)),
+            "n": nothing,
+            "state": np.empty(0, int),
+            "tolerance": tolerance,
+        }
+    x, n, state = (np.concatenate(of, axis=-1) for of in zip(*found, strict=True))
+    kept = np.linspace(0, len(state) - 1, min(draws, len(state))).round().astype(int)
     events, n = x[..., kept].transpose(2, 1, 0).astype(float), n[:, kept].T.astype(float)
-    return {"events": events, "n": n, "population": population[kept], "tolerance": tolerance}
+    return {"events": events, "n": n, "state": state[kept], "tolerance": tolerance}
+
+
+def compare_populations(state: np.ndarray, values: np.ndarray, states: int = _STATES) -> float:
+    """Return how far populations of states disagree.
+
+    Parameters
+    ----------
+    state : ndarray of int, shape (d,)
+        Which state each draw is of.
+    values : ndarray, shape (d, m)
+        The draws.
+    states : int
+        Number of states, in `POPULATIONS` populations.
+
+    Returns
+    -------
+    float
+        Largest ratio of total to within-population spread over the columns; infinite if a population has fewer than
+        two draws.
+
+    Notes
+    -----
+    As Brooks & Gelman (1998, doi:10.1080/10618600.1998.10474787), but that the differences of the populations' means
+    that are to be expected by chance are taken off. Draws of one state depend on each other, so chance is measured by
+    the differences between the states of a population.
+    """
+    population = state * POPULATIONS // states
+    groups = [values[population == i] for i in range(POPULATIONS)]
+    if min(len(group) for group in groups) < 2:
+        return np.inf
+    means = np.array([group.mean(axis=0) for group in groups])
+    within = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
+    chance = 0.0
+    for i, (group, mean) in enumerate(zip(groups, means, strict=True)):
+        own = state[population == i]
+        totals = np.array([(group[own == one] - mean).sum(axis=0) for one in np.unique(own)])
+        chance = chance + (totals**2).sum(axis=0) / len(group) ** 2 / POPULATIONS
+    between = np.maximum(means.var(axis=0, ddof=1) - chance, 0.0)
+    apart = between > 1e-12
+    if (apart & (within <= 1e-12)).any():
+        return np.inf
+    ratio = np.sqrt(1 + np.divide(between, within, out=np.zeros_like(within), where=within > 1e-12))
+    return float(ratio.max(initial=1.0))
 
 
 def _least(off: np.ndarray, asked: np.ndarray) -> dict[int, int]:

@@ -265,13 +265,19 @@ def _combined(halves: Sequence[np.ndarray], place: np.ndarray) -> np.ndarray:
 def _sums(p: np.ndarray, v: np.ndarray, of: np.ndarray) -> np.ndarray:
     """Return what DerSimonian and Laird's estimate takes of studies (k, m) that a claim is of, shape (5, m)."""
     w = np.where(of[:, None], 1 / v, 0.0)
-    return np.array([(w > 0).sum(axis=0), w.sum(axis=0), (w**2).sum(axis=0), (w * p).sum(axis=0), (w * p**2).sum(axis=0)])
+    return np.array(
+        [(w > 0).sum(axis=0), w.sum(axis=0), (w**2).sum(axis=0), (w * p).sum(axis=0), (w * p**2).sum(axis=0)]
+    )
 
 
 def _se_limits(claim: Claim) -> tuple[float, float]:
     """Return the least and largest squared standard error within `WIDEST` units of a claim."""
     (estimate, low, high), reach = claim.printed, WIDEST * claim.half
-    ends = [(high - estimate, reach[2] + reach[0]), (estimate - low, reach[1] + reach[0]), ((high - low) / 2, 0.5 * (reach[1] + reach[2]))]
+    ends = [
+        (high - estimate, reach[2] + reach[0]),
+        (estimate - low, reach[1] + reach[0]),
+        ((high - low) / 2, 0.5 * (reach[1] + reach[2])),
+    ]
     least = np.nanmax([0.0] + [width - off for width, off in ends])
     largest = np.nanmin([np.inf] + [width + off for width, off in ends])
     return float(max(least, 0) / Z95) ** 2 * (1 - 1e-9), float(largest / Z95) ** 2 * (1 + 1e-9)
@@ -279,7 +285,10 @@ def _se_limits(claim: Claim) -> tuple[float, float]:
 
 def _nested(lower: Agreeing, higher: Agreeing) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of counts in which the higher threshold has no more responders in any study."""
-    edges = [np.searchsorted(of.size, np.arange(max(lower.size.max(initial=-1), higher.size.max(initial=-1)) + 2)) for of in (lower, higher)]
+    edges = [
+        np.searchsorted(of.size, np.arange(max(lower.size.max(initial=-1), higher.size.max(initial=-1)) + 2))
+        for of in (lower, higher)
+    ]
     lengths = [np.diff(of) for of in edges]
     if len(lower.x) * float((lengths[0] * lengths[1]).sum()) > MOST_COMPARED:
         raise TooLargeError

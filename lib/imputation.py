@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.count_model import WIDEST, Block, Claim
 from lib.evidence import THRESHOLDS, Cell, Evidence
 from lib.participants import Members, known_counts, members
 from lib.pooling import Pooled, pool_proportions
 from lib.published import by_study, half_units, read_interval
-from lib.count_model import WIDEST, Block, Claim
 from lib.sampler import Draws, impute
 from lib.shared import of_one_regimen, shared
 from lib.validation import reference_numbers

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from lib.chain import POPULATIONS, sample
+from lib.chain import compare_populations, sample
 from lib.count_model import Block
 from lib.enumeration import Enumeration, TooLargeError
 from lib.evidence import THRESHOLDS
 from lib.kept import recall
 
 GOOD_RHAT = 1.2
-"""Largest ratio of total to within-population spread at which the draws count as converged (Brooks & Gelman 1998,
-doi:10.1080/10618600.1998.10474787)."""
+"""Largest ratio of total to within-population spread at which the draws count as converged (see
+`chain.compare_populations`)."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,6 @@ def impute(block: Block, *, draws: int = 400, seed: int = 1) -> Draws:
     within = dict(enumerate(found["within"]))
     exact, solutions = bool(found["exact"]), int(found["solutions"])
     rhat = float(found["rhat"])
-    import os; os.environ.get("DBG") and print("rhat", rhat, len(found["events"]), within)
     return Draws(block, found["events"], found["n"], _named(block, within), rhat, solutions, exact)
 
 
@@ -128,11 +127,13 @@ def _find(block: Block, draws: int, seed: int) -> dict:
     except TooLargeError:
         sampled = sample(block, draws, rng)
         events, n, tolerance = sampled["events"], sampled["n"], sampled["tolerance"]
-        rhat = compare_populations(sampled["population"], events[:, block.unknown])
+        rhat = compare_populations(sampled["state"], events[:, block.unknown])
         exact, solutions = False, 0
     else:
         tolerance, exact, solutions = found.tolerance, True, found.solutions
-        events, n = found.draw(draws, rng) if tolerance else (np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))))
+        events, n = (
+            found.draw(draws, rng) if tolerance else (np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))))
+        )
         rhat = 1.0 if tolerance else np.inf
     within = [tolerance.get(i, np.nan) for i in range(len(block.claims))]
     return {"events": events, "n": n, "within": within, "rhat": rhat, "solutions": solutions, "exact": exact}
@@ -148,20 +149,3 @@ def _content(block: Block) -> list:
 
 def _named(block: Block, within: dict[int, float]) -> dict[tuple[str, str], float]:
     return {(c.threshold, c.stratum): float(within.get(i, np.nan)) for i, c in enumerate(block.claims)}
-
-
-def compare_populations(population: np.ndarray, values: np.ndarray) -> float:
-    """Return the largest ratio of total to within-population spread over the columns; infinite if one is empty."""
-    groups = [values[population == i] for i in range(POPULATIONS)]
-    if min(len(group) for group in groups) < 2:
-        return np.inf
-    means = np.array([group.mean(axis=0) for group in groups])
-    within = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
-    # Means of so few states lie apart by chance, which is taken off.
-    chance = within * np.mean([1 / len(group) for group in groups])
-    between = np.maximum(means.var(axis=0, ddof=1) - chance, 0.0)
-    apart = between > 1e-12
-    if (apart & (within <= 1e-12)).any():
-        return np.inf
-    ratio = np.sqrt(1 + np.divide(between, within, out=np.zeros_like(within), where=within > 1e-12))
-    return float(ratio.max(initial=1.0))
