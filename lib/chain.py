@@ -21,8 +21,8 @@ POPULATIONS = 4
 _STATES = 64
 # Samples of each part of the studies that are combined, and units of rounding of an estimate, with a fixed tau2, beyond
 # which pairs are not looked at: in the search, and when states are sampled.
-_SEARCH_POOL, _SEARCH_NEAR = 128, 16
-_POOL, _NEAR = 192, 6
+_SEARCH_POOL, _SEARCH_NEAR = 64, 12
+_POOL, _NEAR = 192, 5
 # The search: powers of the distance and of the prior, and sweeps with each; of the last ones the states are looked at.
 # It is taken up again, harder, where a rate is not reproduced to the last digit.
 _SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((8, 0.5, 4), (16, 0.25, 8)), ((16, 0.25, 4), (32, 0.1, 8)), ((32, 0.1, 12),))
@@ -343,7 +343,7 @@ class Chain:
         # Only pairs whose estimate, with the claim's tau2, is near the published one, or nearer than the current one.
         key = second[7].astype(float)
         reach = np.maximum(
-            self.limit * self.tolerance[i] * self.reach[i], np.abs(first[7, :, :1] + key[:, :1]) * (1 + 1e-5)
+            (self.limit + self.tolerance[i]) * self.reach[i], np.abs(first[7, :, :1] + key[:, :1]) * (1 + 1e-5)
         )
         order = np.argsort(key, axis=1)
         scale = 2.1 * max(np.abs(key).max(), 1e-9)
