@@ -22,10 +22,12 @@ _STATES = 64
 # Samples of each part of the studies that are combined, and units of rounding of an estimate, with a fixed tau2, beyond
 # which pairs are not looked at: in the search, and when states are sampled.
 _SEARCH_POOL, _SEARCH_NEAR = 64, 12
-_POOL, _NEAR = 192, 5
+_POOL, _NEAR = 192, 4
+# Draws wanted of each sweep.
+_PER_SWEEP = 10
 # The search: powers of the distance and of the prior, and sweeps with each; of the last ones the states are looked at.
 # It is taken up again, harder, where a rate is not reproduced to the last digit.
-_SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((8, 0.5, 4), (16, 0.25, 8)), ((16, 0.25, 4), (32, 0.1, 8)), ((32, 0.1, 12),))
+_SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 5)
 _LOOKED_AT = 6
 # States within a tolerance, of those looked at, for it to count as reachable.
 _ENOUGH = 8
@@ -126,6 +128,24 @@ class Chain:
             if degree < 2:
                 counts[degree] = np.maximum(counts[degree], counts[degree + 1])
         return np.array(counts)
+
+    def start_near(self) -> None:
+        """Start again from counts near the claims of which all counts could be tried, those of the children."""
+        for degree in (2, 1, 0) if self.near else ():
+            low = self.block.limits(self.n.T, degree)[0].T.astype(int)
+            high = np.min([self.block.limits(self.n.T, of)[1] for of in range(degree + 1)], axis=0).T.astype(int)
+            least = np.maximum(low, self.x[degree + 1]) if degree < 2 else low
+            self.x[degree] = np.clip(self.x[degree], least, high)
+            for small in set(self.claims_of(degree)) & set(self.near):
+                counts, off = self.near[small]
+                part = self.block.claims[small].of
+                for state in self.every:
+                    inside = (counts >= least[part, state, None]) & (counts <= high[part, state, None])
+                    fits = np.flatnonzero(inside.all(axis=0))
+                    if len(fits):
+                        chance = np.maximum(off[fits], 1.0) ** -4
+                        self.x[degree][part, state] = counts[:, self.rng.choice(fits, p=chance / chance.sum())]
+        self.off = distances(self.block, self.n, self.x)
 
     def claims_of(self, degree: int) -> list[int]:
         """Return the places of the claims of a threshold that are not given up, that of the fewest arms first."""
@@ -228,9 +248,12 @@ class Chain:
         share = np.cumsum(np.exp(log - log.max(axis=2, keepdims=True)), axis=2).reshape(k * c, m)
         share /= share[:, -1:]
         rows = np.arange(k * c)[:, None]
-        wanted = rows + self.rng.uniform(size=(k * c, self.pool))
-        place = np.searchsorted((rows + share).ravel(), wanted.ravel(), side="left").reshape(wanted.shape) - rows * m
-        x = low[..., None] + np.clip(place, 0, m - 1).reshape(k, c, self.pool)
+        # Ordered uniform numbers are looked up faster; each study's are put in a random order afterwards.
+        gaps = np.cumsum(self.rng.standard_exponential((k * c, self.pool + 1)), axis=1)
+        wanted = rows + gaps[:, :-1] / gaps[:, -1:]
+        place = np.searchsorted((rows + share).ravel(), wanted.ravel()).reshape(wanted.shape) - rows * m
+        place = np.clip(place, 0, m - 1).reshape(k, c, self.pool)
+        x = low[..., None] + np.stack([of[:, self.rng.permutation(self.pool)] for of in place])
         x[..., 0] = self.x[degree]
         return x
 
@@ -362,24 +385,25 @@ class Chain:
         missing = self.every[~_found(one, other, edges, self.every * m)]
         one, other = (np.insert(of, edges[missing + 1], missing * m) for of in (one, other))
         edges = edges + np.concatenate([[0], np.cumsum(np.isin(self.every, missing))])
-        flat = (of.reshape(9, c * m) for of in (first, second))
-        off = np.log(self._approximate(i, *(of.take(at, axis=1) for of, at in zip(flat, (one, other), strict=True))))
+        rows = [np.ascontiguousarray(of.reshape(9, c * m).T) for of in (first, second)]
+        sums = np.ascontiguousarray((rows[0].take(one, axis=0) + rows[1].take(other, axis=0)).T)
+        off = np.log(self._approximate(i, sums))
         nearest = np.minimum.reduceat(off, edges[:-1])
         total = np.cumsum(np.exp(self.steep * (np.repeat(nearest, np.diff(edges)) - off)), dtype=float)
         base = np.concatenate([[0.0], total])[edges]
         wanted = base[:-1, None] + self.rng.uniform(size=(c, draws)) * np.diff(base)[:, None]
         at = np.clip(np.searchsorted(total, wanted), edges[:-1, None], edges[1:, None] - 1)
-        now = np.log(self._approximate(i, first[:, :, 0], second[:, :, 0]))
+        now = np.log(self._approximate(i, first[:, :, 0] + second[:, :, 0]))
         places, log = [one[at] % m, other[at] % m], self.steep * (now[:, None] - off[at])
         if draws > 1:
             for of in (*places, log):
                 of[:, 0] = 0
         return places, log
 
-    def _approximate(self, i: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Return about max(1, off / tolerance) for claim i from sums (9, ...) over two parts of the studies."""
+    def _approximate(self, i: int, sums: np.ndarray) -> np.ndarray:
+        """Return about max(1, off / tolerance) for claim i from sums (9, m) over the studies."""
         claim, tiny = self.block.claims[i], np.float32(1e-6)
-        k, s1, s2, sp, spp, a1, a2, b1, b2 = (one + other for one, other in zip(first, second, strict=True))
+        k, s1, s2, sp, spp, a1, a2, b1, b2 = sums
         s1, a1 = s1 + tiny, a1 + tiny
         mean = sp / s1
         tau2 = np.maximum(spp - sp * mean - (k - 1), 0) / np.maximum(s1 - s2 / s1, tiny)
@@ -467,7 +491,7 @@ def _found(one: np.ndarray, other: np.ndarray, edges: np.ndarray, current: np.nd
     return same[edges[1:]] > same[edges[:-1]]
 
 
-def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40) -> dict:
+def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
     """Sample counts that agree with the published rates.
 
     Parameters
@@ -478,8 +502,6 @@ def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40)
         Number of draws wanted; there are fewer where the chain seldom meets all rates.
     rng : numpy Generator
         The source of random numbers.
-    sweeps : int
-        Number of times that all unknowns of each state are moved when it samples.
 
     Returns
     -------
@@ -493,6 +515,8 @@ def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40)
     while not tolerance and np.isfinite(chain.tolerance).any():
         asked, seen = np.flatnonzero(np.isfinite(chain.tolerance)), []
         for repeated, stages in enumerate(_SEARCH):
+            if repeated == 1:
+                chain.start_near()
             seen += chain.search(stages, copy=repeated > 0)
             off = np.concatenate([of[0] for of in seen], axis=1)
             tolerance = _least(off, asked)
@@ -504,7 +528,7 @@ def sample(block: Block, draws: int, rng: np.random.Generator, sweeps: int = 40)
     if tolerance:
         chain.tolerance[list(tolerance)] = list(tolerance.values())
         chain.settle([np.concatenate(of, axis=-1) for of in zip(*seen, strict=True)])
-        for _ in range(sweeps):
+        for _ in range(max(draws // _PER_SWEEP, 1)):
             chain.sweep()
             inside = chain.inside()
             found.append((chain.x[:, :, inside], chain.n[:, inside], chain.every[inside]))
