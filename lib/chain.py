@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from lib.count_model import WIDEST, Z95, Block, Claim, Prior, distance, distances, effects, pooled
 from lib.enumeration import MOST_TRIED, try_all
@@ -23,6 +23,8 @@ _STATES = 64
 # which pairs are not looked at: in the search, and when states are sampled.
 _SEARCH_POOL, _SEARCH_NEAR = 64, 12
 _POOL, _NEAR = 192, 4
+# Studies with unknown counts up to which all thresholds are renewed together, and counts of each that are combined.
+_FEW, _LIST = 10, 32
 # Draws wanted of each sweep.
 _PER_SWEEP = 10
 # The search: powers of the distance and of the prior, and sweeps with each; of the last ones the states are looked at.
@@ -90,6 +92,8 @@ class Chain:
         self.tau2 = np.array([_likely_tau2(block, claim) for claim in block.claims], dtype=np.float32)
         self.reach = np.array([claim.half[0] / _se(claim) ** 2 for claim in block.claims])
         self.pool, self.limit = _SEARCH_POOL, _SEARCH_NEAR
+        several = any(len(self.claims_of(degree)) > 1 for degree in range(3))
+        self._few = block.unknown.any(axis=1).sum() <= _FEW and not several
         self.near = dict(self._near(degree) for degree in range(3) if self._has_small(degree))
         self.shifted = np.argsort(block.shifts == 0, axis=1, kind="stable")[:, :3]
         self.shifts = np.take_along_axis(block.shifts, self.shifted, axis=1).astype(int)
@@ -159,6 +163,8 @@ class Chain:
 
     def sweep(self, shifts: int = 30) -> None:
         """Move all unknowns once, and the numbers of participants where they are not published."""
+        if self._few:
+            self._move_all()
         for degree in self.rng.permutation(3):
             self._move_node(degree)
             if self.block.unknown[:, degree].any():
@@ -241,9 +247,11 @@ class Chain:
             log += prior.log_choose(x, next_x) + prior.no[at, x - next_x] - prior.all[at, x]
         return np.where(valid, self.share * log, -np.inf), low
 
-    def _sampled(self, degree: int) -> np.ndarray:
-        """Sample counts (k, c, `pool`) of a threshold without regard to the claims; the first are the current ones."""
-        log, low = self._log_conditional(degree)
+    def _sampled(self, degree: int, log: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Sample counts (k, c, `pool`) of a threshold without regard to the claims; the first are the current ones.
+
+        ``log`` (k, c, m) is the log prior of the counts from the least one, ``low`` (k, c).
+        """
         k, c, m = log.shape
         share = np.cumsum(np.exp(log - log.max(axis=2, keepdims=True)), axis=2).reshape(k * c, m)
         share /= share[:, -1:]
@@ -259,7 +267,7 @@ class Chain:
 
     def _move_counts(self, degree: int) -> None:
         """Renew the counts of a threshold."""
-        x, claims = self._sampled(degree), self.claims_of(degree)
+        x, claims = self._sampled(degree, *self._log_conditional(degree)), self.claims_of(degree)
         if not claims:
             self.x[degree] = x[..., 1]
             return
@@ -291,6 +299,79 @@ class Chain:
         take = np.log(self.rng.uniform(size=self.c)) < gain - log_approximate[:, 0]
         self.x[degree][:, take] = new[:, take]
         self.off[np.ix_(claims, take)] = off[:, take]
+
+    def _move_all(self) -> None:
+        """Renew the counts of all thresholds together.
+
+        For each threshold a list of counts is sampled that come near to its claim, whatever the counts of the other
+        thresholds are; the current ones are the first. From the three lists a path is chosen by its probability.
+        """
+        lists = [self._list(degree) for degree in range(3)]
+        passing = self.prior.log_of_one(self.node[0][:, None], self.n[..., None], lists[0][0]).sum(axis=0) + lists[0][1]
+        steps = [self._log_steps(degree, lists[degree - 1][0], lists[degree][0]) for degree in (1, 2)]
+        last = special.logsumexp(steps[1] + lists[2][1][:, None], axis=2) + lists[1][1]
+        first = self._pick(passing + special.logsumexp(steps[0] + last[:, None], axis=2))
+        second = self._pick(steps[0][self.every, first] + last)
+        third = self._pick(steps[1][self.every, second] + lists[2][1])
+        for degree, at in enumerate((first, second, third)):
+            x, _, off = lists[degree]
+            self.x[degree] = x[:, self.every, at]
+            for i in self.claims_of(degree):
+                self.off[i] = off[self.every, at]
+
+    def _list(self, degree: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sample counts of a threshold near its claim without regard to the other thresholds.
+
+        Returns
+        -------
+        ndarray of int, shape (k, c, `_LIST`)
+            The counts.
+        ndarray, shape (c, `_LIST`)
+            Logarithm of the weight that their distance has, less that of the probability with which they were sampled.
+        ndarray, shape (c, `_LIST`)
+            Their distance from the claim.
+        """
+        low, high = (of.T.astype(int) for of in self.block.limits(self.n.T, degree))
+        x = low[..., None] + np.arange((high - low).max() + 1)
+        valid = x <= high[..., None]
+        mean = np.prod(self.prior.mean[self.node[: degree + 1]], axis=0)[:, None]
+        size = self.prior.size[self.node[: degree + 1]].min(axis=0)[:, None]
+        top, x = self.n[..., None], np.minimum(x, high[..., None])
+        log = self.prior.log_choose(top, x) + special.betaln(x + mean * size, top - x + (1 - mean) * size)
+        log = np.where(valid, log, -np.inf)
+        log -= special.logsumexp(log, axis=2, keepdims=True)
+        sampled = self._sampled(degree, log, low)
+        claims, every = self.claims_of(degree), self.every[:, None]
+        if claims:
+            (i,) = claims
+            inside = self.rng.permutation(np.flatnonzero(self.block.claims[i].of))
+            first = inside[: len(inside) // 2]
+            parts = [first, np.setdiff1d(np.arange(len(sampled)), first)]
+            places, approximate = self._choose(i, *(self._sums(i, part, sampled) for part in parts), _LIST)
+            chosen = np.empty((*sampled.shape[:2], _LIST), dtype=int)
+            for part, place in zip(parts, places, strict=True):
+                chosen[part] = sampled[part[:, None, None], every, place]
+            p, v = effects(chosen, self.n[..., None])
+            of = self.block.claims[i].of
+            off = distance(*pooled(p[of], v[of])[:2], self.block.claims[i])
+            weight = self.log_weight(off, i) - approximate
+        else:
+            chosen, off = sampled[..., :_LIST], np.zeros((self.c, _LIST))
+            weight = np.zeros((self.c, _LIST))
+        return chosen, weight - np.take_along_axis(log, chosen - low[..., None], axis=2).sum(axis=0), off
+
+    def _log_steps(self, degree: int, below: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the log prior (c, l, l) of counts x (k, c, l) of a threshold given those of the one below."""
+        total = np.zeros((self.c, below.shape[2], x.shape[2]))
+        at = self.node[degree][:, None, None]
+        for of, count in zip(below[..., None], x[:, :, None], strict=True):
+            nested = count <= of
+            total += np.where(nested, self.prior.log_of_one(at, of, np.minimum(count, of)), -np.inf)
+        return total
+
+    def _pick(self, log: np.ndarray) -> np.ndarray:
+        """Choose one of each row (c, l) of logarithms of weights."""
+        return (log + self.rng.gumbel(size=log.shape)).argmax(axis=1)
 
     def _pool_of_small(self, small: int, part: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sample counts of the studies of a claim that lie near it.
@@ -362,43 +443,38 @@ class Chain:
         ndarray, shape (c, draws)
             Logarithm of the ratio of their approximate weight to that of the current counts.
         """
-        c, m = first.shape[1:]
         # Only pairs whose estimate, with the claim's tau2, is near the published one, or nearer than the current one.
-        key = second[7].astype(float)
-        reach = np.maximum(
-            (self.limit + self.tolerance[i]) * self.reach[i], np.abs(first[7, :, :1] + key[:, :1]) * (1 + 1e-5)
-        )
-        order = np.argsort(key, axis=1)
-        scale = 2.1 * max(np.abs(key).max(), 1e-9)
-        state = self.every[:, None]
-        sorted_keys = (np.take_along_axis(key, order, axis=1) / scale + state).ravel()
-        ends = [np.clip((far - first[7]) / scale, -0.5, 0.5) + state for far in (-reach, reach)]
-        start, stop = (
-            np.searchsorted(sorted_keys, end.ravel(), side=side)
-            for end, side in zip(ends, ("left", "right"), strict=True)
-        )
+        reach = (self.limit + self.tolerance[i]) * self.reach[i]
+        reach = np.maximum(reach, np.abs(first[7, :, 0] + second[7, :, 0]) * (1 + 1e-5))
+        a, b = _Distinct(first), _Distinct(second)
+        scale = 2.1 * max(np.abs(b.sums[:, 7]).max(), 1e-9)
+        keys = b.sums[:, 7] / scale + b.state
+        ends = [np.clip((far - a.sums[:, 7]) / scale, -0.5, 0.5) + a.state for far in (-reach[a.state], reach[a.state])]
+        start, stop = np.searchsorted(keys, ends[0], side="left"), np.searchsorted(keys, ends[1], side="right")
         count = stop - start
-        one = np.repeat(np.arange(c * m), count)
+        one = np.repeat(np.arange(len(count)), count)
         other = np.arange(len(one)) + np.repeat(start - np.cumsum(count) + count, count)
-        other = (order + state * m).ravel()[other]
-        edges = np.concatenate([[0], np.cumsum(count.reshape(c, m).sum(axis=1))])
-        missing = self.every[~_found(one, other, edges, self.every * m)]
-        one, other = (np.insert(of, edges[missing + 1], missing * m) for of in (one, other))
-        edges = edges + np.concatenate([[0], np.cumsum(np.isin(self.every, missing))])
-        rows = [np.ascontiguousarray(of.reshape(9, c * m).T) for of in (first, second)]
-        sums = np.ascontiguousarray((rows[0].take(one, axis=0) + rows[1].take(other, axis=0)).T)
-        off = np.log(self._approximate(i, sums))
-        nearest = np.minimum.reduceat(off, edges[:-1])
-        total = np.cumsum(np.exp(self.steep * (np.repeat(nearest, np.diff(edges)) - off)), dtype=float)
+        edges = np.searchsorted(a.state[one], np.arange(self.c + 1))
+        known = np.zeros(len(one) + 1, dtype=int)
+        known[1:] = np.cumsum((one == a.current[a.state[one]]) & (other == b.current[a.state[one]]))
+        missing = np.flatnonzero(known[edges[1:]] == known[edges[:-1]])
+        one = np.insert(one, edges[missing + 1], a.current[missing])
+        other = np.insert(other, edges[missing + 1], b.current[missing])
+        edges = np.searchsorted(a.state[one], np.arange(self.c + 1))
+        off = np.log(self._approximate(i, np.ascontiguousarray((a.sums[one] + b.sums[other]).T)))
+        log = a.log_times[one] + b.log_times[other] - self.steep * off
+        highest = np.maximum.reduceat(log, edges[:-1])
+        total = np.cumsum(np.exp(log - np.repeat(highest, np.diff(edges))), dtype=float)
         base = np.concatenate([[0.0], total])[edges]
-        wanted = base[:-1, None] + self.rng.uniform(size=(c, draws)) * np.diff(base)[:, None]
+        wanted = base[:-1, None] + self.rng.uniform(size=(self.c, draws)) * np.diff(base)[:, None]
         at = np.clip(np.searchsorted(total, wanted), edges[:-1, None], edges[1:, None] - 1)
         now = np.log(self._approximate(i, first[:, :, 0] + second[:, :, 0]))
-        places, log = [one[at] % m, other[at] % m], self.steep * (now[:, None] - off[at])
+        ratio = self.steep * (now[:, None] - off[at])
+        places = [of.pick(at_of[at], self.rng) for of, at_of in ((a, one), (b, other))]
         if draws > 1:
-            for of in (*places, log):
+            for of in (*places, ratio):
                 of[:, 0] = 0
-        return places, log
+        return places, ratio
 
     def _approximate(self, i: int, sums: np.ndarray) -> np.ndarray:
         """Return about max(1, off / tolerance) for claim i from sums (9, m) over the studies."""
@@ -485,10 +561,39 @@ def _likely_tau2(block: Block, claim: Claim) -> float:
     return least if excess(least) <= 0 else float(optimize.brentq(excess, least, len(v) * se**2 + least))
 
 
-def _found(one: np.ndarray, other: np.ndarray, edges: np.ndarray, current: np.ndarray) -> np.ndarray:
-    """Whether the current pair of each state is among its pairs."""
-    same = np.concatenate([[0], np.cumsum((one == np.repeat(current, np.diff(edges))) & (one == other))])
-    return same[edges[1:]] > same[edges[:-1]]
+class _Distinct:
+    """Samples of a part of the studies, with those of equal sums (9, c, m) put together, in the order of one of them.
+
+    Attributes
+    ----------
+    sums : ndarray, shape (d, 9)
+        The distinct sums, state by state.
+    state : ndarray of int, shape (d,)
+        Which state they are of.
+    log_times : ndarray, shape (d,)
+        Logarithm of how many samples have them.
+    current : ndarray of int, shape (c,)
+        Which of them are those of the first sample of each state.
+    """
+
+    def __init__(self, sums: np.ndarray):
+        _, c, self._m = sums.shape
+        order = np.argsort(sums[7], axis=1)
+        self._place = (order + np.arange(c)[:, None] * self._m).ravel()
+        rows = sums.reshape(9, -1).T[self._place]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+        new[:: self._m] = True
+        self._start = np.flatnonzero(new)
+        self._times = np.diff(np.append(self._start, len(rows)))
+        self.sums, self.state = rows[self._start], self._start // self._m
+        self.log_times = np.log(self._times)
+        self.current = (np.cumsum(new) - 1)[np.flatnonzero(self._place % self._m == 0)]
+
+    def pick(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return for distinct sums one of the samples that have them, by its place in its state."""
+        step = np.floor(rng.uniform(size=which.shape) * self._times[which]).astype(int)
+        return self._place[self._start[which] + step] % self._m
 
 
 def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
@@ -528,7 +633,7 @@ def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
     if tolerance:
         chain.tolerance[list(tolerance)] = list(tolerance.values())
         chain.settle([np.concatenate(of, axis=-1) for of in zip(*seen, strict=True)])
-        for _ in range(max(draws // _PER_SWEEP, 1)):
+        for _ in range(max(int(draws / _PER_SWEEP), 1)):
             chain.sweep()
             inside = chain.inside()
             found.append((chain.x[:, :, inside], chain.n[:, inside], chain.every[inside]))

@@ -124,6 +124,7 @@ class Prior:
         mean, mean_weight = np.polynomial.legendre.leggauss(MEANS)
         z, z_weight = np.polynomial.hermite_e.hermegauss(CONCENTRATIONS)
         mean, size = (np.ravel(g) for g in np.meshgrid((mean + 1) / 2, CONCENTRATION * np.exp(SPREAD * z)))
+        self.mean, self.size = mean, size
         self.log_weight = np.log(np.outer(z_weight / z_weight.sum(), mean_weight / 2).ravel())
         x = np.arange(largest + 1.0)
         a, b, s = (of[:, None] for of in (mean * size, (1 - mean) * size, size))

@@ -1,8 +1,8 @@
-"""Counts that are not public: what bounds them, draws of them, and what the draws are for.
+"""Counts that are not available: what bounds them, and what follows from imputing them.
 
-Knows which printed rates, public counts and remarks of reports bear on each other; has `sampler` draw the counts in
-between; pools the draws, and says which study's counts would narrow the answer most. What is drawn is possible, not
-reported: nothing of it may be shown or pooled as a study's count without saying so.
+This module sorts published rates, available counts and remarks of reports into blocks that bear on each other, pools
+imputed counts (made by `sampler`), and ranks the studies by how much their counts would narrow the answer. What is
+imputed is possible, not reported: nothing of it may be shown or pooled as a study's count without saying so.
 """
 
 from __future__ import annotations
@@ -330,7 +330,10 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
     return found
 
 
-# --- Calibration ------------------------------------------------------------------------------------------
+# --- Calibration on the review's own counts -----------------------------------------------------------------
+
+# Draws of each count that is withheld: enough for the ends of a range of whole numbers.
+_RECOVERED = 100
 
 
 def withhold(block: Block, arm: int) -> Block:
@@ -341,7 +344,7 @@ def withhold(block: Block, arm: int) -> Block:
 
 
 def recovered(block: Block) -> pd.DataFrame:
-    """Withhold the public counts of each arm in turn, and see whether they lie where the draws say.
+    """Withhold the available counts of each arm in turn, and compare them with what is imputed from the rest.
 
     Parameters
     ----------
@@ -351,18 +354,21 @@ def recovered(block: Block) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a count: study, label, threshold, n, events, low and high (the 95% range of the draws, in
-        counts), inside, and converged. Where the draws did not converge, low and high are NaN and nothing is
-        inside.
+        A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
+        and converged. Where the draws did not converge, low and high are NaN and nothing is inside.
+
+    Notes
+    -----
+    Published rates that the imputed counts do not reproduce to the last digit together with the reported ones are left
+    out.
     """
     rows = []
     arms = np.flatnonzero(block.reported.any(axis=1))
     within = impute(block).within if len(arms) else {}
-    # What no counts reproduce with the reported ones is not asked of the others either.
-    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum), np.nan) <= WIDEST)
+    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum)) == 1)
     block = replace(block, claims=met)
     for arm in arms:
-        draws = impute(withhold(block, arm), draws=200)
+        draws = impute(withhold(block, arm), draws=_RECOVERED)
         for degree in np.flatnonzero(block.reported[arm]):
             low, high = np.nan, np.nan
             if draws.converged:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from lib.files import replace_if_changed
 
-SIMULATIONS: tuple[str, ...] = ("calibration",)
+SIMULATIONS: tuple[str, ...] = ("calibration", "chain_accuracy")
 """The modules of ``lib`` that are simulations."""
 SEED = 1
 """Seed of every committed result; case i of a simulation uses `case_seed` (i)."""
