@@ -20,16 +20,16 @@ POPULATIONS = 4
 """Populations of states that never mix: what they agree on, the chain has found."""
 _STATES = 64
 # Samples of each part of the studies that are combined, and units of rounding of an estimate, with a fixed tau2, beyond
-# which pairs are not looked at: in the search, and when states are sampled.
+# which pairs are not looked at: in the search, and when states are sampled; the larger number where counts are few.
 _SEARCH_POOL, _SEARCH_NEAR = 64, 12
-_POOL, _NEAR = 192, 4
-# Studies with unknown counts up to which all thresholds are renewed together, and counts of each that are combined.
-_FEW, _LIST = 10, 32
+_POOL, _LARGE_POOL, _NEAR = 192, 600, 4
+# Possible counts of a threshold up to which all thresholds are renewed together, and how many of each are combined.
+_FEW, _LIST = 1e9, 32
 # Draws wanted of each sweep.
 _PER_SWEEP = 10
 # The search: powers of the distance and of the prior, and sweeps with each; of the last ones the states are looked at.
 # It is taken up again, harder, where a rate is not reproduced to the last digit.
-_SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 5)
+_SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 4)
 _LOOKED_AT = 6
 # States within a tolerance, of those looked at, for it to count as reachable.
 _ENOUGH = 8
@@ -92,8 +92,7 @@ class Chain:
         self.tau2 = np.array([_likely_tau2(block, claim) for claim in block.claims], dtype=np.float32)
         self.reach = np.array([claim.half[0] / _se(claim) ** 2 for claim in block.claims])
         self.pool, self.limit = _SEARCH_POOL, _SEARCH_NEAR
-        several = any(len(self.claims_of(degree)) > 1 for degree in range(3))
-        self._few = block.unknown.any(axis=1).sum() <= _FEW and not several
+        self._few = self._has_few()
         self.near = dict(self._near(degree) for degree in range(3) if self._has_small(degree))
         self.shifted = np.argsort(block.shifts == 0, axis=1, kind="stable")[:, :3]
         self.shifts = np.take_along_axis(block.shifts, self.shifted, axis=1).astype(int)
@@ -101,6 +100,12 @@ class Chain:
         self.n = np.repeat(block.n.astype(int)[:, None], states, axis=1)
         self.x = self._starting_counts()
         self.off = distances(block, self.n, self.x)
+
+    def _has_few(self) -> bool:
+        """Whether the counts of all thresholds can be renewed together."""
+        low, high = (np.array([self.block.limits(self.block.n, degree)[end] for degree in range(3)]) for end in (0, 1))
+        several = any(len(self.claims_of(degree)) > 1 for degree in range(3))
+        return not several and not len(self.block.shifts) and np.prod(high - low + 1.0, axis=1).max() <= _FEW
 
     def _has_small(self, degree: int) -> bool:
         """Whether two claims share a threshold, of which one is small enough to try all its counts."""
@@ -210,7 +215,7 @@ class Chain:
             claim = self.block.claims[i]
             p, v = effects(self.x[claim.degree][claim.of], self.n[claim.of])
             self.tau2[i] = np.median(pooled(p, v)[2]) + 0.1 * np.median(v[np.isfinite(v)])
-        self.share, self.pool, self.limit = 1.0, _POOL, _NEAR
+        self.share, self.pool, self.limit = 1.0, _LARGE_POOL if self._few else _POOL, _NEAR
         for self.steep in _STEEP:
             for _ in range(_SETTLE):
                 self.sweep()

@@ -86,8 +86,9 @@ def agreement(all_draws: Sequence[Draws]) -> Table:
             )
     note = (
         "Within: largest distance from the published rate or an end of its interval, in units of rounding (half a unit"
-        f" of the last digit); beyond {WIDEST} a rate counts as not reproduced. Search: whether all possible counts were"
-        " tried, or counts were searched by a Markov chain. R̂ compares populations of the chain; near 1 they agree."
+        f" of the last digit); beyond {WIDEST} a rate counts as not reproduced. Search: whether all possible counts"
+        " were tried, or counts were searched by a Markov chain. R̂ compares populations of the chain; near 1 they"
+        " agree."
     )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
     return Table(frame, "Published rates and the counts imputed for them", note, ["Within", "Imputations", "R̂"])
@@ -121,7 +122,8 @@ def not_reproduced(all_draws: Sequence[Draws]) -> str:
         )
     return " ".join(sentences) + (
         " This holds for the studies and sizes above, the available counts and the method as the review describes it."
-        " That method gives no weight to a study without responders; how the review treated such studies is not reported."
+        " That method gives no weight to a study without responders; how the review treated such studies is not"
+        " reported."
     )
 
 
@@ -184,6 +186,22 @@ def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping
     )
     frame = pd.DataFrame(found)
     return Table(frame, f"Simulated reviews by {heading.lower()}", note, list(frame.columns[1:]))
+
+
+def chain_accuracy(rows: pd.DataFrame) -> str:
+    """Say how near the Markov chain comes to exact enumeration on simulated reviews that are small enough for both."""
+    chain, exact = (rows[rows.method == method] for method in ("chain", "exact"))
+    reached = chain[chain.reproduced]
+    near, exactly_near = ((of.variation <= 2 * of.noise + 1e-12).sum() for of in (reached, exact))
+    return (
+        f"{count(len(chain), 'simulated review')} of {rows.studies.min()} to {rows.studies.max()} studies were small"
+        " enough to try all counts, and were also sampled by the chain. The chain found counts that reproduce every"
+        f" rate in {len(reached)} of {len(chain)}, enumeration in {exact.reproduced.sum()}. The total variation of the"
+        f" chain's draws from the exact distribution was {reached.variation.mean():.3f} on average, where independent"
+        f" draws have {reached.noise.mean():.3f} by chance; it was at most twice the chance value in {near} of"
+        f" {len(reached)} reviews. For the draws from the enumeration these numbers are {exact.variation.mean():.3f},"
+        f" {exact.noise.mean():.3f} and {exactly_near} of {len(exact)}."
+    )
 
 
 def coverage_of_simulated(rows: pd.DataFrame) -> tuple[float, float]:
