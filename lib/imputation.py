@@ -1,8 +1,8 @@
-"""Counts that are not public: what bounds them, draws of them, and what the draws are for.
+"""Counts that are not available: what bounds them, and what follows from imputing them.
 
-Knows which printed rates, public counts and remarks of reports bear on each other; has `sampler` draw the counts in
-between; pools the draws, and says which study's counts would narrow the answer most. What is drawn is possible, not
-reported: nothing of it may be shown or pooled as a study's count without saying so.
+This module sorts published rates, available counts and remarks of reports into blocks that bear on each other, pools
+imputed counts (made by `sampler`), and ranks the studies by how much their counts would narrow the answer. What is
+imputed is possible, not reported: nothing of it may be shown or pooled as a study's count without saying so.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.count_model import WIDEST, Block, Claim
 from lib.evidence import THRESHOLDS, Cell, Evidence
 from lib.participants import Members, known_counts, members
 from lib.pooling import Pooled, pool_proportions
 from lib.published import by_study, half_units, read_interval
-from lib.sampler import CONCENTRATION, SPREAD, WIDEST, Block, Claim, Draws, impute
+from lib.sampler import Draws, impute
 from lib.shared import of_one_regimen, shared
 from lib.validation import reference_numbers
 
@@ -329,7 +330,10 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
     return found
 
 
-# --- Calibration ------------------------------------------------------------------------------------------
+# --- Calibration on the review's own counts -----------------------------------------------------------------
+
+# Draws of each count that is withheld: enough for the ends of a range of whole numbers.
+_RECOVERED = 100
 
 
 def withhold(block: Block, arm: int) -> Block:
@@ -340,7 +344,7 @@ def withhold(block: Block, arm: int) -> Block:
 
 
 def recovered(block: Block) -> pd.DataFrame:
-    """Withhold the public counts of each arm in turn, and see whether they lie where the draws say.
+    """Withhold the available counts of each arm in turn, and compare them with what is imputed from the rest.
 
     Parameters
     ----------
@@ -350,18 +354,21 @@ def recovered(block: Block) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a count: study, label, threshold, n, events, low and high (the 95% range of the draws, in
-        counts), inside, and converged. Where the draws did not converge, low and high are NaN and nothing is
-        inside.
+        A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
+        and converged. Where the draws did not converge, low and high are NaN and nothing is inside.
+
+    Notes
+    -----
+    Published rates that the imputed counts do not reproduce to the last digit together with the reported ones are left
+    out.
     """
     rows = []
     arms = np.flatnonzero(block.reported.any(axis=1))
     within = impute(block).within if len(arms) else {}
-    # What no counts reproduce with the reported ones is not asked of the others either.
-    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum), np.nan) <= WIDEST)
+    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum)) == 1)
     block = replace(block, claims=met)
     for arm in arms:
-        draws = impute(withhold(block, arm), states=400)
+        draws = impute(withhold(block, arm), draws=_RECOVERED)
         for degree in np.flatnonzero(block.reported[arm]):
             low, high = np.nan, np.nan
             if draws.converged:
@@ -373,69 +380,3 @@ def recovered(block: Block) -> pd.DataFrame:
             rows.append((*names, *ends))
     columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
     return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})
-
-
-def calibrate(reviews: int, *, studies: int = 10, public: int = 2, states: int = 240, seed: int = 1) -> np.ndarray:
-    """Simulate reviews, print them, and see how often the range of a withheld count holds the count.
-
-    Parameters
-    ----------
-    reviews : int
-        Number of simulated reviews.
-    studies, public : int
-        Studies in each, and how many of them have public counts.
-    states, seed : int
-        As in `impute`.
-
-    Returns
-    -------
-    ndarray, shape (reviews,)
-        Share of each review's withheld counts within their 95% range; NaN where its draws did not converge.
-
-    Notes
-    -----
-    The true counts come from the prior, so that the shares of a faithful sampler average 95% (Cook, Gelman &
-    Rubin 2006, doi:10.1198/106186006X136976), but for the range of whole numbers, which holds a little more.
-    """
-    rng = np.random.default_rng(seed)
-    covered = []
-    while len(covered) < reviews:
-        n = rng.integers(12, 61, size=studies).astype(float)
-        mean, size = rng.uniform(size=3), np.exp(rng.normal(np.log(CONCENTRATION), SPREAD, size=3))
-        truth, top = [], n
-        for m, s in zip(mean, size, strict=True):
-            top = rng.binomial(top.astype(int), rng.beta(m * s, (1 - m) * s, size=studies)).astype(float)
-            truth.append(top)
-        truth = np.stack(truth, axis=1)
-        block = _as_printed(truth, n, public)
-        if block is None:
-            continue
-        draws = impute(block, states=states, seed=int(rng.integers(2**31)))
-        if not draws.converged:
-            covered.append(np.nan)
-            continue
-        low, high = np.quantile(draws.events, [0.025, 0.975], axis=0, method="closest_observation")
-        covered.append(float(((truth >= low) & (truth <= high))[block.unknown].mean()))
-    return np.array(covered)
-
-
-def _as_printed(truth: np.ndarray, n: np.ndarray, public: int) -> Block | None:
-    """Print a simulated review to a tenth of a percent; None: a rate of it cannot be pooled."""
-    claims, of = [], np.ones(len(n), dtype=bool)
-    for degree, threshold in enumerate(THRESHOLDS):
-        if ((truth[:, degree] > 0) & (truth[:, degree] < n)).sum() < 2:
-            return None
-        pooled = pool_proportions(truth[:, degree], n)
-        printed = np.clip(np.round([pooled.estimate, pooled.ci_low, pooled.ci_high], 3), 0, 1)
-        claim = _claim_of(threshold, "total", of, printed, (1, 1, 1))
-        if claim is not None:
-            claims.append(claim)
-    low, high = np.zeros(truth.shape), np.repeat(n[:, None], 3, axis=1)
-    low[:public] = high[:public] = truth[:public]
-    names = [f"simulated{i}" for i in range(len(n))]
-    arms = pd.DataFrame({"study": names, "label": names, "arms": [("",)] * len(n)})
-    none = np.full(truth.shape, np.nan)
-    reported = np.zeros(truth.shape, dtype=bool)
-    reported[:public] = True
-    shifts = np.empty((0, len(n)))
-    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, none, tuple(claims), shifts)

@@ -77,8 +77,14 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 def key(module: str, *given: Any) -> str:
     """Return the hash under which `recall` keeps a result."""
     parts = [*_sources(module.rpartition(".")[2]), np.__version__, scipy.__version__, *given]
-    as_bytes = (part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode() for part in parts)
-    return hashlib.sha256(b"|".join(as_bytes)).hexdigest()[:32]
+    digest = hashlib.sha256()
+    for part in parts:
+        # The length of each part, and of an array its type and shape, so that no two lists of parts look alike.
+        is_array = isinstance(part, np.ndarray)
+        content = part.tobytes() if is_array else repr(part).encode()
+        kind = f"{part.dtype.str} {part.shape}" if is_array else type(part).__name__
+        digest.update(f"{kind} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:32]
 
 
 @functools.cache

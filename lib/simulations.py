@@ -24,6 +24,8 @@ from tqdm import tqdm
 from lib.files import replace_if_changed
 
 SIMULATIONS: tuple[str, ...] = (
+    "calibration",
+    "chain_accuracy",
     "coverage",
     "interval_coverage",
     "prediction_coverage",

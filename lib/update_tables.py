@@ -5,11 +5,12 @@ Apart from `tables`, as only the chapters on the update need it and the modules 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from lib.count_model import WIDEST
 from lib.evidence import Evidence
 from lib.figures import percent, span
 from lib.imputation import OverDraws
@@ -66,7 +67,7 @@ def read_otherwise(evidence: Evidence, found: Sizes) -> str:
 
 
 def agreement(all_draws: Sequence[Draws]) -> Table:
-    """How near the drawn counts come to each printed rate."""
+    """How near the imputed counts come to each published rate."""
     rows, groups = [], []
     for draws in all_draws:
         for (threshold, stratum), within in draws.within.items():
@@ -75,50 +76,137 @@ def agreement(all_draws: Sequence[Draws]) -> Table:
             rows.append(
                 {
                     "Response": THRESHOLD_NAMES[threshold],
-                    "Reproduced": "no counts found" if given_up else "to the last digit" if within == 1 else "nearly",
+                    "Reproduced": "no" if given_up else "to the last digit" if within == 1 else "nearly",
                     "Within": "" if given_up else f"{within:g}",
-                    "Draws": f"{len(draws.events)}",
-                    "R̂": f"{draws.rhat:.2f}" if np.isfinite(draws.rhat) else "",
+                    "Search": "all counts" if draws.exact else "sampled",
+                    "Imputations": f"{len(draws.events)}",
+                    "R̂": f"{draws.rhat:.2f}" if np.isfinite(draws.rhat) and not draws.exact else "",
                 }
             )
-    note = "Within: largest distance from the printed rate or an end of its interval, in units of its rounding."
+    note = (
+        "Within: largest distance from the published rate or an end of its interval, in units of rounding (half a unit"
+        f" of the last digit); beyond {WIDEST} a rate counts as not reproduced. Search: whether all possible counts"
+        " were tried, or counts were searched by a Markov chain. R̂ compares populations of the chain; near 1 they"
+        " agree."
+    )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
-    return Table(frame, "Printed rates and the counts drawn for them", note, ["Within", "Draws", "R̂"])
+    return Table(frame, "Published rates and the counts imputed for them", note, ["Within", "Imputations", "R̂"])
+
+
+def not_reproduced(all_draws: Sequence[Draws]) -> str:
+    """Say which published rates no counts reproduce, and how counts were searched."""
+
+    def named(exact: bool) -> list[str]:
+        return [
+            f"{REGIMEN_NAMES[d.block.regimen]}, {STRATUM_NAMES[s].lower()}, {THRESHOLD_NAMES[t]}"
+            for d in all_draws
+            for (t, s), within in d.within.items()
+            if within != within and d.exact == exact
+        ]
+
+    tried, sampled = named(True), named(False)
+    if not tried and not sampled:
+        return "Imputed counts reproduce every published rate, exactly or nearly (see the table)."
+    sentences = []
+    if tried:
+        sentences.append(
+            f"For {count(len(tried), 'published rate')} there are no counts within {WIDEST} units of rounding: all"
+            f" possible counts were tried ({'; '.join(tried)})."
+        )
+    if sampled:
+        sentences.append(
+            f"For {count(len(sampled), 'published rate')} the search by a Markov chain found no counts within {WIDEST}"
+            " units of rounding together with the other rates; it is no proof that there are none"
+            f" ({'; '.join(sampled)})."
+        )
+    return " ".join(sentences) + (
+        " This holds for the studies and sizes above, the available counts and the method as the review describes it."
+        " That method gives no weight to a study without responders; how the review treated such studies is not"
+        " reported."
+    )
 
 
 def over_draws(rows: Sequence[tuple[Result, OverDraws | None, OverDraws | None]]) -> Table:
-    """Updated rates in closed form, over draws, and over draws on the logit scale."""
+    """Updated rates in closed form, over imputed counts, and over imputed counts on the logit scale."""
     frame = pd.DataFrame(
         {
             "Rate": cell_name(result.cell),
             "Closed form": span(result.updated.estimate, result.updated.ci_low, result.updated.ci_high),
-            "Over draws": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
-            "Between draws": f"{100 * raw.between:.2f}" if raw else "",
-            "Logit scale": span(logit.estimate, logit.ci_low, logit.ci_high) if logit else "",
-            "Between draws, logit": f"{100 * logit.between:.1f}" if logit else "",
+            "Imputed counts": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
+            "SD between imputations": f"{100 * raw.between:.2f}" if raw else "",
+            "Imputed, logit scale": span(logit.estimate, logit.ci_low, logit.ci_high) if logit else "",
+            "SD between imputations, logit": f"{100 * logit.between:.1f}" if logit else "",
         }
         for result, raw, logit in rows
     )
     note = (
-        "In % (95% CI). Over draws: every draw of the unknown counts pooled with the public and new ones, combined by"
-        " Rubin's rules. Between draws: standard deviation in percentage points, which is what the unknown counts"
-        " leave open. These rates rest on counts that no study reported."
+        "In % (95% CI). Imputed counts: the unknown counts are imputed many times, each set is pooled with the"
+        " available and the new counts, and the results are combined by Rubin's rules. SD between imputations: standard"
+        " deviation in percentage points, which is what the unknown counts leave open. These rates rest on counts that"
+        " no study reported."
     )
-    return Table(frame, "Updated rates, in closed form and over draws", note, frame.columns[1:])
+    return Table(frame, "Updated rates, in closed form and with imputed counts", note, frame.columns[1:])
 
 
 def recovered(rows: pd.DataFrame) -> Table:
-    """Public counts that were withheld, and the range that the draws gave them."""
+    """Available counts that were withheld, and the range of the counts imputed for them."""
     frame = pd.DataFrame(
         {
             "Study": rows.label,
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
-            "Range of the draws": [f"{r.low:g} to {r.high:g}" if r.converged else "" for r in rows.itertuples()],
+            "95% range of the imputed counts": [
+                f"{r.low:g} to {r.high:g}" if r.converged else "" for r in rows.itertuples()
+            ],
             "Inside": [("yes" if r.inside else "no") if r.converged else "not assessed" for r in rows.itertuples()],
         }
     )
-    return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "Range of the draws"])
+    return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "95% range of the imputed counts"])
+
+
+def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping | None = None) -> Table:
+    """How often the 95% ranges of withheld counts of simulated reviews hold the true counts, by a column of rows."""
+    found = []
+    for value, group in [("All", rows), *rows.groupby(column, sort=False)]:
+        share, error = coverage_of_simulated(group)
+        found.append(
+            {
+                heading: (names or {}).get(value, value) if value != "All" or column != "studies" else "All",
+                "Reviews": len(group),
+                "All counts tried": int(group.exact.sum()),
+                "Chain did not converge": f"{(~group.converged).sum()} ({100 * (~group.converged).mean():.0f}%)",
+                "Coverage, %": f"{100 * share:.1f}" if share == share else "",
+                "Monte Carlo error": f"{100 * error:.1f}" if error == error else "",
+            }
+        )
+    note = (
+        "Coverage: mean over the reviews that converged of the share of withheld counts within their 95% range. Monte"
+        " Carlo error: its standard error, in percentage points."
+    )
+    frame = pd.DataFrame(found)
+    return Table(frame, f"Simulated reviews by {heading.lower()}", note, list(frame.columns[1:]))
+
+
+def chain_accuracy(rows: pd.DataFrame) -> str:
+    """Say how near the Markov chain comes to exact enumeration on simulated reviews that are small enough for both."""
+    chain, exact = (rows[rows.method == method] for method in ("chain", "exact"))
+    reached = chain[chain.reproduced]
+    near, exactly_near = ((of.variation <= 2 * of.noise + 1e-12).sum() for of in (reached, exact))
+    return (
+        f"{count(len(chain), 'simulated review')} of {rows.studies.min()} to {rows.studies.max()} studies were small"
+        " enough to try all counts, and were also sampled by the chain. The chain found counts that reproduce every"
+        f" rate in {len(reached)} of {len(chain)}, enumeration in {exact.reproduced.sum()}. The total variation of the"
+        f" chain's draws from the exact distribution was {reached.variation.mean():.3f} on average, where independent"
+        f" draws have {reached.noise.mean():.3f} by chance; it was at most twice the chance value in {near} of"
+        f" {len(reached)} reviews. For the draws from the enumeration these numbers are {exact.variation.mean():.3f},"
+        f" {exact.noise.mean():.3f} and {exactly_near} of {len(exact)}."
+    )
+
+
+def coverage_of_simulated(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return the mean share of covered counts of the simulated reviews that converged, and its standard error."""
+    shares = (rows.covered / rows.withheld)[rows.converged]
+    return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else np.nan
 
 
 _MOST = 20
