@@ -398,7 +398,7 @@ def test_a_full_text_count_takes_the_place_of_a_range(data, edit):
     results, made = followed(data)
     summary = results["monotherapy", "ge75", "total"].summary
     row = summary.studies[summary.studies.study == "roy2016"].iloc[0]
-    assert (row.events, row.n) == (8, 44)
+    assert (row.rate, row.n) == (8 / 44, 44)
     block = find(made, "monotherapy", "total")
     at = arm(block, "roy2016")
     assert block.low[at, 2] == block.high[at, 2] == 8 and block.reported[at, 2]
@@ -409,7 +409,8 @@ def test_a_count_of_the_other_of_two_equal_arms_is_used(data, edit):
     enter(edit, ("lubaki2010", "pimecrolimus", "all", "all", "ge25", 20, 10))
     results, made = followed(data)
     studies = results["monotherapy", "ge25", "total"].summary.studies
-    assert studies[studies.study == "lubaki2010"].events.tolist() == [10]
+    lubaki = studies[studies.study == "lubaki2010"]
+    assert (lubaki.rate * lubaki.n).tolist() == pytest.approx([10])
     block = find(made, "monotherapy", "total")
     assert block.low[arm(block, "lubaki2010"), 0] == 10
 
@@ -421,7 +422,7 @@ def test_counts_of_two_arms_at_a_site_are_added_up_alike_everywhere(data, edit):
     studies = results["monotherapy", "ge75", "face_neck"].summary.studies.set_index("study")
     block = find(made, "monotherapy", "face_neck")
     at = arm(block, "lubaki2010")
-    assert (studies.events["lubaki2010"], studies.n["lubaki2010"]) == (15, 40)
+    assert (studies.rate["lubaki2010"], studies.n["lubaki2010"]) == (15 / 40, 40)
     assert (block.low[at, 2], block.high[at, 2], block.n[at]) == (15, 15, 40)
 
 
@@ -429,7 +430,7 @@ def test_a_count_of_one_of_two_arms_that_count_is_a_lower_bound(data, edit):
     enter(edit, ("lotti2008", "tacrolimus+NBUVB", "all", "all", "ge75", 58, 20))
     results, made = followed(data)
     studies = results["phototherapy", "ge75", "total"].summary.studies.set_index("study")
-    assert np.isnan(studies.events["lotti2008"])
+    assert np.isnan(studies.rate["lotti2008"])
     block = find(made, "phototherapy", "total")
     at = arm(block, "lotti2008")
     assert block.low[at, 2] == 20 < block.high[at, 2]
@@ -444,7 +445,7 @@ def test_counts_that_no_printed_total_leaves_room_for_end_in_results(data, edit)
     )
     results, made = followed(data)
     summary = results["monotherapy", "ge50", "hands_feet"].summary
-    assert summary.studies.events.notna().sum() == 2
+    assert summary.studies.rate.notna().sum() == 2
     assert len(find(made, "monotherapy", "hands_feet").n) == 4
 
 

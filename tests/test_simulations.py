@@ -16,9 +16,9 @@ def test_committed_results_are_those_of_todays_code(name):
     # The first case and the last: enough to see that the random numbers, too, are those that were used.
     for at in {0, len(cases) - 1}:
         again = pd.DataFrame(simulations.rows_of_case(name, at))
-        pd.testing.assert_frame_equal(
-            again, found[found.case == at].reset_index(drop=True), rtol=1e-9, check_dtype=False
-        )
+        # Cases of another part of the simulation have other columns.
+        committed = found[found.case == at].reset_index(drop=True).reindex(columns=again.columns)
+        pd.testing.assert_frame_equal(again, committed, rtol=1e-9, check_dtype=False)
 
 
 @pytest.fixture
