@@ -17,7 +17,9 @@ from lib.count_model import WIDEST, Z95, Block, Claim, Prior, distance, distance
 from lib.enumeration import MOST_TRIED, try_all
 
 POPULATIONS = 4
-"""Populations of states that never mix: what they agree on, the chain has found."""
+"""Populations of states that move apart from each other; if they agree, the chain has converged. A population with
+which the search has found too few counts near the published rates starts from those of the others
+(`Chain.settle`)."""
 _STATES = 64
 # Samples of each part of the studies that are combined, and units of rounding of an estimate, with a fixed tau2, beyond
 # which pairs are not looked at: in the search, and when states are sampled; the larger number where counts are few.
@@ -31,12 +33,15 @@ _PER_SWEEP = 10
 # It is taken up again, harder, where a rate is not reproduced to the last digit.
 _SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 4)
 _LOOKED_AT = 6
+# Before the search, where participants are not published: tolerances, sweeps, and moves of participants in each.
+_LOOSE, _LOOSE_SWEEPS, _LOOSE_SHIFTS = (64, 16, 4), 5, 80
 # States within a tolerance, of those looked at, for it to count as reachable.
 _ENOUGH = 8
 # The powers with which states are sampled: the first with which this share of them is within all tolerances, once they
 # have settled for some sweeps.
 _STEEP, _ENOUGH_INSIDE, _SETTLE = (4, 8, 16, 32, 64), 0.05, 10
 _MULTIPLES = (1, 1, 1, 2, 4, 8)
+_ROUGH_SE = 0.1
 
 
 class Chain:
@@ -79,7 +84,7 @@ class Chain:
     are independent but for the claims. They are divided into two halves; `pool` - 1 samples of each half are drawn
     without the claims, and the current counts are added to either; of all pairs one is chosen with a probability
     that is proportional to its weight. The weight is computed approximately, from sums over studies (see
-    `_weight`), and a Metropolis-Hastings step makes up for the difference.
+    `_approximate`), and a Metropolis-Hastings step makes up for the difference.
     """
 
     def __init__(self, block: Block, states: int, rng: np.random.Generator):
@@ -137,6 +142,14 @@ class Chain:
             if degree < 2:
                 counts[degree] = np.maximum(counts[degree], counts[degree + 1])
         return np.array(counts)
+
+    def spread(self) -> None:
+        """Move participants while the counts are still far from the claims; near them few such moves are possible."""
+        for loose in _LOOSE if len(self.shifts) else ():
+            self.tolerance[:] = loose
+            for _ in range(_LOOSE_SWEEPS):
+                self.sweep(_LOOSE_SHIFTS)
+        self.tolerance[:] = 1.0
 
     def start_near(self) -> None:
         """Start again from counts near the claims of which all counts could be tried, those of the children."""
@@ -549,9 +562,11 @@ def _centre(claim: Claim) -> float:
 
 
 def _se(claim: Claim) -> float:
-    """Return the published standard error."""
+    """Return the published standard error; a rough value where neither end of the interval is to be used."""
     estimate, low, high = claim.printed
-    return max(float(np.nanmean([high - estimate, estimate - low, (high - low) / 2])) / Z95, 1e-4)
+    widths = np.array([high - estimate, estimate - low, (high - low) / 2])
+    known = widths[np.isfinite(widths)]
+    return max(float(known.mean()) / Z95, 1e-4) if len(known) else _ROUGH_SE
 
 
 def _likely_tau2(block: Block, claim: Claim) -> float:
@@ -621,6 +636,7 @@ def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
         which all were, lowered for one rate at a time as long as enough states were within.
     """
     chain = Chain(block, _STATES, rng)
+    chain.spread()
     tolerance: dict[int, int] = {}
     while not tolerance and np.isfinite(chain.tolerance).any():
         asked, seen = np.flatnonzero(np.isfinite(chain.tolerance)), []

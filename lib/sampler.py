@@ -39,7 +39,7 @@ class Draws:
         How near the draws come to each published rate, in units of its rounding: 1 is to the last published digit;
         NaN: given up, as no counts were found near it.
     rhat : float
-        Largest ratio of total to within-population spread among the unknown counts; 1 where all counts were tried.
+        Largest ratio of total to within-population spread among the unknown rates; 1 where all counts were tried.
     solutions : int
         Number of joint counts that agree, where all counts were tried; 0 where they were sampled by a Markov chain.
     exact : bool
@@ -127,7 +127,7 @@ def _find(block: Block, draws: int, seed: int) -> dict:
     except TooLargeError:
         sampled = sample(block, draws, rng)
         events, n, tolerance = sampled["events"], sampled["n"], sampled["tolerance"]
-        rhat = compare_populations(sampled["state"], events[:, block.unknown])
+        rhat = compare_populations(sampled["state"], (events / n[:, :, None])[:, block.unknown])
         exact, solutions = False, 0
     else:
         tolerance, exact, solutions = found.tolerance, True, found.solutions
