@@ -31,7 +31,7 @@ _OF_WHOLE_BODY = ("total", "children")
 
 
 def blocks(evidence: Evidence) -> list[Block]:
-    """Sort the printed rates of a review into blocks of those that share studies and counts."""
+    """Sort the published rates of a review into blocks of those that share studies and counts."""
     found: dict[tuple[str, str], Block] = {}
     for regimen, stratum in dict.fromkeys((cell.regimen, cell.stratum) for cell in evidence.cells()):
         if (regimen, stratum) not in found:
@@ -145,7 +145,7 @@ def _bounds(evidence: Evidence, cells: Sequence[Cell]) -> pd.DataFrame:
 
 
 def _claim_of(threshold: str, stratum: str, of: np.ndarray, printed: np.ndarray, decimals) -> Claim | None:
-    """Return what a printed rate asks of the counts; None: nothing that could be held against them."""
+    """Return what the counts have to reproduce of a published rate; None: nothing that could be compared with them."""
     printed, half = printed.copy(), half_units(decimals)
     reading = read_interval(printed, decimals)
     if reading.kind == "no interval":
@@ -161,7 +161,7 @@ def _claim_of(threshold: str, stratum: str, of: np.ndarray, printed: np.ndarray,
 
 
 def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
-    """Return the changes by one of up to three n that leave every printed total as it is."""
+    """Return the changes by one of up to three n that leave every published total as it is."""
     free = np.flatnonzero(arms.largest > arms.least)
     lists = [refs for row in rows for refs, met in zip(row.totals.refs, row.totals.met, strict=True) if met]
     holds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
@@ -181,7 +181,7 @@ def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
 
 
 def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
-    """Return the range of rates that is consistent with print for each study of a cell without a public count.
+    """Return the range of rates compatible with the published ones for each study of a cell without an available count.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
     -------
     DataFrame
         study, arms (a tuple of those that the rate is of), low and high, as proportions. Empty where the draws
-        did not converge, or no counts reproduce the cell's printed rate.
+        did not converge, or no counts reproduce the cell's published rate.
     """
     block = block_of(evidence, cell.regimen, cell.stratum)
     of = _members(block, cell)
@@ -207,7 +207,7 @@ def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
 
 
 def _members(block: Block, cell: Cell) -> np.ndarray | None:
-    """Which studies of a block the printed rate of a cell pools; None: it asks nothing of the counts."""
+    """Which studies of a block the published rate of a cell pools; None: it does not restrict the counts."""
     return next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
 
 
@@ -248,7 +248,7 @@ def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverD
     Returns
     -------
     OverDraws or None
-        None where the draws did not converge, or the cell's printed rate was given up.
+        None where the draws did not converge, or the cell's published rate was given up.
 
     Notes
     -----
@@ -279,12 +279,12 @@ def _pool_draws(draws: Draws, cell: Cell, transform: str) -> Pooled | None:
 
 
 def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFrame:
-    """Rank the studies without public counts by how much their counts would narrow the answer.
+    """Rank the studies without available counts by how much their counts would narrow the answer.
 
     The answer is each rate as it would be pooled on the logit scale, which keeps the studies at 0% and 100%. On the
-    raw scale print fixes it already, whatever the counts are; on the logit scale the draws spread it. A study's
-    counts take away the share of that spread which goes with them (the square of their correlation, less what as
-    many draws give by chance). The order of near neighbours is that of the draws: another seed may turn it.
+    raw scale the published rates fix it already, whatever the counts are; on the logit scale the imputed counts spread
+    it. A study's counts take away the share of that spread which goes with them (the square of their correlation, less
+    what as many draws give by chance). Another seed may change the order of studies that are close to each other.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFra
     Returns
     -------
     DataFrame
-        A row a study, the most wanted first: study, label, rates (number of printed rates that it is part of and
+        A row a study, the most wanted first: study, label, rates (number of published rates that it is part of and
         that have draws), narrowing (percentage points by which the 95% ranges of those rates would narrow in
         all), most (the regimen, stratum and threshold that would narrow most).
     """
@@ -349,7 +349,7 @@ def recovered(block: Block) -> pd.DataFrame:
     Parameters
     ----------
     block : Block
-        The studies, bounds and printed rates.
+        The studies, bounds and published rates.
 
     Returns
     -------

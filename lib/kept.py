@@ -1,8 +1,7 @@
-"""What takes long to find, kept from build to build under a hash of all that decides it.
+"""A disk cache for results that take long to compute, under a hash of everything that decides them.
 
-Knows arrays in files, and which modules of the library a result comes of; nothing of what it means. A kept result is
-the one that would be found again: a file that is lost or spoiled costs time, and so does a folder that cannot be
-written.
+Results are arrays in files, and the hash covers the source of the modules that compute them; what they mean is not
+known here. A lost or damaged file costs time, not correctness, and so does a folder that cannot be written.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ _TABLES = {"evidence"}
 
 
 def recall(module: str, find: Callable[[], Mapping[str, Any]], *given: Any) -> dict[str, np.ndarray]:
-    """Return a result that is kept, or find it and keep it for who asks next.
+    """Return a result from the cache, or compute and store it.
 
     Parameters
     ----------
     module : str
-        Name of the module that finds it: with its source and that of the modules it imports the result may change.
+        Name of the module that computes it: the hash covers its source and that of the modules it imports.
     find : callable
-        Finds it, as arrays or numbers by name.
+        Computes it, as arrays or numbers by name.
     *given
-        All that decides it besides: arrays, and what tells its whole content as text.
+        Everything else that decides it: arrays, and objects whose ``repr`` gives their whole content.
 
     Returns
     -------
     dict of str to ndarray
-        What was found, as arrays.
+        The result, as arrays.
     """
     path = _STORE / f"{key(module, *given)}.npz"
     found = _read(path)
@@ -75,11 +74,14 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def key(module: str, *given: Any) -> str:
-    """Return the hash under which `recall` keeps a result."""
+    """Return the cache key of a result.
+
+    Arrays count with their type and shape, and every part with its length, so that different arguments have
+    different keys.
+    """
     parts = [*_sources(module.rpartition(".")[2]), np.__version__, scipy.__version__, *given]
     digest = hashlib.sha256()
     for part in parts:
-        # The length of each part, and of an array its type and shape, so that no two lists of parts look alike.
         is_array = isinstance(part, np.ndarray)
         content = part.tobytes() if is_array else repr(part).encode()
         kind = f"{part.dtype.str} {part.shape}" if is_array else type(part).__name__

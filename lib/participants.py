@@ -1,8 +1,7 @@
-"""Numbers of participants behind a review's printed totals.
+"""Numbers of participants behind a review's published totals.
 
-Knows how to find which studies were counted how (enrolled or completed, all arms or one) for the totals that a
-review prints, all at once, and what they leave open where sizes are not printed, as by body site. Does not know who
-responded.
+This module finds how each study was counted (enrolled or completed, all arms or one) for the published totals, all at
+once, and what the totals leave open where sizes are not published, as by body site. Responders are not its concern.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ MOST_SOLUTIONS = 100
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of participants of each arm that add up to the totals a review prints for one regimen.
+    """Numbers of participants of each arm that add up to the totals that a review publishes for one regimen.
 
     Attributes
     ----------
     totals : DataFrame
-        A row a printed total: claim, patients, listed (the sum of all who completed), met (whether the
+        A row a published total: claim, patients, listed (the sum of all who completed), met (whether the
         solution adds up to it), n (what the solution adds up to).
     arms : DataFrame
         A row an arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
@@ -55,10 +54,10 @@ class Sizes:
 @of_one_regimen
 @shared
 def sizes(evidence: Evidence, regimen: str) -> Sizes:
-    """Find which numbers of participants add up to the printed totals of a regimen, all at once.
+    """Find which numbers of participants add up to the published totals of a regimen, all at once.
 
     Each study counts those who completed or those enrolled, of all its arms or of one. The solution meets as
-    many of the printed totals as can be met together, with as few studies as possible read otherwise than the
+    many of the published totals as can be met together, with as few studies as possible read otherwise than the
     review says it read them: all arms, all who completed. A total over studies of which one was assessed by
     patch only is left out: who had a patch at the site is not in Table 2.
 
@@ -159,7 +158,7 @@ def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
     """Ways to read each study's size: all its arms or one of them, those who completed or those enrolled."""
     options = []
     for study, rows in arms.groupby("study", sort=False):
-        # Of arms of one size, which print cannot tell apart, that with a public count.
+        # Of arms of one size, which the published totals cannot tell apart, the one with an available count.
         order = sorted(range(len(rows)), key=lambda i: (study, rows.arm.iloc[i]) not in counted)
         subsets = [rows] + ([rows.iloc[[i]] for i in order] if len(rows) > 1 else [])
         seen = set()
@@ -202,9 +201,9 @@ class Members:
     frame : DataFrame
         A row a study, as the review divides the responders of a study by its participants: study, label, review_ref,
         arms (a tuple of those that count; by body site it is not known which do, and it holds all), n, and least
-        and largest, the range of n that the printed totals leave.
+        and largest, the range of n that the published totals leave.
     totals : DataFrame
-        A row a printed total of the row: claim, patients, refs, met.
+        A row a published total of the row: claim, patients, refs, met.
     """
 
     regimen: str
@@ -219,7 +218,7 @@ def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
     """Give the numbers of participants of the studies in one row of the review's Table 3.
 
     Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
-    only, is not in Table 2: there they are whole numbers that add up to as many of the row's printed totals as
+    only, is not in Table 2: there they are whole numbers that add up to as many of the row's published totals as
     can be met together, none above the number enrolled, as near as can be to equal shares of those who
     completed.
 
