@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
         command.add_argument(
-            "--time-limit", default=300, type=float, metavar="SECONDS", help="for one cell of a chapter (default: 300)"
+            "--time-limit", default=900, type=float, metavar="SECONDS", help="for one cell of a chapter (default: 900)"
         )
         command.add_argument(
             "--dask", default="", metavar="ADDRESS", help="run the chapters on the Dask cluster of this scheduler"

@@ -44,7 +44,7 @@ from tqdm import tqdm
 from lib import processes, site
 from lib.files import files, hash_files, mirror, replace_if_changed
 
-TIME_LIMIT = 300
+TIME_LIMIT = 900
 """Seconds that one cell of a chapter may take."""
 _LIBRARY = Path(__file__).parent
 _KILLED = "a process of the build was killed; is there enough memory?"

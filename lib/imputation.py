@@ -322,7 +322,8 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
     found, m = [], len(pooled.estimate)
     for arm in np.flatnonzero(of & block.unknown[:, at]):
         rates = draws.events[:, arm, at] / draws.n[:, arm]
-        shared = np.corrcoef(rates, pooled.estimate)[0, 1] ** 2 if rates.std() > 0 else 0.0
+        varies = min(rates.std(), pooled.estimate.std()) > 1e-12
+        shared = np.corrcoef(rates, pooled.estimate)[0, 1] ** 2 if varies else 0.0
         shared = max(0.0, 1 - (1 - shared) * (m - 1) / (m - 2))
         width = 2 * _Z * 100 * float(pooled.estimate.std(ddof=1))
         key = (cell.regimen, cell.stratum, cell.threshold)
@@ -333,7 +334,7 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
 # --- Calibration on the review's own counts -----------------------------------------------------------------
 
 # Draws of each count that is withheld: enough for the ends of a range of whole numbers.
-_RECOVERED = 100
+_RECOVERED = 200
 
 
 def withhold(block: Block, arm: int) -> Block:
@@ -355,7 +356,8 @@ def recovered(block: Block) -> pd.DataFrame:
     -------
     DataFrame
         A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
-        and converged. Where the draws did not converge, low and high are NaN and nothing is inside.
+        and converged. Where the draws did not converge, low and high are NaN and nothing is inside; after the first
+        study of a block with which they do not, the others of that block are not assessed either.
 
     Notes
     -----
@@ -367,16 +369,19 @@ def recovered(block: Block) -> pd.DataFrame:
     within = impute(block).within if len(arms) else {}
     met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum)) == 1)
     block = replace(block, claims=met)
+    assessed = True
     for arm in arms:
-        draws = impute(withhold(block, arm), draws=_RECOVERED)
+        # The chain takes long where it does not converge, and does so for one study of a block as for another.
+        draws = impute(withhold(block, arm), draws=_RECOVERED) if assessed else None
+        assessed = assessed and draws.converged
         for degree in np.flatnonzero(block.reported[arm]):
             low, high = np.nan, np.nan
-            if draws.converged:
+            if assessed:
                 low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
             events = block.low[arm, degree]
             names = block.arms.loc[arm, ["study", "label"]]
             inside = low <= events <= high
-            ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, draws.converged)
+            ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, assessed)
             rows.append((*names, *ends))
     columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
     return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})
