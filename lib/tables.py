@@ -446,16 +446,16 @@ def table3(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entr
         rows.append(
             {
                 ("", "Response"): THRESHOLD_NAMES[cell.threshold],
-                ("Printed", "% (95% CI)"): in_cell(
+                ("Published", "% (95% CI)"): in_cell(
                     of_rate(found, cell, "published"), "‡" if result.summary.reading.kind == "off centre" else ""
                 ),
-                ("Printed", "Studies"): f"{cell.studies:g}",
-                ("Printed", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
+                ("Published", "Studies"): f"{cell.studies:g}",
+                ("Published", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
                 ("Updated", "% (95% CI)"): in_cell(of_rate(found, cell, "updated")),
                 ("New counts", "% (95% CI)"): _alone(found, cell, "new"),
                 ("New counts", "Studies"): cell.new.study.nunique(),
-                ("Public counts", "% (95% CI)"): _alone(found, cell, "available"),
-                ("Public counts", "Studies"): cell.public.study.nunique(),
+                ("Available counts", "% (95% CI)"): _alone(found, cell, "available"),
+                ("Available counts", "Studies"): cell.public.study.nunique(),
             }
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), dtype=object)
@@ -463,11 +463,12 @@ def table3(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entr
     frame.index = (frame.index + [f": {row_totals(result.cell)}" for result in results.values()]).rename("group")
     note = (
         "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
-        " of the review; the studies are named by reference number under Included studies. Printed: as published; the"
+        " of the review; the studies are named by reference number under Included studies. Published: the"
         " numbers of studies and patients are those of the review's text where it gives them for the threshold,"
-        " otherwise those of the row. Updated: the published rate and the new counts together. New and public counts:"
-        " reported numbers of responders, pooled by the review's method; a single count has its score interval. A dash:"
-        " none. ‡ The estimate is not in the middle of its interval, where the review's method puts it."
+        " otherwise those of the row. Updated: the published rate and the new counts together. New and available"
+        " counts: reported numbers of responders, pooled by the review's method; a single count has its score"
+        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where the review's method puts"
+        " it."
     )
     return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
 

@@ -217,7 +217,7 @@ def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
     # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
     assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
     frame = tables.table3(found, registry.results(ev)).frame
-    assert frame[("Printed", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
+    assert frame[("Published", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
 
 
 def test_a_possible_range_is_dotted_and_has_no_mark(ev):
