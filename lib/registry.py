@@ -677,7 +677,7 @@ def _beside(found: Mapping[str, Entry], cell: Cell) -> str:
     if new:
         where += f" and {new} new {'study' if new == 1 else 'studies'}"
     imputed, available = (of_rate(found, cell, kind) for kind in ("recommended", "recommended.available"))
-    method = "a logistic model with Student's t, see [Methods compared](methods-compared.ipynb)"
+    method = "a logistic model with Student's t, see *Methods compared*"
     if imputed:
         says = (
             f"The method that this book recommends ({method}) gives {stated(imputed)} for all {imputed.k:g} studies,"
