@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from small_book import CHAPTERS, ROOT, build, make_project, ran
+
+# Machines are loaded now and then; how long an example takes is no property of the code.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Imputations take long and depend on nothing but what they are stored under: the books of all tests share them.
