@@ -105,7 +105,7 @@ def change_word(root: Path, turn: int) -> None:
 
 def change_line(root: Path, turn: int) -> None:
     """Change one line of a module that one chapter uses."""
-    path = root / "lib/audit_tables.py"
+    path = root / "lib/report/chapters/audit_findings.py"
     path.write_text(path.read_text(encoding="utf-8") + f"# {turn}\n", encoding="utf-8")
 
 

@@ -1,3 +1,7 @@
-"""The shared library of the living review: evidence, pooling, figures, tables, build."""
+"""The shared library of the living review, in rooms; a room imports only from the rooms below it.
+
+From the ground up: `caching`; `stats` and `engine`; `evidence`; `published`; `audit` and `simulations`; `report`; and
+the command line, `__main__`.
+"""
 
 __version__ = "1.0.0"

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(folder: Path) -> int:
-    from lib.validation import check
+    from lib.evidence.check import check
 
     faults = [str(fault) for fault in check(folder)]
     if faults:
@@ -53,21 +53,21 @@ def _check(folder: Path) -> int:
 
 
 def _simulate(every: bool) -> int:
-    from lib import simulations
+    from lib.simulations import committed
 
-    for name in simulations.SIMULATIONS:
-        if every or not simulations.is_current(name):
-            simulations.remake(name)
+    for name in committed.SIMULATIONS:
+        if every or not committed.is_current(name):
+            committed.remake(name)
     return 0
 
 
 def _build(given: argparse.Namespace) -> int:
-    from lib import build
+    from lib.engine import build
 
     options = {"time_limit": given.time_limit, "dask": given.dask}
     try:
         if given.command == "watch":
-            from lib.watch import watch
+            from lib.engine.serve import watch
 
             watch(given.root, given.data, given.as_of, port=given.port, **options)
         else:

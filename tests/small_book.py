@@ -18,7 +18,11 @@ CHAPTERS = {
     "maintained": ["# Maintained", "print(len(ev.maintenance), 'rows of maintenance;', set(ev.maintenance.arm))"],
     "events": ["# Events", "print(len(ev.adverse_events), 'rows of adverse events')"],
     "mono": ["# Mono", "ev = ev.only('monotherapy')", "print(ev.cell('monotherapy', 'ge75').public.events.sum())"],
-    "pooled": ["# Pooled", "from lib.pooling import pool", "print(pool([1.0, 2.0, 4.0], [1.0, 1.0, 1.0]).estimate)"],
+    "pooled": [
+        "# Pooled",
+        "from lib.stats.pooling import pool",
+        "print(pool([1.0, 2.0, 4.0], [1.0, 1.0, 1.0]).estimate)",
+    ],
 }
 
 

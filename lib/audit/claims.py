@@ -1,0 +1,263 @@
+"""The claims of the 2019 review, as the tables hold them, and the result of checking one.
+
+Holds the published lists, numbers and Table 2 of the review, their names in a sentence, and the form of a finding.
+What a claim must satisfy is in the rules (`audit`, `audit_reports`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lib.evidence.check import reference_numbers
+from lib.evidence.edition import REGIMENS, Evidence
+
+VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
+"""Verdict -> its text in the book."""
+
+STRATUM = ["regimen", "population", "site"]
+"""What says of whom a rate is."""
+
+
+# --- What a check says ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule says of one claim.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the rule.
+    place, claim, published : str
+        Where in the review the claim stands, what it is about, and what is stated there.
+    verdict : str
+        A key of `VERDICTS`.
+    reconciling : str
+        What would agree with the rest, where something would.
+    why : str
+        What it was compared with, or why that cannot be done.
+    sources : tuple of str
+        The review, and the reports with which it was compared.
+    """
+
+    rule: str
+    place: str
+    claim: str
+    published: str
+    verdict: str
+    reconciling: str = ""
+    why: str = ""
+    sources: tuple[str, ...] = ()
+
+
+def finding(ok: bool | None, place: str, claim: str, published, reconciling="", why: str = "", sources=()) -> Finding:
+    """Make a finding that no rule has put its name to yet: True holds, False is contradicted, None unchecked."""
+    verdict = "unchecked" if ok is None else "holds" if ok else "contradicted"
+    shown = published if isinstance(published, str) else f"{published:g}"
+    return Finding("", place, claim, shown, verdict, reconciling if verdict == "contradicted" else "", why, (*sources,))
+
+
+class Rules(dict):
+    """Name of a rule -> its statement, which the book shows, and its function of a `Review`."""
+
+    def rule(self, name: str, statement: str) -> Callable:
+        """Enter the function that follows as a rule."""
+
+        def enter(function):
+            self[name] = statement, function
+            return function
+
+        return enter
+
+
+# --- What is claimed --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of references published for a rate, a row of Table 3 or a regimen, with its numbers.
+
+    Attributes
+    ----------
+    place, name : str
+        Code of where it is published, and what it is about.
+    stratum : tuple of str
+        Regimen, population and site.
+    threshold : str
+        Empty for a row of Table 3, which has all of them, and for a regimen.
+    studies, patients : float
+        As published; NaN where none is.
+    refs : frozenset of int
+        The references.
+    """
+
+    place: str
+    name: str
+    stratum: tuple[str, str, str]
+    threshold: str
+    studies: float
+    patients: float
+    refs: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Review:
+    """The 2019 review as published.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        Any edition: the original review is in all of them.
+    """
+
+    evidence: Evidence = field(repr=False)
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """The published rates."""
+        return self.evidence.published_rates
+
+    @cached_property
+    def numbers(self) -> pd.DataFrame:
+        """The published numbers that are not rates."""
+        return self.evidence.published_numbers
+
+    @cached_property
+    def table2(self) -> pd.DataFrame:
+        """Table 2 of the review, a row an arm."""
+        return self.evidence.table2()
+
+    @cached_property
+    def treated(self) -> pd.DataFrame:
+        """The arms of Table 2 from which the review has its rates."""
+        return self.table2[self.table2.role.isin(REGIMENS)]
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """What the reports of the review's studies say of themselves."""
+        studies = self.evidence.included("original").drop_duplicates("study")
+        return self.evidence.report_facts.merge(studies[["study", "label", "review_ref"]], on="study")
+
+    @cached_property
+    def lists(self) -> list[Listed]:
+        """Every list of a rate: those of the text, then those of the rows of Table 3."""
+        rows = self.rates[self.rates.refs != ""]
+        in_table = rows.place == "table3"
+        rows = pd.concat([rows[~in_table], rows[in_table].assign(threshold="")])
+        rows = rows.drop_duplicates([*STRATUM, "place", "threshold", "studies", "patients", "refs"])
+        return [
+            Listed(r.place, self.name(r), (r.regimen, r.population, r.site), r.threshold, r.studies, r.patients,
+                   references(r.refs))
+            for r in rows.itertuples()
+        ]  # fmt: skip
+
+    @cached_property
+    def rows(self) -> list[Listed]:
+        """Those of the rows of Table 3."""
+        return [c for c in self.lists if not c.threshold]
+
+    @cached_property
+    def regimens(self) -> list[Listed]:
+        """The list of all studies of each regimen, with its number of patients if the same place reports one."""
+        rows = self.numbers[self.numbers.refs != ""]
+        rows = rows.assign(regimen=rows.quantity.str.removesuffix("_studies"))
+        return [
+            Listed(r.place, f"{self.meaning('role')[r.regimen]}, all studies", (r.regimen, "all", "all"), "", r.value,
+                   self.values(f"{r.regimen}_patients").get(r.place, np.nan), references(r.refs))
+            for r in rows[rows.regimen.isin(REGIMENS)].itertuples()
+        ]  # fmt: skip
+
+    @cached_property
+    def parts(self) -> list[tuple[Listed, Listed]]:
+        """Rows of Table 3 beside all studies of their regimen, and age groups beside all ages."""
+        of_all = [(row, whole) for row in self.rows for whole in self.regimens if whole.stratum[0] == row.stratum[0]]
+        ages = [
+            (part, whole)
+            for part in self.lists
+            for whole in self.lists
+            if part.stratum[1] != "all" and (whole.place, whole.threshold) == (part.place, part.threshold)
+            and whole.stratum == (part.stratum[0], "all", part.stratum[2])
+        ]  # fmt: skip
+        return of_all + ages
+
+    def values(self, quantity: str) -> pd.Series:
+        """Values that the review reports of a quantity, by place."""
+        rows = self.numbers[self.numbers.quantity == quantity]
+        return rows.set_index("place").value
+
+    def value(self, quantity: str) -> float:
+        """Return the value where a quantity is first published; NaN: nowhere."""
+        return next(iter(self.values(quantity)), np.nan)
+
+    def refs(self, quantity: str) -> frozenset[int]:
+        """Return all references published for a quantity."""
+        return frozenset().union(*map(references, self.numbers.refs[self.numbers.quantity == quantity]))
+
+    def of_site_or_patches(self, claim: Listed) -> bool:
+        """Say whether Table 2 leaves open how many a list counts: at one site, or with a study by patches alone."""
+        arms = self.table2[self.table2.review_ref.isin(claim.refs)]
+        return claim.stratum[2] != "all" or (arms.assessment == "individual").any()
+
+    # Names.
+
+    @cached_property
+    def _meanings(self) -> dict[str, dict[str, str]]:
+        return {name: self.evidence.meaning(name) for name in self.evidence.codes["list"].unique()}
+
+    def meaning(self, code_list: str) -> dict[str, str]:
+        """Return code -> meaning of one code list."""
+        return self._meanings[code_list]
+
+    def places(self, codes: Iterable[str]) -> str:
+        """Say where in the review something is published."""
+        codes = set(codes)
+        return "; ".join(text for code, text in self.meaning("place").items() if code in codes)
+
+    def about(self, quantity: str, *places: str) -> tuple[str, str]:
+        """Say where the review reports a number, in all or in some places, and what it is."""
+        return self.places(places or self.values(quantity).index), self.meaning("quantity")[quantity]
+
+    def name(self, row) -> str:
+        """Name a rate, or a row of rates: ``TCI monotherapy, children, marked (≥75%)``."""
+        who = [self.meaning(kind)[getattr(row, kind)] for kind in STRATUM[1:] if getattr(row, kind) != "all"]
+        degree = [self.meaning("threshold")[row.threshold]] if row.threshold else []
+        return ", ".join([self.meaning("role")[row.regimen], *(who or ["total"]), *degree])
+
+    def cite(self, refs: Iterable[int]) -> str:
+        """Name studies with their reference numbers."""
+        return ", ".join(f"{ref} ({self._labels[ref]})" if ref in self._labels else f"{ref}" for ref in sorted(refs))
+
+    @cached_property
+    def _labels(self) -> dict[float, str]:
+        studies = self.evidence.studies.dropna(subset="review_ref")
+        return dict(zip(studies.review_ref, studies.label, strict=True))
+
+
+# --- Words ------------------------------------------------------------------------------------------------
+
+
+def references(refs: str) -> frozenset[int]:
+    """Read a published list of reference numbers."""
+    return frozenset(reference_numbers(refs)) if refs else frozenset()
+
+
+def ranges(numbers: Iterable[int], to: str = "-") -> str:
+    """Print whole numbers as a reference list does, runs of three or more as ranges."""
+    runs: list[list[int]] = []
+    for n in sorted(numbers):
+        if runs and runs[-1][-1] == n - 1:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+    return ", ".join(f"{run[0]}{to}{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+
+
+def studies_in_words(n: float) -> str:
+    """Print a number of studies."""
+    return f"{n:g} {'study' if n == 1 else 'studies'}"

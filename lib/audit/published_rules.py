@@ -1,0 +1,370 @@
+"""Check that the claims of the 2019 review agree with each other, rule by rule.
+
+Holds the arithmetic that a review of rates must satisfy, as small named rules, each applied to every claim that it
+fits; rules on single studies are in `audit_reports`. A rule names columns, codes and quantities, never a study, a
+reference or a published number, so that other data give other findings. It does not say which of two numbers that
+disagree is right: a value that reconciles them is arithmetic, not a report.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from lib.audit import report_rules
+from lib.audit.claims import (
+    STRATUM,
+    Finding,
+    Listed,
+    Review,
+    Rules,
+    finding,
+    ranges,
+    references,
+    studies_in_words,
+)
+from lib.evidence.edition import REGIMENS, THRESHOLDS, Evidence
+from lib.published.participants import sizes
+from lib.published.rates import digits_changed, read_interval
+
+RULES = Rules()
+
+
+def audit(evidence: Evidence) -> list[Finding]:
+    """Apply every rule to every claim of the original review that it fits; the findings in the order of the rules."""
+    review = Review(evidence)
+    return [one for name in RULES for one in apply(name, review)]
+
+
+def apply(name: str, review: Review) -> Iterator[Finding]:
+    """Apply one rule to every claim that it fits."""
+    source = review.rates.source.iloc[0]
+    for one in RULES[name][1](review):
+        yield replace(one, rule=name, sources=tuple(dict.fromkeys([source, *one.sources])))
+
+
+# --- Rates and their intervals ------------------------------------------------------------------------------
+
+
+@RULES.rule("centre", "The estimate of a rate pooled on the raw scale is the midpoint of its confidence interval.")
+def _centre(review: Review) -> Iterator[Finding]:
+    names = {"estimate": "estimate", "ci_low": "lower end", "ci_high": "upper end"}
+    columns = list(names)
+    rates = review.rates.dropna(subset=columns)
+    for _, rows in rates.groupby([*STRATUM, "threshold", *columns], sort=False):
+        row = rows.iloc[0]
+        decimals = [int(row[f"{c}_decimals"]) for c in columns]
+        estimate, low, high = (f"{row[c]:.{d}f}" for c, d in zip(columns, decimals, strict=True))
+        reading = read_interval(row[columns].to_numpy(float) / 100, decimals)
+        about = review.places(rows.place), review.name(row), f"{estimate} ({low} to {high})"
+        if reading.kind == "cut":
+            yield finding(None, *about, why="An interval that is cut at 0% or 100% has lost its midpoint.")
+            continue
+        reconciling = ""
+        if reading.wrong:
+            digits = decimals[columns.index(reading.wrong)]
+            reconciling = f"{100 * reading.reconciled:.{digits}f} as {names[reading.wrong]}"
+        why = f"The midpoint of the interval is {(Decimal(low) + Decimal(high)) / 2}."
+        yield finding(reading.kind == "centred", *about, reconciling, why)
+
+
+@RULES.rule("rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have.")
+def _lowest(review: Review) -> Iterator[Finding]:
+    rates = review.rates
+    for _, row in rates[(rates.refs != "") & (rates.place == "table3") & (rates.estimate > 0)].iterrows():
+        arms = review.table2[(review.table2.role == row.regimen) & review.table2.review_ref.isin(references(row.refs))]
+        largest, upper = arms.groupby("study").enrolled.sum().max(), row.estimate + 0.5 * 10.0**-row.estimate_decimals
+        why = f"In the largest of its studies, of {largest:g} patients, one responder is {100 / largest:.1f}%."
+        why += " Studies at 0% have no weight in the method that the review names."
+        ok = upper >= 100 / largest
+        if not ok and (row.site != "all" or (arms.assessment == "individual").any()):
+            # Where patches are counted a study can be larger than Table 2 says, but not than the row.
+            ok = None if upper >= 100 / row.patients else False
+            why += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
+            why += " A study may have counted patches; their number is not reported." if ok is None else ""
+        about = review.places([row.place]), review.name(row), f"{row.estimate:.{int(row.estimate_decimals)}f}"
+        yield finding(ok, *about, why=why)
+
+
+@RULES.rule("same claim", "A claim that stands in several places is the same in all of them.")
+def _same(review: Review) -> Iterator[Finding]:
+    # Table 3 reports the studies and patients of its row, not of a threshold.
+    in_text = review.rates.place != "table3"
+    rates = review.rates.assign(**{c: review.rates[c].where(in_text) for c in ("studies", "patients")})
+    columns = ["estimate", "ci_low", "ci_high", "studies", "patients"]
+    groups = rates.groupby([*STRATUM, "threshold"], sort=False)
+    claims = [(review.name(rows.iloc[0]), rows, columns) for _, rows in groups]
+    groups = review.numbers.groupby("quantity", sort=False)
+    claims += [(review.meaning("quantity")[quantity], rows, ["value"]) for quantity, rows in groups]
+    for name, rows, columns in claims:
+        if len(rows) == 1:
+            continue
+        apart = [c for c in columns if rows[c].nunique() > 1]
+        apart_at = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
+        shown = ", ".join(f"{rows[c].dropna().iloc[0]:g}" for c in columns if rows[c].notna().any())
+        # A value that is published more often than any other is the likely one.
+        modes = [rows[c].mode() for c in apart]
+        likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
+        why = ". ".join(f"{column} {value:g}: {where}" for column, value, where in apart_at)
+        yield finding(not apart, review.places(rows.place), name, shown, likely, why)
+
+
+# --- Lists of references ------------------------------------------------------------------------------------
+
+
+@RULES.rule("studies listed", "The number of studies that is stated equals the number of references listed with it.")
+def _studies_listed(review: Review) -> Iterator[Finding]:
+    rows = {row.stratum: row.refs for row in review.rows}
+    stated = [
+        (review.places([c.place]), c.name, c.studies, c.refs, rows.get(c.stratum, c.refs) - c.refs)
+        for c in review.lists
+    ]
+    for r in review.numbers[review.numbers.quantity.str.contains("studies") & (review.numbers.refs != "")].itertuples():
+        stated.append((*review.about(r.quantity, r.place), r.value, references(r.refs), frozenset()))
+    for place, name, n, refs, spare in stated:
+        near = studies_in_words(len(refs))
+        if 0 < n - len(refs) <= len(spare):
+            near += f", or {n - len(refs):g} more in the list; the row of Table 3 has {ranges(spare)} as well"
+        why = f"References listed: {ranges(refs)}, in all {len(refs)}."
+        yield finding(n == len(refs), place, name, studies_in_words(n), near, why)
+
+
+@RULES.rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
+def _lists_of_a_row(review: Review) -> Iterator[Finding]:
+    for row in review.rows:
+        text = [c for c in review.lists if c.threshold and c.stratum == row.stratum]
+        for claim in text:
+            extra = claim.refs - row.refs
+            near = f"the row of Table 3 with {ranges(extra)}, or the text without"
+            why = f"The row of Table 3 lists {ranges(row.refs)}" + (f", without {review.cite(extra)}" if extra else "")
+            about = review.places([claim.place, row.place]), claim.name
+            yield finding(not extra, *about, ranges(claim.refs), near, f"{why}.")
+        alone = row.refs.difference(*(c.refs for c in text))
+        whole = {c.threshold for c in text} >= set(THRESHOLDS)
+        why = f"In the list of no threshold: {review.cite(alone)}." if alone else "Each is in the list of a threshold."
+        why += "" if whole or not alone else " Not every threshold has a published list."
+        ok = not alone or (False if whole else None)
+        yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), why)
+
+
+@RULES.rule("lists within lists", "The references of a subgroup are all among those of the whole.")
+def _lists_within(review: Review) -> Iterator[Finding]:
+    pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
+    # Side effects were looked for in the studies of monotherapy.
+    numbers, whole = review.numbers, "monotherapy_studies"
+    for row in numbers[numbers.quantity.str.startswith("adverse_event") & (numbers.refs != "")].itertuples():
+        about = review.about(row.quantity, row.place)
+        pairs.append((*about, references(row.refs), review.meaning("quantity")[whole], review.refs(whole)))
+    for place, name, refs, whole_name, whole in pairs:
+        extra = refs - whole
+        near = f"the whole with {ranges(extra)}, or the part without"
+        why = f"The whole does not list {review.cite(extra)}." if extra else "The whole lists them all."
+        yield finding(not extra, place, f"{name}, in: {whole_name}", ranges(refs), near, why)
+
+
+# --- Numbers of patients ------------------------------------------------------------------------------------
+
+
+@RULES.rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
+def _part_and_whole(review: Review) -> Iterator[Finding]:
+    of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.stratum == row.stratum]
+    for part, whole in [*of_row, *review.parts]:
+        both = {n: (getattr(part, n), getattr(whole, n)) for n in ("patients", "studies")}
+        both = {n: (a, b) for n, (a, b) in both.items() if a == a and b == b}
+        shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in both.items())
+        near = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in both.items() if a > b)
+        about = review.places([part.place, whole.place]), part.name
+        yield finding(not near, *about, shown, near, f"Compared with: {whole.name}.")
+    pairs = [
+        ("adverse_event_studies_counting", "adverse_event_studies_referring"),
+        ("adverse_event_studies_referring", "monotherapy_studies"),
+        ("phototherapy_hands_feet_studies", "phototherapy_studies"),
+    ]
+    for part, whole in pairs:
+        a, b = review.value(part), review.value(whole)
+        why = f"Compared with: {review.meaning('quantity')[whole]}."
+        yield finding(a <= b, *review.about(part), f"{a:g} of {b:g} studies", f"at most {b:g}", why)
+
+
+@RULES.rule(
+    "difference", "Two numbers of patients at a body site differ by what the studies in only one of the lists can add."
+)
+def _difference(review: Review) -> Iterator[Finding]:
+    claims = [c for c in review.lists if c.patients == c.patients and c.stratum[2] != "all"]
+    for stratum in dict.fromkeys(c.stratum for c in claims):
+        group = [c for c in claims if c.stratum == stratum]
+        fits = {(a, b): _implied(review, a, b) for a, b in itertools.permutations(group, 2)}
+        # The largest set of claims that agree with each other is taken as it stands; of several, the first.
+        sets = (s for k in range(len(group), 0, -1) for s in itertools.combinations(group, k))
+        agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
+        for claim in group if len(group) > 1 else ():
+            about = review.places([claim.place]), claim.name, f"{claim.patients:g} patients of {ranges(claim.refs)}"
+            others = [c for c in agreed if c is not claim]
+            why = "Compared with: " + "; ".join(f"{c.name}, {c.patients:g}" for c in others) + "."
+            if claim not in agreed:
+                near = _nearest(claim.patients, set.intersection(*(set(fits[claim, c]) for c in others)))
+                yield finding(False, *about, near, f"{why} {_left_over(review, claim, others[0])}")
+            else:
+                yield (
+                    finding(True, *about, "", why) if others else finding(None, *about, "", "No other agrees with it.")
+                )
+
+
+def _implied(review: Review, claim: Listed, other: Listed) -> range:
+    """Numbers of patients that a claim can have if the other is right.
+
+    A study adds from the fewest with which the review uses one at a site to all who were enrolled.
+    """
+    least = review.value("minimum_per_site")
+    least = int(least) if least == least else 1
+    arms = review.table2[review.table2.role == claim.stratum[0]]
+    most = arms.groupby("review_ref").enrolled.sum().astype(int)
+    more, less = (most[most.index.isin(refs)] for refs in (claim.refs - other.refs, other.refs - claim.refs))
+    low = other.patients + least * len(more) - less.sum()
+    high = other.patients + more.sum() - least * len(less)
+    return range(int(low), int(high) + 1)
+
+
+def _nearest(old: float, values: Iterable[int]) -> str:
+    """Print those of some numbers that change the fewest digits of another."""
+    changed = {n: digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
+    return ranges([n for n in changed if changed[n] == min(changed.values())], " to ")
+
+
+def _left_over(review: Review, claim: Listed, other: Listed) -> str:
+    more, less, n = claim.refs - other.refs, other.refs - claim.refs, claim.patients - other.patients
+    if not more | less:
+        return "The first of these has the same list."
+    if len(more | less) == 1:
+        arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.stratum[0])]
+        sizes_there = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
+        least = f"and the review uses a study at a site from {review.value('minimum_per_site'):g} on"
+        who = f"The one study by which the lists differ, {review.cite(more | less)},"
+        return f"{who} would have {n if more else -n:g} there: by Table 2 it has {sizes_there}, {least}."
+    parts = [f"adds {review.cite(more)}"] * bool(more) + [f"lacks {review.cite(less)}"] * bool(less)
+    return f"Beside the first of these its list {' and '.join(parts)}: {n:+g} patients."
+
+
+@RULES.rule("sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total.")
+def _sum_of_arms(review: Review) -> Iterator[Finding]:
+    claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
+    for regimen in REGIMENS:
+        found = sizes(review.evidence, regimen)
+        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in found.otherwise]
+        read = "totals agree if each study counts all its arms and all who completed"
+        read += f", but for {' or, instead, '.join(ways)}." if any(ways) else "."
+        for row in found.totals.itertuples():
+            place, name = "results", f"{review.meaning('role')[regimen]}, all studies"
+            if row.claim in claims.index:
+                # Table 3 gives its number for the row, not for the threshold.
+                rate = claims.loc[row.claim]
+                place, name = (
+                    rate.place,
+                    review.name(rate if rate.place != "table3" else rate.replace(rate.threshold, "")),
+                )
+            about = review.places([place]), f"{name}, patients"
+            yield finding(bool(row.met), *about, row.patients, f"{row.n:g}", f"The {'' if row.met else 'other '}{read}")
+
+
+@RULES.rule(
+    "those who completed",
+    "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
+)
+def _completed(review: Review) -> Iterator[Finding]:
+    claims = [c for c in review.lists if c.patients == c.patients and review.of_site_or_patches(c)]
+    for key in dict.fromkeys((c.stratum, c.patients, c.refs) for c in claims):
+        alike = [c for c in claims if (c.stratum, c.patients, c.refs) == key]
+        (regimen, _, _), patients, refs = key
+        arms = review.table2[review.table2.review_ref.isin(refs) & (review.table2.role == regimen)]
+        n = arms.completed.sum()
+        why = (
+            f"By Table 2, {arms.enrolled.sum():g} enrolled in these arms and {n:g} completed. Rates are of the latter."
+        )
+        about = review.places(c.place for c in alike), alike[0].name, f"{patients:g} patients"
+        yield finding(patients <= n, *about, f"at most {n:g}", why)
+
+
+# --- Totals and percentages ---------------------------------------------------------------------------------
+
+
+@RULES.rule("totals", "A total equals the sum of its parts, where studies in two parts count once.")
+def _totals(review: Review) -> Iterator[Finding]:
+    kinds = {"efficacy": REGIMENS, "studies_included": ("mechanism", *REGIMENS, "maintenance")}
+    for total, unit, of in (
+        ("efficacy_patients", "patients", "efficacy"),
+        ("efficacy_studies", "studies", "efficacy"),
+        ("studies_included", "studies", "studies_included"),
+    ):
+        parts = [f"{kind}_{unit}" for kind in kinds[of]]
+        lists = [review.refs(part) for part in parts]
+        twice = sum(map(len, lists)) - len(frozenset().union(*lists))
+        values = [review.value(part) for part in parts]
+        published, expected = review.value(total), sum(values) - twice
+        why = " + ".join(f"{n:g}" for n in values) + (f", of which {twice} in two lists." if twice else ".")
+        yield finding(published == expected, *review.about(total), published, f"{expected:g}", why)
+
+
+@RULES.rule("flow", "The flow of records adds up, and the text gives the same numbers.")
+def _flow(review: Review) -> Iterator[Finding]:
+    flow = review.evidence.flow.set_index("step")
+    n, excluded = flow.n, flow.n[flow.index.str.startswith("excluded_")].sum()
+    for step, whole, out in (("assessed", n.identified, n.removed), ("included", n.assessed, excluded)):
+        why = f"{whole} less {out}."
+        yield finding(n[step] == whole - out, "flow of records", flow.label[step], n[step], f"{whole - out}", why)
+    for quantity, value in (
+        ("records_identified", n.identified),
+        ("records_removed", n.removed),
+        ("full_text_assessed", n.assessed),
+        ("full_text_excluded", excluded),
+        ("studies_included", n.included),
+    ):
+        published = review.values(quantity)
+        shown = "; ".join(f"{v:g}" for v in published.unique())
+        yield finding(set(published) == {value}, *review.about(quantity), shown, f"{value}", f"The flow has {value}.")
+
+
+@RULES.rule("whole numbers", "A percentage corresponds to a whole number of the patients to whom it refers.")
+def _whole_numbers(review: Review) -> Iterator[Finding]:
+    rows = review.numbers
+    for row in rows[rows.quantity.str.endswith("_percent")].itertuples():
+        stem, about = row.quantity.removesuffix("_percent"), (*review.about(row.quantity, row.place), f"{row.value}%")
+        here = rows[rows.place == row.place].set_index("quantity").value
+        # Patients of the same place whose name begins the percentage's are its denominator.
+        kin = [q for q in here.index if q.endswith("_patients") and stem.startswith(q.removesuffix("_patients"))]
+        if f"{stem}_events" in here and "adverse_event_patients" in here:
+            k, n = here[f"{stem}_events"], here.adverse_event_patients
+            yield finding(k in _whole(row.value, n), *about, f"{100 * k / n:.1f}%", f"{k:g} of {n:g} patients.")
+        elif kin:
+            arms = review.table2[review.table2.review_ref.isin(references(row.refs))]
+            arms = arms[[arm.split()[0] in stem for arm in arms.arm]]
+            whole = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
+            beside = [_beside(row.value, n) for n in whole]
+            why = f"Nearest: {'; of those who completed by Table 2: '.join(beside)}."
+            trial = review.evidence.maintenance.query("unit != 'patients'").dropna(subset=["depigmented"])
+            trial = [
+                r for r in trial.itertuples() if r.arm.split()[0] in stem and r.depigmented in _whole(row.value, r.n)
+            ]
+            near = "; ".join(
+                f"{r.depigmented:g}/{r.n:g} {r.unit}, {r.analysis}, by the trial's own report" for r in trial
+            )
+            yield finding(any(whole.values()) and not trial, *about, near, why, [r.source for r in trial])
+        else:
+            yield finding(None, *about, why="Its denominator is not reported.")
+
+
+def _whole(percentage: float, n: float) -> list[int]:
+    """Return the whole numbers out of n that round to the percentage."""
+    published = Decimal(str(percentage))
+    unit = Decimal(1).scaleb(published.as_tuple().exponent)
+    return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - published) <= unit / 2]
+
+
+def _beside(percentage: float, n: float) -> str:
+    """Name the whole numbers out of n next to a percentage, or the one that rounds to it."""
+    below = int(percentage * n / 100)
+    return " and ".join(f"{k}/{n:g} = {100 * k / n:.1f}%" for k in _whole(percentage, n) or (below, below + 1))
+
+
+RULES |= report_rules.RULES

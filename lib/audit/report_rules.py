@@ -1,0 +1,371 @@
+"""Rules of the audit on single studies: agreement with their reports and with the definitions of the review.
+
+They compare Table 2 with the text, with the report and the title of each study, and with the criteria by which the
+review uses a study for a rate. Of a report they see only what the tables have entered, mostly from its abstract: what
+was not entered is not missing from the report. They name no study, reference or published number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from lib.audit.claims import Finding, Review, Rules, finding, ranges, references, studies_in_words
+from lib.evidence.edition import REGIMENS, THRESHOLDS
+
+RULES = Rules()
+
+
+# --- Table 2 and the text -----------------------------------------------------------------------------------
+
+
+@RULES.rule("duration", "The median and the range of the duration of treatment follow from Table 2.")
+def _duration(review: Review) -> Iterator[Finding]:
+    rows = review.treated.dropna(subset="duration_months")
+    sets = [r.drop_duplicates("study").duration_months for r in (rows, rows[rows.role == REGIMENS[0]])]
+    for quantity in ("median_duration_months", "shortest_duration_months", "longest_duration_months"):
+        how = {"median": "median", "shortest": "min", "longest": "max"}[quantity.partition("_")[0]]
+        of_all, of_first = (months.agg(how) for months in sets)
+        why = f"Table 2 gives {of_all:g} months for the {len(sets[0])} studies of treatment response and"
+        why += f" {of_first:g} months for the {len(sets[1])} of {review.meaning('role')[REGIMENS[0]]}."
+        for n in review.values(quantity).unique():
+            yield finding(n in (of_all, of_first), *review.about(quantity), f"{n:g} months", f"{of_all:g} months", why)
+
+
+@RULES.rule("studies counted", "Tables 1 and 2 have as many studies of each kind as the text says, and the same ones.")
+def _studies_counted(review: Review) -> Iterator[Finding]:
+    table2 = review.table2
+    refs = {role: frozenset(table2.review_ref[table2.role == role].astype(int)) for role in (*REGIMENS, "maintenance")}
+    refs["efficacy"] = refs["monotherapy"] | refs["phototherapy"]
+    refs["mechanism"] = frozenset(review.evidence.mechanism.review_ref.astype(int))
+    for kind, rows in table2.query("role == 'phototherapy'").groupby("phototherapy"):
+        refs[f"phototherapy_{kind.lower()}"] = frozenset(rows.review_ref.astype(int))
+    counted = {f"{kind}_studies": found for kind, found in refs.items()}
+    counted["studies_included"] = frozenset().union(*refs.values())
+    for quantity, found in counted.items():
+        published, listed = review.values(quantity), review.refs(quantity) or found
+        if len(published):
+            shown = "; ".join(map(studies_in_words, published.unique()))
+            apart = f" In the list or the table only: {review.cite(listed ^ found)}." if listed != found else ""
+            ok = set(published) == {len(found)} and not apart
+            near = f"{studies_in_words(len(found))}: {ranges(found)}"
+            yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(found)}.{apart}")
+
+
+@RULES.rule("one study", "The text agrees with Table 2 on single studies.")
+def _one_study(review: Review) -> Iterator[Finding]:
+    for row in review.numbers.itertuples():
+        refs, unit = references(row.refs), row.quantity.rpartition("_")[2]
+        arms = review.table2[review.table2.review_ref.isin(refs)]
+        if len(refs) != 1 or arms.empty or unit not in ("patients", "months", "weeks"):
+            continue
+        if unit == "patients":
+            named = arms[[drug in row.quantity for drug in arms.drug]]
+            arms = named if len(named) else arms[arms.role != "comparator"]
+            ok = row.value in {*arms.enrolled, *arms.completed}
+            near = "; ".join(f"{a.enrolled:g} enrolled, {a.completed:g} completed" for a in arms.itertuples())
+        else:
+            ok = all(_same_duration(row.value, unit, months) for months in arms.duration_months)
+            near = f"{arms.duration_months.iloc[0]:g} months"
+        about = *review.about(row.quantity, row.place), f"{row.value:g} {unit}"
+        yield finding(ok, *about, near, f"Table 2 on {review.cite(refs)}: {near}.")
+
+
+def _same_duration(value: float, unit: str, months: float) -> bool:
+    """Say whether a duration is so many months, be a month four weeks or one of the calendar."""
+    return value == months if unit == "months" else value / 4.5 <= months <= value / 4
+
+
+@RULES.rule("design", "A study has the arms that its design needs, and arms that share their patients are of one size.")
+def _design(review: Review) -> Iterator[Finding]:
+    fit = 0
+    for _, arms in review.table2.groupby(["study", "part"], sort=False):
+        row, several = arms.iloc[0], len(arms) > 1
+        one_size = len(arms[["enrolled", "completed"]].drop_duplicates()) == 1
+        ok = several == (row.design != "SA") and (one_size or row.design != "WP")
+        fit += ok
+        if not ok:
+            why = "; ".join(f"{a.arm}: {a.enrolled:g}/{a.completed:g}" for a in arms.itertuples())
+            yield finding(False, "Table 2", f"{row.label}: design", row.design, "", f"Enrolled/completed: {why}.")
+    if fit:
+        yield finding(True, "Table 2", "design", f"{fit} rows")
+
+
+@RULES.rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
+def _one_cohort(review: Review) -> Iterator[Finding]:
+    alike = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
+    arms = review.treated
+    doubled = arms[arms.groupby(alike).study.transform("nunique") > 1]
+    for _, rows in doubled.groupby(alike):
+        why = "Country, drug, dose, duration and numbers are the same. That may be chance: it is not established."
+        yield finding(None, "Table 2", " and ".join(rows.label), f"{len(rows)} studies", "", why)
+    rest = arms.study.nunique() - doubled.study.nunique()
+    yield finding(True, "Table 2", "studies unlike any other", f"{rest} studies")
+
+
+# --- The review's own criteria ------------------------------------------------------------------------------
+
+
+@RULES.rule("eligibility", "A study that is used meets the review's own criteria.")
+def _eligibility(review: Review) -> Iterator[Finding]:
+    arms, least = review.treated, review.value("minimum_per_arm")
+    small, why = arms[arms.enrolled < least], f"The methods ask for {least:g} participants or patches in an arm."
+    for row in small.itertuples():
+        claim, unknown = f"{row.label}: enrolled, {row.arm}", f"{why} The number of patches is unknown."
+        yield finding(None, "Table 2", claim, row.enrolled, "", unknown)
+    if small.empty and least == least:
+        yield finding(True, "Table 2", "size of the arms", f"{arms.enrolled.min():g} or more enrolled", "", why)
+    for row in arms[arms.given_with != ""].itertuples():
+        why = "Whether what was given with it is another intervention is a matter of definition."
+        yield finding(None, "Table 2", f"{row.label}: {row.arm} alone", row.given_with, "", why)
+    barred = review.evidence.flow.set_index("step").n.get("excluded_refractory", 0) > 0
+    for fact in review.facts.query("field == 'refractory'").itertuples():
+        why = f"Refractory by its own report: {fact.value}. The review excludes refractory vitiligo."
+        ok = not (barred and fact.value == "yes")
+        yield finding(ok, "Table 2", f"{fact.label}: not refractory", "included", "excluded", why, [fact.source])
+
+
+SITE_WORDS = {
+    "face_neck": ("face", "facial", "neck", "head"),
+    "trunk_extremities": ("trunk", "extremit", "limb"),
+    "hands_feet": ("hand", "feet", "foot"),
+}
+"""Words by which a report names the sites of the review."""
+
+
+@RULES.rule(
+    "definition of a cell",
+    "A study used for a regimen, an age group, a body site or the whole body fits that definition.",
+)
+def _definition(review: Review) -> Iterator[Finding]:
+    for stratum in dict.fromkeys(c.stratum for c in review.lists):
+        claims = [c for c in review.lists if c.stratum == stratum]
+        name = next((c.name for c in claims if not c.threshold), claims[0].name)
+        reasons: dict[str, list[int]] = {}
+        for ref in sorted(frozenset().union(*(c.refs for c in claims))):
+            own = review.facts[review.facts.review_ref == ref]
+            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *stratum))
+            if wrong := [why for ok, why in verdicts if ok is False]:
+                place = review.places(c.place for c in claims if ref in c.refs)
+                why = f"{review.cite([ref])}: {'; '.join(wrong)}."
+                sources = own.source if "own report" in why else ()
+                yield finding(False, place, name, f"uses {ref}", f"the list without {ref}", why, sources)
+            else:
+                reasons.setdefault("; ".join(why for _, why in verdicts), []).append(ref)
+        place = review.places(c.place for c in claims)
+        for why, refs in reasons.items():
+            shown = f"{review.cite(refs)}: {why or 'no disagreement in what is available'}."
+            yield finding(None if why else True, place, name, f"uses {ranges(refs)}", "", shown)
+
+
+def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
+    """Say why a study does not belong to a cell (False), or why that cannot be judged (None)."""
+    if not (rows.role == regimen).any():
+        yield False, "Table 2 has no such arm of it"
+        return
+    study, said = rows.iloc[0], {_age(value) for value in facts.value[facts.field == "population"]}
+    if people != "all" and (said or study.population) not in ({people}, people):
+        if not said and study.population == "ND":
+            yield None, "age not determined, by Table 2"
+        else:
+            yield False, f"age by {'its own report' if said else 'Table 2'}: {', '.join(said) or study.population}"
+    sites = facts[facts.field == "site"].value
+    if site == "all":
+        if "total" not in study.assessment.split(";"):
+            yield False, "assessed by individual patches and not in total, by Table 2"
+        yield from ((False, f"treated, by its own report: {where}") for where in sites if "only" in where)
+        return
+    there = _treats(facts, site)
+    if there is False:
+        yield False, f"treated, by its own report: {'; '.join(sites)}"
+    elif there is None and "individual" not in study.assessment.split(";"):
+        yield None, "assessed in total and not by individual patches, by Table 2"
+
+
+def _treats(facts: pd.DataFrame, site: str) -> bool | None:
+    """Say whether a study treated lesions of a site, by its own report; None: it does not say."""
+    named = facts[facts.field.str.contains("site|involve")]
+    sites = named.value.where(named.field == "site", named.field)
+    for clause in ", ".join(sites).split(","):
+        if any(word in clause for word in SITE_WORDS[site]):
+            return not re.search(r"\b(no|none|without)\b", clause)
+        if "only" in clause.split():
+            return False
+    return None
+
+
+def _age(text: str) -> str:
+    return text.removesuffix("s")  # adults
+
+
+@RULES.rule("none left out", "A row of an age group has every study of that age group that assessed the whole body.")
+def _none_left_out(review: Review) -> Iterator[Finding]:
+    table2 = review.table2
+    for row in review.rows:
+        regimen, people, _ = row.stratum
+        if people == "all":
+            continue
+        of = table2[(table2.role == regimen) & (table2.population == people)]
+        missing = frozenset(of.review_ref[of.assessment.str.contains("total")].astype(int)) - row.refs
+        others = row.refs - frozenset(of.review_ref)
+        near = f"the row with {ranges(missing)}" + (f", perhaps in the place of {ranges(others)}" if others else "")
+        why = f"Table 2 also has {review.cite(missing)}." if missing else "Table 2 has no other."
+        yield finding(not missing, review.places([row.place]), row.name, ranges(row.refs), near, why)
+
+
+# --- Table 2 and the reports of the studies -----------------------------------------------------------------
+
+ELSEWHERE = ("refractory", "site", "discontinued", "unit of", "patients with")
+"""Beginnings of facts that Table 2 has no column for, and that other rules use."""
+
+
+@RULES.rule("own report", "Table 2 agrees with the study's own report.")
+def _own_report(review: Review) -> Iterator[Finding]:
+    for fact in review.facts.itertuples():
+        if fact.field.startswith(ELSEWHERE):
+            continue
+        published, ok, why = _beside(fact, review.table2[review.table2.study == fact.study])
+        if ok is not None and not ok and fact.inferred == "yes":
+            ok, why = None, "It is inferred and not stated: an inference contradicts nothing"
+        claim = ", ".join(filter(None, [f"{fact.label}: {fact.field.replace('_', ' ')}", fact.arm]))
+        remarks = [f"Its report: {fact.value}" + (f" ({fact.note})" if fact.note else ""), why]
+        why = ". ".join(filter(None, remarks)) + "."
+        yield finding(ok, "Table 2", claim, published, fact.value, why, [fact.source])
+
+
+def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
+    """Return what Table 2 reports of a fact, whether they agree, and why that cannot be judged."""
+    study, kind = rows.iloc[0], fact.field.partition("_")[0]
+    named = rows if fact.arm in ("", "both arms") else rows[[_same_arm(fact.arm, arm) for arm in rows.arm]]
+    if kind in ("enrolled", "completed"):
+        sizes = [named[kind].sum()] if fact.arm == "both arms" else list(named[kind].unique())
+        if len(sizes) == 1:
+            ok, note = sizes[0] == float(fact.value), "; ".join(filter(None, named.note.unique()))
+            # What was entered with the report at hand is not borne out by it.
+            return f"{sizes[0]:g}", None if ok and note else ok, f"Table 2: {note}" if note else ""
+        return "", None, "No arm of Table 2, or several, answer to it"
+    if kind == "duration":
+        months = study.duration_months
+        return f"{months:g} months", _same_duration(float(fact.value), fact.field.partition("_")[2], months), ""
+    if kind == "population" and study.population != "ND":
+        return study.population, _age(fact.value) == study.population, ""
+    if kind == "subtype" and study.subtype:
+        words = {"NSV": r"nonsegmental|generali[sz]ed|vulgaris|acrofacial", "SV": r"\bsegmental"}
+        said = {code for code, pattern in words.items() if re.search(pattern, fact.value)}
+        return study.subtype.replace(";", ", "), said == set(study.subtype.split(";")) if said else None, ""
+    if kind in ("population", "subtype"):
+        return "not determined", None, "Table 2 leaves it open"
+    if kind == "unit":
+        return study.assessment.replace(";", ", "), "individual" in study.assessment.split(";"), ""
+    if kind == "concentration":
+        doses, published = set(re.findall(r"[\d.]+%", fact.value)), named.concentration.unique()
+        ok, why = (doses == set(published), "") if len(doses) == 1 else (None, "It gives both")
+        return "; ".join(published), ok, why
+    if kind in ("blinding", "randomised"):
+        code = getattr(study, kind)
+        said = {of for pattern, of in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
+        known = code and len(said) == 1
+        why = "" if known else "The reports differ" if len(said) > 1 else "Table 2 leaves it open"
+        return code or "not determined", {code} == said if known else None, why
+    if kind == "comparator":
+        drugs = rows.drug[rows.role == "comparator"]
+        return "; ".join(drugs), True if fact.value in set(drugs) else None, "The wording differs"
+    return "", None, "Table 2 has no such column"
+
+
+def _same_arm(named: str, arm: str) -> bool:
+    """Say whether a report's name of an arm is Table 2's, which may add how often it was treated."""
+    named, arm = (re.sub(r"[\s-]", "", t.lower().replace("excimer laser", "el")) for t in (named, arm))
+    return arm.startswith(named) and "+" not in arm.removeprefix(named)
+
+
+FACT_WORDS = {
+    "blinding": {r"double.blind": "DB", r"single.blind": "SB", r"\bopen\b": "OL"},
+    "randomised": {r"\brandomi[sz]ed": "yes", r"\bnon-?randomi[sz]ed": "no"},
+}
+"""Column of Table 2 -> words of a fact entered from a report -> the code that they stand for."""
+
+TITLE_WORDS = {
+    "population": {r"\bchild(hood|ren)?\b": "children", r"\badults?\b": "adult"},
+    "blinding": {r"double.blind": "DB", r"\bopen\b": "OL"},
+    "randomised": {r"randomi[sz]ed": "yes"},
+    "subtype": {r"\bnonsegmental\b": "NSV", r"\bsegmental\b": "SV"},
+}
+"""Column of Table 2 -> words of a title -> the code that they stand for."""
+
+
+@RULES.rule("title", "Table 2 agrees with the title of the study's report.")
+def _title(review: Review) -> Iterator[Finding]:
+    known = set(zip(review.facts.study, review.facts.field, strict=True))
+    for row in review.evidence.included("original").drop_duplicates("study").itertuples():
+        report = review.evidence.references.entries[row.study].fields
+        title = re.sub(r"[{}\\]", "", report.get("title", "")).lower()
+        for column, patterns in TITLE_WORDS.items():
+            said = [code for pattern, code in patterns.items() if re.search(pattern, title)]
+            if len(said) != 1 or (row.study, column) in known:
+                continue  # the rule on reports has compared this already
+            published = getattr(row, column).replace("ND", "")
+            meaning = review.meaning("yes_no" if column == "randomised" else column)
+            shown = ", ".join(meaning[code] for code in published.split(";") if code) or "not determined"
+            why = f"The title of its report says {column}: {meaning[said[0]]}."
+            why += "" if published else " Table 2 leaves it open."
+            source = f"doi:{report['doi']}" if "doi" in report else f"title of {row.label}"
+            ok = said[0] == published if published else None
+            yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[said[0]], why, [source])
+
+
+@RULES.rule(
+    "denominator",
+    "A count is of the patients who completed by Table 2, or of patches if Table 2 has them assessed one by one.",
+)
+def _denominator(review: Review) -> Iterator[Finding]:
+    used = {(c.stratum[0], c.stratum[2], ref) for c in review.lists for ref in c.refs}
+    counts = review.evidence.counts()
+    counts = counts[counts.threshold.isin(THRESHOLDS)]
+    counts = counts[[key in used for key in zip(counts.role, counts.site, counts.review_ref, strict=True)]]
+    for _, rows in counts.groupby(["study", "arm", "site", "unit"], sort=False):
+        row = rows.iloc[0]
+        ok = row.n == row.completed if row.site == "all" else row.n <= row.completed
+        if row.unit == "patches" and not ok:
+            ok = None if "individual" in row.assessment.split(";") else False
+        why = f"Its report counts {row.n:g} {row.unit}."
+        published = f"{row.completed:g} completed, assessed by: {row.assessment.replace(';', ', ')}"
+        near = "individual patches" if row.unit == "patches" else f"{row.n:g}"
+        claim = f"{row.label}: {row.arm}, {review.meaning('site')[row.site]}"
+        yield finding(ok, "Table 2", claim, published, near, why, rows.source)
+
+
+# --- Safety -------------------------------------------------------------------------------------------------
+
+
+@RULES.rule("stops", "The number of studies in which side effects ended treatment agrees with the reports.")
+def _stops(review: Review) -> Iterator[Finding]:
+    original = review.evidence.included("original").drop_duplicates("study")[["study", "label"]]
+    events = review.evidence.adverse_events
+    events = events.query("kind == 'stopped for side effects' and role == 'monotherapy' and events > 0")
+    events = events.merge(original, on="study")
+    facts = review.facts[review.facts.field.str.startswith("discontinued") & (review.facts.value != "0")]
+    stops = {r.study: f"{r.label}, {r.arm}: {r.value}" for r in facts.itertuples()}
+    stops |= {r.study: f"{r.label}, {r.arm}: {r.events:g} of {r.n:g}" for r in events.itertuples()}
+    why = f"By their own reports: {'; '.join(stops.values())}." if stops else "No available report names one."
+    for published in review.values("discontinuation_studies").unique():
+        # Reports that are not available can only add to the number.
+        ok = False if len(stops) > published else None
+        about = *review.about("discontinuation_studies"), published
+        yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])
+
+
+@RULES.rule("events", "The review counts no fewer events of a kind than the reports of the listed studies.")
+def _events(review: Review) -> Iterator[Finding]:
+    studies, refs = review.evidence.included("original"), review.refs("adverse_event_studies_counting")
+    listed = review.evidence.adverse_events.query("role == 'monotherapy'")
+    listed = listed[listed.study.isin(studies.study[studies.review_ref.isin(refs)])]
+    for row in review.numbers[review.numbers.quantity.str.endswith("_events")].itertuples():
+        counted = listed[listed.kind == row.quantity.removesuffix("_events")]
+        n = counted.events.sum()
+        why = f"{len(counted)} reports count {n:g}." if len(counted) else "No available report counts it alone."
+        ok = n <= row.value if len(counted) else None
+        about = review.about(row.quantity, row.place)
+        yield finding(ok, *about, row.value, f"at least {n:g}", why, counted.source)

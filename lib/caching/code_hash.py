@@ -1,0 +1,89 @@
+"""Hash the code that decides a result: a module of the library and every module that it imports.
+
+Stored results carry this hash, so that they are computed again when the code behind them changes.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+_LIBRARY = Path(__file__).parents[1]
+# Rooms that change no result: one stores results, the other reads tables, whose content is hashed by itself.
+_WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
+
+
+@functools.cache
+def code_hash(module: str, library: Path = _LIBRARY) -> str:
+    """Return a hash of the code of a module and of the library modules that it imports, directly or not.
+
+    Comments, docstrings and blank lines do not count, nor do the rooms ``caching`` and ``evidence``.
+
+    Parameters
+    ----------
+    module : str
+        Full name, such as "lib.published.sampler".
+    library : Path
+        The folder of the package ``lib``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module.
+
+    Examples
+    --------
+    >>> len(code_hash("lib.stats.pooling"))
+    64
+    """
+    if _file_of(module, library) is None:
+        raise ValueError(f"the library has no module {module}")
+    pending, sources = [module], {}
+    while pending:
+        name = pending.pop()
+        path = _file_of(name, library)
+        if name in sources or path is None or name.startswith(_WITHOUT_EFFECT):
+            continue
+        text = path.read_text(encoding="utf-8")
+        sources[name] = _without_comments(text)
+        pending += _imported(text)
+    return hashlib.sha256("\n".join(f"{name}\n{sources[name]}" for name in sorted(sources)).encode()).hexdigest()
+
+
+def _file_of(module: str, library: Path) -> Path | None:
+    """Return the file of a module of the library; None for a name that is defined in a module."""
+    path = library.parent.joinpath(*module.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+def _imported(source: str) -> Iterator[str]:
+    """Return the names of library modules, and of what is imported from them, in the import statements of a source."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "lib":
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _without_comments(source: str) -> str:
+    """Return source without comments, docstrings and blank lines, in a form that no version of Python changes."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            line, column = token.start
+            lines[line - 1] = lines[line - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        for child in getattr(node, "body", []) if not isinstance(node, ast.Lambda | ast.IfExp) else []:
+            # A string that stands alone is a docstring, of whatever it follows.
+            if (
+                isinstance(child, ast.Expr)
+                and isinstance(child.value, ast.Constant)
+                and isinstance(child.value.value, str)
+            ):
+                for at in range(child.lineno - 1, child.end_lineno):
+                    lines[at] = ""
+    return "\n".join(stripped for line in lines if (stripped := line.rstrip()))

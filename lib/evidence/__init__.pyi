@@ -1,0 +1,14 @@
+from .check import DataError as DataError
+from .check import Fault as Fault
+from .check import check as check
+from .comparisons import Compared as Compared
+from .comparisons import Question as Question
+from .comparisons import compare as compare
+from .comparisons import question as question
+from .edition import Cell as Cell
+from .edition import Evidence as Evidence
+from .edition import REGIMENS as REGIMENS
+from .edition import STRATA as STRATA
+from .edition import THRESHOLDS as THRESHOLDS
+from .edition import load as load
+from .edition import period_end as period_end

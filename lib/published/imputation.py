@@ -1,0 +1,387 @@
+"""Counts that are not available: what bounds them, and what follows from imputing them.
+
+This module sorts published rates, available counts and remarks of reports into blocks that bear on each other, pools
+imputed counts (made by `sampler`), and ranks the studies by how much their counts would narrow the answer. What is
+imputed is possible, not reported: nothing of it may be shown or pooled as a study's count without saying so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lib.caching.shared_results import of_one_regimen, shared
+from lib.evidence.check import reference_numbers
+from lib.evidence.edition import THRESHOLDS, Cell, Evidence
+from lib.published.count_model import WIDEST, Block, Claim
+from lib.published.participants import Members, known_counts, members
+from lib.published.rates import by_study, half_units, read_interval
+from lib.published.sampler import Draws, impute
+from lib.stats.pooling import Pooled, pool_proportions
+
+_Z = stats.norm.ppf(0.975)
+_OF_WHOLE_BODY = ("total", "children")
+
+# --- What has to agree ------------------------------------------------------------------------------------
+
+
+def blocks(evidence: Evidence) -> list[Block]:
+    """Sort the published rates of a review into blocks of those that share studies and counts."""
+    found: dict[tuple[str, str], Block] = {}
+    for regimen, stratum in dict.fromkeys((cell.regimen, cell.stratum) for cell in evidence.cells()):
+        if (regimen, stratum) not in found:
+            made = block_of(evidence, regimen, stratum)
+            found |= {(regimen, s): made for s in made.strata}
+    return list({id(made): made for made in found.values()}.values())
+
+
+@of_one_regimen
+@shared
+def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
+    """Return the block of one row of the review's Table 3.
+
+    The whole body and the children are one block, as a study of children counts in both; each body site is one
+    of its own: a patient's sites need not agree with each other, or with the whole body.
+    """
+    together = _OF_WHOLE_BODY if stratum in _OF_WHOLE_BODY else (stratum,)
+    cells = [cell for cell in evidence.cells() if cell.regimen == regimen and cell.stratum in together]
+    return _block(evidence, cells, regimen)
+
+
+def _block(evidence: Evidence, cells: Sequence[Cell], regimen: str) -> Block:
+    strata = tuple(dict.fromkeys(cell.stratum for cell in cells))
+    rows = [members(evidence, regimen, stratum) for stratum in strata]
+    arms = pd.concat([row.frame for row in rows]).drop_duplicates("study").reset_index(drop=True)
+    n, least, largest = (arms[name].to_numpy(float).copy() for name in ("n", "least", "largest"))
+    low, high = np.zeros((len(arms), 3)), np.repeat(largest[:, None], 3, axis=1)
+    percent = np.full((len(arms), 3), np.nan)
+    reported = np.zeros(low.shape, dtype=bool)
+    counts = known_counts(evidence, regimen, strata[0])
+    by_site = strata[0] not in _OF_WHOLE_BODY
+    for at, degree, n_of, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
+        low[at, degree] = events
+        if whole:
+            # The report's own unit and number, be it patches where Table 2 has patients.
+            n[at] = least[at] = largest[at] = max(n_of, n[at] if reported[at].any() else 0)
+            high[at, ~reported[at]] = n[at]
+            high[at, degree] = events
+            reported[at, degree] = True
+    for at, _, n_of, events, whole in _added_up(arms, _ceilings(evidence, regimen), ("any",), by_site):
+        if whole and n_of >= n[at]:
+            high[at] = np.minimum(high[at], np.maximum(events, low[at]))
+    for bound in _bounds(evidence, cells).itertuples():
+        degree = THRESHOLDS.index(bound.threshold)
+        for at in _where(arms, bound):
+            if bound.kind == "percent":
+                percent[at, degree] = bound.value / 100
+            elif bound.kind == "at_least":
+                low[at, degree] = max(low[at, degree], bound.value)
+            elif by_site or len(arms.arms[at]) == 1:
+                share = bound.kind == "at_most_percent"
+                value = np.floor(bound.value / 100 * largest[at]) if share else bound.value
+                high[at, degree] = min(high[at, degree], value)
+
+    claims = []
+    for cell in cells:
+        of = arms.review_ref.isin(cell.refs).to_numpy()
+        if cell.estimate == 0 and cell.ci_low != cell.ci_low:
+            high[of, THRESHOLDS.index(cell.threshold)] = 0
+            continue
+        printed = np.array([cell.estimate, cell.ci_low, cell.ci_high])
+        claim = _claim_of(cell.threshold, cell.stratum, of, printed, cell.decimals)
+        if claim is not None:
+            claims.append(claim)
+    # At least 75% is also at least 50%, and that at least 25%.
+    for weaker, stronger in ((0, 1), (1, 2)):
+        high[:, stronger] = np.minimum(high[:, stronger], high[:, weaker])
+    for weaker, stronger in ((1, 2), (0, 1)):
+        low[:, weaker] = np.maximum(low[:, weaker], low[:, stronger])
+    # A reported count prevails over a bound that excludes it.
+    high = np.maximum(high, low)
+    columns = arms[["study", "label", "arms"]]
+    shifts = _shifts(arms, rows)
+    return Block(regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
+
+
+def _where(arms: pd.DataFrame, row) -> np.ndarray:
+    """Where the study of a row of the tables stands in a block, if the row is of an arm that counts."""
+    counts = [row.arm in counting for counting in arms.arms]
+    return np.flatnonzero((arms.study == row.study).to_numpy() & np.array(counts, dtype=bool))
+
+
+def _added_up(arms: pd.DataFrame, counts: pd.DataFrame, thresholds: Sequence[str], by_site: bool):
+    """Add up counts over the arms of a study: its place, degree, n, events, and whether all its arms are in them.
+
+    By site all arms stand in a block, as it is not known which count: there any of them is enough.
+    """
+    found = [(at, count) for count in counts.itertuples() for at in _where(arms, count)]
+    for (at, threshold), group in itertools.groupby(
+        sorted(found, key=lambda f: (f[0], f[1].threshold)), key=lambda f: (f[0], f[1].threshold)
+    ):
+        rows = [count for _, count in group]
+        whole = by_site or {count.arm for count in rows} == set(arms.arms[at])
+        if threshold in thresholds:
+            n, events = (float(sum(getattr(count, name) for count in rows)) for name in ("n", "events"))
+            yield at, thresholds.index(threshold), n, events, whole
+
+
+def _ceilings(evidence: Evidence, regimen: str) -> pd.DataFrame:
+    """Return counts of any repigmentation anywhere: no more patients can have reached a degree of it."""
+    rows = evidence.counts()
+    rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.threshold == "any")]
+    rows = rows[(rows.unit == "patients") & (rows.months == rows.duration_months)]
+    return rows[(rows.site == "all") | (rows.n == rows.completed)]
+
+
+def _bounds(evidence: Evidence, cells: Sequence[Cell]) -> pd.DataFrame:
+    sites = {"all" if cell.stratum in _OF_WHOLE_BODY else cell.stratum for cell in cells}
+    arms = evidence.arms[evidence.arms.role == cells[0].regimen]
+    return evidence.bounds[evidence.bounds.site.isin(sites)].merge(arms[["study", "arm"]].drop_duplicates())
+
+
+def _claim_of(threshold: str, stratum: str, of: np.ndarray, printed: np.ndarray, decimals) -> Claim | None:
+    """Return what the counts have to reproduce of a published rate; None: nothing that could be compared with them."""
+    printed, half = printed.copy(), half_units(decimals)
+    reading = read_interval(printed, decimals)
+    if reading.kind == "no interval":
+        return None
+    if reading.kind == "off centre" and not reading.wrong:
+        return None
+    if reading.kind == "cut":
+        printed[1] = np.nan if printed[1] - half[1] <= 0 else printed[1]
+        printed[2] = np.nan if printed[2] + half[2] >= 1 else printed[2]
+    if reading.wrong:
+        printed[("estimate", "ci_low", "ci_high").index(reading.wrong)] = np.nan
+    return Claim(threshold, stratum, of, printed, half)
+
+
+def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
+    """Return the changes by one of up to three n that leave every published total as it is."""
+    free = np.flatnonzero(arms.largest > arms.least)
+    lists = [refs for row in rows for refs, met in zip(row.totals.refs, row.totals.met, strict=True) if met]
+    holds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
+    holds = holds.reshape(len(lists), len(arms))
+    found = []
+    for several in (1, 2, 3):
+        for chosen in itertools.combinations(free, several):
+            for signs in itertools.product((-1.0, 1.0), repeat=several):
+                shift = np.zeros(len(arms))
+                shift[list(chosen)] = signs
+                if not (holds @ shift).any():
+                    found.append(shift)
+    return np.array(found).reshape(-1, len(arms))
+
+
+# --- What the draws are for -------------------------------------------------------------------------------
+
+
+def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
+    """Return the range of rates compatible with the published ones for each study of a cell without an available count.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    cell : Cell
+        The cell.
+
+    Returns
+    -------
+    DataFrame
+        study, arms (a tuple of those that the rate is of), low and high, as proportions. Empty where the draws
+        did not converge, or no counts reproduce the cell's published rate.
+    """
+    block = block_of(evidence, cell.regimen, cell.stratum)
+    of = _members(block, cell)
+    if of is None:
+        return pd.DataFrame(columns=["study", "arms", "low", "high"])
+    draws = impute(block)
+    ranges = draws.ranges(cell.threshold)
+    met = draws.within[cell.threshold, cell.stratum] <= WIDEST
+    return ranges[ranges.index.isin(np.flatnonzero(of)) & met]
+
+
+def _members(block: Block, cell: Cell) -> np.ndarray | None:
+    """Which studies of a block the published rate of a cell pools; None: it does not restrict the counts."""
+    return next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
+
+
+@dataclass(frozen=True)
+class OverDraws:
+    """A rate, updated by pooling all its studies in every draw.
+
+    Attributes
+    ----------
+    estimate, ci_low, ci_high : float
+        Mean over the draws and its 95% interval, which counts the spread within and between draws.
+    between : float
+        Standard deviation of the estimate between draws: what the missing counts leave open.
+    draws : int
+        Number of draws.
+    """
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+    between: float
+    draws: int
+
+
+def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverDraws | None:
+    """Pool a cell's original and new studies in every draw, and combine the results.
+
+    Parameters
+    ----------
+    draws : Draws
+        Draws of the cell's block.
+    cell : Cell
+        The cell, with its new counts.
+    transform : str
+        As in `pooling.pool_proportions`; "logit": the combination is on the scale of proportions too, each draw
+        with the standard error that its interval has there.
+
+    Returns
+    -------
+    OverDraws or None
+        None where the draws did not converge, or the cell's published rate was given up.
+
+    Notes
+    -----
+    Combined by Rubin's rules (Rubin 1987, doi:10.1002/9780470316696, section 3.1).
+    """
+    pooled = _pool_draws(draws, cell, transform)
+    if pooled is None:
+        return None
+    estimates, se, m = pooled.estimate, (pooled.ci_high - pooled.ci_low) / (2 * _Z), len(draws.events)
+    between = float(estimates.var(ddof=1))
+    total = float(np.sqrt((se**2).mean() + (1 + 1 / m) * between))
+    mean = float(estimates.mean())
+    return OverDraws(mean, mean - _Z * total, mean + _Z * total, float(np.sqrt(between)), m)
+
+
+def _pool_draws(draws: Draws, cell: Cell, transform: str) -> Pooled | None:
+    """Pool the cell in every draw: m analyses at once."""
+    within = draws.within.get((cell.threshold, cell.stratum), np.nan)
+    if not within == within or not draws.converged:
+        return None
+    of = _members(draws.block, cell)
+    m = len(draws.events)
+    events = draws.events[:, of, THRESHOLDS.index(cell.threshold)].T
+    fresh = by_study(cell.new)
+    new = (np.repeat(fresh[name].to_numpy(float)[:, None], m, axis=1) for name in ("events", "n"))
+    new_events, new_n = new
+    return pool_proportions(np.vstack([events, new_events]), np.vstack([draws.n[:, of].T, new_n]), transform=transform)
+
+
+def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFrame:
+    """Rank the studies without available counts by how much their counts would narrow the answer.
+
+    The answer is each rate as it would be pooled on the logit scale, which keeps the studies at 0% and 100%. On the
+    raw scale the published rates fix it already, whatever the counts are; on the logit scale the imputed counts spread
+    it. A study's counts take away the share of that spread which goes with them (the square of their correlation, less
+    what as many draws give by chance). Another seed may change the order of studies that are close to each other.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        The cells.
+    all_draws : sequence of Draws
+        Draws of every block.
+
+    Returns
+    -------
+    DataFrame
+        A row a study, the most wanted first: study, label, rates (number of published rates that it is part of and
+        that have draws), narrowing (percentage points by which the 95% ranges of those rates would narrow in
+        all), most (the regimen, stratum and threshold that would narrow most).
+    """
+    found = []
+    for cell in cells:
+        for draws in all_draws:
+            if draws.block.regimen == cell.regimen and cell.stratum in draws.block.strata:
+                found += _narrowings(draws, cell)
+    rows = pd.DataFrame(found, columns=["study", "label", "cell", "narrowing"])
+    rows = rows.sort_values(["narrowing", "study", "cell"], ascending=[False, True, True])
+    ranked = rows.groupby(["study", "label"], sort=False).agg(
+        rates=("cell", "size"), narrowing=("narrowing", "sum"), most=("cell", "first")
+    )
+    return ranked.reset_index().sort_values(["narrowing", "label"], ascending=[False, True], ignore_index=True)
+
+
+def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
+    pooled = _pool_draws(draws, cell, "logit")
+    if pooled is None:
+        return []
+    at, block = THRESHOLDS.index(cell.threshold), draws.block
+    of = _members(block, cell)
+    found, m = [], len(pooled.estimate)
+    for arm in np.flatnonzero(of & block.unknown[:, at]):
+        rates = draws.events[:, arm, at] / draws.n[:, arm]
+        varies = min(rates.std(), pooled.estimate.std()) > 1e-12
+        shared = np.corrcoef(rates, pooled.estimate)[0, 1] ** 2 if varies else 0.0
+        shared = max(0.0, 1 - (1 - shared) * (m - 1) / (m - 2))
+        width = 2 * _Z * 100 * float(pooled.estimate.std(ddof=1))
+        key = (cell.regimen, cell.stratum, cell.threshold)
+        found.append((block.arms.study[arm], block.arms.label[arm], key, width * (1 - np.sqrt(1 - shared))))
+    return found
+
+
+# --- Calibration on the review's own counts -----------------------------------------------------------------
+
+# Draws of each count that is withheld: enough for the ends of a range of whole numbers.
+_RECOVERED = 200
+
+
+def withhold(block: Block, arm: int) -> Block:
+    """Return the block as it would be if the counts of one arm were not public."""
+    low, high, reported = block.low.copy(), block.high.copy(), block.reported.copy()
+    low[arm], high[arm], reported[arm] = 0, block.largest[arm], False
+    return replace(block, low=low, high=high, reported=reported)
+
+
+def recovered(block: Block) -> pd.DataFrame:
+    """Withhold the available counts of each arm in turn, and compare them with what is imputed from the rest.
+
+    Parameters
+    ----------
+    block : Block
+        The studies, bounds and published rates.
+
+    Returns
+    -------
+    DataFrame
+        A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
+        and converged. Where the draws did not converge, low and high are NaN and nothing is inside; after the first
+        study of a block with which they do not, the others of that block are not assessed either.
+
+    Notes
+    -----
+    Published rates that the imputed counts do not reproduce to the last digit together with the reported ones are left
+    out.
+    """
+    rows = []
+    arms = np.flatnonzero(block.reported.any(axis=1))
+    within = impute(block).within if len(arms) else {}
+    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum)) == 1)
+    block = replace(block, claims=met)
+    assessed = True
+    for arm in arms:
+        # The chain takes long where it does not converge, and does so for one study of a block as for another.
+        draws = impute(withhold(block, arm), draws=_RECOVERED) if assessed else None
+        assessed = assessed and draws.converged
+        for degree in np.flatnonzero(block.reported[arm]):
+            low, high = np.nan, np.nan
+            if assessed:
+                low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
+            events = block.low[arm, degree]
+            names = block.arms.loc[arm, ["study", "label"]]
+            inside = low <= events <= high
+            ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, assessed)
+            rows.append((*names, *ends))
+    columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
+    return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})

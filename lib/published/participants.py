@@ -1,0 +1,316 @@
+"""Numbers of participants behind a review's published totals.
+
+This module finds how each study was counted (enrolled or completed, all arms or one) for the published totals, all at
+once, and what the totals leave open where sizes are not published, as by body site. Responders are not its concern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, sparse
+
+from lib.caching.shared_results import of_one_regimen, shared
+from lib.evidence.check import reference_numbers
+from lib.evidence.edition import STRATA, Evidence
+
+MOST_SOLUTIONS = 100
+"""Solutions after which no more are looked for."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of participants of each arm that add up to the totals that a review publishes for one regimen.
+
+    Attributes
+    ----------
+    totals : DataFrame
+        A row a published total: claim, patients, listed (the sum of all who completed), met (whether the
+        solution adds up to it), n (what the solution adds up to).
+    arms : DataFrame
+        A row an arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
+    otherwise : list of dict of str to str
+        For every solution that departs as little, the studies that are not read as "all arms, all who completed",
+        with how they are read: ``enrolled``, ``one arm``, ``one arm, enrolled``. The first is the solution that
+        ``arms`` and ``totals`` show.
+    departures : int
+        Number of departures of each: a study read at those enrolled, or at one arm, is one.
+    next_departures : float
+        Departures that the next best solution needs; NaN if there is none, or more than `MOST_SOLUTIONS` depart as
+        little.
+    """
+
+    regimen: str
+    totals: pd.DataFrame
+    arms: pd.DataFrame
+    otherwise: list[dict[str, str]]
+    departures: int
+    next_departures: float
+
+
+@of_one_regimen
+@shared
+def sizes(evidence: Evidence, regimen: str) -> Sizes:
+    """Find which numbers of participants add up to the published totals of a regimen, all at once.
+
+    Each study counts those who completed or those enrolled, of all its arms or of one. The solution meets as
+    many of the published totals as can be met together, with as few studies as possible read otherwise than the
+    review says it read them: all arms, all who completed. A total over studies of which one was assessed by
+    patch only is left out: who had a patch at the site is not in Table 2.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    regimen : {"monotherapy", "phototherapy"}
+        The regimen.
+
+    Returns
+    -------
+    Sizes
+    """
+    arms = _arms(evidence, regimen)
+    totals = _printed_totals(evidence, regimen, arms)
+    counted = known_counts(evidence, regimen, "total")
+    options = _options(arms, set(zip(counted.study, counted.arm, strict=True)))
+    owner = np.array([option["study"] for option in options])
+    n, cost = (np.array([option[key] for option in options], dtype=float) for key in ("n", "departures"))
+    studies = pd.unique(owner)
+    one_each = np.array([owner == study for study in studies], dtype=float)
+    adds = np.array([np.isin(owner, members) * n for members in totals.studies])
+    printed = totals.patients.to_numpy(float)
+
+    # Largest set of totals that can be met: giving one up costs more than any number of departures.
+    count, given_up = len(options), len(totals)
+    loose = np.hstack([adds, np.diag(np.full(given_up, adds.sum()))])
+    tight = np.hstack([adds, np.diag(np.full(given_up, -adds.sum()))])
+    chosen = _solve(
+        np.concatenate([cost, np.full(given_up, cost.sum() + 1)]),
+        [
+            (np.hstack([one_each, np.zeros((len(studies), given_up))]), 1, 1),
+            (loose, printed, np.inf),
+            (tight, -np.inf, printed),
+        ],
+    )
+    met = chosen[count:] < 0.5
+    rows = [(one_each, 1, 1), (adds[met], printed[met], printed[met])]
+    solutions, following = [], np.nan
+    while len(solutions) < MOST_SOLUTIONS:
+        found = _solve(cost, rows)
+        if found is None:
+            break
+        if solutions and cost @ found > cost @ solutions[0] + 0.5:
+            following = float(round(cost @ found))
+            break
+        solutions.append(found)
+        rows.append((found[None, :], -np.inf, len(studies) - 1))
+
+    first = solutions[0] > 0.5
+    used = pd.DataFrame([row for option, use in zip(options, first, strict=True) if use for row in option["arms"]])
+    return Sizes(
+        regimen=regimen,
+        totals=totals.assign(
+            listed=[arms.completed[arms.study.isin(members)].sum() for members in totals.studies],
+            met=met,
+            n=adds @ solutions[0],
+        ),
+        arms=used,
+        otherwise=[
+            {o["study"]: o["reading"] for o, use in zip(options, one, strict=True) if use > 0.5 and o["reading"]}
+            for one in solutions
+        ],
+        departures=int(round(cost @ solutions[0])),
+        next_departures=following,
+    )
+
+
+def _arms(evidence: Evidence, regimen: str) -> pd.DataFrame:
+    arms = evidence.table2()
+    return arms[arms.role == regimen].reset_index(drop=True)
+
+
+def _printed_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.DataFrame:
+    rates = evidence.published_rates
+    rates = rates[(rates.regimen == regimen) & (rates.site == "all") & (rates.refs != "") & rates.patients.notna()]
+    numbers = evidence.published_numbers.set_index("quantity")
+    listed = numbers[numbers.refs != ""]
+    every = pd.DataFrame(
+        {
+            "claim": [f"results-{regimen}_patients"],
+            "refs": [listed.refs[f"{regimen}_studies"]],
+            "patients": [float(numbers.value[f"{regimen}_patients"])],
+        }
+    )
+    by_patch = set(arms.study[arms.assessment == "individual"])
+    found = []
+    for row in pd.concat([rates[["claim", "refs", "patients"]], every]).itertuples():
+        members = tuple(pd.unique(arms.study[arms.review_ref.isin(reference_numbers(row.refs))]))
+        whole = row.claim.endswith("_patients") or not by_patch & set(members)
+        if whole and (members, row.patients) not in [(f["studies"], f["patients"]) for f in found]:
+            found.append({"claim": row.claim, "patients": row.patients, "studies": members})
+    return pd.DataFrame(found)
+
+
+def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
+    """Ways to read each study's size: all its arms or one of them, those who completed or those enrolled."""
+    options = []
+    for study, rows in arms.groupby("study", sort=False):
+        # Of arms of one size, which the published totals cannot tell apart, the one with an available count.
+        order = sorted(range(len(rows)), key=lambda i: (study, rows.arm.iloc[i]) not in counted)
+        subsets = [rows] + ([rows.iloc[[i]] for i in order] if len(rows) > 1 else [])
+        seen = set()
+        for subset, reading in product(subsets, ("completed", "enrolled")):
+            n = subset[reading].sum()
+            if (len(subset), n) in seen or subset[reading].isna().any():
+                continue
+            seen.add((len(subset), n))
+            part = len(subset) < len(rows)
+            options.append(
+                {
+                    "study": study,
+                    "n": n,
+                    "reading": ", ".join(["one arm"] * part + ["enrolled"] * (reading == "enrolled")),
+                    "departures": part + (reading == "enrolled"),
+                    "arms": [
+                        {"study": study, "arm": arm.arm, "n": getattr(arm, reading), "reading": reading}
+                        for arm in subset.itertuples()
+                    ],
+                }
+            )
+    return options
+
+
+def _solve(cost: np.ndarray, rows, upper=1, lower=0) -> np.ndarray | None:
+    """Minimise cost over whole numbers between lower and upper; rows: (matrix, least, largest)."""
+    constraints = [optimize.LinearConstraint(sparse.csr_array(matrix), least, most) for matrix, least, most in rows]
+    result = optimize.milp(
+        cost, constraints=constraints, integrality=np.ones(len(cost)), bounds=optimize.Bounds(lower, upper)
+    )
+    return None if result.x is None else np.round(result.x)
+
+
+@dataclass(frozen=True)
+class Members:
+    """The studies behind the cells of one row of the review's Table 3, with their numbers of participants.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        A row a study, as the review divides the responders of a study by its participants: study, label, review_ref,
+        arms (a tuple of those that count; by body site it is not known which do, and it holds all), n, and least
+        and largest, the range of n that the published totals leave.
+    totals : DataFrame
+        A row a published total of the row: claim, patients, refs, met.
+    """
+
+    regimen: str
+    stratum: str
+    frame: pd.DataFrame
+    totals: pd.DataFrame
+
+
+@of_one_regimen
+@shared
+def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
+    """Give the numbers of participants of the studies in one row of the review's Table 3.
+
+    Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
+    only, is not in Table 2: there they are whole numbers that add up to as many of the row's published totals as
+    can be met together, none above the number enrolled, as near as can be to equal shares of those who
+    completed.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    regimen : {"monotherapy", "phototherapy"}
+        The regimen.
+    stratum : str
+        A key of `lib.evidence.edition.STRATA`.
+
+    Returns
+    -------
+    Members
+    """
+    whole = sizes(evidence, regimen)
+    population, site = STRATA[stratum]
+    rates = evidence.published_rates
+    rates = rates[(rates.regimen == regimen) & (rates.population == population) & (rates.site == site)]
+    rates = rates[rates.refs != ""].drop_duplicates(["refs", "patients"])
+    lists = [set(reference_numbers(refs)) for refs in rates.refs]
+    arms = _arms(evidence, regimen)
+    arms = arms[arms.review_ref.isin(set().union(*lists))]
+    sized = arms.drop(columns=["enrolled", "completed"]).merge(whole.arms, on=["study", "arm"])
+    together = sized.groupby("study", sort=False).agg(arms=("arm", tuple), n=("n", "sum"))
+    frame = sized.drop(columns=["arm", "n"]).drop_duplicates("study").merge(together, on="study")
+    frame = frame.sort_values(["year", "label"], kind="stable", ignore_index=True)
+    frame["free"] = (site != "all") | ((stratum != "total") & (frame.assessment == "individual"))
+    every = arms.groupby("study").arm.agg(tuple)
+    frame["arms"] = frame.arms.where(~frame.free, frame.study.map(every))
+    enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
+    most = np.where(frame.free, enrolled[frame.study], frame.n)
+    least = np.where(frame.free, 1.0, frame.n)
+    counted = known_counts(evidence, regimen, stratum).drop_duplicates(["study", "arm"])
+    for at in np.flatnonzero(frame.free & frame.study.isin(counted.study)):
+        least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
+
+    totals = rates[rates.patients.notna()].reset_index(drop=True)
+    holds = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
+    holds = np.array(holds, dtype=float).reshape(len(totals), len(frame))
+    printed = totals.patients.to_numpy(float)
+    met = np.ones(len(totals), dtype=bool)
+    if frame.free.any():
+        n, met = _nearest(holds, printed, frame.n.to_numpy(float), least, most)
+        rows = [(holds[met], printed[met], printed[met])]
+        ends = []
+        for at, sign in product(range(len(frame)), (1.0, -1.0)):
+            cost = np.zeros(len(frame))
+            cost[at] = sign
+            ends.append(_solve(cost, rows, most, least)[at])
+        frame = frame.assign(n=n)
+        least, most = np.array(ends[::2]), np.array(ends[1::2])
+    else:
+        met = holds @ frame.n.to_numpy(float) == printed
+    frame = frame.assign(least=least, largest=most)
+    columns = ["study", "label", "review_ref", "arms", "n", "least", "largest"]
+    return Members(regimen, stratum, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
+
+
+def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole numbers that meet as many totals as can be met, near to equal shares of the wanted ones."""
+    size, total = len(wanted), len(printed)
+    shared = wanted * min(1.0, float(np.median(printed / (holds @ wanted)))) if total else wanted
+    slack = float(most.sum() + printed.sum())
+    identity, none = np.eye(size), np.zeros((size, total))
+    given_up = np.diag(np.full(total, slack))
+    apart = np.zeros((total, size))
+    # Variables: the numbers, their distances from the shares, and the totals that are given up.
+    solution = _solve(
+        np.concatenate([np.zeros(size), np.ones(size), np.full(total, slack)]),
+        [
+            (np.hstack([holds, apart, given_up]), printed, np.inf),
+            (np.hstack([holds, apart, -given_up]), -np.inf, printed),
+            (np.hstack([identity, identity, none]), np.round(shared), np.inf),
+            (np.hstack([identity, -identity, none]), -np.inf, np.round(shared)),
+        ],
+        np.concatenate([most, np.full(size, slack), np.ones(total)]),
+        np.concatenate([least, np.zeros(size + total)]),
+    )
+    return solution[:size], solution[2 * size :] < 0.5
+
+
+def known_counts(evidence: Evidence, regimen: str, stratum: str) -> pd.DataFrame:
+    """Return the reported counts of the original studies in a stratum, a row an arm and threshold.
+
+    Counts of arms that must not be pooled on their own (two arms in the same patients) are among them: the review
+    may have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
+    """
+    population, site = STRATA[stratum]
+    rows = evidence.counts()
+    rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
+    # An interim count is not what the review pooled.
+    rows = rows[rows.why_not != "interim"]
+    return rows[rows.population == population] if population != "all" else rows

@@ -1,0 +1,176 @@
+"""Tables and sentences on the risk of bias in single trials.
+
+Belongs here: what the book shows of ``data/risk_of_bias.csv``. The judgements are data; the rules that they must follow
+are in `validation`, and what they mean for the certainty of an outcome is in `comparison_tables`.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+import pandas as pd
+
+from lib.evidence.edition import Evidence
+from lib.report.tables import Table, count, labels
+
+SIGNS = {
+    "low": "+",
+    "some_concerns": "−",
+    "moderate": "−",
+    "high": "×",
+    "serious": "×",
+    "critical": "!",
+    "no_information": "?",
+}
+"""Judgement -> sign beside its word, so that neither colour nor the word alone carries the meaning."""
+_AT_HIGH_RISK = ("high", "serious", "critical")
+_BETWEEN = ("some_concerns", "moderate")
+
+
+class TrafficLights(Table):
+    """A table of judgements whose cells have a sign, a word and a colour.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        One row for each study and one column for each domain; values are judgement codes. The index holds the names of
+        the studies.
+    words : dict of str to str
+        Judgement code -> word.
+    caption, note : str
+        Plain text.
+    """
+
+    def __init__(self, judged: pd.DataFrame, words: dict[str, str], caption: str, note: str):
+        shown = judged.map(lambda code: f"{SIGNS[code]} {words[code].capitalize()}")
+        super().__init__(shown.rename_axis("Study", axis=0).reset_index(), caption, note)
+        self._judged, self._words = judged, words
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.frame.columns)
+        body = "".join(
+            f'<tr><th scope="row">{html.escape(str(study))}</th>' + "".join(map(self._light, row)) + "</tr>"
+            for study, row in zip(self._judged.index, self._judged.to_numpy(), strict=True)
+        )
+        caption, note = html.escape(self.caption), html.escape(self.note)
+        return (
+            f'<div class="review-table"><table class="review review-lights"><caption>{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f'<p class="review-note">{note}</p>'
+        )
+
+    def _light(self, code: str) -> str:
+        word = html.escape(self._words[code].capitalize())
+        sign = f'<span class="bias bias-{code}" aria-hidden="true">{SIGNS[code]}</span>'
+        return f"<td>{sign}{word}</td>"
+
+
+def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
+    """Return the judgements of every included trial that was assessed with a tool, one column for each domain.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    tool : {"rob2_2019", "robins_i_2016"}
+        Code of the tool, as in the code list ``bias_tool``.
+    """
+    judged = _judged(evidence, tool)
+    # The overall judgement comes first: on a phone the last columns are out of sight.
+    judged = judged[["overall", *judged.columns.drop("overall")]]
+    names = evidence.meaning(f"{tool}_domain")
+    judged = judged.set_axis(labels(evidence, judged.index.to_series()), axis=0)
+    judged = judged.rename(columns=lambda code: names[code][0].upper() + names[code][1:])
+    words = evidence.meaning(f"{tool}_judgement")
+    signs = ", ".join(f"{SIGNS[code]} {word}" for code, word in words.items())
+    caption = f"Risk of bias in {count(len(judged), 'trial')}: {evidence.meaning('bias_tool')[tool]}"
+    return TrafficLights(judged, words, caption, f"{signs}. The fact behind each judgement is in the table below.")
+
+
+def shares(evidence: Evidence, tool: str) -> pd.DataFrame:
+    """Count the included trials by judgement in each domain of a tool.
+
+    Returns
+    -------
+    DataFrame
+        One row for each domain (index: its name) and one column for each judgement (columns: codes), in the order of
+        the tool; values are numbers of trials.
+    """
+    judged, names = _judged(evidence, tool), evidence.meaning(f"{tool}_domain")
+    codes = list(evidence.meaning(f"{tool}_judgement"))
+    counted = [[int((judged[domain] == code).sum()) for code in codes] for domain in names]
+    return pd.DataFrame(counted, index=[name[0].upper() + name[1:] for name in names.values()], columns=codes)
+
+
+def support(evidence: Evidence) -> Table:
+    """Return every judgement with the fact on which it rests and its source."""
+    rows = evidence.risk_of_bias
+    frame = pd.DataFrame(
+        {
+            "Domain": _words(evidence, rows, "domain"),
+            "Judgement": [
+                f"{SIGNS[code]} {word}"
+                for code, word in zip(rows.judgement, _words(evidence, rows, "judgement"), strict=True)
+            ],
+            "Source": rows.source,
+            "Support": rows.support,
+        }
+    )
+    names = labels(evidence, rows.study) + evidence.is_included(rows.study).map({True: "", False: " (not included)"})
+    frame = frame.set_index(names.rename("Study"))
+    return Table(frame, f"Support for {count(len(rows), 'judgement')}", folded=True, detail="Support")
+
+
+def described(evidence: Evidence, studies: Iterable[str]) -> str:
+    """Count the trials of a result by their overall risk of bias.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    studies : iterable of str
+        Study keys. Serious and critical risk (ROBINS-I) count as high; moderate counts as some concerns.
+
+    Returns
+    -------
+    str
+        Such as ``1 of 3 trials at high risk of bias, 2 with some concerns``.
+    """
+    studies = list(dict.fromkeys(studies))
+    rows = evidence.risk_of_bias
+    overall = rows[rows.domain == "overall"].set_index("study").judgement.reindex(studies)
+    high, between, low = (int(overall.isin(codes).sum()) for codes in (_AT_HIGH_RISK, _BETWEEN, ("low",)))
+    rest = len(studies) - high - between - low
+    said = {
+        "at high risk of bias": high,
+        "with some concerns about bias": between,
+        "at low risk of bias": low,
+        "without the information to judge bias": rest,
+    }
+    named = [f"{n} {text}" for text, n in said.items() if n]
+    if high == 0 and len(studies) > 1:
+        named = [f"none of {count(len(studies), 'trial')} at high risk of bias", *named]
+    else:
+        named[0] = named[0].replace(" ", f" of {count(len(studies), 'trial')} ", 1)
+    return ", ".join(named)
+
+
+def not_assessed(evidence: Evidence, studies: Iterable[str]) -> list[str]:
+    """Return the names of the studies that have no judgement yet."""
+    known = set(evidence.risk_of_bias.study)
+    missing = [key for key in dict.fromkeys(studies) if key not in known]
+    return list(labels(evidence, pd.Series(missing, dtype=str)))
+
+
+def _judged(evidence: Evidence, tool: str) -> pd.DataFrame:
+    rows = evidence.risk_of_bias
+    rows = rows[(rows.tool == tool) & evidence.is_included(rows.study)]
+    judged = rows.pivot(index="study", columns="domain", values="judgement")
+    return judged.reindex(index=list(dict.fromkeys(rows.study)), columns=list(evidence.meaning(f"{tool}_domain")))
+
+
+def _words(evidence: Evidence, rows: pd.DataFrame, column: str) -> list[str]:
+    of_tool = {tool: evidence.meaning(f"{tool}_{column}") for tool in rows.tool.unique()}
+    words = [of_tool[tool][code] for tool, code in zip(rows.tool, rows[column], strict=True)]
+    return [word[0].upper() + word[1:] for word in words] if column == "domain" else words

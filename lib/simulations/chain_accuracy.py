@@ -1,0 +1,69 @@
+"""The Markov chain compared with exact enumeration, on simulated reviews that are small enough for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lib.published.chain import sample
+from lib.published.enumeration import Enumeration, TooLargeError
+from lib.simulations.calibration import review
+
+CASES: tuple[dict[str, Any], ...] = tuple(
+    {"studies": studies, "public": public} for _ in range(6) for studies in (3, 4, 5, 6) for public in (0, 1, 2)
+)[3:]
+"""One simulated review each: its number of studies, and of those with available counts."""
+DRAWS = 400
+_LEAST, _LARGEST = 9, 20
+_RESAMPLED = 200
+
+
+def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
+    """Impute the counts of one simulated review by both methods.
+
+    Parameters
+    ----------
+    case : mapping
+        One of `CASES`.
+    seed : int
+        Seed of all random numbers.
+
+    Returns
+    -------
+    list of dict
+        A row a method: studies, public, method ("exact", "chain"), solutions (number of joint counts that agree),
+        reproduced (whether every rate was reproduced to its last digit), variation (total variation of the relative
+        frequencies of the draws from the exact probabilities; NaN where a rate was not reproduced) and noise (the mean
+        of that over independent samples of as many draws).
+    """
+    rng = np.random.default_rng(seed)
+    while True:
+        block, _ = review(rng, "own", case["studies"], public=case["public"], least=_LEAST, largest=_LARGEST)
+        try:
+            exact = Enumeration(block)
+            events, _, chance = exact.all()
+            break
+        except TooLargeError:
+            continue
+    place = {counts.astype(int).tobytes(): i for i, counts in enumerate(events)}
+    sampled = sample(block, DRAWS, rng)
+    draws = {"exact": exact.draw(DRAWS, rng)[0], "chain": sampled["events"]}
+    tolerance = {"exact": exact.tolerance, "chain": sampled["tolerance"]}
+    rows = []
+    for method, found in draws.items():
+        reproduced = [tolerance[method].get(i) for i in range(len(block.claims))] == [1] * len(block.claims)
+        variation = noise = np.nan
+        if reproduced and len(found):
+            at = [place[np.ascontiguousarray(counts.astype(int)).tobytes()] for counts in found]
+            variation = float(total_variation(np.bincount(at, minlength=len(chance))[None], chance)[0])
+            noise = float(total_variation(rng.multinomial(len(found), chance, size=_RESAMPLED), chance).mean())
+        row = {"solutions": exact.solutions, "reproduced": reproduced, "variation": variation, "noise": noise}
+        rows.append({**case, "method": method, **row})
+    return rows
+
+
+def total_variation(counts: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Return the total variation of the frequencies in rows of counts (r, m) from probabilities (m,)."""
+    return 0.5 * np.abs(counts / counts.sum(axis=1, keepdims=True) - chance).sum(axis=1)

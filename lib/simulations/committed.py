@@ -1,0 +1,115 @@
+"""Long simulations whose results are committed, each with the hash of the code that made it.
+
+A simulation is a module with a sequence ``CASES`` (dictionaries of settings) and a function
+``simulate(case, seed)`` that returns the rows of one case. Its results depend on code alone, take minutes, and are
+stored in the folder ``results``: `results` reads them and refuses those made by other code, `remake`
+computes them again.
+Nothing that depends on ``data/`` belongs here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import importlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from lib.caching.code_hash import code_hash
+from lib.caching.safe_files import replace_if_changed
+
+SIMULATIONS: tuple[str, ...] = (
+    "calibration",
+    "chain_accuracy",
+    "coverage",
+    "interval_coverage",
+    "prediction_coverage",
+    "update_rules",
+)
+"""The modules of ``lib`` that are simulations."""
+SEED = 1
+"""Seed of every committed result; case i of a simulation uses `case_seed` (i)."""
+READ: set[str] = set()
+"""Files of results that this process has read, relative to the folder of ``lib``."""
+_LIBRARY = Path(__file__).parents[1]
+
+
+class OutdatedSimulation(Exception):
+    """A committed result is missing, or was made by other code; the message says what to do."""
+
+
+def results(name: str) -> pd.DataFrame:
+    """Return the committed results of a simulation.
+
+    Parameters
+    ----------
+    name : str
+        One of `SIMULATIONS`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of all cases, with the number of the case in the column ``case``.
+
+    Raises
+    ------
+    OutdatedSimulation
+        If there is no result, or the code that decides it has changed since.
+    """
+    path = _path(name)
+    READ.add(_shown(path))
+    mend = "run `make simulations` and commit the result"
+    if not path.is_file():
+        raise OutdatedSimulation(f"{_shown(path)} is missing: {mend}")
+    header, _, rows = path.read_text(encoding="utf-8").partition("\n")
+    if header != _header(name):
+        raise OutdatedSimulation(
+            f"{_shown(path)} was made by other code than today's lib/simulations/{name}.py and the modules it uses:"
+            f" {mend}"
+        )
+    return pd.read_csv(io.StringIO(rows))
+
+
+def is_current(name: str) -> bool:
+    """Whether the committed results of a simulation were made by today's code."""
+    try:
+        results(name)
+    except OutdatedSimulation:
+        return False
+    return True
+
+
+def remake(name: str) -> None:
+    """Compute the results of a simulation again, on all processors, and write them."""
+    cases = importlib.import_module(f"lib.simulations.{name}").CASES
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        found = pool.map(functools.partial(rows_of_case, name), range(len(cases)))
+        frame = pd.DataFrame([row for rows in tqdm(found, total=len(cases), desc=name) for row in rows])
+    replace_if_changed(_path(name), f"{_header(name)}\n{frame.to_csv(index=False)}".encode())
+
+
+def rows_of_case(name: str, at: int) -> list[dict[str, Any]]:
+    """Compute the rows of case number ``at`` of a simulation."""
+    module = importlib.import_module(f"lib.simulations.{name}")
+    return [{"case": at, **row} for row in module.simulate(module.CASES[at], case_seed(at))]
+
+
+def case_seed(at: int) -> int:
+    """Return the seed of case number ``at``."""
+    return 1000 * SEED + at
+
+
+def _path(name: str) -> Path:
+    return _LIBRARY / "simulations" / "results" / f"{name}.csv"
+
+
+def _shown(path: Path) -> str:
+    return f"lib/{path.relative_to(_LIBRARY)}"
+
+
+def _header(name: str) -> str:
+    return f"# seed {SEED}, code {code_hash(f'lib.simulations.{name}', _LIBRARY)}"

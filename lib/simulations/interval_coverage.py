@@ -1,0 +1,100 @@
+"""Coverage of the confidence intervals of pooled comparisons: simulated sets of trials, pooled by each rule.
+
+The simulation behind the interval of `comparisons.compare`. Its results are committed (`simulations`); intervals of
+pooled proportions are simulated in `coverage`.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+from scipy import special
+
+from lib.stats.effect_sizes import two_groups
+from lib.stats.pooling import CI, pool
+from lib.stats.tau2 import PoolingWarning
+
+ARMS = ((14, 14), (15, 10), (23, 20), (23, 23), (30, 30), (31, 32), (70, 70))
+"""Sizes of the two arms of trials; each simulated trial has one of these pairs, chosen at random."""
+TRIALS = (2, 3, 4, 5, 6, 8, 10, 12)
+TAUS = (0.0, 0.15, 0.3, 0.5)
+"""Standard deviations of the trials' true log risk ratios."""
+RISKS = ((0.1, 1.0), (0.1, 2.0), (0.3, 1.0), (0.3, 2.0), (0.5, 1.0))
+"""Geometric mean of the risks of both arms, and the true risk ratio."""
+SETS = 4000
+CASES = tuple({"trials": trials, "tau": tau} for trials in TRIALS for tau in TAUS)
+RULES = ("normal", "hksj", "wider", "mkh", "mkh on k - 1")
+"""Intervals that are compared: those of `pooling.CI`; the wider of "normal" and "hksj"; and "mkh" with Student's t on
+k - 1 degrees of freedom for two trials too."""
+
+
+def simulate(case: dict, seed: int) -> list[dict]:
+    """Simulate sets of trials and pool the log risk ratios of each by every rule.
+
+    Parameters
+    ----------
+    case : dict
+        One of `CASES`: number of trials and standard deviation of their true log risk ratios.
+    seed : int
+        Seed of the random numbers.
+
+    Returns
+    -------
+    list of dict
+        A row for each rule and entry of `RISKS`: the settings; covers (share of the intervals that contain the true log
+        risk ratio), width (median width, log risk ratio), alike (share of the sets whose trials differ less than
+        sampling error alone would make them, so that Hartung and Knapp's factor is below 1), covers_alike (share of
+        the intervals of those that contain it). Sets in which no trial carries information are left out.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for risk, ratio in RISKS:
+        effect = math.log(ratio)
+        counts = _trials(rng, case["trials"], case["tau"], risk, effect)
+        half, alike, error = _half_widths(*counts, effect)
+        for rule in RULES:
+            covered = error <= half[rule]
+            rows.append(
+                {
+                    **case,
+                    "risk": risk,
+                    "ratio": ratio,
+                    "rule": rule,
+                    "covers": float(covered.mean()),
+                    "width": float(2 * np.median(half[rule])),
+                    "alike": float(alike.mean()),
+                    "covers_alike": float(covered[alike].mean()),
+                }
+            )
+    return rows
+
+
+def _trials(rng: np.random.Generator, trials: int, tau: float, risk: float, effect: float) -> tuple[np.ndarray, ...]:
+    """Return events and numbers of both arms, shape (trials, SETS)."""
+    sizes = np.array(ARMS)[rng.integers(0, len(ARMS), (trials, SETS))]
+    # Half of each trial's effect lies in either arm; no risk exceeds 99%.
+    most = -2 * math.log(risk / 0.99)
+    half = np.clip(effect + tau * rng.standard_normal((trials, SETS)), -most, most) / 2
+    arms = [
+        (rng.binomial(sizes[..., arm], risk * np.exp(sign * half)), sizes[..., arm]) for arm, sign in ((0, 1), (1, -1))
+    ]
+    return arms[0] + arms[1]
+
+
+def _half_widths(events1, n1, events2, n2, effect: float) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Return half the width of each rule's interval, whether the trials are alike, and the error of the estimate."""
+    y, v = two_groups(events1, n1, events2, n2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PoolingWarning)
+        results = {ci: pool(y, v, tau2="REML", ci=ci) for ci in CI}
+    normal, hksj, mkh = (results[ci] for ci in ("normal", "hksj", "mkh"))
+    half = {ci: result.ci_high - result.estimate for ci, result in results.items()}
+    half["wider"] = np.maximum(half["normal"], half["hksj"])
+    one_df = special.stdtrit(1, 0.975) * mkh.se
+    half["mkh on k - 1"] = np.where(mkh.k == 2, one_df, half["mkh"])
+    informative = normal.k > 0
+    alike = (normal.k > 1) & (hksj.se < normal.se)
+    of = {rule: values[informative] for rule, values in half.items()}
+    return of, alike[informative], np.abs(normal.estimate - effect)[informative]

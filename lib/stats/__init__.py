@@ -1,0 +1,12 @@
+"""Meta-analysis on arrays of numbers, usable without the rest of the project.
+
+Belongs here: effect sizes, between-study variance, pooling and its rearrangements, the logistic model,
+meta-regression, influence, small-study effects, and the combination of a published summary with new studies. Every
+function takes and returns arrays; most analyse many data sets at once, one in each column.
+
+Does not belong here: vitiligo, files, tables, figures, sentences.
+"""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,328 @@
+"""The random-intercept logistic model of proportions, for many analyses at once.
+
+The binomial-normal likelihood, in which a study at 0% or 100% needs no correction, and the search for its maximum
+belong here; `pooling.pool_proportions` makes a pooled result of what it returns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial.hermite import hermgauss
+from scipy import special
+
+from lib.stats.tau2 import PoolingWarning
+
+# Most steps take few nodes of the adaptive quadrature, the last ones many.
+_STAGES = ((7, 1e-4), (61, 1e-9))
+_RULES = {nodes: tuple(zip(*hermgauss(nodes), strict=True)) for nodes, _ in _STAGES}
+_LAST = _STAGES[-1][0]
+_BLOCK = 10_000
+_MAX_STEPS = 100
+_NONE = 1e-4
+# From this tau on the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is not to
+# be trusted; the dense one takes over.
+_SPREAD_OUT = 2.5
+# The dense quadrature: range of u in standard deviations, the widest step of u and of the logit, and how many numbers
+# are held in memory at once.
+_RANGE, _STEP, _LOGIT_STEP, _DENSE_BLOCK = 9.0, 0.4, 0.25, 1_000_000
+# From this information of a study about its own logit on, its integrand is so nearly normal that adaptive quadrature
+# is exact, and the dense one would need very many nodes.
+_NEARLY_NORMAL = 30.0
+# Where its search begins: mean / tau, and tau.
+_GRID = [(tau * z, tau) for tau in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0) for z in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)]
+
+
+class LogisticFit(NamedTuple):
+    """A maximum of the likelihood for each of m analyses, on the logit scale.
+
+    Attributes
+    ----------
+    mean, se, tau2 : ndarray, shape (m,)
+        Mean logit, its standard error from the observed information, which accounts for tau² being estimated, and tau².
+    information : ndarray, shape (k, m)
+        What each study tells of the mean at that tau², in units of 1 / logit².
+    """
+
+    mean: np.ndarray
+    se: np.ndarray
+    tau2: np.ndarray
+    information: np.ndarray
+
+
+def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit:
+    """Fit logit(p) = mean + tau u to proportions by maximum likelihood, u standard normal for each study.
+
+    Parameters
+    ----------
+    events, n : ndarray, shape (k, m)
+        Number with the event and number observed; n = 0: the study is absent from that analysis.
+    common : bool
+        Fit the model with tau² = 0.
+
+    Returns
+    -------
+    LogisticFit
+        The maximum. NaN where there is none, as every study is at 0% or 100%.
+
+    Warns
+    -----
+    PoolingWarning
+        Where there is no maximum, where the search for it did not end, or where the information about the mean is not
+        positive; the estimate, or the standard error, is then NaN.
+
+    Notes
+    -----
+    The integrals over u are by adaptive Gauss-Hermite quadrature, the nodes of each study set around its mode (Liu and
+    Pierce 1994, doi:10.1093/biomet/81.3.624). Newton's steps use the derivatives of the marginal likelihood after
+    Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), in mean and tau, and are halved until they rise. The model
+    without tau² is kept where it is as likely.
+
+    Near separation, where most studies are at 0% or 100% and tau is large, the integrands are far from normal: the
+    adaptive quadrature is wrong and its maximum elsewhere. An analysis that comes there is fitted again from several
+    starts with a dense trapezoidal rule over u, whose error falls exponentially with its step (Trefethen and Weideman
+    2014, doi:10.1137/130932132).
+    """
+    x, (k, m) = events, events.shape
+    mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
+    step = max(_BLOCK // max(k, 1), 1)
+    for some in (slice(begin, min(begin + step, m)) for begin in range(0, m, step)):
+        mean[some], tau[some] = _fit(x[:, some], n[:, some], common)
+        at = np.where(np.isnan(mean[some]), 0.0, mean[some])
+        second = np.zeros((3, at.size))
+        for of, likelihood in ((tau[some] <= _SPREAD_OUT, _LAST_LIKELIHOOD), (tau[some] > _SPREAD_OUT, _dense)):
+            if of.any():
+                _, _, second[:, of], information[:, some][:, of] = likelihood(
+                    x[:, some][:, of], n[:, some][:, of], at[of], tau[some][of]
+                )
+        a, b, c = second
+        # At tau = 0 the mean and tau are orthogonal.
+        alone = a - np.divide(b * b, c, out=np.zeros_like(a), where=(tau[some] > 0) & (c != 0))
+        positive = (alone > 0) & ((tau[some] == 0) | (c > 0))
+        se[some] = np.sqrt(np.divide(1, alone, out=np.full_like(a, np.nan), where=positive & ~np.isnan(mean[some])))
+    # Where the search did not end, which `_fit` has warned of, tau is NaN too.
+    if (np.isnan(mean) & ~np.isnan(tau)).any():
+        message = "no study, or every one at 0% or 100%: the logistic model has no estimate"
+        warnings.warn(message, PoolingWarning, stacklevel=3)
+    if np.isnan(se[~np.isnan(mean)]).any():
+        message = "studies so far apart that the logistic model has no standard error"
+        warnings.warn(message, PoolingWarning, stacklevel=3)
+    return LogisticFit(mean, se, tau**2, information)
+
+
+def _fit(x: np.ndarray, n: np.ndarray, common: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and tau of each analysis."""
+    some, all_ = x.sum(axis=0), n.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = special.logit(some / all_)
+    inside = ((x > 0) & (x < n)).any(axis=0)
+    if common:
+        return np.where((some > 0) & (some < all_), pooled, np.nan), np.zeros_like(pooled)
+    mean, tau = np.where(inside, pooled, np.nan), np.zeros_like(pooled)
+    several = (inside & ((n > 0).sum(axis=0) > 1)).nonzero()[0]
+    if not several.size:
+        return mean, tau
+    x, n = x[:, several], n[:, several]
+    start = np.array([pooled[several], _spread(x, n)])
+    for nodes, tolerance in _STAGES:
+        steps = _MAX_STEPS if nodes == _LAST else 10
+        start, height, unfinished = _climb(x, n, start, partial(_adaptive, nodes=nodes), tolerance, steps)
+    spread_out = (start[1] > _SPREAD_OUT) | unfinished
+    if spread_out.any():
+        found = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
+        start[:, spread_out], height[spread_out], unfinished[spread_out] = found
+    # Without tau any number of nodes is exact.
+    without = _adaptive(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
+    none = (start[1] < _NONE) | (height <= without)
+    # Towards a maximum at tau = 0 the steps shorten for ever.
+    lost = unfinished & ~none
+    if lost.any():
+        message = f"the search for the maximum of the logistic model did not end in {int(lost.sum())} analyses"
+        warnings.warn(message, PoolingWarning, stacklevel=5)
+    mean[several], tau[several] = np.where(none, pooled[several], start[0]), np.where(none, 0.0, start[1])
+    mean[several[lost]], tau[several[lost]] = np.nan, np.nan
+    return mean, tau
+
+
+def _fit_spread_out(x, n, start) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the maximum of analyses near separation, from ``start`` and from the highest point of a grid.
+
+    Returns mean and tau, shape (2, m), the log likelihood there, and which analyses have not come to an end.
+    """
+    m = x.shape[1]
+    heights = [_dense(x, n, np.full(m, mean), np.full(m, tau))[0] for mean, tau in _GRID]
+    other = np.array(_GRID)[np.argmax(heights, axis=0)].T
+    both = _climb(
+        np.tile(x, 2), np.tile(n, 2), np.concatenate([start, other], axis=1), _dense, _STAGES[-1][1], _MAX_STEPS
+    )
+    of = np.argmax(both[1].reshape(2, m), axis=0) * m + np.arange(m)
+    return both[0][:, of], both[1][of], both[2][of]
+
+
+def _climb(x, n, start, likelihood, tolerance: float, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Climb to the maximum of a likelihood near mean and tau, shape (2, m).
+
+    Returns it, the log likelihood there, and which analyses have not come to an end.
+    """
+    height, slope, hessian, _ = likelihood(x, n, *start)
+    step = _newton(slope, hessian)
+    gain = (slope * step).sum(axis=0)
+    found, at, rest, highest = start.copy(), start, np.arange(start.shape[1]), height.copy()
+    for _ in range(steps):
+        tried = at + step
+        tried[1] = np.abs(tried[1])
+        new, slope, hessian, _ = likelihood(x, n, *tried)
+        better = new >= height - 1e-12 * np.abs(height)
+        # A step that promises next to nothing and does not give it has met the error of the quadrature.
+        moved = (np.abs(step).max(axis=0) > tolerance * (1 + np.abs(at).max(axis=0))) & (better | (gain > 1e-6))
+        at, height = np.where(better, tried, at), np.where(better, new, height)
+        newton = _newton(slope, hessian)
+        step, gain = np.where(better, newton, step / 2), np.where(better, (slope * newton).sum(axis=0), gain / 2)
+        found[:, rest], highest[rest] = at, height
+        if not moved.any():
+            return found, highest, np.zeros(highest.size, dtype=bool)
+        if 2 * moved.sum() < moved.size:
+            keep = moved.nonzero()[0]
+            rest, x, n, at, height = rest[keep], x[:, keep], n[:, keep], at[:, keep], height[keep]
+            step, gain = step[:, keep], gain[keep]
+    unfinished = np.zeros(highest.size, dtype=bool)
+    unfinished[rest] = moved if len(moved) == len(rest) else True
+    return found, highest, unfinished
+
+
+def _spread(x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Return a tau to begin with, by the method of moments."""
+    present = n > 0
+    y, v = np.log((x + 0.5) / (n - x + 0.5)), 1 / (x + 0.5) + 1 / (n - x + 0.5)
+    return np.sqrt(np.clip(np.var(y, axis=0, ddof=1, where=present) - np.mean(v, axis=0, where=present), 0.05, 9))
+
+
+def _newton(slope, hessian) -> np.ndarray:
+    """Return Newton's step, or an uphill one where the information is not positive definite."""
+    a, b, c = hessian
+    determinant = a * c - b * b
+    convex = (determinant > 0) & (c > 0)
+    b, determinant = np.where(convex, b, 0.0), np.where(convex, determinant, a * np.abs(c) + 1e-300)
+    c = np.where(convex, c, np.abs(c))
+    step = np.array([c * slope[0] - b * slope[1], a * slope[1] - b * slope[0]]) / determinant
+    # Newton knows the shape of the likelihood nearby only.
+    return step / np.maximum(np.abs(step).max(axis=0), 1)
+
+
+def _adaptive(x, n, mean, tau, nodes: int):
+    """Return the log likelihood of m analyses (up to a constant), its slopes, its information, and that by study.
+
+    The slopes are of mean and tau, the information the negative second derivatives (mean twice, both, tau twice).
+    By adaptive quadrature.
+    """
+    return _from_moments(*_adaptive_moments(x, n, mean, tau, nodes))
+
+
+def _adaptive_moments(x, n, mean, tau, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the moments of each study, and the logarithm of their unit, by adaptive quadrature."""
+    mode = _mode(x, n, mean, tau)
+    p = special.expit(mean + tau * mode)
+    width = 1 / np.sqrt(1 + tau**2 * n * p * (1 - p))
+    top = _log_density(x, n, mean + tau * mode, mode)[0]
+    # Moments under the posterior of u of the slope g = x - n p in the logit, its square, and n p (1 - p).
+    total, g, gu, c, cu, cuu, gg, ggu, gguu = sums = np.zeros((9, *x.shape))
+    for node, node_weight in _RULES[nodes]:
+        u = mode + np.sqrt(2) * node * width
+        log_density, p = _log_density(x, n, mean + tau * u, u)
+        weight = np.exp(log_density - top + node**2) * node_weight
+        total += weight
+        residual, curvature = x - n * p, weight * n * p * (1 - p)
+        weight *= residual
+        g += weight
+        gu += weight * u
+        weight *= residual
+        gg += weight
+        weight *= u
+        ggu += weight
+        gguu += weight * u
+        c += curvature
+        curvature *= u
+        cu += curvature
+        cuu += curvature * u
+    return sums, top + np.log(width)
+
+
+_LAST_LIKELIHOOD = partial(_adaptive, nodes=_LAST)
+
+
+def _dense(x, n, mean, tau):
+    """Return what `_adaptive` returns, by the trapezoidal rule over u for the studies that need it."""
+    k, m = x.shape
+    own = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0)
+    peaked = np.where(own < _NEARLY_NORMAL, own, 0.0).max(axis=0)
+    # A normal peak needs a step of 0.8 of its standard deviation.
+    steps = np.minimum(_LOGIT_STEP, 0.8 / np.sqrt(np.maximum(peaked, 1.0))) / np.maximum(tau, 1e-9)
+    steps = np.minimum(_STEP, steps)
+    number = np.ceil(2 * _RANGE / steps).astype(int) + 1
+    sums, scale = _adaptive_moments(x, n, mean, tau, _LAST)
+    begin = 0
+    while begin < m:
+        some = slice(begin, begin + max(int(_DENSE_BLOCK // (number[begin:].max() * k)), 1))
+        begin = some.stop
+        u = np.linspace(-_RANGE, _RANGE, int(number[some].max()))[:, None, None]
+        log_density, p = _log_density(x[:, some], n[:, some], mean[some] + tau[some] * u, u)
+        top = log_density.max(axis=0)
+        weight, residual = np.exp(log_density - top), x[:, some] - n[:, some] * p
+        curvature = n[:, some] * p * (1 - p)
+        powers = (np.ones_like(u), u, u * u)
+        dense = [weight.sum(axis=0)]
+        dense += [(weight * residual * power).sum(axis=0) for power in powers[:2]]
+        dense += [(weight * curvature * power).sum(axis=0) for power in powers]
+        dense += [(weight * residual**2 * power).sum(axis=0) for power in powers]
+        # In the unit of the adaptive quadrature, whose integral is sqrt(2) times that of its moments.
+        unit = top + np.log((u[1] - u[0]).item() / np.sqrt(2))
+        far_from_normal = own[:, some] < _NEARLY_NORMAL
+        sums[:, :, some] = np.where(far_from_normal, np.array(dense), sums[:, :, some])
+        scale[:, some] = np.where(far_from_normal, unit, scale[:, some])
+    return _from_moments(sums, scale)
+
+
+def _from_moments(sums, scale):
+    """Return likelihood, slopes and information from the moments of each study and the logarithm of their unit."""
+    total = sums[0]
+    sums[1:] /= total
+    _, g, gu, c, cu, cuu, gg, ggu, gguu = sums
+    height = (scale + np.log(total)).sum(axis=0)
+    information = c - gg + g * g
+    second = np.array([information, cu - ggu + g * gu, cuu - gguu + gu * gu]).sum(axis=1)
+    return height, np.array([g.sum(axis=0), gu.sum(axis=0)]), second, information
+
+
+def _log_density(x, n, logit, u) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log density of x and u (up to a constant), and p."""
+    small = np.exp(-np.abs(logit))
+    log_density = x * logit - n * (np.maximum(logit, 0) + np.log1p(small)) - u * u / 2
+    return log_density, np.where(logit >= 0, 1.0, small) / (1 + small)
+
+
+def _mode(x, n, mean, tau) -> np.ndarray:
+    """Return about the u at which the density is highest, by Newton's steps within a bracket.
+
+    The nodes need no more than a place near it. Of a study at 0% where the mean is high Newton's steps would go to and
+    fro for ever: one that is not half as long as the last but one gives way to a halving of the bracket.
+    """
+    slope = tau * (x - n * special.expit(mean))
+    # The slope in u falls, from this at 0 to 0 at the mode, faster than u rises.
+    low, high = np.minimum(slope, 0.0), np.maximum(slope, 0.0)
+    u, last_but_one = np.zeros_like(x), high - low
+    last = last_but_one
+    for _ in range(_MAX_STEPS):
+        p = special.expit(mean + tau * u)
+        slope, curvature = tau * (x - n * p) - u, 1 + tau**2 * n * p * (1 - p)
+        low, high = np.where(slope > 0, u, low), np.where(slope < 0, u, high)
+        moved = u + slope / curvature
+        newton = (moved > low) & (moved < high) & (2 * np.abs(moved - u) < last_but_one)
+        moved = np.where(newton | (slope == 0), moved, (low + high) / 2)
+        last_but_one, last = last, np.abs(moved - u)
+        u = moved
+        if (last * curvature**0.5 < 0.01).all():
+            return u
+    return u

@@ -1,0 +1,369 @@
+"""The book: its sources, a full build read as HTML, other editions, new data, and what happens when it fails."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from conftest import ROOT, run
+from lib.published import rates
+from lib.report import registry, tables
+from lib.engine.build import BuildError, chapters
+from lib.simulations.coverage import RECOMMENDED
+from lib.evidence.edition import load
+from lib.report.figures import percent
+from stated import faults, without_key
+
+pytestmark = pytest.mark.book
+
+PAGES = chapters(ROOT)
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+
+
+def page(root: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((root / "_build/html/book" / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def html_pages(root: Path) -> list[Path]:
+    """Every page; what the theme keeps in ``_static`` are templates."""
+    site = root / "_build/html"
+    return [path for path in site.rglob("*.html") if "_static" not in path.parts]
+
+
+def text(root: Path, name: str) -> str:
+    return re.sub(r"\s+", " ", page(root, name).find("article").get_text(" "))
+
+
+def prose(root: Path, name: str) -> str:
+    """The article's text with no space before punctuation, as a reader sees it."""
+    return re.sub(r" ([,.;:)])", r"\1", text(root, name))
+
+
+# --- Sources ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_source_is_valid_has_no_outputs_and_short_cells(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    tags = [set(cell.metadata.get("tags", [])) for cell in code]
+    assert "parameters" in tags[0]
+    assert "as_of" in code[0].source
+    # The reader meets no open code, and no cell that should be a function.
+    assert all(tag & {"hide-input", "remove-input", "remove-cell"} for tag in tags)
+    for cell in code:
+        statements = re.sub(r'f?"""(.*?)"""', '""', cell.source, flags=re.DOTALL)
+        assert len([line for line in statements.splitlines() if line.strip()]) <= 14, cell.source
+
+
+def test_every_page_is_in_the_table_of_contents_and_the_other_way_round():
+    sources = {f"book/{p.stem}" for p in (ROOT / "book").iterdir() if p.suffix in (".ipynb", ".md")}
+    assert sources == set(PAGES)
+
+
+def test_a_page_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/missing\n")
+    with pytest.raises(BuildError, match="names book/missing, but there is no"):
+        chapters(tmp_path)
+
+
+# --- The built site ---------------------------------------------------------------------------------------
+
+
+def test_every_page_is_built_and_nothing_is_left_unrendered(book):
+    for name in PAGES:
+        shown = text(book, Path(name).name)
+        assert len(shown) > 300, name
+        for trace in ("{cite}", "{download}", "nan%", " nan ", "NaN", "Traceback", "<Figure", 'f"""'):
+            assert trace not in shown, (name, trace)
+        cells = {td.get_text().strip() for td in page(book, Path(name).name).select("td")}
+        assert not cells & {"None", "nan", "<NA>"}, name
+
+
+def test_the_abstract_states_what_is_computed(book):
+    ev = load(ROOT / "data")
+    shown = prose(book, "abstract")
+    for cell in (ev.cell("monotherapy", "ge75"), ev.cell("phototherapy", "ge75")):
+        assert tables.rate(cell) in shown
+        assert tables.coverage(cell) in shown
+        counts = registry.counts_of(cell)
+        rate = tables.rate(RECOMMENDED.pool(counts.events, counts.n))
+        available = re.search(
+            rf"only the {len(counts)} studies with available responder counts \([^)]*\) it gives (.*?)\.(?!\d)", shown
+        )
+        assert available and available.group(1) == rate, cell
+    decided = ev.screening.decision.value_counts()
+    waiting = decided["awaiting_full_text"] + decided["awaiting_classification"]
+    assert f"Records identified since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
+    assert f"and {waiting} await a full text" in shown
+    assert "Last search of databases: 6 August 2018" in shown
+
+
+def test_every_number_with_a_key_is_that_of_the_results_file(book):
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in html_pages(book)}
+    results = json.loads((book / "_build/html/results.json").read_bytes())["results"]
+    assert faults(pages, results) == []
+    stated = sum(page.count("data-result=") for page in pages.values())
+    assert stated > 200
+
+
+IN_FIGURES = {
+    "New counts": "new",
+    "New studies alone": "new",
+    "Available counts": "available",
+    "Updated": "updated",
+    "Updated: published and new": "updated",
+    "Recommended method": "recommended.available",
+}
+
+
+KINDS = set(IN_FIGURES.values())
+
+
+def test_a_figure_shows_the_results_of_the_file(book):
+    """A picture carries no key, but its text alternative has its numbers."""
+    found = registry.results(load(ROOT / "data"))
+    known = {kind: {registry.in_cell(e) for key, e in found.items() if key.endswith(f".{kind}")} for kind in KINDS}
+    shown = 0
+    for path in html_pages(book):
+        for image in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("article img[alt]"):
+            for label, kind in IN_FIGURES.items():
+                for told in re.findall(rf"(?<=[;:] ){label}: (\d[\d.]* \([^)]*\))", image["alt"]):
+                    assert told in known[kind], (path.name, label, told)
+                    shown += 1
+    assert shown > 40
+
+
+@pytest.mark.parametrize("name", ["abstract", "what-is-new", "monotherapy", "phototherapy", "discussion"])
+def test_every_headlined_result_carries_a_key(book, name):
+    shown = str(page(book, name))
+    assert without_key(shown, "p", "caption ~ tbody td.numeric") == []
+    first = page(book, name).select("article [data-result]")
+    kinds = {tag["data-result"].rpartition(".")[2] for tag in first}
+    assert {"recommended", "available", "published"} <= kinds
+
+
+@pytest.mark.parametrize("regimen", ["monotherapy", "phototherapy"])
+def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
+    ev = load(ROOT / "data")
+    shown = page(book, regimen)
+    alts = [html.unescape(img["alt"]) for img in shown.select("img") if img.get("alt", "").startswith("Forest plot")]
+    assert len(alts) == 3
+    for alt, threshold in zip(alts, ("ge75", "ge50", "ge25"), strict=True):
+        cell = ev.cell(regimen, threshold)
+        assert alt.startswith(f"Forest plot. {cell.public_studies} of {cell.studies:g} studies")
+        pooled = registry.pool_counts(cell.public)
+        if pooled is not None:
+            low, high = percent(pooled.ci_low, 1, ""), percent(pooled.ci_high, 1, "")
+            assert f"Available counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
+        assert f"Published, {cell.studies:g} studies: {percent(cell.estimate, 1, '')}" in alt
+
+
+def test_table_3_shows_every_cell(book):
+    ev = load(ROOT / "data")
+    results = rates.results(ev)
+    table = page(book, "table-3").select_one("table.review")
+    rows = [[td.get_text() for td in tr.select("td")] for tr in table.select("tbody tr") if tr.select("td")]
+    assert len(rows) == 24
+    for row, cell in zip(rows, ev.cells(), strict=True):
+        assert row[1].startswith(percent(cell.estimate, 1, ""))
+        patients = f"{cell.patients:g}" if cell.patients == cell.patients else tables.NOTHING
+        assert row[2:4] == [f"{cell.studies:g}", patients]
+        assert row[8] == str(cell.public.study.nunique())
+        result = results[cell.regimen, cell.threshold, cell.stratum]
+        assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
+        updated = result.updated is not None and result.updated.k_new
+        assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else tables.NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("page", "view"),
+    [
+        ("monotherapy", "monotherapy"),
+        ("children-and-sites", "monotherapy"),
+        ("phototherapy", "phototherapy"),
+        ("audit", "original"),
+        ("calibration", "original"),
+    ],
+)
+def test_a_chapter_depends_on_its_own_part_of_the_evidence_alone(book, page, view):
+    noted = json.loads((book / f"_build/reads/book/{page}.json").read_text())
+    assert {of for of, _ in noted["parts"]} == {view}
+
+
+def test_links_and_images_lead_somewhere(book):
+    anchors: dict[Path, set[str]] = {}
+
+    def ids(path: Path) -> set[str]:
+        if path not in anchors:
+            soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+            anchors[path] = {tag["id"] for tag in soup.find_all(id=True)}
+        return anchors[path]
+
+    checked = 0
+    for path in html_pages(book):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        links = [tag.get("href") or tag.get("src") for tag in soup.select("a[href], img[src], link[href], script[src]")]
+        for link in links:
+            target = urllib.parse.urlsplit(link)
+            if target.scheme in ("http", "https", "mailto", "data"):
+                continue
+            file = (path.parent / urllib.parse.unquote(target.path)).resolve() if target.path else path
+            assert file.exists(), (path.name, link)
+            if target.fragment and file.suffix == ".html" and not link.endswith("#"):
+                assert urllib.parse.unquote(target.fragment) in ids(file), (path.name, link)
+            checked += 1
+    assert checked > 500
+
+
+def test_every_image_has_a_text_alternative(book):
+    images = [
+        (p.name, img)
+        for p in (book / "_build/html/book").glob("*.html")
+        for img in BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser").select("article img")
+    ]
+    assert len(images) > 15
+    assert all(img.get("alt") for _, img in images)
+
+
+def test_nothing_is_loaded_from_another_host(book):
+    for path in html_pages(book):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for tag in soup.select("script[src], link[href], img[src], iframe[src], source[srcset]"):
+            address = tag.get("src") or tag.get("href") or tag.get("srcset")
+            assert not re.match(r"(https?:)?//", address), (path.name, address)
+
+
+def test_no_path_of_this_machine_is_published(book):
+    for path in (book / "_build/html").rglob("*"):
+        if path.suffix in (".html", ".js", ".ipynb", ".json"):
+            shown = path.read_text(encoding="utf-8", errors="replace")
+            assert str(book) not in shown, path
+            assert str(ROOT) not in shown, path
+
+
+def test_the_data_can_be_downloaded_as_they_are(book):
+    files = {path.name: path for path in (book / "_build/html/_downloads").rglob("*.*")}
+    for source in (ROOT / "data").iterdir():
+        assert files[source.name].read_bytes() == source.read_bytes()
+
+
+def test_the_dictionary_is_printed_in_full(book):
+    ev = load(ROOT / "data")
+    shown = text(book, "data-dictionary")
+    for row in ev.dictionary.itertuples():
+        assert re.sub(r"\s+", " ", row.meaning) in shown, row.meaning
+
+
+def test_every_reference_is_listed(book):
+    ev = load(ROOT / "data")
+    assert len(page(book, "references").select("article div.citation")) == len(ev.references.entries)
+
+
+def test_executed_chapters_give_the_same_outputs_again(book):
+    stage = book / "_build/stage/book"
+    done = nbval(sorted(stage.glob("*.ipynb")), "-n", "2", "--dist", "loadfile")
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+def test_a_changed_output_is_noticed(book, tmp_path):
+    stage = tmp_path / "book"
+    stage.mkdir()
+    shutil.copytree(book / "_build/stage/data", tmp_path / "data")
+    path = Path(shutil.copy(book / "_build/stage/book/mechanism.ipynb", stage))
+    path.write_text(path.read_text(encoding="utf-8").replace("found 11 studies", "found 12 studies"), encoding="utf-8")
+    assert nbval([path]).returncode == 1
+
+
+def nbval(paths, *options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", *options, *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["monotherapy", "update"])
+def test_a_chapter_runs_from_within_its_folder_as_in_jupyterlab(name, tmp_path):
+    out = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--output", str(out)]
+    done = subprocess.run([*command, f"{name}.ipynb"], capture_output=True, text=True, cwd=ROOT / "book")
+    assert done.returncode == 0, done.stderr
+    outputs = [cell.get("outputs") for cell in nbformat.read(out, as_version=4).cells if cell.cell_type == "code"]
+    assert sum(bool(output) for output in outputs) >= 5
+
+
+# --- Other editions and new data --------------------------------------------------------------------------
+
+
+def test_the_original_edition_shows_nothing_of_the_update(original_edition):
+    ev = load(ROOT / "data")
+    new = ev.included("update")
+    for name in PAGES:
+        name = Path(name).name
+        # The bibliography and the data files hold every edition.
+        if name == "references":
+            continue
+        shown = str(page(original_edition, name).find("article"))
+        for label in new.label:
+            assert label not in shown, (name, label)
+    assert "This edition ends with the original search" in prose(original_edition, "abstract").replace(
+        "this edition", "This edition"
+    )
+    assert "Edition of 6 August 2018" in prose(original_edition, "abstract")
+    for name in ("new-studies", "what-is-new"):
+        assert "Nothing: this edition ends with the original search." in prose(original_edition, name)
+    assert "Nothing to update: this edition has no new counts." in prose(original_edition, "update")
+    assert "Update" not in prose(original_edition, "search-results")
+
+
+def add_trial(root: Path, label: str) -> None:
+    """Enter a trial, clearly synthetic, as a maintainer would: a row in each of five tables, and a reference."""
+    lines = {
+        "screening": f"synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,RCT,50,,Made for a test.,,,,",
+        "studies": f"synthetic2026,1,update,,{label},2026,,PD,,yes,all,,total,6,synthetic,",
+        "findings": "synthetic2026,More responders than before.,synthetic",
+        "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic,",
+        "responses": "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic,full_text,",
+    }
+    for table, line in lines.items():
+        with (root / "data" / f"{table}.csv").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    with (root / "data/references.bib").open("a", encoding="utf-8") as file:
+        file.write("\n@misc{synthetic2026,\n  title = {A synthetic trial},\n}\n")
+
+
+def test_a_new_trial_is_in_the_rebuilt_book(small_book):
+    before = run(small_book, "build")
+    assert before.returncode == 0, before.stderr
+    assert "29/41" not in str(page(small_book, "monotherapy"))
+    old = load(small_book / "data").cell("monotherapy", "ge75")
+    add_trial(small_book, "<b>Synthetic & co</b>")
+    after = run(small_book, "build")
+    assert after.returncode == 0, after.stderr
+    shown = page(small_book, "monotherapy")
+    alt = html.unescape(next(img["alt"] for img in shown.select("img") if "Forest plot" in img.get("alt", "")))
+    assert "<b>Synthetic & co</b>: 70.7 (" in alt
+    new = load(small_book / "data").cell("monotherapy", "ge75")
+    pooled = registry.pool_counts(new.new)
+    assert pooled.k == len(old.new) + 1
+    assert f"New counts: {percent(pooled.estimate, 1, '')} (" in alt
+    assert "29/41 patients" in text(small_book, "monotherapy")
+    assert "<b>Synthetic" not in (small_book / "_build/html/book/monotherapy.html").read_text(encoding="utf-8")
+
+
+# --- When it fails ----------------------------------------------------------------------------------------
+
+
+def test_an_impossible_edition_is_refused_in_one_line(small_book):
+    done = run(small_book, "build", "--as-of", "2017-01-01")
+    assert done.returncode == 1
+    assert "as_of: '2017-01-01': there is no edition before the original search (2018-08-06)" in done.stderr

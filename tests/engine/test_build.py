@@ -1,0 +1,380 @@
+"""What runs again, what changes, the same bytes, and that nothing leaks: real builds of a small book."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+
+import nbformat
+import pytest
+
+from lib.evidence import edition
+from lib.published import rates
+from small_book import (
+    CHAPTERS,
+    ROOT,
+    add_row,
+    build,
+    changed,
+    content_of,
+    edit,
+    make_project,
+    ran,
+    site_of,
+    write_chapter,
+    write_toc,
+)
+
+pytestmark = pytest.mark.book
+
+
+# --- What runs again --------------------------------------------------------------------------------------
+
+
+def test_nothing_runs_when_nothing_changed(project):
+    before = site_of(project)
+    target = os.readlink(project / "_build/html")
+    done = build(project)
+    assert "Nothing changed." in done.stdout
+    assert site_of(project) == before
+    assert os.readlink(project / "_build/html") == target
+
+
+def test_a_touched_file_is_not_a_changed_one(project):
+    for path in project.rglob("*"):
+        if "_build" not in path.parts and path.is_file():
+            os.utime(path)
+    before = site_of(project)
+    assert ran(build(project)) == set()
+    assert site_of(project) == before
+
+
+def test_a_changed_table_runs_the_chapters_that_read_it(project):
+    before = site_of(project)
+    add_row(project, "maintenance")
+    assert ran(build(project)) == {"maintained"}
+    assert changed(before, site_of(project)) == {
+        "book/maintained.html",
+        "_sources/book/maintained.ipynb",
+        "searchindex.js",
+    } - unchanged_search(before, site_of(project))
+
+
+def test_the_results_beside_the_pages_follow_data_edition_and_library(project):
+    def results() -> dict:
+        return json.loads((project / "_build/html/results.json").read_bytes())
+
+    before = content_of(project)["results.json"]
+    first = results()
+    assert first["edition"] == edition.load(project / "data").as_of.isoformat()
+    edit(project / "lib/report/registry.py", 'REVIEW = "raw proportions', 'REVIEW = "unweighted proportions')
+    assert ran(build(project)) == set()
+    key = "rate.monotherapy.total.ge75.available"
+    assert "unweighted" in results()["results"][key]["method"]
+    edit(project / "lib/report/registry.py", 'REVIEW = "unweighted proportions', 'REVIEW = "raw proportions')
+    edit(
+        project / "data/responses.csv",
+        "shah2020,tacrolimus+EL,all,,all,,ge75,",
+        "shah2020,tacrolimus+EL,all,,all,,ge50,",
+    )
+    ran(build(project))
+    assert "rate.phototherapy.total.ge50.new" in results()["results"]
+    assert results()["results"][key] == first["results"][key]
+    ran(build(project, "--as-of", "2018-08-06"))
+    assert results()["edition"] == "2018-08-06"
+    assert not [name for name in results()["results"] if name.endswith((".new", ".updated"))]
+    edit(
+        project / "data/responses.csv",
+        "shah2020,tacrolimus+EL,all,,all,,ge50,",
+        "shah2020,tacrolimus+EL,all,,all,,ge75,",
+    )
+    (project / "_build/results.json").unlink()
+    ran(build(project))
+    assert content_of(project)["results.json"] == before
+
+
+def unchanged_search(before: dict, after: dict) -> set[str]:
+    """The search index changes only if a word is new to it."""
+    return {"searchindex.js"} if before["searchindex.js"] == after["searchindex.js"] else set()
+
+
+def test_a_row_of_one_regimen_does_not_run_a_chapter_on_the_other(project):
+    rows = (project / "data/responses.csv").read_text(encoding="utf-8")
+    counts = [line for line in rows.splitlines() if re.match(r"alam,", line)]
+    assert counts, "the phototherapy trial that this test changes"
+    write_chapter(project, "photo", ["# Photo", "ev = ev.only('phototherapy')", "print(len(ev.responses))"])
+    write_toc(project, [*CHAPTERS, "photo"])
+    assert ran(build(project)) == {"photo"}
+    (project / "data/responses.csv").write_text(rows.replace(counts[-1] + "\n", ""), encoding="utf-8")
+    assert ran(build(project)) == {"photo"}
+
+
+def test_a_change_that_changes_no_output_changes_no_page(project):
+    table = project / "data/maintenance.csv"
+    last = table.read_text(encoding="utf-8").splitlines()[-1]
+    edit(table, last, last + " Seen again.")
+    before = site_of(project)
+    assert ran(build(project)) == {"maintained"}
+    assert site_of(project) == before
+
+
+def test_a_word_of_prose_runs_one_chapter(project):
+    before = site_of(project)
+    edit(project / "book/events.ipynb", "# Events", "# Happenings")
+    assert ran(build(project)) == {"events"}
+    differ = changed(before, site_of(project))
+    # Its title stands in the sidebar of every page.
+    assert {"book/events.html", "book/mono.html", "_sources/book/events.ipynb"} <= differ
+    assert not any(name.startswith("_static") for name in differ)
+    edit(project / "book/start.md", "A small book.", "A small book indeed.")
+    before = site_of(project)
+    assert ran(build(project)) == set()
+    assert changed(before, site_of(project)) <= {"book/start.html", "_sources/book/start.md", "searchindex.js"}
+
+
+def test_a_module_runs_the_chapters_that_import_it(project):
+    edit(project / "lib/stats/pooling.py", '"""', '"""Changed. ')
+    assert ran(build(project)) == {"pooled"}
+    edit(project / "lib/evidence/edition.py", '"""The evidence', '"""Changed. The evidence')
+    assert ran(build(project)) == set(CHAPTERS)
+
+
+def test_another_edition_is_another_book(project):
+    before = content_of(project)
+    assert ran(build(project, "--as-of", "2018-08-06")) == set(CHAPTERS)
+    assert ran(build(project)) == set(CHAPTERS)
+    assert content_of(project) == before
+
+
+def test_a_page_taken_out_is_gone_and_a_new_one_is_there(project):
+    write_chapter(project, "new", ["# New", "print('new')"])
+    write_toc(project, ["mono", "pooled", "new"])
+    assert ran(build(project)) == {"new"}
+    site = content_of(project)
+    assert "book/new.html" in site
+    assert "book/events.html" not in site
+
+
+def test_a_spoiled_site_or_result_is_made_again(project):
+    before = content_of(project)
+    (project / "_build/html/book/mono.html").write_text("spoiled")
+    assert ran(build(project)) == set()
+    assert content_of(project) == before
+    (project / "_build/stage/book/mono.ipynb").unlink()
+    assert ran(build(project)) == {"mono"}
+    assert content_of(project) == before
+
+
+PICTURE = """import io
+from IPython.display import Image
+from matplotlib.figure import Figure
+file = io.BytesIO()
+Figure((1, 1)).savefig(file, metadata={"Software": None})
+Image(file.getvalue())"""
+LOG_PAGES = """
+def log(app, page, *_):
+    with open({log!r}, "a") as file:
+        print(page, file=file)
+
+def setup(app):
+    app.connect("html-page-context", log)
+"""
+
+
+def test_only_pages_that_could_change_are_written(project, tmp_path):
+    log = tmp_path / "written"
+    (project / "book/_ext/log_pages.py").write_text(LOG_PAGES.format(log=str(log)), encoding="utf-8")
+    edit(project / "_config.yml", "no_live_code: book/_ext/", "no_live_code: book/_ext/\n    log_pages: book/_ext/")
+
+    def written() -> set[str]:
+        """Build, and return the chapters that were written; Sphinx always writes the first, and the search."""
+        log.unlink(missing_ok=True)
+        ran(build(project))
+        pages = set(log.read_text(encoding="utf-8").split())
+        assert {"book/start", "search"} <= pages
+        return {page.removeprefix("book/") for page in pages - {"book/start", "search"}}
+
+    everything = set(CHAPTERS)
+    assert written() == everything
+    add_row(project, "maintenance")
+    assert written() == {"maintained"}
+    edit(project / "book/events.ipynb", "rows of adverse events", "rows of all adverse events")
+    assert written() == {"events"}
+    # What other pages show or may point to.
+    edit(project / "book/events.ipynb", "# Events", "# Happenings")
+    assert written() == everything
+    edit(project / "book/_static/review.css", "}", "}\n.changed {color: red}\n")
+    assert written() == everything
+    edit(project / "data/references.bib", "title = {", "title = {Changed: ")
+    assert written() == everything
+    (project / "_build/html/book/mono.html").write_text("spoiled", encoding="utf-8")
+    assert written() == everything
+    write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it"])
+    assert written() == everything
+    write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it\n\nText."])
+    assert written() == {"pooled"}
+    # A picture lies elsewhere in each rendering.
+    write_chapter(project, "pooled", [*CHAPTERS["pooled"], "# More\n\n## Of it\n\nText.", PICTURE])
+    assert written() == everything
+    edit(project / "book/events.ipynb", "of all adverse events", "of adverse events")
+    assert written() == {"events"}
+    assert len(list((project / "_build/html/_images").iterdir())) == 1
+
+
+def test_a_link_to_a_page_that_changed_its_form_is_told_as_in_a_clean_build(project):
+    (project / "book/note.md").write_text("# Note\n\nA note.\n", encoding="utf-8")
+    write_chapter(project, "mono", [*CHAPTERS["mono"], "# Notes\n\n[A note](note.md)"])
+    write_toc(project, [*CHAPTERS, "note"])
+    assert ran(build(project)) == {"mono"}
+    before = site_of(project)
+    (project / "book/note.md").unlink()
+    write_chapter(project, "note", ["# Note", "print('a note')"])
+    for _ in range(2):
+        done = build(project)
+        assert done.returncode == 1
+        assert "'myst' cross-reference target not found: 'note.md'" in done.stderr
+        assert site_of(project) == before
+    write_chapter(project, "mono", [*CHAPTERS["mono"], "# Notes\n\n[A note](note.ipynb)"])
+    ran(build(project))
+    assert not (project / "_build/html/_sources/book/note.md").exists()
+
+
+# --- The same bytes ---------------------------------------------------------------------------------------
+
+
+def test_two_clean_builds_and_an_updated_one_give_the_same_bytes(project, tmp_path):
+    """After changes of every kind of source, one build at a time."""
+    shutil.copy(ROOT / "book/references.md", project / "book")
+    write_chapter(project, "citing", ["# Citing", "## See\n\n{cite}`lee2019` and [events](events.ipynb)", "ev.arms"])
+    write_toc(project, [*CHAPTERS, "citing", "references"])
+    ran(build(project))
+    edit(project / "data/references.bib", "title = {", "title = {Changed: ")
+    edit(project / "book/_static/review.css", "}", "}\n.changed {color: red}\n")
+    ran(build(project))
+    edit(
+        project / "book/_ext/no_live_code.py",
+        'context["script_files"] =',
+        'context["docstitle"] = "Changed"; context["script_files"] =',
+    )
+    ran(build(project))
+    edit(project / "_config.yml", 'title: "', 'title: "Changed: ')
+    write_chapter(project, "citing", ["# Citing more", "# See\n\n{cite}`radakovic2009` and {cite}`lee2019`", "ev.arms"])
+    ran(build(project))
+    add_row(project, "maintenance")
+    edit(project / "book/events.ipynb", "# Events", "# Happenings")
+    edit(project / "lib/stats/pooling.py", '"""', '"""Changed. ')
+    ran(build(project))
+    edit(project / "book/start.md", "A small book.", "A small book indeed.")
+    ran(build(project))
+    (project / "book/draft.md").write_text("# A page that is in no table of contents\n", encoding="utf-8")
+    write_chapter(project, "events", ["# Happenings", PICTURE])
+    ran(build(project))
+    edit(project / "book/start.md", "A small book indeed.", "A small book it is.")
+    ran(build(project))
+    clean = []
+    for seed in ("1", "2"):
+        root = tmp_path / f"clean{seed}"
+        shutil.copytree(project, root, ignore=shutil.ignore_patterns("_build"))
+        ran(build(root, PYTHONHASHSEED=seed))
+        clean.append(content_of(root))
+    assert clean[0] == clean[1]
+    assert content_of(project) == clean[0]
+
+
+# --- No leak ----------------------------------------------------------------------------------------------
+
+
+def test_no_state_of_one_chapter_reaches_another(tmp_path):
+    look = """import os, sys
+import numpy as np, pandas as pd, matplotlib
+import lib.stats.pooling
+state = [
+    pd.get_option("display.max_rows"), matplotlib.rcParams["figure.dpi"], os.environ.get("LEAK"), os.getcwd()[-4:],
+    hasattr(lib.stats.pooling, "leak"), "leak" in sys.path, hasattr(np, "leak"), "leak" in globals(),
+    "leak" in sys.modules, sorted(edition.READ), np.random.get_state()[1][:3].tolist() == [1, 2, 3],
+]"""
+    soil = """ev.maintenance
+leak = True
+pd.set_option("display.max_rows", 7)
+matplotlib.rcParams["figure.dpi"] = 7
+os.environ["LEAK"] = "yes"
+os.chdir("/")
+np.leak = lib.stats.pooling.leak = True
+sys.path.append("leak")
+sys.modules["leak"] = sys
+np.random.seed(1)"""
+    chapters = {f"c{i}": [f"# Chapter {i}", look, "print(state)", soil] for i in range(6)}
+    root = make_project(tmp_path / "project", chapters)
+    assert ran(build(root)) == set(chapters)
+    said = set()
+    for name in chapters:
+        notebook = nbformat.read(root / f"_build/stage/book/{name}.ipynb", as_version=4)
+        said |= {output.text for cell in notebook.cells for output in cell.get("outputs", [])}
+    assert said == {"[60, 100.0, None, 'book', False, False, False, False, False, [], False]\n"}
+
+
+def test_what_one_chapter_does_to_the_library_is_not_in_what_another_is_answered(tmp_path):
+    spoil = """import dataclasses
+import lib.evidence.edition, lib.published.participants, lib.published.rates
+from lib.published import rates
+changed = [lib.published.participants.sizes(ev, "monotherapy").departures]
+lib.published.rates.STRATA = {}
+lib.published.rates.implied_tau2 = lambda *given: 0.123
+for result in rates.results(ev).values():
+    result.summary.studies["v"] = -1.0
+    object.__setattr__(result.summary, "tau2", 0.123)"""
+    ask = """from lib import published
+print([round(float(r.summary.tau2), 6) for r in rates.results(ev).values()][:4])"""
+    root = make_project(tmp_path / "project", {"spoil": ["# Spoil", spoil], "b": ["# B", ask], "c": ["# C", ask]})
+    assert ran(build(root)) == {"spoil", "b", "c"}
+    said = [nbformat.read(root / f"_build/stage/book/{name}.ipynb", 4).cells[-1].outputs[0].text for name in "bc"]
+    assert said[0] == said[1]
+    alone = rates.results(edition.load(ROOT / "data"))
+    assert said[0] == f"{[round(float(r.summary.tau2), 6) for r in alone.values()][:4]}\n"
+
+
+def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
+    write_chapter(project, "events", ["# Events", "from lib import published\nprint(len(rates.results(ev)))"])
+    assert ran(build(project)) == {"events"}
+    noted = json.loads((project / "_build/reads/book/events.json").read_text())
+    assert {"responses", "published_rates", "news_margins"} <= {part for _, part in noted["parts"]}
+    assert {"lib/published/rates.py", "lib/published/participants.py", "lib/caching/shared_results.py"} <= set(
+        noted["modules"]
+    )
+    add_row(project, "maintenance")
+    assert "events" not in ran(build(project))
+    edit(project / "data/news_margins.csv", "5", "6")
+    assert "events" in ran(build(project))
+
+
+# --- Reads that no build could know -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("open('../data/arms.csv').read()", "data/arms.csv is read past lib.evidence.edition"),
+        ("import pandas as pd\npd.read_csv('../data/arms.csv')", "data/arms.csv is read past lib.evidence.edition"),
+        ("import os\nos.listdir('../data')", "data is read past lib.evidence.edition"),
+        ("open('start.md').read()", "book/start.md is read past lib.evidence.edition"),
+        ("ev.interviews", "there is no table 'interviews'; the tables are"),
+    ],
+)
+def test_a_read_that_the_build_cannot_know_is_refused(project, code, message):
+    before = site_of(project)
+    write_chapter(project, "events", ["# Events", code])
+    done = build(project)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "chapter events, cell 4" in done.stderr
+    assert site_of(project) == before
+
+
+def test_the_notes_of_a_chapter_are_what_it_read(built):
+    noted = json.loads((built / "_build/reads/book/mono.json").read_text())
+    views = {view for view, _ in noted["parts"]}
+    assert views == {"monotherapy"}
+    assert {"responses", "published_rates"} <= {part for _, part in noted["parts"]}
+    assert noted["modules"] == [f"lib/{name}.py" for name in ("__init__", "evidence", "shared", "validation")]

@@ -1,0 +1,282 @@
+"""A site that is never broken: chapters that fail, killed builds, two at once, a full disk, a cluster; real builds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from small_book import (
+    CHAPTERS,
+    ROOT,
+    add_row,
+    build,
+    command,
+    content_of,
+    edit,
+    ran,
+    site_of,
+    write_chapter,
+)
+
+pytestmark = pytest.mark.book
+
+
+# --- Failures ---------------------------------------------------------------------------------------------
+
+FAULTS = {
+    "fails": ("1 / 0", "chapter events, cell 4: ZeroDivisionError: division by zero"),
+    "hangs": ("import time\ntime.sleep(600)", "chapter events, cell 4: ran longer than 15.0 seconds"),
+    "hangs and will not stop": (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",
+        "chapter events, cell 4: ran longer than 15.0 seconds",
+    ),
+    "dies": ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "chapter events, cell 4: its process died"),
+    "warns": ("import warnings\nwarnings.warn('old')", "chapter events, cell 4: wrote a warning"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_chapter_that_fails_leaves_the_site_and_the_work_of_the_others(project, fault):
+    code, message = FAULTS[fault]
+    before = site_of(project)
+    write_chapter(project, "events", ["# Events", code])
+    add_row(project, "maintenance")
+    done = build(project, "--time-limit", "15")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr
+    assert site_of(project) == before
+    write_chapter(project, "events", CHAPTERS["events"])
+    # The other chapter is not executed again; the faulty one is as it was.
+    assert "maintained" not in ran(build(project))
+    assert b"again" in content_of(project)["book/maintained.html"]
+
+
+def test_a_kernel_that_dies_at_once_is_told(project):
+    edit(project / "lib/engine/kernel.py", "    app.start()\n", "    os._exit(3)\n")
+    done = build(project)
+    assert done.returncode == 1
+    assert "chapter events, cell 2: its process died" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_a_fault_in_the_data_stops_before_anything_is_executed(project):
+    before = site_of(project)
+    (project / "data/flow.csv").unlink()
+    write_chapter(project, "events", ["# Events", "print('other')"])
+    done = build(project)
+    assert done.returncode == 1
+    assert "flow.csv" in done.stderr
+    assert "1 fault; nothing was built." in done.stderr
+    assert site_of(project) == before
+    assert "other" not in (project / "_build/stage/book/events.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_notebook_that_is_none_is_named(project):
+    before = site_of(project)
+    (project / "book/events.ipynb").write_text("{", encoding="utf-8")
+    done = build(project)
+    assert done.returncode == 1
+    assert "chapter events: " in done.stderr
+    assert site_of(project) == before
+
+
+def test_a_page_that_warns_leaves_the_site_and_the_chapters(project):
+    before = site_of(project)
+    write_chapter(project, "events", [*CHAPTERS["events"], "# See\n\n{cite}`nobody`"])
+    for _ in range(2):
+        done = build(project)
+        assert done.returncode == 1
+        assert "nobody" in done.stderr
+        assert site_of(project) == before
+    write_chapter(project, "events", CHAPTERS["events"])
+    assert ran(build(project)) == {"events"}
+    assert content_of(project) == {name: content for name, (content, _) in before.items()}
+
+
+# --- Killed, twice at once, no room -----------------------------------------------------------------------
+
+
+def is_whole(site: dict[str, bytes], *books: dict[str, bytes]) -> bool:
+    return any(site == book for book in books)
+
+
+def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
+    other = shutil.copytree(project, tmp_path / "other", symlinks=True)
+    for name in ("events", "mono"):
+        edit(other / f"book/{name}.ipynb", "# ", "# The other ")
+    add_row(other, "maintenance")
+    begun = time.monotonic()
+    ran(build(other))
+    takes = time.monotonic() - begun
+    books = [content_of(project), content_of(other)]
+    assert books[0] != books[1]
+    sources = {
+        name: [(root / name).read_bytes() for root in (project, other)]
+        for name in ("book/events.ipynb", "book/mono.ipynb", "data/maintenance.csv")
+    }
+    random_points = random.Random(1)
+    killed = attempt = 0
+    while killed < 20:
+        attempt += 1
+        wanted = (attempt + 1) % 2
+        for name, versions in sources.items():
+            (project / name).write_bytes(versions[wanted])
+        process = subprocess.Popen(
+            command(), cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(random_points.uniform(0.05, takes))
+        killed += process.poll() is None
+        # Now its children as well, now only the process itself.
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if attempt % 3 else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
+        assert is_whole(content_of(project), *books), attempt
+    ran(build(project))
+    assert content_of(project) == books[wanted]
+    leftover = {path.name.split("-")[0] for path in (project / "_build").iterdir()}
+    assert not [path for path in (project / "_build").rglob(".*") if path.is_file()]
+    files = {"evidence.json", "rendered.json", "results.json", "lock"}
+    assert leftover == {"source", "stage", "html", "site", "reads", "records", "templates", *files}
+
+
+def take_interrupts() -> None:
+    """Take Ctrl-C as a process in the foreground does, wherever the tests run."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def start_slow_build(project: Path) -> subprocess.Popen:
+    write_chapter(project, "events", ["# Events", "import time\ntime.sleep(4)", "print('slept')"])
+    process = subprocess.Popen(
+        command(),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=take_interrupts,
+    )
+    holder = project / "_build/lock-holder"
+    while process.poll() is None and not holder.is_file() or holder.read_text() != f"process {process.pid}":
+        time.sleep(0.05)
+    time.sleep(1)
+    return process
+
+
+def test_of_two_builds_the_second_waits_and_says_for_whom(project):
+    first = start_slow_build(project)
+    second = build(project)
+    assert f"Another build is at work here (process {first.pid}); waiting" in second.stdout
+    assert ran(second) == set()
+    said, _ = first.communicate(timeout=60)
+    assert "Chapters executed: events." in said
+
+
+def test_the_lock_of_a_dead_build_holds_nobody(project):
+    first = start_slow_build(project)
+    first.kill()
+    first.wait()
+    second = build(project)
+    assert "waiting" not in second.stdout
+    assert ran(second) == {"events"}
+
+
+def test_a_build_that_is_interrupted_ends_at_once(project):
+    process = start_slow_build(project)
+    time.sleep(1)
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert time.monotonic() - begun < 30
+    assert ran(build(project)) == {"events"}
+
+
+def test_a_process_for_a_build_that_is_gone_says_nothing():
+    script = """
+from lib.engine import fork_server
+
+class Gone:
+    def __reduce__(self):
+        return open, ("what the build had, and is not there any more",)
+
+process = fork_server.start(print, Gone())
+process.join()
+assert process.exitcode != 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def can_mount() -> bool:
+    return shutil.which("unshare") and subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="this system lets nobody mount a small disk")
+@pytest.mark.parametrize("room", [0, 200, 1500, 4000])
+def test_a_full_disk_leaves_the_site(project, tmp_path, room):
+    """On a disk of its own, with ``room`` KiB left after the first build."""
+    script = f"""
+        set -e
+        mount -t tmpfs -o size=60m none {tmp_path}/disk
+        cp -a {project} {tmp_path}/disk/project
+        cd {tmp_path}/disk/project
+        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/before
+        sed -i 's/# Events/# Happenings/' book/events.ipynb
+        free=$(df --output=avail . | tail -1)
+        head -c $(( (free - {room}) * 1024 )) /dev/zero > ../ballast || true
+        code=0; {sys.executable} -m lib build > {tmp_path}/out 2> {tmp_path}/err || code=$?
+        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/after
+        rm ../ballast
+        {sys.executable} -m lib build > {tmp_path}/again 2>&1
+        grep -q Happenings _build/html/book/events.html
+        exit $code
+    """
+    (tmp_path / "disk").mkdir()
+    done = subprocess.run(["unshare", "-rm", "bash", "-c", script], capture_output=True, text=True, timeout=300)
+    said = (tmp_path / "err").read_text()
+    assert done.returncode == 1, (done.stderr, said)
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    assert (tmp_path / "before").read_text() == (tmp_path / "after").read_text()
+
+
+# --- A cluster --------------------------------------------------------------------------------------------
+
+
+def test_the_same_graph_runs_on_a_dask_cluster(project):
+    import dask
+    import distributed
+
+    changed = ["maintained", "events", "mono"]
+    show = "import os, psutil\nprint('worker', psutil.Process(os.getppid()).ppid())"
+    for name in changed:
+        write_chapter(project, name, ["# On a worker", show])
+    with (
+        dask.config.set({"distributed.worker.daemon": False}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        workers = client.run(os.getpid).values()
+        assert ran(build(project, "--dask", cluster.scheduler_address)) == set(changed)
+        pages = content_of(project)
+        used = {int(re.search(rb"worker (\d+)", pages[f"book/{name}.html"])[1]) for name in changed}
+        assert used == set(workers)
+
+
+def test_a_dask_scheduler_that_is_not_there_is_named(project):
+    add_row(project, "maintenance")
+    done = build(project, "--dask", "tcp://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "there is no Dask scheduler at tcp://127.0.0.1:1" in done.stderr

@@ -1,0 +1,414 @@
+"""Figures and tables: the same bytes twice, nothing of the data taken for markup, nothing claimed as data."""
+
+import base64
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from conftest import ROOT
+from lib.evidence import comparisons
+from lib.evidence.edition import load
+from lib.published import rates
+from lib.report import figures, registry, tables
+from lib.report.chapters import updates
+from lib.report.figures import percent
+from lib.stats.pooling import pool_proportions, proportion_interval
+
+
+@pytest.fixture(scope="module")
+def ev():
+    return load(ROOT / "data")
+
+
+def drawings(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
+    studies = cell.public.assign(log_odds=np.log(cell.public.events / (cell.public.n - cell.public.events)))
+    studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
+    compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
+    return {
+        "forest": (figures.forest, cell, public, new),
+        "rates": (figures.rates, [("one", cell, public, None)]),
+        "intervals": (figures.intervals, [figures.count_row("one", 3, 19)]),
+        "flow": (figures.flow, tables.flow_steps(ev)),
+        "bars": (figures.bars, tables.characteristics(ev, "original")),
+        "funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}),
+        "standard funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}, -1.2),
+        "comparison": (figures.comparison, compared.rows, compared.ratio),
+        "Baujat's plot": (figures.baujat, {"Original": pulling(studies), "Update": pulling(studies[:0])}),
+    }
+
+
+def pulling(studies):
+    """Give studies places in Baujat's plot, the later the nearer to its origin."""
+    return studies.assign(heterogeneity=0.2 ** np.arange(len(studies)), pull=0.1 ** np.arange(len(studies)))
+
+
+NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel", "standard funnel", "comparison", "Baujat's plot"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_is_the_same_bytes_twice_and_has_a_text_alternative(ev, name):
+    draw, *arguments = drawings(ev)[name]
+    one, other = (figures.show(draw, *arguments, caption="A & B")._repr_html_() for _ in range(2))
+    assert one == other
+    alt = re.search(r'alt="([^"]*)"', one)[1]
+    assert len(alt) > 15
+    assert not re.search(r"\bnan\b", alt.lower())
+    assert "<figcaption>A &amp; B</figcaption>" in one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_narrow_form_fits_a_phone_at_its_natural_size(ev, name):
+    draw, *arguments = drawings(ev)[name]
+    assert draw(*arguments, wide=False).get_figwidth() * 96 <= 328
+    assert draw(*arguments, wide=True).get_figwidth() * 96 <= 720
+    # The picture's units are points: at natural size no text is below 10 CSS pixels.
+    sizes = re.findall(r"font(?:-size)?: (?:[a-z]+ )*([\d.]+)px", figures.show(draw, *arguments).narrow)
+    assert min(map(float, sizes)) * 4 / 3 >= 10
+
+
+def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for cell in ev.cells():
+        public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
+        for wide in (True, False):
+            with figures.mpl.rc_context(figures.STYLE):
+                figure = figures.forest(cell, public, new, wide=wide)
+                canvas = FigureCanvasAgg(figure)
+                canvas.draw()
+                boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
+            for i, box in enumerate(boxes):
+                assert box.x0 >= -1, cell
+                assert box.x1 <= figure.bbox.x1 + 1, cell
+                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), cell
+
+
+def test_texts_of_a_comparison_do_not_run_into_each_other(ev):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    for key in ev.questions.question:
+        found = comparisons.question(ev, key)
+        for wide in (True, False):
+            with figures.mpl.rc_context(figures.STYLE):
+                figure = figures.comparison(found.pairs, wide=wide)
+                FigureCanvasAgg(figure).draw()
+                boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
+            for i, box in enumerate(boxes):
+                assert -1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, key
+                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), (key, wide)
+
+
+def test_the_standard_funnel_has_the_most_precise_studies_at_its_top(ev):
+    draw, *arguments = drawings(ev)["standard funnel"]
+    figure = draw(*arguments, wide=True)
+    deepest, top = figure.axes[0].get_ylim()
+    assert top == 0 < deepest
+    assert figure.axes[0].get_ylabel() == "Standard error"
+
+
+@pytest.mark.parametrize("name", ["funnel", "standard funnel"])
+@pytest.mark.parametrize("wide", [True, False])
+def test_names_beside_points_do_not_run_into_each_other(ev, name, wide):
+    rng = np.random.default_rng(1)
+    draw, groups, *centre = drawings(ev)[name]
+    crowd = pd.concat([groups["Original"]] * 6, ignore_index=True)
+    crowd = crowd.assign(log_odds=rng.normal(-1, 0.5, len(crowd)), n=rng.uniform(10, 40, len(crowd)))
+    with figures.mpl.rc_context(figures.STYLE):
+        figure = draw({"Original": crowd.assign(se=1 / crowd.n**0.5), "Update": crowd[:0]}, *centre, wide=wide)
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert 3 < len(boxes)
+    for i, box in enumerate(boxes):
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wide):
+    draw, groups = drawings(ev)["Baujat's plot"]
+    figure = draw(groups, wide=wide)
+    studies = groups["Original"]
+    assert [text.get_text() for text in figure.axes[0].texts] == [studies.label.iloc[0]]
+    for study in studies.itertuples():
+        assert f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" in figure.get_label()
+
+
+def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    figure = figures.forest(cell, registry.pool_counts(cell.public), registry.pool_counts(cell.new), wide=True)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    for label in {*cell.public.label, *cell.missing.label, *cell.new.label}:
+        assert any(text.startswith(label) for text in texts), label
+    assert texts.count("not available") == len(cell.missing)
+    squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
+    assert len(squares) == len(cell.public) + len(cell.new)
+    # The printed result is an open diamond, pooled counts are filled ones.
+    assert [patch.get_facecolor()[3] > 0 for patch in figure.axes[0].patches] == [False, True, True]
+
+
+def test_markup_in_the_data_stays_text(ev):
+    evil = '<script>"$x_1$&*b*'
+    cell = ev.cell("monotherapy", "ge75")
+    cell.public.loc[0, "label"] = evil
+    picture = figures.show(figures.forest, cell, registry.pool_counts(cell.public), None, caption=evil)
+    text = picture._repr_html_()
+    assert "<script" not in text
+    for svg in re.findall(r"base64,([^\"]+)\"", text):
+        drawn = base64.b64decode(svg).decode()
+        assert "<script" not in drawn
+        assert "$x_1$" in drawn
+    frame = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name="group"))
+    for folded in (True, False):
+        assert "<script" not in tables.Table(frame, evil, evil, folded=folded)._repr_html_()
+    assert re.sub(r"&#\d+;|[\w\s]", "", tables.plain(evil)) == ""
+
+
+def test_only_sources_become_links():
+    shown = {
+        "doi:10.1001/x": '<a href="https://doi.org/10.1001/x">DOI</a>',
+        "pmid:123": '<a href="https://pubmed.ncbi.nlm.nih.gov/123">PubMed</a>',
+        "https://a.org/b?c=1&d=2": '<a href="https://a.org/b?c=1&amp;d=2">a.org</a>',
+        "javascript:alert(1)": "javascript:alert(1)",
+        'https://a.org/"onclick="x': '<a href="https://a.org/%22onclick=%22x">a.org</a>',
+        "": tables.NOTHING,
+    }
+    for value, cell in shown.items():
+        assert f">{cell}</td>" in tables.Table(pd.DataFrame({"a": [value]}), "c")._repr_html_()
+
+
+def test_group_rows_head_their_rows():
+    frame = pd.DataFrame({"a": [1, 2, 3]}, index=pd.Index(["x", "x", "y"], name="group"))
+    text = tables.Table(frame, "c")._repr_html_()
+    assert re.findall(r'scope="colgroup"><div>(\w)<|>(\d)</td>', text) == [
+        ("x", ""),
+        ("", "1"),
+        ("", "2"),
+        ("y", ""),
+        ("", "3"),
+    ]
+
+
+def test_numbers_are_written_as_prose_writes_them():
+    assert [percent(0.385), percent(0.0171, 1), percent(-0.2), percent(1.3, 1)] == ["39%", "1.7%", "0%", "100.0%"]
+    assert tables.count(1, "study", "studies") == "1 study"
+    assert tables.count(0, "record") == "0 records"
+    assert [tables.p_value(p) for p in (0.0004, 0.0312, 0.4567)] == ["<0.001", "0.031", "0.46"]
+    result = pool_proportions([11, 3], [22, 19])
+    assert re.fullmatch(r"\d+\.\d% \(95% CI \d+\.\d% to \d+\.\d%\)", tables.rate(result))
+
+
+def test_what_cannot_be_pooled_is_not_pooled(ev):
+    none = pd.DataFrame({"study": ["a", "b"], "label": ["A", "B"], "events": [0, 20], "n": [14, 20]})
+    assert registry.pool_counts(none) is None
+    assert registry.pool_counts(none[:0]) is None
+    assert registry.pool_counts(none, transform="logit").k == 2
+    one = pd.DataFrame({"study": ["a"], "label": ["A"], "events": [27], "n": [30]})
+    assert registry.pool_counts(one) is None
+    cell = replace(ev.cell("monotherapy", "ge75"), new=none)
+    assert tables._alone({}, cell, "new") == "20/34, not pooled"
+    assert tables._alone({}, replace(cell, new=none[:0]), "new") == ""
+
+
+def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
+    found = rates.results(ev)
+    marked = {key for key, result in found.items() if result.summary.reading.kind == "off centre"}
+    # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
+    assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
+    frame = tables.table3(found, registry.results(ev)).frame
+    assert frame[("Published", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
+
+
+def test_a_possible_range_is_dotted_and_has_no_mark(ev):
+    cell = ev.cell("monotherapy", "ge75")
+    alone = cell.missing[cell.missing.study != "lotti2008"]
+    ranges = alone[["study"]].assign(arms=[(name,) for name in alone.arm], low=0.05, high=0.4)
+    with_, without = (figures.forest(cell, None, None, ranges=r, wide=True) for r in (ranges, None))
+    lines, fewer = (f.axes[0].get_lines() for f in (with_, without))
+    dotted = [line for line in lines if line.get_linestyle() not in ("-", "None")]
+    assert len(dotted) == len(alone) == len(lines) - len(fewer)
+    assert {line.get_color() for line in dotted} == {figures.POSSIBLE}
+    assert figures.POSSIBLE not in {line.get_color() for line in fewer}
+    assert all(line.get_marker() == "None" for line in dotted)
+    assert "Lepe 2003: not available, consistent with 5–40;" in with_.get_label()
+    # It is no estimate: no row has one for it.
+    assert "Lepe 2003: 5" not in with_.get_label()
+
+
+def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
+    cell = ev.cell("phototherapy", "ge75")
+    names = tuple(cell.missing.arm[cell.missing.study == "lotti2008"])
+    assert len(names) == 2
+    ranges = pd.DataFrame({"study": ["lotti2008"], "arms": [names], "low": [0.2], "high": [0.5]})
+    figure = figures.forest(cell, None, None, ranges=ranges, wide=True)
+    assert [t.get_text() for t in figure.axes[0].texts].count("arms together; 20–50") == 1
+    assert figure.get_label().count("consistent with 20–50") == 1
+
+
+def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
+    found, kinds = rates.results(ev), registry.results(ev)
+    fresh, still = found["monotherapy", "ge75", "total"], found["phototherapy", "ge25", "total"]
+    for draw in (
+        lambda result: figures.forest(result.cell, None, None, updated=result, wide=True),
+        lambda result: figures.updates([("x", registry.shown_kinds(kinds, result.cell))], wide=True),
+    ):
+        assert "Updated" in draw(fresh).get_label()
+        assert "Updated" not in draw(still).get_label()
+    rate, low, high = (figures.percent(getattr(fresh.updated, v), 1, "") for v in ("estimate", "ci_low", "ci_high"))
+    drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.cell))], wide=True)
+    assert f"Updated: {rate} ({low}–{high})" in drawn.get_label()
+    assert "Recommended method: " in drawn.get_label()
+
+
+def test_a_detail_is_set_below_its_row():
+    frame = pd.DataFrame({"a": [1, 2], "why": ["x<y", ""]}, index=pd.Index(["g", "h"], name="group"))
+    text = tables.Table(frame, "c", detail="why")._repr_html_()
+    rows = [row.get_text(strip=True) for row in BeautifulSoup(text, "html.parser").select("tbody tr")]
+    assert rows == ["g", "1", "x<y", "h", "2", tables.NOTHING]
+
+
+def test_an_empty_table_is_a_table():
+    text = tables.Table(pd.DataFrame({"a": [], "why": []}), "c", detail="why")._repr_html_()
+    assert len(BeautifulSoup(text, "html.parser").select("table.review thead th")) == 1
+
+
+def test_characteristics_count_each_study(ev):
+    shown = tables.characteristics(ev, "original")
+    studies = ev.included("original").study.nunique()
+    assert shown["Year"].sum() == shown["Country"].sum() == studies
+    assert list(shown["Year"].index) == sorted(shown["Year"].index)
+
+
+def many_studies(ev, number):
+    """A cell with new studies of all rates, and their pooled result."""
+    cell = ev.cell("monotherapy", "ge75")
+    made = [cell.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
+    many = pd.concat(made, ignore_index=True)
+    return replace(cell, new=many), registry.pool_counts(many)
+
+
+def cells_of(row):
+    return [cell.get_text() for cell in row.find_all(["th", "td"])]
+
+
+def at(percent_of_axis):
+    return float(percent_of_axis.removesuffix("%"))
+
+
+def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
+    cell, new = many_studies(ev, 2000)
+    drawn = (cell, registry.pool_counts(cell.public), new)
+    page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
+    assert page == again
+    assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
+    assert not re.search(r"\bnan\b", page.lower())
+    # Two thousand rows load like a photograph.
+    assert len(page) < 1_000_000
+    scrolls = BeautifulSoup(page, "html.parser").select_one(".review-scroll[tabindex]")
+    rows = scrolls.select("tbody tr")
+    assert scrolls["aria-label"].startswith("Forest plot.")
+    assert scrolls["aria-label"].endswith(f"{len(rows)} rows.")
+    names = [row.th.get_text() for row in rows]
+    assert names[:5] == ["Results", "Published, 19 studies", "Available counts", "New counts", "Original review"]
+    assert names[-2001:] == ["Update since August 2018", *cell.new.label]
+    assert set(cell.public.label) | set(cell.missing.label) <= {name.split(",")[0] for name in names}
+    _, counts, _, rate, weight = cells_of(rows[-1])
+    assert (counts, rate) == ("49/50", "98.0 (89.5–99.6)")
+    assert weight == f"{100 * new.weights[-1]:.2f}%"
+
+
+def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
+    cell, new = many_studies(ev, 200)
+    ranges = cell.missing[:1][["study"]].assign(arms=[(cell.missing.arm[0],)], low=0.05, high=0.4)
+    public = registry.pool_counts(cell.public)
+    page = figures.show(figures.forest, cell, public, new, ranges=ranges)._repr_html_()
+    rows = BeautifulSoup(page, "html.parser").select("tbody tr")
+    rows = {row.th.get_text(): row for row in rows}
+    interval, square = rows["Study 10"].find_all("line")
+    low, high = proportion_interval(10, 50)
+    assert [at(interval["x1"]), at(interval["x2"])] == pytest.approx([100 * low, 100 * high], abs=0.05)
+    assert square["x1"] == square["x2"] == "20%"
+    # A square is as high as it is wide, and the larger the more the study weighs.
+    assert float(square["y2"]) - float(square["y1"]) == pytest.approx(float(square["stroke-width"]), abs=0.02)
+    heavy = rows[cell.public.label[0]].find_all("line")[1]
+    assert float(heavy["stroke-width"]) > float(square["stroke-width"])
+    assert rows["Study 10"].svg["stroke"] == figures.NEW
+    assert [line.get("stroke-dasharray") is None for line in rows[cell.missing.label[0]].find_all("line")] == [False]
+    assert rows[cell.missing.label[0]].svg["stroke"] == figures.POSSIBLE
+    assert rows[cell.missing.label[1]].svg is None
+    # The printed result is an open diamond, pooled counts are filled ones.
+    fills = {name: rows[name].path["fill"] for name in ("Published, 19 studies", "Available counts", "New counts")}
+    assert list(fills.values()) == ["none", figures.REPORTED, figures.NEW]
+    assert at(rows["Available counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
+
+
+def test_as_many_rows_as_a_picture_can_hold_are_a_picture():
+    rows = [figures.count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)]
+    picture, listing = (figures.show(figures.intervals, some, counts="x<y") for some in (rows[1:], rows))
+    assert "<img" in picture._repr_html_() and "<table" not in picture._repr_html_()
+    assert "<table" in listing._repr_html_() and "x&lt;y" in listing._repr_html_()
+
+
+def test_a_ratio_stands_on_its_table_where_its_logarithm_is():
+    rows = [figures.Row("a", "study", 1.0, 0.5, 200.0)] * (figures.MANY + 1)
+    page = figures.show(figures.intervals, rows, scale=figures.RATIO)._repr_html_()
+    interval, square = BeautifulSoup(page, "html.parser").select_one("tbody tr").find_all("line")
+    assert at(square["x1"]) == pytest.approx(100 * np.log(1 / 0.05) / np.log(50 / 0.05), abs=0.05)
+    assert interval["x2"] == "100%"
+
+
+def test_markup_in_a_label_of_a_long_table_stays_text(ev):
+    cell, new = many_studies(ev, 200)
+    cell.new["label"] = '<script>"&'
+    page = figures.show(figures.forest, cell, None, new, caption="<script>")._repr_html_()
+    assert "<script" not in page
+    assert BeautifulSoup(page, "html.parser").select("tbody th")[-1].get_text() == '<script>"&'
+
+
+def test_a_funnel_of_very_many_studies_names_none():
+    studies = pd.DataFrame({"label": "a", "n": 20.0, "se": 0.3, "log_odds": np.linspace(-1, 1, figures.NAMED + 1)})
+    many, few = (figures.funnel({"All": some}, wide=True) for some in (studies, studies[1:]))
+    assert len(few.axes[0].texts) == figures.NAMED and "a: n 20" in few.get_label()
+    assert not many.axes[0].texts and f"All: {len(studies)} studies" in many.get_label()
+    assert len(many.axes[0].lines[0].get_xdata()) == len(studies)
+
+
+def test_a_caption_names_few_studies_and_counts_many(ev):
+    cell, _ = many_studies(ev, 2000)
+    assert "pooled available or new counts: 40 studies." in tables.forest_caption(cell)
+    few = replace(cell, new=cell.new[:100])
+    assert "pooled available or new counts: Study 0, Study 50." in tables.forest_caption(few)
+
+
+def test_a_very_long_table_scrolls_within_its_page():
+    for length, scrolls in ((400, False), (401, True)):
+        text = tables.Table(pd.DataFrame({"a": range(length)}), 'c"<')._repr_html_()
+        assert (BeautifulSoup(text, "html.parser").select_one(".review-scroll") is not None) == scrolls
+
+
+def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
+    result = rates.results(ev)["monotherapy", "ge75", "total"]
+    new = result.cell.new[:1]
+    sizes = [40] * 30 + [400] * 20
+    many = pd.concat([new.assign(study=f"s{i}", label=f"S {i}", events=n // 2, n=n) for i, n in enumerate(sizes)])
+    cell = replace(result.cell, new=many)
+    large = replace(result, cell=cell, updated=rates.update(result.summary, many.events, many.n))
+    shown = updates.without_each([large])
+    assert list(shown.frame.Without) == [*(f"S {i}" for i in range(30, 50)), "none"]
+    assert "20 studies that pull it most" in shown.note
+    updated = rates.update(result.summary, many.events[:3], many.n[:3])
+    few = updates.without_each([replace(large, cell=replace(cell, new=many[:3]), updated=updated)])
+    assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "most" not in few.note
+
+
+def test_of_very_many_studies_the_newest_are_told(ev):
+    new = ev.included("update")
+    made = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
+    lines = tables.in_short(ev.with_tables(studies=pd.concat(made, ignore_index=True)), "update")
+    assert [line.split("**")[1] for line in lines[:2]] == ["S1.", "S3."]
+    assert len(lines) == 61 and lines[-1] == "- and 140 more"
+    assert len(tables.in_short(ev, "update")) == len(new)

@@ -1,0 +1,289 @@
+"""The registry of results: its keys and values, their texts, the headline, and the check of what pages state."""
+
+import copy
+import json
+import math
+import pickle
+import re
+import tomllib
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import yaml
+
+import lib
+from conftest import ROOT
+from lib.evidence.edition import REGIMENS, STRATA, THRESHOLDS, load
+from lib.published.rates import by_study
+from lib.report import registry, tables
+from lib.report.registry import Entry, Stated, headline, rate_key, results, stated
+from lib.stats.pooling import pool_proportions, proportion_interval
+from stated import faults, without_key
+
+
+@pytest.fixture(scope="module")
+def ev():
+    return load(ROOT / "data")
+
+
+@pytest.fixture(scope="module")
+def found(ev):
+    return results(ev)
+
+
+# --- Entries ----------------------------------------------------------------------------------------------
+
+
+def test_every_key_is_documented_and_names_what_it_is(found):
+    groups = "|".join(STRATA)
+    kinds = "published(.implied)?|available|new|updated|recommended(.available|.by_[a-z]+.\\w+)?|logit"
+    rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({kinds})"
+    rest = rf"comparison\.\w+\.({'|'.join(THRESHOLDS)})\.(rr|or|rd)|maintenance\.\w+\.\w+\.\w+"
+    assert all(re.fullmatch(f"{rates}|{rest}", key) for key in found)
+    assert all(key == entry.key for key, entry in found.items())
+    assert sum(key.endswith(".published") for key in found) == 24
+
+
+def test_a_rate_lies_within_0_and_1_and_within_its_interval(found):
+    for key, entry in found.items():
+        if entry.is_rate:
+            assert 0 <= entry.estimate <= 1, key
+            if entry.ci_low == entry.ci_low:
+                assert 0 <= entry.ci_low <= entry.ci_high <= 1, key
+
+
+def test_the_counts_of_arms_are_pooled_by_study(ev, found):
+    """The new studies alone, monotherapy ≥50%: three studies, of which one has two arms."""
+    cell = ev.cell("monotherapy", "ge50")
+    assert len(cell.new) == 4 and cell.new.study.nunique() == 3
+    sums = {study: (rows.events.sum(), rows.n.sum()) for study, rows in cell.new.groupby("study")}
+    pooled = pool_proportions(*zip(*sums.values(), strict=True))
+    entry = found["rate.monotherapy.total.ge50.new"]
+    assert (entry.k, entry.participants) == (3, cell.new.n.sum())
+    assert entry.estimate == pytest.approx(pooled.estimate)
+    assert entry.ci_low == pytest.approx(pooled.ci_low)
+    children = ev.cell("monotherapy", "ge50", "children").new
+    low, high = proportion_interval(children.events.sum(), children.n.sum())
+    entry = found["rate.monotherapy.children.ge50.new"]
+    assert (entry.k, entry.estimate) == (1, children.events.sum() / children.n.sum())
+    assert (entry.ci_low, entry.ci_high) == (pytest.approx(float(low)), pytest.approx(float(high)))
+
+
+def test_an_updated_rate_is_of_published_and_new_studies(ev, found):
+    cell = ev.cell("monotherapy", "ge75")
+    entry = found[rate_key(cell, "updated")]
+    assert entry.k == cell.studies + cell.new.study.nunique()
+    assert entry.participants == cell.patients + cell.new.n.sum()
+    assert set(cell.new.study) < set(entry.studies)
+    assert len(entry.studies) == entry.k
+
+
+def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
+    for cell in ev.cells():
+        entry, counts = found.get(rate_key(cell, "recommended.available")), registry.counts_of(cell)
+        assert (entry is None) == (len(counts) < 2)
+        if entry:
+            assert (entry.k, entry.participants) == (len(counts), counts.n.sum())
+    imputed = found["rate.monotherapy.total.ge75.recommended"]
+    assert imputed.k == found["rate.monotherapy.total.ge75.updated"].k
+
+
+def test_the_subgroups_of_a_choice_are_all_the_studies(ev, found):
+    cell = ev.cell("monotherapy", "ge75")
+    counts = registry.counts_of(cell)
+    made = registry.choices(counts)
+    assert len(made) > 2
+    for choice in made:
+        kinds = [choice.kind(name) for name in choice.names.unique()]
+        parts = [found[rate_key(cell, kind)] for kind in kinds]
+        assert sum(part.k for part in parts) == len(choice.names)
+        assert sum(part.participants for part in parts) == counts.n[choice.names.index].sum()
+
+
+def test_a_view_of_one_regimen_has_the_same_results(ev, found):
+    for regimen in REGIMENS:
+        of = results(ev.only(regimen))
+        assert {key for key in found if key.startswith(f"rate.{regimen}.")} == set(of)
+        assert all(entry == found[key] or math.isnan(entry.tau2) for key, entry in of.items())
+
+
+def test_the_file_is_the_same_bytes_twice_and_has_no_number_that_json_lacks(ev, found):
+    text = registry.as_json(ev)
+    assert text == registry.as_json(load(ROOT / "data"))
+    written = json.loads(text, parse_constant=pytest.fail)
+    assert (written["edition"], written["version"]) == (ev.as_of.isoformat(), lib.__version__)
+    assert list(written["results"]) == list(found)
+    fields = "estimate ci_low ci_high pi_low pi_high tau2 k participants method studies page".split()
+    assert all(list(entry) == fields for entry in written["results"].values())
+    hands = written["results"]["rate.monotherapy.hands_feet.ge75.published"]
+    assert (hands["estimate"], hands["ci_low"], hands["k"]) == (0, None, 4)
+    pages = {entry["page"] for entry in written["results"].values()}
+    assert all((ROOT / page).with_suffix(".ipynb").is_file() for page in pages)
+
+
+def test_the_project_has_one_version():
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == lib.__version__
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == lib.__version__
+
+
+def test_arms_are_added_up_and_what_differs_between_them_is_kept():
+    rows = pd.DataFrame(
+        {
+            "study": ["a", "b", "a"],
+            "label": ["A", "B", "A"],
+            "drug": ["tac", "pim", "pim"],
+            "unit": "patients",
+            "events": [1.0, 2.0, 3.0],
+            "n": [10.0, 20.0, 30.0],
+            "completed": [10.0, 20.0, float("nan")],
+            "year": [2001.0, 2002.0, 2001.0],
+        }
+    )
+    added = by_study(rows)
+    assert list(added.study) == ["a", "b"]
+    assert (list(added.events), list(added.n)) == ([4, 2], [40, 20])
+    assert list(added.drug) == ["tac; pim", "pim"]
+    assert (added.unit.unique().tolist(), list(added.year)) == (["patients"], [2001, 2002])
+    assert math.isnan(added.completed[0])
+    assert by_study(rows[:2]).equals(rows[:2])
+
+
+# --- Their texts ------------------------------------------------------------------------------------------
+
+
+def test_a_stated_result_carries_its_key_and_its_interval():
+    entry = Entry("rate.x", 0.1815, 0.135, 0.229)
+    assert stated(entry) == '<span data-result="rate.x">18.2% (95% CI 13.5% to 22.9%)</span>'
+    assert stated(replace(entry, ci_low=math.nan)) == '<span data-result="rate.x">18.2%</span>'
+    assert registry.rounded(entry) == '<span data-result="rate.x">18%</span>'
+    ratio = Entry("comparison.x.ge75.rr", 1.9, 0.949, 14.62)
+    assert stated(ratio) == '<span data-result="comparison.x.ge75.rr">1.90 (95% CI 0.95 to 14.6)</span>'
+
+
+def test_a_cell_of_a_table_carries_its_key_and_nothing_is_taken_for_markup():
+    frame = pd.DataFrame({"a": [Stated("<1>", 'k"'), Stated("2–3", "k", "prediction")]}, dtype=object)
+    page = tables.Table(frame, "c")._repr_html_()
+    assert '<span data-result="k&quot;">&lt;1&gt;</span>' in page
+    assert '<span data-result="k" data-part="prediction">2–3</span>' in page
+    assert registry.in_cell(None) == registry.prediction_in_cell(Entry("k", 0.5)) == ""
+
+
+def test_a_text_keeps_its_key_in_another_process():
+    text = Stated("1", "k", "prediction")
+    for again in (pickle.loads(pickle.dumps(text)), copy.deepcopy(text)):
+        assert (again, again.key, again.part) == ("1", "k", "prediction")
+
+
+# --- The headline -----------------------------------------------------------------------------------------
+
+
+def told(found, cell):
+    return re.sub("<[^>]*>", "", headline(found, cell))
+
+
+def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are_counts(ev, found):
+    cell = ev.cell("monotherapy", "ge75")
+    text = headline(found, cell)
+    for kind in ("updated", "published", "recommended.available", "recommended"):
+        assert stated(found[rate_key(cell, kind)]) in text
+    text = told(found, cell)
+    assert text.startswith("**With a topical calcineurin inhibitor alone, ")
+    assert "updated with 2 new studies on the review's scale and with its kind of interval" in text
+    assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
+
+
+def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, found):
+    cell = ev.cell("phototherapy", "ge50")
+    text = told(found, cell)
+    assert "This is the rate as published by the 2019 review; no new study reports this outcome." in text
+    assert "responder counts are available for only 1 study (1 of the 10 original studies)." in text
+    text = told(found, ev.cell("monotherapy", "ge75", "trunk_extremities"))
+    assert "Responder counts are available for none of these studies, so there is no result by the method" in text
+    text = told(found, ev.cell("monotherapy", "ge75", "face_neck"))
+    assert "available for only one study" in text and "too few for a result by the method" in text
+
+
+def test_a_headline_without_an_interval_says_so(ev, found):
+    cell = ev.cell("monotherapy", "ge75", "hands_feet")
+    text = told(found, cell)
+    assert "CI" not in text
+    assert "as published by the 2019 review, without an interval; no new study" in text
+    cell = replace(cell, new=ev.cell("monotherapy", "ge75").new)
+    updated = Entry(rate_key(cell, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(cell.new.study))
+    text = told(found | {updated.key: updated}, cell)
+    assert "the rate published by the 2019 review, 0.0%, without an interval, updated with 2 new studies" in text
+
+
+def test_a_headline_says_when_the_recommended_method_has_no_result(ev, found):
+    cell = ev.cell("monotherapy", "ge50")
+    rest = {key: entry for key, entry in found.items() if ".recommended" not in key}
+    text = told(rest, cell)
+    assert "available for 6 studies (3 of the 23 original studies and 3 new studies), which give no result" in text
+
+
+# --- What the book says of units and missing counts -------------------------------------------------------
+
+
+def test_a_caption_says_several_patches_per_patient_only_where_that_may_be(ev):
+    caption = tables.forest_caption(ev.cell("monotherapy", "ge75"))
+    assert "Unit of analysis: patches (as many as patients): Radakovic 2009." in caption
+    assert "more than one" not in caption
+    caption = tables.forest_caption(ev.cell("phototherapy", "ge75"))
+    assert "Unit of analysis: patches (more than one per patient): Passeron 2004." in caption
+    cell = ev.cell("phototherapy", "ge75")
+    unknown = replace(cell, public=cell.public.assign(enrolled=math.nan, completed=math.nan))
+    assert "patches (possibly more than one per patient): Passeron 2004." in tables.forest_caption(unknown)
+
+
+def test_a_study_with_counts_for_some_rates_is_not_among_those_without(ev):
+    none, partly = tables.without_available_counts(ev.cells())
+    named = {text.split(" (")[0]: text for text in partly}
+    assert {"Kanwar 2004", "Grimes 2004", "Passeron 2004"} <= set(named)
+    assert not set(named) & set(none)
+    assert named["Kanwar 2004"] == "Kanwar 2004 (TCI monotherapy, total: ≥25%; TCI monotherapy, children: ≥25%)"
+    assert named["Passeron 2004"] == "Passeron 2004 (TCI plus phototherapy, total: ≥25%, ≥50%)"
+
+
+# --- The check of pages -----------------------------------------------------------------------------------
+
+RESULTS = {
+    "rate.a": {"estimate": 0.1815, "ci_low": 0.135, "ci_high": 0.229, "pi_low": 0.01, "pi_high": 0.4},
+    "comparison.b.ge75.rr": {"estimate": 1.896, "ci_low": 0.949, "ci_high": None, "pi_low": None, "pi_high": None},
+}
+TRUE = (
+    '<article><p><span data-result="rate.a">18.2% (95% CI 13.5% to 22.9%)</span></p><table><tr><td>'
+    '<span data-result="rate.a">18.2 (13.5–22.9)</span></td><td><span data-result="rate.a">18%</span></td>'
+    '<td><span data-result="rate.a" data-part="prediction">1.0–40.0</span></td>'
+    '<td><span data-result="comparison.b.ge75.rr">1.90</span></td></tr></table></article>'
+)
+
+
+def test_a_true_page_has_no_fault():
+    assert faults({"p": TRUE, "q": TRUE}, RESULTS) == []
+    assert without_key(TRUE, "p", "td") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("18.2%", "18.3%", "p: rate.a states 18.3 for estimate, which is 0.1815"),
+        ("22.9%", "22.8%", "p: rate.a states 22.8 for ci_high"),
+        (">18%<", ">19%<", "p: rate.a states 19 for estimate"),
+        ("1.0–40.0", "1.0–41.0", "p: rate.a states 41.0 for pi_high"),
+        (">1.90<", ">1.91<", "p: comparison.b.ge75.rr states 1.91 for estimate"),
+        (">1.90<", ">1.90 (95% CI 0.95 to 3.79)<", "states 3.79 for ci_high, which is None"),
+        ('"rate.a">18%', '"rate.c">18%', "p: rate.c is not in results.json"),
+        (">18%<", ">many<", "p: rate.a states 'many'"),
+        ("18.2 (", "18.1 (", "rate.a: estimate is stated as 18.1 and 18.2"),
+    ],
+)
+def test_a_doctored_page_is_noticed(old, new, fault):
+    assert old in TRUE
+    assert any(fault in told for told in faults({"p": TRUE.replace(old, new, 1)}, RESULTS))
+
+
+def test_a_result_without_a_key_is_noticed():
+    page = TRUE.replace(' data-result="rate.a"', "")
+    assert without_key(page, "p") == ["18.2% (95% CI 13.5% to 22.9%)"]
+    assert without_key(page, "td") == ["18.2 (13.5–22.9)"]
