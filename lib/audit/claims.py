@@ -19,7 +19,7 @@ from lib.evidence.edition import REGIMENS, Evidence
 VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
 """Verdict -> its text in the book."""
 
-STRATUM = ["regimen", "population", "site"]
+GROUP_COLUMNS = ["regimen", "population", "site"]
 """What says of whom a rate is."""
 
 
@@ -87,7 +87,7 @@ class Listed:
     ----------
     place, name : str
         Code of where it is published, and what it is about.
-    stratum : tuple of str
+    group : tuple of str
         Regimen, population and site.
     threshold : str
         Empty for a row of Table 3, which has all of them, and for a regimen.
@@ -99,7 +99,7 @@ class Listed:
 
     place: str
     name: str
-    stratum: tuple[str, str, str]
+    group: tuple[str, str, str]
     threshold: str
     studies: float
     patients: float
@@ -150,7 +150,7 @@ class Review:
         rows = self.rates[self.rates.refs != ""]
         in_table = rows.place == "table3"
         rows = pd.concat([rows[~in_table], rows[in_table].assign(threshold="")])
-        rows = rows.drop_duplicates([*STRATUM, "place", "threshold", "studies", "patients", "refs"])
+        rows = rows.drop_duplicates([*GROUP_COLUMNS, "place", "threshold", "studies", "patients", "refs"])
         return [
             Listed(r.place, self.name(r), (r.regimen, r.population, r.site), r.threshold, r.studies, r.patients,
                    references(r.refs))
@@ -176,13 +176,13 @@ class Review:
     @cached_property
     def parts(self) -> list[tuple[Listed, Listed]]:
         """Rows of Table 3 beside all studies of their regimen, and age groups beside all ages."""
-        of_all = [(row, whole) for row in self.rows for whole in self.regimens if whole.stratum[0] == row.stratum[0]]
+        of_all = [(row, whole) for row in self.rows for whole in self.regimens if whole.group[0] == row.group[0]]
         ages = [
             (part, whole)
             for part in self.lists
             for whole in self.lists
-            if part.stratum[1] != "all" and (whole.place, whole.threshold) == (part.place, part.threshold)
-            and whole.stratum == (part.stratum[0], "all", part.stratum[2])
+            if part.group[1] != "all" and (whole.place, whole.threshold) == (part.place, part.threshold)
+            and whole.group == (part.group[0], "all", part.group[2])
         ]  # fmt: skip
         return of_all + ages
 
@@ -202,7 +202,7 @@ class Review:
     def of_site_or_patches(self, claim: Listed) -> bool:
         """Say whether Table 2 leaves open how many a list counts: at one site, or with a study by patches alone."""
         arms = self.table2[self.table2.review_ref.isin(claim.refs)]
-        return claim.stratum[2] != "all" or (arms.assessment == "individual").any()
+        return claim.group[2] != "all" or (arms.assessment == "individual").any()
 
     # Names.
 
@@ -225,7 +225,7 @@ class Review:
 
     def name(self, row) -> str:
         """Name a rate, or a row of rates: ``TCI monotherapy, children, marked (≥75%)``."""
-        who = [self.meaning(kind)[getattr(row, kind)] for kind in STRATUM[1:] if getattr(row, kind) != "all"]
+        who = [self.meaning(kind)[getattr(row, kind)] for kind in GROUP_COLUMNS[1:] if getattr(row, kind) != "all"]
         degree = [self.meaning("threshold")[row.threshold]] if row.threshold else []
         return ", ".join([self.meaning("role")[row.regimen], *(who or ["total"]), *degree])
 

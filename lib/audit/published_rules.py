@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from lib.audit import report_rules
 from lib.audit.claims import (
-    STRATUM,
+    GROUP_COLUMNS,
     Finding,
     Listed,
     Review,
@@ -53,7 +53,7 @@ def _centre(review: Review) -> Iterator[Finding]:
     names = {"estimate": "estimate", "ci_low": "lower end", "ci_high": "upper end"}
     columns = list(names)
     rates = review.rates.dropna(subset=columns)
-    for _, rows in rates.groupby([*STRATUM, "threshold", *columns], sort=False):
+    for _, rows in rates.groupby([*GROUP_COLUMNS, "threshold", *columns], sort=False):
         row = rows.iloc[0]
         decimals = [int(row[f"{c}_decimals"]) for c in columns]
         estimate, low, high = (f"{row[c]:.{d}f}" for c, d in zip(columns, decimals, strict=True))
@@ -94,7 +94,7 @@ def _same(review: Review) -> Iterator[Finding]:
     in_text = review.rates.place != "table3"
     rates = review.rates.assign(**{c: review.rates[c].where(in_text) for c in ("studies", "patients")})
     columns = ["estimate", "ci_low", "ci_high", "studies", "patients"]
-    groups = rates.groupby([*STRATUM, "threshold"], sort=False)
+    groups = rates.groupby([*GROUP_COLUMNS, "threshold"], sort=False)
     claims = [(review.name(rows.iloc[0]), rows, columns) for _, rows in groups]
     groups = review.numbers.groupby("quantity", sort=False)
     claims += [(review.meaning("quantity")[quantity], rows, ["value"]) for quantity, rows in groups]
@@ -116,10 +116,9 @@ def _same(review: Review) -> Iterator[Finding]:
 
 @RULES.rule("studies listed", "The number of studies that is stated equals the number of references listed with it.")
 def _studies_listed(review: Review) -> Iterator[Finding]:
-    rows = {row.stratum: row.refs for row in review.rows}
+    rows = {row.group: row.refs for row in review.rows}
     stated = [
-        (review.places([c.place]), c.name, c.studies, c.refs, rows.get(c.stratum, c.refs) - c.refs)
-        for c in review.lists
+        (review.places([c.place]), c.name, c.studies, c.refs, rows.get(c.group, c.refs) - c.refs) for c in review.lists
     ]
     for r in review.numbers[review.numbers.quantity.str.contains("studies") & (review.numbers.refs != "")].itertuples():
         stated.append((*review.about(r.quantity, r.place), r.value, references(r.refs), frozenset()))
@@ -134,7 +133,7 @@ def _studies_listed(review: Review) -> Iterator[Finding]:
 @RULES.rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
 def _lists_of_a_row(review: Review) -> Iterator[Finding]:
     for row in review.rows:
-        text = [c for c in review.lists if c.threshold and c.stratum == row.stratum]
+        text = [c for c in review.lists if c.threshold and c.group == row.group]
         for claim in text:
             extra = claim.refs - row.refs
             near = f"the row of Table 3 with {ranges(extra)}, or the text without"
@@ -169,7 +168,7 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 
 @RULES.rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
 def _part_and_whole(review: Review) -> Iterator[Finding]:
-    of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.stratum == row.stratum]
+    of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.group == row.group]
     for part, whole in [*of_row, *review.parts]:
         both = {n: (getattr(part, n), getattr(whole, n)) for n in ("patients", "studies")}
         both = {n: (a, b) for n, (a, b) in both.items() if a == a and b == b}
@@ -192,9 +191,9 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
     "difference", "Two numbers of patients at a body site differ by what the studies in only one of the lists can add."
 )
 def _difference(review: Review) -> Iterator[Finding]:
-    claims = [c for c in review.lists if c.patients == c.patients and c.stratum[2] != "all"]
-    for stratum in dict.fromkeys(c.stratum for c in claims):
-        group = [c for c in claims if c.stratum == stratum]
+    claims = [c for c in review.lists if c.patients == c.patients and c.group[2] != "all"]
+    for group in dict.fromkeys(c.group for c in claims):
+        group = [c for c in claims if c.group == group]
         fits = {(a, b): _implied(review, a, b) for a, b in itertools.permutations(group, 2)}
         # The largest set of claims that agree with each other is taken as it stands; of several, the first.
         sets = (s for k in range(len(group), 0, -1) for s in itertools.combinations(group, k))
@@ -219,7 +218,7 @@ def _implied(review: Review, claim: Listed, other: Listed) -> range:
     """
     least = review.value("minimum_per_site")
     least = int(least) if least == least else 1
-    arms = review.table2[review.table2.role == claim.stratum[0]]
+    arms = review.table2[review.table2.role == claim.group[0]]
     most = arms.groupby("review_ref").enrolled.sum().astype(int)
     more, less = (most[most.index.isin(refs)] for refs in (claim.refs - other.refs, other.refs - claim.refs))
     low = other.patients + least * len(more) - less.sum()
@@ -238,7 +237,7 @@ def _left_over(review: Review, claim: Listed, other: Listed) -> str:
     if not more | less:
         return "The first of these has the same list."
     if len(more | less) == 1:
-        arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.stratum[0])]
+        arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.group[0])]
         sizes_there = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
         least = f"and the review uses a study at a site from {review.value('minimum_per_site'):g} on"
         who = f"The one study by which the lists differ, {review.cite(more | less)},"
@@ -274,8 +273,8 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
 )
 def _completed(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and review.of_site_or_patches(c)]
-    for key in dict.fromkeys((c.stratum, c.patients, c.refs) for c in claims):
-        alike = [c for c in claims if (c.stratum, c.patients, c.refs) == key]
+    for key in dict.fromkeys((c.group, c.patients, c.refs) for c in claims):
+        alike = [c for c in claims if (c.group, c.patients, c.refs) == key]
         (regimen, _, _), patients, refs = key
         arms = review.table2[review.table2.review_ref.isin(refs) & (review.table2.role == regimen)]
         n = arms.completed.sum()

@@ -136,17 +136,17 @@ SITE_WORDS = {
 
 
 @RULES.rule(
-    "definition of a cell",
+    "definition of an outcome",
     "A study used for a regimen, an age group, a body site or the whole body fits that definition.",
 )
 def _definition(review: Review) -> Iterator[Finding]:
-    for stratum in dict.fromkeys(c.stratum for c in review.lists):
-        claims = [c for c in review.lists if c.stratum == stratum]
+    for group in dict.fromkeys(c.group for c in review.lists):
+        claims = [c for c in review.lists if c.group == group]
         name = next((c.name for c in claims if not c.threshold), claims[0].name)
         reasons: dict[str, list[int]] = {}
         for ref in sorted(frozenset().union(*(c.refs for c in claims))):
             own = review.facts[review.facts.review_ref == ref]
-            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *stratum))
+            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *group))
             if wrong := [why for ok, why in verdicts if ok is False]:
                 place = review.places(c.place for c in claims if ref in c.refs)
                 why = f"{review.cite([ref])}: {'; '.join(wrong)}."
@@ -161,7 +161,7 @@ def _definition(review: Review) -> Iterator[Finding]:
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
-    """Say why a study does not belong to a cell (False), or why that cannot be judged (None)."""
+    """Say why a study does not belong to an outcome (False), or why that cannot be judged (None)."""
     if not (rows.role == regimen).any():
         yield False, "Table 2 has no such arm of it"
         return
@@ -204,7 +204,7 @@ def _age(text: str) -> str:
 def _none_left_out(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     for row in review.rows:
-        regimen, people, _ = row.stratum
+        regimen, people, _ = row.group
         if people == "all":
             continue
         of = table2[(table2.role == regimen) & (table2.population == people)]
@@ -321,7 +321,7 @@ def _title(review: Review) -> Iterator[Finding]:
     "A count is of the patients who completed by Table 2, or of patches if Table 2 has them assessed one by one.",
 )
 def _denominator(review: Review) -> Iterator[Finding]:
-    used = {(c.stratum[0], c.stratum[2], ref) for c in review.lists for ref in c.refs}
+    used = {(c.group[0], c.group[2], ref) for c in review.lists for ref in c.refs}
     counts = review.evidence.counts()
     counts = counts[counts.threshold.isin(THRESHOLDS)]
     counts = counts[[key in used for key in zip(counts.role, counts.site, counts.review_ref, strict=True)]]

@@ -5,10 +5,10 @@ from .comparisons import Compared as Compared
 from .comparisons import Question as Question
 from .comparisons import compare as compare
 from .comparisons import question as question
-from .edition import Cell as Cell
-from .edition import Evidence as Evidence
+from .edition import GROUPS as GROUPS
 from .edition import REGIMENS as REGIMENS
-from .edition import STRATA as STRATA
 from .edition import THRESHOLDS as THRESHOLDS
+from .edition import Evidence as Evidence
+from .edition import Outcome as Outcome
 from .edition import load as load
 from .edition import period_end as period_end

@@ -126,7 +126,7 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         return nothing, [text]
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        records = [[cell.strip() for cell in record] for record in reader]
+        records = [[outcome.strip() for outcome in record] for record in reader]
     except csv.Error as error:
         rule = f"the file is not well-formed CSV from this line on: {error}"
         return nothing, [Fault(path.name, reader.line_num, "", "", rule)]
@@ -137,12 +137,12 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
             return nothing, [
                 Fault(path.name, 1, "", "", f"values are separated by {name}: save with commas between them")
             ]
-    width = max((i + 1 for i, cell in enumerate(header) if cell), default=0)
+    width = max((i + 1 for i, outcome in enumerate(header) if outcome), default=0)
     too_long = [
-        Fault(path.name, row, "", cell, f"stands behind the last of the {width} columns: is a comma not in quotes?")
+        Fault(path.name, row, "", outcome, f"stands behind the last of the {width} columns: is a comma not in quotes?")
         for row, record in enumerate(records[start + 1 :], start=start + 2)
-        for cell in record[width:]
-        if cell
+        for outcome in record[width:]
+        if outcome
     ]
     if too_long:
         return nothing, too_long

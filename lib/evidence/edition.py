@@ -1,7 +1,7 @@
-"""The evidence of the review: its tables, checked, typed and cut to one edition, and the cells it answers.
+"""The evidence of the review: its tables, checked, typed and cut to one edition, and the outcomes it answers.
 
 Knows the tables of ``data/`` and how they join; what makes a study part of an edition; which arms and counts
-belong to a cell of the review's Table 3, which of its studies have public counts and which have none.
+belong to an outcome of the review's Table 3, which of its studies have public counts and which have none.
 Computes nothing statistical, and never fills in a count: a study without a public one is listed as such.
 """
 
@@ -22,7 +22,7 @@ from lib.evidence.check import DEGREES, DataError, Fault, convert, period_end, r
 
 REGIMENS = ("monotherapy", "phototherapy")
 THRESHOLDS = DEGREES[1:]
-STRATA = {
+GROUPS = {
     "total": ("all", "all"),
     "children": ("children", "all"),
     "face_neck": ("all", "face_neck"),
@@ -38,21 +38,21 @@ LOADED: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One question of the review: the response rate of a regimen at a threshold, in a stratum.
+class Outcome:
+    """One question of the review: the response rate of a regimen at a threshold, in a group.
 
     Attributes
     ----------
-    regimen, threshold, stratum : str
-        Codes as in the tables; ``stratum`` is a key of `STRATA`.
+    regimen, threshold, group : str
+        Codes as in the tables; ``group`` is a key of `GROUPS`.
     estimate, ci_low, ci_high : float
         The pooled rate as the review prints it, as a proportion; NaN where it prints none.
     decimals : tuple of int
         Number of decimals with which each of the three is printed, in percent.
     studies, patients : float
-        Number of studies and patients as printed for the cell; NaN where none is printed.
+        Number of studies and patients as printed for the outcome; NaN where none is printed.
     refs : list of int
-        Reference numbers printed for the cell.
+        Reference numbers printed for the outcome.
     refs_of_row : bool
         True where the review prints studies, patients and references for the whole row of its Table 3 and
         not for this threshold.
@@ -77,7 +77,7 @@ class Cell:
 
     regimen: str
     threshold: str
-    stratum: str
+    group: str
     estimate: float
     ci_low: float
     ci_high: float
@@ -262,8 +262,8 @@ class Evidence:
 
     @of_one_regimen
     @shared
-    def cell(self, regimen: str, threshold: str, stratum: str = "total") -> Cell:
-        """Return one cell of the review's Table 3 with everything that is known of it.
+    def outcome(self, regimen: str, threshold: str, group: str = "total") -> Outcome:
+        """Return one outcome of the review's Table 3 with everything that is known of it.
 
         Parameters
         ----------
@@ -271,15 +271,15 @@ class Evidence:
             The regimen.
         threshold : {"ge25", "ge50", "ge75"}
             Degree of repigmentation that counts as a response.
-        stratum : str
-            A key of `STRATA`.
+        group : str
+            A key of `GROUPS`.
 
         Raises
         ------
         KeyError
-            If the review has no such cell.
+            If the review has no such outcome.
         """
-        population, site = STRATA[stratum]
+        population, site = GROUPS[group]
         claims = self.published_rates
         claims = claims[
             (claims.regimen == regimen)
@@ -288,7 +288,7 @@ class Evidence:
             & (claims.site == site)
         ].set_index("place")
         if "table3" not in claims.index:
-            raise KeyError(f"the review has no cell {regimen}, {threshold}, {stratum}")
+            raise KeyError(f"the review has no outcome {regimen}, {threshold}, {group}")
         printed, row = claims.loc["table3"], claims.loc["table3"]
         if "results" in claims.index:
             row = claims.loc["results"]
@@ -312,10 +312,10 @@ class Evidence:
         )
         missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)]
         missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported.study))
-        return Cell(
+        return Outcome(
             regimen,
             threshold,
-            stratum,
+            group,
             *(printed[list(_RATE)].astype(float) / 100),
             decimals=tuple(int(printed[f"{name}_decimals"]) for name in _RATE),
             studies=float(row.studies),
@@ -331,11 +331,11 @@ class Evidence:
             public_patients=int(patients.sum()),
         )
 
-    def cells(self) -> list[Cell]:
-        """Return every cell of the review's Table 3, in its order."""
+    def all_outcomes(self) -> list[Outcome]:
+        """Return every outcome of the review's Table 3, in its order."""
         rows = self.published_rates[self.published_rates.place == "table3"]
-        names = {v: k for k, v in STRATA.items()}
-        return [self.cell(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()]
+        names = {v: k for k, v in GROUPS.items()}
+        return [self.outcome(row.regimen, row.threshold, names[row.population, row.site]) for row in rows.itertuples()]
 
 
 def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:

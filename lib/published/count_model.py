@@ -36,7 +36,7 @@ class Claim:
 
     Attributes
     ----------
-    threshold, stratum : str
+    threshold, group : str
         Which.
     of : ndarray of bool, shape (k,)
         The arms it pools.
@@ -46,7 +46,7 @@ class Claim:
     """
 
     threshold: str
-    stratum: str
+    group: str
     of: np.ndarray
     printed: np.ndarray
     half: np.ndarray
@@ -65,7 +65,7 @@ class Block:
     ----------
     regimen : str
         Regimen.
-    strata : tuple of str
+    groups : tuple of str
         Rows of the review's Table 3.
     arms : DataFrame
         A row a study, which the review divides as one: study, label, arms (a tuple).
@@ -84,7 +84,7 @@ class Block:
     """
 
     regimen: str
-    strata: tuple[str, ...]
+    groups: tuple[str, ...]
     arms: pd.DataFrame
     n: np.ndarray
     least: np.ndarray

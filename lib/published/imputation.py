@@ -17,7 +17,7 @@ from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence.check import reference_numbers
-from lib.evidence.edition import THRESHOLDS, Cell, Evidence
+from lib.evidence.edition import THRESHOLDS, Evidence, Outcome
 from lib.published.count_model import WIDEST, Block, Claim
 from lib.published.participants import Members, known_counts, members
 from lib.published.rates import by_study, half_units, read_interval
@@ -33,36 +33,38 @@ _OF_WHOLE_BODY = ("total", "children")
 def blocks(evidence: Evidence) -> list[Block]:
     """Sort the published rates of a review into blocks of those that share studies and counts."""
     found: dict[tuple[str, str], Block] = {}
-    for regimen, stratum in dict.fromkeys((cell.regimen, cell.stratum) for cell in evidence.cells()):
-        if (regimen, stratum) not in found:
-            made = block_of(evidence, regimen, stratum)
-            found |= {(regimen, s): made for s in made.strata}
+    for regimen, group in dict.fromkeys((outcome.regimen, outcome.group) for outcome in evidence.all_outcomes()):
+        if (regimen, group) not in found:
+            made = block_of(evidence, regimen, group)
+            found |= {(regimen, s): made for s in made.groups}
     return list({id(made): made for made in found.values()}.values())
 
 
 @of_one_regimen
 @shared
-def block_of(evidence: Evidence, regimen: str, stratum: str) -> Block:
+def block_of(evidence: Evidence, regimen: str, group: str) -> Block:
     """Return the block of one row of the review's Table 3.
 
     The whole body and the children are one block, as a study of children counts in both; each body site is one
     of its own: a patient's sites need not agree with each other, or with the whole body.
     """
-    together = _OF_WHOLE_BODY if stratum in _OF_WHOLE_BODY else (stratum,)
-    cells = [cell for cell in evidence.cells() if cell.regimen == regimen and cell.stratum in together]
-    return _block(evidence, cells, regimen)
+    together = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
+    outcomes = [
+        outcome for outcome in evidence.all_outcomes() if outcome.regimen == regimen and outcome.group in together
+    ]
+    return _block(evidence, outcomes, regimen)
 
 
-def _block(evidence: Evidence, cells: Sequence[Cell], regimen: str) -> Block:
-    strata = tuple(dict.fromkeys(cell.stratum for cell in cells))
-    rows = [members(evidence, regimen, stratum) for stratum in strata]
+def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Block:
+    groups = tuple(dict.fromkeys(outcome.group for outcome in outcomes))
+    rows = [members(evidence, regimen, group) for group in groups]
     arms = pd.concat([row.frame for row in rows]).drop_duplicates("study").reset_index(drop=True)
     n, least, largest = (arms[name].to_numpy(float).copy() for name in ("n", "least", "largest"))
     low, high = np.zeros((len(arms), 3)), np.repeat(largest[:, None], 3, axis=1)
     percent = np.full((len(arms), 3), np.nan)
     reported = np.zeros(low.shape, dtype=bool)
-    counts = known_counts(evidence, regimen, strata[0])
-    by_site = strata[0] not in _OF_WHOLE_BODY
+    counts = known_counts(evidence, regimen, groups[0])
+    by_site = groups[0] not in _OF_WHOLE_BODY
     for at, degree, n_of, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
         low[at, degree] = events
         if whole:
@@ -74,7 +76,7 @@ def _block(evidence: Evidence, cells: Sequence[Cell], regimen: str) -> Block:
     for at, _, n_of, events, whole in _added_up(arms, _ceilings(evidence, regimen), ("any",), by_site):
         if whole and n_of >= n[at]:
             high[at] = np.minimum(high[at], np.maximum(events, low[at]))
-    for bound in _bounds(evidence, cells).itertuples():
+    for bound in _bounds(evidence, outcomes).itertuples():
         degree = THRESHOLDS.index(bound.threshold)
         for at in _where(arms, bound):
             if bound.kind == "percent":
@@ -87,13 +89,13 @@ def _block(evidence: Evidence, cells: Sequence[Cell], regimen: str) -> Block:
                 high[at, degree] = min(high[at, degree], value)
 
     claims = []
-    for cell in cells:
-        of = arms.review_ref.isin(cell.refs).to_numpy()
-        if cell.estimate == 0 and cell.ci_low != cell.ci_low:
-            high[of, THRESHOLDS.index(cell.threshold)] = 0
+    for outcome in outcomes:
+        of = arms.review_ref.isin(outcome.refs).to_numpy()
+        if outcome.estimate == 0 and outcome.ci_low != outcome.ci_low:
+            high[of, THRESHOLDS.index(outcome.threshold)] = 0
             continue
-        printed = np.array([cell.estimate, cell.ci_low, cell.ci_high])
-        claim = _claim_of(cell.threshold, cell.stratum, of, printed, cell.decimals)
+        printed = np.array([outcome.estimate, outcome.ci_low, outcome.ci_high])
+        claim = _claim_of(outcome.threshold, outcome.group, of, printed, outcome.decimals)
         if claim is not None:
             claims.append(claim)
     # At least 75% is also at least 50%, and that at least 25%.
@@ -105,7 +107,7 @@ def _block(evidence: Evidence, cells: Sequence[Cell], regimen: str) -> Block:
     high = np.maximum(high, low)
     columns = arms[["study", "label", "arms"]]
     shifts = _shifts(arms, rows)
-    return Block(regimen, strata, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
+    return Block(regimen, groups, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
 
 
 def _where(arms: pd.DataFrame, row) -> np.ndarray:
@@ -138,13 +140,13 @@ def _ceilings(evidence: Evidence, regimen: str) -> pd.DataFrame:
     return rows[(rows.site == "all") | (rows.n == rows.completed)]
 
 
-def _bounds(evidence: Evidence, cells: Sequence[Cell]) -> pd.DataFrame:
-    sites = {"all" if cell.stratum in _OF_WHOLE_BODY else cell.stratum for cell in cells}
-    arms = evidence.arms[evidence.arms.role == cells[0].regimen]
+def _bounds(evidence: Evidence, outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    sites = {"all" if outcome.group in _OF_WHOLE_BODY else outcome.group for outcome in outcomes}
+    arms = evidence.arms[evidence.arms.role == outcomes[0].regimen]
     return evidence.bounds[evidence.bounds.site.isin(sites)].merge(arms[["study", "arm"]].drop_duplicates())
 
 
-def _claim_of(threshold: str, stratum: str, of: np.ndarray, printed: np.ndarray, decimals) -> Claim | None:
+def _claim_of(threshold: str, group: str, of: np.ndarray, printed: np.ndarray, decimals) -> Claim | None:
     """Return what the counts have to reproduce of a published rate; None: nothing that could be compared with them."""
     printed, half = printed.copy(), half_units(decimals)
     reading = read_interval(printed, decimals)
@@ -157,7 +159,7 @@ def _claim_of(threshold: str, stratum: str, of: np.ndarray, printed: np.ndarray,
         printed[2] = np.nan if printed[2] + half[2] >= 1 else printed[2]
     if reading.wrong:
         printed[("estimate", "ci_low", "ci_high").index(reading.wrong)] = np.nan
-    return Claim(threshold, stratum, of, printed, half)
+    return Claim(threshold, group, of, printed, half)
 
 
 def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
@@ -180,35 +182,35 @@ def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
 # --- What the draws are for -------------------------------------------------------------------------------
 
 
-def consistent_ranges(evidence: Evidence, cell: Cell) -> pd.DataFrame:
-    """Return the range of rates compatible with the published ones for each study of a cell without an available count.
+def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
+    """Return the range of compatible rates for each study of an outcome without an available count.
 
     Parameters
     ----------
     evidence : Evidence
         One edition.
-    cell : Cell
-        The cell.
+    outcome : Outcome
+        The outcome.
 
     Returns
     -------
     DataFrame
         study, arms (a tuple of those that the rate is of), low and high, as proportions. Empty where the draws
-        did not converge, or no counts reproduce the cell's published rate.
+        did not converge, or no counts reproduce the outcome's published rate.
     """
-    block = block_of(evidence, cell.regimen, cell.stratum)
-    of = _members(block, cell)
+    block = block_of(evidence, outcome.regimen, outcome.group)
+    of = _members(block, outcome)
     if of is None:
         return pd.DataFrame(columns=["study", "arms", "low", "high"])
     draws = impute(block)
-    ranges = draws.ranges(cell.threshold)
-    met = draws.within[cell.threshold, cell.stratum] <= WIDEST
+    ranges = draws.ranges(outcome.threshold)
+    met = draws.within[outcome.threshold, outcome.group] <= WIDEST
     return ranges[ranges.index.isin(np.flatnonzero(of)) & met]
 
 
-def _members(block: Block, cell: Cell) -> np.ndarray | None:
-    """Which studies of a block the published rate of a cell pools; None: it does not restrict the counts."""
-    return next((c.of for c in block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum)), None)
+def _members(block: Block, outcome: Outcome) -> np.ndarray | None:
+    """Which studies of a block the published rate of an outcome pools; None: it does not restrict the counts."""
+    return next((c.of for c in block.claims if (c.threshold, c.group) == (outcome.threshold, outcome.group)), None)
 
 
 @dataclass(frozen=True)
@@ -232,15 +234,15 @@ class OverDraws:
     draws: int
 
 
-def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverDraws | None:
-    """Pool a cell's original and new studies in every draw, and combine the results.
+def update_over_draws(draws: Draws, outcome: Outcome, transform: str = "raw") -> OverDraws | None:
+    """Pool an outcome's original and new studies in every draw, and combine the results.
 
     Parameters
     ----------
     draws : Draws
-        Draws of the cell's block.
-    cell : Cell
-        The cell, with its new counts.
+        Draws of the outcome's block.
+    outcome : Outcome
+        The outcome, with its new counts.
     transform : str
         As in `pooling.pool_proportions`; "logit": the combination is on the scale of proportions too, each draw
         with the standard error that its interval has there.
@@ -248,13 +250,13 @@ def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverD
     Returns
     -------
     OverDraws or None
-        None where the draws did not converge, or the cell's published rate was given up.
+        None where the draws did not converge, or the outcome's published rate was given up.
 
     Notes
     -----
     Combined by Rubin's rules (Rubin 1987, doi:10.1002/9780470316696, section 3.1).
     """
-    pooled = _pool_draws(draws, cell, transform)
+    pooled = _pool_draws(draws, outcome, transform)
     if pooled is None:
         return None
     estimates, se, m = pooled.estimate, (pooled.ci_high - pooled.ci_low) / (2 * _Z), len(draws.events)
@@ -264,21 +266,21 @@ def update_over_draws(draws: Draws, cell: Cell, transform: str = "raw") -> OverD
     return OverDraws(mean, mean - _Z * total, mean + _Z * total, float(np.sqrt(between)), m)
 
 
-def _pool_draws(draws: Draws, cell: Cell, transform: str) -> Pooled | None:
-    """Pool the cell in every draw: m analyses at once."""
-    within = draws.within.get((cell.threshold, cell.stratum), np.nan)
+def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> Pooled | None:
+    """Pool the outcome in every draw: m analyses at once."""
+    within = draws.within.get((outcome.threshold, outcome.group), np.nan)
     if not within == within or not draws.converged:
         return None
-    of = _members(draws.block, cell)
+    of = _members(draws.block, outcome)
     m = len(draws.events)
-    events = draws.events[:, of, THRESHOLDS.index(cell.threshold)].T
-    fresh = by_study(cell.new)
+    events = draws.events[:, of, THRESHOLDS.index(outcome.threshold)].T
+    fresh = by_study(outcome.new)
     new = (np.repeat(fresh[name].to_numpy(float)[:, None], m, axis=1) for name in ("events", "n"))
     new_events, new_n = new
     return pool_proportions(np.vstack([events, new_events]), np.vstack([draws.n[:, of].T, new_n]), transform=transform)
 
 
-def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFrame:
+def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.DataFrame:
     """Rank the studies without available counts by how much their counts would narrow the answer.
 
     The answer is each rate as it would be pooled on the logit scale, which keeps the studies at 0% and 100%. On the
@@ -288,8 +290,8 @@ def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFra
 
     Parameters
     ----------
-    cells : sequence of Cell
-        The cells.
+    outcomes : sequence of Outcome
+        The outcomes.
     all_draws : sequence of Draws
         Draws of every block.
 
@@ -298,27 +300,27 @@ def most_wanted(cells: Sequence[Cell], all_draws: Sequence[Draws]) -> pd.DataFra
     DataFrame
         A row a study, the most wanted first: study, label, rates (number of published rates that it is part of and
         that have draws), narrowing (percentage points by which the 95% ranges of those rates would narrow in
-        all), most (the regimen, stratum and threshold that would narrow most).
+        all), most (the regimen, group and threshold that would narrow most).
     """
     found = []
-    for cell in cells:
+    for outcome in outcomes:
         for draws in all_draws:
-            if draws.block.regimen == cell.regimen and cell.stratum in draws.block.strata:
-                found += _narrowings(draws, cell)
-    rows = pd.DataFrame(found, columns=["study", "label", "cell", "narrowing"])
-    rows = rows.sort_values(["narrowing", "study", "cell"], ascending=[False, True, True])
+            if draws.block.regimen == outcome.regimen and outcome.group in draws.block.groups:
+                found += _narrowings(draws, outcome)
+    rows = pd.DataFrame(found, columns=["study", "label", "outcome", "narrowing"])
+    rows = rows.sort_values(["narrowing", "study", "outcome"], ascending=[False, True, True])
     ranked = rows.groupby(["study", "label"], sort=False).agg(
-        rates=("cell", "size"), narrowing=("narrowing", "sum"), most=("cell", "first")
+        rates=("outcome", "size"), narrowing=("narrowing", "sum"), most=("outcome", "first")
     )
     return ranked.reset_index().sort_values(["narrowing", "label"], ascending=[False, True], ignore_index=True)
 
 
-def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
-    pooled = _pool_draws(draws, cell, "logit")
+def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
+    pooled = _pool_draws(draws, outcome, "logit")
     if pooled is None:
         return []
-    at, block = THRESHOLDS.index(cell.threshold), draws.block
-    of = _members(block, cell)
+    at, block = THRESHOLDS.index(outcome.threshold), draws.block
+    of = _members(block, outcome)
     found, m = [], len(pooled.estimate)
     for arm in np.flatnonzero(of & block.unknown[:, at]):
         rates = draws.events[:, arm, at] / draws.n[:, arm]
@@ -326,7 +328,7 @@ def _narrowings(draws: Draws, cell: Cell) -> list[tuple]:
         shared = np.corrcoef(rates, pooled.estimate)[0, 1] ** 2 if varies else 0.0
         shared = max(0.0, 1 - (1 - shared) * (m - 1) / (m - 2))
         width = 2 * _Z * 100 * float(pooled.estimate.std(ddof=1))
-        key = (cell.regimen, cell.stratum, cell.threshold)
+        key = (outcome.regimen, outcome.group, outcome.threshold)
         found.append((block.arms.study[arm], block.arms.label[arm], key, width * (1 - np.sqrt(1 - shared))))
     return found
 
@@ -367,7 +369,7 @@ def recovered(block: Block) -> pd.DataFrame:
     rows = []
     arms = np.flatnonzero(block.reported.any(axis=1))
     within = impute(block).within if len(arms) else {}
-    met = tuple(c for c in block.claims if within.get((c.threshold, c.stratum)) == 1)
+    met = tuple(c for c in block.claims if within.get((c.threshold, c.group)) == 1)
     block = replace(block, claims=met)
     assessed = True
     for arm in arms:

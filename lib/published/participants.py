@@ -15,7 +15,7 @@ from scipy import optimize, sparse
 
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence.check import reference_numbers
-from lib.evidence.edition import STRATA, Evidence
+from lib.evidence.edition import GROUPS, Evidence
 
 MOST_SOLUTIONS = 100
 """Solutions after which no more are looked for."""
@@ -194,7 +194,7 @@ def _solve(cost: np.ndarray, rows, upper=1, lower=0) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class Members:
-    """The studies behind the cells of one row of the review's Table 3, with their numbers of participants.
+    """The studies behind the outcomes of one row of the review's Table 3, with their numbers of participants.
 
     Attributes
     ----------
@@ -207,14 +207,14 @@ class Members:
     """
 
     regimen: str
-    stratum: str
+    group: str
     frame: pd.DataFrame
     totals: pd.DataFrame
 
 
 @of_one_regimen
 @shared
-def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
+def members(evidence: Evidence, regimen: str, group: str) -> Members:
     """Give the numbers of participants of the studies in one row of the review's Table 3.
 
     Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
@@ -228,15 +228,15 @@ def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
         One edition.
     regimen : {"monotherapy", "phototherapy"}
         The regimen.
-    stratum : str
-        A key of `lib.evidence.edition.STRATA`.
+    group : str
+        A key of `lib.evidence.edition.GROUPS`.
 
     Returns
     -------
     Members
     """
     whole = sizes(evidence, regimen)
-    population, site = STRATA[stratum]
+    population, site = GROUPS[group]
     rates = evidence.published_rates
     rates = rates[(rates.regimen == regimen) & (rates.population == population) & (rates.site == site)]
     rates = rates[rates.refs != ""].drop_duplicates(["refs", "patients"])
@@ -247,13 +247,13 @@ def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
     together = sized.groupby("study", sort=False).agg(arms=("arm", tuple), n=("n", "sum"))
     frame = sized.drop(columns=["arm", "n"]).drop_duplicates("study").merge(together, on="study")
     frame = frame.sort_values(["year", "label"], kind="stable", ignore_index=True)
-    frame["free"] = (site != "all") | ((stratum != "total") & (frame.assessment == "individual"))
+    frame["free"] = (site != "all") | ((group != "total") & (frame.assessment == "individual"))
     every = arms.groupby("study").arm.agg(tuple)
     frame["arms"] = frame.arms.where(~frame.free, frame.study.map(every))
     enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
     most = np.where(frame.free, enrolled[frame.study], frame.n)
     least = np.where(frame.free, 1.0, frame.n)
-    counted = known_counts(evidence, regimen, stratum).drop_duplicates(["study", "arm"])
+    counted = known_counts(evidence, regimen, group).drop_duplicates(["study", "arm"])
     for at in np.flatnonzero(frame.free & frame.study.isin(counted.study)):
         least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
 
@@ -276,7 +276,7 @@ def members(evidence: Evidence, regimen: str, stratum: str) -> Members:
         met = holds @ frame.n.to_numpy(float) == printed
     frame = frame.assign(least=least, largest=most)
     columns = ["study", "label", "review_ref", "arms", "n", "least", "largest"]
-    return Members(regimen, stratum, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
+    return Members(regimen, group, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
 
 
 def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
@@ -302,13 +302,13 @@ def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarra
     return solution[:size], solution[2 * size :] < 0.5
 
 
-def known_counts(evidence: Evidence, regimen: str, stratum: str) -> pd.DataFrame:
-    """Return the reported counts of the original studies in a stratum, a row an arm and threshold.
+def known_counts(evidence: Evidence, regimen: str, group: str) -> pd.DataFrame:
+    """Return the reported counts of the original studies in a group, a row an arm and threshold.
 
     Counts of arms that must not be pooled on their own (two arms in the same patients) are among them: the review
     may have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
     """
-    population, site = STRATA[stratum]
+    population, site = GROUPS[group]
     rows = evidence.counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
     # An interim count is not what the review pooled.

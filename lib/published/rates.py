@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence.edition import STRATA, Cell, Evidence
+from lib.evidence.edition import GROUPS, Evidence, Outcome
 from lib.published.participants import Members, known_counts, members
 from lib.stats import updating
 from lib.stats.effect_sizes import refuse_impossible_counts
@@ -218,14 +218,14 @@ def prediction_reach(se: float, tau2: float, k: int) -> float:
     return float(stats.t.ppf(0.975, k - 2) * np.sqrt(se**2 + tau2)) if predicts else np.nan
 
 
-def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
+def summarise(evidence: Evidence, outcome: Outcome, row: Members) -> Summary:
     """Work out what a published rate implies.
 
     Parameters
     ----------
     evidence : Evidence
         One edition.
-    cell : Cell
+    outcome : Outcome
         The published rate with its studies.
     row : Members
         The studies of its row of Table 3 with their numbers of participants.
@@ -234,16 +234,16 @@ def summarise(evidence: Evidence, cell: Cell, row: Members) -> Summary:
     -------
     Summary
     """
-    studies = row.frame[row.frame.review_ref.isin(cell.refs)].drop(columns="review_ref")
-    counted = known_counts(evidence, cell.regimen, cell.stratum)
-    counted = counted[counted.threshold == cell.threshold]
-    whole = STRATA[cell.stratum][1] == "all"
+    studies = row.frame[row.frame.review_ref.isin(outcome.refs)].drop(columns="review_ref")
+    counted = known_counts(evidence, outcome.regimen, outcome.group)
+    counted = counted[counted.threshold == outcome.threshold]
+    whole = GROUPS[outcome.group][1] == "all"
     rows_by_study = dict(iter(counted.groupby("study")))
     known = [_known(rows_by_study.get(study.study), study.arms, whole) for study in studies.itertuples()]
     rate = np.array([np.nan if one is None else one[0] / one[1] for one in known], dtype=float)
     studies = studies.assign(rate=rate, pooled=~((rate == 0) | (rate == 1)))
-    reading = read_interval((cell.estimate, cell.ci_low, cell.ci_high), cell.decimals)
-    return summary_of(cell.estimate, reading, studies)
+    reading = read_interval((outcome.estimate, outcome.ci_low, outcome.ci_high), outcome.decimals)
+    return summary_of(outcome.estimate, reading, studies)
 
 
 def summary_of(estimate: float, reading: Reading, studies: pd.DataFrame) -> Summary:
@@ -424,12 +424,12 @@ def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, fl
 # --- When an update changes the conclusions ---------------------------------------------------------------
 
 
-def news(cell: Cell, updated: Updated, margins: dict[str, float]) -> list[str]:
+def news(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> list[str]:
     """Return the rules of ``data/news_margins.csv`` by which an updated rate changes the conclusions.
 
     Parameters
     ----------
-    cell : Cell
+    outcome : Outcome
         The published rate.
     updated : Updated
         The rate brought up to date.
@@ -445,12 +445,12 @@ def news(cell: Cell, updated: Updated, margins: dict[str, float]) -> list[str]:
     """
     if not updated.k_new:
         return []
-    without = not cell.ci_high - cell.ci_low > 0
-    change = abs(updated.estimate - cell.estimate)
-    narrowed = 1 - (updated.ci_high - updated.ci_low) / (cell.ci_high - cell.ci_low)
+    without = not outcome.ci_high - outcome.ci_low > 0
+    change = abs(updated.estimate - outcome.estimate)
+    narrowed = 1 - (updated.ci_high - updated.ci_low) / (outcome.ci_high - outcome.ci_low)
     met = {
         "moved": not without and 100 * change > margins.get("moved", np.inf),
-        "outside": not without and not updated.ci_low <= cell.estimate <= updated.ci_high,
+        "outside": not without and not updated.ci_low <= outcome.estimate <= updated.ci_high,
         "narrower": not without and 100 * narrowed >= margins.get("narrower", np.inf),
         "first": without and updated.ci_low == updated.ci_low,
     }
@@ -463,7 +463,7 @@ class Result:
 
     Attributes
     ----------
-    cell : Cell
+    outcome : Outcome
         As published, with the available and the new counts.
     summary : Summary
         What the published rate implies.
@@ -473,15 +473,15 @@ class Result:
         The rules of ``data/news_margins.csv`` by which the update changes the conclusions.
     """
 
-    cell: Cell
+    outcome: Outcome
     summary: Summary
     updated: Updated | None
     news: list[str]
 
     @property
-    def answer(self) -> Cell | Updated:
+    def answer(self) -> Outcome | Updated:
         """The current rate: updated where there are new counts, otherwise as published."""
-        return self.updated if self.updated is not None and self.updated.k_new else self.cell
+        return self.updated if self.updated is not None and self.updated.k_new else self.outcome
 
 
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
@@ -489,12 +489,12 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
 
     Returns
     -------
-    dict of (regimen, threshold, stratum) to Result
+    dict of (regimen, threshold, group) to Result
         In the order of the review's Table 3.
     """
-    cells = evidence.cells()
-    of = {regimen: _results(evidence, regimen) for regimen in dict.fromkeys(cell.regimen for cell in cells)}
-    keys = [(cell.regimen, cell.threshold, cell.stratum) for cell in cells]
+    outcomes = evidence.all_outcomes()
+    of = {regimen: _results(evidence, regimen) for regimen in dict.fromkeys(outcome.regimen for outcome in outcomes)}
+    keys = [(outcome.regimen, outcome.threshold, outcome.group) for outcome in outcomes]
     return {key: of[key[0]][key] for key in keys}
 
 
@@ -503,11 +503,11 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
 def _results(evidence: Evidence, regimen: str) -> dict[tuple[str, str, str], Result]:
     margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
     found = {}
-    for cell in evidence.cells():
-        if cell.regimen == regimen:
-            summary = summarise(evidence, cell, members(evidence, regimen, cell.stratum))
-            new = by_study(cell.new)
+    for outcome in evidence.all_outcomes():
+        if outcome.regimen == regimen:
+            summary = summarise(evidence, outcome, members(evidence, regimen, outcome.group))
+            new = by_study(outcome.new)
             updated = update(summary, new.events, new.n)
-            reasons = news(cell, updated, margins) if updated is not None else []
-            found[regimen, cell.threshold, cell.stratum] = Result(cell, summary, updated, reasons)
+            reasons = news(outcome, updated, margins) if updated is not None else []
+            found[regimen, outcome.threshold, outcome.group] = Result(outcome, summary, updated, reasons)
     return found

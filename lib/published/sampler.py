@@ -35,7 +35,7 @@ class Draws:
         Numbers of responders at 25%, 50% and 75%.
     n : ndarray, shape (d, k)
         Numbers of participants.
-    within : dict of (threshold, stratum) to float
+    within : dict of (threshold, group) to float
         How near the draws come to each published rate, in units of its rounding: 1 is to the last published digit;
         NaN: given up, as no counts were found near it.
     rhat : float
@@ -141,11 +141,11 @@ def _find(block: Block, draws: int, seed: int) -> dict:
 
 def _content(block: Block) -> list:
     """Return all of a block that decides its draws."""
-    content = [block.regimen, block.strata, block.n, block.least, block.largest, block.low, block.high, block.percent]
+    content = [block.regimen, block.groups, block.n, block.least, block.largest, block.low, block.high, block.percent]
     for claim in block.claims:
-        content += [claim.threshold, claim.stratum, claim.of, claim.printed, claim.half]
+        content += [claim.threshold, claim.group, claim.of, claim.printed, claim.half]
     return [*content, block.shifts]
 
 
 def _named(block: Block, within: dict[int, float]) -> dict[tuple[str, str], float]:
-    return {(c.threshold, c.stratum): float(within.get(i, np.nan)) for i, c in enumerate(block.claims)}
+    return {(c.threshold, c.group): float(within.get(i, np.nan)) for i, c in enumerate(block.claims)}

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 from scipy import stats
 
-from lib.evidence.edition import Cell
+from lib.evidence.edition import Outcome
 from lib.published.rates import Result, by_study
 from lib.stats.pooling import Pooled, pool_ratios, proportion_interval
 from lib.stats.tau2 import PoolingWarning
@@ -414,11 +414,10 @@ class Listing:
             # Not over the weights, for which a phone has no room.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         told = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.why
-        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(told)]
-        cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
+        shown = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(told)]
+        shown += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
         kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
-        cells = "".join(f"<td>{cell}</td>" for cell in cells)
-        return f'<tr{kind}><th scope="row">{label}</th>{cells}</tr>\n'
+        return f'<tr{kind}><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in shown)}</tr>\n'
 
     def _mark(self, row: Row) -> str:
         """Draw a row as `_draw_row` does: percent of the axis along it, pixels across."""
@@ -478,7 +477,7 @@ def _cut(label: str, room: int) -> str:
 
 
 def forest(
-    cell: Cell,
+    outcome: Outcome,
     public: Pooled | None,
     new: Pooled | None,
     *,
@@ -486,23 +485,23 @@ def forest(
     ranges: pd.DataFrame | None = None,
     updated: Result | None = None,
 ) -> Figure:
-    """Draw the forest plot of a cell with all its studies, those without public counts among them.
+    """Draw the forest plot of an outcome with all its studies, those without public counts among them.
 
     Parameters
     ----------
-    cell : Cell
-        The cell: its studies and what the review prints.
+    outcome : Outcome
+        The outcome: its studies and what the review prints.
     public : Pooled or None
-        The pooled result of ``cell.public``, in the order of its studies; None: nothing to pool.
+        The pooled result of ``outcome.public``, in the order of its studies; None: nothing to pool.
     new : Pooled or None
-        The same of ``cell.new``.
+        The same of ``outcome.new``.
     wide : bool
         Form.
     ranges : DataFrame, optional
         For studies without public counts the rates that are consistent with print, as
         `imputation.consistent_ranges` gives them.
     updated : Result, optional
-        The cell brought up to date; drawn where there are new arms.
+        The outcome brought up to date; drawn where there are new arms.
 
     Returns
     -------
@@ -510,13 +509,13 @@ def forest(
         Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; named grey rows
         for studies whose counts are not available, with the consistent range as a dotted line; the published result as
         an open diamond; pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a
-        study with available counts that the review's reference list of the cell does not name.
+        study with available counts that the review's reference list of the outcome does not name.
     """
-    counted, fresh = by_study(cell.public), by_study(cell.new)
+    counted, fresh = by_study(outcome.public), by_study(outcome.new)
     rows = _study_rows(counted, public, REPORTED, wide)
     # The number of patients with a lesion at one site is not printed, that of those who completed is.
-    sized = cell.stratum == "total"
-    for study, label in zip(cell.missing.itertuples(), _labels(cell.missing, wide), strict=True):
+    sized = outcome.group == "total"
+    for study, label in zip(outcome.missing.itertuples(), _labels(outcome.missing, wide), strict=True):
         counts = f"n = {study.n:g}" if sized and study.n == study.n else ""
         why = "not pooled" if study.reported else "not available"
         low, high, together = _range(ranges, study)
@@ -526,9 +525,9 @@ def forest(
             why = f"arms together; {possible}" if together and wide else why
         rows.append(Row(label, "missing", np.nan, low, high, counts, why=why))
     results = []
-    printed = f"Published, {cell.studies:g} studies"
-    patients = f"n = {cell.patients:g}" if cell.patients == cell.patients else ""
-    results.append(Row(printed, "printed", cell.estimate, cell.ci_low, cell.ci_high, patients, colour=PRINTED))
+    printed = f"Published, {outcome.studies:g} studies"
+    patients = f"n = {outcome.patients:g}" if outcome.patients == outcome.patients else ""
+    results.append(Row(printed, "printed", outcome.estimate, outcome.ci_low, outcome.ci_high, patients, colour=PRINTED))
     if public is not None:
         results += result_rows(["Available counts"], public, counts=[_pooled_counts(public, counted)], colour=REPORTED)
     groups = {"Original review": (rows, results)}
@@ -543,8 +542,8 @@ def forest(
         last = [_updated_row("Updated: published and new" if wide else "Published and new", updated)]
     rows = _arranged(groups, last)
     alt = (
-        f"Forest plot. {cell.public_studies} of {cell.studies:g} studies of the original review have available counts;"
-        f" {cell.missing.study.nunique()} are named without."
+        f"Forest plot. {outcome.public_studies} of {outcome.studies:g} studies of the original review have available counts;"
+        f" {outcome.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
 
@@ -619,13 +618,13 @@ def _pooled_counts(pooled: Pooled, studies: pd.DataFrame) -> str:
     return f"{used.events.sum():g}/{used.n.sum():g}"
 
 
-def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, wide: bool) -> Figure:
-    """Draw what the review prints for several cells, beside what is public and what is new.
+def rates(results: Sequence[tuple[str, Outcome, Pooled | None, Pooled | None]], *, wide: bool) -> Figure:
+    """Draw what the review prints for several outcomes, beside what is public and what is new.
 
     Parameters
     ----------
-    results : sequence of (label, cell, public, new)
-        The cells, each with the pooled results of its public and of its new counts; None: not pooled, and
+    results : sequence of (label, outcome, public, new)
+        The outcomes, each with the pooled results of its public and of its new counts; None: not pooled, and
         each count is drawn as a study.
     wide : bool
         Form.
@@ -635,11 +634,13 @@ def rates(results: Sequence[tuple[str, Cell, Pooled | None, Pooled | None]], *, 
     Figure
     """
     rows = []
-    for label, cell, public, new in results:
+    for label, outcome, public, new in results:
         rows.append(Row(label, "heading"))
-        studies = f"{cell.studies:g}"
-        rows.append(Row("Published", "printed", cell.estimate, cell.ci_low, cell.ci_high, studies, colour=PRINTED))
-        both = (("Available counts", public, cell.public, REPORTED), ("New counts", new, cell.new, NEW))
+        studies = f"{outcome.studies:g}"
+        rows.append(
+            Row("Published", "printed", outcome.estimate, outcome.ci_low, outcome.ci_high, studies, colour=PRINTED)
+        )
+        both = (("Available counts", public, outcome.public, REPORTED), ("New counts", new, outcome.new, NEW))
         for name, pooled, counted, colour in both:
             studies = f"{counted.study.nunique()}"
             if pooled is not None:

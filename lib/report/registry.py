@@ -57,7 +57,7 @@ import lib
 from lib.caching.disk_cache import recall
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import comparisons
-from lib.evidence.edition import THRESHOLDS, Cell, Evidence
+from lib.evidence.edition import THRESHOLDS, Evidence, Outcome
 from lib.published.imputation import block_of
 from lib.published.rates import Result, by_study
 from lib.published.rates import results as published_results
@@ -139,7 +139,7 @@ def results(evidence: Evidence) -> dict[str, Entry]:
     dict of str to Entry
     """
     found: dict[str, Entry] = {}
-    for regimen in dict.fromkeys(cell.regimen for cell in evidence.cells()):
+    for regimen in dict.fromkeys(outcome.regimen for outcome in evidence.all_outcomes()):
         found |= _rates(evidence, regimen) | _imputed(evidence, regimen)
     return found if evidence.view else found | _comparisons(evidence) | _maintenance(evidence)
 
@@ -165,33 +165,33 @@ def _plain(value):
 # --- Rates ------------------------------------------------------------------------------------------------
 
 
-def rate_key(cell: Cell, kind: str) -> str:
+def rate_key(outcome: Outcome, kind: str) -> str:
     """Return the key of a rate: ``rate.monotherapy.total.ge75.updated``."""
-    return f"rate.{cell.regimen}.{cell.stratum}.{cell.threshold}.{kind}"
+    return f"rate.{outcome.regimen}.{outcome.group}.{outcome.threshold}.{kind}"
 
 
-def of_rate(found: Mapping[str, Entry], cell: Cell, kind: str) -> Entry | None:
+def of_rate(found: Mapping[str, Entry], outcome: Outcome, kind: str) -> Entry | None:
     """Return one kind of result of a rate; None where there is none."""
-    return found.get(rate_key(cell, kind))
+    return found.get(rate_key(outcome, kind))
 
 
-def answer(found: Mapping[str, Entry], cell: Cell) -> Entry:
+def answer(found: Mapping[str, Entry], outcome: Outcome) -> Entry:
     """Return the rate to go by: updated where new studies report the outcome, as published elsewhere."""
-    return of_rate(found, cell, "updated") or found[rate_key(cell, "published")]
+    return of_rate(found, outcome, "updated") or found[rate_key(outcome, "published")]
 
 
 KINDS_SHOWN = ("published", "new", "updated", "recommended.available")
 """What `figures.updates` draws of a rate."""
 
 
-def shown_kinds(found: Mapping[str, Entry], cell: Cell) -> list[Entry | None]:
+def shown_kinds(found: Mapping[str, Entry], outcome: Outcome) -> list[Entry | None]:
     """Return the results of a rate that `figures.updates` draws, in the order of `KINDS_SHOWN`."""
-    return [of_rate(found, cell, kind) for kind in KINDS_SHOWN]
+    return [of_rate(found, outcome, kind) for kind in KINDS_SHOWN]
 
 
-def counts_of(cell: Cell) -> pd.DataFrame:
-    """Return the available counts of a cell, original and new, one row per study."""
-    return by_study(pd.concat([cell.public, cell.new], ignore_index=True))
+def counts_of(outcome: Outcome) -> pd.DataFrame:
+    """Return the available counts of an outcome, original and new, one row per study."""
+    return by_study(pd.concat([outcome.public, outcome.new], ignore_index=True))
 
 
 def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
@@ -200,7 +200,7 @@ def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
     Parameters
     ----------
     rows : DataFrame
-        Counts with ``study``, ``label``, ``events`` and ``n``, such as ``cell.public``; those of several arms of a
+        Counts with ``study``, ``label``, ``events`` and ``n``, such as ``outcome.public``; those of several arms of a
         study are added up, as in `published.by_study`.
     **options
         Options of `pooling.pool_proportions`. By default a study at 0% or 100% cannot be pooled.
@@ -232,29 +232,30 @@ def _rates(evidence: Evidence, regimen: str) -> dict[str, Entry]:
 
 
 def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
-    cell, summary = result.cell, result.summary
-    listed = evidence.studies.study[evidence.studies.review_ref.isin(cell.refs)]
-    page = PAGES.get((cell.regimen, cell.stratum)) or PAGES[cell.regimen]
+    outcome, summary = result.outcome, result.summary
+    listed = evidence.studies.study[evidence.studies.review_ref.isin(outcome.refs)]
+    page = PAGES.get((outcome.regimen, outcome.group)) or PAGES[outcome.regimen]
     published = Entry(
-        rate_key(cell, "published"),
-        cell.estimate,
-        cell.ci_low,
-        cell.ci_high,
-        k=cell.studies,
-        participants=cell.patients,
+        rate_key(outcome, "published"),
+        outcome.estimate,
+        outcome.ci_low,
+        outcome.ci_high,
+        k=outcome.studies,
+        participants=outcome.patients,
         method=f"as published by the 2019 review: {REVIEW}",
         studies=tuple(dict.fromkeys(listed)),
         page=page,
     )
     implied = replace(
         _cut(published, pi_low=summary.pi_low, pi_high=summary.pi_high),
-        key=rate_key(cell, "published.implied"),
+        key=rate_key(outcome, "published.implied"),
         tau2=summary.tau2,
         method="between-study variance and prediction interval implied by the published interval",
     )
-    counted, key = counts_of(cell), (cell.regimen, cell.stratum, cell.threshold)
+    counted, key = counts_of(outcome), (outcome.regimen, outcome.group, outcome.threshold)
     alone = [
-        _of_counts(rate_key(cell, kind), rows, page) for kind, rows in (("available", cell.public), ("new", cell.new))
+        _of_counts(rate_key(outcome, kind), rows, page)
+        for kind, rows in (("available", outcome.public), ("new", outcome.new))
     ]
     logit = pool_counts(counted, transform="logit")
     return [
@@ -262,17 +263,17 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
         implied if summary.pi_low == summary.pi_low else None,
         *alone,
         _updated(result, published),
-        _recommended(rate_key(cell, "recommended.available"), counted, page),
+        _recommended(rate_key(outcome, "recommended.available"), counted, page),
         logit
         and of_pooled(
-            rate_key(cell, "logit"),
+            rate_key(outcome, "logit"),
             logit,
             counted,
             "all studies with available counts: logit scale, inverse variance, random effects (DerSimonian-Laird),"
             " normal interval; tau2 on the logit scale",
             page,
         ),
-        *(_subgroups(cell, "book/heterogeneity-and-bias.html") if key == _SPLIT else []),
+        *(_subgroups(outcome, "book/heterogeneity-and-bias.html") if key == _SPLIT else []),
     ]
 
 
@@ -324,13 +325,13 @@ def _updated(result: Result, published: Entry) -> Entry | None:
     updated = result.updated
     if updated is None or not updated.k_new:
         return None
-    new = by_study(result.cell.new)
+    new = by_study(result.outcome.new)
     entry = replace(
         published,
-        key=rate_key(result.cell, "updated"),
+        key=rate_key(result.outcome, "updated"),
         tau2=updated.tau2,
         k=updated.k_old + updated.k_new,
-        participants=new.n.sum() + result.cell.patients,
+        participants=new.n.sum() + result.outcome.patients,
         method="published rate and new studies: raw proportions, weights by the variance at the combined rate, random"
         " effects, normal interval",
         studies=(*published.studies, *new.study),
@@ -359,30 +360,30 @@ def _imputed(evidence: Evidence, regimen: str) -> dict[str, Entry]:
     """Return the rates of the whole body by the recommended method, the unavailable counts imputed."""
     found, known = {}, _rates(evidence, regimen)
     draws = None
-    for cell in evidence.cells():
-        if (cell.regimen, cell.stratum) != (regimen, "total"):
+    for outcome in evidence.all_outcomes():
+        if (outcome.regimen, outcome.group) != (regimen, "total"):
             continue
         draws = draws or impute(block_of(evidence, regimen, "total"))
-        entry = _over_imputations(draws, cell, answer(known, cell))
+        entry = _over_imputations(draws, outcome, answer(known, outcome))
         if entry is not None:
             found[entry.key] = entry
     return found
 
 
-def _over_imputations(draws: Draws, cell: Cell, whole: Entry) -> Entry | None:
-    """Pool a cell by the recommended method in every imputation, and combine the results; None: no imputations.
+def _over_imputations(draws: Draws, outcome: Outcome, whole: Entry) -> Entry | None:
+    """Pool an outcome by the recommended method in every imputation, and combine the results; None: no imputations.
 
     Notes
     -----
     Combined on the logit scale by Rubin's rules (Rubin 1987, doi:10.1002/9780470316696, section 3.1), with Student's t
     on k - 1 degrees of freedom as in the method itself.
     """
-    within = draws.within.get((cell.threshold, cell.stratum), _NAN)
+    within = draws.within.get((outcome.threshold, outcome.group), _NAN)
     if within != within or not draws.converged:
         return None
-    of = next(c.of for c in draws.block.claims if (c.threshold, c.stratum) == (cell.threshold, cell.stratum))
-    m, new = len(draws.events), by_study(cell.new)
-    events = np.vstack([draws.events[:, of, THRESHOLDS.index(cell.threshold)].T, *_repeated(new.events, m)])
+    of = next(c.of for c in draws.block.claims if (c.threshold, c.group) == (outcome.threshold, outcome.group))
+    m, new = len(draws.events), by_study(outcome.new)
+    events = np.vstack([draws.events[:, of, THRESHOLDS.index(outcome.threshold)].T, *_repeated(new.events, m)])
     n = np.vstack([draws.n[:, of].T, *_repeated(new.n, m)])
     k = len(n)
     if k < 2:
@@ -401,7 +402,7 @@ def _over_imputations(draws: Draws, cell: Cell, whole: Entry) -> Entry | None:
     se, m = (high - low) / (2 * quantile), len(y)
     reach = quantile * float(np.sqrt((se**2).mean() + (1 + 1 / m) * y.var(ddof=1)))
     return Entry(
-        rate_key(cell, "recommended"),
+        rate_key(outcome, "recommended"),
         *(float(special.expit(y.mean() + step)) for step in (0, -reach, reach)),
         tau2=float(pooled["tau2"][fitted].mean()),
         k=k,
@@ -476,12 +477,12 @@ def choices(counts: pd.DataFrame) -> list[Choice]:
     return found
 
 
-def _subgroups(cell: Cell, page: str) -> list[Entry | None]:
-    counts = counts_of(cell)
+def _subgroups(outcome: Outcome, page: str) -> list[Entry | None]:
+    counts = counts_of(outcome)
     entries = []
     for choice in choices(counts):
         for name in sorted(choice.names.unique()):
-            key, rows = rate_key(cell, choice.kind(name)), counts.loc[choice.names.index[choice.names == name]]
+            key, rows = rate_key(outcome, choice.kind(name)), counts.loc[choice.names.index[choice.names == name]]
             entries.append((_of_counts if len(rows) == 1 else _recommended)(key, rows, page))
     return entries
 
@@ -629,14 +630,14 @@ _PEOPLE = {
 }
 
 
-def headline(found: Mapping[str, Entry], cell: Cell) -> str:
+def headline(found: Mapping[str, Entry], outcome: Outcome) -> str:
     """Return the sentences that headline a rate, in Markdown: the rate, and beside it the recommended method's.
 
     Parameters
     ----------
     found : mapping of str to Entry
         As `results` returns it.
-    cell : Cell
+    outcome : Outcome
         The rate.
 
     Returns
@@ -645,38 +646,38 @@ def headline(found: Mapping[str, Entry], cell: Cell) -> str:
         The rate in bold; whether it is published or updated, and by which method; what the method that the chapter
         *Methods compared* recommends gives, from which studies; and of how many studies responder counts are available.
     """
-    main, published = answer(found, cell), found[rate_key(cell, "published")]
-    degree = THRESHOLDS_IN_WORDS[cell.threshold]
-    says = f"**{_REGIMENS[cell.regimen]}, {stated(main)} of {_PEOPLE[cell.stratum]} achieved {degree} repigmentation.**"
-    return f"{says} {_origin(main, published, cell)} {_beside(found, cell)}"
+    main, published = answer(found, outcome), found[rate_key(outcome, "published")]
+    degree = THRESHOLDS_IN_WORDS[outcome.threshold]
+    says = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {degree} repigmentation.**"
+    return f"{says} {_origin(main, published, outcome)} {_beside(found, outcome)}"
 
 
 THRESHOLDS_IN_WORDS = {"ge25": "at least 25%", "ge50": "at least 50%", "ge75": "at least 75%"}
 
 
-def _origin(main: Entry, published: Entry, cell: Cell) -> str:
+def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
     """Say whether a headlined rate is published or updated, and by which method."""
     without = "" if published.ci_low == published.ci_low else ", without an interval"
     if main is published:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
-    fresh = cell.new.study.nunique()
+    fresh = outcome.new.study.nunique()
     return (
         f"This is the rate published by the 2019 review, {stated(published)}{without}, updated with {fresh} new"
         f" {'study' if fresh == 1 else 'studies'} on the review's scale and with its kind of interval."
     )
 
 
-def _beside(found: Mapping[str, Entry], cell: Cell) -> str:
+def _beside(found: Mapping[str, Entry], outcome: Outcome) -> str:
     """Say what the recommended method gives, and how many studies have available counts."""
-    listed, new = cell.public_studies, cell.new.study.nunique()
-    unlisted = cell.public.study.nunique() - listed
+    listed, new = outcome.public_studies, outcome.new.study.nunique()
+    unlisted = outcome.public.study.nunique() - listed
     k = listed + unlisted + new
-    where = f"{listed} of the {cell.studies:g} original studies"
+    where = f"{listed} of the {outcome.studies:g} original studies"
     if unlisted:
         where += f", {unlisted} more that the review does not list for this rate"
     if new:
         where += f" and {new} new {'study' if new == 1 else 'studies'}"
-    imputed, available = (of_rate(found, cell, kind) for kind in ("recommended", "recommended.available"))
+    imputed, available = (of_rate(found, outcome, kind) for kind in ("recommended", "recommended.available"))
     method = "a logistic model with Student's t, see *Methods compared*"
     if imputed:
         says = (

@@ -17,14 +17,14 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from pybtex.richtext import Text
 
-from lib.evidence.edition import Cell, Evidence
+from lib.evidence.edition import Evidence, Outcome
 from lib.published.rates import Result, Updated, by_study
 from lib.report.figures import percent
 from lib.report.registry import Entry, Stated, at_edge, in_cell, of_rate, prediction_in_cell
 from lib.stats.pooling import ENOUGH_TO_PREDICT, Pooled
 
 NOTHING = "–"
-STRATUM_NAMES = {
+GROUP_NAMES = {
     "total": "Total",
     "children": "Children",
     "face_neck": "Face and neck",
@@ -38,7 +38,7 @@ THRESHOLD_NAMES = {"ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
 # --- Numbers in sentences ---------------------------------------------------------------------------------
 
 
-def rate(result: Cell | Pooled | Updated) -> str:
+def rate(result: Outcome | Pooled | Updated) -> str:
     """Return a pooled rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
     estimate = percent(result.estimate, 1)
     if result.ci_low != result.ci_low:
@@ -61,24 +61,24 @@ def plain(text: str) -> str:
     return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
 
 
-def coverage(cell: Cell) -> str:
+def coverage(outcome: Outcome) -> str:
     """Return of how many studies of the review counts are available: ``3 of 19 studies, 56 of 520 participants``."""
-    patients = f" of {cell.patients:g} participants" if cell.patients == cell.patients else " participants"
-    text = f"{cell.public_studies} of {cell.studies:g} studies, {cell.public_patients}{patients}"
-    unlisted = cell.public.study[~cell.public.listed].nunique()
+    patients = f" of {outcome.patients:g} participants" if outcome.patients == outcome.patients else " participants"
+    text = f"{outcome.public_studies} of {outcome.studies:g} studies, {outcome.public_patients}{patients}"
+    unlisted = outcome.public.study[~outcome.public.listed].nunique()
     return f"{text}, and {count(unlisted, 'study', 'studies')} not on the review's list" if unlisted else text
 
 
-def cell_name(cell: Cell) -> str:
-    """Return the name of a cell: ``TCI monotherapy, children, ≥75%``."""
-    stratum = "" if cell.stratum == "total" else f", {STRATUM_NAMES[cell.stratum].lower()}"
-    return f"{REGIMEN_NAMES[cell.regimen]}{stratum}, {THRESHOLD_NAMES[cell.threshold]}"
+def outcome_name(outcome: Outcome) -> str:
+    """Return the name of an outcome: ``TCI monotherapy, children, ≥75%``."""
+    group = "" if outcome.group == "total" else f", {GROUP_NAMES[outcome.group].lower()}"
+    return f"{REGIMEN_NAMES[outcome.regimen]}{group}, {THRESHOLD_NAMES[outcome.threshold]}"
 
 
-def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
-    """Return the caption of a cell's forest plot: what it shows, and how much of it is public or only possible."""
-    caption = f"{cell_name(cell)} repigmentation. Responder counts of the original studies: {coverage(cell)}."
-    shown = pd.concat([cell.public, cell.new])
+def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
+    """Return the caption of an outcome's forest plot: what it shows, and how much of it is public or only possible."""
+    caption = f"{outcome_name(outcome)} repigmentation. Responder counts of the original studies: {coverage(outcome)}."
+    shown = pd.concat([outcome.public, outcome.new])
     studies = by_study(shown)
     for rows, text in (
         (studies[at_edge(studies)], "At 0% or 100%, and so not in the pooled available or new counts"),
@@ -90,10 +90,10 @@ def forest_caption(cell: Cell, ranges: pd.DataFrame | None = None) -> str:
             caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
     if ranges is not None and len(ranges):
         caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
-    if cell.refs_of_row:
+    if outcome.refs_of_row:
         caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
-    if not cell.public.listed.all():
-        caption += " † Not on that list." if cell.refs_of_row else " † Not on the review's list for this rate."
+    if not outcome.public.listed.all():
+        caption += " † Not on that list." if outcome.refs_of_row else " † Not on the review's list for this rate."
     return caption
 
 
@@ -438,29 +438,29 @@ def p_value(p: float) -> str:
 
 
 def table3(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entry]) -> Table:
-    """Table 3 of the review as printed, beside the updated rates and what is public, a row a cell."""
+    """Table 3 of the review as printed, beside the updated rates and what is public, a row an outcome."""
     rows, groups = [], []
     for result in results.values():
-        cell = result.cell
-        groups.append(_row_name(cell))
+        outcome = result.outcome
+        groups.append(_row_name(outcome))
         rows.append(
             {
-                ("", "Response"): THRESHOLD_NAMES[cell.threshold],
+                ("", "Response"): THRESHOLD_NAMES[outcome.threshold],
                 ("Published", "% (95% CI)"): in_cell(
-                    of_rate(found, cell, "published"), "‡" if result.summary.reading.kind == "off centre" else ""
+                    of_rate(found, outcome, "published"), "‡" if result.summary.reading.kind == "off centre" else ""
                 ),
-                ("Published", "Studies"): f"{cell.studies:g}",
-                ("Published", "Patients"): f"{cell.patients:g}" if cell.patients == cell.patients else "",
-                ("Updated", "% (95% CI)"): in_cell(of_rate(found, cell, "updated")),
-                ("New counts", "% (95% CI)"): _alone(found, cell, "new"),
-                ("New counts", "Studies"): cell.new.study.nunique(),
-                ("Available counts", "% (95% CI)"): _alone(found, cell, "available"),
-                ("Available counts", "Studies"): cell.public.study.nunique(),
+                ("Published", "Studies"): f"{outcome.studies:g}",
+                ("Published", "Patients"): f"{outcome.patients:g}" if outcome.patients == outcome.patients else "",
+                ("Updated", "% (95% CI)"): in_cell(of_rate(found, outcome, "updated")),
+                ("New counts", "% (95% CI)"): _alone(found, outcome, "new"),
+                ("New counts", "Studies"): outcome.new.study.nunique(),
+                ("Available counts", "% (95% CI)"): _alone(found, outcome, "available"),
+                ("Available counts", "Studies"): outcome.public.study.nunique(),
             }
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), dtype=object)
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    frame.index = (frame.index + [f": {row_totals(result.cell)}" for result in results.values()]).rename("group")
+    frame.index = (frame.index + [f": {row_totals(result.outcome)}" for result in results.values()]).rename("group")
     note = (
         "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
         " of the review; the studies are named by reference number under Included studies. Published: the"
@@ -473,29 +473,29 @@ def table3(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entr
     return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
 
 
-def row_totals(cell: Cell) -> str:
+def row_totals(outcome: Outcome) -> str:
     """Return the totals of a rate's row in Table 3: ``653 patients in 25 studies (references 7, 8, 22–43, 64)``."""
-    studies = count(cell.row_studies, "study", "studies")
-    return f"{cell.row_patients:g} patients in {studies} (references {cell.row_refs.replace('-', '–')})"
+    studies = count(outcome.row_studies, "study", "studies")
+    return f"{outcome.row_patients:g} patients in {studies} (references {outcome.row_refs.replace('-', '–')})"
 
 
-def _row_name(cell: Cell) -> str:
-    return f"{REGIMEN_NAMES[cell.regimen]}, {STRATUM_NAMES[cell.stratum].lower()}"
+def _row_name(outcome: Outcome) -> str:
+    return f"{REGIMEN_NAMES[outcome.regimen]}, {GROUP_NAMES[outcome.group].lower()}"
 
 
 def updates(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entry]) -> Table:
     """Every rate as published and as updated, with what its published interval implies."""
     rows, groups = [], []
     for result in results.values():
-        cell = result.cell
-        published, updated = of_rate(found, cell, "published"), of_rate(found, cell, "updated")
-        groups.append(_row_name(cell))
+        outcome = result.outcome
+        published, updated = of_rate(found, outcome, "published"), of_rate(found, outcome, "updated")
+        groups.append(_row_name(outcome))
         rows.append(
             {
-                ("", "Response"): THRESHOLD_NAMES[cell.threshold],
+                ("", "Response"): THRESHOLD_NAMES[outcome.threshold],
                 ("Published", "% (95% CI)"): in_cell(published),
-                ("Published", "Prediction"): prediction_in_cell(of_rate(found, cell, "published.implied")),
-                ("New studies alone", "% (95% CI)"): _alone(found, cell, "new"),
+                ("Published", "Prediction"): prediction_in_cell(of_rate(found, outcome, "published.implied")),
+                ("New studies alone", "% (95% CI)"): _alone(found, outcome, "new"),
                 ("Updated", "% (95% CI)"): in_cell(updated),
                 ("Updated", "Prediction"): prediction_in_cell(updated),
                 ("Updated", "Change"): f"{100 * (updated.estimate - published.estimate):+.1f}" if updated else "",
@@ -526,7 +526,9 @@ def _implied(result: Result) -> str:
     if reading.kind == "cut":
         text += ", from the end of the interval that is not cut"
     elif reading.wrong:
-        text += f", with {100 * reading.reconciled:.1f} for the published {_printed_number(result.cell, reading.wrong)}"
+        text += (
+            f", with {100 * reading.reconciled:.1f} for the published {_printed_number(result.outcome, reading.wrong)}"
+        )
     if summary.tau2 != summary.tau2:
         text += "; no between-study variance: sampling error alone exceeds it"
     else:
@@ -539,9 +541,9 @@ def _implied(result: Result) -> str:
     return text + "."
 
 
-def _printed_number(cell: Cell, name: str) -> str:
-    decimals = cell.decimals[("estimate", "ci_low", "ci_high").index(name)]
-    return f"{100 * getattr(cell, name):.{decimals}f}"
+def _printed_number(outcome: Outcome, name: str) -> str:
+    decimals = outcome.decimals[("estimate", "ci_low", "ci_high").index(name)]
+    return f"{100 * getattr(outcome, name):.{decimals}f}"
 
 
 def news(evidence: Evidence, results: Sequence[Result], found: Mapping[str, Entry]) -> Table:
@@ -550,12 +552,12 @@ def news(evidence: Evidence, results: Sequence[Result], found: Mapping[str, Entr
     short = evidence.meaning("news")
     rows = [
         {
-            "Rate": cell_name(r.cell),
-            "Published": in_cell(of_rate(found, r.cell, "published")),
-            "Updated": in_cell(of_rate(found, r.cell, "updated")),
-            "Recommended method": in_cell(of_rate(found, r.cell, "recommended.available")),
-            "Change": f"{100 * (r.updated.estimate - r.cell.estimate):+.1f}",
-            "Width": f"{_width_change(r):+.0f}%" if r.cell.ci_high > r.cell.ci_low else "",
+            "Rate": outcome_name(r.outcome),
+            "Published": in_cell(of_rate(found, r.outcome, "published")),
+            "Updated": in_cell(of_rate(found, r.outcome, "updated")),
+            "Recommended method": in_cell(of_rate(found, r.outcome, "recommended.available")),
+            "Change": f"{100 * (r.updated.estimate - r.outcome.estimate):+.1f}",
+            "Width": f"{_width_change(r):+.0f}%" if r.outcome.ci_high > r.outcome.ci_low else "",
             "Conclusions change": ", ".join(short[rule] for rule in r.news) or "no",
         }
         for r in results
@@ -587,7 +589,7 @@ def rules_of_change(evidence: Evidence) -> str:
 
 
 def _width_change(result: Result) -> float:
-    before = result.cell.ci_high - result.cell.ci_low
+    before = result.outcome.ci_high - result.outcome.ci_low
     return 100 * ((result.updated.ci_high - result.updated.ci_low) / before - 1)
 
 
@@ -637,7 +639,7 @@ def _counts_in_words(evidence: Evidence, rows: list) -> str:
         together.setdefault((row.threshold, row.site), []).append(row)
     parts = []
     for (threshold, site), arms in together.items():
-        where = "" if site == "all" else f" on the {STRATUM_NAMES[site].lower()}"
+        where = "" if site == "all" else f" on the {GROUP_NAMES[site].lower()}"
         arms.sort(key=lambda r: r.role == "comparator")
         counts = [f"{r.events:g} of {r.n:g} {r.unit} with {plain(_arm_in_words(r))}" for r in arms]
         counts[1:] = [text.replace(f" {r.unit}", "", 1) for text, r in zip(counts[1:], arms[1:], strict=True)]
@@ -655,25 +657,27 @@ def _arm_in_words(arm) -> str:
     return " and ".join(words.get(part, part) for part in name.split("+"))
 
 
-def coverages(cells: Sequence[Cell]) -> Table:
+def coverages(outcomes: Sequence[Outcome]) -> Table:
     """For how much of every rate responder counts are available."""
     rows = [
         {
-            "Response": THRESHOLD_NAMES[cell.threshold],
-            "Studies": f"{cell.public_studies} of {cell.studies:g}",
-            "Participants": f"{cell.public_patients} of {cell.patients:g}" if cell.patients == cell.patients else "",
-            "Without counts": ", ".join(dict.fromkeys(cell.missing.label)),
+            "Response": THRESHOLD_NAMES[outcome.threshold],
+            "Studies": f"{outcome.public_studies} of {outcome.studies:g}",
+            "Participants": f"{outcome.public_patients} of {outcome.patients:g}"
+            if outcome.patients == outcome.patients
+            else "",
+            "Without counts": ", ".join(dict.fromkeys(outcome.missing.label)),
         }
-        for cell in cells
+        for outcome in outcomes
     ]
-    frame = pd.DataFrame(rows, index=pd.Index(map(_row_name, cells), name="group"))
+    frame = pd.DataFrame(rows, index=pd.Index(map(_row_name, outcomes), name="group"))
     detail = "Without counts"
     note = "Below each rate: studies without available responder counts at this threshold; some have them at another."
     title = "Available responder counts by rate"
     return Table(frame, title, note, numeric=["Studies", "Participants"], detail=detail, folded=True)
 
 
-def without_available_counts(cells: Sequence[Cell]) -> tuple[list[str], list[str]]:
+def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], list[str]]:
     """Name the studies of a review of which responder counts are not available.
 
     Returns
@@ -684,10 +688,12 @@ def without_available_counts(cells: Sequence[Cell]) -> tuple[list[str], list[str
         Those with counts for some rates, with the rates for which they are missing: ``Kanwar 2004 (TCI monotherapy,
         total: ≥25%; TCI monotherapy, children: ≥25%)``.
     """
-    missing = _missing_rates(cells)
-    partly = {study for cell in cells for study in cell.public.study}
+    missing = _missing_rates(outcomes)
+    partly = {study for outcome in outcomes for study in outcome.public.study}
     labels = {
-        study: label for cell in cells for study, label in zip(cell.missing.study, cell.missing.label, strict=True)
+        study: label
+        for outcome in outcomes
+        for study, label in zip(outcome.missing.study, outcome.missing.label, strict=True)
     }
     return (
         [labels[study] for study in missing if study not in partly],
@@ -695,12 +701,12 @@ def without_available_counts(cells: Sequence[Cell]) -> tuple[list[str], list[str
     )
 
 
-def _missing_rates(cells: Sequence[Cell]) -> dict[str, str]:
+def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """Return for each study the rates for which its counts are not available, as text."""
     found: dict[str, dict[str, list[str]]] = {}
-    for cell in cells:
-        for study in dict.fromkeys(cell.missing.study):
-            found.setdefault(study, {}).setdefault(_row_name(cell), []).append(THRESHOLD_NAMES[cell.threshold])
+    for outcome in outcomes:
+        for study in dict.fromkeys(outcome.missing.study):
+            found.setdefault(study, {}).setdefault(_row_name(outcome), []).append(THRESHOLD_NAMES[outcome.threshold])
     return {
         study: "; ".join(f"{row}: {', '.join(sorted(thresholds))}" for row, thresholds in rows.items())
         for study, rows in found.items()
@@ -732,14 +738,14 @@ def bounds(evidence: Evidence) -> Table:
     return Table(frame, f"Bounds of counts: {count(len(rows), 'bound')}", detail="Why")
 
 
-def wanted(evidence: Evidence, ranked: pd.DataFrame, cells: Sequence[Cell]) -> Table:
+def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]) -> Table:
     """The studies whose counts are wanted, the most wanted first, and where their reports are."""
     rows, groups = [], []
-    missing, partly = _missing_rates(cells), {study for cell in cells for study in cell.public.study}
+    missing, partly = _missing_rates(outcomes), {study for outcome in outcomes for study in outcome.public.study}
     for place, study in enumerate(ranked.itertuples(), start=1):
         where = evidence.studies[evidence.studies.study == study.study].iloc[0]
-        regimen, stratum, threshold = study.most
-        most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], STRATUM_NAMES[stratum].lower()]))
+        regimen, group, threshold = study.most
+        most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], GROUP_NAMES[group].lower()]))
         groups.append(next(name for least, name in _WANTED if study.narrowing >= least))
         rows.append(
             {
@@ -784,11 +790,11 @@ def _citation(evidence: Evidence, study: str) -> str:
     return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
-def _alone(found: Mapping[str, Entry], cell: Cell, kind: str) -> str:
+def _alone(found: Mapping[str, Entry], outcome: Outcome, kind: str) -> str:
     """Return the rate in the original or the new studies with counts; their sums where they cannot be pooled."""
-    if entry := of_rate(found, cell, kind):
+    if entry := of_rate(found, outcome, kind):
         return in_cell(entry)
-    rows = cell.new if kind == "new" else cell.public
+    rows = outcome.new if kind == "new" else outcome.public
     return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
 
 

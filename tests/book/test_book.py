@@ -93,7 +93,7 @@ def test_every_page_is_built_and_nothing_is_left_unrendered(book):
 def test_the_abstract_states_what_is_computed(book):
     ev = load(ROOT / "data")
     shown = prose(book, "abstract")
-    for cell in (ev.cell("monotherapy", "ge75"), ev.cell("phototherapy", "ge75")):
+    for cell in (ev.outcome("monotherapy", "ge75"), ev.outcome("phototherapy", "ge75")):
         assert tables.rate(cell) in shown
         assert tables.coverage(cell) in shown
         counts = registry.counts_of(cell)
@@ -160,7 +160,7 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
     alts = [html.unescape(img["alt"]) for img in shown.select("img") if img.get("alt", "").startswith("Forest plot")]
     assert len(alts) == 3
     for alt, threshold in zip(alts, ("ge75", "ge50", "ge25"), strict=True):
-        cell = ev.cell(regimen, threshold)
+        cell = ev.outcome(regimen, threshold)
         assert alt.startswith(f"Forest plot. {cell.public_studies} of {cell.studies:g} studies")
         pooled = registry.pool_counts(cell.public)
         if pooled is not None:
@@ -175,12 +175,12 @@ def test_table_3_shows_every_cell(book):
     table = page(book, "table-3").select_one("table.review")
     rows = [[td.get_text() for td in tr.select("td")] for tr in table.select("tbody tr") if tr.select("td")]
     assert len(rows) == 24
-    for row, cell in zip(rows, ev.cells(), strict=True):
+    for row, cell in zip(rows, ev.all_outcomes(), strict=True):
         assert row[1].startswith(percent(cell.estimate, 1, ""))
         patients = f"{cell.patients:g}" if cell.patients == cell.patients else tables.NOTHING
         assert row[2:4] == [f"{cell.studies:g}", patients]
         assert row[8] == str(cell.public.study.nunique())
-        result = results[cell.regimen, cell.threshold, cell.stratum]
+        result = results[cell.regimen, cell.threshold, cell.group]
         assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
         updated = result.updated is not None and result.updated.k_new
         assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else tables.NOTHING)

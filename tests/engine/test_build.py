@@ -320,7 +320,7 @@ def test_what_one_chapter_does_to_the_library_is_not_in_what_another_is_answered
 import lib.evidence.edition, lib.published.participants, lib.published.rates
 from lib.published import rates
 changed = [lib.published.participants.sizes(ev, "monotherapy").departures]
-lib.published.rates.STRATA = {}
+lib.published.rates.GROUPS = {}
 lib.published.rates.implied_tau2 = lambda *given: 0.123
 for result in rates.results(ev).values():
     result.summary.studies["v"] = -1.0

@@ -534,7 +534,7 @@ def test_what_a_spreadsheet_leaves_is_accepted(data, change, table):
 @pytest.mark.parametrize("table", ["flow", "searches", "arms"])
 def test_stray_spaces_are_accepted(data, edit, table):
     def space_out(rows):
-        rows[:] = [[f" {cell}\N{NO-BREAK SPACE}" for cell in row] for row in rows]
+        rows[:] = [[f" {outcome}\N{NO-BREAK SPACE}" for outcome in row] for row in rows]
 
     edit(table, space_out)
     assert check(data) == []

@@ -1,4 +1,4 @@
-"""What must come out of the tables by counting, the editions, and what a cell holds."""
+"""What must come out of the tables by counting, the editions, and what an outcome holds."""
 
 import datetime as dt
 import warnings
@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from lib.caching.shared_results import ADDRESS, READ, shared
 from lib.evidence.check import DataError, reference_numbers
-from lib.evidence.edition import REGIMENS, STRATA, Evidence, load
+from lib.evidence.edition import GROUPS, REGIMENS, Evidence, load
 from lib.published import imputation, participants, rates
 from lib.report.tables import coverage
 
@@ -73,7 +73,7 @@ def test_adverse_events_are_as_stated(ev):
 
 
 def test_tables_of_the_review_are_whole(ev):
-    assert len(ev.cells()) == 24
+    assert len(ev.all_outcomes()) == 24
     assert (len(ev.mechanism), ev.mechanism.study.nunique()) == (14, 11)
     # Table 2 has a row for each study, and two for one of them.
     assert len(ev.included("original")) == 47 + 1
@@ -87,11 +87,11 @@ def test_table_1_names_the_references_of_the_text(ev):
 
 
 def test_coverage_is_counted_from_the_responses(ev):
-    cell = ev.cell("monotherapy", "ge75")
-    assert coverage(cell) == "3 of 19 studies, 71 of 520 participants"
-    assert set(cell.public.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
+    outcome = ev.outcome("monotherapy", "ge75")
+    assert coverage(outcome) == "3 of 19 studies, 71 of 520 participants"
+    assert set(outcome.public.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
     # Patches are counted by the patients they are on: 23 lesions in 14 patients.
-    laser = ev.cell("phototherapy", "ge75")
+    laser = ev.outcome("phototherapy", "ge75")
     assert laser.public.n.sum() == 23 + 30
     assert laser.public_patients == 14 + 30
 
@@ -101,50 +101,50 @@ def test_a_study_with_counts_covers_as_many_participants_as_it_has_in_the_publis
     """Two arms of the same patients count in both numbers, and lesions by their patients in both."""
     sizes = participants.sizes(ev, regimen).arms.groupby("study").n.sum()
     for threshold in ("ge25", "ge50", "ge75"):
-        cell = ev.cell(regimen, threshold)
-        listed = cell.public.study[cell.public.listed].unique()
-        assert cell.public_patients == sizes[listed].sum(), threshold
+        outcome = ev.outcome(regimen, threshold)
+        listed = outcome.public.study[outcome.public.listed].unique()
+        assert outcome.public_patients == sizes[listed].sum(), threshold
 
 
 def test_every_study_of_a_printed_list_is_in_its_cell_once(ev):
-    for cell in ev.cells():
-        listed = cell.public[cell.public.listed]
-        named = {*listed.review_ref, *cell.missing.review_ref}
-        assert named == set(cell.refs), cell
-        assert not set(cell.public.study) & set(cell.missing.study)
-        assert not cell.missing.columns.isin(["events"]).any()
+    for outcome in ev.all_outcomes():
+        listed = outcome.public[outcome.public.listed]
+        named = {*listed.review_ref, *outcome.missing.review_ref}
+        assert named == set(outcome.refs), outcome
+        assert not set(outcome.public.study) & set(outcome.missing.study)
+        assert not outcome.missing.columns.isin(["events"]).any()
 
 
 def test_cells_hold_only_what_may_be_pooled(ev):
-    for cell in ev.cells():
-        for rows in (cell.public, cell.new):
-            assert set(rows.role) <= {cell.regimen}
-            assert set(rows.threshold) <= {cell.threshold}
-            assert set(rows.site) <= {STRATA[cell.stratum][1]}
+    for outcome in ev.all_outcomes():
+        for rows in (outcome.public, outcome.new):
+            assert set(rows.role) <= {outcome.regimen}
+            assert set(rows.threshold) <= {outcome.threshold}
+            assert set(rows.site) <= {GROUPS[outcome.group][1]}
             assert not (rows.poolable == "no").any()
-            if cell.stratum == "children":
+            if outcome.group == "children":
                 assert set(rows.population) <= {"children"}
     # One arm of a study whose two arms share their patients is enough.
-    assert list(ev.cell("monotherapy", "ge25").public.arm) == ["pimecrolimus", "tacrolimus twice daily"]
+    assert list(ev.outcome("monotherapy", "ge25").public.arm) == ["pimecrolimus", "tacrolimus twice daily"]
 
 
 def test_a_study_outside_its_printed_list_is_marked(ev):
-    public = ev.cell("monotherapy", "ge50", "children").public
+    public = ev.outcome("monotherapy", "ge50", "children").public
     assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
-    children = ev.cell("monotherapy", "ge50", "children")
+    children = ev.outcome("monotherapy", "ge50", "children")
     assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the review's list"
 
 
 def test_a_number_that_is_not_printed_is_not_taken_from_elsewhere(ev):
-    children = ev.cell("monotherapy", "ge75", "children")
+    children = ev.outcome("monotherapy", "ge75", "children")
     assert children.patients != children.patients
     assert coverage(children) == "1 of 5 studies, 22 participants"
 
 
 def test_results_by_site_stay_out_of_the_total(ev):
-    total = ev.cell("monotherapy", "ge50")
+    total = ev.outcome("monotherapy", "ge50")
     assert "kanokrungsee2021" not in set(total.new.study)
-    assert set(ev.cell("monotherapy", "ge50", "face_neck").new.study) == {"kanokrungsee2021", "cdi00845_2019"}
+    assert set(ev.outcome("monotherapy", "ge50", "face_neck").new.study) == {"kanokrungsee2021", "cdi00845_2019"}
 
 
 # --- Editions ---------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_the_edition_of_the_original_search_is_the_original_review_alone():
     assert ev.last_search == dt.date(2018, 8, 6)
     assert ev.study_counts("original")["all"] == 56
     assert ev.study_counts("update")["all"] == 0
-    assert all(cell.new.empty for cell in ev.cells())
+    assert all(outcome.new.empty for outcome in ev.all_outcomes())
 
 
 def test_an_edition_holds_what_was_published_by_its_date(ev):
@@ -182,11 +182,11 @@ def test_the_newest_edition_does_not_depend_on_the_day_it_is_built(ev):
 
 
 def test_a_public_count_that_is_not_pooled_is_not_called_missing(ev):
-    cell = ev.cell("monotherapy", "ge75")
-    assert not cell.missing.reported.any()
+    outcome = ev.outcome("monotherapy", "ge75")
+    assert not outcome.missing.reported.any()
     responses = ev.responses
     responses.loc[responses.study == "sendur2006", "poolable"] = "no"
-    missing = ev.with_tables(responses=responses).cell("monotherapy", "ge75").missing
+    missing = ev.with_tables(responses=responses).outcome("monotherapy", "ge75").missing
     assert list(missing.study[missing.reported]) == ["sendur2006"]
 
 
@@ -201,8 +201,8 @@ def test_an_impossible_edition_is_refused(as_of, message):
 def test_an_unknown_name_is_refused_with_what_there_is(ev):
     with pytest.raises(AttributeError, match="there is no table 'arm'; the tables are dictionary, codes, studies"):
         _ = ev.arm
-    with pytest.raises(KeyError, match="no cell"):
-        ev.cell("phototherapy", "ge75", "children")
+    with pytest.raises(KeyError, match="no outcome"):
+        ev.outcome("phototherapy", "ge75", "children")
     with pytest.raises(KeyError, match="prints no"):
         ev.number("nothing")
 
@@ -213,19 +213,19 @@ def test_an_unknown_name_is_refused_with_what_there_is(ev):
 @pytest.mark.parametrize("regimen", REGIMENS)
 def test_the_view_of_a_regimen_gives_what_the_whole_would(ev, regimen):
     view = ev.only(regimen)
-    of_whole = {function: unwrap(function) for function in (Evidence.cell, participants.sizes, participants.members)}
-    for cell in view.cells():
-        assert cell.regimen == regimen
-        expected = of_whole[Evidence.cell](ev, regimen, cell.threshold, cell.stratum)
+    of_whole = {function: unwrap(function) for function in (Evidence.outcome, participants.sizes, participants.members)}
+    for outcome in view.all_outcomes():
+        assert outcome.regimen == regimen
+        expected = of_whole[Evidence.outcome](ev, regimen, outcome.threshold, outcome.group)
         for name in ("public", "missing", "new"):
-            pd.testing.assert_frame_equal(getattr(cell, name), getattr(expected, name))
-        assert repr(cell) == repr(expected)
-        found = participants.members(view, regimen, cell.stratum)
-        expected = of_whole[participants.members](ev, regimen, cell.stratum)
+            pd.testing.assert_frame_equal(getattr(outcome, name), getattr(expected, name))
+        assert repr(outcome) == repr(expected)
+        found = participants.members(view, regimen, outcome.group)
+        expected = of_whole[participants.members](ev, regimen, outcome.group)
         pd.testing.assert_frame_equal(found.frame, expected.frame)
         pd.testing.assert_frame_equal(found.totals, expected.totals)
-        found = unwrap(imputation.block_of)(view, regimen, cell.stratum)
-        expected = unwrap(imputation.block_of)(ev, regimen, cell.stratum)
+        found = unwrap(imputation.block_of)(view, regimen, outcome.group)
+        expected = unwrap(imputation.block_of)(ev, regimen, outcome.group)
         assert np.array_equal(found.n, expected.n)
         assert np.array_equal(found.low, expected.low)
         assert np.array_equal(found.high, expected.high)
@@ -235,7 +235,9 @@ def test_the_view_of_a_regimen_gives_what_the_whole_would(ev, regimen):
 
 
 def test_results_are_in_the_order_of_table_3(ev):
-    assert list(rates.results(ev)) == [(cell.regimen, cell.threshold, cell.stratum) for cell in ev.cells()]
+    assert list(rates.results(ev)) == [
+        (outcome.regimen, outcome.threshold, outcome.group) for outcome in ev.all_outcomes()
+    ]
 
 
 def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
@@ -292,7 +294,7 @@ def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
 def test_where_nobody_answers_a_function_runs_where_it_is_called(monkeypatch, tmp_path, address):
     monkeypatch.setenv(ADDRESS, address and str(tmp_path / address))
     ev = load(ROOT / "data")
-    assert len(rates.results(ev)) == len(ev.cells()) > 0
+    assert len(rates.results(ev)) == len(ev.all_outcomes()) > 0
 
 
 def test_a_warning_of_what_is_answered_is_for_who_asked(monkeypatch):

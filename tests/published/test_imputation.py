@@ -37,8 +37,8 @@ def drawn(blocks):
     return [impute(block) for block in blocks]
 
 
-def find(blocks, regimen, stratum):
-    return next(block for block in blocks if block.regimen == regimen and stratum in block.strata)
+def find(blocks, regimen, group):
+    return next(block for block in blocks if block.regimen == regimen and group in block.groups)
 
 
 def arm(block, study):
@@ -50,8 +50,8 @@ def arm(block, study):
 
 
 def test_every_cell_with_an_interval_is_a_claim_of_one_block(ev, blocks):
-    claims = [(b.regimen, c.threshold, c.stratum) for b in blocks for c in b.claims]
-    printed = [(c.regimen, c.threshold, c.stratum) for c in ev.cells() if c.ci_high == c.ci_high]
+    claims = [(b.regimen, c.threshold, c.group) for b in blocks for c in b.claims]
+    printed = [(c.regimen, c.threshold, c.group) for c in ev.all_outcomes() if c.ci_high == c.ci_high]
     assert sorted(claims) == sorted(printed)
 
 
@@ -223,23 +223,23 @@ def test_the_chain_is_as_near_to_enumeration_as_the_calibration_page_says():
 
 
 def test_counts_for_children_are_found_at_75_percent(drawn):
-    draws = next(d for d in drawn if d.block.regimen == "monotherapy" and "children" in d.block.strata)
+    draws = next(d for d in drawn if d.block.regimen == "monotherapy" and "children" in d.block.groups)
     assert draws.within["ge75", "children"] <= 4
     assert all(within <= count_model.WIDEST for within in draws.within.values())
 
 
 def test_with_phototherapy_on_the_trunk_all_counts_are_tried(drawn):
-    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "trunk_extremities" in d.block.strata)
+    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "trunk_extremities" in d.block.groups)
     assert draws.exact and draws.solutions == 5
     assert [draws.within[threshold, "trunk_extremities"] for threshold in THRESHOLDS] == [1, 1, 2]
 
 
 def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
-    hands = next(d for d in drawn if "hands_feet" in d.block.strata)
+    hands = next(d for d in drawn if "hands_feet" in d.block.groups)
     assert hands.exact
     told = updates.not_reproduced([hands])
     assert "there are no counts" in told and "Markov" not in told
-    trunk = next(d for d in drawn if d.block.regimen == "monotherapy" and "trunk_extremities" in d.block.strata)
+    trunk = next(d for d in drawn if d.block.regimen == "monotherapy" and "trunk_extremities" in d.block.groups)
     assert not trunk.exact
     told = updates.not_reproduced([trunk])
     assert "no proof" in told and "all possible counts" not in told
@@ -254,7 +254,7 @@ def test_every_draw_reproduces_what_is_printed(drawn):
     met = exact = 0
     for draws in drawn:
         for claim in draws.block.claims:
-            within = draws.within[claim.threshold, claim.stratum]
+            within = draws.within[claim.threshold, claim.group]
             if within != within:
                 continue
             x = draws.events[:, claim.of, THRESHOLDS.index(claim.threshold)].T
@@ -297,7 +297,7 @@ def test_the_draws_converge_and_a_rate_that_no_counts_reproduce_is_given_up(draw
         assert draws.converged or all(given_up)
         assert len(draws.events) == 0 or len(draws.events) >= 50
         assert draws.exact or draws.solutions == 0
-    hands = next(d for d in drawn if "hands_feet" in d.block.strata)
+    hands = next(d for d in drawn if "hands_feet" in d.block.groups)
     assert all(within != within for within in hands.within.values())
     assert hands.ranges("ge25").empty
 
@@ -365,12 +365,12 @@ def test_with_nothing_unknown_or_nothing_printed_there_are_no_draws(blocks):
 
 
 def test_draws_that_did_not_converge_are_of_no_use(ev, drawn):
-    cell = ev.cell("phototherapy", "ge75")
-    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.strata)
+    outcome = ev.outcome("phototherapy", "ge75")
+    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.groups)
     apart = replace(draws, rhat=1.5)
-    assert imputation.update_over_draws(draws, cell) is not None
-    assert imputation.update_over_draws(apart, cell) is None
-    assert imputation.most_wanted([cell], [apart]).empty
+    assert imputation.update_over_draws(draws, outcome) is not None
+    assert imputation.update_over_draws(apart, outcome) is None
+    assert imputation.most_wanted([outcome], [apart]).empty
 
 
 # --- Counts that a maintainer enters ----------------------------------------------------------------------
@@ -543,9 +543,9 @@ def test_the_update_over_draws_is_near_the_closed_form(ev, drawn):
     for result in rates.results(ev).values():
         if not result.updated or not result.updated.k_new:
             continue
-        cell = result.cell
-        draws = next(d for d in drawn if d.block.regimen == cell.regimen and cell.stratum in d.block.strata)
-        over = imputation.update_over_draws(draws, cell)
+        outcome = result.outcome
+        draws = next(d for d in drawn if d.block.regimen == outcome.regimen and outcome.group in d.block.groups)
+        over = imputation.update_over_draws(draws, outcome)
         assert over.between < 0.01
         assert abs(over.estimate - result.updated.estimate) < 0.1 * result.updated.se
         width = (over.ci_high - over.ci_low) / (result.updated.ci_high - result.updated.ci_low)
@@ -555,9 +555,9 @@ def test_the_update_over_draws_is_near_the_closed_form(ev, drawn):
 
 
 def test_rubins_rules_add_the_spread_between_draws(ev, drawn):
-    cell = ev.cell("phototherapy", "ge50")
-    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.strata)
-    over = imputation.update_over_draws(draws, cell, "logit")
+    outcome = ev.outcome("phototherapy", "ge50")
+    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.groups)
+    over = imputation.update_over_draws(draws, outcome, "logit")
     claim = next(c for c in draws.block.claims if c.threshold == "ge50")
     pooled = pool_proportions(draws.events[:, claim.of, 1].T, draws.n[:, claim.of].T, transform="logit")
     m = len(draws.events)
@@ -569,17 +569,17 @@ def test_rubins_rules_add_the_spread_between_draws(ev, drawn):
 
 
 def test_consistent_ranges_are_of_studies_without_a_public_count_only(ev):
-    cell = ev.cell("monotherapy", "ge75", "face_neck")
-    ranges = imputation.consistent_ranges(ev, cell)
-    assert set(ranges.study) <= set(cell.missing.study)
-    assert not set(ranges.study) & set(cell.public.study)
+    outcome = ev.outcome("monotherapy", "ge75", "face_neck")
+    ranges = imputation.consistent_ranges(ev, outcome)
+    assert set(ranges.study) <= set(outcome.missing.study)
+    assert not set(ranges.study) & set(outcome.public.study)
     assert ((0 <= ranges.low) & (ranges.low <= ranges.high) & (ranges.high <= 1)).all()
-    for stratum in ("trunk_extremities", "hands_feet"):
-        assert imputation.consistent_ranges(ev, ev.cell("monotherapy", "ge75", stratum)).empty
+    for group in ("trunk_extremities", "hands_feet"):
+        assert imputation.consistent_ranges(ev, ev.outcome("monotherapy", "ge75", group)).empty
 
 
 def test_the_most_wanted_are_those_whose_counts_move_the_answer(ev, drawn):
-    ranked = imputation.most_wanted(ev.cells(), drawn)
+    ranked = imputation.most_wanted(ev.all_outcomes(), drawn)
     assert ranked.narrowing.is_monotonic_decreasing and (ranked.narrowing >= 0).all()
     assert ranked.study.is_unique
     wholly_public = {"sendur2006", "radakovic2009", "bilal2014"}

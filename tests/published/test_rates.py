@@ -99,8 +99,8 @@ def test_an_end_that_is_cut_leaves_the_error_to_the_other():
 
 def test_the_published_rates_imply_what_their_numbers_say(results):
     for result in results.values():
-        summary, cell = result.summary, result.cell
-        reading, n, p = summary.reading, summary.sizes, cell.estimate
+        summary, outcome = result.summary, result.outcome
+        reading, n, p = summary.reading, summary.sizes, outcome.estimate
         if reading.kind == "no interval":
             assert np.isnan(summary.tau2) and np.isnan(summary.pi_low)
             continue
@@ -135,7 +135,7 @@ def test_available_counts_have_their_own_number(ev, results):
     for result in results.values():
         studies = result.summary.studies.set_index("study")
         # A study whose two arms count has only one of them in the public counts.
-        listed = result.cell.public[result.cell.public.listed]
+        listed = result.outcome.public[result.outcome.public.listed]
         for study in listed[listed.study.map(studies.arms).str.len() == 1].itertuples():
             row = studies.loc[study.study]
             assert row.rate == study.events / study.n
@@ -195,8 +195,8 @@ def test_a_total_that_is_changed_changes_what_adds_up(ev, data, edit):
 
 
 def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(ev):
-    for stratum in ("face_neck", "trunk_extremities", "hands_feet"):
-        row = participants.members(ev, "monotherapy", stratum)
+    for group in ("face_neck", "trunk_extremities", "hands_feet"):
+        row = participants.members(ev, "monotherapy", group)
         frame = row.frame
         assert ((frame.least <= frame.n) & (frame.n <= frame.largest)).all()
         assert row.totals.met.any()
@@ -204,12 +204,12 @@ def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(e
             of = frame.review_ref.isin(reference_numbers(total.refs))
             assert frame.n[of].sum() == total.patients
     unmet = participants.members(ev, "monotherapy", "trunk_extremities").totals
-    assert list(unmet.patients[~unmet.met]) == [ev.cell("monotherapy", "ge75", "trunk_extremities").patients]
+    assert list(unmet.patients[~unmet.met]) == [ev.outcome("monotherapy", "ge75", "trunk_extremities").patients]
 
 
 def test_what_two_totals_leave_for_one_study_is_its_number(ev):
     frame = participants.members(ev, "monotherapy", "hands_feet").frame.set_index("review_ref")
-    row, text = (ev.cell("monotherapy", threshold, "hands_feet") for threshold in ("ge75", "ge25"))
+    row, text = (ev.outcome("monotherapy", threshold, "hands_feet") for threshold in ("ge75", "ge25"))
     (left,) = set(row.refs) - set(text.refs)
     assert frame.n[left] == frame.least[left] == frame.largest[left] == row.patients - text.patients
 
@@ -302,7 +302,7 @@ def test_an_update_from_a_rounded_rate_is_near_to_pooling_all_counts(known):
 
 def test_two_arms_of_one_study_are_one_study(results):
     result = results["monotherapy", "ge50", "children"]
-    new = result.cell.new
+    new = result.outcome.new
     assert new.study.nunique() == 1 < len(new)
     assert result.updated.k_new == 1 and result.updated.new is None
     assert result.updated == update(result.summary, [new.events.sum()], [new.n.sum()])
@@ -348,7 +348,7 @@ def test_impossible_counts_are_refused(results):
 
 def test_the_choice_of_method_moves_the_update_and_is_reported(results):
     result = results["monotherapy", "ge75", "total"]
-    new = rates.by_study(result.cell.new)
+    new = rates.by_study(result.outcome.new)
     found = rates.sensitivity(result.summary, new.events, new.n)
     assert list(found) == ["Paule-Mandel", "Hartung-Knapp"]
     for estimate, low, high in found.values():
@@ -359,7 +359,7 @@ def test_the_choice_of_method_moves_the_update_and_is_reported(results):
 
 def test_every_rate_with_new_counts_is_updated_and_no_other(results):
     for result in results.values():
-        new = rates.by_study(result.cell.new)
+        new = rates.by_study(result.outcome.new)
         if result.updated is None:
             assert new.empty
             continue
@@ -367,45 +367,45 @@ def test_every_rate_with_new_counts_is_updated_and_no_other(results):
         assert (result.answer is result.updated) == bool(len(new))
         assert (result.updated.weights > 0).all() and result.updated.weights.sum() < 1
         if len(new):
-            ends = [result.cell.estimate, *(new.events / new.n)]
+            ends = [result.outcome.estimate, *(new.events / new.n)]
             assert min(ends) <= result.updated.estimate <= max(ends)
 
 
 def test_the_edition_of_the_original_search_has_no_update():
     original = rates.results(load(ROOT / "data", "2018-08-06"))
     assert len(original) == 24
-    assert all(result.answer is result.cell and not result.news for result in original.values())
+    assert all(result.answer is result.outcome and not result.news for result in original.values())
 
 
 # --- News -------------------------------------------------------------------------------------------------
 
 
 def test_every_rule_is_met_on_its_margin_and_not_short_of_it(results):
-    cell = results["monotherapy", "ge50", "children"].cell
+    outcome = results["monotherapy", "ge50", "children"].outcome
     updated = update(results["monotherapy", "ge50", "children"].summary, [30, 31], [40, 40])
-    moved = 100 * abs(updated.estimate - cell.estimate)
-    narrowed = 100 * (1 - (updated.ci_high - updated.ci_low) / (cell.ci_high - cell.ci_low))
+    moved = 100 * abs(updated.estimate - outcome.estimate)
+    narrowed = 100 * (1 - (updated.ci_high - updated.ci_low) / (outcome.ci_high - outcome.ci_low))
     margins = {"moved": moved - 0.01, "outside": np.nan, "narrower": narrowed - 0.01, "first": np.nan}
-    assert news(cell, updated, margins) == ["moved", "narrower"]
-    assert news(cell, updated, {**margins, "moved": moved + 0.01}) == ["narrower"]
-    assert news(cell, updated, {**margins, "narrower": narrowed + 0.01}) == ["moved"]
+    assert news(outcome, updated, margins) == ["moved", "narrower"]
+    assert news(outcome, updated, {**margins, "moved": moved + 0.01}) == ["narrower"]
+    assert news(outcome, updated, {**margins, "narrower": narrowed + 0.01}) == ["moved"]
 
 
 def test_an_estimate_out_of_the_updated_interval_is_news(results):
     summary = results["monotherapy", "ge75", "total"].summary
-    cell = results["monotherapy", "ge75", "total"].cell
+    outcome = results["monotherapy", "ge75", "total"].outcome
     margins = {"outside": np.nan}
-    assert news(cell, update(summary, [50] * 40, [60] * 40), margins) == ["outside"]
-    assert news(cell, update(summary, [9], [50]), margins) == []
+    assert news(outcome, update(summary, [50] * 40, [60] * 40), margins) == ["outside"]
+    assert news(outcome, update(summary, [9], [50]), margins) == []
     # A study without a responder has a say like any other.
-    assert news(cell, update(summary, [0] * 8, [200] * 8), margins) == ["outside"]
+    assert news(outcome, update(summary, [0] * 8, [200] * 8), margins) == ["outside"]
 
 
 def test_a_first_interval_is_news(results):
     result = results["monotherapy", "ge75", "hands_feet"]
     updated = update(result.summary, [3, 5], [20, 25])
     margins = {"moved": 5.0, "outside": np.nan, "narrower": 25.0, "first": np.nan}
-    assert news(result.cell, updated, margins) == ["first"]
+    assert news(result.outcome, updated, margins) == ["first"]
 
 
 def test_the_margins_are_those_of_the_data(data, edit, results):

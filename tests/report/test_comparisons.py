@@ -557,8 +557,8 @@ def test_a_certain_rate_is_not_said_to_be_a_possibility(ev):
 def test_participants_of_a_within_patient_study_count_once_among_those_who_completed(ev, rated):
     (one,) = (o for o in rated if o.key == "monotherapy_rate_ge75")
     completed, enrolled = map(int, re.search(r"(\d+) of (\d+) enrolled", one.numbers["risk_of_bias"]).groups())
-    cell = ev.cell("monotherapy", "ge75")
-    studies = ev.studies[ev.studies.review_ref.isin(cell.refs) | ev.studies.study.isin(cell.new.study)]
+    outcome = ev.outcome("monotherapy", "ge75")
+    studies = ev.studies[ev.studies.review_ref.isin(outcome.refs) | ev.studies.study.isin(outcome.new.study)]
     arms = ev.arms[(ev.arms.role == "monotherapy") & ev.arms.study.isin(studies.study)]
     arms = arms.dropna(subset=["enrolled", "completed"])
     twice = arms.study.isin(studies.study[studies.design == "WP"]) & arms.duplicated("study")

@@ -25,14 +25,14 @@ def ev():
 
 
 def drawings(ev):
-    cell = ev.cell("monotherapy", "ge75")
-    public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
-    studies = cell.public.assign(log_odds=np.log(cell.public.events / (cell.public.n - cell.public.events)))
+    outcome = ev.outcome("monotherapy", "ge75")
+    public, new = registry.pool_counts(outcome.public), registry.pool_counts(outcome.new)
+    studies = outcome.public.assign(log_odds=np.log(outcome.public.events / (outcome.public.n - outcome.public.events)))
     studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
     compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
     return {
-        "forest": (figures.forest, cell, public, new),
-        "rates": (figures.rates, [("one", cell, public, None)]),
+        "forest": (figures.forest, outcome, public, new),
+        "rates": (figures.rates, [("one", outcome, public, None)]),
         "intervals": (figures.intervals, [figures.count_row("one", 3, 19)]),
         "flow": (figures.flow, tables.flow_steps(ev)),
         "bars": (figures.bars, tables.characteristics(ev, "original")),
@@ -75,18 +75,18 @@ def test_the_narrow_form_fits_a_phone_at_its_natural_size(ev, name):
 def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    for cell in ev.cells():
-        public, new = registry.pool_counts(cell.public), registry.pool_counts(cell.new)
+    for outcome in ev.all_outcomes():
+        public, new = registry.pool_counts(outcome.public), registry.pool_counts(outcome.new)
         for wide in (True, False):
             with figures.mpl.rc_context(figures.STYLE):
-                figure = figures.forest(cell, public, new, wide=wide)
+                figure = figures.forest(outcome, public, new, wide=wide)
                 canvas = FigureCanvasAgg(figure)
                 canvas.draw()
                 boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
             for i, box in enumerate(boxes):
-                assert box.x0 >= -1, cell
-                assert box.x1 <= figure.bbox.x1 + 1, cell
-                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), cell
+                assert box.x0 >= -1, outcome
+                assert box.x1 <= figure.bbox.x1 + 1, outcome
+                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), outcome
 
 
 def test_texts_of_a_comparison_do_not_run_into_each_other(ev):
@@ -139,23 +139,23 @@ def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wi
 
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
-    cell = ev.cell("monotherapy", "ge75")
-    figure = figures.forest(cell, registry.pool_counts(cell.public), registry.pool_counts(cell.new), wide=True)
+    outcome = ev.outcome("monotherapy", "ge75")
+    figure = figures.forest(outcome, registry.pool_counts(outcome.public), registry.pool_counts(outcome.new), wide=True)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    for label in {*cell.public.label, *cell.missing.label, *cell.new.label}:
+    for label in {*outcome.public.label, *outcome.missing.label, *outcome.new.label}:
         assert any(text.startswith(label) for text in texts), label
-    assert texts.count("not available") == len(cell.missing)
+    assert texts.count("not available") == len(outcome.missing)
     squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
-    assert len(squares) == len(cell.public) + len(cell.new)
+    assert len(squares) == len(outcome.public) + len(outcome.new)
     # The printed result is an open diamond, pooled counts are filled ones.
     assert [patch.get_facecolor()[3] > 0 for patch in figure.axes[0].patches] == [False, True, True]
 
 
 def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
-    cell = ev.cell("monotherapy", "ge75")
-    cell.public.loc[0, "label"] = evil
-    picture = figures.show(figures.forest, cell, registry.pool_counts(cell.public), None, caption=evil)
+    outcome = ev.outcome("monotherapy", "ge75")
+    outcome.public.loc[0, "label"] = evil
+    picture = figures.show(figures.forest, outcome, registry.pool_counts(outcome.public), None, caption=evil)
     text = picture._repr_html_()
     assert "<script" not in text
     for svg in re.findall(r"base64,([^\"]+)\"", text):
@@ -177,8 +177,8 @@ def test_only_sources_become_links():
         'https://a.org/"onclick="x': '<a href="https://a.org/%22onclick=%22x">a.org</a>',
         "": tables.NOTHING,
     }
-    for value, cell in shown.items():
-        assert f">{cell}</td>" in tables.Table(pd.DataFrame({"a": [value]}), "c")._repr_html_()
+    for value, outcome in shown.items():
+        assert f">{outcome}</td>" in tables.Table(pd.DataFrame({"a": [value]}), "c")._repr_html_()
 
 
 def test_group_rows_head_their_rows():
@@ -209,9 +209,9 @@ def test_what_cannot_be_pooled_is_not_pooled(ev):
     assert registry.pool_counts(none, transform="logit").k == 2
     one = pd.DataFrame({"study": ["a"], "label": ["A"], "events": [27], "n": [30]})
     assert registry.pool_counts(one) is None
-    cell = replace(ev.cell("monotherapy", "ge75"), new=none)
-    assert tables._alone({}, cell, "new") == "20/34, not pooled"
-    assert tables._alone({}, replace(cell, new=none[:0]), "new") == ""
+    outcome = replace(ev.outcome("monotherapy", "ge75"), new=none)
+    assert tables._alone({}, outcome, "new") == "20/34, not pooled"
+    assert tables._alone({}, replace(outcome, new=none[:0]), "new") == ""
 
 
 def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
@@ -224,10 +224,10 @@ def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
 
 
 def test_a_possible_range_is_dotted_and_has_no_mark(ev):
-    cell = ev.cell("monotherapy", "ge75")
-    alone = cell.missing[cell.missing.study != "lotti2008"]
+    outcome = ev.outcome("monotherapy", "ge75")
+    alone = outcome.missing[outcome.missing.study != "lotti2008"]
     ranges = alone[["study"]].assign(arms=[(name,) for name in alone.arm], low=0.05, high=0.4)
-    with_, without = (figures.forest(cell, None, None, ranges=r, wide=True) for r in (ranges, None))
+    with_, without = (figures.forest(outcome, None, None, ranges=r, wide=True) for r in (ranges, None))
     lines, fewer = (f.axes[0].get_lines() for f in (with_, without))
     dotted = [line for line in lines if line.get_linestyle() not in ("-", "None")]
     assert len(dotted) == len(alone) == len(lines) - len(fewer)
@@ -240,11 +240,11 @@ def test_a_possible_range_is_dotted_and_has_no_mark(ev):
 
 
 def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
-    cell = ev.cell("phototherapy", "ge75")
-    names = tuple(cell.missing.arm[cell.missing.study == "lotti2008"])
+    outcome = ev.outcome("phototherapy", "ge75")
+    names = tuple(outcome.missing.arm[outcome.missing.study == "lotti2008"])
     assert len(names) == 2
     ranges = pd.DataFrame({"study": ["lotti2008"], "arms": [names], "low": [0.2], "high": [0.5]})
-    figure = figures.forest(cell, None, None, ranges=ranges, wide=True)
+    figure = figures.forest(outcome, None, None, ranges=ranges, wide=True)
     assert [t.get_text() for t in figure.axes[0].texts].count("arms together; 20–50") == 1
     assert figure.get_label().count("consistent with 20–50") == 1
 
@@ -253,13 +253,13 @@ def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
     found, kinds = rates.results(ev), registry.results(ev)
     fresh, still = found["monotherapy", "ge75", "total"], found["phototherapy", "ge25", "total"]
     for draw in (
-        lambda result: figures.forest(result.cell, None, None, updated=result, wide=True),
-        lambda result: figures.updates([("x", registry.shown_kinds(kinds, result.cell))], wide=True),
+        lambda result: figures.forest(result.outcome, None, None, updated=result, wide=True),
+        lambda result: figures.updates([("x", registry.shown_kinds(kinds, result.outcome))], wide=True),
     ):
         assert "Updated" in draw(fresh).get_label()
         assert "Updated" not in draw(still).get_label()
     rate, low, high = (figures.percent(getattr(fresh.updated, v), 1, "") for v in ("estimate", "ci_low", "ci_high"))
-    drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.cell))], wide=True)
+    drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.outcome))], wide=True)
     assert f"Updated: {rate} ({low}–{high})" in drawn.get_label()
     assert "Recommended method: " in drawn.get_label()
 
@@ -284,15 +284,15 @@ def test_characteristics_count_each_study(ev):
 
 
 def many_studies(ev, number):
-    """A cell with new studies of all rates, and their pooled result."""
-    cell = ev.cell("monotherapy", "ge75")
-    made = [cell.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
+    """An outcome with new studies of all rates, and their pooled result."""
+    outcome = ev.outcome("monotherapy", "ge75")
+    made = [outcome.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
     many = pd.concat(made, ignore_index=True)
-    return replace(cell, new=many), registry.pool_counts(many)
+    return replace(outcome, new=many), registry.pool_counts(many)
 
 
 def cells_of(row):
-    return [cell.get_text() for cell in row.find_all(["th", "td"])]
+    return [outcome.get_text() for outcome in row.find_all(["th", "td"])]
 
 
 def at(percent_of_axis):
@@ -300,8 +300,8 @@ def at(percent_of_axis):
 
 
 def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
-    cell, new = many_studies(ev, 2000)
-    drawn = (cell, registry.pool_counts(cell.public), new)
+    outcome, new = many_studies(ev, 2000)
+    drawn = (outcome, registry.pool_counts(outcome.public), new)
     page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
     assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
@@ -314,18 +314,18 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
     assert scrolls["aria-label"].endswith(f"{len(rows)} rows.")
     names = [row.th.get_text() for row in rows]
     assert names[:5] == ["Results", "Published, 19 studies", "Available counts", "New counts", "Original review"]
-    assert names[-2001:] == ["Update since August 2018", *cell.new.label]
-    assert set(cell.public.label) | set(cell.missing.label) <= {name.split(",")[0] for name in names}
+    assert names[-2001:] == ["Update since August 2018", *outcome.new.label]
+    assert set(outcome.public.label) | set(outcome.missing.label) <= {name.split(",")[0] for name in names}
     _, counts, _, rate, weight = cells_of(rows[-1])
     assert (counts, rate) == ("49/50", "98.0 (89.5–99.6)")
     assert weight == f"{100 * new.weights[-1]:.2f}%"
 
 
 def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
-    cell, new = many_studies(ev, 200)
-    ranges = cell.missing[:1][["study"]].assign(arms=[(cell.missing.arm[0],)], low=0.05, high=0.4)
-    public = registry.pool_counts(cell.public)
-    page = figures.show(figures.forest, cell, public, new, ranges=ranges)._repr_html_()
+    outcome, new = many_studies(ev, 200)
+    ranges = outcome.missing[:1][["study"]].assign(arms=[(outcome.missing.arm[0],)], low=0.05, high=0.4)
+    public = registry.pool_counts(outcome.public)
+    page = figures.show(figures.forest, outcome, public, new, ranges=ranges)._repr_html_()
     rows = BeautifulSoup(page, "html.parser").select("tbody tr")
     rows = {row.th.get_text(): row for row in rows}
     interval, square = rows["Study 10"].find_all("line")
@@ -334,12 +334,12 @@ def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     assert square["x1"] == square["x2"] == "20%"
     # A square is as high as it is wide, and the larger the more the study weighs.
     assert float(square["y2"]) - float(square["y1"]) == pytest.approx(float(square["stroke-width"]), abs=0.02)
-    heavy = rows[cell.public.label[0]].find_all("line")[1]
+    heavy = rows[outcome.public.label[0]].find_all("line")[1]
     assert float(heavy["stroke-width"]) > float(square["stroke-width"])
     assert rows["Study 10"].svg["stroke"] == figures.NEW
-    assert [line.get("stroke-dasharray") is None for line in rows[cell.missing.label[0]].find_all("line")] == [False]
-    assert rows[cell.missing.label[0]].svg["stroke"] == figures.POSSIBLE
-    assert rows[cell.missing.label[1]].svg is None
+    assert [line.get("stroke-dasharray") is None for line in rows[outcome.missing.label[0]].find_all("line")] == [False]
+    assert rows[outcome.missing.label[0]].svg["stroke"] == figures.POSSIBLE
+    assert rows[outcome.missing.label[1]].svg is None
     # The printed result is an open diamond, pooled counts are filled ones.
     fills = {name: rows[name].path["fill"] for name in ("Published, 19 studies", "Available counts", "New counts")}
     assert list(fills.values()) == ["none", figures.REPORTED, figures.NEW]
@@ -362,9 +362,9 @@ def test_a_ratio_stands_on_its_table_where_its_logarithm_is():
 
 
 def test_markup_in_a_label_of_a_long_table_stays_text(ev):
-    cell, new = many_studies(ev, 200)
-    cell.new["label"] = '<script>"&'
-    page = figures.show(figures.forest, cell, None, new, caption="<script>")._repr_html_()
+    outcome, new = many_studies(ev, 200)
+    outcome.new["label"] = '<script>"&'
+    page = figures.show(figures.forest, outcome, None, new, caption="<script>")._repr_html_()
     assert "<script" not in page
     assert BeautifulSoup(page, "html.parser").select("tbody th")[-1].get_text() == '<script>"&'
 
@@ -378,9 +378,9 @@ def test_a_funnel_of_very_many_studies_names_none():
 
 
 def test_a_caption_names_few_studies_and_counts_many(ev):
-    cell, _ = many_studies(ev, 2000)
-    assert "pooled available or new counts: 40 studies." in tables.forest_caption(cell)
-    few = replace(cell, new=cell.new[:100])
+    outcome, _ = many_studies(ev, 2000)
+    assert "pooled available or new counts: 40 studies." in tables.forest_caption(outcome)
+    few = replace(outcome, new=outcome.new[:100])
     assert "pooled available or new counts: Study 0, Study 50." in tables.forest_caption(few)
 
 
@@ -392,16 +392,16 @@ def test_a_very_long_table_scrolls_within_its_page():
 
 def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
     result = rates.results(ev)["monotherapy", "ge75", "total"]
-    new = result.cell.new[:1]
+    new = result.outcome.new[:1]
     sizes = [40] * 30 + [400] * 20
     many = pd.concat([new.assign(study=f"s{i}", label=f"S {i}", events=n // 2, n=n) for i, n in enumerate(sizes)])
-    cell = replace(result.cell, new=many)
-    large = replace(result, cell=cell, updated=rates.update(result.summary, many.events, many.n))
+    outcome = replace(result.outcome, new=many)
+    large = replace(result, outcome=outcome, updated=rates.update(result.summary, many.events, many.n))
     shown = updates.without_each([large])
     assert list(shown.frame.Without) == [*(f"S {i}" for i in range(30, 50)), "none"]
     assert "20 studies that pull it most" in shown.note
     updated = rates.update(result.summary, many.events[:3], many.n[:3])
-    few = updates.without_each([replace(large, cell=replace(cell, new=many[:3]), updated=updated)])
+    few = updates.without_each([replace(large, outcome=replace(outcome, new=many[:3]), updated=updated)])
     assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "most" not in few.note
 
 

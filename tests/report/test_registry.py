@@ -14,7 +14,7 @@ import yaml
 
 import lib
 from conftest import ROOT
-from lib.evidence.edition import REGIMENS, STRATA, THRESHOLDS, load
+from lib.evidence.edition import GROUPS, REGIMENS, THRESHOLDS, load
 from lib.published.rates import by_study
 from lib.report import registry, tables
 from lib.report.registry import Entry, Stated, headline, rate_key, results, stated
@@ -36,7 +36,7 @@ def found(ev):
 
 
 def test_every_key_is_documented_and_names_what_it_is(found):
-    groups = "|".join(STRATA)
+    groups = "|".join(GROUPS)
     kinds = "published(.implied)?|available|new|updated|recommended(.available|.by_[a-z]+.\\w+)?|logit"
     rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({kinds})"
     rest = rf"comparison\.\w+\.({'|'.join(THRESHOLDS)})\.(rr|or|rd)|maintenance\.\w+\.\w+\.\w+"
@@ -55,15 +55,15 @@ def test_a_rate_lies_within_0_and_1_and_within_its_interval(found):
 
 def test_the_counts_of_arms_are_pooled_by_study(ev, found):
     """The new studies alone, monotherapy ≥50%: three studies, of which one has two arms."""
-    cell = ev.cell("monotherapy", "ge50")
-    assert len(cell.new) == 4 and cell.new.study.nunique() == 3
-    sums = {study: (rows.events.sum(), rows.n.sum()) for study, rows in cell.new.groupby("study")}
+    outcome = ev.outcome("monotherapy", "ge50")
+    assert len(outcome.new) == 4 and outcome.new.study.nunique() == 3
+    sums = {study: (rows.events.sum(), rows.n.sum()) for study, rows in outcome.new.groupby("study")}
     pooled = pool_proportions(*zip(*sums.values(), strict=True))
     entry = found["rate.monotherapy.total.ge50.new"]
-    assert (entry.k, entry.participants) == (3, cell.new.n.sum())
+    assert (entry.k, entry.participants) == (3, outcome.new.n.sum())
     assert entry.estimate == pytest.approx(pooled.estimate)
     assert entry.ci_low == pytest.approx(pooled.ci_low)
-    children = ev.cell("monotherapy", "ge50", "children").new
+    children = ev.outcome("monotherapy", "ge50", "children").new
     low, high = proportion_interval(children.events.sum(), children.n.sum())
     entry = found["rate.monotherapy.children.ge50.new"]
     assert (entry.k, entry.estimate) == (1, children.events.sum() / children.n.sum())
@@ -71,17 +71,17 @@ def test_the_counts_of_arms_are_pooled_by_study(ev, found):
 
 
 def test_an_updated_rate_is_of_published_and_new_studies(ev, found):
-    cell = ev.cell("monotherapy", "ge75")
-    entry = found[rate_key(cell, "updated")]
-    assert entry.k == cell.studies + cell.new.study.nunique()
-    assert entry.participants == cell.patients + cell.new.n.sum()
-    assert set(cell.new.study) < set(entry.studies)
+    outcome = ev.outcome("monotherapy", "ge75")
+    entry = found[rate_key(outcome, "updated")]
+    assert entry.k == outcome.studies + outcome.new.study.nunique()
+    assert entry.participants == outcome.patients + outcome.new.n.sum()
+    assert set(outcome.new.study) < set(entry.studies)
     assert len(entry.studies) == entry.k
 
 
 def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
-    for cell in ev.cells():
-        entry, counts = found.get(rate_key(cell, "recommended.available")), registry.counts_of(cell)
+    for outcome in ev.all_outcomes():
+        entry, counts = found.get(rate_key(outcome, "recommended.available")), registry.counts_of(outcome)
         assert (entry is None) == (len(counts) < 2)
         if entry:
             assert (entry.k, entry.participants) == (len(counts), counts.n.sum())
@@ -90,13 +90,13 @@ def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
 
 
 def test_the_subgroups_of_a_choice_are_all_the_studies(ev, found):
-    cell = ev.cell("monotherapy", "ge75")
-    counts = registry.counts_of(cell)
+    outcome = ev.outcome("monotherapy", "ge75")
+    counts = registry.counts_of(outcome)
     made = registry.choices(counts)
     assert len(made) > 2
     for choice in made:
         kinds = [choice.kind(name) for name in choice.names.unique()]
-        parts = [found[rate_key(cell, kind)] for kind in kinds]
+        parts = [found[rate_key(outcome, kind)] for kind in kinds]
         assert sum(part.k for part in parts) == len(choice.names)
         assert sum(part.participants for part in parts) == counts.n[choice.names.index].sum()
 
@@ -178,47 +178,47 @@ def test_a_text_keeps_its_key_in_another_process():
 # --- The headline -----------------------------------------------------------------------------------------
 
 
-def told(found, cell):
-    return re.sub("<[^>]*>", "", headline(found, cell))
+def told(found, outcome):
+    return re.sub("<[^>]*>", "", headline(found, outcome))
 
 
 def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are_counts(ev, found):
-    cell = ev.cell("monotherapy", "ge75")
-    text = headline(found, cell)
+    outcome = ev.outcome("monotherapy", "ge75")
+    text = headline(found, outcome)
     for kind in ("updated", "published", "recommended.available", "recommended"):
-        assert stated(found[rate_key(cell, kind)]) in text
-    text = told(found, cell)
+        assert stated(found[rate_key(outcome, kind)]) in text
+    text = told(found, outcome)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
     assert "updated with 2 new studies on the review's scale and with its kind of interval" in text
     assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
 
 
 def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, found):
-    cell = ev.cell("phototherapy", "ge50")
-    text = told(found, cell)
+    outcome = ev.outcome("phototherapy", "ge50")
+    text = told(found, outcome)
     assert "This is the rate as published by the 2019 review; no new study reports this outcome." in text
     assert "responder counts are available for only 1 study (1 of the 10 original studies)." in text
-    text = told(found, ev.cell("monotherapy", "ge75", "trunk_extremities"))
+    text = told(found, ev.outcome("monotherapy", "ge75", "trunk_extremities"))
     assert "Responder counts are available for none of these studies, so there is no result by the method" in text
-    text = told(found, ev.cell("monotherapy", "ge75", "face_neck"))
+    text = told(found, ev.outcome("monotherapy", "ge75", "face_neck"))
     assert "available for only one study" in text and "too few for a result by the method" in text
 
 
 def test_a_headline_without_an_interval_says_so(ev, found):
-    cell = ev.cell("monotherapy", "ge75", "hands_feet")
-    text = told(found, cell)
+    outcome = ev.outcome("monotherapy", "ge75", "hands_feet")
+    text = told(found, outcome)
     assert "CI" not in text
     assert "as published by the 2019 review, without an interval; no new study" in text
-    cell = replace(cell, new=ev.cell("monotherapy", "ge75").new)
-    updated = Entry(rate_key(cell, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(cell.new.study))
-    text = told(found | {updated.key: updated}, cell)
+    outcome = replace(outcome, new=ev.outcome("monotherapy", "ge75").new)
+    updated = Entry(rate_key(outcome, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(outcome.new.study))
+    text = told(found | {updated.key: updated}, outcome)
     assert "the rate published by the 2019 review, 0.0%, without an interval, updated with 2 new studies" in text
 
 
 def test_a_headline_says_when_the_recommended_method_has_no_result(ev, found):
-    cell = ev.cell("monotherapy", "ge50")
+    outcome = ev.outcome("monotherapy", "ge50")
     rest = {key: entry for key, entry in found.items() if ".recommended" not in key}
-    text = told(rest, cell)
+    text = told(rest, outcome)
     assert "available for 6 studies (3 of the 23 original studies and 3 new studies), which give no result" in text
 
 
@@ -226,18 +226,18 @@ def test_a_headline_says_when_the_recommended_method_has_no_result(ev, found):
 
 
 def test_a_caption_says_several_patches_per_patient_only_where_that_may_be(ev):
-    caption = tables.forest_caption(ev.cell("monotherapy", "ge75"))
+    caption = tables.forest_caption(ev.outcome("monotherapy", "ge75"))
     assert "Unit of analysis: patches (as many as patients): Radakovic 2009." in caption
     assert "more than one" not in caption
-    caption = tables.forest_caption(ev.cell("phototherapy", "ge75"))
+    caption = tables.forest_caption(ev.outcome("phototherapy", "ge75"))
     assert "Unit of analysis: patches (more than one per patient): Passeron 2004." in caption
-    cell = ev.cell("phototherapy", "ge75")
-    unknown = replace(cell, public=cell.public.assign(enrolled=math.nan, completed=math.nan))
+    outcome = ev.outcome("phototherapy", "ge75")
+    unknown = replace(outcome, public=outcome.public.assign(enrolled=math.nan, completed=math.nan))
     assert "patches (possibly more than one per patient): Passeron 2004." in tables.forest_caption(unknown)
 
 
 def test_a_study_with_counts_for_some_rates_is_not_among_those_without(ev):
-    none, partly = tables.without_available_counts(ev.cells())
+    none, partly = tables.without_available_counts(ev.all_outcomes())
     named = {text.split(" (")[0]: text for text in partly}
     assert {"Kanwar 2004", "Grimes 2004", "Passeron 2004"} <= set(named)
     assert not set(named) & set(none)

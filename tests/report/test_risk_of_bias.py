@@ -102,8 +102,8 @@ def test_each_judgement_has_a_sign_and_a_word(ev, tool):
     rows = ev.risk_of_bias[(ev.risk_of_bias.tool == tool) & ev.is_included(ev.risk_of_bias.study)]
     assert len(re.findall(r'<span class="bias ', page)) == len(rows)
     for code, n in rows.judgement.value_counts().items():
-        cell = f'<span class="bias bias-{code}" aria-hidden="true">{risk_of_bias.SIGNS[code]}</span>'
-        assert page.count(cell + words[code].capitalize()) == n
+        outcome = f'<span class="bias bias-{code}" aria-hidden="true">{risk_of_bias.SIGNS[code]}</span>'
+        assert page.count(outcome + words[code].capitalize()) == n
     assert page.count('scope="row"') == rows.study.nunique()
     signs = [risk_of_bias.SIGNS[code] for code in words]
     assert len(set(signs)) == len(signs)

@@ -49,7 +49,7 @@ def test_the_counts_of_a_finding_are_those_of_the_responses(ev, lines):
 
 
 def test_a_rate_gives_the_totals_of_its_row(ev):
-    totals = [tables.row_totals(cell) for cell in ev.cells()]
+    totals = [tables.row_totals(outcome) for outcome in ev.all_outcomes()]
     assert totals[0] == "653 patients in 25 studies (references 7, 8, 22–43, 64)"
     assert "533 patients in 11 studies (references 30, 36, 55–62, 65)" in totals
     rows = ev.published_rates

@@ -39,7 +39,9 @@ def test_results_are_read_and_the_file_is_noted_as_read(library, monkeypatch):
 
 
 def test_comments_and_docstrings_change_nothing(library):
-    (library / "toy.py").write_text('"""Other\nwords."""\n\nfrom lib.simulations import helper\nCASES = ({},)  # another comment\n')
+    (library / "toy.py").write_text(
+        '"""Other\nwords."""\n\nfrom lib.simulations import helper\nCASES = ({},)  # another comment\n'
+    )
     assert committed.is_current("toy")
 
 

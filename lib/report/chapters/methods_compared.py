@@ -12,11 +12,11 @@ import pandas as pd
 from IPython.display import Markdown
 from scipy import special
 
-from lib.evidence.edition import Cell
+from lib.evidence.edition import Outcome
 from lib.report import figures
 from lib.report.figures import INK, REPORTED, Picture, Row, percent, ratio_text, show, span
 from lib.report.registry import Entry, Stated, choices, counts_of, in_cell, predicted, rate_key
-from lib.report.tables import Table, cell_name, count, p_value
+from lib.report.tables import Table, count, outcome_name, p_value
 from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.simulations.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.simulations.prediction_coverage import SPREADS
@@ -35,10 +35,10 @@ from lib.stats.small_study_effects import ENOUGH, FEWEST_TO_FILL, begg, egger, p
 from lib.stats.tau2 import TAU2
 
 
-def rows(cell: Cell) -> list[Row]:
+def rows(outcome: Outcome) -> list[Row]:
     """Return the rows of an interval plot: the printed rate, and the public counts by each method."""
-    counts = counts_of(cell)
-    printed = Row("Published", "printed", cell.estimate, cell.ci_low, cell.ci_high, f"{cell.studies:g}")
+    counts = counts_of(outcome)
+    printed = Row("Published", "printed", outcome.estimate, outcome.ci_low, outcome.ci_high, f"{outcome.studies:g}")
     found = [(method, method.pool(counts.events, counts.n)) for method in METHODS]
     return [printed, *(_row(method, pooled) for method, pooled in found)]
 
@@ -50,21 +50,23 @@ def _row(method: Method, pooled: Pooled) -> Row:
     return Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=chosen)
 
 
-def results(cells: Sequence[Cell]) -> Table:
+def results(outcomes: Sequence[Outcome]) -> Table:
     """The available counts of several rates by every method."""
     shown, groups = [], []
-    for cell in cells:
-        counts = counts_of(cell)
+    for outcome in outcomes:
+        counts = counts_of(outcome)
         for method in METHODS:
             pooled = method.pool(counts.events, counts.n)
-            groups.append(cell_name(cell))
+            groups.append(outcome_name(outcome))
             shown.append(
                 {
                     "Method": method.name,
                     "Studies": str(pooled.k),
-                    "Rate, % (95% CI)": _with_key(span(pooled.estimate, pooled.ci_low, pooled.ci_high), cell, method),
+                    "Rate, % (95% CI)": _with_key(
+                        span(pooled.estimate, pooled.ci_low, pooled.ci_high), outcome, method
+                    ),
                     "Prediction, %": (
-                        _with_key(span(float("nan"), pooled.pi_low, pooled.pi_high), cell, method, "prediction")
+                        _with_key(span(float("nan"), pooled.pi_low, pooled.pi_high), outcome, method, "prediction")
                         if pooled.predicts
                         else "too few"
                     ),
@@ -88,24 +90,24 @@ _REGISTERED = {RECOMMENDED.name: "recommended.available", "Logit, DL": "logit"}
 """Methods whose results are registered, and their kinds of result."""
 
 
-def _with_key(text: str, cell: Cell, method: Method, part: str = "") -> str:
+def _with_key(text: str, outcome: Outcome, method: Method, part: str = "") -> str:
     """Return the text of a method's result, with its key where it is registered."""
     kind = _REGISTERED.get(method.name)
-    return Stated(text, rate_key(cell, kind), part) if kind and text else text
+    return Stated(text, rate_key(outcome, kind), part) if kind and text else text
 
 
-def spread(cells: Sequence[Cell]) -> Table:
-    """The between-study variance of each cell's public counts by every estimator, with its interval."""
+def spread(outcomes: Sequence[Outcome]) -> Table:
+    """The between-study variance of each outcome's public counts by every estimator, with its interval."""
     shown = []
-    for cell in cells:
-        counts = counts_of(cell)
+    for outcome in outcomes:
+        counts = counts_of(outcome)
         if len(counts) < 2:
             continue
         y, v = proportions(counts.events, counts.n, transform="logit")
         ends = heterogeneity_interval(y, v)
         shown.append(
             {
-                "Rate": cell_name(cell),
+                "Rate": outcome_name(outcome),
                 **{name: f"{pool(y, v, tau2=name).tau2:.2f}" for name in TAU2 if name != "FE"},
                 "95% CI": f"{ends.tau2_low:.2f}–{ends.tau2_high:.{2 if ends.tau2_high < 100 else 0}f}",
                 "I² (95% CI)": span(pool(y, v).i2, ends.i2_low, ends.i2_high, 0),
@@ -119,14 +121,14 @@ def spread(cells: Sequence[Cell]) -> Table:
     return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
 
 
-def sensitivity(cell: Cell, found: Mapping[str, Entry]) -> Table:
+def sensitivity(outcome: Outcome, found: Mapping[str, Entry]) -> Table:
     """The available counts of a rate, split by what could matter, by the recommended method."""
-    counts = counts_of(cell)
+    counts = counts_of(outcome)
     shown, groups = [], []
     for choice in choices(counts):
         p = _test_between(choice.names, counts)
         for name in sorted(choice.names.unique()):
-            entry = found.get(rate_key(cell, choice.kind(name)))
+            entry = found.get(rate_key(outcome, choice.kind(name)))
             groups.append(choice.heading)
             shown.append(
                 {
@@ -142,7 +144,7 @@ def sensitivity(cell: Cell, found: Mapping[str, Entry]) -> Table:
         " scale with one between-study variance for all. With so few studies only very large differences could be"
         " found, and of several tests one may be small by chance."
     )
-    title = f"{cell_name(cell)}: the rate in subgroups of the studies with available counts"
+    title = f"{outcome_name(outcome)}: the rate in subgroups of the studies with available counts"
     frame = pd.DataFrame(shown, index=pd.Index(groups, name="Choice"), dtype=object)
     return Table(frame, title, note, numeric=["Studies"])
 
@@ -157,11 +159,11 @@ def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
     return p_value(between_groups(pooled.estimate, pooled.se**2)[2])
 
 
-def small_studies(cells: Sequence[Cell]) -> Table:
-    """Tests of small-study effects for each cell with available counts of enough studies for trim-and-fill."""
+def small_studies(outcomes: Sequence[Outcome]) -> Table:
+    """Tests of small-study effects for each outcome with available counts of enough studies for trim-and-fill."""
     shown = []
-    for cell in cells:
-        counts = counts_of(cell)
+    for outcome in outcomes:
+        counts = counts_of(outcome)
         if len(counts) < FEWEST_TO_FILL:
             continue
         y, v = proportions(counts.events, counts.n, transform="logit")
@@ -169,7 +171,7 @@ def small_studies(cells: Sequence[Cell]) -> Table:
         filled = trim_and_fill(y, v, tau2="REML")
         shown.append(
             {
-                "Rate": cell_name(cell),
+                "Rate": outcome_name(outcome),
                 "Studies": f"{len(counts)}",
                 **{f"{name}, p": p_value(test.p) if test.p == test.p else "" for name, test in tests.items()},
                 "Trim and fill": f"{filled.missing:g} put in, {percent(special.expit(filled.pooled.estimate), 1)}",
@@ -183,10 +185,10 @@ def small_studies(cells: Sequence[Cell]) -> Table:
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
 
-def heterogeneity_in_short(cell: Cell, logit: Entry | None) -> str:
-    """Say how far the available counts of a cell lie apart, for the head of a chapter."""
-    counts = counts_of(cell)
-    studies = f"{count(len(counts), 'study', 'studies')} with available responder counts ({cell_name(cell)})"
+def heterogeneity_in_short(outcome: Outcome, logit: Entry | None) -> str:
+    """Say how far the available counts of an outcome lie apart, for the head of a chapter."""
+    counts = counts_of(outcome)
+    studies = f"{count(len(counts), 'study', 'studies')} with available responder counts ({outcome_name(outcome)})"
     if logit is None:
         return f"**Heterogeneity cannot be estimated from {studies}.**"
     spread = (
@@ -197,9 +199,9 @@ def heterogeneity_in_short(cell: Cell, logit: Entry | None) -> str:
     return f"**Among the {studies} I² is {percent(logit.pooled.i2)}, and {spread}.**"
 
 
-def without_each(cell: Cell) -> Picture | Markdown:
-    """Draw the pooled rate of a cell's public counts with each of them left out in turn."""
-    counts = counts_of(cell).sort_values("year", kind="stable")
+def without_each(outcome: Outcome) -> Picture | Markdown:
+    """Draw the pooled rate of an outcome's public counts with each of them left out in turn."""
+    counts = counts_of(outcome).sort_values("year", kind="stable")
     if len(counts) < 2:
         return Markdown(f"Of {count(len(counts), 'count')} none can be left out.")
     whole = pool_proportions(counts.events, counts.n, transform="logit")
@@ -207,13 +209,13 @@ def without_each(cell: Cell) -> Picture | Markdown:
     rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"])
     names = [f"without {label}" for label in counts.label]
     rows += figures.result_rows(names, without, counts=[f"{k}" for k in without.k])
-    caption = f"{cell_name(cell)}: the pooled rate with each study left out in turn."
+    caption = f"{outcome_name(outcome)}: the pooled rate with each study left out in turn."
     return show(figures.intervals, rows, counts="Studies", caption=caption)
 
 
-def influence(cell: Cell) -> Table | Markdown:
-    """What each public count of a cell does to its pooled rate."""
-    counts, found = _influence(cell)
+def influence(outcome: Outcome) -> Table | Markdown:
+    """What each public count of an outcome does to its pooled rate."""
+    counts, found = _influence(outcome)
     if len(counts) < 2:
         return Markdown("Nor is there an influence of it to measure.")
     frame = pd.DataFrame(
@@ -232,19 +234,19 @@ def influence(cell: Cell) -> Table | Markdown:
         "Logit scale, REML. A residual beyond ±2 or a Cook's distance beyond 1 would call for a look at the study. The"
         " last two columns are the axes of Baujat's plot."
     )
-    return Table(frame, f"{cell_name(cell)}: the influence of each study", note, numeric=[*frame.columns[1:]])
+    return Table(frame, f"{outcome_name(outcome)}: the influence of each study", note, numeric=[*frame.columns[1:]])
 
 
-def baujat(cell: Cell) -> Picture | Markdown:
-    """Baujat's plot of a cell's public counts, or that it is not worth drawing."""
-    counts, found = _influence(cell)
+def baujat(outcome: Outcome) -> Picture | Markdown:
+    """Baujat's plot of an outcome's public counts, or that it is not worth drawing."""
+    counts, found = _influence(outcome)
     if len(counts) < _ENOUGH_TO_PLOT:
         return Markdown(f"Of {count(len(counts), 'count')} Baujat's plot would tell no more than the table.")
     counts = counts.assign(heterogeneity=found.baujat_x, pull=found.baujat_y)
     groups = {name: counts[counts.edition == edition] for edition, name in _EDITIONS.items()}
     caption = (
-        f"{cell_name(cell)}: what each study adds to heterogeneity, and the square of how many standard errors the"
-        " pooled log odds move without it. Named are studies with twice the mean of either, or more."
+        f"{outcome_name(outcome)}: what each study adds to heterogeneity, and the square of how many standard errors"
+        " the pooled log odds move without it. Named are studies with twice the mean of either, or more."
     )
     return show(figures.baujat, groups, caption=caption)
 
@@ -254,17 +256,17 @@ _EDITIONS = {"original": "Original review", "update": "Update"}
 _ENOUGH_TO_PLOT = 4
 
 
-def _influence(cell: Cell) -> tuple[pd.DataFrame, meta_regression.Influence]:
-    counts = counts_of(cell)
+def _influence(outcome: Outcome) -> tuple[pd.DataFrame, meta_regression.Influence]:
+    counts = counts_of(outcome)
     return counts, meta_regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
 
 
 _MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}
 
 
-def moderators(cell: Cell) -> Table:
-    """Meta-regressions of a cell's public counts on one moderator each, with permutation p-values."""
-    counts = counts_of(cell).assign(children=lambda rows: (rows.population == "children").astype(float))
+def moderators(outcome: Outcome) -> Table:
+    """Meta-regressions of an outcome's public counts on one moderator each, with permutation p-values."""
+    counts = counts_of(outcome).assign(children=lambda rows: (rows.population == "children").astype(float))
     y, v = proportions(counts.events, counts.n, transform="logit")
     shown = []
     for column, name in _MODERATORS.items():
@@ -291,7 +293,7 @@ def moderators(cell: Cell) -> Table:
         " that would look at least as strong; it can be no smaller than one in their number. A dash: it does not vary,"
         " or fewer than four studies have it."
     )
-    return Table(pd.DataFrame(shown), f"{cell_name(cell)}: moderators", note, numeric=["Studies", "Arrangements"])
+    return Table(pd.DataFrame(shown), f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
 
 
 def coverage_in_short(simulated: pd.DataFrame) -> str:

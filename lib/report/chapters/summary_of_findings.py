@@ -766,11 +766,11 @@ def rated(evidence: Evidence, results: dict[tuple[str, str, str], Result]) -> li
 
 
 def _rated_rate(evidence: Evidence, row, result: Result) -> Rated:
-    cell, answer = result.cell, result.answer
-    new = cell.new.study.nunique()
-    listed = evidence.studies[evidence.studies.review_ref.isin(cell.refs)]
-    keys = set(listed.study) | set(cell.new.study)
-    arms = evidence.arms[evidence.arms.study.isin(keys) & (evidence.arms.role == cell.regimen)]
+    outcome, answer = result.outcome, result.answer
+    new = outcome.new.study.nunique()
+    listed = evidence.studies[evidence.studies.review_ref.isin(outcome.refs)]
+    keys = set(listed.study) | set(outcome.new.study)
+    arms = evidence.arms[evidence.arms.study.isin(keys) & (evidence.arms.role == outcome.regimen)]
     studies = evidence.studies[evidence.studies.study.isin(keys)].drop_duplicates("study")
     # The arms of a within-patient study share their participants, who count once.
     shared = arms.study.isin(studies.study[studies.design == "WP"])
@@ -784,13 +784,13 @@ def _rated_rate(evidence: Evidence, row, result: Result) -> Rated:
     low, high = getattr(answer, "pi_low", result.summary.pi_low), getattr(answer, "pi_high", result.summary.pi_high)
     if low == low:
         numbers["inconsistency"] = f"another study's true rate may lie from {percent(low)} to {percent(high)}"
-    basis = f"{cell.studies:g} studies ({cell.patients:g} participants) of the 2019 review" + (
+    basis = f"{outcome.studies:g} studies ({outcome.patients:g} participants) of the 2019 review" + (
         f", {count(new, 'new study', 'new studies')}" if new else ""
     )
-    without = f"counts for {cell.studies - cell.public_studies:g} of the review's {cell.studies:g} studies"
+    without = f"counts for {outcome.studies - outcome.public_studies:g} of the review's {outcome.studies:g} studies"
     level = certainty_of_rate(evidence, row.outcome)
-    of = f"With {REGIMEN_NAMES[cell.regimen]}, {rate(answer)} of patients or patches"
-    finding = _worded(level, f"{of} {{}}reach {RESPONSES[cell.threshold]}")
+    of = f"With {REGIMEN_NAMES[outcome.regimen]}, {rate(answer)} of patients or patches"
+    finding = _worded(level, f"{of} {{}}reach {RESPONSES[outcome.threshold]}")
     return Rated(row.outcome, row.label, rate(answer), finding, basis, level, numbers, without)
 
 

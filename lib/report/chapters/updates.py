@@ -17,7 +17,7 @@ from lib.published.participants import MOST_SOLUTIONS, Sizes
 from lib.published.rates import Result, by_study, sensitivity, update
 from lib.published.sampler import Draws
 from lib.report.figures import percent, span
-from lib.report.tables import REGIMEN_NAMES, STRATUM_NAMES, THRESHOLD_NAMES, Table, cell_name, count, plain
+from lib.report.tables import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, outcome_name, plain
 
 
 def sizes(evidence: Evidence, found: Sizes) -> Table:
@@ -70,9 +70,9 @@ def agreement(all_draws: Sequence[Draws]) -> Table:
     """How near the imputed counts come to each published rate."""
     rows, groups = [], []
     for draws in all_draws:
-        for (threshold, stratum), within in draws.within.items():
+        for (threshold, group), within in draws.within.items():
             given_up = within != within
-            groups.append(f"{REGIMEN_NAMES[draws.block.regimen]}, {STRATUM_NAMES[stratum].lower()}")
+            groups.append(f"{REGIMEN_NAMES[draws.block.regimen]}, {GROUP_NAMES[group].lower()}")
             rows.append(
                 {
                     "Response": THRESHOLD_NAMES[threshold],
@@ -98,7 +98,7 @@ def not_reproduced(all_draws: Sequence[Draws]) -> str:
 
     def named(exact: bool) -> list[str]:
         return [
-            f"{REGIMEN_NAMES[d.block.regimen]}, {STRATUM_NAMES[s].lower()}, {THRESHOLD_NAMES[t]}"
+            f"{REGIMEN_NAMES[d.block.regimen]}, {GROUP_NAMES[s].lower()}, {THRESHOLD_NAMES[t]}"
             for d in all_draws
             for (t, s), within in d.within.items()
             if within != within and d.exact == exact
@@ -130,7 +130,7 @@ def over_draws(rows: Sequence[tuple[Result, OverDraws | None, OverDraws | None]]
     """Updated rates in closed form, over imputed counts, and over imputed counts on the logit scale."""
     frame = pd.DataFrame(
         {
-            "Rate": cell_name(result.cell),
+            "Rate": outcome_name(result.outcome),
             "Closed form": span(result.updated.estimate, result.updated.ci_low, result.updated.ci_high),
             "Imputed counts": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
             "SD between imputations": f"{100 * raw.between:.2f}" if raw else "",
@@ -217,7 +217,7 @@ def without_each(results: Sequence[Result]) -> Table:
     """The updated rates with each new study left out in turn; of very many those that pull most."""
     rows, groups, cut = [], [], False
     for result in results:
-        new = by_study(result.cell.new)
+        new = by_study(result.outcome.new)
         if len(new) < 2:
             continue
         pull = result.updated.weights * np.abs(new.events / new.n - result.updated.estimate)
@@ -226,10 +226,10 @@ def without_each(results: Sequence[Result]) -> Table:
         for i in sorted(most):
             kept = new.drop(index=i)
             updated = update(result.summary, kept.events, kept.n)
-            groups.append(cell_name(result.cell))
+            groups.append(outcome_name(result.outcome))
             rows.append({"Without": new.label[i], "Updated": span(updated.estimate, updated.ci_low, updated.ci_high)})
         whole = result.updated
-        groups.append(cell_name(result.cell))
+        groups.append(outcome_name(result.outcome))
         rows.append({"Without": "none", "Updated": span(whole.estimate, whole.ci_low, whole.ci_high)})
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), columns=["Without", "Updated"])
     note = "In % (95% CI)." + f" Of each rate the {_MOST} studies that pull it most, by weight and distance." * cut
@@ -242,10 +242,10 @@ def choices(results: Sequence[Result]) -> Table:
     for result in results:
         if result.summary.reading.kind == "no interval":
             continue
-        new, updated = by_study(result.cell.new), result.updated
+        new, updated = by_study(result.outcome.new), result.updated
         found = {"As the review says": (updated.estimate, updated.ci_low, updated.ci_high)}
         for name, ends in (found | sensitivity(result.summary, new.events, new.n)).items():
-            groups.append(cell_name(result.cell))
+            groups.append(outcome_name(result.outcome))
             rows.append({"Method of the review": name, "Updated": span(*ends)})
     frame = pd.DataFrame(
         rows, index=pd.Index(groups, name="group"), columns=["Method of the review", "Updated"], dtype=object
@@ -259,7 +259,7 @@ def largest_change(results: Sequence[Result]) -> str:
     moved, ends = [0.0], [0.0]
     for result in results:
         if result.summary.reading.kind != "no interval":
-            new, updated = by_study(result.cell.new), result.updated
+            new, updated = by_study(result.outcome.new), result.updated
             for estimate, low, high in sensitivity(result.summary, new.events, new.n).values():
                 moved.append(100 * abs(estimate - updated.estimate))
                 ends += [100 * abs(low - updated.ci_low), 100 * abs(high - updated.ci_high)]
