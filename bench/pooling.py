@@ -23,7 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lib.stats.pooling import pool, pool_proportions  # noqa: E402
+from lib.stats import pool, pool_proportions  # noqa: E402
 
 RESULT = ROOT / "_build" / "bench-pooling.json"
 STUDIES, ANALYSES, ROUNDS = 20, 2000, 7

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(folder: Path) -> int:
-    from lib.evidence.check import check
+    from lib.evidence import check
 
     faults = [str(fault) for fault in check(folder)]
     if faults:

@@ -13,8 +13,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from lib.evidence.check import reference_numbers
-from lib.evidence.edition import REGIMENS, Evidence
+from lib.evidence import REGIMENS, Evidence, reference_numbers
 
 VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
 """Verdict -> its text in the book."""

@@ -25,8 +25,8 @@ from lib.audit.claims import (
     references,
     studies_in_words,
 )
-from lib.evidence.edition import REGIMENS, THRESHOLDS, Evidence
-from lib.published.participants import sizes
+from lib.evidence import REGIMENS, THRESHOLDS, Evidence
+from lib.published import sizes
 from lib.published.rates import digits_changed, read_interval
 
 RULES = Rules()

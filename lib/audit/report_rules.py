@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from lib.audit.claims import Finding, Review, Rules, finding, ranges, references, studies_in_words
-from lib.evidence.edition import REGIMENS, THRESHOLDS
+from lib.evidence import REGIMENS, THRESHOLDS
 
 RULES = Rules()
 

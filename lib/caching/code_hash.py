@@ -47,7 +47,10 @@ def code_hash(module: str, library: Path = _LIBRARY) -> str:
     while pending:
         name = pending.pop()
         path = _file_of(name, library)
-        if name in sources or path is None or name.startswith(_WITHOUT_EFFECT):
+        if path is None:
+            pending += _exported_from(name, library)
+            continue
+        if name in sources or name.startswith(_WITHOUT_EFFECT):
             continue
         text = path.read_text(encoding="utf-8")
         sources[name] = _without_comments(text)
@@ -59,6 +62,16 @@ def _file_of(module: str, library: Path) -> Path | None:
     """Return the file of a module of the library; None for a name that is defined in a module."""
     path = library.parent.joinpath(*module.split("."))
     return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+def _exported_from(name: str, library: Path) -> list[str]:
+    """Return the module that defines a name which a room exports, by the room's stub; none for other names."""
+    room, _, exported = name.rpartition(".")
+    stub = library.parent.joinpath(*room.split("."), "__init__.pyi")
+    if not stub.is_file():
+        return []
+    lines = ast.parse(stub.read_text(encoding="utf-8")).body
+    return [f"{room}.{line.module}" for line in lines if exported in (alias.name for alias in line.names)]
 
 
 def _imported(source: str) -> Iterator[str]:

@@ -436,7 +436,7 @@ def _send_results(source: Path, as_of: str, address: str, sender: Connection) ->
     os.environ.setdefault("REVIEW_KEPT", str(_LIBRARY.parent / "_build" / "kept"))
     fork_server.use_library(source)
     try:
-        from lib.evidence.edition import load
+        from lib.evidence import load
         from lib.report.registry import as_json
 
         sender.send((True, as_json(load(source / "data", as_of))))
@@ -501,8 +501,7 @@ def _answer_for_evidence(source: Path, as_of: str, address: str, said: Connectio
     fork_server.use_library(source)
     try:
         from lib.caching.shared_results import answer
-        from lib.evidence.check import DataError
-        from lib.evidence.edition import load
+        from lib.evidence import DataError, load
 
         try:
             evidence = load(source / "data", as_of)

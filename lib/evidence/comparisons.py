@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from lib.evidence.check import ASSESSMENT, DEGREES
 from lib.evidence.edition import Evidence
-from lib.stats.effect_sizes import two_groups
-from lib.stats.pooling import Pooled, pool, pool_ratios
-from lib.stats.tau2 import PoolingWarning
+from lib.evidence.validation import ASSESSMENT
+from lib.evidence.vocabulary import ALL_THRESHOLDS
+from lib.stats import Pooled, PoolingWarning, pool, pool_ratios, two_groups
 
 MEASURES = ("RR", "OR", "RD")
 TAU2 = "REML"
@@ -59,8 +58,8 @@ class Question:
     def only_elsewhere(self, threshold: str) -> pd.DataFrame:
         """Return the pairs of trials without counts at a threshold, each at the highest threshold it has."""
         others = self.pairs[~self.pairs.study.isin(self.at(threshold).study)]
-        highest = others.threshold.map(DEGREES.index).groupby(others.study).transform("max")
-        return others[others.threshold.map(DEGREES.index) == highest].reset_index(drop=True)
+        highest = others.threshold.map(ALL_THRESHOLDS.index).groupby(others.study).transform("max")
+        return others[others.threshold.map(ALL_THRESHOLDS.index) == highest].reset_index(drop=True)
 
     def without(self, threshold: str = "") -> pd.DataFrame:
         """Return the trials of ``made`` without available counts at a threshold; by default, at every threshold."""

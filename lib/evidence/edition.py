@@ -18,18 +18,9 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
-from lib.evidence.check import DEGREES, DataError, Fault, convert, period_end, read_tables, reference_numbers
+from lib.evidence.validation import DataError, Fault, convert, period_end, read_tables, reference_numbers
+from lib.evidence.vocabulary import GROUPS, REGIMENS
 
-REGIMENS = ("monotherapy", "phototherapy")
-THRESHOLDS = DEGREES[1:]
-GROUPS = {
-    "total": ("all", "all"),
-    "children": ("children", "all"),
-    "face_neck": ("all", "face_neck"),
-    "trunk_extremities": ("all", "trunk_extremities"),
-    "hands_feet": ("all", "hands_feet"),
-}
-"""Rows of the review's Table 3: who is counted, as (population, site)."""
 _RATE = ("estimate", "ci_low", "ci_high")
 VIEWS = (*REGIMENS, "original")
 """What the evidence can be cut to, see `Evidence.only`."""

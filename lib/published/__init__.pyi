@@ -1,6 +1,13 @@
+from .count_model import Block as Block
+from .imputation import block_of as block_of
+from .participants import Sizes as Sizes
 from .participants import sizes as sizes
 from .rates import Result as Result
 from .rates import Summary as Summary
 from .rates import Updated as Updated
+from .rates import by_study as by_study
 from .rates import results as results
+from .rates import sensitivity as sensitivity
 from .rates import update as update
+from .sampler import Draws as Draws
+from .sampler import impute as impute

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from lib.evidence.edition import THRESHOLDS
+from lib.evidence import THRESHOLDS
 
 WIDEST = 8
 """A rate that no counts reproduce within this many times its rounding is given up, and reported as such."""

@@ -16,13 +16,12 @@ import pandas as pd
 from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence.check import reference_numbers
-from lib.evidence.edition import THRESHOLDS, Evidence, Outcome
+from lib.evidence import THRESHOLDS, Evidence, Outcome, reference_numbers
 from lib.published.count_model import WIDEST, Block, Claim
 from lib.published.participants import Members, known_counts, members
 from lib.published.rates import by_study, half_units, read_interval
 from lib.published.sampler import Draws, impute
-from lib.stats.pooling import Pooled, pool_proportions
+from lib.stats import Pooled, pool_proportions
 
 _Z = stats.norm.ppf(0.975)
 _OF_WHOLE_BODY = ("total", "children")

@@ -14,8 +14,7 @@ import pandas as pd
 from scipy import optimize, sparse
 
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence.check import reference_numbers
-from lib.evidence.edition import GROUPS, Evidence
+from lib.evidence import GROUPS, Evidence, reference_numbers
 
 MOST_SOLUTIONS = 100
 """Solutions after which no more are looked for."""

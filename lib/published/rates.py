@@ -15,11 +15,9 @@ import pandas as pd
 from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence.edition import GROUPS, Evidence, Outcome
+from lib.evidence import GROUPS, Evidence, Outcome
 from lib.published.participants import Members, known_counts, members
-from lib.stats import updating
-from lib.stats.effect_sizes import refuse_impossible_counts
-from lib.stats.pooling import ENOUGH_TO_PREDICT, Pooled, pool_proportions
+from lib.stats import ENOUGH_TO_PREDICT, Pooled, pool_proportions, refuse_impossible_counts, updating
 
 Z95 = float(stats.norm.ppf(0.975))
 """Quantile of the review's 95% intervals, which are normal."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lib.caching.disk_cache import recall
-from lib.evidence.edition import THRESHOLDS
+from lib.evidence import THRESHOLDS
 from lib.published.chain import compare_populations, sample
 from lib.published.count_model import Block
 from lib.published.enumeration import Enumeration, TooLargeError

@@ -29,10 +29,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 from scipy import stats
 
-from lib.evidence.edition import Outcome
-from lib.published.rates import Result, by_study
-from lib.stats.pooling import Pooled, pool_ratios, proportion_interval
-from lib.stats.tau2 import PoolingWarning
+from lib.evidence import THRESHOLD_NAMES, Outcome
+from lib.published import Result, by_study
+from lib.stats import Pooled, PoolingWarning, pool_ratios, proportion_interval
 
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
 INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
@@ -542,8 +541,8 @@ def forest(
         last = [_updated_row("Updated: published and new" if wide else "Published and new", updated)]
     rows = _arranged(groups, last)
     alt = (
-        f"Forest plot. {outcome.public_studies} of {outcome.studies:g} studies of the original review have available counts;"
-        f" {outcome.missing.study.nunique()} are named without."
+        f"Forest plot. {outcome.public_studies} of {outcome.studies:g} studies of the original review have available"
+        f" counts; {outcome.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
 
@@ -673,7 +672,7 @@ def comparison(trials: pd.DataFrame, pooled: Pooled | None = None, *, wide: bool
     rows = []
     columns = (trials.itertuples(), own.estimate, own.ci_low, own.ci_high, weights)
     for trial, estimate, low, high, weight in zip(*columns, strict=True):
-        degree = DEGREES_IN_SHORT[trial.threshold]
+        degree = THRESHOLD_NAMES[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
         label = _cut(trial.label, 38 - len(degree) if wide else 20)
         label += "*" if trial.paired else ""
@@ -705,8 +704,6 @@ def own_ratios(trials: pd.DataFrame) -> Pooled:
         return pool_ratios(*(trials[[name]].to_numpy(float).T for name in PAIR))
 
 
-DEGREES_IN_SHORT = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
-"""Degrees of repigmentation in short."""
 PAIR = ("events", "n", "control_events", "control_n")
 """Columns of a comparison: responders and number of the treated arm and of the arm it is compared with."""
 

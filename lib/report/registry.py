@@ -56,15 +56,12 @@ from scipy import special
 import lib
 from lib.caching.disk_cache import recall
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence import comparisons
-from lib.evidence.edition import THRESHOLDS, Evidence, Outcome
-from lib.published.imputation import block_of
-from lib.published.rates import Result, by_study
-from lib.published.rates import results as published_results
-from lib.published.sampler import Draws, impute
+from lib.evidence import THRESHOLDS, THRESHOLDS_IN_WORDS, Evidence, Outcome, comparisons
+from lib.published import Draws, Result, block_of, by_study, impute
+from lib.published import results as published_results
 from lib.report.figures import percent, ratio_number, span
 from lib.simulations.coverage import RECOMMENDED
-from lib.stats.pooling import Pooled, pool_proportions, proportion_interval
+from lib.stats import Pooled, pool_proportions, proportion_interval
 
 PAGES = {
     ("monotherapy", "total"): "book/monotherapy.html",
@@ -647,12 +644,9 @@ def headline(found: Mapping[str, Entry], outcome: Outcome) -> str:
         *Methods compared* recommends gives, from which studies; and of how many studies responder counts are available.
     """
     main, published = answer(found, outcome), found[rate_key(outcome, "published")]
-    degree = THRESHOLDS_IN_WORDS[outcome.threshold]
-    says = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {degree} repigmentation.**"
-    return f"{says} {_origin(main, published, outcome)} {_beside(found, outcome)}"
-
-
-THRESHOLDS_IN_WORDS = {"ge25": "at least 25%", "ge50": "at least 50%", "ge75": "at least 75%"}
+    who, response = _PEOPLE[outcome.group], f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"
+    rate = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {who} achieved {response}.**"
+    return f"{rate} {_origin(main, published, outcome)} {_beside(found, outcome)}"
 
 
 def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:

@@ -17,22 +17,13 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from pybtex.richtext import Text
 
-from lib.evidence.edition import Evidence, Outcome
-from lib.published.rates import Result, Updated, by_study
+from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence, Outcome
+from lib.published import Result, Updated, by_study
 from lib.report.figures import percent
 from lib.report.registry import Entry, Stated, at_edge, in_cell, of_rate, prediction_in_cell
-from lib.stats.pooling import ENOUGH_TO_PREDICT, Pooled
+from lib.stats import ENOUGH_TO_PREDICT, Pooled
 
 NOTHING = "–"
-GROUP_NAMES = {
-    "total": "Total",
-    "children": "Children",
-    "face_neck": "Face and neck",
-    "trunk_extremities": "Trunk and extremities",
-    "hands_feet": "Hands and feet",
-}
-REGIMEN_NAMES = {"monotherapy": "TCI monotherapy", "phototherapy": "TCI plus phototherapy"}
-THRESHOLD_NAMES = {"ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}
 
 
 # --- Numbers in sentences ---------------------------------------------------------------------------------
@@ -617,7 +608,7 @@ def in_short(evidence: Evidence, edition: str) -> list[str]:
     """
     rows = evidence.counts()
     rows = rows[(rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
-    counted = _by(rows[rows.threshold.isin(list(THRESHOLD_NAMES))], "study")
+    counted = _by(rows[rows.threshold.isin(THRESHOLDS)], "study")
     finding = dict(zip(evidence.findings.study, evidence.findings.finding, strict=True))
     studies = evidence.included(edition).drop_duplicates("study")
     shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
@@ -634,7 +625,7 @@ def _counts_in_words(evidence: Evidence, rows: list) -> str:
     if not rows:
         return "The numbers of responders in its arms are not available, so it enters no pooled rate."
     together: dict[tuple[str, str], list] = {}
-    strongest = list(THRESHOLD_NAMES)[::-1]
+    strongest = THRESHOLDS[::-1]
     for row in sorted(rows, key=lambda r: (r.site != "all", strongest.index(r.threshold))):
         together.setdefault((row.threshold, row.site), []).append(row)
     parts = []

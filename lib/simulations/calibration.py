@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from lib.evidence.edition import THRESHOLDS
-from lib.published.count_model import CONCENTRATION, SPREAD, Z95, Block, Claim, effects, pooled
-from lib.published.sampler import impute
+from lib.evidence import THRESHOLDS
+from lib.published import Block, impute
+from lib.published.count_model import CONCENTRATION, SPREAD, Z95, Claim, effects, pooled
 
 PRIORS = ("own", "logit-normal", "wide", "narrow", "identical")
 """How the rates of the studies of a review are distributed: beta as in the imputation; normal on the logit scale with

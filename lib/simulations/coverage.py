@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from lib.stats.pooling import Pooled, pool_proportions
-from lib.stats.tau2 import PoolingWarning
+from lib.stats import Pooled, PoolingWarning, pool_proportions
 
 REVIEW_SIZES = (20, 15, 22, 12, 19, 20, 30, 19, 14, 60, 30, 30, 20, 31, 38, 26, 40, 30, 44)
 """Participants of the studies behind the 2019 review's monotherapy rates, as derived from its Table 2."""

@@ -12,9 +12,8 @@ import warnings
 import numpy as np
 from scipy import special
 
-from lib.stats.effect_sizes import two_groups
-from lib.stats.pooling import CI, pool
-from lib.stats.tau2 import PoolingWarning
+from lib.stats import PoolingWarning, pool, two_groups
+from lib.stats.pooling import CI
 
 ARMS = ((14, 14), (15, 10), (23, 20), (23, 23), (30, 30), (31, 32), (70, 70))
 """Sizes of the two arms of trials; each simulated trial has one of these pairs, chosen at random."""

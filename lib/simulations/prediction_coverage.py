@@ -12,8 +12,7 @@ import numpy as np
 from scipy import special
 
 from lib.simulations.coverage import RATES, REVIEW_SIZES
-from lib.stats.pooling import pool_proportions
-from lib.stats.tau2 import PoolingWarning
+from lib.stats import PoolingWarning, pool_proportions
 
 STUDIES = (3, 4, 5, 6, 8, 10, 14, 19)
 SPREADS = (0.3, 0.5, 1.0)

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from lib.stats import updating
-from lib.stats.pooling import pool
+from lib.stats import pool, updating
 
 _Z = float(stats.norm.ppf(0.975))
 _REVIEWS = 400

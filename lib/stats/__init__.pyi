@@ -1,5 +1,6 @@
 from .effect_sizes import matched_pairs as matched_pairs
 from .effect_sizes import proportions as proportions
+from .effect_sizes import refuse_impossible_counts as refuse_impossible_counts
 from .effect_sizes import to_proportion as to_proportion
 from .effect_sizes import two_groups as two_groups
 from .logistic import LogisticFit as LogisticFit
@@ -11,6 +12,7 @@ from .meta_regression import influence as influence
 from .meta_regression import permutation_test as permutation_test
 from .meta_regression import regress as regress
 from .meta_regression import subgroups_with_common_tau2 as subgroups_with_common_tau2
+from .pooling import ENOUGH_TO_PREDICT as ENOUGH_TO_PREDICT
 from .pooling import HeterogeneityInterval as HeterogeneityInterval
 from .pooling import Pooled as Pooled
 from .pooling import between_groups as between_groups
@@ -24,6 +26,8 @@ from .pooling import pool_proportions as pool_proportions
 from .pooling import pool_ratios as pool_ratios
 from .pooling import prediction_interval as prediction_interval
 from .pooling import proportion_interval as proportion_interval
+from .small_study_effects import ENOUGH as ENOUGH
+from .small_study_effects import FEWEST_TO_FILL as FEWEST_TO_FILL
 from .small_study_effects import AsymmetryTest as AsymmetryTest
 from .small_study_effects import TrimFill as TrimFill
 from .small_study_effects import begg as begg
@@ -31,6 +35,7 @@ from .small_study_effects import egger as egger
 from .small_study_effects import peters as peters
 from .small_study_effects import too_few as too_few
 from .small_study_effects import trim_and_fill as trim_and_fill
+from .tau2 import TAU2 as TAU2
 from .tau2 import PoolingWarning as PoolingWarning
 from .tau2 import between_study_variance as between_study_variance
 from .updating import Combined as Combined

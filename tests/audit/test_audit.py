@@ -10,8 +10,7 @@ import pytest
 from conftest import ROOT
 from lib.audit.claims import VERDICTS, Review
 from lib.audit.published_rules import RULES, apply, audit
-from lib.evidence.check import check
-from lib.evidence.edition import load
+from lib.evidence import check, load
 from lib.report.chapters import audit_findings
 
 MODULES = ("claims", "report_rules", "published_rules")

@@ -18,7 +18,7 @@ from lib.published import rates
 from lib.report import registry, tables
 from lib.engine.build import BuildError, chapters
 from lib.simulations.coverage import RECOMMENDED
-from lib.evidence.edition import load
+from lib.evidence import load
 from lib.report.figures import percent
 from stated import faults, without_key
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import ROOT
-from lib.evidence.edition import load
+from lib.evidence import load
 
 STATED = {
     "discussion": [

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, run
-from lib.evidence.check import _FORMS, check, period_end, reference_numbers
+from lib.evidence import check, period_end, reference_numbers
+from lib.evidence.check import _FORMS
 
 
 def column(rows, name):

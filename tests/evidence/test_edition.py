@@ -10,8 +10,7 @@ import pytest
 
 from conftest import ROOT
 from lib.caching.shared_results import ADDRESS, READ, shared
-from lib.evidence.check import DataError, reference_numbers
-from lib.evidence.edition import GROUPS, REGIMENS, Evidence, load
+from lib.evidence import GROUPS, REGIMENS, DataError, Evidence, load, reference_numbers
 from lib.published import imputation, participants, rates
 from lib.report.tables import coverage
 

@@ -12,14 +12,13 @@ from scipy import integrate, stats
 
 from conftest import ROOT
 from lib.caching import disk_cache
-from lib.evidence.edition import THRESHOLDS, load
-from lib.published import chain, count_model, imputation, rates, sampler
+from lib.evidence import THRESHOLDS, load
+from lib.published import Draws, chain, count_model, imputation, impute, rates, sampler
 from lib.published.enumeration import Enumeration, TooLargeError
-from lib.published.sampler import Draws, impute
 from lib.report.chapters import updates
 from lib.simulations import calibration, committed
 from lib.simulations.chain_accuracy import total_variation
-from lib.stats.pooling import pool_proportions
+from lib.stats import pool_proportions
 
 
 @pytest.fixture(scope="module")

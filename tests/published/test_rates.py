@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import ROOT
-from lib.evidence.check import reference_numbers
-from lib.evidence.edition import load
-from lib.published import participants, rates
-from lib.published.rates import news, read_interval, update
-from lib.stats.pooling import pool_proportions
+from lib.evidence import load, reference_numbers
+from lib.published import participants, rates, update
+from lib.published.rates import news, read_interval
+from lib.stats import pool_proportions
 
 Z = stats.norm.ppf(0.975)
 

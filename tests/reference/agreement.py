@@ -17,10 +17,20 @@ from scipy import special
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from lib.stats.effect_sizes import matched_pairs, proportions, two_groups  # noqa: E402
-from lib.stats.meta_regression import influence, regress  # noqa: E402
-from lib.stats.pooling import heterogeneity_interval, pool, pool_proportions  # noqa: E402
-from lib.stats.small_study_effects import begg, egger, peters, trim_and_fill  # noqa: E402
+from lib.stats import (  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
+    begg,
+    egger,
+    heterogeneity_interval,
+    influence,
+    matched_pairs,
+    peters,
+    pool,
+    pool_proportions,
+    proportions,
+    regress,
+    trim_and_fill,
+    two_groups,
+)
 
 INFLUENCE = {"hat": "hat", "rstudent": "residual", "dffits": "dffits", "cook.d": "cook", "cov.r": "covariance_ratio"}
 INFLUENCE |= {"tau2.del": "tau2", "QE.del": "q", "baujat_x": "baujat_x", "baujat_y": "baujat_y"}

@@ -11,12 +11,11 @@ from IPython.display import Markdown
 from scipy import special
 
 from conftest import ROOT
-from lib.evidence import comparisons
-from lib.evidence.edition import THRESHOLDS, load
+from lib.evidence import THRESHOLDS, comparisons, load
 from lib.published import rates
 from lib.report.chapters import risk_of_bias, summary_of_findings
 from lib.report.figures import comparison
-from lib.stats.pooling import difference_interval, pool_ratios
+from lib.stats import difference_interval, pool_ratios
 
 
 @pytest.fixture(scope="module")

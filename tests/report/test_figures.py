@@ -10,13 +10,12 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT
-from lib.evidence import comparisons
-from lib.evidence.edition import load
+from lib.evidence import comparisons, load
 from lib.published import rates
 from lib.report import figures, registry, tables
 from lib.report.chapters import updates
 from lib.report.figures import percent
-from lib.stats.pooling import pool_proportions, proportion_interval
+from lib.stats import pool_proportions, proportion_interval
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ import yaml
 
 import lib
 from conftest import ROOT
-from lib.evidence.edition import GROUPS, REGIMENS, THRESHOLDS, load
-from lib.published.rates import by_study
+from lib.evidence import GROUPS, REGIMENS, THRESHOLDS, load
+from lib.published import by_study
 from lib.report import registry, tables
 from lib.report.registry import Entry, Stated, headline, rate_key, results, stated
-from lib.stats.pooling import pool_proportions, proportion_interval
+from lib.stats import pool_proportions, proportion_interval
 from stated import faults, without_key
 
 

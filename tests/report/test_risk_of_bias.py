@@ -6,8 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from conftest import ROOT
-from lib.evidence import comparisons
-from lib.evidence.edition import load
+from lib.evidence import comparisons, load
 from lib.report import figures
 from lib.report.chapters import risk_of_bias, risk_of_bias_figures
 

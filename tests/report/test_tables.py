@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from lib.evidence.edition import load
+from lib.evidence import load
 from lib.report import figures, tables
 
 

@@ -10,7 +10,7 @@ from lib.report.chapters import methods_compared
 from lib.report.figures import percent
 from lib.simulations import committed, coverage, interval_coverage, prediction_coverage
 from lib.simulations.coverage import METHODS, RECOMMENDED, simulate_reviews, true_rate
-from lib.stats.pooling import pool_proportions, pool_ratios
+from lib.stats import pool_proportions, pool_ratios
 
 
 def test_without_spread_every_scale_estimates_the_same_rate():

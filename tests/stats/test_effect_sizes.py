@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.stats import effect_sizes
-from lib.stats.effect_sizes import matched_pairs, proportions, to_proportion, two_groups
+from lib.stats import effect_sizes, matched_pairs, proportions, to_proportion, two_groups
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "studies.csv")

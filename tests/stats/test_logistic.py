@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
+from lib.stats import PoolingWarning, leave_one_out, pool_proportions
 from lib.stats.logistic import _adaptive, _dense, _mode
-from lib.stats.pooling import PoolingWarning, leave_one_out, pool_proportions
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "studies.csv")

@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.stats import pooling
-from lib.stats.meta_regression import CI, influence, permutation_test, regress, subgroups_with_common_tau2
-from lib.stats.pooling import PoolingWarning, between_groups, leave_one_out, pool
+from lib.stats import (
+    PoolingWarning,
+    between_groups,
+    influence,
+    leave_one_out,
+    permutation_test,
+    pool,
+    pooling,
+    regress,
+    subgroups_with_common_tau2,
+)
+from lib.stats.meta_regression import CI
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "moderators.csv")

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lib.stats import pooling
-from lib.stats.pooling import (
+from lib.stats import (
     by_group,
     cumulative,
     heterogeneity_interval,
@@ -18,6 +17,7 @@ from lib.stats.pooling import (
     pool,
     pool_proportions,
     pool_ratios,
+    pooling,
 )
 
 REFERENCE = Path(__file__).parents[1] / "reference"

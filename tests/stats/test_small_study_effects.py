@@ -9,9 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lib.stats.meta_regression import regress
-from lib.stats.pooling import leave_one_out
-from lib.stats.small_study_effects import begg, egger, peters, too_few, trim_and_fill
+from lib.stats import begg, egger, leave_one_out, peters, regress, too_few, trim_and_fill
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "studies.csv")

@@ -12,7 +12,7 @@ import pandas as pd
 from IPython.display import Markdown
 from scipy import special
 
-from lib.evidence.edition import Outcome
+from lib.evidence import Outcome
 from lib.report import figures
 from lib.report.figures import INK, REPORTED, Picture, Row, percent, ratio_text, show, span
 from lib.report.registry import Entry, Stated, choices, counts_of, in_cell, predicted, rate_key
@@ -20,19 +20,24 @@ from lib.report.tables import Table, count, outcome_name, p_value
 from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.simulations.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.simulations.prediction_coverage import SPREADS
-from lib.stats import meta_regression
-from lib.stats.effect_sizes import proportions
-from lib.stats.pooling import (
+from lib.stats import (
+    ENOUGH,
     ENOUGH_TO_PREDICT,
+    FEWEST_TO_FILL,
+    TAU2,
     Pooled,
+    begg,
     between_groups,
+    egger,
     heterogeneity_interval,
     leave_one_out,
+    meta_regression,
+    peters,
     pool,
     pool_proportions,
+    proportions,
+    trim_and_fill,
 )
-from lib.stats.small_study_effects import ENOUGH, FEWEST_TO_FILL, begg, egger, peters, trim_and_fill
-from lib.stats.tau2 import TAU2
 
 
 def rows(outcome: Outcome) -> list[Row]:

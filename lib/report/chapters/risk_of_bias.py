@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from lib.evidence.edition import Evidence
+from lib.evidence import Evidence
 from lib.report.tables import Table, count, labels
 
 SIGNS = {

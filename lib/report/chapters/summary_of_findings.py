@@ -13,13 +13,20 @@ from dataclasses import dataclass
 import pandas as pd
 from IPython.display import Markdown
 
-from lib.evidence.check import reference_numbers
-from lib.evidence.comparisons import Compared, Question, assume_correlation, compare
-from lib.evidence.edition import THRESHOLDS, Evidence
-from lib.published.rates import Result
+from lib.evidence import (
+    PHOTOTHERAPY_NAMES,
+    RESPONSES,
+    THRESHOLDS,
+    Compared,
+    Evidence,
+    Question,
+    assume_correlation,
+    compare,
+    reference_numbers,
+)
+from lib.published import Result
 from lib.report.chapters import risk_of_bias
 from lib.report.figures import (
-    DEGREES_IN_SHORT,
     PAIR,
     Picture,
     comparison,
@@ -31,16 +38,8 @@ from lib.report.figures import (
 )
 from lib.report.registry import Stated
 from lib.report.tables import NOTHING, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, plain, rate
-from lib.stats.pooling import Pooled
+from lib.stats import Pooled
 
-DEGREE_NAMES = {"any": "any repigmentation", **THRESHOLD_NAMES}
-RESPONSES = {
-    "any": "any repigmentation",
-    "ge25": "at least a mild response (≥25% repigmentation)",
-    "ge50": "at least a moderate response (≥50% repigmentation)",
-    "ge75": "a marked response (≥75% repigmentation)",
-}
-PHOTOTHERAPY_NAMES = {"NBUVB": "NB-UVB", "EL": "excimer light or laser"}
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
@@ -337,7 +336,8 @@ def forest_caption(found: Question, threshold: str) -> str:
     """Return the caption of a question's forest plot at one threshold."""
     trials = found.at(threshold)
     made = count(found.made.study.nunique(), "trial")
-    caption = f"{label(trials)}, {DEGREE_NAMES[threshold]}: {len(trials)} of {made} with available counts"
+    named = "any repigmentation" if threshold == "any" else THRESHOLD_NAMES[threshold]
+    caption = f"{label(trials)}, {named}: {len(trials)} of {made} with available counts"
     patches = trials[trials.unit == "patches"]
     if len(patches):
         caption += f". Counted in patches: {', '.join(patches.label)}"
@@ -385,7 +385,7 @@ def pairs(found: Question) -> Table | Markdown:
         {
             "Trial": rows.label,
             "Arms": [" versus ".join(treatments(rows.loc[[i]])) for i in rows.index],
-            "Response": rows.threshold.map(DEGREES_IN_SHORT),
+            "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
             "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
             "Unit": rows.unit,
@@ -427,7 +427,7 @@ def summary(questions: Sequence[Question]) -> Table:
             groups.append(found.label)
             rows.append(
                 {
-                    "Response": THRESHOLD_NAMES.get(threshold, "Any repigmentation"),
+                    "Response": "Any repigmentation" if threshold in ("", "any") else THRESHOLD_NAMES[threshold],
                     "Trials": str(len(compared.rows)),
                     "Responders": _responders(compared.rows),
                     "RR (95% CI)": _ratio_cell(compared.ratio, threshold and _key(found, threshold)),
@@ -504,7 +504,7 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
     rows, groups = [], []
     for found in questions:
         here = [
-            ("This book", DEGREE_NAMES[t], "RR", compared.ratio, len(compared.rows))
+            ("This book", RESPONSES[t] if t == "any" else THRESHOLD_NAMES[t], "RR", compared.ratio, len(compared.rows))
             for t in reversed(THRESHOLDS)
             if (compared := compare(found.at(t)))
         ]
@@ -676,7 +676,7 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
                 groups.append(found.label)
                 rows.append(
                     {
-                        "Response": DEGREES_IN_SHORT[threshold],
+                        "Response": THRESHOLD_NAMES[threshold],
                         "Without, per 100": percent(effect.without, 0, ""),
                         "With, per 100 (95% CI)": _per_100_with(effect),
                         "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),

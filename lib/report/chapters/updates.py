@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lib.evidence.edition import Evidence
+from lib.evidence import Evidence
+from lib.published import Draws, Result, Sizes, by_study, sensitivity, update
 from lib.published.count_model import WIDEST
 from lib.published.imputation import OverDraws
-from lib.published.participants import MOST_SOLUTIONS, Sizes
-from lib.published.rates import Result, by_study, sensitivity, update
-from lib.published.sampler import Draws
+from lib.published.participants import MOST_SOLUTIONS
 from lib.report.figures import percent, span
 from lib.report.tables import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Table, count, outcome_name, plain
 

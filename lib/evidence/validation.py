@@ -23,8 +23,7 @@ import pandera.pandas as pa
 from pybtex.database import BibliographyData, parse_string
 from pybtex.exceptions import PybtexError
 
-DEGREES = ("any", "ge25", "ge50", "ge75")
-"""Degrees of repigmentation, from the weakest: whoever reaches one has reached those before it."""
+from lib.evidence.vocabulary import ALL_THRESHOLDS
 
 META = ("dictionary", "codes")
 """The tables that say what the others may hold: they are read before them."""
@@ -408,8 +407,8 @@ def _threshold_order(tables) -> Iterator[Fault]:
     if "responses" not in tables:
         return
     frame = _numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
-    frame = frame[frame.threshold.isin(DEGREES)]
-    frame = frame.iloc[frame.threshold.map(DEGREES.index).argsort(kind="stable")]
+    frame = frame[frame.threshold.isin(ALL_THRESHOLDS)]
+    frame = frame.iloc[frame.threshold.map(ALL_THRESHOLDS.index).argsort(kind="stable")]
     before: dict[tuple, Any] = {}
     for row in frame.itertuples():
         people = tuple(getattr(row, column) for column in ASSESSMENT)
