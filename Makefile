@@ -52,7 +52,7 @@ $(READY): requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) || echo "uv is not available; pip takes its place"
 	$(call INSTALL,--requirement requirements.txt)
-	$(call INSTALL,--no-deps --editable .)
+	$(call INSTALL,--no-deps --no-build-isolation --editable .)
 	touch $@
 
 $(READY_TO_TEST): $(READY) requirements-test.txt requirements-cluster.txt
