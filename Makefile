@@ -10,16 +10,19 @@ UV := uv==0.13.9
 INSTALL = $(BIN)/python -m uv pip install --python $(BIN)/python $(1) || $(BIN)/python -m pip install $(1)
 OPTIONS = $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DATA),--data $(DATA)) $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
 
-.PHONY: book check watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book check watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 check: $(READY) ## list every fault in data/
 	$(BIN)/python -m lib check $(if $(DATA),--data $(DATA))
 
 watch: $(READY) ## build and serve the book, and build again on every change
-	$(BIN)/python -m lib watch $(OPTIONS)
+	$(BIN)/python -m lib watch $(OPTIONS) $(if $(PORT),--port $(PORT))
 
 lab: $(READY) ## open the chapters in JupyterLab
 	cd book && ../$(BIN)/jupyter lab
