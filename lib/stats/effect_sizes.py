@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from lib.stats.arrays import refuse_unknown
+
 TRANSFORMS = ("raw", "logit", "arcsine", "double-arcsine")
 """Scales of a single proportion."""
 
@@ -160,8 +162,7 @@ def two_groups(
     refuse_impossible_counts(events2, n2)
     if not -1 <= correlation < 1:
         raise ValueError(f"correlation must lie between -1 and 1 (1 excluded), not {correlation!r}")
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    refuse_unknown("measure", measure, MEASURES)
     if measure == "RD":
         y, v1, v2 = events1 / n1 - events2 / n2, _variance(events1, n1), _variance(events2, n2)
     else:
@@ -218,8 +219,7 @@ def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple
     cells = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (both, first, second, neither)))
     if any((cell < 0).any() for cell in cells) or (sum(cells) == 0).any():
         raise ValueError("each study needs counts >= 0 and at least one patient")
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    refuse_unknown("measure", measure, MEASURES)
     b, c = cells[1:3]
     concordant = (b == 0) & (c == 0)
     if measure == "RD":

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
+from lib.stats.arrays import column_slices, refuse_level, refuse_unknown, studies_by_analysis
 from lib.stats.effect_sizes import TRANSFORMS as SCALES
 from lib.stats.effect_sizes import proportions, refuse_impossible_counts, to_proportion, two_groups
+from lib.stats.intervals import difference_interval, prediction_interval, t_quantiles
 from lib.stats.logistic import random_intercept_logistic
-from lib.stats.tau2 import TAU2, Mean, PoolingWarning, between_study_variance, tau2_at
+from lib.stats.mean_model import common_mean
+from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
 
 CI = ("normal", "hksj", "mkh")
 """Confidence intervals: normal; Hartung-Knapp-Sidik-Jonkman, with Student's t on k - 1 degrees of freedom; and
@@ -37,13 +39,8 @@ TRANSFORMS = (*SCALES, "glmm")
 ENOUGH_TO_PREDICT = 10
 """Studies below which a between-study variance estimated as 0 does not show that studies agree."""
 
-# Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
-# and weights is that of a block.
-_BLOCK = 80_000
 # Degrees of freedom of the modified Knapp-Hartung interval of two studies.
 _LEAST_DF = 2
-# Sums of squared weights of smaller variances leave the range of floating-point numbers.
-_LEAST_VARIANCE = 1e-140
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
@@ -108,15 +105,6 @@ class Pooled:
         return (self.k > 2) & ((self.tau2 > 0) | (self.k >= ENOUGH_TO_PREDICT))
 
 
-class HeterogeneityInterval(NamedTuple):
-    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, else arrays of shape (m,)."""
-
-    tau2_low: float
-    tau2_high: float
-    i2_low: float
-    i2_high: float
-
-
 def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0.95) -> Pooled:
     """Pool effect sizes by inverse variance under a random-effects model.
 
@@ -157,15 +145,18 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
     """
     y, v, single = studies_by_analysis(y, v)
     given = None if isinstance(tau2, str) else np.broadcast_to(np.asarray(tau2, dtype=float), y.shape[1:])
-    refuse_options(tau2 if given is None else "FE", ci, level)
+    if given is None:
+        refuse_unknown("tau2", tau2, TAU2)
+    refuse_unknown("ci", ci, CI)
+    refuse_level(level)
     if given is not None and not (np.isfinite(given) & (given >= 0)).all():
         raise ValueError(f"a tau2 that is given must be finite and not negative, not {tau2!r}")
     k_all, m = y.shape
     k = np.empty(m, dtype=int)
     estimate, total, scatter, t2, q = np.empty((5, m))
     weights, dropped = np.empty((k_all, m)), np.zeros((k_all, m), dtype=bool)
-    for some in blocks(k_all, m):
-        model, dropped[:, some] = _model(y[:, some], v[:, some])
+    for some in column_slices(k_all, m):
+        model, dropped[:, some] = common_mean(y[:, some], v[:, some])
         k[some], q[some] = model.k, model.q_fixed
         t2[some] = between_study_variance(model, tau2) if given is None else given[some]
         weight, total[some] = model.weights(t2[some], weights[:, some])
@@ -183,88 +174,12 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
         if ci == "mkh":
             factor = np.maximum(factor, 1.0)
         se = np.where(df > 0, np.sqrt(factor / total), se)
-        quantile = _quantiles(np.where(df > 0, np.maximum(df, _LEAST_DF), 0) if ci == "mkh" else df, level)
+        quantile = t_quantiles(np.where(df > 0, np.maximum(df, _LEAST_DF), 0) if ci == "mkh" else df, level)
     nothing = k == 0
     if nothing.any():
         warnings.warn("no study to pool: the result is NaN", PoolingWarning, stacklevel=2)
         estimate[nothing] = se[nothing] = np.nan
     return _pooled(k, estimate, se, quantile, level, t2, q, weights, dropped, single)
-
-
-def studies_by_analysis(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return effects and variances as (k, m), and whether they were one analysis; ValueError for other shapes."""
-    y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
-    if y.shape != v.shape or y.ndim not in (1, 2):
-        raise ValueError(f"y and v must both have shape (k,) or (k, m), not {y.shape} and {v.shape}")
-    return (y[:, None], v[:, None], True) if y.ndim == 1 else (y, v, False)
-
-
-def refuse_values(y: np.ndarray, v: np.ndarray) -> None:
-    """Raise ValueError for an effect or variance that no analysis can use; NaN stands for one that is absent."""
-    if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
-        raise ValueError("effects must be finite and sampling variances finite and not negative")
-    if ((v > 0) & (v < _LEAST_VARIANCE)).any():
-        raise ValueError(f"sampling variances must be 0 or at least {_LEAST_VARIANCE}, or weights overflow")
-
-
-def refuse_options(tau2: str, ci: str, level: float, *, among: tuple[str, ...] = CI) -> None:
-    """Raise ValueError for an option that is unknown; ``among`` are the intervals allowed."""
-    if tau2 not in TAU2:
-        raise ValueError(f"tau2 must be one of {', '.join(TAU2)}, not {tau2!r}")
-    if ci not in among:
-        raise ValueError(f"ci must be one of {', '.join(among)}, not {ci!r}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level!r}")
-
-
-def blocks(k: int, m: int):
-    """Yield slices of m analyses of k numbers each, few enough to stay in the processor's cache."""
-    step = max(_BLOCK // max(k, 1), 1)
-    yield from (slice(begin, min(begin + step, m)) for begin in range(0, m, step))
-
-
-def _model(y: np.ndarray, v: np.ndarray) -> tuple[Mean, np.ndarray | bool]:
-    """Return the model of a block of analyses, and which of its studies were dropped."""
-    # Two passes tell the common case, in which nothing is absent; a mean is not finite if an effect is not.
-    if v.size and v.min() >= _LEAST_VARIANCE and v.max() < np.inf:
-        with np.errstate(invalid="ignore"):
-            model = Mean.centred(y, v, np.full(v.shape[1], len(v)))
-        if np.isfinite(model.centre).all():
-            return model, False
-    refuse_values(y, v)
-    present = ~(np.isnan(y) | np.isnan(v))
-    used = present & (v > 0)
-    return Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0)), present & ~used
-
-
-def _quantiles(df: np.ndarray, level: float, otherwise: float | None = None) -> np.ndarray:
-    """Return quantiles of Student's t; where df is below 1 the normal one, unless another value is given."""
-    different, at = np.unique(df, return_inverse=True)
-    otherwise = special.ndtri((1 + level) / 2) if otherwise is None else otherwise
-    return np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), otherwise)[at]
-
-
-def prediction_interval(estimate, se, tau2, k, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prediction interval of the true effect of another study.
-
-    Parameters
-    ----------
-    estimate, se, tau2 : array_like
-        Pooled effect, its standard error, and the between-study variance, on the scale of the analysis.
-    k : array_like of int
-        Number of studies pooled.
-    level : float
-        Level of the interval.
-
-    Returns
-    -------
-    low, high : ndarray
-        estimate ± t sqrt(se² + tau²), t the quantile of Student's t on k - 2 degrees of freedom (Higgins, Thompson &
-        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN where k < 3.
-    """
-    estimate, k = np.asarray(estimate, dtype=float), np.asarray(k)
-    reach = _quantiles(k - 2, level, np.nan).reshape(k.shape) * np.sqrt(np.square(se) + tau2)
-    return estimate - reach, estimate + reach
 
 
 def _pooled(k, estimate, se, quantile, level, t2, q, weights, dropped, single: bool) -> Pooled:
@@ -318,49 +233,6 @@ def _chi2_tail(q: np.ndarray, df: np.ndarray) -> np.ndarray:
     return tail + total * root * (2 / np.sqrt(np.pi)) if df > 1 else tail
 
 
-def heterogeneity_interval(y, v, *, level: float = 0.95) -> HeterogeneityInterval:
-    """Return confidence intervals of tau² and I², by the Q-profile (Viechtbauer 2007, doi:10.1002/sim.2514).
-
-    Parameters
-    ----------
-    y, v : array_like, shape (k,) or (k, m)
-        As in `pool`.
-    level : float
-        Confidence level, between 0 and 1.
-
-    Returns
-    -------
-    HeterogeneityInterval
-        The intervals. They belong to no estimator of tau² and need not hold that of each. Both limits are 0 where the
-        effects differ less than sampling alone would have them; metafor calls that interval empty. NaN with fewer
-        than two studies.
-
-    Raises
-    ------
-    ValueError
-        As `pool`.
-
-    Notes
-    -----
-    I² is here tau² / (tau² + s²), s² the typical sampling variance of Higgins and Thompson (2002,
-    doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
-    """
-    y, v, single = studies_by_analysis(y, v)
-    refuse_options("DL", "normal", level)
-    low, high, typical = np.empty((3, y.shape[1]))
-    for some in blocks(*y.shape):
-        model, _ = _model(y[:, some], v[:, some])
-        several = (model.df > 0).nonzero()[0]
-        low[some] = high[some] = typical[some] = np.nan
-        part, begin = model.take(several), some.start
-        different, at = np.unique(part.df, return_inverse=True)
-        low[begin + several] = tau2_at(part, stats.chi2.isf((1 - level) / 2, different)[at])
-        high[begin + several] = tau2_at(part, stats.chi2.isf((1 + level) / 2, different)[at])
-        typical[begin + several] = part.df / part.trace
-    results = low, high, low / (low + typical), high / (high + typical)
-    return HeterogeneityInterval(*(x[0].item() if single else x for x in results))
-
-
 def pool_proportions(
     events, n, *, transform: str = "raw", tau2: str | None = None, ci: str = "normal", level: float = 0.95
 ) -> Pooled:
@@ -407,8 +279,7 @@ def pool_proportions(
         NaN; and where the back-transformation of the double arcsine gives exactly 0 or 1 though not all studies are at
         0% or all at 100%.
     """
-    if transform not in TRANSFORMS:
-        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    refuse_unknown("transform", transform, TRANSFORMS)
     if transform == "glmm":
         return _pool_logistic(events, n, "ML" if tau2 is None else tau2, ci, level)
     y, v = proportions(events, n, transform=transform)
@@ -441,9 +312,9 @@ def _pool_logistic(events, n, tau2: str, ci: str, level: float) -> Pooled:
     events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
     refuse_impossible_counts(events, n)
     events, n, single = studies_by_analysis(events, n)
-    if tau2 not in LOGISTIC_TAU2:
-        raise ValueError(f"tau2 of the logistic model must be one of {', '.join(LOGISTIC_TAU2)}, not {tau2!r}")
-    refuse_options(tau2, ci, level, among=LOGISTIC_CI)
+    refuse_unknown("tau2 of the logistic model", tau2, LOGISTIC_TAU2)
+    refuse_unknown("ci", ci, LOGISTIC_CI)
+    refuse_level(level)
     absent = np.isnan(events) | np.isnan(n)
     x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), (~absent).sum(axis=0)
     fit = random_intercept_logistic(x, n, common=tau2 == "FE")
@@ -453,7 +324,7 @@ def _pool_logistic(events, n, tau2: str, ci: str, level: float) -> Pooled:
     q -= 2 * (special.xlogy(x.sum(axis=0), p) + special.xlogy((n - x).sum(axis=0), 1 - p))
     known = fit.information.sum(axis=0)
     weights = np.divide(fit.information, known, out=np.zeros_like(x), where=known > 0)
-    quantile = _quantiles(np.maximum(k - 1, 0), level) if ci == "t" else special.ndtri((1 + level) / 2)
+    quantile = t_quantiles(np.maximum(k - 1, 0), level) if ci == "t" else special.ndtri((1 + level) / 2)
     q = np.where(k > 1, np.maximum(q, 0.0), 0.0)
     pooled = _pooled(k, fit.mean, fit.se, quantile, level, fit.tau2, q, weights, np.zeros(x.shape, dtype=bool), single)
     return _carried(pooled, special.expit)
@@ -520,144 +391,3 @@ def _carried(pooled: Pooled, back) -> Pooled:
     if isinstance(pooled.k, int):
         carried = {name: float(value) for name, value in carried.items()}
     return replace(pooled, **carried)
-
-
-def proportion_interval(events, n, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the score interval of single proportions, which is defined at 0% and 100% too.
-
-    Parameters
-    ----------
-    events, n : array_like
-        Number with the event, and number observed.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : ndarray
-        The interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
-
-    Raises
-    ------
-    ValueError
-        If there are more events than observed, a count is negative, or n is 0.
-    """
-    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
-    refuse_impossible_counts(events, n)
-    z2 = stats.norm.ppf((1 + level) / 2) ** 2
-    centre = (events + z2 / 2) / (n + z2)
-    reach = np.sqrt(z2 * (events * (n - events) / n + z2 / 4)) / (n + z2)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
-
-
-def difference_interval(events1, n1, events2, n2, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return hybrid score intervals of the difference of two independent proportions, the first less the second.
-
-    Parameters
-    ----------
-    events1, n1, events2, n2 : array_like
-        Number with the event and number observed in each group.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : ndarray
-        The interval, from the score intervals of both proportions (Newcombe 1998, method 10,
-        doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I).
-
-    Raises
-    ------
-    ValueError
-        If there are more events than observed, a count is negative, or n is 0.
-    """
-    events1, n1, events2, n2 = (np.asarray(x, dtype=float) for x in (events1, n1, events2, n2))
-    (low1, high1), (low2, high2) = (proportion_interval(*x, level=level) for x in ((events1, n1), (events2, n2)))
-    p1, p2 = events1 / n1, events2 / n2
-    return p1 - p2 - np.hypot(p1 - low1, high2 - p2), p1 - p2 + np.hypot(high1 - p1, p2 - low2)
-
-
-# --- Many analyses out of one -----------------------------------------------------------------------------
-
-
-def leave_one_out(*columns) -> tuple[np.ndarray, ...]:
-    """Repeat analyses, each time without one of the studies: ``pool(*leave_one_out(y, v))``.
-
-    Parameters
-    ----------
-    *columns : array_like, shape (k,) or (k, m)
-        What is to be repeated.
-
-    Returns
-    -------
-    tuple of ndarray, shape (k, k) or (k, k m)
-        Analysis j m + i is analysis i without study j: ``result.reshape(k, m)`` has a row a study.
-    """
-    k = len(columns[0])
-    return _masked(np.eye(k, dtype=bool), columns)
-
-
-def cumulative(*columns) -> tuple[np.ndarray, ...]:
-    """Repeat analyses, each time with one study more, in the order given.
-
-    Parameters
-    ----------
-    *columns : array_like, shape (k,) or (k, m)
-        What is to be repeated.
-
-    Returns
-    -------
-    tuple of ndarray, shape (k, k) or (k, k m)
-        Analysis j m + i is analysis i with studies 0 to j.
-    """
-    k = len(columns[0])
-    return _masked(np.tril(np.ones((k, k), dtype=bool), -1), columns)
-
-
-def by_group(groups, *columns) -> tuple[np.ndarray, ...]:
-    """Split analyses by the groups of their studies.
-
-    Parameters
-    ----------
-    groups : array_like, shape (k,)
-        Group of each study.
-    *columns : array_like, shape (k,) or (k, m)
-        What is to be split.
-
-    Returns
-    -------
-    labels : ndarray, shape (g,)
-        The groups, sorted.
-    *columns : ndarray, shape (k, g) or (k, g m)
-        The columns, NaN for the studies of other groups: analysis j m + i is of group j in analysis i.
-    """
-    labels, of = np.unique(np.asarray(groups), return_inverse=True)
-    return (labels, *_masked(of[:, None] != np.arange(len(labels)), columns))
-
-
-def _masked(absent: np.ndarray, columns) -> tuple[np.ndarray, ...]:
-    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where that is true."""
-    k, times = absent.shape
-    columns = (np.asarray(column, dtype=float) for column in columns)
-    columns = (column if column.ndim == 2 else column[:, None] for column in columns)
-    return tuple(np.where(absent[:, :, None], np.nan, c[:, None]).reshape(k, times * c.shape[1]) for c in columns)
-
-
-def between_groups(estimates, variances) -> tuple[float, int, float]:
-    """Test whether subgroups differ.
-
-    Parameters
-    ----------
-    estimates, variances : array_like, shape (g,) or (g, m)
-        Pooled effect of each group and its squared standard error, on the scale of the analysis; NaN for a group that
-        is absent.
-
-    Returns
-    -------
-    q, df, p : float, int, float
-        Cochran's Q between the groups, its degrees of freedom and p-value (Borenstein et al. 2009,
-        doi:10.1002/9780470743386, chapter 19, a tau² to each group); of shape (m,) for many. With fewer than two
-        groups: 0, 0, 1.
-    """
-    between = pool(estimates, variances, tau2="FE")
-    return between.q, between.q_df, between.q_p

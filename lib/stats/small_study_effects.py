@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
+from lib.stats.arrays import refuse_unknown, refuse_values, studies_by_analysis
 from lib.stats.meta_regression import regress
-from lib.stats.pooling import Pooled, pool, refuse_options, refuse_values, studies_by_analysis
+from lib.stats.pooling import Pooled, pool
+from lib.stats.tau2 import TAU2
 
 ENOUGH = 10
 """Studies below which a test of asymmetry has next to no power (Sterne et al. 2011, doi:10.1136/bmj.d4002)."""
@@ -239,7 +241,7 @@ def trim_and_fill(y, v, *, tau2: str = "DL") -> TrimFill:
         If an analysis has fewer than `FEWEST_TO_FILL` studies with a variance above 0; else as `pooling.pool`.
     """
     y, v, single = studies_by_analysis(y, v)
-    refuse_options(tau2, "normal", 0.95)
+    refuse_unknown("tau2", tau2, TAU2)
     refuse_values(y, v)
     used = ~(np.isnan(y) | np.isnan(v)) & (v != 0)
     y, v, k = np.where(used, y, np.nan), np.where(used, v, np.nan), used.sum(axis=0)

@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.stats import (
+    TAU2,
     PoolingWarning,
+    arrays,
     between_groups,
     influence,
     leave_one_out,
     permutation_test,
     pool,
-    pooling,
     regress,
     subgroups_with_common_tau2,
 )
-from lib.stats.meta_regression import CI
+from lib.stats.mixed_model import CI
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "moderators.csv")
@@ -143,7 +144,7 @@ some_studies = (
     .map(lambda rows: tuple(np.array(rows).T))
     .filter(lambda data: len(np.unique(data[2])) > 2)
 )
-methods = st.sampled_from(pooling.TAU2)
+methods = st.sampled_from(TAU2)
 
 
 @given(some_studies, methods, st.floats(0.01, 100), st.floats(-1000, 1000))
@@ -227,7 +228,7 @@ def test_permutations_of_many_analyses_equal_each_alone(tau2, ci, at_most, monke
     assert len(set(many.number)) > 1 or not many.exact.any()
     own = permutation_test(y, v, np.repeat(x[:, None, None], y.shape[1], axis=2), **options)
     # However the arrangements fall into blocks.
-    monkeypatch.setattr(pooling, "_BLOCK", 500)
+    monkeypatch.setattr(arrays, "_BLOCK", 500)
     blocks = permutation_test(y, v, x, **options)
     for j in range(y.shape[1]):
         alone = permutation_test(y[:, j], v[:, j], x, **options)
@@ -237,7 +238,7 @@ def test_permutations_of_many_analyses_equal_each_alone(tau2, ci, at_most, monke
             np.testing.assert_allclose(together.p[:, j], alone.p)
 
 
-@pytest.mark.parametrize("tau2", pooling.TAU2)
+@pytest.mark.parametrize("tau2", TAU2)
 def test_subgroups_of_many_analyses_equal_each_alone(tau2):
     y, v, x = with_gaps(2)
     # The last analysis has no study of the last group.

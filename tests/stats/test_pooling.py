@@ -10,15 +10,22 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lib.stats import (
+    TAU2,
+    PoolingWarning,
+    arrays,
+    between_groups,
     by_group,
     cumulative,
+    difference_interval,
     heterogeneity_interval,
     leave_one_out,
     pool,
     pool_proportions,
     pool_ratios,
-    pooling,
+    prediction_interval,
+    proportion_interval,
 )
+from lib.stats.pooling import CI, TRANSFORMS
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "studies.csv")
@@ -104,7 +111,7 @@ def test_subgroups_equal_metafor():
     labels, y, v = by_group(groups, studies.y, studies.v)
     result = pool(y, v)
     np.testing.assert_allclose(result.estimate, [value[f"group_{label}"] for label in labels], rtol=1e-9)
-    q, df, p = pooling.between_groups(result.estimate, result.se**2)
+    q, df, p = between_groups(result.estimate, result.se**2)
     assert (q, df, p) == (pytest.approx(value["between_q"]), 2, pytest.approx(value["between_p"]))
 
 
@@ -155,7 +162,7 @@ def test_equals_statsmodels():
 # --- The corners ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ci", pooling.CI)
+@pytest.mark.parametrize("ci", CI)
 def test_one_study_is_its_own_result(ci):
     result = pool([0.4], [0.02], ci=ci)
     assert (result.k, result.estimate, result.tau2, result.i2, result.h2) == (1, 0.4, 0, 0, 1)
@@ -164,9 +171,9 @@ def test_one_study_is_its_own_result(ci):
     assert np.isnan([result.pi_low, result.pi_high]).all()
 
 
-@pytest.mark.parametrize("tau2", pooling.TAU2)
+@pytest.mark.parametrize("tau2", TAU2)
 def test_no_study_is_said_aloud(tau2):
-    with pytest.warns(pooling.PoolingWarning, match="no study"):
+    with pytest.warns(PoolingWarning, match="no study"):
         result = pool_proportions([0, 20], [14, 20], tau2=tau2)
     assert result.k == 0
     assert np.isnan([result.estimate, result.se, result.ci_low, result.pi_high]).all()
@@ -175,7 +182,7 @@ def test_no_study_is_said_aloud(tau2):
     assert result.weights.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("tau2", pooling.TAU2)
+@pytest.mark.parametrize("tau2", TAU2)
 def test_equal_effects_have_no_heterogeneity(tau2):
     result = pool([0.3] * 4, [0.01, 0.02, 0.03, 0.04], tau2=tau2, ci="hksj")
     assert (result.q, result.tau2, result.i2, result.h2) == (pytest.approx(0, abs=1e-12), 0, pytest.approx(0), 1)
@@ -225,7 +232,7 @@ def test_zero_variance_is_left_out_on_the_raw_scale_only():
         (lambda: pool_ratios([1], [2], [1], [2], measure="XX"), "measure must be one of"),
         (lambda: pool_ratios([3], [2], [1], [2]), "events <= n"),
         (lambda: heterogeneity_interval([1, 2], [1, 1], level=0), "level"),
-        (lambda: pooling.proportion_interval(20, 10), "events <= n"),
+        (lambda: proportion_interval(20, 10), "events <= n"),
     ],
 )
 def test_refuses_what_it_cannot_hold(call, message):
@@ -233,7 +240,7 @@ def test_refuses_what_it_cannot_hold(call, message):
         call()
 
 
-@pytest.mark.parametrize("tau2", pooling.TAU2)
+@pytest.mark.parametrize("tau2", TAU2)
 def test_the_smallest_variances_that_are_taken_give_a_result(tau2):
     for v in ([1e-140, 1e-140, 1.0], [1e-140, 1.0, 1e-139], [1e-140] * 3):
         assert np.isfinite(pool([0.0, 1.0, 2.0], v, tau2=tau2).estimate)
@@ -242,14 +249,14 @@ def test_the_smallest_variances_that_are_taken_give_a_result(tau2):
 # --- Intervals --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ci", pooling.CI)
+@pytest.mark.parametrize("ci", CI)
 @pytest.mark.parametrize("k", [3, 4, 12])
 def test_a_prediction_interval_has_students_t_on_k_less_2_degrees_of_freedom(k, ci):
     y, v = np.linspace(-1, 2, k) ** 2, np.linspace(0.05, 0.3, k)
     result = pool(y, v, tau2="REML", ci=ci)
     reach = stats.t.ppf(0.975, k - 2) * np.sqrt(result.se**2 + result.tau2)
     assert (result.pi_low, result.pi_high) == pytest.approx((result.estimate - reach, result.estimate + reach))
-    assert pooling.prediction_interval(result.estimate, result.se, result.tau2, k) == pytest.approx(
+    assert prediction_interval(result.estimate, result.se, result.tau2, k) == pytest.approx(
         (result.pi_low, result.pi_high)
     )
 
@@ -259,7 +266,7 @@ def test_fewer_than_three_studies_have_no_prediction_interval():
     result = pool(y, v)
     assert np.isnan(result.pi_low).all() and np.isnan(result.pi_high).all()
     assert np.isfinite(result.ci_low).all()
-    for transform in pooling.TRANSFORMS:
+    for transform in TRANSFORMS:
         result = pool_proportions([3, 8], [20, 19], transform=transform)
         assert np.isnan([result.pi_low, result.pi_high]).all()
 
@@ -302,29 +309,29 @@ def test_newcombe_interval_of_a_difference():
         ((0, 10, 0, 20), (-0.1611, 0.2775)),
         ((8, 31, 0, 32), (0.0964, 0.4325)),
     ):
-        assert pooling.difference_interval(*counts) == pytest.approx(expected, abs=6e-5)
+        assert difference_interval(*counts) == pytest.approx(expected, abs=6e-5)
 
 
 def test_the_difference_of_a_single_trial_has_newcombes_interval_and_no_half_event():
     for events, difference in ((3, 3 / 31), (8, 8 / 31)):
         counts = [events], [31], [0], [32]
-        for ci in pooling.CI:
+        for ci in CI:
             result = pool_ratios(*counts, measure="RD", ci=ci)
             assert result.estimate == difference
-            ends = pooling.difference_interval(*counts)
+            ends = difference_interval(*counts)
             assert (result.ci_low, result.ci_high) == (ends[0].item(), ends[1].item())
     assert (round(100 * result.ci_low, 1), round(100 * result.ci_high, 1)) == (9.6, 43.2)
     # Of many analyses at once, those that have one trial; the others have the interval of the pooled difference.
     columns = [[8, np.nan, 8], [31, np.nan, 31], [0, np.nan, 0], [32, np.nan, 32]]
     more = [[np.nan, 5, 5], [np.nan, 20, 20], [np.nan, 3, 3], [np.nan, 25, 25]]
     many = pool_ratios(*(np.array(pair) for pair in zip(columns, more, strict=True)), measure="RD", level=0.9)
-    assert (many.ci_low[0], many.ci_high[0]) == tuple(pooling.difference_interval(8, 31, 0, 32, level=0.9))
-    assert (many.ci_low[1], many.ci_high[1]) == tuple(pooling.difference_interval(5, 20, 3, 25, level=0.9))
+    assert (many.ci_low[0], many.ci_high[0]) == tuple(difference_interval(8, 31, 0, 32, level=0.9))
+    assert (many.ci_low[1], many.ci_high[1]) == tuple(difference_interval(5, 20, 3, 25, level=0.9))
     both = pool_ratios([8, 5], [31, 20], [0, 3], [32, 25], measure="RD", level=0.9)
     assert (many.ci_low[2], many.ci_high[2]) == (both.ci_low, both.ci_high)
 
 
-@pytest.mark.parametrize("ci", pooling.CI)
+@pytest.mark.parametrize("ci", CI)
 @pytest.mark.parametrize("more", [(0, 60, 0, 20), (60, 60, 20, 20)])
 @pytest.mark.parametrize("measure", ["RR", "OR"])
 def test_a_trial_without_information_changes_no_ratio_and_is_marked(measure, more, ci):
@@ -341,20 +348,20 @@ def test_a_trial_without_information_changes_no_ratio_and_is_marked(measure, mor
 
 
 def test_trials_without_information_alone_have_no_ratio():
-    with pytest.warns(pooling.PoolingWarning, match="no study"):
+    with pytest.warns(PoolingWarning, match="no study"):
         result = pool_ratios([0, 9], [10, 9], [0, 12], [11, 12])
     assert (result.k, result.dropped.tolist()) == (0, [True, True])
     assert np.isnan([result.estimate, result.ci_low, result.ci_high]).all()
     # An absent trial is not one that was left out.
-    with pytest.warns(pooling.PoolingWarning, match="no study"):
+    with pytest.warns(PoolingWarning, match="no study"):
         assert pool_ratios([np.nan], [10], [0], [11]).dropped.tolist() == [False]
 
 
 def test_the_double_arcsine_warns_where_it_comes_back_to_an_end():
     n, events = [22400, 8700, 31, 34800, 15600000], [17, 9, 0, 87, 12]
-    with pytest.warns(pooling.PoolingWarning, match="double arcsine gives exactly 0 or 1 in 1 analyses"):
+    with pytest.warns(PoolingWarning, match="double arcsine gives exactly 0 or 1 in 1 analyses"):
         assert pool_proportions(events, n, transform="double-arcsine").estimate == 0
-    with pytest.warns(pooling.PoolingWarning, match="double arcsine gives exactly 0 or 1 in 1 analyses"):
+    with pytest.warns(PoolingWarning, match="double arcsine gives exactly 0 or 1 in 1 analyses"):
         others = [size - number for size, number in zip(n, events, strict=True)]
         assert pool_proportions(others, n, transform="double-arcsine").estimate == 1
     for ends in ([0, 0, 0], [9, 12, 40]):
@@ -368,12 +375,12 @@ def test_the_double_arcsine_warns_where_it_comes_back_to_an_end():
 some_studies = st.lists(st.tuples(st.floats(-3, 3), st.floats(0.001, 2)), min_size=2, max_size=12).map(
     lambda rows: tuple(np.array(rows).T)
 )
-methods = st.sampled_from(pooling.TAU2)
+methods = st.sampled_from(TAU2)
 
 
 @given(st.integers(2, 300).flatmap(lambda n: st.tuples(st.integers(1, n - 1), st.just(n))))
 def test_one_study_has_no_heterogeneity(counts):
-    for transform in pooling.TRANSFORMS:
+    for transform in TRANSFORMS:
         result = pool_proportions([counts[0]], [counts[1]], transform=transform)
         assert (result.q, result.i2, result.h2, result.q_p) == (0, 0, 1, 1)
 
@@ -395,7 +402,7 @@ def test_scale_carries_through(studies, tau2, factor):
     assert other.tau2 == pytest.approx(factor**2 * one.tau2, rel=1e-4, abs=1e-7 * factor**2)
 
 
-@given(some_studies, methods, st.sampled_from(pooling.CI))
+@given(some_studies, methods, st.sampled_from(CI))
 def test_intervals_hold_the_estimate_and_each_other(studies, tau2, ci):
     result = pool(*studies, tau2=tau2, ci=ci)
     assert result.ci_low <= result.estimate <= result.ci_high
@@ -476,7 +483,7 @@ def test_a_tau2_that_is_given_is_used():
             pool(studies.y, studies.v, tau2=wrong)
 
 
-@pytest.mark.parametrize("tau2", pooling.TAU2)
+@pytest.mark.parametrize("tau2", TAU2)
 def test_variances_far_apart_neither_warn_nor_lose_the_estimate(tau2):
     result = pool([0.0, 1.0, 3.0], [1e-20, 1.0, 1e-3], tau2=tau2)
     turned = pool([3.0, 0.0, 1.0], [1e-3, 1e-20, 1.0], tau2=tau2)
@@ -489,8 +496,8 @@ def test_blocks_do_not_show(monkeypatch):
     y, v = rng.normal(size=(7, 50)), rng.uniform(0.1, 1, (7, 50))
     y[2, 4:9] = np.nan
     v[1, 30:] = 0
-    whole = {tau2: pool(y, v, tau2=tau2) for tau2 in pooling.TAU2}
-    monkeypatch.setattr(pooling, "_BLOCK", 30)
+    whole = {tau2: pool(y, v, tau2=tau2) for tau2 in TAU2}
+    monkeypatch.setattr(arrays, "_BLOCK", 30)
     for tau2, expected in whole.items():
         for name, value in vars(pool(y, v, tau2=tau2)).items():
             np.testing.assert_allclose(value, vars(expected)[name], rtol=1e-7, atol=1e-12, err_msg=name)
@@ -499,7 +506,7 @@ def test_blocks_do_not_show(monkeypatch):
 def test_an_iteration_that_does_not_end_is_said_aloud(monkeypatch):
     monkeypatch.setattr("lib.stats.tau2._MAX_STEPS", 1)
     for tau2 in ("PM", "REML"):
-        with pytest.warns(pooling.PoolingWarning, match="did not converge in 1 analyses"):
+        with pytest.warns(PoolingWarning, match="did not converge in 1 analyses"):
             pool([0.0, 1.0, 3.0], [0.1, 0.2, 0.01], tau2=tau2)
 
 
@@ -513,7 +520,7 @@ def test_ratios_of_one_group_and_itself_are_one():
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_single_intervals_hold_the_proportion_and_stay_within_bounds(counts):
-    low, high = pooling.proportion_interval(*counts)
+    low, high = proportion_interval(*counts)
     assert 0 <= low <= counts[0] / counts[1] + 1e-12
     assert counts[0] / counts[1] - 1e-12 <= high <= 1
 
@@ -523,4 +530,4 @@ def test_single_interval_equals_scipy():
 
     for events, n in ((0, 14), (3, 20), (30, 30), (16, 22)):
         expected = binomtest(events, n).proportion_ci(method="wilson")
-        assert pooling.proportion_interval(events, n) == (pytest.approx(expected.low), pytest.approx(expected.high))
+        assert proportion_interval(events, n) == (pytest.approx(expected.low), pytest.approx(expected.high))
