@@ -1,30 +1,62 @@
-"""Checks and layout of the arrays that the other modules of this room share.
+"""Array types, checks and layout that the other modules of this room share.
 
 Belongs here: the shape that one analysis and many analyses are brought to, the values and options that every analysis
-refuses, and the slices in which many analyses are taken. Does not belong here: any formula.
+refuses, and the slices in which many analyses are computed. Does not belong here: any formula of meta-analysis.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-# Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
-# and weights is that of a block.
-_BLOCK = 80_000
-# Sums of squared weights of smaller variances leave the range of floating-point numbers.
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int_]
+Booleans: TypeAlias = NDArray[np.bool_]
+
 LEAST_VARIANCE = 1e-140
+"""Smallest sampling variance above 0: the sums of squared weights of smaller ones exceed floating-point numbers."""
+
+# Numbers in one slice of many analyses. Its arrays stay in the processor's cache, and the memory needed beyond input
+# and result is that of one slice.
+_SLICE_SIZE = 80_000
 
 
-def studies_by_analysis(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return effects and variances as (k, m), and whether they were one analysis; ValueError for other shapes."""
+def studies_by_analysis(y: ArrayLike, v: ArrayLike) -> tuple[Floats, Floats, bool]:
+    """Bring the effects and variances of one analysis or many to two dimensions.
+
+    Parameters
+    ----------
+    y, v : array_like, shape (k,) or (k, m)
+        Two numbers of each study, for one analysis or for m.
+
+    Returns
+    -------
+    y, v : ndarray, shape (k, m)
+        The same numbers; m = 1 for one analysis.
+    single : bool
+        Whether they were one analysis, of shape (k,).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or have another number of dimensions.
+    """
     y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
     if y.shape != v.shape or y.ndim not in (1, 2):
         raise ValueError(f"y and v must both have shape (k,) or (k, m), not {y.shape} and {v.shape}")
     return (y[:, None], v[:, None], True) if y.ndim == 1 else (y, v, False)
 
 
-def refuse_values(y: np.ndarray, v: np.ndarray) -> None:
-    """Raise ValueError for an effect or variance that no analysis can use; NaN stands for one that is absent."""
+def usable(y: Floats, v: Floats) -> Booleans:
+    """Return which studies have an effect and a variance above 0, the only ones that can be weighed."""
+    return ~(np.isnan(y) | np.isnan(v)) & (v != 0)
+
+
+def refuse_values(y: Floats, v: Floats) -> None:
+    """Raise ValueError for an effect or a variance that no analysis can use; NaN stands for an absent study."""
     if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
         raise ValueError("effects must be finite and sampling variances finite and not negative")
     if ((v > 0) & (v < LEAST_VARIANCE)).any():
@@ -43,7 +75,7 @@ def refuse_level(level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, not {level!r}")
 
 
-def column_slices(k: int, m: int):
-    """Yield slices of m analyses of k numbers each, few enough to stay in the processor's cache."""
-    step = max(_BLOCK // max(k, 1), 1)
+def column_slices(k: int, m: int) -> Iterator[slice]:
+    """Yield slices of m analyses of k numbers each, small enough to stay in the processor's cache."""
+    step = max(_SLICE_SIZE // max(k, 1), 1)
     yield from (slice(begin, min(begin + step, m)) for begin in range(0, m, step))

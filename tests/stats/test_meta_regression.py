@@ -228,7 +228,7 @@ def test_permutations_of_many_analyses_equal_each_alone(tau2, ci, at_most, monke
     assert len(set(many.number)) > 1 or not many.exact.any()
     own = permutation_test(y, v, np.repeat(x[:, None, None], y.shape[1], axis=2), **options)
     # However the arrangements fall into blocks.
-    monkeypatch.setattr(arrays, "_BLOCK", 500)
+    monkeypatch.setattr(arrays, "_SLICE_SIZE", 500)
     blocks = permutation_test(y, v, x, **options)
     for j in range(y.shape[1]):
         alone = permutation_test(y[:, j], v[:, j], x, **options)

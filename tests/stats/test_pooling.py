@@ -25,6 +25,7 @@ from lib.stats import (
     prediction_interval,
     proportion_interval,
 )
+from lib.stats.mean_model import Mean
 from lib.stats.pooling import CI, TRANSFORMS
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -497,7 +498,7 @@ def test_blocks_do_not_show(monkeypatch):
     y[2, 4:9] = np.nan
     v[1, 30:] = 0
     whole = {tau2: pool(y, v, tau2=tau2) for tau2 in TAU2}
-    monkeypatch.setattr(arrays, "_BLOCK", 30)
+    monkeypatch.setattr(arrays, "_SLICE_SIZE", 30)
     for tau2, expected in whole.items():
         for name, value in vars(pool(y, v, tau2=tau2)).items():
             np.testing.assert_allclose(value, vars(expected)[name], rtol=1e-7, atol=1e-12, err_msg=name)
@@ -531,3 +532,15 @@ def test_single_interval_equals_scipy():
     for events, n in ((0, 14), (3, 20), (30, 30), (16, 22)):
         expected = binomtest(events, n).proportion_ci(method="wilson")
         assert proportion_interval(events, n) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def test_a_model_keeps_its_numbers_when_another_is_made():
+    y, v, k = np.array([[0.1], [0.7], [1.5]]), np.array([[0.1], [0.2], [0.1]]), np.array([3])
+    first = Mean.centred(y, v, k)
+    weight, _ = first.weights(0.5)
+    centred, weights = first.y.copy(), weight.copy()
+    second = Mean.centred(y + 10 * y**2, 3 * v, k)
+    second.weights(0.1)
+    second.q(0.2)
+    np.testing.assert_array_equal(first.y, centred)
+    np.testing.assert_array_equal(weight, weights)
