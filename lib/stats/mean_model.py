@@ -61,20 +61,21 @@ class MeanModel(Protocol):
         """Return the smallest and the largest variance, and an upper bound of the residual sum of squares."""
 
 
-class _Scratch(threading.local):
-    """Memory of each thread for the duration of one sum: fresh memory from the system costs more than the sum."""
+class Scratch(threading.local):
+    """Memory of each thread to compute in: fresh memory from the system would take longer than the sums."""
 
     def __init__(self) -> None:
         self.memory: Floats = np.empty(0)
 
     def arrays(self, number: int, shape: tuple[int, ...]) -> Floats:
+        """Return arrays of one shape (k, m), which the next call returns again."""
         size = number * shape[0] * shape[1]
         if self.memory.size < size:
             self.memory = np.empty(size)
         return self.memory[:size].reshape(number, *shape)
 
 
-_SCRATCH = _Scratch()
+_SCRATCH = Scratch()
 
 
 class Mean:
@@ -99,7 +100,7 @@ class Mean:
         self.absent = bool((k < len(v)).any())
 
     @classmethod
-    def centred(cls, y: Floats, v: Floats, k: Integers) -> Self:
+    def centred(cls, y: Floats, v: Floats, k: Integers, *, out: Floats | None = None) -> Self:
         """Return the model of m analyses.
 
         Parameters
@@ -108,12 +109,15 @@ class Mean:
             Effect sizes and sampling variances; an absent study has v = infinity and any finite y.
         k : ndarray of int, shape (m,)
             Number of studies present.
+        out : ndarray, shape (k, m), optional
+            Memory for the centred effects, for a caller who makes one model after the other. The model lasts until
+            that memory is used again.
         """
         self = cls(y, v, k)
         weight, total = self.weights(0.0, _SCRATCH.arrays(1, v.shape)[0])
         self.centre = self.mean(weight, total)
         # Around this mean the sums below lose no digits, wherever the effects lie,
-        self.y = y - self.centre
+        self.y = np.subtract(y, self.centre, out=out)
         self.trace = _trace(weight, total)
         alone = (self.trace < _DOMINATED * total).nonzero()[0]
         if alone.size:
@@ -183,13 +187,15 @@ class Mean:
         return np.minimum.reduce(self.v), np.maximum.reduce(v), _dot(self.y, self.y)
 
 
-def common_mean(y: Floats, v: Floats) -> tuple[Mean, Booleans | bool]:
+def common_mean(y: Floats, v: Floats, *, out: Floats | None = None) -> tuple[Mean, Booleans | bool]:
     """Return the model of analyses as users give them, and which of their studies were left out.
 
     Parameters
     ----------
     y, v : ndarray, shape (k, m)
         Effect sizes and sampling variances; NaN for an absent study.
+    out : ndarray, shape (k, m), optional
+        As in `Mean.centred`.
 
     Returns
     -------
@@ -206,12 +212,12 @@ def common_mean(y: Floats, v: Floats) -> tuple[Mean, Booleans | bool]:
     # Two passes recognise the common case, in which no study is absent: a mean is not finite if an effect is not.
     if v.size and v.min() >= LEAST_VARIANCE and v.max() < np.inf:
         with np.errstate(invalid="ignore"):
-            model = Mean.centred(y, v, np.full(v.shape[1], len(v)))
+            model = Mean.centred(y, v, np.full(v.shape[1], len(v)), out=out)
         if np.isfinite(model.centre).all():
             return model, False
     refuse_values(y, v)
     used = usable(y, v)
-    model = Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0))
+    model = Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0), out=out)
     return model, ~(np.isnan(y) | np.isnan(v)) & ~used
 
 

@@ -19,7 +19,7 @@ from lib.stats.effect_sizes import TRANSFORMS as SCALES
 from lib.stats.effect_sizes import proportions, refuse_impossible_counts, to_proportion, two_groups
 from lib.stats.intervals import difference_interval, prediction_interval, t_quantiles
 from lib.stats.logistic import random_intercept_logistic
-from lib.stats.mean_model import common_mean
+from lib.stats.mean_model import Scratch, common_mean
 from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
 
 CI = ("normal", "hksj", "mkh")
@@ -41,6 +41,8 @@ ENOUGH_TO_PREDICT = 10
 
 # Degrees of freedom of the modified Knapp-Hartung interval of two studies.
 _LEAST_DF = 2
+# For the models of `pool`, none of which is used after the next is made.
+_CENTRED = Scratch()
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
@@ -156,7 +158,8 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
     estimate, total, scatter, t2, q = np.empty((5, m))
     weights, dropped = np.empty((k_all, m)), np.zeros((k_all, m), dtype=bool)
     for some in column_slices(k_all, m):
-        model, dropped[:, some] = common_mean(y[:, some], v[:, some])
+        centred = _CENTRED.arrays(1, (k_all, some.stop - some.start))[0]
+        model, dropped[:, some] = common_mean(y[:, some], v[:, some], out=centred)
         k[some], q[some] = model.k, model.q_fixed
         t2[some] = between_study_variance(model, tau2) if given is None else given[some]
         weight, total[some] = model.weights(t2[some], weights[:, some])
