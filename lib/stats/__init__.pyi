@@ -17,8 +17,8 @@ from .meta_regression import regress as regress
 from .meta_regression import subgroups_with_common_tau2 as subgroups_with_common_tau2
 from .permutation import Permuted as Permuted
 from .permutation import permutation_test as permutation_test
-from .pooling import ENOUGH_TO_PREDICT as ENOUGH_TO_PREDICT
-from .pooling import Pooled as Pooled
+from .pooled_result import ENOUGH_TO_PREDICT as ENOUGH_TO_PREDICT
+from .pooled_result import Pooled as Pooled
 from .pooling import pool as pool
 from .pooling import pool_proportions as pool_proportions
 from .pooling import pool_ratios as pool_ratios

@@ -7,7 +7,7 @@ refuses, and the slices in which many analyses are computed. Does not belong her
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int_]
 Booleans: TypeAlias = NDArray[np.bool_]
+
+# A result of one analysis has numbers, a result of many has arrays of shape (m,). Which of them a function returns
+# depends on the shape of its arguments, which their types do not show: such functions return, say, ``Pooled[Any,
+# Any]``.
+Number = TypeVar("Number", bound=float | Floats)
+Count = TypeVar("Count", bound=int | Integers)
 
 LEAST_VARIANCE = 1e-140
 """Smallest sampling variance above 0: the sums of squared weights of smaller ones exceed floating-point numbers."""
@@ -52,7 +58,9 @@ def studies_by_analysis(y: ArrayLike, v: ArrayLike) -> tuple[Floats, Floats, boo
 
 def usable(y: Floats, v: Floats) -> Booleans:
     """Return which studies have an effect and a variance above 0, the only ones that can be weighed."""
-    return ~(np.isnan(y) | np.isnan(v)) & (v != 0)
+    present: Booleans = ~(np.isnan(y) | np.isnan(v))
+    weighable: Booleans = present & (v != 0)
+    return weighable
 
 
 def refuse_values(y: Floats, v: Floats) -> None:

@@ -15,7 +15,8 @@ from scipy import special, stats
 
 from lib.stats.arrays import column_slices, refuse_level, refuse_unknown, refuse_values, studies_by_analysis
 from lib.stats.mixed_model import CI, NO_FIT, ModeratedMean, centred_effects, design_matrix, fit_mixed, wald_statistics
-from lib.stats.pooling import Pooled, pool
+from lib.stats.pooled_result import Pooled
+from lib.stats.pooling import pool
 from lib.stats.rearrange import by_group
 from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
 

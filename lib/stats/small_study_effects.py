@@ -14,7 +14,8 @@ from scipy import special
 
 from lib.stats.arrays import refuse_unknown, refuse_values, studies_by_analysis
 from lib.stats.meta_regression import regress
-from lib.stats.pooling import Pooled, pool
+from lib.stats.pooled_result import Pooled
+from lib.stats.pooling import pool
 from lib.stats.tau2 import TAU2
 
 ENOUGH = 10
