@@ -26,7 +26,7 @@ from .rearrange import between_groups as between_groups
 from .rearrange import by_group as by_group
 from .rearrange import cumulative as cumulative
 from .rearrange import leave_one_out as leave_one_out
-from .small_study_effects import ENOUGH as ENOUGH
+from .small_study_effects import ENOUGH_TO_TEST as ENOUGH_TO_TEST
 from .small_study_effects import FEWEST_TO_FILL as FEWEST_TO_FILL
 from .small_study_effects import AsymmetryTest as AsymmetryTest
 from .small_study_effects import TrimFill as TrimFill

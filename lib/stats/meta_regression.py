@@ -1,19 +1,33 @@
-"""Meta-regression: effects that differ with what is known of their studies, and what single studies do to a result.
+"""Meta-regression: effects that depend on moderators, the known characteristics of their studies.
 
-Knows the mixed-effects model with a few moderators, its permutation test, subgroups with a common tau², influence
-diagnostics and the coordinates of a Baujat plot. Effects and variances have shape (k,) for one analysis or (k, m) for m
-at once, NaN for an absent study, as in `pooling`. It cannot tell a moderator's effect from whatever goes with it.
+Belongs here: the regression and its coefficients, and subgroups with a common tau². Effects and variances have shape
+(k,) for one analysis or (k, m) for m at once, NaN for an absent study. Does not belong here: the model itself
+(`mixed_model`), its permutation test (`permutation`) and influence diagnostics (`influence_measures`). No such analysis
+can tell the effect of a moderator from that of whatever is associated with it.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any, Generic
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from lib.stats.arrays import column_slices, refuse_level, refuse_unknown, refuse_values, studies_by_analysis
+from lib.stats.arrays import (
+    Count,
+    Floats,
+    Number,
+    column_slices,
+    refuse_level,
+    refuse_unknown,
+    refuse_values,
+    studies_by_analysis,
+    usable,
+)
+from lib.stats.intervals import normal_quantile
 from lib.stats.mixed_model import CI, NO_FIT, ModeratedMean, centred_effects, design_matrix, fit_mixed, wald_statistics
 from lib.stats.pooled_result import Pooled
 from lib.stats.pooling import pool
@@ -21,11 +35,11 @@ from lib.stats.rearrange import by_group
 from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
 
 
-@dataclass(frozen=True)
-class Regression:
-    """A meta-regression, or m of them; c coefficients, the intercept first.
+@dataclass(frozen=True, eq=False)
+class Regression(Generic[Number, Count]):
+    """A meta-regression of one analysis, or of m; c coefficients, the intercept first.
 
-    For one analysis attributes said to be of shape (m,) are numbers, and those of shape (c, m) have shape (c,).
+    For one analysis the attributes of shape (m,) are numbers, and the others lack their last dimension.
 
     Attributes
     ----------
@@ -35,63 +49,86 @@ class Regression:
         Coefficients per unit of the moderator, with standard errors, intervals, and their z (with "hksj" t) and
         two-sided p-value.
     covariance : ndarray, shape (c, c, m)
-        Of the coefficients.
+        Covariance of the coefficients.
     tau2 : float, shape (m,)
         Residual between-study variance.
     r2 : float, shape (m,)
         Share of tau² that the moderators account for, max(0, 1 - tau² / tau² without them); NaN where the latter is 0.
-        With few studies it is a very rough number.
+        With few studies it is very imprecise.
     qe, qe_df, qe_p : shape (m,)
         Residual heterogeneity: Q, degrees of freedom, p-value.
     qm, qm_df, qm_p : shape (m,)
         Test of all moderators: chi-square on qm_df, with "hksj" F on qm_df and k - c.
     """
 
-    k: int
-    coefficients: np.ndarray
-    se: np.ndarray
-    ci_low: np.ndarray
-    ci_high: np.ndarray
-    statistic: np.ndarray
-    p: np.ndarray
-    covariance: np.ndarray
-    tau2: float
-    r2: float
-    qe: float
-    qe_df: int
-    qe_p: float
-    qm: float
-    qm_df: int
-    qm_p: float
+    k: Count
+    coefficients: Floats
+    se: Floats
+    ci_low: Floats
+    ci_high: Floats
+    statistic: Floats
+    p: Floats
+    covariance: Floats
+    tau2: Number
+    r2: Number
+    qe: Number
+    qe_df: Count
+    qe_p: Number
+    qm: Number
+    qm_df: Count
+    qm_p: Number
 
 
-def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: float = 0.95) -> Regression:
+def regress(
+    y: ArrayLike,
+    v: ArrayLike,
+    moderators: ArrayLike,
+    *,
+    tau2: str = "REML",
+    ci: str = "normal",
+    level: float = 0.95,
+) -> Regression[Any, Any]:
     """Regress effects on moderators of the studies under a mixed-effects model.
 
     Parameters
     ----------
     y, v : array_like, shape (k,) or (k, m)
-        As in `pooling.pool`; a study with v = 0 is left out.
+        Effect sizes and sampling variances, as in `pool`; a study with v = 0 is left out.
     moderators : array_like, shape (k,), (k, c) or (k, c, m)
-        One or a few numbers of each study (0 and 1 for a yes or no), the same for all analyses or their own. A study
-        with NaN in one is absent.
-    tau2, level
-        As in `pooling.pool`.
+        One or a few numbers for each study (0 and 1 for no and yes), the same for all analyses or one set for each. A
+        study with NaN in one is absent.
+    tau2 : str
+        Estimator of the residual between-study variance, one of `TAU2`.
     ci : {"normal", "hksj"}
-        As in `pooling.pool`; "hksj" is the Knapp-Hartung adjustment (2003, doi:10.1002/sim.1482), unmodified.
+        Normal intervals, or the Knapp-Hartung adjustment (2003, doi:10.1002/sim.1482), unmodified.
+    level : float
+        Confidence level, between 0 and 1.
 
     Returns
     -------
     Regression
-        The result. Where studies are fewer than coefficients, or a moderator is the same for all or follows from the
-        others, it is NaN and a `PoolingWarning` says so. With as many as coefficients "hksj" has no degree of
-        freedom, and the intervals are NaN.
+        The result. It is NaN where there are fewer studies than coefficients, or a moderator is the same for all
+        studies or follows from the others. With as many studies as coefficients "hksj" has no degree of freedom, and
+        the intervals are NaN.
 
     Raises
     ------
     ValueError
         If shapes do not fit, a variance is negative or infinite, an effect or moderator is infinite, or an option is
         unknown.
+
+    Warns
+    -----
+    PoolingWarning
+        Where the result is NaN, and where the estimator of tau² did not converge.
+
+    Examples
+    --------
+    Effects that rise with the months of treatment:
+
+    >>> result = regress([0.1, 0.3, 0.6, 0.8, 1.3], [0.02, 0.03, 0.03, 0.05, 0.04], [3, 3, 6, 6, 12])
+    >>> print(f"{result.coefficients[1]:.2f} per month ({result.ci_low[1]:.2f} to {result.ci_high[1]:.2f})")
+    0.13 per month (0.08 to 0.18)
     """
     y, v, single = studies_by_analysis(y, v)
     refuse_unknown("tau2", tau2, TAU2)
@@ -104,11 +141,11 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
         warnings.warn(NO_FIT, PoolingWarning, stacklevel=2)
     covariance, se, statistic, qm = wald_statistics(fit, ci)
     if ci == "hksj":
-        some = np.where(df > 0, df, np.nan)
-        quantile, p = stats.t.ppf((1 + level) / 2, some), 2 * special.stdtr(some, -np.abs(statistic))
-        qm_p = stats.f.sf(qm, c - 1, some)
+        t_df = np.where(df > 0, df, np.nan)
+        quantile, p = stats.t.ppf((1 + level) / 2, t_df), 2 * special.stdtr(t_df, -np.abs(statistic))
+        qm_p = stats.f.sf(qm, c - 1, t_df)
     else:
-        quantile, p = special.ndtri((1 + level) / 2), 2 * special.ndtr(-np.abs(statistic))
+        quantile, p = normal_quantile(level), 2 * special.ndtr(-np.abs(statistic))
         qm_p = special.chdtrc(c - 1, qm)
     used = np.isfinite(fit.model.v)
     without = pool(np.where(used, y, np.nan), np.where(used, v, np.nan), tau2=tau2).tau2 if used.any() else fit.t2
@@ -137,46 +174,50 @@ def regress(y, v, moderators, *, tau2: str = "REML", ci: str = "normal", level: 
 
 
 def subgroups_with_common_tau2(
-    groups, y, v, *, tau2: str = "DL", ci: str = "normal", level: float = 0.95
-) -> tuple[np.ndarray, Pooled]:
+    groups: ArrayLike, y: ArrayLike, v: ArrayLike, *, tau2: str = "DL"
+) -> tuple[NDArray[Any], Pooled[Any, Any]]:
     """Pool each group of studies with a tau² that is the same for all, estimated within the groups.
 
-    With few studies to a group its own tau² is nearly unknown. ``pool(*by_group(groups, y, v)[1:])`` gives each its
-    own; `pooling.between_groups` tests the difference for both.
+    With few studies in a group its own tau² is nearly unknown. ``pool(*by_group(groups, y, v)[1:])`` estimates one for
+    each group; `between_groups` tests the difference in both cases.
 
     Parameters
     ----------
     groups : array_like, shape (k,)
         Group of each study.
     y, v : array_like, shape (k,) or (k, m)
-        As in `pooling.pool`.
-    tau2, ci, level
-        As in `pooling.pool`.
+        Effect sizes and sampling variances, as in `pool`.
+    tau2 : str
+        Estimator of the common between-study variance, one of `TAU2`.
 
     Returns
     -------
     labels : ndarray, shape (g,)
         The groups, sorted.
     pooled : Pooled
-        Their results, shape (g,), or (g m,) in the order of `pooling.by_group`.
+        Their results, with normal 95% intervals, of shape (g,), or (g m,) in the order of `by_group`.
 
     Raises
     ------
     ValueError
-        As `pooling.pool`.
+        As in `pool`.
+
+    Examples
+    --------
+    >>> labels, result = subgroups_with_common_tau2(list("aabb"), [0.1, 0.5, 0.9, 0.8], [0.02, 0.03, 0.05, 0.04])
+    >>> dict(zip(labels.tolist(), result.estimate.round(2).tolist(), strict=True))
+    {'a': 0.28, 'b': 0.85}
     """
-    labels, *columns = by_group(groups, y, v)
+    labels, *by_analysis = by_group(groups, y, v)
     y, v, _ = studies_by_analysis(y, v)
     refuse_unknown("tau2", tau2, TAU2)
-    refuse_unknown("ci", ci, CI)
-    refuse_level(level)
     refuse_values(y, v)
     members = np.asarray(groups) == labels[:, None]
     t2 = np.empty(y.shape[1])
-    for some in column_slices(members.size, y.shape[1]):
-        used = ~(np.isnan(y[:, some]) | np.isnan(v[:, some])) & (v[:, some] != 0)
+    for columns in column_slices(members.size, y.shape[1]):
+        used = usable(y[:, columns], v[:, columns])
         design = members[:, :, None] & used
         basis = design / np.sqrt(np.maximum(design.sum(axis=1, keepdims=True), 1))
-        centred, variances, k, _ = centred_effects(y[:, some], v[:, some], used)
-        t2[some] = between_study_variance(ModeratedMean(centred, variances, k, basis), tau2)
-    return labels, pool(*columns, tau2=np.tile(t2, len(labels)), ci=ci, level=level)
+        centred, variances, k, _ = centred_effects(y[:, columns], v[:, columns], used)
+        t2[columns] = between_study_variance(ModeratedMean(centred, variances, k, basis), tau2)
+    return labels, pool(*by_analysis, tau2=np.tile(t2, len(labels)))

@@ -21,8 +21,8 @@ from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.simulations.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.simulations.prediction_coverage import SPREADS
 from lib.stats import (
-    ENOUGH,
     ENOUGH_TO_PREDICT,
+    ENOUGH_TO_TEST,
     FEWEST_TO_FILL,
     TAU2,
     Pooled,
@@ -187,8 +187,8 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
             }
         )
     note = (
-        f"Logit scale. With fewer than {ENOUGH} studies no test of asymmetry means anything, whatever p it gives."
-        f" Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+        f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
+        f" gives. Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
     )
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
