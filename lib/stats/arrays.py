@@ -83,7 +83,15 @@ def refuse_level(level: float) -> None:
         raise ValueError(f"level must lie between 0 and 1, not {level!r}")
 
 
-def column_slices(k: int, m: int) -> Iterator[slice]:
-    """Yield slices of m analyses of k numbers each, small enough to stay in the processor's cache."""
-    step = max(_SLICE_SIZE // max(k, 1), 1)
+def column_slices(k: int, m: int, *, size: int | None = None) -> Iterator[slice]:
+    """Yield slices of m analyses of k numbers each, small enough to stay in the processor's cache.
+
+    Parameters
+    ----------
+    k, m : int
+        Numbers of an analysis, and analyses.
+    size : int, optional
+        Numbers in one slice, by default 80,000. A slice has at least one analysis.
+    """
+    step = max((size or _SLICE_SIZE) // max(k, 1), 1)
     yield from (slice(begin, min(begin + step, m)) for begin in range(0, m, step))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from scipy import special
 
-from lib.stats.arrays import Booleans, Floats
+from lib.stats.arrays import Booleans, Floats, column_slices
 from lib.stats.tau2 import PoolingWarning
 
 # The log likelihood of m analyses, its slopes (2, m), its information (3, m), and the information by study (k, m).
@@ -25,7 +25,7 @@ Likelihood: TypeAlias = tuple[Floats, Floats, Floats, Floats]
 _STAGES = ((7, 1e-4), (61, 1e-9))
 _RULES = {nodes: tuple(zip(*hermgauss(nodes), strict=True)) for nodes, _ in _STAGES}
 _LAST = _STAGES[-1][0]
-# Numbers of studies taken at once, few enough for the processor's cache.
+# Numbers in one slice of many analyses. Each of them has several arrays of moments.
 _SLICE_SIZE = 10_000
 _MAX_STEPS = 100
 # Smallest tau that is not taken for 0.
@@ -101,8 +101,7 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     """
     x, (k, m) = events, events.shape
     mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
-    step = max(_SLICE_SIZE // max(k, 1), 1)
-    for part in (slice(begin, min(begin + step, m)) for begin in range(0, m, step)):
+    for part in column_slices(k, m, size=_SLICE_SIZE):
         mean[part], tau[part] = _fit(x[:, part], n[:, part], common)
         at = np.where(np.isnan(mean[part]), 0.0, mean[part])
         second = np.zeros((3, at.size))

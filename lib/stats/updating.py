@@ -80,40 +80,6 @@ def implied_tau2(estimate: float, se: float, n: ArrayLike) -> float:
     return float(optimize.brentq(excess, 0.0, 2 * len(n) * se**2, xtol=1e-14))
 
 
-def effective_sizes(estimate: float, se: float, n: ArrayLike, tau2: float) -> Floats:
-    """Return study sizes that agree with the published standard error.
-
-    They are the sizes themselves where the standard error implies a between-study variance. Where it implies none
-    (``tau2`` is NaN) the sizes are scaled so that sampling error alone gives the published standard error.
-
-    Parameters
-    ----------
-    estimate, se : float
-        Published rate and its standard error, as proportions.
-    n : array_like, shape (k,)
-        Participants of the studies that were pooled.
-    tau2 : float
-        As `implied_tau2` returns it.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        Participants, not necessarily whole numbers.
-
-    Examples
-    --------
-    >>> effective_sizes(0.3, 0.03, [30, 40, 50], tau2=np.nan).round(1)
-    array([58.3, 77.8, 97.2])
-    """
-    n = np.asarray(n, dtype=float)
-    return n if not np.isnan(tau2) else n * (estimate * (1 - estimate) / se**2 / n.sum())
-
-
-def weight_tau2(estimate: float, tau2: float) -> float:
-    """Return the between-study variance for the weights: the implied one, but never too small (`LEAST_TAU2`)."""
-    return max(tau2, LEAST_TAU2 * estimate * (1 - estimate))
-
-
 def combine(
     estimate: float,
     se: float,
@@ -135,8 +101,8 @@ def combine(
     events, n : array_like, shape (k_new,)
         Responders and participants of the new studies; those at 0% or 100% need no special treatment.
     for_weights : float, optional
-        Between-study variance used in the weights; by default that of `weight_tau2`. It must not depend on the new
-        counts.
+        Between-study variance used in the weights; by default the one that the published standard error implies, but at
+        least `LEAST_TAU2` p (1 - p). It must not depend on the new counts.
     iterate : bool
         Estimate the combined tau² by iterated weights (Paule & Mandel 1982, doi:10.6028/jres.087.022) and not in one
         step.
@@ -164,31 +130,32 @@ def combine(
     >>> f"{combined.estimate:.2f}, standard error {combined.se:.2f}"
     '0.29, standard error 0.13'
     """
-    sizes, events, n = (np.asarray(numbers, dtype=float) for numbers in (sizes, events, n))
-    implied = implied_tau2(estimate, se, sizes)
+    old_n, x, new_n = (np.asarray(numbers, dtype=float) for numbers in (sizes, events, n))
+    implied = implied_tau2(estimate, se, old_n)
     tau2 = float(np.nan_to_num(implied))
     if for_weights is None:
-        for_weights = weight_tau2(estimate, tau2)
-    if se > 0:
-        sizes = effective_sizes(estimate, se, sizes, implied)
-    all_n, y = np.concatenate([sizes, n]), np.concatenate([np.full(len(sizes), estimate), events / n])
-    old = np.arange(len(all_n)) < len(sizes)
+        for_weights = max(tau2, LEAST_TAU2 * estimate * (1 - estimate))
+    if se > 0 and np.isnan(implied):
+        # Sampling error alone would give a larger standard error than published: scale the sizes until it is equal.
+        old_n = old_n * (estimate * (1 - estimate) / se**2 / old_n.sum())
+    all_n, y = np.concatenate([old_n, new_n]), np.concatenate([np.full(len(old_n), estimate), x / new_n])
+    old = np.arange(len(all_n)) < len(old_n)
     mean = _root(y, all_n, for_weights)
     if not 0 < mean < 1:
-        return Combined(mean, 0.0, tau2, n / all_n.sum())
+        return Combined(mean, 0.0, tau2, new_n / all_n.sum())
     own, between = mean * (1 - mean) / all_n, _share_between(all_n)
     weight = 1 / (own + for_weights * between)
 
-    def moments(weight: Floats) -> float:
+    def combined_tau2(weight: Floats) -> float:
         """Return tau² from Q with these weights; the mean is the weighted one."""
         centre = (weight * y).sum() / weight.sum()
-        scatter = _expected(weight[old], estimate * (1 - estimate) / sizes + tau2 * between[old])
+        scatter = _expected(weight[old], estimate * (1 - estimate) / old_n + tau2 * between[old])
         q = scatter + (weight * (y - centre) ** 2).sum()
         return max(float((q - _expected(weight, own)) / _expected(weight, between)), 0.0)
 
-    combined = moments(weight)
+    combined = combined_tau2(weight)
     for _ in range(200 if iterate else 0):
-        before, combined = combined, moments(1 / (own + combined * between))
+        before, combined = combined, combined_tau2(1 / (own + combined * between))
         if abs(combined - before) < 1e-10:
             break
     se = float(np.sqrt((weight**2 * (own + combined * between)).sum()) / weight.sum())
