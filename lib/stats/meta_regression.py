@@ -107,8 +107,8 @@ def regress(
     Returns
     -------
     Regression
-        The result. It is NaN where there are fewer studies than coefficients, or a moderator is the same for all
-        studies or follows from the others. With as many studies as coefficients "hksj" has no degree of freedom, and
+        The result. It is NaN where there are fewer studies than coefficients, or the moderators are collinear with
+        each other or with the intercept. With as many studies as coefficients "hksj" has no degree of freedom, and
         the intervals are NaN.
 
     Raises

@@ -17,9 +17,9 @@ from lib.stats.tau2 import between_study_variance
 CI = ("normal", "hksj")
 """Confidence intervals of coefficients: normal, or after Knapp and Hartung."""
 
-NO_FIT = "too few studies, or moderators that follow from each other"
+NO_FIT = "too few studies, or moderators that are collinear: the result is NaN"
 
-# A moderator follows from those before it, to rounding, if less than this share of it is its own.
+# A moderator is collinear with those before it, to rounding, if less than this share of it is orthogonal to them.
 _COLLINEAR = 1e-10
 
 
@@ -145,7 +145,7 @@ def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     Returns
     -------
     MixedFit
-        NaN where there are fewer studies than coefficients, or a moderator follows from those before it.
+        NaN where there are fewer studies than coefficients, or the moderators are collinear.
 
     Raises
     ------
@@ -162,9 +162,9 @@ def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     size = np.sqrt((columns**2).sum(axis=1))
     basis, r = np.linalg.qr(columns / np.where(size > 0, size, 1.0)[:, None])
     basis = basis[:, : len(y)]
-    own = np.abs(np.diagonal(r, axis1=1, axis2=2)).min(axis=1)
-    bad = (own < _COLLINEAR) | (k < len(design))
-    r[own < _COLLINEAR] = np.eye(len(design))
+    collinear = np.abs(np.diagonal(r, axis1=1, axis2=2)).min(axis=1) < _COLLINEAR
+    bad = collinear | (k < len(design))
+    r[collinear] = np.eye(len(design))
     model = ModeratedMean(y, v, k, np.moveaxis(basis, (0, 1, 2), (2, 1, 0)))
     t2 = between_study_variance(model, method)
     weight, inverse, coefficients, residual = model.fit(t2)

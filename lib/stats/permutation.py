@@ -129,6 +129,7 @@ def _orders(x: Floats, at_most: int) -> tuple[Integers, bool]:
     k = x.shape[1]
     number = math.factorial(k) // math.prod(math.factorial(int(count)) for count in counts)
     if number > at_most:
+        # With a fixed seed the same data give the same p-values.
         rng = np.random.default_rng(0)
         return np.array([rng.permutation(k) for _ in range(at_most)]), False
     first = np.array([(kind.ravel() == j).argmax() for j in range(len(counts))], dtype=int)
@@ -162,9 +163,9 @@ def _arrangements(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     order = [j for j, count in enumerate(counts) for _ in range(count)]
     while True:
         yield tuple(order)
-        falls = next((i for i in reversed(range(len(order) - 1)) if order[i] < order[i + 1]), None)
-        if falls is None:
+        rise = next((i for i in reversed(range(len(order) - 1)) if order[i] < order[i + 1]), None)
+        if rise is None:
             return
-        larger = next(i for i in reversed(range(len(order))) if order[i] > order[falls])
-        order[falls], order[larger] = order[larger], order[falls]
-        order[falls + 1 :] = reversed(order[falls + 1 :])
+        larger = next(i for i in reversed(range(len(order))) if order[i] > order[rise])
+        order[rise], order[larger] = order[larger], order[rise]
+        order[rise + 1 :] = reversed(order[rise + 1 :])

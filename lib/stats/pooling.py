@@ -137,10 +137,10 @@ def pool(
         se = np.where(df > 0, np.sqrt(factor / total), se)
         t_df = np.where(df > 0, np.maximum(df, _LEAST_DF), 0) if ci == "mkh" else df
         quantile = t_quantiles(t_df, level, normal_quantile(level))
-    nothing = k == 0
-    if nothing.any():
+    no_study = k == 0
+    if no_study.any():
         warnings.warn("no study to pool: the result is NaN", PoolingWarning, stacklevel=2)
-        estimate[nothing] = se[nothing] = np.nan
+        estimate[no_study] = se[no_study] = np.nan
     return pooled_result(
         k, estimate, se, t2, q, quantile=quantile, level=level, weights=weights, dropped=dropped, single=single
     )
@@ -254,15 +254,23 @@ def _pool_logistic(events: ArrayLike, n: ArrayLike, tau2: str, ci: str, level: f
     p, own = x.sum(axis=0) / total, np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     q = 2 * (special.xlogy(x, own) + special.xlogy(n - x, 1 - own)).sum(axis=0)
     q -= 2 * (special.xlogy(x.sum(axis=0), p) + special.xlogy((n - x).sum(axis=0), 1 - p))
-    known = fit.information.sum(axis=0)
-    weights = np.divide(fit.information, known, out=np.zeros_like(x), where=known > 0)
-    quantile: Floats | float = normal_quantile(level)
-    if ci == "t":
-        quantile = t_quantiles(np.maximum(k - 1, 0), level, normal_quantile(level))
+    information = fit.information.sum(axis=0)
+    weights = np.divide(fit.information, information, out=np.zeros_like(x), where=information > 0)
+    normal = normal_quantile(level)
+    quantile = t_quantiles(np.maximum(k - 1, 0), level, normal) if ci == "t" else normal
     q = np.where(k > 1, np.maximum(q, 0.0), 0.0)
-    none = np.zeros(x.shape, dtype=bool)
+    dropped = np.zeros(x.shape, dtype=bool)
     pooled = pooled_result(
-        k, fit.mean, fit.se, fit.tau2, q, quantile=quantile, level=level, weights=weights, dropped=none, single=single
+        k,
+        fit.mean,
+        fit.se,
+        fit.tau2,
+        q,
+        quantile=quantile,
+        level=level,
+        weights=weights,
+        dropped=dropped,
+        single=single,
     )
     return pooled.back_transformed(special.expit)
 
