@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the library run, and every function and class that a room exports has one."""
+"""The examples in the docstrings of the library run, and every function that a room exports has one."""
 
 import doctest
 import importlib
@@ -15,7 +15,7 @@ def modules(room):
     package = importlib.import_module(f"lib.{room}")
     return [
         package.__name__,
-        *(found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")),
+        *(module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Meta-regression and influence: metafor's values, properties, and the corners."""
+"""Meta-regression and influence: metafor's values, properties, and edge cases."""
 
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def test_exact_permutation_p_values_equal_metafor(fit, expected):
     assert result.qm_p == pytest.approx(value["permuted_qm"])
 
 
-def test_equal_studies_are_arranged_once():
+def test_arrangements_of_equal_moderators_count_once():
     y, v, _ = data("simulated_k9_tau2", "x1")
     group = np.array([0, 1] * 4 + [0])
     result = permutation_test(y, v, group, tau2="DL")
@@ -137,7 +137,7 @@ def test_equals_statsmodels_without_heterogeneity():
     assert ours.qm == pytest.approx(theirs.fvalue)
 
 
-# --- Properties and corners -------------------------------------------------------------------------------
+# --- Properties and edge cases -------------------------------------------------------------------------------
 
 some_studies = (
     st.lists(st.tuples(st.floats(-3, 3), st.floats(0.01, 2), st.integers(-9, 9)), min_size=5, max_size=10)
@@ -157,7 +157,7 @@ def test_units_of_a_moderator_do_not_matter(studies, tau2, unit, origin):
 
 
 @given(some_studies, methods)
-def test_an_effect_that_follows_the_moderator_is_found(studies, tau2):
+def test_a_linear_effect_is_recovered(studies, tau2):
     _, v, x = studies
     result = regress(2 + 3 * x, v, x, tau2=tau2)
     np.testing.assert_allclose(result.coefficients, [2, 3], atol=1e-7)
@@ -179,7 +179,7 @@ def test_many_at_once_equal_each_alone(studies, tau2, ci):
 
 
 @given(some_studies, methods)
-def test_influence_is_the_difference_that_leaving_out_makes(studies, tau2):
+def test_influence_is_the_difference_from_leaving_a_study_out(studies, tau2):
     y, v, _ = studies
     whole, without = pool(y, v, tau2=tau2), pool(*leave_one_out(y, v), tau2=tau2)
     result = influence(y, v, tau2=tau2)
@@ -202,7 +202,7 @@ def test_influence_of_many_analyses():
 
 
 @pytest.mark.parametrize("x", [[1, 1, 1, 1], [[1, 2], [2, 4], [3, 6], [4, 8]], [1, np.nan, np.nan, np.nan]])
-def test_a_moderator_that_tells_nothing_is_said_aloud(x):
+def test_an_uninformative_moderator_warns(x):
     with pytest.warns(PoolingWarning, match="too few studies, or moderators"):
         result = regress([0.1, 0.4, 0.2, 0.9], [0.1, 0.2, 0.1, 0.3], x)
     assert np.isnan(result.coefficients).all()
@@ -247,8 +247,8 @@ def test_subgroups_of_many_analyses_equal_each_alone(tau2):
         labels, many = subgroups_with_common_tau2(x, y, v, tau2=tau2)
     for j in range(y.shape[1]):
         here = ~np.isnan(y[:, j] + v[:, j])
-        of, alone = subgroups_with_common_tau2(x[here], y[here, j], v[here, j], tau2=tau2)
-        at = np.searchsorted(labels, of)
+        groups, alone = subgroups_with_common_tau2(x[here], y[here, j], v[here, j], tau2=tau2)
+        at = np.searchsorted(labels, groups)
         for name in ("k", "estimate", "se", "tau2", "q"):
             values = getattr(many, name).reshape(len(labels), -1)
             np.testing.assert_allclose(values[at, j], getattr(alone, name), rtol=1e-7, atol=1e-9, err_msg=name)
@@ -258,7 +258,7 @@ def test_subgroups_of_many_analyses_equal_each_alone(tau2):
     assert (q[0], p[0]) == (pytest.approx(alone[0]), pytest.approx(alone[2]))
 
 
-def test_a_group_that_is_absent_leaves_the_highest_likelihood_the_highest():
+def test_an_absent_group_does_not_change_the_maximum_of_the_likelihood():
     # The restricted likelihood has a maximum at tau² = 0 and a higher one near 3.
     y, v, groups = (
         np.array([0.066, 0.863, 0.085, 4.306, -0.008]),
@@ -306,12 +306,12 @@ def test_absent_studies_and_moderators():
         (lambda: influence([1, 2, 3], [1, 1, 1], tau2="XX"), "tau2 must be one of"),
     ],
 )
-def test_refuses_what_it_cannot_hold(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-def test_one_study_unlike_very_many_others_can_be_any_of_them():
+def test_permutations_of_one_study_among_many_are_exact():
     k = 1500
     y = np.sin(np.arange(k))
     chance = permutation_test(y, np.ones(k), np.arange(k) == 7, tau2="FE")

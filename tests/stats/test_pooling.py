@@ -1,4 +1,4 @@
-"""Pooling: metafor's values, properties that must hold of any data, and the corners."""
+"""Pooling: metafor's values, properties that hold for any data, and edge cases."""
 
 import re
 from pathlib import Path
@@ -38,8 +38,8 @@ ITERATIVE = ("PM", "EB", "REML", "ML")
 
 
 def close(method, value):
-    """As near as closed forms are to rounding, and iterations to the tolerance of both sides."""
-    # On the scale of these effects 1e-9 is below any printed digit: it stands in for "relative" at 0.
+    """Compare closed forms up to rounding, and iterations up to the tolerance of both programs."""
+    # Near 0 a relative difference has no meaning; on the scale of these effects 1e-9 is negligible.
     return pytest.approx(value, rel=1e-7 if method in ITERATIVE else 1e-11, abs=1e-9)
 
 
@@ -118,7 +118,7 @@ def test_subgroups_equal_metafor():
     assert (q, df, p) == (pytest.approx(value["between_q"]), 2, pytest.approx(value["between_p"]))
 
 
-def test_proportions_are_given_back_on_their_own_scale():
+def test_pooled_proportions_are_transformed_back():
     studies = STUDIES[STUDIES["set"] == "pritz1997/logit"]
     on_logit = pool(studies.y, studies.v)
     result = pool_proportions(studies.events, studies.n, transform="logit")
@@ -162,7 +162,7 @@ def test_equals_statsmodels():
             assert (ours.q, common.estimate) == (pytest.approx(theirs.q), pytest.approx(theirs.mean_effect_fe))
 
 
-# --- The corners ------------------------------------------------------------------------------------------
+# --- Edge cases ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ci", CI)
@@ -175,7 +175,7 @@ def test_one_study_is_its_own_result(ci):
 
 
 @pytest.mark.parametrize("tau2", TAU2)
-def test_no_study_is_said_aloud(tau2):
+def test_no_study_to_pool_warns(tau2):
     with pytest.warns(PoolingWarning, match="no study"):
         result = pool_proportions([0, 20], [14, 20], tau2=tau2)
     assert result.k == 0
@@ -238,7 +238,7 @@ def test_zero_variance_is_left_out_on_the_raw_scale_only():
         (lambda: proportion_interval(20, 10), "events <= n"),
     ],
 )
-def test_refuses_what_it_cannot_hold(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -278,13 +278,13 @@ def test_fewer_than_three_studies_have_no_prediction_interval():
     ("y", "predicts"),
     [([0.1, 0.9], False), ([0.5] * 3, False), ([0.5] * 9, False), ([0.5] * 10, True), ([-3, 0.5, 4], True)],
 )
-def test_so_few_studies_with_no_tau2_predict_nothing(y, predicts):
+def test_few_studies_without_heterogeneity_have_no_informative_prediction(y, predicts):
     assert pool(y, np.full(len(y), 0.1)).predicts == predicts
     assert pool(*(np.array([values]).T for values in (y, np.full(len(y), 0.1)))).predicts.tolist() == [predicts]
 
 
 @pytest.mark.parametrize("k", [3, 5, 12])
-def test_modified_knapp_hartung_is_hartung_knapp_where_that_is_wider_than_chance(k):
+def test_modified_knapp_hartung_never_has_a_smaller_variance_than_the_normal_interval(k):
     apart, alike = np.linspace(-2, 2, k), np.linspace(-0.01, 0.01, k)
     v = np.full(k, 0.1)
     # Without tau² effects that lie apart leave a factor above 1.
@@ -315,7 +315,7 @@ def test_newcombe_interval_of_a_difference():
         assert difference_interval(*counts) == pytest.approx(expected, abs=6e-5)
 
 
-def test_the_difference_of_a_single_trial_has_newcombes_interval_and_no_half_event():
+def test_the_difference_of_a_single_trial_has_newcombes_interval():
     for events, difference in ((3, 3 / 31), (8, 8 / 31)):
         counts = [events], [31], [0], [32]
         for ci in CI:
@@ -337,7 +337,7 @@ def test_the_difference_of_a_single_trial_has_newcombes_interval_and_no_half_eve
 @pytest.mark.parametrize("ci", CI)
 @pytest.mark.parametrize("more", [(0, 60, 0, 20), (60, 60, 20, 20)])
 @pytest.mark.parametrize("measure", ["RR", "OR"])
-def test_a_trial_without_information_changes_no_ratio_and_is_marked(measure, more, ci):
+def test_a_trial_without_information_changes_no_ratio_and_is_marked_as_dropped(measure, more, ci):
     counts = np.array([[16, 23, 4, 20], [16, 30, 9, 30], [38, 70, 22, 70]]).T
     result = pool_ratios(*counts, measure=measure, tau2="REML", ci=ci)
     with_it = pool_ratios(*np.column_stack([counts, more]), measure=measure, tau2="REML", ci=ci)
@@ -360,7 +360,7 @@ def test_trials_without_information_alone_have_no_ratio():
         assert pool_ratios([np.nan], [10], [0], [11]).dropped.tolist() == [False]
 
 
-def test_the_double_arcsine_warns_where_it_comes_back_to_an_end():
+def test_the_double_arcsine_warns_where_it_gives_exactly_0_or_1():
     n, events = [22400, 8700, 31, 34800, 15600000], [17, 9, 0, 87, 12]
     with pytest.warns(PoolingWarning, match="double arcsine gives exactly 0 or 1 in 1 analyses"):
         assert pool_proportions(events, n, transform="double-arcsine").estimate == 0
@@ -398,7 +398,7 @@ def test_order_of_studies_does_not_matter(studies, tau2, random):
 
 
 @given(some_studies, methods, st.floats(0.01, 100))
-def test_scale_carries_through(studies, tau2, factor):
+def test_results_are_equivariant_to_scale(studies, tau2, factor):
     y, v = studies
     one, other = pool(y, v, tau2=tau2), pool(factor * y, factor**2 * v, tau2=tau2)
     assert other.estimate == pytest.approx(factor * one.estimate, rel=1e-5, abs=1e-7 * factor)
@@ -406,7 +406,7 @@ def test_scale_carries_through(studies, tau2, factor):
 
 
 @given(some_studies, methods, st.sampled_from(CI))
-def test_intervals_hold_the_estimate_and_each_other(studies, tau2, ci):
+def test_intervals_contain_the_estimate_and_are_nested(studies, tau2, ci):
     result = pool(*studies, tau2=tau2, ci=ci)
     assert result.ci_low <= result.estimate <= result.ci_high
     if len(studies[0]) > 2:
@@ -448,7 +448,7 @@ def test_all_studies_twice_estimate_the_same_with_less_error(studies, tau2):
 
 
 @given(some_studies, st.floats(0.5, 0.99))
-def test_heterogeneity_intervals_nest_and_hold_paule_mandel(studies, level):
+def test_heterogeneity_intervals_are_nested_and_contain_paule_mandel(studies, level):
     one, wider = heterogeneity_interval(*studies, level=level), heterogeneity_interval(*studies, level=(1 + level) / 2)
     assert 0 <= wider.tau2_low <= one.tau2_low <= one.tau2_high <= wider.tau2_high
     assert 0 <= one.i2_low <= one.i2_high < 1
@@ -487,14 +487,14 @@ def test_a_tau2_that_is_given_is_used():
 
 
 @pytest.mark.parametrize("tau2", TAU2)
-def test_variances_far_apart_neither_warn_nor_lose_the_estimate(tau2):
+def test_very_different_variances_give_a_result_without_a_warning(tau2):
     result = pool([0.0, 1.0, 3.0], [1e-20, 1.0, 1e-3], tau2=tau2)
     turned = pool([3.0, 0.0, 1.0], [1e-3, 1e-20, 1.0], tau2=tau2)
     assert np.isfinite([result.estimate, result.se, result.tau2]).all()
     assert (turned.estimate, turned.tau2) == (pytest.approx(result.estimate), pytest.approx(result.tau2))
 
 
-def test_blocks_do_not_show(monkeypatch):
+def test_the_size_of_slices_does_not_change_results(monkeypatch):
     rng = np.random.default_rng(1)
     y, v = rng.normal(size=(7, 50)), rng.uniform(0.1, 1, (7, 50))
     y[2, 4:9] = np.nan
@@ -506,14 +506,14 @@ def test_blocks_do_not_show(monkeypatch):
             np.testing.assert_allclose(value, vars(expected)[name], rtol=1e-7, atol=1e-12, err_msg=name)
 
 
-def test_an_iteration_that_does_not_end_is_said_aloud(monkeypatch):
+def test_an_iteration_that_does_not_converge_warns(monkeypatch):
     monkeypatch.setattr("lib.stats.tau2._MAX_STEPS", 1)
     for tau2 in ("PM", "REML"):
         with pytest.warns(PoolingWarning, match="did not converge in 1 analyses"):
             pool([0.0, 1.0, 3.0], [0.1, 0.2, 0.01], tau2=tau2)
 
 
-def test_ratios_of_one_group_and_itself_are_one():
+def test_equal_groups_have_ratio_1_and_difference_0():
     counts = [[3, 8, 0], [20, 18, 9]]
     for measure, none in (("RR", 1), ("OR", 1), ("RD", 0)):
         result = pool_ratios(*counts, *counts, measure=measure)
@@ -522,7 +522,7 @@ def test_ratios_of_one_group_and_itself_are_one():
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_single_intervals_hold_the_proportion_and_stay_within_bounds(counts):
+def test_proportion_intervals_contain_the_proportion_and_lie_within_0_and_1(counts):
     low, high = proportion_interval(*counts)
     assert 0 <= low <= counts[0] / counts[1] + 1e-12
     assert counts[0] / counts[1] - 1e-12 <= high <= 1
