@@ -1,46 +1,28 @@
 """Pooling: metafor's values, properties that hold for any data, and edge cases."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_values import ITERATIVE, REFERENCE, STUDIES, VALUES, close, methods, some_studies
 from scipy import stats
 
 from lib.stats import (
     TAU2,
     PoolingWarning,
     arrays,
-    between_groups,
-    by_group,
-    cumulative,
     difference_interval,
     heterogeneity_interval,
     leave_one_out,
     pool,
     pool_proportions,
     pool_ratios,
-    prediction_interval,
     proportion_interval,
 )
-from lib.stats.mean_model import Mean
 from lib.stats.pooling import CI, TRANSFORMS
 
-REFERENCE = Path(__file__).parents[1] / "reference"
-STUDIES = pd.read_csv(REFERENCE / "studies.csv")
-VALUES = pd.read_csv(REFERENCE / "values.csv")
 FITS = list(VALUES.groupby(["set", "tau2_method", "ci"], sort=False))
-ITERATIVE = ("PM", "EB", "REML", "ML")
-
-
-def close(method, value):
-    """Compare closed forms up to rounding, and iterations up to the tolerance of both programs."""
-    # Near 0 a relative difference has no meaning; on the scale of these effects 1e-9 is negligible.
-    return pytest.approx(value, rel=1e-7 if method in ITERATIVE else 1e-11, abs=1e-9)
 
 
 @pytest.mark.parametrize(("fit", "expected"), FITS, ids=["-".join(fit) for fit, _ in FITS])
@@ -54,14 +36,6 @@ def test_equals_metafor(fit, expected):
     assert len(expected) >= 5
     for row in expected.itertuples():
         assert getattr(result, row.what) == close(tau2, row.value), row.what
-
-
-@pytest.mark.parametrize("name", VALUES[VALUES.what.str.startswith("interval_")]["set"].unique())
-def test_heterogeneity_intervals_equal_metafor(name):
-    studies = STUDIES[STUDIES["set"] == name]
-    expected = VALUES[(VALUES["set"] == name) & VALUES.what.str.startswith("interval_")].set_index("what").value
-    for what, value in heterogeneity_interval(studies.y, studies.v)._asdict().items():
-        assert value == close("PM", expected[f"interval_{what}"]), what
 
 
 @pytest.mark.parametrize("name", [n for n in STUDIES["set"].unique() if n.endswith("arcsine")])
@@ -84,38 +58,6 @@ def test_ratios_equal_metafor(name, counts):
         for what in {"estimate", "ci_low", "ci_high", "pi_low", "pi_high"} & set(value.index):
             assert getattr(result, what) == close(method, back(value[what])), what
         assert (result.se, result.tau2) == (close(method, value["se"]), close(method, value["tau2"]))
-
-
-@pytest.mark.parametrize("arrange", [leave_one_out, cumulative])
-@pytest.mark.parametrize("name", VALUES[VALUES.what == "leave1out_1"]["set"].unique())
-def test_rearranged_analyses_equal_metafor(arrange, name):
-    prefix = {"leave_one_out": "leave1out_", "cumulative": "cumul_"}[arrange.__name__]
-    expected = VALUES[(VALUES["set"] == name) & VALUES.what.str.startswith(prefix)].value.to_numpy()
-    studies = STUDIES[(STUDIES["set"] == name) & (STUDIES.v > 0)]
-    result = pool(*arrange(studies.y, studies.v))
-    np.testing.assert_allclose(result.estimate, expected, rtol=1e-9)
-
-
-@pytest.mark.parametrize("arrange", [leave_one_out, cumulative, lambda *a: by_group([0, 1, 1, 0, 2], *a)[1:]])
-def test_many_analyses_are_rearranged_as_each_alone(arrange):
-    rng = np.random.default_rng(3)
-    y, v = rng.normal(size=(5, 4)), rng.uniform(0.1, 1, (5, 4))
-    y[2, 1] = np.nan
-    together = arrange(y, v)
-    for i in range(4):
-        for many, one in zip(together, arrange(y[:, i], v[:, i]), strict=True):
-            np.testing.assert_array_equal(many.reshape(5, -1, 4)[:, :, i], one)
-
-
-def test_subgroups_equal_metafor():
-    groups = pd.read_csv(REFERENCE / "bcg_allocation.csv").alloc
-    studies = STUDIES[STUDIES["set"] == "bcg/logRR"]
-    value = VALUES[(VALUES["set"] == "bcg/logRR") & (VALUES.tau2_method == "DL")].set_index("what").value
-    labels, y, v = by_group(groups, studies.y, studies.v)
-    result = pool(y, v)
-    np.testing.assert_allclose(result.estimate, [value[f"group_{label}"] for label in labels], rtol=1e-9)
-    q, df, p = between_groups(result.estimate, result.se**2)
-    assert (q, df, p) == (pytest.approx(value["between_q"]), 2, pytest.approx(value["between_p"]))
 
 
 def test_pooled_proportions_are_transformed_back():
@@ -252,37 +194,6 @@ def test_the_smallest_variances_that_are_taken_give_a_result(tau2):
 # --- Intervals --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ci", CI)
-@pytest.mark.parametrize("k", [3, 4, 12])
-def test_a_prediction_interval_has_students_t_on_k_less_2_degrees_of_freedom(k, ci):
-    y, v = np.linspace(-1, 2, k) ** 2, np.linspace(0.05, 0.3, k)
-    result = pool(y, v, tau2="REML", ci=ci)
-    reach = stats.t.ppf(0.975, k - 2) * np.sqrt(result.se**2 + result.tau2)
-    assert (result.pi_low, result.pi_high) == pytest.approx((result.estimate - reach, result.estimate + reach))
-    assert prediction_interval(result.estimate, result.se, result.tau2, k) == pytest.approx(
-        (result.pi_low, result.pi_high)
-    )
-
-
-def test_fewer_than_three_studies_have_no_prediction_interval():
-    y, v = leave_one_out([0.1, 0.7, 1.3], [0.1, 0.2, 0.1])
-    result = pool(y, v)
-    assert np.isnan(result.pi_low).all() and np.isnan(result.pi_high).all()
-    assert np.isfinite(result.ci_low).all()
-    for transform in TRANSFORMS:
-        result = pool_proportions([3, 8], [20, 19], transform=transform)
-        assert np.isnan([result.pi_low, result.pi_high]).all()
-
-
-@pytest.mark.parametrize(
-    ("y", "predicts"),
-    [([0.1, 0.9], False), ([0.5] * 3, False), ([0.5] * 9, False), ([0.5] * 10, True), ([-3, 0.5, 4], True)],
-)
-def test_few_studies_without_heterogeneity_have_no_informative_prediction(y, predicts):
-    assert pool(y, np.full(len(y), 0.1)).predicts == predicts
-    assert pool(*(np.array([values]).T for values in (y, np.full(len(y), 0.1)))).predicts.tolist() == [predicts]
-
-
 @pytest.mark.parametrize("k", [3, 5, 12])
 def test_modified_knapp_hartung_never_has_a_smaller_variance_than_the_normal_interval(k):
     apart, alike = np.linspace(-2, 2, k), np.linspace(-0.01, 0.01, k)
@@ -301,18 +212,6 @@ def test_two_studies_have_the_quantile_of_three():
     assert result.ci_high - result.estimate == pytest.approx(stats.t.ppf(0.975, 2) * result.se)
     many = pool(*leave_one_out([0.1, 0.7, 0.3], [0.1, 0.2, 0.1]), ci="mkh")
     np.testing.assert_allclose((many.ci_high - many.estimate) / many.se, stats.t.ppf(0.975, 2))
-
-
-def test_newcombe_interval_of_a_difference():
-    # Newcombe (1998), table II, method 10: 56/70 v 48/80, 9/10 v 3/10, 10/10 v 0/20 and 0/10 v 0/20.
-    for counts, expected in (
-        ((56, 70, 48, 80), (0.0524, 0.3339)),
-        ((9, 10, 3, 10), (0.1705, 0.8090)),
-        ((10, 10, 0, 20), (0.6791, 1.0)),
-        ((0, 10, 0, 20), (-0.1611, 0.2775)),
-        ((8, 31, 0, 32), (0.0964, 0.4325)),
-    ):
-        assert difference_interval(*counts) == pytest.approx(expected, abs=6e-5)
 
 
 def test_the_difference_of_a_single_trial_has_newcombes_interval():
@@ -374,11 +273,6 @@ def test_the_double_arcsine_warns_where_it_gives_exactly_0_or_1():
 
 
 # --- Properties -------------------------------------------------------------------------------------------
-
-some_studies = st.lists(st.tuples(st.floats(-3, 3), st.floats(0.001, 2)), min_size=2, max_size=12).map(
-    lambda rows: tuple(np.array(rows).T)
-)
-methods = st.sampled_from(TAU2)
 
 
 @given(st.integers(2, 300).flatmap(lambda n: st.tuples(st.integers(1, n - 1), st.just(n))))
@@ -447,32 +341,6 @@ def test_all_studies_twice_estimate_the_same_with_less_error(studies, tau2):
     assert ml_twice.tau2 == pytest.approx(ml.tau2, rel=1e-6, abs=1e-8)
 
 
-@given(some_studies, st.floats(0.5, 0.99))
-def test_heterogeneity_intervals_are_nested_and_contain_paule_mandel(studies, level):
-    one, wider = heterogeneity_interval(*studies, level=level), heterogeneity_interval(*studies, level=(1 + level) / 2)
-    assert 0 <= wider.tau2_low <= one.tau2_low <= one.tau2_high <= wider.tau2_high
-    assert 0 <= one.i2_low <= one.i2_high < 1
-    # Q = df lies between the quantiles at these levels, from 0.5 on for up to 11 degrees of freedom.
-    assert one.tau2_low <= pool(*studies, tau2="PM").tau2 * (1 + 1e-9) + 1e-12
-
-
-wild_studies = st.lists(st.tuples(st.floats(-5, 5), st.floats(-1, 1), st.floats(-4, 2)), min_size=2, max_size=9).map(
-    lambda rows: (np.array([a * 10**b for a, b, _ in rows]), np.array([10**c for *_, c in rows]))
-)
-
-
-@given(wild_studies, st.sampled_from(["ML", "REML"]))
-def test_no_other_tau2_is_likelier(studies, method):
-    y, v = studies
-    t2 = pool(y, v, tau2=method).tau2
-    grid = np.concatenate([[0.0, t2], np.geomspace(1e-6, 1e5, 400)])
-    weight = 1 / (v[:, None] + grid)
-    mean = (weight * y[:, None]).sum(axis=0) / weight.sum(axis=0)
-    height = np.log(weight).sum(axis=0) - (weight * (y[:, None] - mean) ** 2).sum(axis=0)
-    height -= np.log(weight.sum(axis=0)) if method == "REML" else 0
-    assert height[1] >= height.max() - 1e-7 * max(1, abs(height.max()))
-
-
 def test_a_tau2_that_is_given_is_used():
     studies = STUDIES[STUDIES["set"] == "bcg/logRR"]
     for method in ("DL", "REML", "FE"):
@@ -506,78 +374,9 @@ def test_the_size_of_slices_does_not_change_results(monkeypatch):
             np.testing.assert_allclose(value, vars(expected)[name], rtol=1e-7, atol=1e-12, err_msg=name)
 
 
-def test_an_iteration_that_does_not_converge_warns(monkeypatch):
-    monkeypatch.setattr("lib.stats.tau2._MAX_STEPS", 1)
-    for tau2 in ("PM", "REML"):
-        with pytest.warns(PoolingWarning, match="did not converge in 1 analyses"):
-            pool([0.0, 1.0, 3.0], [0.1, 0.2, 0.01], tau2=tau2)
-
-
 def test_equal_groups_have_ratio_1_and_difference_0():
     counts = [[3, 8, 0], [20, 18, 9]]
     for measure, none in (("RR", 1), ("OR", 1), ("RD", 0)):
         result = pool_ratios(*counts, *counts, measure=measure)
         assert result.estimate == pytest.approx(none, abs=1e-12)
         assert result.ci_low < none < result.ci_high
-
-
-@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_proportion_intervals_contain_the_proportion_and_lie_within_0_and_1(counts):
-    low, high = proportion_interval(*counts)
-    assert 0 <= low <= counts[0] / counts[1] + 1e-12
-    assert counts[0] / counts[1] - 1e-12 <= high <= 1
-
-
-def test_single_interval_equals_scipy():
-    from scipy.stats import binomtest
-
-    for events, n in ((0, 14), (3, 20), (30, 30), (16, 22)):
-        expected = binomtest(events, n).proportion_ci(method="wilson")
-        assert proportion_interval(events, n) == (pytest.approx(expected.low), pytest.approx(expected.high))
-
-
-def test_a_model_keeps_its_numbers_when_another_is_made():
-    y, v, k = np.array([[0.1], [0.7], [1.5]]), np.array([[0.1], [0.2], [0.1]]), np.array([3])
-    first = Mean.centred(y, v, k)
-    weight, _ = first.weights(0.5)
-    centred, weights = first.y.copy(), weight.copy()
-    second = Mean.centred(y + 10 * y**2, 3 * v, k)
-    second.weights(0.1)
-    second.q(0.2)
-    np.testing.assert_array_equal(first.y, centred)
-    np.testing.assert_array_equal(weight, weights)
-
-
-def summary_lines(result):
-    return [re.split("  +", line.strip()) for line in result.summary().splitlines()[1:]]
-
-
-def test_the_summary_of_one_analysis_has_a_line_for_each_number():
-    result = pool_proportions([3, 8, 12, 0], [20, 18, 30, 15], level=0.9)
-    lines = dict(summary_lines(result))
-    assert result.summary().splitlines()[0] == "Pooled result of 3 studies"
-    assert lines["Estimate"] == f"{result.estimate:.4g}"
-    assert lines["90% confidence interval"] == f"{result.ci_low:.4g} to {result.ci_high:.4g}"
-    assert lines["Q"].endswith(f"on 2 df, p = {result.q_p:.3f}")
-    assert lines["Studies left out"] == "1"
-    # A minus sign, and no interval where there is none.
-    few = pool([-0.2, 0.1], [0.01, 0.02]).summary()
-    assert "−0.06667" in few and "too few studies" in few and "left out" not in few
-    with pytest.warns(PoolingWarning, match="no study"):
-        assert "not available" in pool([np.nan], [1.0]).summary()
-
-
-def test_the_summary_of_many_analyses_gives_their_number_and_shape():
-    result = pool(*leave_one_out([0.1, 0.7, 1.3], [0.1, 0.2, 0.1]))
-    assert result.summary() == (
-        "Pooled results of 3 analyses of up to 3 studies: each attribute has shape (3,), weights and dropped (3, 3)"
-    )
-    assert result._repr_html_() == f"<p>{result.summary()}</p>"
-
-
-def test_a_notebook_displays_the_lines_of_the_summary_as_a_table():
-    result = pool([0.1, 0.7, 1.3], [0.1, 0.2, 0.1])
-    table = BeautifulSoup(result._repr_html_(), "html.parser").table
-    rows = [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
-    assert rows == summary_lines(result)
-    assert table.caption.get_text() == result.summary().splitlines()[0]
