@@ -1,9 +1,9 @@
-"""How long pooling takes, against PyMARE, statsmodels and, where R has it, metafor.
+"""Time pooling, in comparison with PyMARE, statsmodels and, where R has it, metafor.
 
-Prints a table and writes `_build/bench-pooling.json`. What is compared is timed in turn within one run, so that a slow
-minute of the machine falls on all, and given as the median of several rounds; each is run once untimed before it is
-timed. "The same results" are estimate, standard error, interval, tau², Q with its p-value, I² and H²; PyMARE's ``fit``
-alone gives the estimate, its variance and tau².
+Prints a table and writes `_build/bench-pooling.json`. The candidates are timed in turn within one run, so that a slow
+minute of the machine affects all of them. The result is the median of several rounds, in each of which a candidate runs
+once untimed before it is timed. "The same results" are estimate, standard error, interval, tau², Q with its p-value, I²
+and H²; PyMARE's ``fit`` alone gives the estimate, its variance and tau².
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lib.stats import pool, pool_proportions  # noqa: E402
 
 RESULT = ROOT / "_build" / "bench-pooling.json"
 STUDIES, ANALYSES, ROUNDS = 20, 2000, 7
-# Those that take long are done for this many analyses, and their time is given for one.
+# Number of analyses for slow candidates; times are per analysis.
 FEW = 100
 R_SCRIPT = """
 suppressPackageStartupMessages(library(metafor))
@@ -62,25 +62,25 @@ def counts(analyses: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def seconds(work) -> float:
-    """Time one call."""
+    """Return the seconds that one call takes."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
 def medians(works: dict, rounds: int = ROUNDS) -> dict[str, float]:
-    """Return the median seconds per analysis of each of ``{name: (work, analyses)}``, done in turn."""
+    """Return the median seconds per analysis of the candidates ``{name: (work, analyses)}``, timed in turn."""
     taken = {name: [] for name in works}
     for _ in range(rounds):
         for name, (work, analyses) in works.items():
-            # Once untimed: a work pays for the memory and the cache that the one before it left, whichever that was.
+            # Once untimed, so that no candidate is charged for the state of the cache that the one before it left.
             work()
             taken[name].append(seconds(work) / analyses)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def pymare(y, v) -> dict:
-    """PyMARE's work."""
+    """Return PyMARE's candidates."""
     from pymare import Dataset
     from pymare.estimators import DerSimonianLaird, VarianceBasedLikelihoodEstimator
 
@@ -104,7 +104,7 @@ def pymare(y, v) -> dict:
 
 
 def statsmodels(y, v) -> dict:
-    """A loop over statsmodels' combine_effects, which iterates from nothing or takes DerSimonian-Laird ("chi2")."""
+    """Return statsmodels' candidate: a loop over ``combine_effects`` with DerSimonian-Laird ("chi2")."""
     from statsmodels.stats.meta_analysis import combine_effects
 
     def loop():
@@ -129,7 +129,7 @@ def metafor(y, v, x, n) -> list[float] | None:
 
 
 def memory(analyses: int) -> dict[str, float]:
-    """Return the peak memory of a pooling as a multiple of its input."""
+    """Return the peak memory of pooling as a multiple of its input."""
     y, v = data(analyses)
     multiples = {}
     for method in ("DL", "REML"):
@@ -141,7 +141,7 @@ def memory(analyses: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print the table and write the file."""
     (y, v), (x, n) = data(ANALYSES), counts(ANALYSES)
     works = {
         "DL": (lambda: pool(y, v), ANALYSES),
@@ -156,7 +156,7 @@ def main() -> None:
     rounds = [metafor(y, v, x, n)]
     taken = medians(works)
     if rounds[0] is not None:
-        # R's rounds lie before and after the others', as one process cannot be paused within them.
+        # R's rounds are before and after the others: its process cannot be timed in turn with them.
         rounds += [metafor(y, v, x, n) for _ in range(4)]
         for name, values in zip(("DL", "REML", "GLMM"), zip(*rounds, strict=True), strict=True):
             taken[f"metafor {name}"] = statistics.median(values)
@@ -176,7 +176,7 @@ def main() -> None:
 
     print(f"{ANALYSES} analyses of {STUDIES} studies, microseconds per analysis, medians of {ROUNDS} rounds")
     for name, value in taken.items():
-        ratio = f"{ratios[name]:12,.1f} times ours" if name in ratios else ""
+        ratio = f"{ratios[name]:12,.1f} times lib.stats" if name in ratios else ""
         print(f"  {name:32}{value * 1e6:14,.3f}{ratio}")
     print("microseconds per analysis by number of analyses")
     for method, values in cost.items():

@@ -4,7 +4,10 @@ Belongs here: effect sizes, between-study variance, pooling and its rearrangemen
 meta-regression, influence, small-study effects, and the combination of a published summary with new studies. Every
 function takes and returns arrays; most analyse many data sets at once, one in each column.
 
-Does not belong here: vitiligo, files, tables, figures, sentences.
+Does not belong here: vitiligo, files, figures, sentences about results.
+
+To read it, begin with `effect_sizes` (counts to effects), `pooling` (effects to a pooled result) and `pooled_result`;
+`tau2` and `mean_model` estimate the variance between studies. The other modules build on these.
 """
 
 import lazy_loader as _lazy

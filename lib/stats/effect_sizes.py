@@ -1,13 +1,17 @@
 """Effect sizes and sampling variances from counts, and the back-transformation to proportions.
 
-For single proportions, two independent groups, and the same patients (or matched pairs) under two treatments. Pooling
-is in `pooling`. Arrays may have any shape; a study with NaN in a count is NaN in what is returned.
+Belongs here: effects of single proportions, of two independent groups, and of the same patients (or matched pairs) with
+two treatments. Arrays may have any shape; a study with NaN in a count has a NaN effect. Does not belong here: pooling
+(`pooling`) and intervals (`intervals`).
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
+
+from lib.stats.arrays import Booleans, Floats, refuse_unknown
 
 TRANSFORMS = ("raw", "logit", "arcsine", "double-arcsine")
 """Scales of a single proportion."""
@@ -16,7 +20,7 @@ MEASURES = ("RR", "OR", "RD")
 """Comparisons of two proportions: log risk ratio, log odds ratio, risk difference."""
 
 
-def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.ndarray]:
+def proportions(events: ArrayLike, n: ArrayLike, *, transform: str = "raw") -> tuple[Floats, Floats]:
     """Return effect sizes and sampling variances of proportions.
 
     Parameters
@@ -40,6 +44,12 @@ def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.nd
     ------
     ValueError
         If there are more events than observed, a count is negative, n is 0, or the transform is unknown.
+
+    Examples
+    --------
+    >>> y, v = proportions([3, 0], [20, 14], transform="logit")
+    >>> print(y.round(2), v.round(2))
+    [-1.73 -3.37] [0.39 2.07]
     """
     events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
     refuse_impossible_counts(events, n)
@@ -50,7 +60,7 @@ def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.nd
         added = np.where((events == 0) | (events == n), 0.5, 0.0)
         yes, no = events + added, n - events + added
         return np.log(yes / no), 1 / yes + 1 / no
-    # The variances are of n alone: a study without a number of events must not keep one.
+    # The variances below depend on n alone: a study without a number of events must not have one.
     n = np.where(np.isnan(events), np.nan, n)
     if transform == "arcsine":
         return np.arcsin(np.sqrt(events / n)), 1 / (4 * n)
@@ -59,22 +69,23 @@ def proportions(events, n, *, transform: str = "raw") -> tuple[np.ndarray, np.nd
     raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
 
 
-def _double_arcsine(events, n):
-    return (np.arcsin(np.sqrt(events / (n + 1))) + np.arcsin(np.sqrt((events + 1) / (n + 1)))) / 2
+def _double_arcsine(events: Floats, n: Floats) -> Floats:
+    halves: Floats = np.arcsin(np.sqrt(events / (n + 1))) + np.arcsin(np.sqrt((events + 1) / (n + 1)))
+    return halves / 2
 
 
-def to_proportion(value, *, transform: str, n=None) -> np.ndarray:
-    """Return the proportion behind a value on the scale of a transform.
+def to_proportion(value: ArrayLike, *, transform: str, n: ArrayLike | None = None) -> Floats:
+    """Transform values on the scale of the analysis back to proportions.
 
     Parameters
     ----------
     value : array_like
         Values on the scale of `proportions`.
     transform : {"raw", "logit", "arcsine", "double-arcsine"}
-        That scale. Arcsines beyond those of 0 and 1 become 0 and 1.
+        The scale. Arcsines below that of 0 or above that of 1 become 0 and 1.
     n : array_like, optional
-        For the double arcsine only: the number observed that the value belongs to. A pooled value belongs to none;
-        the harmonic mean of the studies' is the custom (Miller 1978, doi:10.1080/00031305.1978.10479283).
+        For the double arcsine only: the number observed that the value is computed from. A pooled value has none; the
+        harmonic mean of those of the studies is customary (Miller 1978, doi:10.1080/00031305.1978.10479283).
 
     Returns
     -------
@@ -88,32 +99,45 @@ def to_proportion(value, *, transform: str, n=None) -> np.ndarray:
 
     Notes
     -----
-    The way back from a pooled double arcsine can mislead, as it depends on the n put in: with studies of very
+    The back-transformation of a pooled double arcsine can mislead, as it depends on the n chosen: with studies of very
     different size the harmonic mean lies near the smallest, and the result can leave the range of the studies'
     proportions and change order with that of another analysis (Schwarzer et al. 2019, doi:10.1002/jrsm.1348). The
     single arcsine has no such n.
+
+    Examples
+    --------
+    >>> to_proportion([-1.73, 0.0], transform="logit").round(2)
+    array([0.15, 0.5 ])
     """
     value = np.asarray(value, dtype=float)
     if transform == "raw":
         return value
+    refuse_unknown("transform", transform, TRANSFORMS)
     if transform == "logit":
-        return special.expit(value)
-    if transform == "arcsine":
-        return np.sin(np.clip(value, 0, np.pi / 2)) ** 2
-    if transform == "double-arcsine":
+        p = special.expit(value)
+    elif transform == "arcsine":
+        p = np.sin(np.clip(value, 0, np.pi / 2)) ** 2
+    else:
         n = np.asarray(n, dtype=float)
-        least, most = _double_arcsine(0.0, n), _double_arcsine(n, n)
+        least, most = _double_arcsine(np.zeros_like(n), n), _double_arcsine(n, n)
         inside = (value > least) & (value < most)
         sine = np.sin(2 * np.where(inside, value, np.pi / 4))
         under_root = np.maximum(1 - (sine + (sine - 1 / sine) / n) ** 2, 0)
         p = (1 - np.sign(np.cos(2 * value)) * np.sqrt(under_root)) / 2
-        return np.where(np.isnan(value), np.nan, np.where(inside, p, np.where(value <= least, 0.0, 1.0)))
-    raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+        p = np.where(np.isnan(value), np.nan, np.where(inside, p, np.where(value <= least, 0.0, 1.0)))
+    result: Floats = p
+    return result
 
 
 def two_groups(
-    events1, n1, events2, n2, *, measure: str = "RR", correlation: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+    events1: ArrayLike,
+    n1: ArrayLike,
+    events2: ArrayLike,
+    n2: ArrayLike,
+    *,
+    measure: str = "RR",
+    correlation: float = 0.0,
+) -> tuple[Floats, Floats]:
     """Compare the proportions of two groups, the first with the second.
 
     Parameters
@@ -144,24 +168,29 @@ def two_groups(
     -----
     A trial without an event in either group has a risk difference of 0 that belongs in a pooled difference (Friedrich,
     Adhikari & Beyene 2007, doi:10.1186/1471-2288-7-5), but p (1 - p) / n gives it the variance 0, and with it an
-    infinite weight. A group at 0% or 100% therefore takes its variance, and nothing else, from one event and one
-    non-event more (Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560). The rule is for each group, so that
-    0/31 v 0/32 does not get less weight than 1/31 v 0/32.
+    infinite weight. For the variance alone, a group at 0% or 100% therefore has one event and one non-event added
+    (Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560). The rule applies to each group separately: otherwise
+    0/31 versus 0/32 would weigh less than 1/31 versus 0/32.
 
-    The variance of a paired comparison depends on how many patients responded to one treatment alone, which two
+    The variance of a paired comparison depends on how many patients responded to one treatment alone, which the two
     margins do not show. If the groups are treated as independent (correlation 0) the variance is too large where the
-    outcomes of a patient are alike, as they mostly are: the interval is then too wide and the study's weight too small.
-    Another correlation is an assumption, for a sensitivity analysis; with it the covariance is that of the delta
-    method (Elbourne et al. 2002, doi:10.1093/ije/31.1.140). Where the discordant counts are known `matched_pairs`
-    needs no assumption.
+    outcomes of a patient are correlated positively, as they mostly are: the interval is then too wide and the study's
+    weight too small. Another correlation is an assumption, for a sensitivity analysis; with it the covariance is that
+    of the delta method (Elbourne et al. 2002, doi:10.1093/ije/31.1.140). Where the discordant counts are known
+    `matched_pairs` needs no assumption.
+
+    Examples
+    --------
+    >>> y, v = two_groups([12, 0], [31, 20], [5, 2], [32, 21])
+    >>> print(np.exp(y).round(2), v.round(2))
+    [2.48 0.21] [0.22 2.31]
     """
     events1, n1, events2, n2 = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (events1, n1, events2, n2)))
     refuse_impossible_counts(events1, n1)
     refuse_impossible_counts(events2, n2)
     if not -1 <= correlation < 1:
         raise ValueError(f"correlation must lie between -1 and 1 (1 excluded), not {correlation!r}")
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    refuse_unknown("measure", measure, MEASURES)
     if measure == "RD":
         y, v1, v2 = events1 / n1 - events2 / n2, _variance(events1, n1), _variance(events2, n2)
     else:
@@ -176,27 +205,29 @@ def two_groups(
     return (y, v) if measure == "RD" else _informative(y, v, one_outcome)
 
 
-def _variance(events, n):
+def _variance(events: Floats, n: Floats) -> Floats:
     """Return the sampling variance of a proportion, that of (events + 1) / (n + 2) at 0% and 100%."""
     added = np.where((events == 0) | (events == n), 1.0, 0.0)
     yes, no = events + added, n - events + added
     return yes * no / (yes + no) ** 3
 
 
-def _informative(y, v, uninformative):
+def _informative(y: Floats, v: Floats, uninformative: Booleans) -> tuple[Floats, Floats]:
     """Return effects and variances, NaN for studies that carry no information."""
     return np.where(uninformative, np.nan, y), np.where(uninformative, np.nan, v)
 
 
-def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple[np.ndarray, np.ndarray]:
+def matched_pairs(
+    both: ArrayLike, first: ArrayLike, second: ArrayLike, neither: ArrayLike, *, measure: str = "RR"
+) -> tuple[Floats, Floats]:
     """Compare two treatments of the same patients (or of matched pairs), the first with the second.
 
     Parameters
     ----------
     both, first, second, neither : array_like
-        Patients with the event under both treatments, under the first alone, under the second alone, under neither.
+        Patients with the event with both treatments, with the first alone, with the second alone, and with neither.
     measure : {"RR", "OR", "RD"}
-        Marginal log risk ratio and marginal risk difference, which mean what they mean for independent groups; the
+        Marginal log risk ratio and marginal risk difference, which have the same meaning as for independent groups; the
         log odds ratio is the conditional one, of the discordant patients alone, which is further from 0 than the
         marginal one.
 
@@ -205,7 +236,7 @@ def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple
     y, v : ndarray
         Effect sizes and sampling variances: metafor's MPRR, MPORC and MPRD. For a ratio, a study with an empty cell
         has 0.5 added to its four cells. A study that carries no information on the ratio is NaN: one without an event
-        under either treatment or with nothing but events under both, and for the odds ratio one without a discordant
+        with either treatment or with nothing but events with both, and for the odds ratio one without a discordant
         patient. For a difference no count is changed; where the variance would be 0, as all patients or none are
         discordant in one direction, it is that with 0.5 added to the four cells (Agresti & Min 2005,
         doi:10.1002/sim.1781).
@@ -214,34 +245,55 @@ def matched_pairs(both, first, second, neither, *, measure: str = "RR") -> tuple
     ------
     ValueError
         If a count is negative, a study has no patient, or the measure is unknown.
+
+    Examples
+    --------
+    Twenty patients with a treatment on each side: 6 responded on both, 5 on the first alone, 1 on the second alone.
+
+    >>> y, v = matched_pairs(6, 5, 1, 8)
+    >>> print(f"risk ratio {np.exp(y):.2f}, standard error of its logarithm {np.sqrt(v):.2f}")
+    risk ratio 1.57, standard error of its logarithm 0.28
     """
     cells = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (both, first, second, neither)))
-    if any((cell < 0).any() for cell in cells) or (sum(cells) == 0).any():
+    a, b, c, d = cells
+    n = a + b + c + d
+    if any((cell < 0).any() for cell in cells) or (n == 0).any():
         raise ValueError("each study needs counts >= 0 and at least one patient")
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
-    b, c = cells[1:3]
+    refuse_unknown("measure", measure, MEASURES)
     concordant = (b == 0) & (c == 0)
     if measure == "RD":
-        v = _paired_variance(b, c, sum(cells))
-        return (b - c) / sum(cells), np.where(v > 0, v, _paired_variance(b + 0.5, c + 0.5, sum(cells) + 2))
-    one_outcome = concordant & ((cells[0] == 0) | (cells[3] == 0))
+        v = _paired_variance(b, c, n)
+        return (b - c) / n, np.where(v > 0, v, _paired_variance(b + 0.5, c + 0.5, n + 2))
+    one_outcome = concordant & ((a == 0) | (d == 0))
     a, b, c, _ = _without_empty_cells(*cells)
     if measure == "RR":
         return _informative(np.log((a + b) / (a + c)), (b + c) / ((a + b) * (a + c)), one_outcome)
     return _informative(np.log(b / c), 1 / b + 1 / c, concordant)
 
 
-def _paired_variance(first, second, n):
+def _paired_variance(first: Floats, second: Floats, n: Floats) -> Floats:
     return (first + second - (first - second) ** 2 / n) / n**2
 
 
-def _without_empty_cells(*cells: np.ndarray) -> tuple[np.ndarray, ...]:
+def _without_empty_cells(*cells: Floats) -> tuple[Floats, ...]:
+    """Add 0.5 to the cells of a study of which one or more are empty."""
     added = np.where(np.any([cell == 0 for cell in cells], axis=0), 0.5, 0.0)
     return tuple(cell + added for cell in cells)
 
 
-def refuse_impossible_counts(events: np.ndarray, n: np.ndarray) -> None:
-    """Raise ValueError unless 0 <= events <= n and n > 0 wherever both are known."""
+def refuse_impossible_counts(events: Floats, n: Floats) -> None:
+    """Raise ValueError unless 0 <= events <= n and n > 0 wherever both are known.
+
+    Parameters
+    ----------
+    events, n : ndarray
+        Number with the event, and number observed; NaN where unknown.
+
+    Examples
+    --------
+    >>> refuse_impossible_counts(np.array([3, 21]), np.array([20, 20]))
+    Traceback (most recent call last):
+    ValueError: each study needs 0 <= events <= n and n > 0
+    """
     if (events < 0).any() or (events > n).any() or (n <= 0).any():
         raise ValueError("each study needs 0 <= events <= n and n > 0")

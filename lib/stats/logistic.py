@@ -1,30 +1,37 @@
 """The random-intercept logistic model of proportions, for many analyses at once.
 
-The binomial-normal likelihood, in which a study at 0% or 100% needs no correction, and the search for its maximum
-belong here; `pooling.pool_proportions` makes a pooled result of what it returns.
+Belongs here: the binomial-normal likelihood, in which a study at 0% or 100% needs no correction, and the search for its
+maximum. Does not belong here: the intervals and the pooled result (`pool_proportions`).
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from scipy import special
 
+from lib.stats.arrays import Booleans, Floats, column_slices
 from lib.stats.tau2 import PoolingWarning
 
-# Most steps take few nodes of the adaptive quadrature, the last ones many.
+# The log likelihood of m analyses, its slopes (2, m), its information (3, m), and the information by study (k, m).
+Likelihood: TypeAlias = tuple[Floats, Floats, Floats, Floats]
+
+# Nodes of the adaptive quadrature, and the tolerance of the steps with them: most steps use few nodes, the last many.
 _STAGES = ((7, 1e-4), (61, 1e-9))
 _RULES = {nodes: tuple(zip(*hermgauss(nodes), strict=True)) for nodes, _ in _STAGES}
 _LAST = _STAGES[-1][0]
-_BLOCK = 10_000
+# Numbers in one slice of many analyses. Each of them has several arrays of moments.
+_SLICE_SIZE = 10_000
 _MAX_STEPS = 100
-_NONE = 1e-4
-# From this tau on the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is not to
-# be trusted; the dense one takes over.
+# Smallest tau that is not taken for 0.
+_LEAST_TAU = 1e-4
+# From this tau on the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is
+# unreliable; the dense one is used.
 _SPREAD_OUT = 2.5
 # The dense quadrature: range of u in standard deviations, the widest step of u and of the logit, and how many numbers
 # are held in memory at once.
@@ -32,7 +39,7 @@ _RANGE, _STEP, _LOGIT_STEP, _DENSE_BLOCK = 9.0, 0.4, 0.25, 1_000_000
 # From this information of a study about its own logit on, its integrand is so nearly normal that adaptive quadrature
 # is exact, and the dense one would need very many nodes.
 _NEARLY_NORMAL = 30.0
-# Where its search begins: mean / tau, and tau.
+# Mean and tau where the search with the dense quadrature may begin.
 _GRID = [(tau * z, tau) for tau in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0) for z in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)]
 
 
@@ -44,29 +51,29 @@ class LogisticFit(NamedTuple):
     mean, se, tau2 : ndarray, shape (m,)
         Mean logit, its standard error from the observed information, which accounts for tau² being estimated, and tau².
     information : ndarray, shape (k, m)
-        What each study tells of the mean at that tau², in units of 1 / logit².
+        Information of each study on the mean at that tau², in units of 1 / logit².
     """
 
-    mean: np.ndarray
-    se: np.ndarray
-    tau2: np.ndarray
-    information: np.ndarray
+    mean: Floats
+    se: Floats
+    tau2: Floats
+    information: Floats
 
 
-def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit:
+def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False) -> LogisticFit:
     """Fit logit(p) = mean + tau u to proportions by maximum likelihood, u standard normal for each study.
 
     Parameters
     ----------
     events, n : ndarray, shape (k, m)
-        Number with the event and number observed; n = 0: the study is absent from that analysis.
+        Number with the event and number observed; a study with n = 0 is absent from that analysis.
     common : bool
         Fit the model with tau² = 0.
 
     Returns
     -------
     LogisticFit
-        The maximum. NaN where there is none, as every study is at 0% or 100%.
+        The maximum. NaN where there is none because every study is at 0% or 100%.
 
     Warns
     -----
@@ -78,31 +85,36 @@ def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit
     -----
     The integrals over u are by adaptive Gauss-Hermite quadrature, the nodes of each study set around its mode (Liu and
     Pierce 1994, doi:10.1093/biomet/81.3.624). Newton's steps use the derivatives of the marginal likelihood after
-    Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), in mean and tau, and are halved until they rise. The model
-    without tau² is kept where it is as likely.
+    Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), in mean and tau, and are halved until the likelihood
+    rises. The model without tau² is chosen where it is as likely.
 
-    Near separation, where most studies are at 0% or 100% and tau is large, the integrands are far from normal: the
-    adaptive quadrature is wrong and its maximum elsewhere. An analysis that comes there is fitted again from several
-    starts with a dense trapezoidal rule over u, whose error falls exponentially with its step (Trefethen and Weideman
-    2014, doi:10.1137/130932132).
+    Near separation, where most studies are at 0% or 100% and tau is large, the integrands are far from normal, and the
+    adaptive quadrature has its maximum elsewhere. Such an analysis is fitted again from several starts with a dense
+    trapezoidal rule over u, whose error falls exponentially with its step (Trefethen and Weideman 2014,
+    doi:10.1137/130932132).
+
+    Examples
+    --------
+    >>> fit = random_intercept_logistic(np.array([[3.0], [8.0], [0.0]]), np.array([[20.0], [18.0], [14.0]]))
+    >>> print(f"mean logit {fit.mean[0]:.2f}, standard error {fit.se[0]:.2f}, tau² {fit.tau2[0]:.2f}")
+    mean logit -1.80, standard error 0.96, tau² 1.67
     """
     x, (k, m) = events, events.shape
     mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
-    step = max(_BLOCK // max(k, 1), 1)
-    for some in (slice(begin, min(begin + step, m)) for begin in range(0, m, step)):
-        mean[some], tau[some] = _fit(x[:, some], n[:, some], common)
-        at = np.where(np.isnan(mean[some]), 0.0, mean[some])
+    for part in column_slices(k, m, size=_SLICE_SIZE):
+        mean[part], tau[part] = _fit(x[:, part], n[:, part], common)
+        at = np.where(np.isnan(mean[part]), 0.0, mean[part])
         second = np.zeros((3, at.size))
-        for of, likelihood in ((tau[some] <= _SPREAD_OUT, _LAST_LIKELIHOOD), (tau[some] > _SPREAD_OUT, _dense)):
-            if of.any():
-                _, _, second[:, of], information[:, some][:, of] = likelihood(
-                    x[:, some][:, of], n[:, some][:, of], at[of], tau[some][of]
+        for columns, likelihood in ((tau[part] <= _SPREAD_OUT, _LAST_LIKELIHOOD), (tau[part] > _SPREAD_OUT, _dense)):
+            if columns.any():
+                _, _, second[:, columns], information[:, part][:, columns] = likelihood(
+                    x[:, part][:, columns], n[:, part][:, columns], at[columns], tau[part][columns]
                 )
         a, b, c = second
         # At tau = 0 the mean and tau are orthogonal.
-        alone = a - np.divide(b * b, c, out=np.zeros_like(a), where=(tau[some] > 0) & (c != 0))
-        positive = (alone > 0) & ((tau[some] == 0) | (c > 0))
-        se[some] = np.sqrt(np.divide(1, alone, out=np.full_like(a, np.nan), where=positive & ~np.isnan(mean[some])))
+        alone = a - np.divide(b * b, c, out=np.zeros_like(a), where=(tau[part] > 0) & (c != 0))
+        positive = (alone > 0) & ((tau[part] == 0) | (c > 0))
+        se[part] = np.sqrt(np.divide(1, alone, out=np.full_like(a, np.nan), where=positive & ~np.isnan(mean[part])))
     # Where the search did not end, which `_fit` has warned of, tau is NaN too.
     if (np.isnan(mean) & ~np.isnan(tau)).any():
         message = "no study, or every one at 0% or 100%: the logistic model has no estimate"
@@ -113,14 +125,14 @@ def random_intercept_logistic(events, n, *, common: bool = False) -> LogisticFit
     return LogisticFit(mean, se, tau**2, information)
 
 
-def _fit(x: np.ndarray, n: np.ndarray, common: bool) -> tuple[np.ndarray, np.ndarray]:
+def _fit(x: Floats, n: Floats, common: bool) -> tuple[Floats, Floats]:
     """Return the mean and tau of each analysis."""
-    some, all_ = x.sum(axis=0), n.sum(axis=0)
+    events, total = x.sum(axis=0), n.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        pooled = special.logit(some / all_)
+        pooled = special.logit(events / total)
     inside = ((x > 0) & (x < n)).any(axis=0)
     if common:
-        return np.where((some > 0) & (some < all_), pooled, np.nan), np.zeros_like(pooled)
+        return np.where((events > 0) & (events < total), pooled, np.nan), np.zeros_like(pooled)
     mean, tau = np.where(inside, pooled, np.nan), np.zeros_like(pooled)
     several = (inside & ((n > 0).sum(axis=0) > 1)).nonzero()[0]
     if not several.size:
@@ -132,12 +144,12 @@ def _fit(x: np.ndarray, n: np.ndarray, common: bool) -> tuple[np.ndarray, np.nda
         start, height, unfinished = _climb(x, n, start, partial(_adaptive, nodes=nodes), tolerance, steps)
     spread_out = (start[1] > _SPREAD_OUT) | unfinished
     if spread_out.any():
-        found = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
-        start[:, spread_out], height[spread_out], unfinished[spread_out] = found
+        again = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
+        start[:, spread_out], height[spread_out], unfinished[spread_out] = again
     # Without tau any number of nodes is exact.
     without = _adaptive(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
-    none = (start[1] < _NONE) | (height <= without)
-    # Towards a maximum at tau = 0 the steps shorten for ever.
+    none = (start[1] < _LEAST_TAU) | (height <= without)
+    # Towards a maximum at tau = 0 the steps never stop becoming shorter, and the search does not count as failed.
     lost = unfinished & ~none
     if lost.any():
         message = f"the search for the maximum of the logistic model did not end in {int(lost.sum())} analyses"
@@ -147,10 +159,10 @@ def _fit(x: np.ndarray, n: np.ndarray, common: bool) -> tuple[np.ndarray, np.nda
     return mean, tau
 
 
-def _fit_spread_out(x, n, start) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit_spread_out(x: Floats, n: Floats, start: Floats) -> tuple[Floats, Floats, Booleans]:
     """Find the maximum of analyses near separation, from ``start`` and from the highest point of a grid.
 
-    Returns mean and tau, shape (2, m), the log likelihood there, and which analyses have not come to an end.
+    Returns mean and tau, shape (2, m), the log likelihood there, and which analyses have not converged.
     """
     m = x.shape[1]
     heights = [_dense(x, n, np.full(m, mean), np.full(m, tau))[0] for mean, tau in _GRID]
@@ -158,49 +170,55 @@ def _fit_spread_out(x, n, start) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     both = _climb(
         np.tile(x, 2), np.tile(n, 2), np.concatenate([start, other], axis=1), _dense, _STAGES[-1][1], _MAX_STEPS
     )
-    of = np.argmax(both[1].reshape(2, m), axis=0) * m + np.arange(m)
-    return both[0][:, of], both[1][of], both[2][of]
+    best = np.argmax(both[1].reshape(2, m), axis=0) * m + np.arange(m)
+    return both[0][:, best], both[1][best], both[2][best]
 
 
-def _climb(x, n, start, likelihood, tolerance: float, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _climb(
+    x: Floats, n: Floats, start: Floats, likelihood: Callable[..., Likelihood], tolerance: float, steps: int
+) -> tuple[Floats, Floats, Booleans]:
     """Climb to the maximum of a likelihood near mean and tau, shape (2, m).
 
-    Returns it, the log likelihood there, and which analyses have not come to an end.
+    Returns it, the log likelihood there, and which analyses have not converged.
     """
     height, slope, hessian, _ = likelihood(x, n, *start)
     step = _newton(slope, hessian)
     gain = (slope * step).sum(axis=0)
-    found, at, rest, highest = start.copy(), start, np.arange(start.shape[1]), height.copy()
+    maximum, at, rest, highest = start.copy(), start, np.arange(start.shape[1]), height.copy()
     for _ in range(steps):
         tried = at + step
         tried[1] = np.abs(tried[1])
         new, slope, hessian, _ = likelihood(x, n, *tried)
         better = new >= height - 1e-12 * np.abs(height)
-        # A step that promises next to nothing and does not give it has met the error of the quadrature.
+        # Where a step with hardly any expected gain does not raise the likelihood, the error of the quadrature is
+        # reached.
         moved = (np.abs(step).max(axis=0) > tolerance * (1 + np.abs(at).max(axis=0))) & (better | (gain > 1e-6))
         at, height = np.where(better, tried, at), np.where(better, new, height)
         newton = _newton(slope, hessian)
         step, gain = np.where(better, newton, step / 2), np.where(better, (slope * newton).sum(axis=0), gain / 2)
-        found[:, rest], highest[rest] = at, height
+        maximum[:, rest], highest[rest] = at, height
         if not moved.any():
-            return found, highest, np.zeros(highest.size, dtype=bool)
+            return maximum, highest, np.zeros(highest.size, dtype=bool)
         if 2 * moved.sum() < moved.size:
             keep = moved.nonzero()[0]
             rest, x, n, at, height = rest[keep], x[:, keep], n[:, keep], at[:, keep], height[keep]
             step, gain = step[:, keep], gain[keep]
     unfinished = np.zeros(highest.size, dtype=bool)
     unfinished[rest] = moved if len(moved) == len(rest) else True
-    return found, highest, unfinished
+    return maximum, highest, unfinished
 
 
-def _spread(x: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Return a tau to begin with, by the method of moments."""
+def _spread(x: Floats, n: Floats) -> Floats:
+    """Return the tau at which the search begins, by the method of moments."""
     present = n > 0
     y, v = np.log((x + 0.5) / (n - x + 0.5)), 1 / (x + 0.5) + 1 / (n - x + 0.5)
-    return np.sqrt(np.clip(np.var(y, axis=0, ddof=1, where=present) - np.mean(v, axis=0, where=present), 0.05, 9))
+    spread: Floats = np.sqrt(
+        np.clip(np.var(y, axis=0, ddof=1, where=present) - np.mean(v, axis=0, where=present), 0.05, 9)
+    )
+    return spread
 
 
-def _newton(slope, hessian) -> np.ndarray:
+def _newton(slope: Floats, hessian: Floats) -> Floats:
     """Return Newton's step, or an uphill one where the information is not positive definite."""
     a, b, c = hessian
     determinant = a * c - b * b
@@ -208,20 +226,20 @@ def _newton(slope, hessian) -> np.ndarray:
     b, determinant = np.where(convex, b, 0.0), np.where(convex, determinant, a * np.abs(c) + 1e-300)
     c = np.where(convex, c, np.abs(c))
     step = np.array([c * slope[0] - b * slope[1], a * slope[1] - b * slope[0]]) / determinant
-    # Newton knows the shape of the likelihood nearby only.
-    return step / np.maximum(np.abs(step).max(axis=0), 1)
+    # Newton's step is valid only near its origin: limit its length.
+    limited: Floats = step / np.maximum(np.abs(step).max(axis=0), 1)
+    return limited
 
 
-def _adaptive(x, n, mean, tau, nodes: int):
-    """Return the log likelihood of m analyses (up to a constant), its slopes, its information, and that by study.
+def _adaptive(x: Floats, n: Floats, mean: Floats, tau: Floats, nodes: int) -> Likelihood:
+    """Return the log likelihood (up to a constant) and its derivatives, by adaptive quadrature.
 
-    The slopes are of mean and tau, the information the negative second derivatives (mean twice, both, tau twice).
-    By adaptive quadrature.
+    The slopes are those in mean and tau, the information the negative second derivatives (mean twice, both, tau twice).
     """
     return _from_moments(*_adaptive_moments(x, n, mean, tau, nodes))
 
 
-def _adaptive_moments(x, n, mean, tau, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+def _adaptive_moments(x: Floats, n: Floats, mean: Floats, tau: Floats, nodes: int) -> tuple[Floats, Floats]:
     """Return the moments of each study, and the logarithm of their unit, by adaptive quadrature."""
     mode = _mode(x, n, mean, tau)
     p = special.expit(mean + tau * mode)
@@ -253,8 +271,8 @@ def _adaptive_moments(x, n, mean, tau, nodes: int) -> tuple[np.ndarray, np.ndarr
 _LAST_LIKELIHOOD = partial(_adaptive, nodes=_LAST)
 
 
-def _dense(x, n, mean, tau):
-    """Return what `_adaptive` returns, by the trapezoidal rule over u for the studies that need it."""
+def _dense(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Likelihood:
+    """Return the numbers of `_adaptive`, by the trapezoidal rule over u for the studies that need it."""
     k, m = x.shape
     own = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0)
     peaked = np.where(own < _NEARLY_NORMAL, own, 0.0).max(axis=0)
@@ -265,13 +283,13 @@ def _dense(x, n, mean, tau):
     sums, scale = _adaptive_moments(x, n, mean, tau, _LAST)
     begin = 0
     while begin < m:
-        some = slice(begin, begin + max(int(_DENSE_BLOCK // (number[begin:].max() * k)), 1))
-        begin = some.stop
-        u = np.linspace(-_RANGE, _RANGE, int(number[some].max()))[:, None, None]
-        log_density, p = _log_density(x[:, some], n[:, some], mean[some] + tau[some] * u, u)
+        part = slice(begin, begin + max(int(_DENSE_BLOCK // (number[begin:].max() * k)), 1))
+        begin = part.stop
+        u = np.linspace(-_RANGE, _RANGE, int(number[part].max()))[:, None, None]
+        log_density, p = _log_density(x[:, part], n[:, part], mean[part] + tau[part] * u, u)
         top = log_density.max(axis=0)
-        weight, residual = np.exp(log_density - top), x[:, some] - n[:, some] * p
-        curvature = n[:, some] * p * (1 - p)
+        weight, residual = np.exp(log_density - top), x[:, part] - n[:, part] * p
+        curvature = n[:, part] * p * (1 - p)
         powers = (np.ones_like(u), u, u * u)
         dense = [weight.sum(axis=0)]
         dense += [(weight * residual * power).sum(axis=0) for power in powers[:2]]
@@ -279,35 +297,35 @@ def _dense(x, n, mean, tau):
         dense += [(weight * residual**2 * power).sum(axis=0) for power in powers]
         # In the unit of the adaptive quadrature, whose integral is sqrt(2) times that of its moments.
         unit = top + np.log((u[1] - u[0]).item() / np.sqrt(2))
-        far_from_normal = own[:, some] < _NEARLY_NORMAL
-        sums[:, :, some] = np.where(far_from_normal, np.array(dense), sums[:, :, some])
-        scale[:, some] = np.where(far_from_normal, unit, scale[:, some])
+        far_from_normal = own[:, part] < _NEARLY_NORMAL
+        sums[:, :, part] = np.where(far_from_normal, np.array(dense), sums[:, :, part])
+        scale[:, part] = np.where(far_from_normal, unit, scale[:, part])
     return _from_moments(sums, scale)
 
 
-def _from_moments(sums, scale):
+def _from_moments(sums: Floats, scale: Floats) -> Likelihood:
     """Return likelihood, slopes and information from the moments of each study and the logarithm of their unit."""
     total = sums[0]
     sums[1:] /= total
     _, g, gu, c, cu, cuu, gg, ggu, gguu = sums
-    height = (scale + np.log(total)).sum(axis=0)
-    information = c - gg + g * g
+    height: Floats = (scale + np.log(total)).sum(axis=0)
+    information: Floats = c - gg + g * g
     second = np.array([information, cu - ggu + g * gu, cuu - gguu + gu * gu]).sum(axis=1)
     return height, np.array([g.sum(axis=0), gu.sum(axis=0)]), second, information
 
 
-def _log_density(x, n, logit, u) -> tuple[np.ndarray, np.ndarray]:
+def _log_density(x: Floats, n: Floats, logit: Floats, u: Floats) -> tuple[Floats, Floats]:
     """Return the log density of x and u (up to a constant), and p."""
     small = np.exp(-np.abs(logit))
     log_density = x * logit - n * (np.maximum(logit, 0) + np.log1p(small)) - u * u / 2
     return log_density, np.where(logit >= 0, 1.0, small) / (1 + small)
 
 
-def _mode(x, n, mean, tau) -> np.ndarray:
-    """Return about the u at which the density is highest, by Newton's steps within a bracket.
+def _mode(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Floats:
+    """Return an approximation of the u at which the density is highest, by Newton's steps within a bracket.
 
-    The nodes need no more than a place near it. Of a study at 0% where the mean is high Newton's steps would go to and
-    fro for ever: one that is not half as long as the last but one gives way to a halving of the bracket.
+    The nodes need only a point near it. For a study at 0% where the mean is high, Newton's steps would oscillate
+    without end: a step that is not half as long as the last but one is replaced by a bisection of the bracket.
     """
     slope = tau * (x - n * special.expit(mean))
     # The slope in u falls, from this at 0 to 0 at the mode, faster than u rises.

@@ -1,24 +1,29 @@
-"""Meta-analysis on arrays: effect sizes and sampling variances in, a pooled result out.
+"""Pooling of effect sizes, proportions and comparisons under a random-effects model.
 
-Pooled effects, proportions and comparisons with their intervals, the interval of the between-study variance,
-subgroups, and the rearrangement of the studies of one analysis into many (leave-one-out, cumulative, by group). Every
-function works on one analysis, arrays of shape (k,), or on m of them at once, arrays of shape (k, m); a study
-that an analysis lacks is NaN there. Nothing specific to vitiligo, files or figures belongs here.
+Belongs here: the choice of scale, estimator and confidence interval, and the pooling itself. Every function works on
+one analysis, arrays of shape (k,), or on m of them at once, arrays of shape (k, m); a study that an analysis lacks is
+NaN there. Does not belong here: effect sizes (`effect_sizes`), estimators of tau² (`tau2`), and which studies an
+analysis has (`rearrange`).
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from numpy.typing import ArrayLike
+from scipy import special
 
+from lib.stats.arrays import Floats, column_slices, refuse_level, refuse_unknown, studies_by_analysis
 from lib.stats.effect_sizes import TRANSFORMS as SCALES
 from lib.stats.effect_sizes import proportions, refuse_impossible_counts, to_proportion, two_groups
+from lib.stats.intervals import difference_interval, normal_quantile, t_quantiles
 from lib.stats.logistic import random_intercept_logistic
-from lib.stats.tau2 import TAU2, Mean, PoolingWarning, between_study_variance, tau2_at
+from lib.stats.mean_model import Scratch, common_mean
+from lib.stats.pooled_result import Pooled, pooled_result
+from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
 
 CI = ("normal", "hksj", "mkh")
 """Confidence intervals: normal; Hartung-Knapp-Sidik-Jonkman, with Student's t on k - 1 degrees of freedom; and
@@ -34,90 +39,15 @@ LOGISTIC_TAU2 = ("ML", "FE")
 TRANSFORMS = (*SCALES, "glmm")
 """How proportions are pooled: on a scale, or by the random-intercept logistic model."""
 
-ENOUGH_TO_PREDICT = 10
-"""Studies below which a between-study variance estimated as 0 does not show that studies agree."""
-
-# Analyses are taken in blocks whose arrays of studies stay in the processor's cache; the memory needed beyond input
-# and weights is that of a block.
-_BLOCK = 80_000
 # Degrees of freedom of the modified Knapp-Hartung interval of two studies.
 _LEAST_DF = 2
-# Sums of squared weights of smaller variances leave the range of floating-point numbers.
-_LEAST_VARIANCE = 1e-140
-_ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+# For the models of `pool`, none of which is used after the next is made.
+_CENTRED = Scratch()
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """A pooled result, or m of them.
-
-    For one analysis every attribute but ``weights`` and ``dropped`` is a number; for m it is an array of
-    shape (m,). ``estimate`` and the intervals are on the scale of the effect (a proportion, say), ``se`` and
-    ``tau2`` on that of the analysis (its logit, say).
-
-    Attributes
-    ----------
-    k : int
-        Number of studies pooled.
-    estimate : float
-        Pooled effect; NaN where k = 0.
-    se : float
-        Its standard error.
-    ci_low, ci_high : float
-        Confidence interval. A raw proportion's may leave 0 to 1.
-    pi_low, pi_high : float
-        Prediction interval of the true effect of another study; NaN where k < 3. See also ``predicts``.
-    tau2 : float
-        Between-study variance.
-    i2 : float
-        I² = max(0, (Q - df) / Q), a proportion (Higgins and Thompson 2002, doi:10.1002/sim.1186).
-    h2 : float
-        H² = max(1, Q / df); 1 where k < 2.
-    q, q_df, q_p : float
-        Cochran's Q, its degrees of freedom k - 1 and the p-value of its chi-square test.
-    weights : ndarray, shape (k,) or (k, m)
-        Share of each study in the estimate, summing to 1; 0 for one that was left out.
-    dropped : ndarray of bool, shape (k,) or (k, m)
-        Studies present but left out: their sampling variance is 0, which inverse-variance weights cannot hold, or they
-        carry no information on a ratio (`pool_ratios`).
-    """
-
-    k: int
-    estimate: float
-    se: float
-    ci_low: float
-    ci_high: float
-    pi_low: float
-    pi_high: float
-    tau2: float
-    i2: float
-    h2: float
-    q: float
-    q_df: int
-    q_p: float
-    weights: np.ndarray
-    dropped: np.ndarray
-
-    @property
-    def predicts(self) -> bool:
-        """Whether the prediction interval shows more than the confidence interval does; of shape (m,) for many.
-
-        Not with fewer than 3 studies, which have none, and not where fewer than `ENOUGH_TO_PREDICT` studies give
-        tau² = 0: so few often do when studies differ.
-        """
-        return (self.k > 2) & ((self.tau2 > 0) | (self.k >= ENOUGH_TO_PREDICT))
-
-
-class HeterogeneityInterval(NamedTuple):
-    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, else arrays of shape (m,)."""
-
-    tau2_low: float
-    tau2_high: float
-    i2_low: float
-    i2_high: float
-
-
-def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0.95) -> Pooled:
+def pool(
+    y: ArrayLike, v: ArrayLike, *, tau2: str | ArrayLike = "DL", ci: str = "normal", level: float = 0.95
+) -> Pooled[Any, Any]:
     """Pool effect sizes by inverse variance under a random-effects model.
 
     Parameters
@@ -126,22 +56,22 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
         Effect sizes and sampling variances. A study with NaN in either is absent from that analysis. One with
         v = 0 is left out and marked in ``dropped``.
     tau2 : {"DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE"}
-        Estimator of the between-study variance (`heterogeneity.between_study_variance`); "FE" is the common-effect
-        model, tau² = 0. A number, or one for each analysis, is taken for tau² as it is.
+        Estimator of the between-study variance (`between_study_variance`); "FE" is the common-effect model, tau² = 0.
+        A number, or one for each analysis, is used as tau² without estimation.
     ci : {"normal", "hksj", "mkh"}
         Normal interval; that of Hartung and Knapp (2001, doi:10.1002/sim.1009), unmodified; or the modified one, whose
         variance factor is never below 1 (Röver, Knapp & Friede 2015, doi:10.1186/s12874-015-0091-1), with one
-        exception: two studies have the quantile of three, Student's t on 2 degrees of freedom, as that on 1 gives
-        intervals of no use (`interval_coverage`).
+        exception: two studies have the quantile of three, Student's t on 2 degrees of freedom, because the intervals
+        with 1 degree of freedom are too wide to be useful (`lib.simulations.interval_coverage`).
     level : float
         Confidence level of both intervals, between 0 and 1.
 
     Returns
     -------
     Pooled
-        The result. With one study it is that study's own, with a normal interval and tau² = 0, whatever ``ci`` is.
-        With none, estimate, standard error and intervals are NaN and a `PoolingWarning` says so. With
-        equal effects Q = tau² = I² = 0, and the Hartung-Knapp interval has no width.
+        The result. With one study it is that study's own, with a normal interval and tau² = 0, whatever ``ci`` is. With
+        none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and the
+        Hartung-Knapp interval has no width.
 
     Raises
     ------
@@ -149,221 +79,82 @@ def pool(y, v, *, tau2: str | float = "DL", ci: str = "normal", level: float = 0
         If the shapes differ, a variance is negative, infinite, or above 0 and below 1e-140, an effect is infinite, or
         an option is none of those above.
 
+    Warns
+    -----
+    PoolingWarning
+        Where there is no study to pool, and where the estimator of tau² did not converge.
+
     Notes
     -----
     The prediction interval is that of `prediction_interval`, whatever the confidence interval. I² and H² come from Q,
     whatever the estimator of tau²; metafor's come from tau², which is the same for DerSimonian-Laird alone. Of several
-    maxima of a likelihood the highest is taken; metafor ends at the one that its iterations meet.
+    maxima of a likelihood the highest one found is taken; metafor ends at the one that its iterations reach.
+
+    Examples
+    --------
+    Three log risk ratios and their sampling variances, by restricted maximum likelihood:
+
+    >>> result = pool([0.1, 0.5, 0.9], [0.02, 0.03, 0.05], tau2="REML", ci="mkh")
+    >>> print(f"{result.estimate:.2f} ({result.ci_low:.2f} to {result.ci_high:.2f}), tau² {result.tau2:.2f}")
+    0.48 (-0.51 to 1.46), tau² 0.12
+
+    Two analyses at once, one in each column; the second lacks the last study:
+
+    >>> pool([[0.1, 0.2], [0.5, 0.4], [0.9, np.nan]], [[0.02, 0.02], [0.03, 0.03], [0.05, np.nan]]).k
+    array([3, 2])
     """
     y, v, single = studies_by_analysis(y, v)
     given = None if isinstance(tau2, str) else np.broadcast_to(np.asarray(tau2, dtype=float), y.shape[1:])
-    refuse_options(tau2 if given is None else "FE", ci, level)
+    method = tau2 if isinstance(tau2, str) else "FE"
+    refuse_unknown("tau2", method, TAU2)
+    refuse_unknown("ci", ci, CI)
+    refuse_level(level)
     if given is not None and not (np.isfinite(given) & (given >= 0)).all():
         raise ValueError(f"a tau2 that is given must be finite and not negative, not {tau2!r}")
     k_all, m = y.shape
     k = np.empty(m, dtype=int)
     estimate, total, scatter, t2, q = np.empty((5, m))
     weights, dropped = np.empty((k_all, m)), np.zeros((k_all, m), dtype=bool)
-    for some in blocks(k_all, m):
-        model, dropped[:, some] = _model(y[:, some], v[:, some])
-        k[some], q[some] = model.k, model.q_fixed
-        t2[some] = between_study_variance(model, tau2) if given is None else given[some]
-        weight, total[some] = model.weights(t2[some], weights[:, some])
-        mean = model.mean(weight, total[some])
-        estimate[some] = model.centre + mean
+    for columns in column_slices(k_all, m):
+        centred = _CENTRED.arrays(1, (k_all, columns.stop - columns.start))[0]
+        model, dropped[:, columns] = common_mean(y[:, columns], v[:, columns], out=centred)
+        k[columns], q[columns] = model.k, model.q_fixed
+        t2[columns] = between_study_variance(model, method) if given is None else given[columns]
+        weight, total[columns] = model.weights(t2[columns], weights[:, columns])
+        mean = model.mean(weight, total[columns])
+        estimate[columns] = model.centre + mean
         if ci != "normal":
-            scatter[some] = np.einsum("ij,ij->j", weight, (model.y - mean) ** 2)
-        weight *= 1 / total[some]
+            scatter[columns] = np.einsum("ij,ij->j", weight, (model.y - mean) ** 2)
+        weight *= 1 / total[columns]
 
     df = np.maximum(k - 1, 0)
     se = np.sqrt(1 / total)
-    quantile = special.ndtri((1 + level) / 2)
+    quantile: Floats | float = normal_quantile(level)
     if ci != "normal":
         factor = scatter / np.maximum(df, 1)
         if ci == "mkh":
             factor = np.maximum(factor, 1.0)
         se = np.where(df > 0, np.sqrt(factor / total), se)
-        quantile = _quantiles(np.where(df > 0, np.maximum(df, _LEAST_DF), 0) if ci == "mkh" else df, level)
-    nothing = k == 0
-    if nothing.any():
+        t_df = np.where(df > 0, np.maximum(df, _LEAST_DF), 0) if ci == "mkh" else df
+        quantile = t_quantiles(t_df, level, normal_quantile(level))
+    no_study = k == 0
+    if no_study.any():
         warnings.warn("no study to pool: the result is NaN", PoolingWarning, stacklevel=2)
-        estimate[nothing] = se[nothing] = np.nan
-    return _pooled(k, estimate, se, quantile, level, t2, q, weights, dropped, single)
-
-
-def studies_by_analysis(y, v) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return effects and variances as (k, m), and whether they were one analysis; ValueError for other shapes."""
-    y, v = np.asarray(y, dtype=float), np.asarray(v, dtype=float)
-    if y.shape != v.shape or y.ndim not in (1, 2):
-        raise ValueError(f"y and v must both have shape (k,) or (k, m), not {y.shape} and {v.shape}")
-    return (y[:, None], v[:, None], True) if y.ndim == 1 else (y, v, False)
-
-
-def refuse_values(y: np.ndarray, v: np.ndarray) -> None:
-    """Raise ValueError for an effect or variance that no analysis can use; NaN stands for one that is absent."""
-    if np.isinf(y).any() or np.isinf(v).any() or (v < 0).any():
-        raise ValueError("effects must be finite and sampling variances finite and not negative")
-    if ((v > 0) & (v < _LEAST_VARIANCE)).any():
-        raise ValueError(f"sampling variances must be 0 or at least {_LEAST_VARIANCE}, or weights overflow")
-
-
-def refuse_options(tau2: str, ci: str, level: float, *, among: tuple[str, ...] = CI) -> None:
-    """Raise ValueError for an option that is unknown; ``among`` are the intervals allowed."""
-    if tau2 not in TAU2:
-        raise ValueError(f"tau2 must be one of {', '.join(TAU2)}, not {tau2!r}")
-    if ci not in among:
-        raise ValueError(f"ci must be one of {', '.join(among)}, not {ci!r}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level!r}")
-
-
-def blocks(k: int, m: int):
-    """Yield slices of m analyses of k numbers each, few enough to stay in the processor's cache."""
-    step = max(_BLOCK // max(k, 1), 1)
-    yield from (slice(begin, min(begin + step, m)) for begin in range(0, m, step))
-
-
-def _model(y: np.ndarray, v: np.ndarray) -> tuple[Mean, np.ndarray | bool]:
-    """Return the model of a block of analyses, and which of its studies were dropped."""
-    # Two passes tell the common case, in which nothing is absent; a mean is not finite if an effect is not.
-    if v.size and v.min() >= _LEAST_VARIANCE and v.max() < np.inf:
-        with np.errstate(invalid="ignore"):
-            model = Mean.centred(y, v, np.full(v.shape[1], len(v)))
-        if np.isfinite(model.centre).all():
-            return model, False
-    refuse_values(y, v)
-    present = ~(np.isnan(y) | np.isnan(v))
-    used = present & (v > 0)
-    return Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0)), present & ~used
-
-
-def _quantiles(df: np.ndarray, level: float, otherwise: float | None = None) -> np.ndarray:
-    """Return quantiles of Student's t; where df is below 1 the normal one, unless another value is given."""
-    different, at = np.unique(df, return_inverse=True)
-    otherwise = special.ndtri((1 + level) / 2) if otherwise is None else otherwise
-    return np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), otherwise)[at]
-
-
-def prediction_interval(estimate, se, tau2, k, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the prediction interval of the true effect of another study.
-
-    Parameters
-    ----------
-    estimate, se, tau2 : array_like
-        Pooled effect, its standard error, and the between-study variance, on the scale of the analysis.
-    k : array_like of int
-        Number of studies pooled.
-    level : float
-        Level of the interval.
-
-    Returns
-    -------
-    low, high : ndarray
-        estimate ± t sqrt(se² + tau²), t the quantile of Student's t on k - 2 degrees of freedom (Higgins, Thompson &
-        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN where k < 3.
-    """
-    estimate, k = np.asarray(estimate, dtype=float), np.asarray(k)
-    reach = _quantiles(k - 2, level, np.nan).reshape(k.shape) * np.sqrt(np.square(se) + tau2)
-    return estimate - reach, estimate + reach
-
-
-def _pooled(k, estimate, se, quantile, level, t2, q, weights, dropped, single: bool) -> Pooled:
-    """Put a result together from its estimate, standard error, tau² and Q."""
-    df = np.maximum(k - 1, 0)
-    reach = quantile * se
-    pi_low, pi_high = prediction_interval(estimate, se, t2, k, level=level)
-    # I² is 1 - 1 / H².
-    h2 = np.maximum(np.divide(q, df, out=np.ones_like(q), where=df > 0), 1.0)
-    results = {
-        "k": k,
-        "estimate": estimate,
-        "se": se,
-        "ci_low": estimate - reach,
-        "ci_high": estimate + reach,
-        "pi_low": pi_low,
-        "pi_high": pi_high,
-        "tau2": t2,
-        "i2": (h2 - 1) / h2,
-        "h2": h2,
-        "q": q,
-        "q_df": df,
-        "q_p": _chi2_tail(q, df),
-    }
-    if single:
-        results = {name: value[0].item() for name, value in results.items()}
-        weights, dropped = weights[:, 0], dropped[:, 0]
-    return Pooled(**results, weights=weights, dropped=dropped)
-
-
-def _chi2_tail(q: np.ndarray, df: np.ndarray) -> np.ndarray:
-    """Return the upper tail of chi-square, 1 where there is no degree of freedom.
-
-    With one moderate number of degrees of freedom throughout, the rule for many analyses at once, it is a finite sum
-    of positive terms, at a fraction of the cost of the incomplete gamma function.
-    """
-    if not q.size or df[0] == 0 or df[0] > 100 or (df != df[0]).any() or q.max() > 1000:
-        return np.where(df > 0, special.chdtrc(np.maximum(df, 1), q), 1.0)
-    half, df = q / 2, int(df[0])
-    # 1 + x / l + x² / (l (l + 1)) + ..., from its last term.
-    terms = np.cumprod([1.0, *(1 / np.arange(1 + df % 2 / 2, df / 2))])
-    total = np.full_like(half, terms[-1])
-    for term in terms[-2::-1]:
-        total *= half
-        total += term
-    total *= np.exp(-half)
-    if df % 2 == 0:
-        return total
-    root = np.sqrt(half)
-    tail = special.erfc(root)
-    return tail + total * root * (2 / np.sqrt(np.pi)) if df > 1 else tail
-
-
-def heterogeneity_interval(y, v, *, level: float = 0.95) -> HeterogeneityInterval:
-    """Return confidence intervals of tau² and I², by the Q-profile (Viechtbauer 2007, doi:10.1002/sim.2514).
-
-    Parameters
-    ----------
-    y, v : array_like, shape (k,) or (k, m)
-        As in `pool`.
-    level : float
-        Confidence level, between 0 and 1.
-
-    Returns
-    -------
-    HeterogeneityInterval
-        The intervals. They belong to no estimator of tau² and need not hold that of each. Both limits are 0 where the
-        effects differ less than sampling alone would have them; metafor calls that interval empty. NaN with fewer
-        than two studies.
-
-    Raises
-    ------
-    ValueError
-        As `pool`.
-
-    Notes
-    -----
-    I² is here tau² / (tau² + s²), s² the typical sampling variance of Higgins and Thompson (2002,
-    doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
-    """
-    y, v, single = studies_by_analysis(y, v)
-    refuse_options("DL", "normal", level)
-    low, high, typical = np.empty((3, y.shape[1]))
-    for some in blocks(*y.shape):
-        model, _ = _model(y[:, some], v[:, some])
-        several = (model.df > 0).nonzero()[0]
-        low[some] = high[some] = typical[some] = np.nan
-        part, begin = model.take(several), some.start
-        different, at = np.unique(part.df, return_inverse=True)
-        low[begin + several] = tau2_at(part, stats.chi2.isf((1 - level) / 2, different)[at])
-        high[begin + several] = tau2_at(part, stats.chi2.isf((1 + level) / 2, different)[at])
-        typical[begin + several] = part.df / part.trace
-    results = low, high, low / (low + typical), high / (high + typical)
-    return HeterogeneityInterval(*(x[0].item() if single else x for x in results))
+        estimate[no_study] = se[no_study] = np.nan
+    return pooled_result(
+        k, estimate, se, t2, q, quantile=quantile, level=level, weights=weights, dropped=dropped, single=single
+    )
 
 
 def pool_proportions(
-    events, n, *, transform: str = "raw", tau2: str | None = None, ci: str = "normal", level: float = 0.95
-) -> Pooled:
+    events: ArrayLike,
+    n: ArrayLike,
+    *,
+    transform: str = "raw",
+    tau2: str | None = None,
+    ci: str = "normal",
+    level: float = 0.95,
+) -> Pooled[Any, Any]:
     """Pool proportions under a random-effects model.
 
     With the defaults this is the method of the 2019 review: raw proportions, Wald variance,
@@ -372,12 +163,12 @@ def pool_proportions(
     Parameters
     ----------
     events, n : array_like, shape (k,) or (k, m)
-        Number with the event, and number observed; NaN in either: the study is absent from that analysis.
+        Number with the event, and number observed. A study with NaN in either is absent from that analysis.
     transform : {"raw", "logit", "arcsine", "double-arcsine", "glmm"}
-        Scale on which they are pooled by inverse variance (`effects.proportions`), and from which the result is taken
-        back (`effects.to_proportion`): from the double arcsine with the harmonic mean of the pooled studies' n, which
-        can mislead where these differ much. Or "glmm": the random-intercept logistic model by maximum likelihood
-        (`glmm.random_intercept_logistic`), on the logit scale.
+        Scale on which they are pooled by inverse variance (`proportions`), and from which the result is transformed
+        back (`to_proportion`): from the double arcsine with the harmonic mean of the pooled studies' n, which can
+        mislead where these differ much. Or "glmm": the random-intercept logistic model by maximum likelihood
+        (`random_intercept_logistic`), on the logit scale.
     tau2 : str, optional
         As in `pool`; by default "DL". With "glmm": "ML", its default and only estimator, or "FE" (tau² = 0).
     ci : str
@@ -391,8 +182,8 @@ def pool_proportions(
     Pooled
         Estimate and intervals as proportions; ``se`` and ``tau2`` on the scale of the analysis. On the raw
         scale a study at 0% or 100% has variance 0 and is left out: ``dropped`` marks it. With "glmm" Q is the
-        likelihood ratio of the saturated to the common-effect model, the weights are shares in what is known of the
-        mean logit, and where all studies are at 0% or 100% the estimate is NaN and a `PoolingWarning` says so.
+        likelihood ratio of the saturated to the common-effect model, the weights are shares in the information on the
+        mean logit, and where all studies are at 0% or 100% the estimate is NaN.
 
     Raises
     ------
@@ -406,29 +197,40 @@ def pool_proportions(
         Where there is no study to pool; where the logistic model has no estimate or no standard error, which are then
         NaN; and where the back-transformation of the double arcsine gives exactly 0 or 1 though not all studies are at
         0% or all at 100%.
+
+    Examples
+    --------
+    >>> events, n = [3, 8, 12, 0], [20, 18, 30, 15]
+    >>> result = pool_proportions(events, n, transform="logit", tau2="REML")
+    >>> print(f"{result.estimate:.2f} ({result.ci_low:.2f} to {result.ci_high:.2f})")
+    0.27 (0.12 to 0.50)
+
+    On the raw scale the study without an event has no variance and is left out:
+
+    >>> pool_proportions(events, n).dropped
+    array([False, False, False,  True])
     """
-    if transform not in TRANSFORMS:
-        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    refuse_unknown("transform", transform, TRANSFORMS)
     if transform == "glmm":
         return _pool_logistic(events, n, "ML" if tau2 is None else tau2, ci, level)
     y, v = proportions(events, n, transform=transform)
     pooled = pool(y, v, tau2="DL" if tau2 is None else tau2, ci=ci, level=level)
     if transform == "raw":
         return pooled
-    size = None
+    size: ArrayLike | None = None
     if transform == "double-arcsine":
         size = pooled.k / np.where(np.isnan(y), 0.0, 1 / (np.asarray(n, dtype=float) + 0 * y)).sum(axis=0)
-    carried = _carried(pooled, lambda value: to_proportion(value, transform=transform, n=size))
+    result = pooled.back_transformed(lambda value: to_proportion(value, transform=transform, n=size))
     if transform == "double-arcsine":
-        _warn_of_edges(carried.estimate, events + 0 * y, n + 0 * y)
-    return carried
+        _warn_at_an_end(result.estimate, np.asarray(events) + 0 * y, np.asarray(n) + 0 * y)
+    return result
 
 
-def _warn_of_edges(estimate, events: np.ndarray, n: np.ndarray) -> None:
-    """Warn where a pooled proportion came back from the double arcsine as 0 or 1 while the studies' are not all so."""
-    edge = np.where(np.asarray(estimate) == 0, 0.0, n)
-    at_edge = (np.asarray(estimate) == 0) | (np.asarray(estimate) == 1)
-    wrong = at_edge & ((events != edge) & ~np.isnan(events)).any(axis=0)
+def _warn_at_an_end(estimate: ArrayLike, events: Floats, n: Floats) -> None:
+    """Warn where the double arcsine gives a pooled proportion of 0 or 1 and the proportions of the studies differ."""
+    end = np.where(np.asarray(estimate) == 0, 0.0, n)
+    at_end = (np.asarray(estimate) == 0) | (np.asarray(estimate) == 1)
+    wrong = at_end & ((events != end) & ~np.isnan(events)).any(axis=0)
     if wrong.any():
         message = (
             f"the back-transformation of the double arcsine gives exactly 0 or 1 in {int(wrong.sum())} analyses whose"
@@ -437,47 +239,61 @@ def _warn_of_edges(estimate, events: np.ndarray, n: np.ndarray) -> None:
         warnings.warn(message, PoolingWarning, stacklevel=3)
 
 
-def _pool_logistic(events, n, tau2: str, ci: str, level: float) -> Pooled:
+def _pool_logistic(events: ArrayLike, n: ArrayLike, tau2: str, ci: str, level: float) -> Pooled[Any, Any]:
+    """Pool proportions by the logistic model, as `pool_proportions` describes."""
     events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
     refuse_impossible_counts(events, n)
     events, n, single = studies_by_analysis(events, n)
-    if tau2 not in LOGISTIC_TAU2:
-        raise ValueError(f"tau2 of the logistic model must be one of {', '.join(LOGISTIC_TAU2)}, not {tau2!r}")
-    refuse_options(tau2, ci, level, among=LOGISTIC_CI)
+    refuse_unknown("tau2 of the logistic model", tau2, LOGISTIC_TAU2)
+    refuse_unknown("ci", ci, LOGISTIC_CI)
+    refuse_level(level)
     absent = np.isnan(events) | np.isnan(n)
-    x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), (~absent).sum(axis=0)
+    x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), np.sum(~absent, axis=0)
     fit = random_intercept_logistic(x, n, common=tau2 == "FE")
     total = np.where(k > 0, n.sum(axis=0), 1.0)
     p, own = x.sum(axis=0) / total, np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     q = 2 * (special.xlogy(x, own) + special.xlogy(n - x, 1 - own)).sum(axis=0)
     q -= 2 * (special.xlogy(x.sum(axis=0), p) + special.xlogy((n - x).sum(axis=0), 1 - p))
-    known = fit.information.sum(axis=0)
-    weights = np.divide(fit.information, known, out=np.zeros_like(x), where=known > 0)
-    quantile = _quantiles(np.maximum(k - 1, 0), level) if ci == "t" else special.ndtri((1 + level) / 2)
+    information = fit.information.sum(axis=0)
+    weights = np.divide(fit.information, information, out=np.zeros_like(x), where=information > 0)
+    normal = normal_quantile(level)
+    quantile = t_quantiles(np.maximum(k - 1, 0), level, normal) if ci == "t" else normal
     q = np.where(k > 1, np.maximum(q, 0.0), 0.0)
-    pooled = _pooled(k, fit.mean, fit.se, quantile, level, fit.tau2, q, weights, np.zeros(x.shape, dtype=bool), single)
-    return _carried(pooled, special.expit)
+    dropped = np.zeros(x.shape, dtype=bool)
+    pooled = pooled_result(
+        k,
+        fit.mean,
+        fit.se,
+        fit.tau2,
+        q,
+        quantile=quantile,
+        level=level,
+        weights=weights,
+        dropped=dropped,
+        single=single,
+    )
+    return pooled.back_transformed(special.expit)
 
 
 def pool_ratios(
-    events1,
-    n1,
-    events2,
-    n2,
+    events1: ArrayLike,
+    n1: ArrayLike,
+    events2: ArrayLike,
+    n2: ArrayLike,
     *,
     measure: str = "RR",
     tau2: str = "DL",
     ci: str = "normal",
     level: float = 0.95,
-) -> Pooled:
+) -> Pooled[Any, Any]:
     """Pool comparisons of two independent groups, the first with the second, by inverse variance.
 
     Parameters
     ----------
     events1, n1, events2, n2 : array_like, shape (k,) or (k, m)
-        Number with the event and number observed in each group; NaN: the study is absent from that analysis.
+        Number with the event and number observed in each group. A study with NaN in one is absent from that analysis.
     measure : {"RR", "OR", "RD"}
-        Risk ratio, odds ratio or risk difference (`effects.two_groups`, with its treatment of empty cells).
+        Risk ratio, odds ratio or risk difference (`two_groups`, with its treatment of empty cells).
     tau2, ci, level
         As in `pool`.
 
@@ -496,168 +312,26 @@ def pool_ratios(
 
     Notes
     -----
-    Paired designs (the same patients, matched pairs, two sites of a patient) go through `effects.matched_pairs`, or,
-    where only the two margins are known, through `effects.two_groups`, whose notes say what independence would do.
+    For paired designs (the same patients, matched pairs, two sites of a patient) compute effects with `matched_pairs`
+    and pool them with `pool`. Where only the two margins are known use `two_groups`, whose notes explain what an
+    analysis as independent groups does to the result.
+
+    Examples
+    --------
+    >>> result = pool_ratios([12, 8], [31, 20], [5, 6], [32, 25])
+    >>> print(f"risk ratio {result.estimate:.2f} ({result.ci_low:.2f} to {result.ci_high:.2f})")
+    risk ratio 2.01 (1.07 to 3.80)
     """
     counts = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (events1, n1, events2, n2)))
     y, v = two_groups(*counts, measure=measure)
     pooled = pool(y, v, tau2=tau2, ci=ci, level=level)
     if measure != "RD":
         present = ~np.isnan(counts).any(axis=0)
-        return replace(_carried(pooled, np.exp), dropped=present & np.isnan(y))
+        return replace(pooled.back_transformed(np.exp), dropped=present & np.isnan(y))
     alone = np.asarray(pooled.k) == 1
-    for name, end in zip(("ci_low", "ci_high"), difference_interval(*counts, level=level), strict=True):
-        # With one study this is the sum of one number.
-        of_one = np.where(pooled.weights > 0, end, 0.0).sum(axis=0)
-        value = np.where(alone, of_one, getattr(pooled, name))
+    for name, limits in zip(("ci_low", "ci_high"), difference_interval(*counts, level=level), strict=True):
+        # Where there is one study this is the sum of one number.
+        own = np.where(pooled.weights > 0, limits, 0.0).sum(axis=0)
+        value = np.where(alone, own, getattr(pooled, name))
         pooled = replace(pooled, **{name: value if y.ndim > 1 else value.item()})
     return pooled
-
-
-def _carried(pooled: Pooled, back) -> Pooled:
-    """Return a result with its estimate and intervals on another scale."""
-    carried = {name: back(getattr(pooled, name)) for name in _ON_EFFECT_SCALE}
-    if isinstance(pooled.k, int):
-        carried = {name: float(value) for name, value in carried.items()}
-    return replace(pooled, **carried)
-
-
-def proportion_interval(events, n, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the score interval of single proportions, which is defined at 0% and 100% too.
-
-    Parameters
-    ----------
-    events, n : array_like
-        Number with the event, and number observed.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : ndarray
-        The interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
-
-    Raises
-    ------
-    ValueError
-        If there are more events than observed, a count is negative, or n is 0.
-    """
-    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
-    refuse_impossible_counts(events, n)
-    z2 = stats.norm.ppf((1 + level) / 2) ** 2
-    centre = (events + z2 / 2) / (n + z2)
-    reach = np.sqrt(z2 * (events * (n - events) / n + z2 / 4)) / (n + z2)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
-
-
-def difference_interval(events1, n1, events2, n2, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return hybrid score intervals of the difference of two independent proportions, the first less the second.
-
-    Parameters
-    ----------
-    events1, n1, events2, n2 : array_like
-        Number with the event and number observed in each group.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    low, high : ndarray
-        The interval, from the score intervals of both proportions (Newcombe 1998, method 10,
-        doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I).
-
-    Raises
-    ------
-    ValueError
-        If there are more events than observed, a count is negative, or n is 0.
-    """
-    events1, n1, events2, n2 = (np.asarray(x, dtype=float) for x in (events1, n1, events2, n2))
-    (low1, high1), (low2, high2) = (proportion_interval(*x, level=level) for x in ((events1, n1), (events2, n2)))
-    p1, p2 = events1 / n1, events2 / n2
-    return p1 - p2 - np.hypot(p1 - low1, high2 - p2), p1 - p2 + np.hypot(high1 - p1, p2 - low2)
-
-
-# --- Many analyses out of one -----------------------------------------------------------------------------
-
-
-def leave_one_out(*columns) -> tuple[np.ndarray, ...]:
-    """Repeat analyses, each time without one of the studies: ``pool(*leave_one_out(y, v))``.
-
-    Parameters
-    ----------
-    *columns : array_like, shape (k,) or (k, m)
-        What is to be repeated.
-
-    Returns
-    -------
-    tuple of ndarray, shape (k, k) or (k, k m)
-        Analysis j m + i is analysis i without study j: ``result.reshape(k, m)`` has a row a study.
-    """
-    k = len(columns[0])
-    return _masked(np.eye(k, dtype=bool), columns)
-
-
-def cumulative(*columns) -> tuple[np.ndarray, ...]:
-    """Repeat analyses, each time with one study more, in the order given.
-
-    Parameters
-    ----------
-    *columns : array_like, shape (k,) or (k, m)
-        What is to be repeated.
-
-    Returns
-    -------
-    tuple of ndarray, shape (k, k) or (k, k m)
-        Analysis j m + i is analysis i with studies 0 to j.
-    """
-    k = len(columns[0])
-    return _masked(np.tril(np.ones((k, k), dtype=bool), -1), columns)
-
-
-def by_group(groups, *columns) -> tuple[np.ndarray, ...]:
-    """Split analyses by the groups of their studies.
-
-    Parameters
-    ----------
-    groups : array_like, shape (k,)
-        Group of each study.
-    *columns : array_like, shape (k,) or (k, m)
-        What is to be split.
-
-    Returns
-    -------
-    labels : ndarray, shape (g,)
-        The groups, sorted.
-    *columns : ndarray, shape (k, g) or (k, g m)
-        The columns, NaN for the studies of other groups: analysis j m + i is of group j in analysis i.
-    """
-    labels, of = np.unique(np.asarray(groups), return_inverse=True)
-    return (labels, *_masked(of[:, None] != np.arange(len(labels)), columns))
-
-
-def _masked(absent: np.ndarray, columns) -> tuple[np.ndarray, ...]:
-    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where that is true."""
-    k, times = absent.shape
-    columns = (np.asarray(column, dtype=float) for column in columns)
-    columns = (column if column.ndim == 2 else column[:, None] for column in columns)
-    return tuple(np.where(absent[:, :, None], np.nan, c[:, None]).reshape(k, times * c.shape[1]) for c in columns)
-
-
-def between_groups(estimates, variances) -> tuple[float, int, float]:
-    """Test whether subgroups differ.
-
-    Parameters
-    ----------
-    estimates, variances : array_like, shape (g,) or (g, m)
-        Pooled effect of each group and its squared standard error, on the scale of the analysis; NaN for a group that
-        is absent.
-
-    Returns
-    -------
-    q, df, p : float, int, float
-        Cochran's Q between the groups, its degrees of freedom and p-value (Borenstein et al. 2009,
-        doi:10.1002/9780470743386, chapter 19, a tau² to each group); of shape (m,) for many. With fewer than two
-        groups: 0, 0, 1.
-    """
-    between = pool(estimates, variances, tau2="FE")
-    return between.q, between.q_df, between.q_p

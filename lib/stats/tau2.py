@@ -1,183 +1,46 @@
-"""The variance between studies, estimated for many analyses at once.
+"""The between-study variance, tau², estimated for many analyses at once.
 
-Knows the equations of eight estimators and how to solve them so that each analysis ends at its own solution. What an
-equation needs of the data it asks of a model: `Mean` here, with one common mean, or one with moderators
-(`regression`). Knows no effect sizes and no intervals of an estimate.
+Belongs here: the equations of eight estimators, and the iterations that solve each analysis' own equation. Does not
+belong here: what an equation needs to know of the data, which a `MeanModel` answers; effect sizes; the intervals of an
+estimate.
 """
 
 from __future__ import annotations
 
-import threading
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from lib.stats.arrays import Floats
+from lib.stats.mean_model import MeanModel
 
 TAU2 = ("DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE")
-"""Between-study variance: DerSimonian-Laird, Paule-Mandel, (restricted) maximum likelihood, empirical Bayes (Morris),
-Sidik-Jonkman, Hedges, none (the common-effect, or fixed-effect, model)."""
+"""Estimators of tau²: DerSimonian-Laird, Paule-Mandel, restricted maximum likelihood, maximum likelihood, empirical
+Bayes (Morris), Sidik-Jonkman, Hedges, and none (the common-effect, or fixed-effect, model)."""
 
-# Convergence is superlinear: the slowest analyses of the tests take some 20 steps. The cap only bounds what cannot
-# converge, and is reported if it is met.
+# Convergence is superlinear: the slowest analyses of the tests take some 20 steps. Only an analysis that cannot
+# converge reaches the limit, and a warning reports it.
 _MAX_STEPS = 100
 _TOLERANCE = 1e-11
-# Of the search for a likelihood's maximum, whose next step would be some (this)^1.6 of the value.
+# Relative step at which the search for a likelihood's maximum ends: the next step would be about this to the power 1.6.
 _LAST_STEP = 1e-8
-# Share of the weight that all studies but one have, below which differences with that one lose digits.
-_DOMINATED = 1e-6
-# Where likelihoods are looked at for maxima. Each term of one changes over about a decade of tau².
+# Points per decade of tau² at which the slope of a likelihood is evaluated. Each of its terms changes over about a
+# decade.
 _GRID_PER_DECADE = 2
 
 
-class _Scratch(threading.local):
-    """Memory to compute in, of each thread: fresh memory from the system costs more than the sums."""
-
-    def __init__(self):
-        self.memory = np.empty(0)
-
-    def arrays(self, number: int, shape: tuple[int, int]) -> np.ndarray:
-        size = number * shape[0] * shape[1]
-        if self.memory.size < size:
-            self.memory = np.empty(size)
-        return self.memory[:size].reshape(number, *shape)
-
-
-_ANSWERS, _CENTRED = _Scratch(), _Scratch()
-
-
 class PoolingWarning(UserWarning):
-    """A result is not what a reader would take it for: nothing to pool, or an iteration that did not end."""
+    """A result needs attention: there was nothing to pool, no estimate exists, or an iteration did not converge."""
 
 
-class Mean:
-    """Studies around one mean: what the estimators need to know of the data at a given tau².
-
-    Made by `Mean.centred`. Every answer is an array of shape (m,) unless said otherwise.
-
-    Attributes
-    ----------
-    y, v : ndarray, shape (k, m)
-        Effects less their common-effect mean ``centre``, and variances, infinite for an absent study.
-    k, df : ndarray of int
-        Number of studies, and that less 1 (not below 0).
-    q_fixed, trace : ndarray
-        Q with weights 1 / v, and the slope of its expectation in tau².
-    """
-
-    @classmethod
-    def centred(cls, y: np.ndarray, v: np.ndarray, k: np.ndarray) -> Mean:
-        """Return the model of m analyses, which lasts until the next is made.
-
-        Parameters
-        ----------
-        y, v : ndarray, shape (k, m)
-            Effect sizes and sampling variances; an absent study has v = infinity and any finite y.
-        k : ndarray of int, shape (m,)
-            Number of studies present.
-        """
-        self = cls(y, v, k)
-        weight, total = self.weights(0.0)
-        self.centre = self.mean(weight, total)
-        # Around this mean the sums below lose no digits, wherever the effects lie,
-        self.y = np.subtract(y, self.centre, out=_CENTRED.arrays(1, y.shape)[0])
-        self.trace = _trace(weight, total)
-        alone = (self.trace < _DOMINATED * total).nonzero()[0]
-        if alone.size:
-            # unless one study has all the weight: the difference between it and the mean is lost to rounding.
-            self.centre[alone] = y[weight[:, alone].argmax(axis=0), alone]
-            self.y[:, alone] = y[:, alone] - self.centre[alone]
-        if self.absent:
-            self.y[np.isinf(v)] = 0.0
-        # The Q of one study is 0; computed, it would be what rounding leaves of 0.
-        weight *= self.y
-        self.q_fixed = (self.q(0.0)[0] if alone.size else _dot(weight, self.y)) * (k > 1)
-        return self
-
-    def __init__(self, y, v, k):
-        self.y, self.v, self.k, self.df = y, v, k, np.maximum(k - 1, 0)
-        self.absent = bool((k < len(v)).any())
-        self._weight, self._residual = _ANSWERS.arrays(2, v.shape)
-
-    def take(self, columns: np.ndarray) -> Mean:
-        """Return the model of some of the analyses."""
-        part = Mean(self.y[:, columns], self.v[:, columns], self.k[columns])
-        part.centre, part.trace, part.q_fixed = self.centre[columns], self.trace[columns], self.q_fixed[columns]
-        return part
-
-    def weights(self, t2, out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights 1 / (v + tau²), of shape (k, m), and their sums; the sum over no study is given as 1.
-
-        Unless they are put ``out`` the weights are overwritten by the next answer.
-        """
-        weight = np.add(self.v, t2, out=self._weight if out is None else out)
-        np.divide(1.0, weight, out=weight)
-        total = np.add.reduce(weight)
-        total[self.k == 0] = 1.0
-        return weight, total
-
-    def mean(self, weight: np.ndarray, total: np.ndarray) -> np.ndarray:
-        """Return the weighted mean of the centred effects."""
-        return _dot(weight, self.y) / total
-
-    def _fit(self, t2):
-        weight, total = self.weights(t2)
-        return weight, total, np.subtract(self.y, self.mean(weight, total), out=self._residual)
-
-    def q(self, t2) -> tuple[np.ndarray, np.ndarray]:
-        """Return the generalised Q and its slope (positive; Q falls) at tau²."""
-        weight, _, residual = self._fit(t2)
-        weight *= residual
-        return _dot(weight, residual), _dot(weight, weight)
-
-    def score(self, t2, restricted: bool) -> np.ndarray:
-        """Return twice the slope of the (restricted) log likelihood in tau²."""
-        weight, total, residual = self._fit(t2)
-        expected = _trace(weight, total) if restricted else total
-        weight *= residual
-        return _dot(weight, weight) - expected
-
-    def log_likelihood(self, t2, restricted: bool) -> np.ndarray:
-        """Return twice the (restricted) log likelihood at tau², up to a constant."""
-        weight, total, residual = self._fit(t2)
-        value = np.log(weight, out=np.zeros_like(weight), where=weight > 0).sum(axis=0)
-        value -= _dot(weight * residual, residual)
-        return value - np.log(total) if restricted else value
-
-    def unweighted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the residual sum of squares without weights, what sampling adds to it, and the sum around a mean."""
-        count = np.maximum(self.k, 1)
-        squares = _dot(self.y, self.y) - np.add.reduce(self.y) ** 2 / count
-        return squares, np.sum(self.v, axis=0, where=np.isfinite(self.v)) * self.df / count, squares
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the smallest and the largest variance, and a bound of the sum of squares around the mean."""
-        v = np.where(np.isinf(self.v), 0.0, self.v) if self.absent else self.v
-        return np.minimum.reduce(self.v), np.maximum.reduce(v), _dot(self.y, self.y)
-
-
-def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->j", a, b)
-
-
-def _trace(weight: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Return the sum of the weights less that of their squares over it, to full precision."""
-    trace = total - _dot(weight, weight) / total
-    lost = (trace < _DOMINATED * total).nonzero()[0]
-    if lost.size:
-        rest = weight[:, lost]
-        largest = rest.max(axis=0)
-        rest[rest.argmax(axis=0), np.arange(lost.size)] = 0.0
-        others = rest.sum(axis=0)
-        trace[lost] = (2 * largest * others + others**2 - _dot(rest, rest)) / total[lost]
-    return trace
-
-
-def between_study_variance(model, method: str) -> np.ndarray:
-    """Estimate tau².
+def between_study_variance(model: MeanModel, method: str) -> Floats:
+    """Estimate tau² of m analyses.
 
     Parameters
     ----------
-    model : Mean
-        Or another that answers the same questions.
+    model : MeanModel
+        The studies around one common mean (`common_mean`) or around a mean with moderators.
     method : str
         One of `TAU2`.
 
@@ -186,12 +49,27 @@ def between_study_variance(model, method: str) -> np.ndarray:
     ndarray, shape (m,)
         tau², 0 where an analysis has no degree of freedom.
 
+    Warns
+    -----
+    PoolingWarning
+        Where an iteration did not converge.
+
     Notes
     -----
     DL: DerSimonian and Laird (1986, doi:10.1016/0197-2456(86)90046-2). PM: Paule and Mandel (1982,
     doi:10.6028/jres.087.022), the tau² with Q(tau²) = df. EB: Morris (1983, doi:10.1080/01621459.1983.10477920); its
     equation is that of PM. HE: the method of moments without weights (Hedges and Olkin). SJ: Sidik and Jonkman (2005,
-    doi:10.1111/j.1467-9876.2005.00496.x), never 0 unless all effects are equal. ML, REML: see `_likelihood_maximum`.
+    doi:10.1111/j.1467-9876.2005.00496.x), never 0 unless all effects are equal. ML, REML: the tau² with the highest
+    (restricted) likelihood (Viechtbauer 2005, doi:10.3102/10769986030003261).
+
+    Examples
+    --------
+    >>> from lib.stats.mean_model import common_mean
+    >>> model, _ = common_mean(np.array([[0.1], [0.5], [0.9]]), np.array([[0.02], [0.03], [0.05]]))
+    >>> for method in ("DL", "REML"):
+    ...     print(method, between_study_variance(model, method).round(4))
+    DL [0.121]
+    REML [0.1243]
     """
     t2 = np.zeros(model.k.shape)
     several = model.df > 0
@@ -214,13 +92,13 @@ def between_study_variance(model, method: str) -> np.ndarray:
     return np.where(start > 0, start * model.q(start)[0] / model.df, 0.0)
 
 
-def tau2_at(model, target) -> np.ndarray:
-    """Return the tau² at which Q takes a value, or 0 where Q is below it from the start.
+def tau2_at(model: MeanModel, target: ArrayLike) -> Floats:
+    """Return the tau² at which the generalised Q equals a target, or 0 where Q is already below it at tau² = 0.
 
     Parameters
     ----------
-    model : Mean
-        Or another that answers the same questions.
+    model : MeanModel
+        The studies.
     target : array_like, shape (m,)
         Values of Q, positive.
 
@@ -229,18 +107,32 @@ def tau2_at(model, target) -> np.ndarray:
     ndarray, shape (m,)
         tau².
 
+    Warns
+    -----
+    PoolingWarning
+        Where the iteration did not converge.
+
     Notes
     -----
     Q is a sum of terms c² / (λ + tau²), λ the variances after the fitted effects are projected out. So 1 / Q rises and
-    is concave: a Newton step on it ends below the root, from where further ones rise and never pass it, and they are
-    few however far apart the variances are.
+    is concave: a Newton step on it ends below the root. Further steps rise towards the root and never pass it, and few
+    are needed however far apart the variances are.
+
+    Examples
+    --------
+    The estimate of Paule and Mandel is the tau² at which Q equals its degrees of freedom.
+
+    >>> from lib.stats.mean_model import common_mean
+    >>> model, _ = common_mean(np.array([[0.1], [0.5], [0.9]]), np.array([[0.02], [0.03], [0.05]]))
+    >>> tau2_at(model, 2.0).round(4)
+    array([0.1255])
     """
-    target = np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
-    t2 = np.maximum(model.q_fixed - target, 0.0) / model.trace
+    wanted = np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
+    t2: Floats = np.maximum(model.q_fixed - wanted, 0.0) / model.trace
     rest, now = np.arange(len(t2)), t2
     for _ in range(_MAX_STEPS):
         q, slope = model.q(now)
-        excess = q / target - 1
+        excess = q / wanted - 1
         going = (np.abs(excess) > _TOLERANCE) & ((excess > 0) | (now > 0))
         now = np.maximum(now + excess * np.divide(q, slope, out=np.zeros_like(q), where=slope > 0), 0.0)
         t2[rest] = now
@@ -248,31 +140,32 @@ def tau2_at(model, target) -> np.ndarray:
             return t2
         if 2 * going.sum() < len(rest):
             keep = going.nonzero()[0]
-            rest, now, target, model = rest[keep], now[keep], target[keep], model.take(keep)
+            rest, now, wanted, model = rest[keep], now[keep], wanted[keep], model.take(keep)
     warnings.warn(f"tau² did not converge in {int(going.sum())} analyses", PoolingWarning, stacklevel=4)
     return t2
 
 
-def _likelihood_maximum(model, restricted: bool) -> np.ndarray:
-    """Return the tau² with the highest (restricted) likelihood (Viechtbauer 2005, doi:10.3102/10769986030003261).
+def _likelihood_maximum(model: MeanModel, restricted: bool) -> Floats:
+    """Return the tau² with the highest (restricted) likelihood.
 
     A likelihood can have several maxima. Its slope is positive where R > 1, R the ratio of Σ c² / (λ + tau²)² to
     Σ 1 / (λ + tau²), and R falls as soon as the largest of the λ + tau² is below twice the smallest: above
-    max v - 2 min v there is at most one maximum, and none above the sum of squares. Below, the slope is looked at on a
-    grid. Each interval in which it turns from positive to negative holds a maximum, and 0 is another where it is
-    negative from the start. Only where there are several are their heights compared.
+    max v - 2 min v there is at most one maximum, and none above the sum of squares. Below, the slope is evaluated on a
+    grid. Each interval in which it turns from positive to negative contains a maximum, and 0 is another where it is
+    negative from the start. Only where there are several are their heights compared. A maximum and a minimum between
+    two points of the grid are not seen.
     """
     least, widest, most = model.bounds()
     end = np.minimum(np.maximum(widest - 2 * least, 0.0), most)
     decades = np.log10(1 + end / least)
     steps = max(int(np.ceil(_GRID_PER_DECADE * decades.max())), 1)
-    # Of least + tau² in equal ratios.
+    # Steps of equal ratio in least + tau².
     grid = np.vstack([*(least * np.expm1(np.log(10) * decades * j / steps) for j in range(steps + 1)), most])
     slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.full_like(end, -np.inf)])
     slope[0, most == 0] = 0.0
-    holds = (slope[:-1] > 0) & (slope[1:] <= 0)
-    holds[0] |= slope[0] <= 0
-    column, interval = holds.T.nonzero()
+    has_maximum = (slope[:-1] > 0) & (slope[1:] <= 0)
+    has_maximum[0] |= slope[0] <= 0
+    column, interval = has_maximum.T.nonzero()
     one_each = len(column) == len(end)
     part = model if one_each else model.take(column)
     root = _turning_point(part, restricted, *((g[j, column]) for j in (interval, interval + 1) for g in (grid, slope)))
@@ -284,24 +177,26 @@ def _likelihood_maximum(model, restricted: bool) -> np.ndarray:
     return root[order[np.unique(column[order], return_index=True)[1]]]
 
 
-def _turning_point(model, restricted: bool, a, slope_a, b, slope_b) -> np.ndarray:
+def _turning_point(
+    model: MeanModel, restricted: bool, a: Floats, slope_a: Floats, b: Floats, slope_b: Floats
+) -> Floats:
     """Return where the slope of the likelihood is 0 between two tau², by regula falsi after Anderson and Björck.
 
     Parameters
     ----------
-    model : Mean
-        Or another that answers the same questions.
+    model : MeanModel
+        The studies.
     restricted : bool
         Whether it is the restricted likelihood.
     a, slope_a, b, slope_b : ndarray, shape (m,)
-        The two tau², a < b, and the slopes there, of which that at b may be -infinity for not known. With one at a that
-        is not positive the result is a.
+        The two tau², a < b, and the slopes there. A slope of -infinity at b means that it is not known. Where the slope
+        at a is not positive the result is a.
     """
     # The slope times (tau² + s)², s a typical variance, is nearly a straight line, and is -df (tau² + s) far above.
     s = model.k / np.add.reduce(1 / model.v)
     fa = slope_a * (a + s) ** 2
     fb = np.where(np.isinf(slope_b), -model.df * (b + s), slope_b * (b + s) ** 2)
-    # One that is done has fb = 0 and stays where it is.
+    # An analysis that has converged has fb = 0 and stays where it is.
     b, fb = np.where(slope_a <= 0, a, b), np.where(slope_a <= 0, 0.0, fb)
     root, rest = b.copy(), np.arange(len(b))
     for _ in range(_MAX_STEPS):

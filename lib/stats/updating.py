@@ -1,8 +1,8 @@
-"""How new counts change a pooled rate of which only the estimate and its interval were published.
+"""Combination of a published pooled rate with the counts of new studies.
 
-Here: what a published standard error implies for the variance between studies, and the combination of the published
-rate with new counts. Array code that knows nothing of this review; `published` applies it, `update_simulation`
-compares it with its alternatives.
+Belongs here: the between-study variance that a published standard error implies, and the combined rate, where only the
+estimate and its interval were published. Does not belong here: the rates of this review (`lib.published` applies these
+functions to them), and the comparison with alternatives (`lib.simulations.update_rules`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize
 
+from lib.stats.arrays import Floats
+
 LEAST_TAU2 = 0.05
-"""Smallest between-study variance used in the weights, as a share of p (1 - p): one of a few agreeing studies cannot
-show that studies do not differ, and with no variance a single large new study would outweigh them all."""
+"""Smallest between-study variance used in the weights, as a share of p (1 - p). That a few studies agree does not show
+that studies do not differ, and with no variance a single large new study would outweigh them all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Combined:
     """A published rate combined with new counts.
 
@@ -34,10 +37,10 @@ class Combined:
     estimate: float
     se: float
     tau2: float
-    weights: np.ndarray = field(repr=False)
+    weights: Floats = field(repr=False)
 
 
-def implied_tau2(estimate: float, se: float, n) -> float:
+def implied_tau2(estimate: float, se: float, n: ArrayLike) -> float:
     """Return the between-study variance that a published standard error implies.
 
     Parameters
@@ -77,36 +80,15 @@ def implied_tau2(estimate: float, se: float, n) -> float:
     return float(optimize.brentq(excess, 0.0, 2 * len(n) * se**2, xtol=1e-14))
 
 
-def effective_sizes(estimate: float, se: float, n, tau2: float) -> np.ndarray:
-    """Return study sizes with which the published standard error comes about.
-
-    They are the sizes themselves where ``tau2`` is the variance that the standard error implies. Where it implies
-    none (``tau2`` is NaN) the sizes are scaled until sampling error alone gives the published standard error.
-
-    Parameters
-    ----------
-    estimate, se : float
-        Published rate and its standard error, as proportions.
-    n : array_like, shape (k,)
-        Participants of the studies that were pooled.
-    tau2 : float
-        As `implied_tau2` returns it.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-    """
-    n = np.asarray(n, dtype=float)
-    return n if tau2 == tau2 else n * (estimate * (1 - estimate) / se**2 / n.sum())
-
-
-def weight_tau2(estimate: float, tau2: float) -> float:
-    """Return the between-study variance for the weights: the implied one, but never too small (`LEAST_TAU2`)."""
-    return max(tau2, LEAST_TAU2 * estimate * (1 - estimate))
-
-
 def combine(
-    estimate: float, se: float, sizes, events, n, *, for_weights: float | None = None, iterate: bool = False
+    estimate: float,
+    se: float,
+    sizes: ArrayLike,
+    events: ArrayLike,
+    n: ArrayLike,
+    *,
+    for_weights: float | None = None,
+    iterate: bool = False,
 ) -> Combined:
     """Combine a published rate with the counts of new studies.
 
@@ -115,12 +97,12 @@ def combine(
     estimate, se : float
         Published rate and its standard error, as proportions; NaN for a rate of 0% or 100% published without one.
     sizes : array_like, shape (k_old,)
-        Participants of its studies.
+        Participants of the studies that were pooled.
     events, n : array_like, shape (k_new,)
-        Responders and participants of the new studies; those at 0% or 100% are studies like any other.
+        Responders and participants of the new studies; those at 0% or 100% need no special treatment.
     for_weights : float, optional
-        Between-study variance used in the weights; by default that of `weight_tau2`. It must not depend on the new
-        counts.
+        Between-study variance used in the weights; by default the one that the published standard error implies, but at
+        least `LEAST_TAU2` p (1 - p). It must not depend on the new counts.
     iterate : bool
         Estimate the combined tau² by iterated weights (Paule & Mandel 1982, doi:10.6028/jres.087.022) and not in one
         step.
@@ -128,12 +110,13 @@ def combine(
     Returns
     -------
     Combined
+        The combined rate.
 
     Notes
     -----
     The estimate is the root m of sum((y_i - m) / V_i(m)) = 0 over all studies, y_i being the published rate for each
     published study. V_i(m) = m (1 - m) / n_i + t (1 - 1 / n_i) is the variance at the combined rate, not at the
-    study's own: a study at 0% has a variance like any other, and a study that happens to see few responders no
+    study's own: a study at 0% has a variance like any other, and a study that happens to have few responders has no
     excess weight. With t fixed each term falls as m rises, so there is one root, and it never rises when a count falls.
 
     The combined tau² solves Q = E[Q], the generalised method of moments with these weights (DerSimonian & Kacker 2007,
@@ -147,60 +130,62 @@ def combine(
     >>> f"{combined.estimate:.2f}, standard error {combined.se:.2f}"
     '0.29, standard error 0.13'
     """
-    sizes, events, n = (np.asarray(values, dtype=float) for values in (sizes, events, n))
-    implied = implied_tau2(estimate, se, sizes)
+    old_n, x, new_n = (np.asarray(numbers, dtype=float) for numbers in (sizes, events, n))
+    implied = implied_tau2(estimate, se, old_n)
     tau2 = float(np.nan_to_num(implied))
     if for_weights is None:
-        for_weights = weight_tau2(estimate, tau2)
-    if se > 0:
-        sizes = effective_sizes(estimate, se, sizes, implied)
-    all_n, y = np.concatenate([sizes, n]), np.concatenate([np.full(len(sizes), estimate), events / n])
-    old = np.arange(len(all_n)) < len(sizes)
+        for_weights = max(tau2, LEAST_TAU2 * estimate * (1 - estimate))
+    if se > 0 and np.isnan(implied):
+        # Sampling error alone would give a larger standard error than published: scale the sizes until it is equal.
+        old_n = old_n * (estimate * (1 - estimate) / se**2 / old_n.sum())
+    all_n, y = np.concatenate([old_n, new_n]), np.concatenate([np.full(len(old_n), estimate), x / new_n])
+    old = np.arange(len(all_n)) < len(old_n)
     mean = _root(y, all_n, for_weights)
     if not 0 < mean < 1:
-        return Combined(mean, 0.0, tau2, n / all_n.sum())
+        return Combined(mean, 0.0, tau2, new_n / all_n.sum())
     own, between = mean * (1 - mean) / all_n, _share_between(all_n)
     weight = 1 / (own + for_weights * between)
 
-    def moments(weight: np.ndarray) -> float:
+    def combined_tau2(weight: Floats) -> float:
         """Return tau² from Q with these weights; the mean is the weighted one."""
         centre = (weight * y).sum() / weight.sum()
-        of_old = weight[old]
-        scatter = _expected(of_old, estimate * (1 - estimate) / sizes + tau2 * between[old])
+        scatter = _expected(weight[old], estimate * (1 - estimate) / old_n + tau2 * between[old])
         q = scatter + (weight * (y - centre) ** 2).sum()
         return max(float((q - _expected(weight, own)) / _expected(weight, between)), 0.0)
 
-    combined = moments(weight)
+    combined = combined_tau2(weight)
     for _ in range(200 if iterate else 0):
-        before, combined = combined, moments(1 / (own + combined * between))
+        before, combined = combined, combined_tau2(1 / (own + combined * between))
         if abs(combined - before) < 1e-10:
             break
     se = float(np.sqrt((weight**2 * (own + combined * between)).sum()) / weight.sum())
     return Combined(mean, se, combined, (weight / weight.sum())[~old])
 
 
-def _variance(mean: float, n: np.ndarray, tau2: float) -> np.ndarray:
-    """Variance of an observed proportion of n where true rates have this mean and variance tau²."""
+def _variance(mean: float, n: Floats, tau2: float) -> Floats:
+    """Return the variance of an observed proportion of n where true rates have this mean and variance tau²."""
     return mean * (1 - mean) / n + tau2 * _share_between(n)
 
 
-def _share_between(n: np.ndarray) -> np.ndarray:
-    # A single participant is taken for two: alone it would tell nothing of the variance between studies.
-    return np.maximum(1 - 1 / n, 0.5)
+def _share_between(n: Floats) -> Floats:
+    """Return the share 1 - 1/n of tau² in the variance of an observed proportion."""
+    # A study of one participant counts as two: with 1 - 1/n = 0 it would have no part of the variance between studies.
+    share: Floats = np.maximum(1 - 1 / n, 0.5)
+    return share
 
 
-def _expected(weight: np.ndarray, variance: np.ndarray) -> float:
-    """Expected weighted sum of squares about the weighted mean, of studies with these variances."""
+def _expected(weight: Floats, variance: Floats) -> float:
+    """Return the expected weighted sum of squares about the weighted mean, of studies with these variances."""
     return float((weight * variance).sum() - (weight**2 * variance).sum() / weight.sum()) if len(weight) else 0.0
 
 
-def _root(y: np.ndarray, n: np.ndarray, tau2: float) -> float:
-    """Return the mean at which the weighted residuals add up to 0; 0 or 1 where all studies are there."""
+def _root(y: Floats, n: Floats, tau2: float) -> float:
+    """Return the mean at which the weighted residuals sum to 0; 0 or 1 where all studies have that rate."""
     if (y == y[0]).all() and y[0] in (0.0, 1.0):
         return float(y[0])
 
     def residuals(mean: float) -> float:
-        # Times m (1 - m), which changes no root and leaves nothing to divide by 0 at the ends.
+        # Multiplied by m (1 - m), which changes no root and avoids a division by 0 at the ends.
         spread = mean * (1 - mean)
         return float(((y - mean) / (1 / n + tau2 * _share_between(n) / spread)).sum()) if spread > 0 else np.nan
 

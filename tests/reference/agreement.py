@@ -17,7 +17,7 @@ from scipy import special
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from lib.stats import (  # noqa: E402  # noqa: E402  # noqa: E402  # noqa: E402
+from lib.stats import (  # noqa: E402
     begg,
     egger,
     heterogeneity_interval,

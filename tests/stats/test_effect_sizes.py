@@ -1,4 +1,4 @@
-"""Effect sizes: those of metafor's escalc, the way back, and what must hold of any counts."""
+"""Effect sizes: metafor's escalc values, the back-transformation, and properties that hold for any counts."""
 
 from pathlib import Path
 
@@ -28,8 +28,8 @@ def test_proportions_equal_escalc(name):
 
 @pytest.mark.parametrize("name", GROUPS["set"].unique())
 def test_comparisons_equal_escalc(name):
-    of, studies = GROUPS[GROUPS["set"] == name].drop(columns="set"), STUDIES[STUDIES["set"] == name]
-    y, v = two_groups(*of.to_numpy().T, measure=name.split("/")[1])
+    counts, studies = GROUPS[GROUPS["set"] == name].drop(columns="set"), STUDIES[STUDIES["set"] == name]
+    y, v = two_groups(*counts.to_numpy().T, measure=name.split("/")[1])
     np.testing.assert_allclose(y, studies.y, **EXACT)
     np.testing.assert_allclose(v, studies.v, **EXACT)
 
@@ -63,7 +63,7 @@ def test_margins_with_the_true_correlation_are_the_pairs(cells, measure):
 
 
 @given(counts, st.sampled_from(effect_sizes.TRANSFORMS))
-def test_a_proportion_comes_back_as_itself(study, transform):
+def test_back_transformation_returns_the_proportion(study, transform):
     events, n = study
     y, _ = proportions(events, n, transform=transform)
     added = 0.5 if transform == "logit" and events in (0, n) else 0
@@ -83,7 +83,7 @@ def test_exchanging_the_groups_changes_the_sign(one, other, measure):
 
 
 @given(counts, counts)
-def test_a_difference_is_that_of_the_proportions_and_more_events_do_not_weigh_less(one, other):
+def test_the_risk_difference_is_that_of_the_proportions(one, other):
     y, v = two_groups(*one, *other, measure="RD")
     assert y == pytest.approx(one[0] / one[1] - other[0] / other[1], abs=1e-15)
     p, q = one[0] / one[1], other[0] / other[1]
@@ -91,7 +91,7 @@ def test_a_difference_is_that_of_the_proportions_and_more_events_do_not_weigh_le
         assert v == pytest.approx(p * (1 - p) / one[1] + q * (1 - q) / other[1])
 
 
-def test_a_group_at_an_end_has_the_variance_of_one_event_and_one_other_more():
+def test_a_group_at_0_or_100_percent_has_the_variance_with_one_event_and_one_non_event_added():
     _, v = two_groups([0, 1, 0, 10], [31, 31, 10, 10], [0, 0, 10, 10], [32, 32, 10, 10], measure="RD")
     edge = {n: (1 / (n + 2)) * (1 - 1 / (n + 2)) / (n + 2) for n in (10, 31, 32)}
     np.testing.assert_allclose(v, [edge[31] + edge[32], 30 / 31**3 + edge[32], 2 * edge[10], 2 * edge[10]])
@@ -99,7 +99,7 @@ def test_a_group_at_an_end_has_the_variance_of_one_event_and_one_other_more():
     assert v[0] < v[1]
 
 
-def test_pairs_without_information_on_a_ratio_are_not_a_number_and_keep_their_difference():
+def test_pairs_without_information_on_a_ratio_have_no_ratio_but_a_difference():
     cells = [[0, 9, 5, 0], [0, 0, 0, 4], [0, 0, 0, 0], [9, 0, 7, 0]]
     for measure, expected in (("RR", [True, True, False, False]), ("OR", [True, True, True, False])):
         y, v = matched_pairs(*cells, measure=measure)
@@ -109,7 +109,7 @@ def test_pairs_without_information_on_a_ratio_are_not_a_number_and_keep_their_di
     assert (v > 0).all()
 
 
-def test_beyond_the_ends_of_an_arcsine_is_nothing_and_everything():
+def test_arcsines_out_of_range_become_0_and_1():
     for transform in ("arcsine", "double-arcsine"):
         assert to_proportion([-0.2, 1.7], transform=transform, n=12).tolist() == [0, 1]
         assert np.isnan(to_proportion(np.nan, transform=transform, n=12))
@@ -134,6 +134,6 @@ def test_an_absent_study_stays_absent(transform):
         (lambda: to_proportion(0.3, transform="XX"), "transform must be one of"),
     ],
 )
-def test_refuses_what_it_cannot_hold(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""The random-intercept logistic model: metafor's values, a dense quadrature, and what must hold of any counts."""
+"""The random-intercept logistic model: metafor's values, a dense quadrature, and properties of any counts."""
 
 from pathlib import Path
 
@@ -95,8 +95,8 @@ def brute_force(events, n):
 
     grid = sorted((height((z, s)), z, s) for z in (-2, -1, 0, 1, 2) for s in (-0.7, 0.7, 1.4, 2.1, 2.8, 3.5))
     options = {"xatol": 1e-6, "fatol": 1e-9}
-    found = [optimize.minimize(height, at[1:], method="Nelder-Mead", options=options) for at in grid[:2]]
-    best = min(found, key=lambda one: one.fun)
+    searches = [optimize.minimize(height, at[1:], method="Nelder-Mead", options=options) for at in grid[:2]]
+    best = min(searches, key=lambda search: search.fun)
     return best.fun, special.expit(np.exp(best.x[1]) * best.x[0]), np.exp(2 * best.x[1])
 
 
@@ -124,14 +124,14 @@ def test_near_separation_the_maximum_is_that_of_brute_force(seed):
     assert (result.estimate, result.tau2) == (pytest.approx(estimate, abs=1e-4), pytest.approx(tau2, rel=1e-3))
 
 
-def test_two_pairs_of_studies_at_either_end():
+def test_two_pairs_of_studies_at_0_and_100_percent():
     result = glmm([0, 0, 10, 9], [10] * 4)
     # lme4 with its 25 nodes, the most it takes, gives 0.089.
     assert (result.estimate, result.tau2) == (pytest.approx(0.1015, abs=5e-5), pytest.approx(87.0, abs=0.05))
     assert np.isfinite([result.se, result.ci_low, result.ci_high]).all()
 
 
-def test_a_search_that_does_not_end_gives_no_estimate(monkeypatch):
+def test_a_search_that_does_not_converge_gives_no_estimate(monkeypatch):
     monkeypatch.setattr("lib.stats.logistic._MAX_STEPS", 1)
     with pytest.warns(
         PoolingWarning, match="the search for the maximum of the logistic model did not end in 1 analyses"
@@ -151,7 +151,7 @@ def test_both_quadratures_agree_where_the_spread_is_ordinary():
 
 
 @given(st.integers(1, 90), st.floats(0, 1), st.floats(-6, 6), st.floats(0, 8))
-def test_the_mode_of_a_study_is_found_wherever_it_lies(n, share, mean, tau):
+def test_the_mode_of_a_study_is_accurate_for_any_mean_and_spread(n, share, mean, tau):
     events = np.array([[float(round(share * n))]])
     u = _mode(events, np.array([[float(n)]]), mean, tau)
     p = special.expit(mean + tau * u)

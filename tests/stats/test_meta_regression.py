@@ -1,46 +1,41 @@
-"""Meta-regression and influence: metafor's values, properties, and the corners."""
-
-from pathlib import Path
+"""Meta-regression: metafor's values, properties, and edge cases."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_values import (
+    INFLUENCE,
+    ITERATIVE,
+    REFERENCE,
+    REGRESSIONS,
+    methods,
+    moderated,
+    moderated_studies,
+    with_gaps,
+)
 
 from lib.stats import (
+    TAU2,
     PoolingWarning,
     between_groups,
     influence,
     leave_one_out,
     permutation_test,
     pool,
-    pooling,
     regress,
     subgroups_with_common_tau2,
 )
-from lib.stats.meta_regression import CI
+from lib.stats.mixed_model import CI
 
-REFERENCE = Path(__file__).parents[1] / "reference"
-STUDIES = pd.read_csv(REFERENCE / "moderators.csv")
-VALUES = pd.read_csv(REFERENCE / "regression.csv")
-CODE = {"hat": "hat", "rstudent": "residual", "dffits": "dffits", "cook.d": "cook", "cov.r": "covariance_ratio"}
-CODE |= {"tau2.del": "tau2", "QE.del": "q", "baujat_x": "baujat_x", "baujat_y": "baujat_y"}
-INFLUENCE = VALUES[VALUES.what.str.replace(r"_\d+$", "", regex=True).isin(CODE)]
-FITS = list(VALUES.drop(INFLUENCE.index).groupby(["set", "moderators", "tau2_method", "ci"], sort=False))
-ITERATIVE = ("PM", "EB", "REML", "ML")
-
-
-def data(name, moderators):
-    studies = STUDIES[STUDIES["set"] == name]
-    x = {"1": None, "x1": studies.x1, "x1+x2": studies[["x1", "x2"]]}[moderators]
-    return studies.yi, studies.vi, x
+FITS = list(REGRESSIONS.drop(INFLUENCE.index).groupby(["set", "moderators", "tau2_method", "ci"], sort=False))
 
 
 @pytest.mark.parametrize(("fit", "expected"), FITS, ids=["-".join(fit) for fit, _ in FITS])
 def test_equals_metafor(fit, expected):
     name, moderators, tau2, ci = fit
-    result = vars(regress(*data(name, moderators), tau2=tau2, ci=ci))
+    result = vars(regress(*moderated(name, moderators), tau2=tau2, ci=ci))
     tolerance = {"rel": 1e-6 if tau2 in ITERATIVE else 1e-9, "abs": 1e-9}
     compared = 0
     for row in expected.itertuples():
@@ -49,7 +44,7 @@ def test_equals_metafor(fit, expected):
             # Without heterogeneity to explain metafor has a 0, or what its iterations leave of 0; and for "FE" another
             # quantity.
             if np.isnan(result["r2"]):
-                assert tau2 == "FE" or pool(*data(name, moderators)[:2], tau2=tau2).tau2 == 0
+                assert tau2 == "FE" or pool(*moderated(name, moderators)[:2], tau2=tau2).tau2 == 0
                 continue
             value = result["r2"]
         elif base in result and number.isdigit():
@@ -64,59 +59,13 @@ def test_equals_metafor(fit, expected):
     assert compared >= (8 if ci == "normal" else 7)
 
 
-@pytest.mark.parametrize(
-    ("fit", "expected"),
-    list(INFLUENCE.groupby(["set", "moderators", "tau2_method"], sort=False)),
-    ids=lambda x: "-".join(x) if isinstance(x, tuple) else "",
-)
-def test_influence_equals_metafor(fit, expected):
-    name, moderators, tau2 = fit
-    y, v, x = data(name, moderators)
-    result = influence(y, v, x, tau2=tau2)
-    # With as many studies left as coefficients there is a fit, and it is exact; metafor gives none.
-    expected = expected[expected.value.notna()]
-    assert len(expected) >= len(y)
-    for row in expected.itertuples():
-        base, _, number = row.what.rpartition("_")
-        value = getattr(result, CODE[base])[int(number) - 1]
-        assert value == pytest.approx(row.value, rel=1e-6 if tau2 == "REML" else 1e-8, abs=1e-8), row.what
-
-
-PERMUTED = VALUES[VALUES.what.str.startswith("permuted")]
-
-
-@pytest.mark.parametrize(
-    ("fit", "expected"), list(PERMUTED.groupby(["set", "moderators", "tau2_method", "ci"], sort=False))
-)
-def test_exact_permutation_p_values_equal_metafor(fit, expected):
-    name, moderators, tau2, ci = fit
-    result = permutation_test(*data(name, moderators), tau2=tau2, ci=ci)
-    value = expected.set_index("what").value
-    assert result.exact
-    assert result.number == 720
-    # Arrangements are counted: a statistic as large as the observed one to rounding is where counts could differ.
-    np.testing.assert_allclose(result.p, value[[f"permuted_{j + 1}" for j in range(len(result.p))]], atol=1e-9)
-    assert result.qm_p == pytest.approx(value["permuted_qm"])
-
-
-def test_equal_studies_are_arranged_once():
-    y, v, _ = data("simulated_k9_tau2", "x1")
-    group = np.array([0, 1] * 4 + [0])
-    result = permutation_test(y, v, group, tau2="DL")
-    assert (result.exact, result.number) == (True, 126)
-    sampled = permutation_test(y, v, group, tau2="DL", at_most=125)
-    assert (sampled.exact, sampled.number) == (False, 125)
-    assert sampled.p[0] == pytest.approx(result.p[0], abs=0.15)
-    assert sampled == permutation_test(y, v, group, tau2="DL", at_most=125)
-
-
 @pytest.mark.parametrize("tau2", ["DL", "REML"])
 def test_subgroups_with_a_common_tau2_equal_metafor(tau2):
     groups = pd.read_csv(REFERENCE / "bcg_allocation.csv").alloc
     values = pd.read_csv(REFERENCE / "values.csv")
     value = values[(values["set"] == "bcg/logRR") & (values.tau2_method == tau2) & values.what.str.startswith("common")]
     value = value.set_index("what").value
-    labels, result = subgroups_with_common_tau2(groups, *data("bcg", "1")[:2], tau2=tau2)
+    labels, result = subgroups_with_common_tau2(groups, *moderated("bcg", "1")[:2], tau2=tau2)
     np.testing.assert_allclose(result.estimate, value[[f"common_{label}" for label in labels]], rtol=1e-7)
     np.testing.assert_allclose(result.se, value[[f"common_se_{label}" for label in labels]], rtol=1e-7)
     np.testing.assert_allclose(result.tau2, value["common_tau2"], rtol=1e-7)
@@ -127,7 +76,7 @@ def test_subgroups_with_a_common_tau2_equal_metafor(tau2):
 
 def test_equals_statsmodels_without_heterogeneity():
     sm = pytest.importorskip("statsmodels.api")
-    y, v, x = data("simulated_k40_tau2", "x1+x2")
+    y, v, x = moderated("simulated_k40_tau2", "x1+x2")
     theirs = sm.WLS(y.to_numpy(), sm.add_constant(x.to_numpy()), weights=1 / v.to_numpy()).fit()
     ours = regress(y, v, x, tau2="FE", ci="hksj")
     np.testing.assert_allclose(ours.coefficients, theirs.params, rtol=1e-9)
@@ -136,17 +85,10 @@ def test_equals_statsmodels_without_heterogeneity():
     assert ours.qm == pytest.approx(theirs.fvalue)
 
 
-# --- Properties and corners -------------------------------------------------------------------------------
-
-some_studies = (
-    st.lists(st.tuples(st.floats(-3, 3), st.floats(0.01, 2), st.integers(-9, 9)), min_size=5, max_size=10)
-    .map(lambda rows: tuple(np.array(rows).T))
-    .filter(lambda data: len(np.unique(data[2])) > 2)
-)
-methods = st.sampled_from(pooling.TAU2)
+# --- Properties and edge cases -------------------------------------------------------------------------------
 
 
-@given(some_studies, methods, st.floats(0.01, 100), st.floats(-1000, 1000))
+@given(moderated_studies, methods, st.floats(0.01, 100), st.floats(-1000, 1000))
 def test_units_of_a_moderator_do_not_matter(studies, tau2, unit, origin):
     y, v, x = studies
     one, other = regress(y, v, x, tau2=tau2), regress(y, v, origin + unit * x, tau2=tau2)
@@ -155,8 +97,8 @@ def test_units_of_a_moderator_do_not_matter(studies, tau2, unit, origin):
     assert other.qm == pytest.approx(one.qm, rel=1e-4, abs=1e-6)
 
 
-@given(some_studies, methods)
-def test_an_effect_that_follows_the_moderator_is_found(studies, tau2):
+@given(moderated_studies, methods)
+def test_a_linear_effect_is_recovered(studies, tau2):
     _, v, x = studies
     result = regress(2 + 3 * x, v, x, tau2=tau2)
     np.testing.assert_allclose(result.coefficients, [2, 3], atol=1e-7)
@@ -164,7 +106,7 @@ def test_an_effect_that_follows_the_moderator_is_found(studies, tau2):
     assert result.qe == pytest.approx(0, abs=1e-9)
 
 
-@given(some_studies, methods, st.sampled_from(CI))
+@given(moderated_studies, methods, st.sampled_from(CI))
 def test_many_at_once_equal_each_alone(studies, tau2, ci):
     y, v, x = studies
     if min(len(np.unique(np.delete(x, j))) for j in range(len(x))) < 2:
@@ -177,67 +119,15 @@ def test_many_at_once_equal_each_alone(studies, tau2, ci):
         assert together.k[j] == alone.k == len(y) - 1
 
 
-@given(some_studies, methods)
-def test_influence_is_the_difference_that_leaving_out_makes(studies, tau2):
-    y, v, _ = studies
-    whole, without = pool(y, v, tau2=tau2), pool(*leave_one_out(y, v), tau2=tau2)
-    result = influence(y, v, tau2=tau2)
-    np.testing.assert_allclose(result.hat, whole.weights, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(result.tau2, without.tau2, rtol=1e-4, atol=1e-7)
-    shift = (whole.estimate - without.estimate) ** 2
-    np.testing.assert_allclose(result.cook, shift / whole.se**2, rtol=1e-3, atol=1e-7)
-    np.testing.assert_allclose(result.baujat_y, shift / without.se**2, rtol=1e-3, atol=1e-7)
-    if tau2 == "FE":
-        assert result.baujat_x.sum() == pytest.approx(whole.q)
-
-
-def test_influence_of_many_analyses():
-    y, v, _ = data("bcg", "1")
-    many = influence(*leave_one_out(y, v))
-    assert np.isnan(np.diag(many.hat)).all()
-    alone = influence(np.delete(y.to_numpy(), 3), np.delete(v.to_numpy(), 3))
-    for of_many, one in zip(many, alone, strict=True):
-        np.testing.assert_allclose(np.delete(of_many[:, 3], 3), one, rtol=1e-6, atol=1e-10)
-
-
 @pytest.mark.parametrize("x", [[1, 1, 1, 1], [[1, 2], [2, 4], [3, 6], [4, 8]], [1, np.nan, np.nan, np.nan]])
-def test_a_moderator_that_tells_nothing_is_said_aloud(x):
+def test_an_uninformative_moderator_warns(x):
     with pytest.warns(PoolingWarning, match="too few studies, or moderators"):
         result = regress([0.1, 0.4, 0.2, 0.9], [0.1, 0.2, 0.1, 0.3], x)
     assert np.isnan(result.coefficients).all()
     assert np.isnan([result.tau2, result.qm, result.qe]).all()
 
 
-def with_gaps(seed, k=8, m=6):
-    """Return m analyses of k studies with a moderator, in some of which a study is absent or has no variance."""
-    rng = np.random.default_rng(seed)
-    v, x = rng.uniform(0.1, 1, (k, m)), rng.integers(0, 3, k).astype(float)
-    y = rng.normal(size=(k, m)) + 0.3 * x[:, None]
-    y[0, 1], v[3, 2], v[4, 4] = np.nan, np.nan, 0
-    return y, v, x
-
-
-@pytest.mark.parametrize(
-    ("tau2", "ci", "at_most"), [("DL", "normal", 400), ("REML", "hksj", 400), ("PM", "normal", 50)]
-)
-def test_permutations_of_many_analyses_equal_each_alone(tau2, ci, at_most, monkeypatch):
-    y, v, x = with_gaps(1)
-    options = {"tau2": tau2, "ci": ci, "at_most": at_most}
-    many = permutation_test(y, v, x, **options)
-    assert len(set(many.number)) > 1 or not many.exact.any()
-    own = permutation_test(y, v, np.repeat(x[:, None, None], y.shape[1], axis=2), **options)
-    # However the arrangements fall into blocks.
-    monkeypatch.setattr(pooling, "_BLOCK", 500)
-    blocks = permutation_test(y, v, x, **options)
-    for j in range(y.shape[1]):
-        alone = permutation_test(y[:, j], v[:, j], x, **options)
-        for together in (many, own, blocks):
-            assert (together.number[j], together.exact[j]) == (alone.number, alone.exact)
-            assert together.qm_p[j] == pytest.approx(alone.qm_p)
-            np.testing.assert_allclose(together.p[:, j], alone.p)
-
-
-@pytest.mark.parametrize("tau2", pooling.TAU2)
+@pytest.mark.parametrize("tau2", TAU2)
 def test_subgroups_of_many_analyses_equal_each_alone(tau2):
     y, v, x = with_gaps(2)
     # The last analysis has no study of the last group.
@@ -246,8 +136,8 @@ def test_subgroups_of_many_analyses_equal_each_alone(tau2):
         labels, many = subgroups_with_common_tau2(x, y, v, tau2=tau2)
     for j in range(y.shape[1]):
         here = ~np.isnan(y[:, j] + v[:, j])
-        of, alone = subgroups_with_common_tau2(x[here], y[here, j], v[here, j], tau2=tau2)
-        at = np.searchsorted(labels, of)
+        groups, alone = subgroups_with_common_tau2(x[here], y[here, j], v[here, j], tau2=tau2)
+        at = np.searchsorted(labels, groups)
         for name in ("k", "estimate", "se", "tau2", "q"):
             values = getattr(many, name).reshape(len(labels), -1)
             np.testing.assert_allclose(values[at, j], getattr(alone, name), rtol=1e-7, atol=1e-9, err_msg=name)
@@ -257,7 +147,7 @@ def test_subgroups_of_many_analyses_equal_each_alone(tau2):
     assert (q[0], p[0]) == (pytest.approx(alone[0]), pytest.approx(alone[2]))
 
 
-def test_a_group_that_is_absent_leaves_the_highest_likelihood_the_highest():
+def test_an_absent_group_does_not_change_the_maximum_of_the_likelihood():
     # The restricted likelihood has a maximum at tau² = 0 and a higher one near 3.
     y, v, groups = (
         np.array([0.066, 0.863, 0.085, 4.306, -0.008]),
@@ -285,7 +175,7 @@ def test_fewer_studies_than_coefficients_are_no_fit(x):
 
 
 def test_absent_studies_and_moderators():
-    y, v, x = (np.array(a) for a in data("simulated_k9_tau2", "x1"))
+    y, v, x = (np.array(a) for a in moderated("simulated_k9_tau2", "x1"))
     y[2], v[3], x[5] = np.nan, 0, np.nan
     result = regress(y, v, x)
     keep = [0, 1, 4, 6, 7, 8]
@@ -305,22 +195,6 @@ def test_absent_studies_and_moderators():
         (lambda: influence([1, 2, 3], [1, 1, 1], tau2="XX"), "tau2 must be one of"),
     ],
 )
-def test_refuses_what_it_cannot_hold(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_one_study_unlike_very_many_others_can_be_any_of_them():
-    k = 1500
-    y = np.sin(np.arange(k))
-    chance = permutation_test(y, np.ones(k), np.arange(k) == 7, tau2="FE")
-    assert chance.exact and chance.number == k
-    # Without a residual variance each place has the statistic of its distance from the mean.
-    distance = np.abs(y - y.mean())
-    assert chance.p == pytest.approx(np.mean(distance >= distance[7] * (1 - 1e-9)))
-
-
-def test_a_moderator_that_does_not_vary_has_no_permutation_p_value():
-    with pytest.warns(PoolingWarning, match="moderators"):
-        result = permutation_test([0.1, 0.4, 0.3, 0.8], [0.1, 0.2, 0.1, 0.3], [1.0, 1.0, 1.0, 1.0])
-    assert np.isnan(result.p).all()

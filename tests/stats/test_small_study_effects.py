@@ -1,4 +1,4 @@
-"""Small-study effects: metafor's values, properties, and the corners."""
+"""Small-study effects: metafor's values, properties, and edge cases."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_trim_and_fill_of_many_equals_each_alone():
         np.testing.assert_allclose(together.y[: len(y), j], np.where(np.arange(len(y)) == j, np.nan, y))
 
 
-def test_few_studies_are_said_to_be_few():
+def test_too_few_studies_are_flagged():
     y, v = np.linspace(0, 1, 9) ** 2, np.linspace(0.1, 0.4, 9)
     assert egger(y, v).too_few and begg(y, v).too_few
     assert not egger([*y, 0.7], [*v, 0.2]).too_few
@@ -96,7 +96,7 @@ some_studies = st.lists(
 
 
 @given(some_studies)
-def test_a_mirrored_funnel_leans_the_other_way(studies):
+def test_mirroring_a_funnel_changes_the_sign_of_the_statistic(studies):
     y, v = studies
     for test in (egger, begg):
         one, other = test(y, v), test(-y, v)
@@ -105,7 +105,7 @@ def test_a_mirrored_funnel_leans_the_other_way(studies):
 
 
 @given(some_studies)
-def test_what_a_mirrored_funnel_lacks_is_mirrored(studies):
+def test_mirroring_a_funnel_mirrors_the_studies_added(studies):
     y, v = studies
     # Without a slope neither side is the emptier.
     assume(abs(regress(y, v, np.sqrt(v), tau2="DL").statistic[1]) > 1e-6)
@@ -115,7 +115,7 @@ def test_what_a_mirrored_funnel_lacks_is_mirrored(studies):
 
 
 @given(some_studies)
-def test_nothing_is_put_in_beyond_the_mirror_images(studies):
+def test_only_mirror_images_of_studies_are_added(studies):
     y, v = studies
     result = trim_and_fill(y, v)
     put_in = ~np.isnan(result.y[len(y) :])
@@ -150,6 +150,6 @@ def test_exact_ranks_equal_scipy(studies):
         (lambda: egger([1, 2, 3], [5e-324, 1, 2]), "variances must be 0 or at least 1e-140"),
     ],
 )
-def test_refuses_what_it_cannot_hold(call, message):
+def test_invalid_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

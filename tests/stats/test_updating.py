@@ -12,7 +12,7 @@ SIZES = st.lists(st.integers(5, 200), min_size=2, max_size=30)
 
 
 @given(RATES, SIZES, st.floats(0.0, 1.0))
-def test_the_implied_tau2_gives_the_standard_error_back(rate, sizes, share):
+def test_the_implied_tau2_reproduces_the_standard_error(rate, sizes, share):
     n = np.array(sizes, dtype=float)
     tau2 = share * rate * (1 - rate)
     se = (1 / (rate * (1 - rate) / n + tau2 * (1 - 1 / n))).sum() ** -0.5
@@ -48,7 +48,7 @@ def test_one_responder_fewer_lowers_the_rate(rate, se, sizes, n, data):
     assert 0 < low.se and 0 < high.se
 
 
-def test_studies_of_one_size_count_alike_and_a_floor_holds_a_large_one_back():
+def test_the_least_tau2_limits_the_weight_of_a_large_study():
     # Three studies that agree imply no variance between studies.
     sizes, se = [40, 40, 40], np.sqrt(0.2 * 0.8 / 120)
     equal = updating.combine(0.2, se, sizes, [8], [40])
@@ -73,6 +73,6 @@ def test_iterated_weights_solve_the_equation_of_paule_and_mandel():
     assert q == pytest.approx(len(all_n) - 1, rel=1e-6)
 
 
-def test_where_no_one_responded_there_is_no_error_to_estimate():
+def test_without_any_responder_the_standard_error_is_0():
     combined = updating.combine(0.0, np.nan, [20, 30], [0], [50])
     assert (combined.estimate, combined.se) == (0.0, 0.0)

@@ -21,8 +21,8 @@ from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.simulations.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.simulations.prediction_coverage import SPREADS
 from lib.stats import (
-    ENOUGH,
     ENOUGH_TO_PREDICT,
+    ENOUGH_TO_TEST,
     FEWEST_TO_FILL,
     TAU2,
     Pooled,
@@ -30,12 +30,15 @@ from lib.stats import (
     between_groups,
     egger,
     heterogeneity_interval,
+    influence_measures,
     leave_one_out,
-    meta_regression,
+    permutation_test,
     peters,
     pool,
     pool_proportions,
     proportions,
+    regress,
+    subgroups_with_common_tau2,
     trim_and_fill,
 )
 
@@ -160,7 +163,7 @@ def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
         return ""
     counts = counts.loc[names.index]
     y, v = proportions(counts.events, counts.n, transform="logit")
-    _, pooled = meta_regression.subgroups_with_common_tau2(names.to_numpy(), y, v, tau2="REML")
+    _, pooled = subgroups_with_common_tau2(names.to_numpy(), y, v, tau2="REML")
     return p_value(between_groups(pooled.estimate, pooled.se**2)[2])
 
 
@@ -184,8 +187,8 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
             }
         )
     note = (
-        f"Logit scale. With fewer than {ENOUGH} studies no test of asymmetry means anything, whatever p it gives."
-        f" Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+        f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
+        f" gives. Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
     )
     return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
 
@@ -261,9 +264,9 @@ _EDITIONS = {"original": "Original review", "update": "Update"}
 _ENOUGH_TO_PLOT = 4
 
 
-def _influence(outcome: Outcome) -> tuple[pd.DataFrame, meta_regression.Influence]:
+def _influence(outcome: Outcome) -> tuple[pd.DataFrame, influence_measures.Influence]:
     counts = counts_of(outcome)
-    return counts, meta_regression.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+    return counts, influence_measures.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
 
 
 _MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}
@@ -280,8 +283,8 @@ def moderators(outcome: Outcome) -> Table:
         if known.sum() < 4 or len(set(x[known])) < 2:
             shown.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
             continue
-        fit = meta_regression.regress(y, v, x, ci="hksj")
-        chance = meta_regression.permutation_test(y, v, x, ci="hksj")
+        fit = regress(y, v, x, ci="hksj")
+        chance = permutation_test(y, v, x, ci="hksj")
         values = np.exp([fit.coefficients[1], fit.ci_low[1], fit.ci_high[1]])
         shown.append(
             {

@@ -1,0 +1,189 @@
+"""Intervals that follow from a formula: prediction, heterogeneity, one proportion, the difference of two.
+
+Belongs here: intervals that other modules of this room and users need besides that of a pooled estimate. Does not
+belong here: pooling and the confidence interval of its estimate (`pooling`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+from lib.stats.arrays import Floats, Integers, Number, column_slices, refuse_level, studies_by_analysis
+from lib.stats.effect_sizes import refuse_impossible_counts
+from lib.stats.mean_model import common_mean
+from lib.stats.tau2 import tau2_at
+
+
+class HeterogeneityInterval(NamedTuple, Generic[Number]):
+    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, else arrays of shape (m,)."""
+
+    tau2_low: Number
+    tau2_high: Number
+    i2_low: Number
+    i2_high: Number
+
+
+def normal_quantile(level: float) -> float:
+    """Return the normal quantile of a two-sided interval with this confidence level."""
+    return float(special.ndtri((1 + level) / 2))
+
+
+def t_quantiles(df: Integers, level: float, otherwise: float) -> Floats:
+    """Return quantiles of Student's t for two-sided intervals, and another value where df is below 1."""
+    different, at = np.unique(df, return_inverse=True)
+    quantiles = np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), otherwise)
+    return quantiles[at]
+
+
+def prediction_interval(
+    estimate: ArrayLike, se: ArrayLike, tau2: ArrayLike, k: ArrayLike, *, level: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return the prediction interval of the true effect of another study.
+
+    Parameters
+    ----------
+    estimate, se, tau2 : array_like
+        Pooled effect, its standard error, and the between-study variance, on the scale of the analysis.
+    k : array_like of int
+        Number of studies pooled.
+    level : float
+        Level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    low, high : ndarray
+        estimate ± t √(se² + tau²), t the quantile of Student's t on k - 2 degrees of freedom (Higgins, Thompson &
+        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN where k < 3.
+
+    Examples
+    --------
+    >>> low, high = prediction_interval(0.42, 0.05, 0.01, k=8)
+    >>> print(f"{low:.2f} to {high:.2f}")
+    0.15 to 0.69
+    """
+    estimate, k = np.asarray(estimate, dtype=float), np.asarray(k)
+    reach = t_quantiles(k - 2, level, np.nan).reshape(k.shape) * np.sqrt(np.square(se) + tau2)
+    return estimate - reach, estimate + reach
+
+
+def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -> HeterogeneityInterval[Any]:
+    """Return confidence intervals of tau² and I², by the Q-profile method.
+
+    Parameters
+    ----------
+    y, v : array_like, shape (k,) or (k, m)
+        Effect sizes and sampling variances, as in `pool`.
+    level : float
+        Confidence level, between 0 and 1.
+
+    Returns
+    -------
+    HeterogeneityInterval
+        The intervals. They belong to no estimator of tau² and need not contain every estimate. Both limits are 0 where
+        the effects differ less than sampling error alone would make them; metafor calls that interval empty. NaN with
+        fewer than two studies.
+
+    Raises
+    ------
+    ValueError
+        As in `pool`.
+
+    Notes
+    -----
+    The limits of tau² are the values at which Q(tau²) equals quantiles of its chi-square distribution (Viechtbauer
+    2007, doi:10.1002/sim.2514). I² is here tau² / (tau² + s²), s² the typical sampling variance of Higgins and Thompson
+    (2002, doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
+
+    Examples
+    --------
+    >>> interval = heterogeneity_interval([0.1, 0.5, 0.9], [0.02, 0.03, 0.05])
+    >>> print(f"tau² {interval.tau2_low:.3f} to {interval.tau2_high:.3f}")
+    tau² 0.010 to 6.285
+    """
+    y, v, single = studies_by_analysis(y, v)
+    refuse_level(level)
+    low, high, typical = np.empty((3, y.shape[1]))
+    for columns in column_slices(*y.shape):
+        model, _ = common_mean(y[:, columns], v[:, columns])
+        several = (model.df > 0).nonzero()[0]
+        low[columns] = high[columns] = typical[columns] = np.nan
+        part, begin = model.take(several), columns.start
+        different, at = np.unique(part.df, return_inverse=True)
+        low[begin + several] = tau2_at(part, stats.chi2.isf((1 - level) / 2, different)[at])
+        high[begin + several] = tau2_at(part, stats.chi2.isf((1 + level) / 2, different)[at])
+        typical[begin + several] = part.df / part.trace
+    limits = low, high, low / (low + typical), high / (high + typical)
+    return HeterogeneityInterval(*(limit[0].item() if single else limit for limit in limits))
+
+
+def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the score interval of single proportions, which is defined at 0% and 100% too.
+
+    Parameters
+    ----------
+    events, n : array_like
+        Number with the event, and number observed.
+    level : float
+        Confidence level, between 0 and 1.
+
+    Returns
+    -------
+    low, high : ndarray
+        The interval (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    Raises
+    ------
+    ValueError
+        If there are more events than observed, a count is negative, or n is 0.
+
+    Examples
+    --------
+    >>> low, high = proportion_interval([0, 9], [14, 20])
+    >>> print(low.round(2), high.round(2))
+    [0.   0.26] [0.22 0.66]
+    """
+    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
+    refuse_impossible_counts(events, n)
+    z2 = stats.norm.ppf((1 + level) / 2) ** 2
+    centre = (events + z2 / 2) / (n + z2)
+    reach = np.sqrt(z2 * (events * (n - events) / n + z2 / 4)) / (n + z2)
+    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+def difference_interval(
+    events1: ArrayLike, n1: ArrayLike, events2: ArrayLike, n2: ArrayLike, *, level: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return the hybrid score interval of differences of two independent proportions, the first less the second.
+
+    Parameters
+    ----------
+    events1, n1, events2, n2 : array_like
+        Number with the event and number observed in each group.
+    level : float
+        Confidence level, between 0 and 1.
+
+    Returns
+    -------
+    low, high : ndarray
+        The interval, from the score intervals of both proportions (Newcombe 1998, method 10,
+        doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I).
+
+    Raises
+    ------
+    ValueError
+        If there are more events than observed, a count is negative, or n is 0.
+
+    Examples
+    --------
+    >>> low, high = difference_interval(9, 20, 0, 14)
+    >>> print(f"{low:.2f} to {high:.2f}")
+    0.16 to 0.66
+    """
+    events1, n1, events2, n2 = (np.asarray(counts, dtype=float) for counts in (events1, n1, events2, n2))
+    (low1, high1), (low2, high2) = (proportion_interval(*x, level=level) for x in ((events1, n1), (events2, n2)))
+    p1, p2 = events1 / n1, events2 / n2
+    return p1 - p2 - np.hypot(p1 - low1, high2 - p2), p1 - p2 + np.hypot(high1 - p1, p2 - low2)

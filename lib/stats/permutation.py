@@ -1,0 +1,171 @@
+"""The permutation test of a meta-regression.
+
+Belongs here: the arrangements of moderators among studies, and the share of them with statistics as large as observed.
+Does not belong here: the statistics (`mixed_model`).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any, Generic, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lib.stats.arrays import (
+    Booleans,
+    Count,
+    Floats,
+    Integers,
+    Number,
+    column_slices,
+    refuse_unknown,
+    refuse_values,
+    studies_by_analysis,
+)
+from lib.stats.mixed_model import CI, NO_FIT, design_matrix, fit_mixed, wald_statistics, weighable
+from lib.stats.tau2 import TAU2, PoolingWarning
+
+
+class Permuted(NamedTuple, Generic[Number, Count]):
+    """The result of a permutation test; the shapes are those for m analyses, for one the last dimension is missing.
+
+    Attributes
+    ----------
+    p : ndarray, shape (c - 1, m)
+        p-value of each coefficient but the intercept.
+    qm_p : float, shape (m,)
+        p-value of all moderators together.
+    number : int, shape (m,)
+        Number of arrangements.
+    exact : bool, shape (m,)
+        Whether these are all different arrangements; otherwise they are a random sample.
+    """
+
+    p: Floats
+    qm_p: Number
+    number: Count
+    exact: bool | Booleans
+
+
+def permutation_test(
+    y: ArrayLike,
+    v: ArrayLike,
+    moderators: ArrayLike,
+    *,
+    tau2: str = "REML",
+    ci: str = "normal",
+    at_most: int = 5000,
+) -> Permuted[Any, Any]:
+    """Test moderators by exchanging them between studies, without assuming a distribution of the statistic.
+
+    With few studies the usual p-values of a meta-regression are too small (Higgins and Thompson 2004,
+    doi:10.1002/sim.1752).
+
+    Parameters
+    ----------
+    y, v : array_like, shape (k,) or (k, m)
+        Effect sizes and sampling variances, as in `pool`.
+    moderators : array_like, shape (k,), (k, c) or (k, c, m)
+        As in `regress`. The moderators of a study move together.
+    tau2, ci : str
+        As in `regress`. They determine the statistics that are compared.
+    at_most : int
+        If there are no more different arrangements than this, all are compared; otherwise a random sample of this many,
+        the same at each call.
+
+    Returns
+    -------
+    Permuted
+        Share of arrangements with statistics at least as large as those observed. The observed arrangement counts as
+        one more in a random sample. NaN where there is no fit.
+
+    Raises
+    ------
+    ValueError
+        As in `regress`.
+
+    Warns
+    -----
+    PoolingWarning
+        Where there is no fit.
+
+    Examples
+    --------
+    >>> result = permutation_test([0.1, 0.3, 0.6, 0.8, 1.3], [0.02, 0.03, 0.03, 0.05, 0.04], [3, 3, 6, 6, 12])
+    >>> print(f"p = {result.p[0]:.3f} of {result.number} arrangements, all: {result.exact}")
+    p = 0.033 of 30 arrangements, all: True
+    """
+    y, v, single = studies_by_analysis(y, v)
+    refuse_unknown("tau2", tau2, TAU2)
+    refuse_unknown("ci", ci, CI)
+    refuse_values(y, v)
+    design, m = design_matrix(y, moderators), y.shape[1]
+    used = weighable(y, v, design)
+    # Analyses with the same studies and moderators, here infinite for an absent study, share their arrangements.
+    x = np.where(used, design[1:], np.inf)
+    group = np.unique(x.reshape(-1, m), axis=1, return_inverse=True)[1].reshape(m)
+    p, number, exact = np.empty((len(design), m)), np.empty(m, dtype=int), np.empty(m, dtype=bool)
+    for j in range(group.max(initial=-1) + 1):
+        columns = (group == j).nonzero()[0]
+        present = used[:, columns[0]]
+        moderators_here = x[:, present, columns[0]]
+        orders, exact[columns] = _orders(moderators_here, at_most)
+        cells = np.ix_(present, columns)
+        p[:, columns] = _share_as_large(y[cells], v[cells], moderators_here, orders, tau2, ci, exact[columns[0]])
+        number[columns] = len(orders)
+    if np.isnan(p).any():
+        warnings.warn(NO_FIT, PoolingWarning, stacklevel=2)
+    if single:
+        return Permuted(p[:-1, 0], p[-1, 0].item(), number[0].item(), exact[0].item())
+    return Permuted(p[:-1], p[-1], number, exact)
+
+
+def _orders(x: Floats, at_most: int) -> tuple[Integers, bool]:
+    """Return orders of studies with moderators (c, k), a row each, and whether these are all that differ."""
+    _, kind, counts = np.unique(x, axis=1, return_inverse=True, return_counts=True)
+    k = x.shape[1]
+    number = math.factorial(k) // math.prod(math.factorial(int(count)) for count in counts)
+    if number > at_most:
+        # With a fixed seed the same data give the same p-values.
+        rng = np.random.default_rng(0)
+        return np.array([rng.permutation(k) for _ in range(at_most)]), False
+    first = np.array([(kind.ravel() == j).argmax() for j in range(len(counts))], dtype=int)
+    return first[np.array(list(_arrangements(tuple(counts))), dtype=int).reshape(number, k)], True
+
+
+def _share_as_large(y: Floats, v: Floats, x: Floats, orders: Integers, tau2: str, ci: str, exact: bool) -> Floats:
+    """Return the share of orders of moderators (c, k) with statistics as large as those of analyses (k, m).
+
+    There is a row for each moderator, and a last one for all together.
+    """
+    design = np.vstack([np.ones(len(y)), x])
+
+    def statistics(y: Floats, v: Floats, arranged: Floats) -> Floats:
+        _, _, statistic, qm = wald_statistics(fit_mixed(y, v, arranged, tau2), ci)
+        return np.vstack([np.abs(statistic[1:]), qm])
+
+    # Equal statistics may differ by rounding and by the tolerance of iterations.
+    observed = statistics(y, v, design[:, :, None]) * (1 - 1e-7)
+    as_large = np.zeros(observed.shape[::-1])
+    for part in column_slices(design.size, len(orders) * y.shape[1]):
+        order, analysis = np.divmod(np.arange(part.start, part.stop), y.shape[1])
+        arranged = statistics(y[:, analysis], v[:, analysis], np.swapaxes(design[:, orders[order]], 1, 2))
+        np.add.at(as_large, analysis, (arranged >= observed[:, analysis]).T)
+    extra = 0 if exact else 1
+    return np.where(np.isnan(observed), np.nan, (as_large.T + extra) / (len(orders) + extra))
+
+
+def _arrangements(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield all different orders of counts[0] zeros, counts[1] ones, and so on, in lexicographic order."""
+    order = [j for j, count in enumerate(counts) for _ in range(count)]
+    while True:
+        yield tuple(order)
+        rise = next((i for i in reversed(range(len(order) - 1)) if order[i] < order[i + 1]), None)
+        if rise is None:
+            return
+        larger = next(i for i in reversed(range(len(order))) if order[i] > order[rise])
+        order[rise], order[larger] = order[larger], order[rise]
+        order[rise + 1 :] = reversed(order[rise + 1 :])
