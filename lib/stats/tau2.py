@@ -27,7 +27,7 @@ _TOLERANCE = 1e-11
 _LAST_STEP = 1e-8
 # Points per decade of tau² at which the slope of a likelihood is evaluated. Each of its terms changes over about a
 # decade.
-_GRID_PER_DECADE = 2
+_GRID_PER_DECADE = 4
 
 
 class PoolingWarning(UserWarning):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lib.stats import PoolingWarning, pool
@@ -13,6 +13,14 @@ wild_studies = st.lists(st.tuples(st.floats(-5, 5), st.floats(-1, 1), st.floats(
 )
 
 
+# Two narrow maxima, of which the one at 0 is lower.
+TWO_MAXIMA = (
+    np.array([0.0, 0.0, 2.0, 0.07410543, 0.08450214]),
+    np.array([0.00220673407, 0.00220673407, 1.0, 0.000316227766, 0.000316227766]),
+)
+
+
+@example(TWO_MAXIMA, "REML")
 @given(wild_studies, st.sampled_from(["ML", "REML"]))
 def test_no_other_tau2_is_likelier(studies, method):
     y, v = studies
