@@ -264,7 +264,13 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
                     review.name(rate if rate.place != "table3" else rate.replace(rate.threshold, "")),
                 )
             about = review.places([place]), f"{name}, patients"
-            yield finding(bool(row.met), *about, row.patients, f"{row.n:g}", f"The {'' if row.met else 'other '}{read}")
+            yield finding(
+                bool(row.reproduced),
+                *about,
+                row.patients,
+                f"{row.n:g}",
+                f"The {'' if row.reproduced else 'other '}{read}",
+            )
 
 
 @RULES.rule(

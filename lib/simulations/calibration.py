@@ -17,7 +17,7 @@ from scipy import special
 
 from lib.evidence import THRESHOLDS
 from lib.published import Block, impute
-from lib.published.count_model import CONCENTRATION, SPREAD, Z95, Claim, effects, pooled
+from lib.published.count_model import CONCENTRATION, SPREAD, Z95, PublishedRate, effects, pooled
 
 PRIORS = ("own", "logit-normal", "wide", "narrow", "identical")
 """How the rates of the studies of a review are distributed: beta as in the imputation; normal on the logit scale with
@@ -61,7 +61,7 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     if draws.converged:
         low, high = np.quantile(draws.events, [0.025, 0.975], axis=0, method="closest_observation")
         covered = int(((truth >= low) & (truth <= high))[block.unknown].sum())
-    reproduced = all(within == 1 for within in draws.within.values())
+    reproduced = all(tolerance == 1 for tolerance in draws.tolerance.values())
     row = {"exact": draws.exact, "converged": draws.converged, "reproduced": reproduced}
     return [{**case, **row, "withheld": int(block.unknown.sum()), "covered": covered}]
 
@@ -114,13 +114,13 @@ def as_published(truth: np.ndarray, n: np.ndarray, public: int) -> Block:
     An end of an interval that is published as 0% or 100% is not compared with the counts.
     """
     everyone, half = np.ones(len(n), dtype=bool), 0.0005
-    claims = []
+    rates = []
     for threshold, x in zip(THRESHOLDS, truth.T, strict=True):
         (estimate,), (se,), _ = pooled(*effects(x[:, None], n[:, None]))
         published = np.clip(np.round([estimate, estimate - Z95 * se, estimate + Z95 * se], 3), 0, 1)
         ends = published[1:]
         ends[(ends - half <= 0) | (ends + half >= 1)] = np.nan
-        claims.append(Claim(threshold, "total", everyone, published, np.full(3, half)))
+        rates.append(PublishedRate(threshold, "total", everyone, published, np.full(3, half)))
     low, high = np.zeros(truth.shape), np.repeat(n[:, None], 3, axis=1)
     low[:public] = high[:public] = truth[:public]
     reported = np.repeat(np.arange(len(n))[:, None] < public, 3, axis=1)
@@ -128,4 +128,4 @@ def as_published(truth: np.ndarray, n: np.ndarray, public: int) -> Block:
     arms = pd.DataFrame({"study": names, "label": names, "arms": [("",)] * len(n)})
     nothing = np.full(truth.shape, np.nan)
     shifts = np.empty((0, len(n)))
-    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, nothing, tuple(claims), shifts)
+    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, nothing, tuple(rates), shifts)

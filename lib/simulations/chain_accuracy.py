@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.published.chain import sample
+from lib.published.chain_search import sample
 from lib.published.enumeration import Enumeration, TooLargeError
 from lib.simulations.calibration import review
 
@@ -53,7 +53,7 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     tolerance = {"exact": exact.tolerance, "chain": sampled["tolerance"]}
     rows = []
     for method, found in draws.items():
-        reproduced = [tolerance[method].get(i) for i in range(len(block.claims))] == [1] * len(block.claims)
+        reproduced = [tolerance[method].get(i) for i in range(len(block.rates))] == [1] * len(block.rates)
         variation = noise = np.nan
         if reproduced and len(found):
             at = [place[np.ascontiguousarray(counts.astype(int)).tobytes()] for counts in found]

@@ -13,7 +13,7 @@ from scipy import integrate, stats
 from conftest import ROOT
 from lib.caching import disk_cache
 from lib.evidence import THRESHOLDS, load
-from lib.published import Draws, chain, count_model, imputation, impute, rates, sampler
+from lib.published import Draws, chain, chain_search, count_model, imputation, impute, rates, sampler
 from lib.published.enumeration import Enumeration, TooLargeError
 from lib.report.chapters import updates
 from lib.simulations import calibration, committed
@@ -49,7 +49,7 @@ def arm(block, study):
 
 
 def test_every_cell_with_an_interval_is_a_claim_of_one_block(ev, blocks):
-    claims = [(b.regimen, c.threshold, c.group) for b in blocks for c in b.claims]
+    claims = [(b.regimen, c.threshold, c.group) for b in blocks for c in b.rates]
     printed = [(c.regimen, c.threshold, c.group) for c in ev.all_outcomes() if c.ci_high == c.ci_high]
     assert sorted(claims) == sorted(printed)
 
@@ -100,9 +100,9 @@ def test_a_rate_printed_as_none_fixes_its_counts_at_none(blocks):
 
 
 def test_a_misprinted_end_is_not_held_against_the_counts(blocks):
-    claims = {c.threshold: c for c in find(blocks, "monotherapy", "face_neck").claims}
-    assert np.isnan(claims["ge25"].printed).tolist() == [False, True, False]
-    assert not np.isnan(claims["ge75"].printed).any()
+    claims = {c.threshold: c for c in find(blocks, "monotherapy", "face_neck").rates}
+    assert np.isnan(claims["ge25"].published).tolist() == [False, True, False]
+    assert not np.isnan(claims["ge75"].published).any()
 
 
 # --- The model --------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_enumeration_finds_what_trying_all_counts_one_by_one_finds():
     several = 0
     for seed in range(6):
         block, _ = tiny(seed, studies=3, public=0, least=4, largest=7)
-        claims = {c.degree: c for c in block.claims}
+        claims = {c.threshold_index: c for c in block.rates}
         agreeing = []
         for degree in range(3):
             found = []
@@ -172,7 +172,7 @@ def test_enumeration_finds_what_trying_all_counts_one_by_one_finds():
                 pooled = pool_proportions(x, block.n)
                 values = np.array([pooled.estimate, pooled.ci_low, pooled.ci_high])
                 claim = claims[degree]
-                if np.nanmax(np.abs(values - claim.printed) / claim.half) <= 1 + 1e-6:
+                if np.nanmax(np.abs(values - claim.published) / claim.half_unit) <= 1 + 1e-6:
                     found.append(x)
             agreeing.append(found)
         joint = {
@@ -196,7 +196,7 @@ def test_exact_draws_follow_the_enumerated_distribution_and_no_reachable_rate_is
         except TooLargeError:
             continue
         draws = impute(block, draws=1000, seed=seed)
-        assert draws.exact and draws.converged and set(draws.within.values()) == {1.0}
+        assert draws.exact and draws.converged and set(draws.tolerance.values()) == {1.0}
         events, _, chance = exact.all()
         place = {counts.astype(int).tobytes(): i for i, counts in enumerate(events)}
         assert truth.astype(int).tobytes() in place
@@ -223,14 +223,14 @@ def test_the_chain_is_as_near_to_enumeration_as_the_calibration_page_says():
 
 def test_counts_for_children_are_found_at_75_percent(drawn):
     draws = next(d for d in drawn if d.block.regimen == "monotherapy" and "children" in d.block.groups)
-    assert draws.within["ge75", "children"] <= 4
-    assert all(within <= count_model.WIDEST for within in draws.within.values())
+    assert draws.tolerance["ge75", "children"] <= 4
+    assert all(within <= count_model.WIDEST for within in draws.tolerance.values())
 
 
 def test_with_phototherapy_on_the_trunk_all_counts_are_tried(drawn):
     draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "trunk_extremities" in d.block.groups)
     assert draws.exact and draws.solutions == 5
-    assert [draws.within[threshold, "trunk_extremities"] for threshold in THRESHOLDS] == [1, 1, 2]
+    assert [draws.tolerance[threshold, "trunk_extremities"] for threshold in THRESHOLDS] == [1, 1, 2]
 
 
 def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
@@ -242,7 +242,7 @@ def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
     assert not trunk.exact
     told = updates.not_reproduced([trunk])
     assert "no proof" in told and "all possible counts" not in told
-    reproduced = [d for d in drawn if not any(within != within for within in d.within.values())]
+    reproduced = [d for d in drawn if not any(within != within for within in d.tolerance.values())]
     assert "no counts" not in updates.not_reproduced(reproduced)
 
 
@@ -252,14 +252,14 @@ def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
 def test_every_draw_reproduces_what_is_printed(drawn):
     met = exact = 0
     for draws in drawn:
-        for claim in draws.block.claims:
-            within = draws.within[claim.threshold, claim.group]
+        for claim in draws.block.rates:
+            within = draws.tolerance[claim.threshold, claim.group]
             if within != within:
                 continue
-            x = draws.events[:, claim.of, THRESHOLDS.index(claim.threshold)].T
-            pooled = pool_proportions(x, draws.n[:, claim.of].T)
+            x = draws.events[:, claim.included, THRESHOLDS.index(claim.threshold)].T
+            pooled = pool_proportions(x, draws.n[:, claim.included].T)
             got = np.array([pooled.estimate, pooled.ci_low, pooled.ci_high])
-            off = np.nanmax(np.abs(got - claim.printed[:, None]) / claim.half[:, None], axis=0)
+            off = np.nanmax(np.abs(got - claim.published[:, None]) / claim.half_unit[:, None], axis=0)
             assert off.max() <= within + 1e-5
             met += 1
             exact += within == 1
@@ -292,25 +292,25 @@ def test_participants_by_site_keep_their_totals_in_every_draw(drawn):
 
 def test_the_draws_converge_and_a_rate_that_no_counts_reproduce_is_given_up(drawn):
     for draws in drawn:
-        given_up = [within != within for within in draws.within.values()]
+        given_up = [within != within for within in draws.tolerance.values()]
         assert draws.converged or all(given_up)
         assert len(draws.events) == 0 or len(draws.events) >= 50
         assert draws.exact or draws.solutions == 0
     hands = next(d for d in drawn if "hands_feet" in d.block.groups)
-    assert all(within != within for within in hands.within.values())
+    assert all(within != within for within in hands.tolerance.values())
     assert hands.ranges("ge25").empty
 
 
 def test_populations_that_stay_apart_are_not_called_converged(blocks):
-    state = np.repeat(np.arange(chain._STATES), 10)
-    group = state * chain.POPULATIONS // chain._STATES
+    state = np.repeat(np.arange(chain_search.STATES), 10)
+    group = state * chain.POPULATIONS // chain_search.STATES
     rng = np.random.default_rng(1)
     alike = rng.normal(size=(len(state), 3))
-    assert chain.compare_populations(state, alike) < sampler.GOOD_RHAT
-    assert chain.compare_populations(state, alike + 2 * group[:, None]) > sampler.GOOD_RHAT
-    assert chain.compare_populations(state[group > 0], alike[group > 0]) == np.inf
+    assert chain_search.compare_populations(state, alike) < sampler.GOOD_RHAT
+    assert chain_search.compare_populations(state, alike + 2 * group[:, None]) > sampler.GOOD_RHAT
+    assert chain_search.compare_populations(state[group > 0], alike[group > 0]) == np.inf
     # States that never move say less than as many independent draws, but do not stand against each other.
-    assert chain.compare_populations(state, rng.normal(size=(chain._STATES, 3))[state]) < sampler.GOOD_RHAT
+    assert chain_search.compare_populations(state, rng.normal(size=(chain_search.STATES, 3))[state]) < sampler.GOOD_RHAT
     events = np.zeros((5, len(blocks[0].n), 3))
     assert not Draws(blocks[0], events, blocks[0].n[None], {}, 3.0).converged
     assert Draws(blocks[0], events, blocks[0].n[None], {}, 3.0).ranges("ge75").empty
@@ -329,8 +329,8 @@ def test_the_same_seed_gives_the_same_draws_kept_or_made_anew(blocks, tmp_path, 
     anew = impute(small(blocks), draws=80, seed=7)
     for other in (again, anew):
         assert np.array_equal(made.events, other.events) and np.array_equal(made.n, other.n)
-        assert list(made.within) == list(other.within)
-        assert np.array_equal([*made.within.values()], [*other.within.values()], equal_nan=True)
+        assert list(made.tolerance) == list(other.tolerance)
+        assert np.array_equal([*made.tolerance.values()], [*other.tolerance.values()], equal_nan=True)
         assert made.rhat == other.rhat
     assert not np.array_equal(made.events, impute(small(blocks), draws=80, seed=8).events)
 
@@ -355,7 +355,7 @@ def test_a_spoiled_store_is_made_anew(blocks, tmp_path, monkeypatch):
 def test_with_nothing_unknown_or_nothing_printed_there_are_no_draws(blocks):
     block = small(blocks)
     known = replace(block, low=block.high)
-    silent = replace(block, claims=())
+    silent = replace(block, rates=())
     for one in (known, silent):
         draws = impute(one, draws=80)
         assert not len(draws.events) and not draws.converged and draws.ranges("ge75").empty
@@ -557,8 +557,8 @@ def test_rubins_rules_add_the_spread_between_draws(ev, drawn):
     outcome = ev.outcome("phototherapy", "ge50")
     draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.groups)
     over = imputation.update_over_draws(draws, outcome, "logit")
-    claim = next(c for c in draws.block.claims if c.threshold == "ge50")
-    pooled = pool_proportions(draws.events[:, claim.of, 1].T, draws.n[:, claim.of].T, transform="logit")
+    claim = next(c for c in draws.block.rates if c.threshold == "ge50")
+    pooled = pool_proportions(draws.events[:, claim.included, 1].T, draws.n[:, claim.included].T, transform="logit")
     m = len(draws.events)
     within = (((pooled.ci_high - pooled.ci_low) / (2 * 1.959963984540054)) ** 2).mean()
     total = np.sqrt(within + (1 + 1 / m) * pooled.estimate.var(ddof=1))

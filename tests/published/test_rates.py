@@ -160,8 +160,8 @@ def test_one_reading_of_the_studies_meets_every_total_of_monotherapy(ev):
 
 def test_totals_that_no_reading_meets_together_are_named(ev):
     found = participants.sizes(ev, "phototherapy")
-    unmet = found.totals[~found.totals.met]
-    assert list(unmet.claim) == ["results-phototherapy-total-ge25"]
+    not_reproduced = found.totals[~found.totals.met]
+    assert list(not_reproduced.claim) == ["results-phototherapy-total-ge25"]
     assert len(found.otherwise) == 2
     assert found.otherwise[0] != found.otherwise[1]
 
@@ -202,8 +202,10 @@ def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(e
         for total in row.totals[row.totals.met].itertuples():
             of = frame.review_ref.isin(reference_numbers(total.refs))
             assert frame.n[of].sum() == total.patients
-    unmet = participants.members(ev, "monotherapy", "trunk_extremities").totals
-    assert list(unmet.patients[~unmet.met]) == [ev.outcome("monotherapy", "ge75", "trunk_extremities").patients]
+    not_reproduced = participants.members(ev, "monotherapy", "trunk_extremities").totals
+    assert list(not_reproduced.patients[~not_reproduced.met]) == [
+        ev.outcome("monotherapy", "ge75", "trunk_extremities").patients
+    ]
 
 
 def test_what_two_totals_leave_for_one_study_is_its_number(ev):
