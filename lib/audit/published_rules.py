@@ -264,13 +264,8 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
                     review.name(rate if rate.place != "table3" else rate.replace(rate.threshold, "")),
                 )
             about = review.places([place]), f"{name}, patients"
-            yield finding(
-                bool(row.reproduced),
-                *about,
-                row.patients,
-                f"{row.n:g}",
-                f"The {'' if row.reproduced else 'other '}{read}",
-            )
+            why = f"The {'' if row.reproduced else 'other '}{read}"
+            yield finding(bool(row.reproduced), *about, row.patients, f"{row.n:g}", why)
 
 
 @RULES.rule(

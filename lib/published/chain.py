@@ -310,12 +310,9 @@ class Chain:
             Logarithm of the ratio of the weight with which they were sampled to that of the current ones.
         """
         if small not in self.small:
-            half = len(part) // 2
-            parts = [part[:half], part[half:]]
-            places, log = self._choose(small, parts, x, self.samples)
-            chosen = [
-                np.take_along_axis(x[of_part], at[None], axis=2) for of_part, at in zip(parts, places, strict=True)
-            ]
+            halves = np.array_split(part, [len(part) // 2])
+            places, log = self._choose(small, halves, x, self.samples)
+            chosen = [np.take_along_axis(x[half], at[None], axis=2) for half, at in zip(halves, places, strict=True)]
             return np.concatenate(chosen), log
         counts, off = self.small[small]
         t, log_weight = self.block.rates[small].threshold_index, self.targets.log_weight

@@ -69,7 +69,7 @@ class Targets:
         return (off <= self.tolerance[:, None]).all(axis=0)
 
     def sums(self, i: int, part: np.ndarray, x: np.ndarray, n: np.ndarray) -> np.ndarray:
-        """Return the sums (9, c, m) over a part of the studies with counts x (k, c, m) that pooling for rate i needs."""
+        """Return the sums (9, c, m) over a part of the studies, with counts x (k, c, m), that rate i depends on."""
         part = part[self.block.rates[i].included[part]]
         n = n[part, :, None].astype(np.float32)
         p = x[part].astype(np.float32) / n

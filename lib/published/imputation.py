@@ -1,14 +1,16 @@
-"""Counts that are not available: what bounds them, and what follows from imputing them.
+"""Impute the counts that a review does not report, and use them.
 
-This module sorts published rates, available counts and remarks of reports into blocks that bear on each other, pools
-imputed counts (made by `sampler`), and ranks the studies by how much their counts would narrow the answer. What is
-imputed is possible, not reported: nothing of it may be shown or pooled as a study's count without saying so.
+Belongs here: sorting published rates, available counts and remarks of reports into blocks that bear on each other;
+pooling imputed counts; ranking the studies by how much their counts would narrow the answer; and withholding reported
+counts to see whether they are recovered.
+Does not belong here: how counts are imputed (`sampler`). Imputed counts are possible, not reported: none may be shown
+or pooled as a study's count without saying so.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +28,7 @@ from lib.stats import Pooled, pool_proportions
 _Z = stats.norm.ppf(0.975)
 _OF_WHOLE_BODY = ("total", "children")
 
-# --- What has to agree ------------------------------------------------------------------------------------
+# --- Blocks ------------------------------------------------------------------------------------
 
 
 def blocks(evidence: Evidence) -> list[Block]:
@@ -176,7 +178,7 @@ def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
     return np.array(shifts).reshape(-1, len(arms))
 
 
-# --- What the draws are for -------------------------------------------------------------------------------
+# --- Uses of imputed counts -------------------------------------------------------------------------------
 
 
 def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
@@ -332,19 +334,37 @@ def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
 
 # --- Calibration on the review's own counts -----------------------------------------------------------------
 
-# Draws of each count that is withheld: enough for the ends of a range of whole numbers.
-_RECOVERED = 200
+WITHHELD_DRAWS = 200
+"""Draws of each count that is withheld: enough for the ends of a range of whole numbers."""
 
 
 def withhold(block: Block, arm: int) -> Block:
-    """Return the block as it would be if the counts of one arm were not public."""
+    """Return the block as it would be if the counts of one study were not available."""
     low, high, reported = block.low.copy(), block.high.copy(), block.reported.copy()
     low[arm], high[arm], reported[arm] = 0, block.largest[arm], False
     return replace(block, low=low, high=high, reported=reported)
 
 
+def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
+    """Withhold the available counts of each study in turn and impute them from the rest, up to the first failure.
+
+    Yields the place of the study and the draws without its counts; the last draws may not have converged: the chain
+    takes long where it does not converge, and does so for one study of a block as for another. Published rates that the
+    imputed counts do not reproduce to the last digit together with the reported ones are left out.
+    """
+    studies = np.flatnonzero(block.reported.any(axis=1))
+    tolerance = impute(block).tolerance if len(studies) else {}
+    exact = tuple(rate for rate in block.rates if tolerance.get((rate.threshold, rate.group)) == 1)
+    block = replace(block, rates=exact)
+    for study in studies:
+        draws = impute(withhold(block, study), draws=WITHHELD_DRAWS)
+        yield study, draws
+        if not draws.converged:
+            return
+
+
 def recovered(block: Block) -> pd.DataFrame:
-    """Withhold the available counts of each arm in turn, and compare them with what is imputed from the rest.
+    """Withhold the available counts of each study in turn, and compare them with what is imputed from the rest.
 
     Parameters
     ----------
@@ -356,31 +376,17 @@ def recovered(block: Block) -> pd.DataFrame:
     DataFrame
         A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
         and converged. Where the draws did not converge, low and high are NaN and nothing is inside; after the first
-        study of a block with which they do not, the others of that block are not assessed either.
-
-    Notes
-    -----
-    Published rates that the imputed counts do not reproduce to the last digit together with the reported ones are left
-    out.
+        study of a block with which they do not, the others of that block are not assessed either (see `withheld`).
     """
+    draws_by_study = {study: draws for study, draws in withheld(block) if draws.converged}
     rows = []
-    arms = np.flatnonzero(block.reported.any(axis=1))
-    within = impute(block).within if len(arms) else {}
-    met = tuple(c for c in block.claims if within.get((c.threshold, c.group)) == 1)
-    block = replace(block, claims=met)
-    assessed = True
-    for arm in arms:
-        # The chain takes long where it does not converge, and does so for one study of a block as for another.
-        draws = impute(withhold(block, arm), draws=_RECOVERED) if assessed else None
-        assessed = assessed and draws.converged
-        for degree in np.flatnonzero(block.reported[arm]):
-            low, high = np.nan, np.nan
-            if assessed:
-                low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
-            events = block.low[arm, degree]
-            names = block.arms.loc[arm, ["study", "label"]]
-            inside = low <= events <= high
-            ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, assessed)
-            rows.append((*names, *ends))
+    for study, t in np.argwhere(block.reported):
+        low, high, converged = np.nan, np.nan, study in draws_by_study
+        if converged:
+            counts = draws_by_study[study].events[:, study, t]
+            low, high = np.quantile(counts, [0.025, 0.975], method="closest_observation")
+        events = block.low[study, t]
+        names = block.arms.loc[study, ["study", "label"]]
+        rows.append((*names, THRESHOLDS[t], block.n[study], events, low, high, low <= events <= high, converged))
     columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
     return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})

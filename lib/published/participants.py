@@ -58,8 +58,8 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """Find which numbers of participants add up to the published totals of a regimen, all at once.
 
     Each study counts those who completed or those enrolled, of all its arms or of one. The solution reproduces
-    as many of the published totals as can be reproduced together, with as few studies as possible read otherwise than the
-    review says it read them: all arms, all who completed. A total over studies of which one was assessed by
+    as many of the published totals as can be reproduced together, with as few studies as possible read otherwise than
+    the review says it read them: all arms, all who completed. A total over studies of which one was assessed by
     patch only is left out: who had a patch at the site is not in Table 2.
 
     Parameters

@@ -9,16 +9,21 @@ consists of (`imputation`). Imputed counts are possible, not reported.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.caching.disk_cache import recall
+from lib.caching.disk_cache import cached, key
 from lib.evidence import THRESHOLDS
 from lib.published.chain_search import compare_populations, sample
 from lib.published.count_model import Block
 from lib.published.enumeration import Enumeration, TooLargeError
 
+DRAWS = 400
+"""Draws of every block of the review."""
+COMMITTED = Path(__file__).parent / "imputed"
+"""Folder of committed results, a file under its cache key (`committed_counts` writes them)."""
 GOOD_RHAT = 1.2
 """Largest ratio of total to within-population spread at which the draws count as converged (see
 `chain_search.compare_populations`)."""
@@ -76,7 +81,7 @@ class Draws:
         return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, t]]
 
 
-def impute(block: Block, *, draws: int = 400, seed: int = 1) -> Draws:
+def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
     """Impute the unknown counts of a block so that they agree with the published rates.
 
     Parameters
@@ -106,14 +111,16 @@ def impute(block: Block, *, draws: int = 400, seed: int = 1) -> Draws:
     enumerated: the draws are independent and follow that prior given the published rates. Larger blocks are sampled
     by a Markov chain, with an accuracy that `lib.simulations.calibration` and the tests against enumeration measure.
 
-    Draws are stored for the next call with the same arguments (`lib.caching.disk_cache`).
+    Draws are stored for the next call with the same arguments (`lib.caching.disk_cache`). Those of the current data are
+    also part of the library (`committed_counts`): they are used only where their cache key is that of the block and of
+    today's code.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
     if not block.rates or not block.unknown.any():
         events, n = _no_draws(block)
         return Draws(block, events, n, _by_rate(block, {}), np.inf)
-    stored = recall(__name__, lambda: _impute(block, draws, seed), draws, seed, *_content(block))
+    stored = imputed_arrays(block, draws, seed)
     return Draws(
         block,
         stored["events"].astype(float),
@@ -123,6 +130,17 @@ def impute(block: Block, *, draws: int = 400, seed: int = 1) -> Draws:
         solutions=int(stored["solutions"]),
         exact=bool(stored["exact"]),
     )
+
+
+def imputed_arrays(block: Block, draws: int, seed: int = 1) -> dict[str, np.ndarray]:
+    """Return what `Draws` holds beside the block, from a cache or computed."""
+    given = (draws, seed, *_content(block))
+    return cached(__name__, lambda: _impute(block, draws, seed), *given, committed=COMMITTED)
+
+
+def cache_key(block: Block, draws: int, seed: int = 1) -> str:
+    """Return the cache key of the imputed counts of a block: a hash of the block and of the code."""
+    return key(__name__, draws, seed, *_content(block))
 
 
 def _impute(block: Block, draws: int, seed: int) -> dict:

@@ -54,7 +54,7 @@ import pandas as pd
 from scipy import special
 
 import lib
-from lib.caching.disk_cache import recall
+from lib.caching.disk_cache import cached
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, THRESHOLDS_IN_WORDS, Evidence, Outcome, comparisons
 from lib.published import Draws, Result, block_of, by_study, impute
@@ -390,7 +390,7 @@ def _over_imputations(draws: Draws, outcome: Outcome, whole: Entry) -> Entry | N
         pooled = RECOMMENDED.pool(events, n)
         return {name: getattr(pooled, name) for name in ("estimate", "ci_low", "ci_high", "tau2")}
 
-    pooled = recall("lib.simulations.coverage", find, "imputed", events, n)
+    pooled = cached("lib.simulations.coverage", find, "imputed", events, n)
     fitted = np.isfinite(pooled["ci_low"]) & np.isfinite(pooled["ci_high"])
     if fitted.sum() < 2:
         return None

@@ -495,8 +495,8 @@ def test_a_key_tells_arrays_of_other_shape_type_and_order_apart():
         ("a|b",),
         ("a", "b"),
     ]
-    assert len({disk_cache.key("sampler", *given) for given in given_of}) == len(given_of)
-    assert disk_cache.key("sampler", a) == disk_cache.key("sampler", a.copy())
+    assert len({disk_cache.key("lib.published.sampler", *given) for given in given_of}) == len(given_of)
+    assert disk_cache.key("lib.published.sampler", a) == disk_cache.key("lib.published.sampler", a.copy())
 
 
 # --- Calibration ------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_available_counts_have_their_own_number(ev, results):
 
 def test_one_reading_of_the_studies_meets_every_total_of_monotherapy(ev):
     found = participants.sizes(ev, "monotherapy")
-    assert found.totals.met.all()
+    assert found.totals.reproduced.all()
     assert (found.totals.n == found.totals.patients).all()
     assert (found.totals.listed != found.totals.patients).any(), "those who completed would do without any search"
     assert len(found.otherwise) == 1
@@ -160,7 +160,7 @@ def test_one_reading_of_the_studies_meets_every_total_of_monotherapy(ev):
 
 def test_totals_that_no_reading_meets_together_are_named(ev):
     found = participants.sizes(ev, "phototherapy")
-    not_reproduced = found.totals[~found.totals.met]
+    not_reproduced = found.totals[~found.totals.reproduced]
     assert list(not_reproduced.claim) == ["results-phototherapy-total-ge25"]
     assert len(found.otherwise) == 2
     assert found.otherwise[0] != found.otherwise[1]
@@ -190,7 +190,7 @@ def test_a_total_that_is_changed_changes_what_adds_up(ev, data, edit):
     edit(*set_value("published_rates", "results-monotherapy-total-ge50", "patients", "618"))
     found = participants.sizes(load(data), "monotherapy")
     same = participants.sizes(ev, "monotherapy")
-    assert found.departures > same.departures or not found.totals.met.all()
+    assert found.departures > same.departures or not found.totals.reproduced.all()
 
 
 def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(ev):
@@ -198,12 +198,12 @@ def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(e
         row = participants.members(ev, "monotherapy", group)
         frame = row.frame
         assert ((frame.least <= frame.n) & (frame.n <= frame.largest)).all()
-        assert row.totals.met.any()
-        for total in row.totals[row.totals.met].itertuples():
+        assert row.totals.reproduced.any()
+        for total in row.totals[row.totals.reproduced].itertuples():
             of = frame.review_ref.isin(reference_numbers(total.refs))
             assert frame.n[of].sum() == total.patients
     not_reproduced = participants.members(ev, "monotherapy", "trunk_extremities").totals
-    assert list(not_reproduced.patients[~not_reproduced.met]) == [
+    assert list(not_reproduced.patients[~not_reproduced.reproduced]) == [
         ev.outcome("monotherapy", "ge75", "trunk_extremities").patients
     ]
 

@@ -59,8 +59,8 @@ def read_otherwise(evidence: Evidence, found: Sizes) -> str:
         other, following = f"At least {other}", "no more were looked for"
         ways = ways[:1]
     return (
-        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.reproduced.sum())} of {len(found.totals)} totals are met with"
-        f" {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
+        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.reproduced.sum())} of {len(found.totals)} totals are met"
+        f" with {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
         f"; {following}."
     )
 
