@@ -27,7 +27,7 @@ from lib.audit.claims import (
 )
 from lib.evidence import REGIMENS, THRESHOLDS, Evidence
 from lib.published import sizes
-from lib.published.rates import digits_changed, read_interval
+from lib.published.published_interval import digits_changed, read_interval
 
 RULES = Rules()
 

@@ -312,8 +312,9 @@ class Chain:
         if small not in self.small:
             halves = np.array_split(part, [len(part) // 2])
             places, log = self._choose(small, halves, x, self.samples)
-            chosen = [np.take_along_axis(x[half], at[None], axis=2) for half, at in zip(halves, places, strict=True)]
-            return np.concatenate(chosen), log
+            return np.concatenate(
+                [np.take_along_axis(x[half], at[None], axis=2) for half, at in zip(halves, places, strict=True)]
+            ), log
         counts, off = self.small[small]
         t, log_weight = self.block.rates[small].threshold_index, self.targets.log_weight
         log_prior, low = self._log_conditional(t)

@@ -66,7 +66,7 @@ class Targets:
 
     def reproduced(self, off: np.ndarray) -> np.ndarray:
         """Return which states (c,) at distances (rates, c) are within the tolerance of all rates."""
-        return (off <= self.tolerance[:, None]).all(axis=0)
+        return np.asarray((off <= self.tolerance[:, None]).all(axis=0))
 
     def sums(self, i: int, part: np.ndarray, x: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Return the sums (9, c, m) over a part of the studies, with counts x (k, c, m), that rate i depends on."""

@@ -21,9 +21,10 @@ from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, Evidence, Outcome, reference_numbers
 from lib.published.count_model import WIDEST, Block, PublishedRate
 from lib.published.participants import Members, known_counts, members
-from lib.published.rates import by_study, half_units, read_interval
+from lib.published.published_interval import half_units, read_interval
+from lib.published.rates import by_study
 from lib.published.sampler import Draws, impute
-from lib.stats import Pooled, pool_proportions
+from lib.stats import pool_proportions
 
 _Z = stats.norm.ppf(0.975)
 _OF_WHOLE_BODY = ("total", "children")
@@ -259,15 +260,16 @@ def update_over_draws(draws: Draws, outcome: Outcome, transform: str = "raw") ->
     pooled = _pool_draws(draws, outcome, transform)
     if pooled is None:
         return None
-    estimates, se, m = pooled.estimate, (pooled.ci_high - pooled.ci_low) / (2 * _Z), len(draws.events)
+    (estimates, width), m = pooled, len(draws.events)
+    se = width / (2 * _Z)
     between = float(estimates.var(ddof=1))
     total = float(np.sqrt((se**2).mean() + (1 + 1 / m) * between))
     mean = float(estimates.mean())
     return OverDraws(mean, mean - _Z * total, mean + _Z * total, float(np.sqrt(between)), m)
 
 
-def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> Pooled | None:
-    """Pool the outcome in every draw: m analyses at once."""
+def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pool the outcome in every draw, and return the estimates (m,) and the widths of their intervals (m,)."""
     if np.isnan(draws.tolerance.get((outcome.threshold, outcome.group), np.nan)) or not draws.converged:
         return None
     included, new = _included(draws.block, outcome), by_study(outcome.new)
@@ -276,7 +278,8 @@ def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> Pooled | None
         np.repeat(new[name].to_numpy(float)[:, None], len(draws.events), axis=1) for name in ("events", "n")
     )
     n = np.vstack([draws.n[:, included].T, new_n])
-    return pool_proportions(np.vstack([events, new_events]), n, transform=transform)
+    pooled = pool_proportions(np.vstack([events, new_events]), n, transform=transform)
+    return np.asarray(pooled.estimate), np.asarray(pooled.ci_high) - pooled.ci_low
 
 
 def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.DataFrame:
@@ -319,14 +322,15 @@ def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
     pooled = _pool_draws(draws, outcome, "logit")
     if pooled is None:
         return []
-    t, block, m = THRESHOLDS.index(outcome.threshold), draws.block, len(pooled.estimate)
+    estimates, _ = pooled
+    t, block, m = THRESHOLDS.index(outcome.threshold), draws.block, len(estimates)
     key = (outcome.regimen, outcome.group, outcome.threshold)
-    width = 2 * _Z * 100 * float(pooled.estimate.std(ddof=1))
+    width = 2 * _Z * 100 * float(estimates.std(ddof=1))
     rows = []
     for arm in np.flatnonzero(_included(block, outcome) & block.unknown[:, t]):
         rates = draws.events[:, arm, t] / draws.n[:, arm]
-        varies = min(rates.std(), pooled.estimate.std()) > 1e-12
-        explained = np.corrcoef(rates, pooled.estimate)[0, 1] ** 2 if varies else 0.0
+        varies = min(rates.std(), estimates.std()) > 1e-12
+        explained = np.corrcoef(rates, estimates)[0, 1] ** 2 if varies else 0.0
         explained = max(0.0, 1 - (1 - explained) * (m - 1) / (m - 2))
         rows.append((block.arms.study[arm], block.arms.label[arm], key, width * (1 - np.sqrt(1 - explained))))
     return rows
@@ -352,7 +356,7 @@ def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
     takes long where it does not converge, and does so for one study of a block as for another. Published rates that the
     imputed counts do not reproduce to the last digit together with the reported ones are left out.
     """
-    studies = np.flatnonzero(block.reported.any(axis=1))
+    studies = np.flatnonzero(block.reported.any(axis=1)).tolist()
     tolerance = impute(block).tolerance if len(studies) else {}
     exact = tuple(rate for rate in block.rates if tolerance.get((rate.threshold, rate.group)) == 1)
     block = replace(block, rates=exact)

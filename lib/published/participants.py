@@ -96,9 +96,11 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
             (tight, -np.inf, published),
         ],
     )
+    assert chosen is not None, "every total can be given up"
     reproduced = chosen[count:] < 0.5
     constraints = [(one_each, 1, 1), (adds[reproduced], published[reproduced], published[reproduced])]
-    solutions, following = [], np.nan
+    solutions: list[np.ndarray] = []
+    following = np.nan
     while len(solutions) < MOST_SOLUTIONS:
         solution = _solve(cost, constraints)
         if solution is None:
@@ -262,17 +264,15 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
         least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
 
     totals = rates[rates.patients.notna()].reset_index(drop=True)
-    adds = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
-    adds = np.array(adds, dtype=float).reshape(len(totals), len(frame))
+    member = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
+    adds = np.array(member, dtype=float).reshape(len(totals), len(frame))
     published = totals.patients.to_numpy(float)
     if frame.free.any():
         n, reproduced = _nearest(adds, published, frame.n.to_numpy(float), least, most)
         constraints = [(adds[reproduced], published[reproduced], published[reproduced])]
-        ends = []
-        for at, sign in product(range(len(frame)), (1.0, -1.0)):
-            cost = np.zeros(len(frame))
-            cost[at] = sign
-            ends.append(_solve(cost, constraints, most, least)[at])
+        costs = [sign * unit for unit, sign in product(np.eye(len(frame)), (1.0, -1.0))]
+        extremes = [_solve(cost, constraints, most, least) for cost in costs]
+        ends = [np.nan if x is None else x[cost != 0].item() for x, cost in zip(extremes, costs, strict=True)]
         frame = frame.assign(n=n)
         least, most = np.array(ends[::2]), np.array(ends[1::2])
     else:
@@ -303,6 +303,7 @@ def _nearest(adds, published, wanted, least, most) -> tuple[np.ndarray, np.ndarr
         np.concatenate([most, np.full(size, slack), np.ones(total)]),
         np.concatenate([least, np.zeros(size + total)]),
     )
+    assert solution is not None, "every total can be given up"
     return solution[:size], solution[2 * size :] < 0.5
 
 

@@ -52,13 +52,13 @@ class Method:
         """
         if self.transform != "glmm":
             pooled = self.pool(events, n)
-            return pooled.estimate, pooled.ci_low, pooled.ci_high
+            return np.asarray(pooled.estimate), np.asarray(pooled.ci_low), np.asarray(pooled.ci_high)
         if self.transform not in fits:
             fits[self.transform] = self.pool(events, n)
         pooled = fits[self.transform]
         df = pooled.k - 1 if self.ci == "t" else np.inf
         middle, reach = special.logit(pooled.estimate), special.stdtrit(df, 0.975) * pooled.se
-        return pooled.estimate, special.expit(middle - reach), special.expit(middle + reach)
+        return np.asarray(pooled.estimate), special.expit(middle - reach), special.expit(middle + reach)
 
 
 METHODS = (
@@ -159,7 +159,8 @@ def simulate_reviews(
     rates = special.expit(mean + tau * rng.standard_normal((len(sizes), reviews)))
     n = np.broadcast_to(sizes[:, None], rates.shape)
     events = rng.binomial(n, rates)
-    rows, fits = [], {}
+    rows: list[dict] = []
+    fits: dict[str, Pooled] = {}
     for method in methods:
         truth = true_rate(method.transform, mean, tau)
         estimate, low, high = method.intervals(events, n, fits)

@@ -52,12 +52,13 @@ def simulate(case: dict, seed: int) -> list[dict]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PoolingWarning)
                 pooled = pool_proportions(events, n, transform=transform)
-            centre = pooled.estimate if transform == "raw" else special.logit(pooled.estimate)
-            predicted = pooled.k > 2
-            chances = {"t": _chance(pooled.pi_low, pooled.pi_high, mean, tau)}
-            reach = special.ndtri(0.975) * np.sqrt(pooled.se**2 + pooled.tau2)
-            ends = (centre - reach, centre + reach)
-            chances["normal"] = _chance(*(ends if transform == "raw" else special.expit(ends)), mean, tau)
+            estimate, se, tau2 = (np.asarray(value) for value in (pooled.estimate, pooled.se, pooled.tau2))
+            predicted = np.asarray(pooled.k) > 2
+            chances = {"t": _chance(np.asarray(pooled.pi_low), np.asarray(pooled.pi_high), mean, tau)}
+            centre = estimate if transform == "raw" else special.logit(estimate)
+            reach = special.ndtri(0.975) * np.sqrt(se**2 + tau2)
+            low, high = (end if transform == "raw" else special.expit(end) for end in (centre - reach, centre + reach))
+            chances["normal"] = _chance(low, high, mean, tau)
             rows.append(
                 {
                     **case,
@@ -65,7 +66,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
                     "transform": transform,
                     "normal": float(chances["normal"][predicted].mean()),
                     "t": float(chances["t"][predicted].mean()),
-                    "zero": float((pooled.tau2[predicted] == 0).mean()),
+                    "zero": float((tau2[predicted] == 0).mean()),
                 }
             )
     return rows
