@@ -1,8 +1,7 @@
-"""Coverage of the confidence intervals of a pooled proportion: simulated reviews, pooled by each method.
+"""Simulate the coverage of confidence intervals of a pooled proportion, by each method that the book compares.
 
-The methods that the book compares, and the simulation of how often the 95% interval of each contains what the method
-estimates. Its results are committed (`simulations`); the intervals of comparisons are simulated in
-`interval_coverage`, prediction intervals in `prediction_coverage`.
+Belongs here: the methods, and how often the 95% interval of each contains what the method estimates.
+Does not belong here: intervals of comparisons (`interval_coverage`) and prediction intervals (`prediction_coverage`).
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ CASES = tuple({"sizes": name, "rate": rate, "tau": tau} for name in SIZES for ra
 
 @dataclass(frozen=True)
 class Method:
-    """A way to pool proportions: its name, and the options of `pooling.pool_proportions`."""
+    """A way to pool proportions: its name, and the options of `lib.stats.pool_proportions`."""
 
     name: str
     transform: str

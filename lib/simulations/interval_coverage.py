@@ -1,7 +1,7 @@
-"""Coverage of the confidence intervals of pooled comparisons: simulated sets of trials, pooled by each rule.
+"""Simulate the coverage of confidence intervals of pooled comparisons, by each rule for the interval.
 
-The simulation behind the interval of `comparisons.compare`. Its results are committed (`simulations`); intervals of
-pooled proportions are simulated in `coverage`.
+Belongs here: the simulation behind the choice of the interval in `lib.evidence.comparisons`.
+Does not belong here: intervals of pooled proportions (`coverage`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Coverage of prediction intervals: how often they contain the true rate of another study.
+"""Simulate the coverage of prediction intervals: how often they contain the true rate of another study.
 
-The simulation behind the prediction intervals of `pooling` and the limit `pooling.ENOUGH_TO_PREDICT`. Its results are
-committed (`simulations`).
+Belongs here: the simulation behind `lib.stats.prediction_interval` and the limit `lib.stats.ENOUGH_TO_PREDICT`.
+Does not belong here: confidence intervals (`coverage`).
 """
 
 from __future__ import annotations

@@ -150,17 +150,17 @@ def test_what_the_chain_keeps_of_its_states_is_what_they_give_anew(blocks):
 # --- Small problems: enumeration, and the chain compared with it --------------------------------------------
 
 
-def tiny(seed, studies=None, public=None, least=9, largest=20):
+def tiny(seed, studies=None, available=None, least=9, largest=20):
     rng = np.random.default_rng(seed)
     studies = studies or int(rng.integers(3, 7))
-    public = int(rng.integers(0, 3)) if public is None else public
-    return calibration.review(rng, "own", studies, public=public, least=least, largest=largest)
+    available = int(rng.integers(0, 3)) if available is None else available
+    return calibration.review(rng, "own", studies, available=available, least=least, largest=largest)
 
 
 def test_enumeration_finds_what_trying_all_counts_one_by_one_finds():
     several = 0
     for seed in range(6):
-        block, _ = tiny(seed, studies=3, public=0, least=4, largest=7)
+        block, _ = tiny(seed, studies=3, available=0, least=4, largest=7)
         claims = {c.threshold_index: c for c in block.rates}
         agreeing = []
         for degree in range(3):
@@ -210,7 +210,7 @@ def test_exact_draws_follow_the_enumerated_distribution_and_no_reachable_rate_is
 
 
 def test_the_chain_is_as_near_to_enumeration_as_the_calibration_page_says():
-    rows = committed.results("chain_accuracy")
+    rows = committed.read_results("chain_accuracy")
     found = rows[rows.method == "chain"]
     assert len(found) >= 50
     told = updates.chain_accuracy(rows)
@@ -503,7 +503,7 @@ def test_a_key_tells_arrays_of_other_shape_type_and_order_apart():
 
 
 def test_ranges_hold_as_many_withheld_counts_of_simulated_reviews_as_they_say():
-    rows = committed.results("calibration")
+    rows = committed.read_results("calibration")
     assert len(rows) == 200 and set(rows.prior) == set(calibration.PRIORS)
     assert rows.studies.min() == 3 and rows.studies.max() == 20
     share, error = updates.coverage_of_simulated(rows[rows.prior == "own"])
