@@ -183,7 +183,8 @@ class Chain:
 
     def _move_counts(self, t: int) -> None:
         """Renew the counts of a threshold."""
-        x, rates = self._sampled(t, *self._log_conditional(t)), self.targets.at_threshold(t)
+        log_prior, low = self._log_conditional(t)
+        x, rates = self._sampled(t, log_prior, low), self.targets.at_threshold(t)
         if not rates:
             self.x[t] = x[..., 1]
             return
@@ -201,7 +202,7 @@ class Chain:
             parts = [inside[:half], np.concatenate([inside[half:], others])]
         else:
             parts = [np.flatnonzero(self.block.rates[small].included), others]
-            x[parts[0]], log_small = self._samples_of_small(small, parts[0], x)
+            x[parts[0]], log_small = self._samples_of_small(small, parts[0], x, log_prior, low)
         places, log_approximate = self._choose(large, parts, x, 1)
         if log_small is not None:
             log_approximate = log_approximate + np.take_along_axis(log_small, places[0], axis=1)
@@ -299,8 +300,21 @@ class Chain:
         """Choose one of each row (c, l) of logarithms of weights."""
         return (log + self.rng.gumbel(size=log.shape)).argmax(axis=1)
 
-    def _samples_of_small(self, small: int, part: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sample counts of the studies of a rate that lie near it.
+    def _samples_of_small(
+        self, small: int, part: np.ndarray, x: np.ndarray, log_prior: np.ndarray, low: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose counts of the studies of a rate that lie near it.
+
+        Parameters
+        ----------
+        small : int
+            Place of the rate.
+        part : ndarray of int, shape (r,)
+            Its studies.
+        x : ndarray of int, shape (k, c, `samples`)
+            Samples of the counts of its threshold.
+        log_prior, low : ndarray
+            The prior of all counts of the threshold, as from `_log_conditional`.
 
         Returns
         -------
@@ -317,7 +331,6 @@ class Chain:
             ), log
         counts, off = self.small[small]
         t, log_weight = self.block.rates[small].threshold_index, self.targets.log_weight
-        log_prior, low = self._log_conditional(t)
         log = np.repeat(log_weight(off, small)[None], self.c, axis=0)
         for row, study in zip(counts, part, strict=True):
             place = row - low[study][:, None]
