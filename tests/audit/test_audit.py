@@ -8,12 +8,9 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from lib.audit.claims import VERDICTS, Review
-from lib.audit.published_rules import RULES, apply, audit
+from lib.audit import RULES, VERDICTS, Review, apply, audit
 from lib.evidence import check, load
 from lib.report.chapters import audit_findings
-
-MODULES = ("claims", "report_rules", "published_rules")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +73,7 @@ def test_the_edition_of_the_original_search_is_audited_alike(found):
 
 
 def test_no_study_reference_or_printed_number_is_typed_into_the_modules(evidence):
-    modules = [(ROOT / f"lib/audit/{name}.py").read_text(encoding="utf-8") for name in MODULES]
+    modules = [path.read_text(encoding="utf-8") for path in (ROOT / "lib" / "audit").glob("*.py")]
     constants = [
         node.value for module in modules for node in ast.walk(ast.parse(module)) if isinstance(node, ast.Constant)
     ]
@@ -312,7 +309,7 @@ def test_the_table_of_findings_has_each_of_them_once(verdict, found):
 
 def test_the_table_of_rules_adds_up(found):
     frame = audit_findings.rules(found).frame
-    assert list(frame["Rule"]) == [statement for statement, _ in RULES.values()]
+    assert list(frame["Rule"]) == [rule.statement for rule in RULES.values()]
     assert frame.iloc[:, 1:].to_numpy().sum() == len(found)
     assert frame["Contradicted"].sum() == len(of_verdict(found, "contradicted"))
 
