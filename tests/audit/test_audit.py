@@ -217,15 +217,21 @@ def test_what_is_planted_or_mended_is_something_that_the_data_may_hold(changes, 
 def test_every_number_of_the_review_is_within_reach_of_a_rule(found, evidence):
     """Whatever number is misprinted is seen, but for the few that nothing bounds from above."""
     known = {(f.rule, f.claim, f.published) for f in found if f.verdict == "contradicted"}
-    slow = ("sum of arms", "definition of an outcome")
-    rules = sorted(RULES, key=lambda rule: rule in slow)
-    missed = set()
-    for row in evidence.published_numbers.drop_duplicates("quantity", keep="last").itertuples():
-        review = Review(changed(evidence, change(NUMBERS, {"value": row.value + 70}, claim=row.claim)))
-        # The rules are asked one by one, until one sees it.
+    numbers = {
+        row.quantity: change(NUMBERS, {"value": row.value + 70}, claim=row.claim)
+        for row in evidence.published_numbers.drop_duplicates("quantity", keep="last").itertuples()
+    }
+    slow = ("sum of arms", "definition of an outcome", "own report", "centre", "design", "rate of no study")
+
+    def seen(rules, *changes):
+        review = Review(changed(evidence, *changes))
         new = (f for rule in rules for f in of(apply(rule, review), rule) if (rule, f.claim, f.published) not in known)
-        if next(new, None) is None:
-            missed.add(row.quantity)
+        return next(new, None) is not None
+
+    missed = {quantity for quantity, one in numbers.items() if not seen([r for r in RULES if r not in slow], one)}
+    # The slow rules are applied once, with all these numbers misprinted; one by one only if that shows any of them.
+    if seen(slow, *(numbers[quantity] for quantity in missed)):
+        missed = {quantity for quantity in missed if not seen(slow, numbers[quantity])}
     # Patches may meet a higher minimum; more studies with stops may be unavailable; the others stand alone.
     assert missed == {
         "minimum_per_arm",
