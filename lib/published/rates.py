@@ -163,6 +163,12 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The same columns, studies in the order of their first row. Numbers of participants are added up, different
         texts of the arms are joined by a semicolon, and of other columns the first arm's value stands.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"study": ["a", "b", "a"], "events": [3, 5, 4], "n": [10, 20, 12]})
+    >>> by_study(rows.assign(arm=["0.03%", "0.1%", "0.1%"])).to_dict("list")
+    {'study': ['a', 'b'], 'events': [7, 5], 'n': [22, 20], 'arm': ['0.03%; 0.1%', '0.1%']}
     """
     first = rows.drop_duplicates("study").reset_index(drop=True)
     if len(first) == len(rows):
