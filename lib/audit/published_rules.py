@@ -168,7 +168,7 @@ def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.group[2] != "all"]
     for group in dict.fromkeys(c.group for c in claims):
         alike = [c for c in claims if c.group == group]
-        fits = {(a, b): _implied(review, a, b) for a, b in itertools.permutations(alike, 2)}
+        fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(alike, 2)}
         # The largest set of claims that agree with each other is taken as it stands; of several, the first.
         sets = (s for k in range(len(alike), 0, -1) for s in itertools.combinations(alike, k))
         agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
@@ -177,7 +177,7 @@ def _difference(review: Review) -> Iterator[Finding]:
             others = [c for c in agreed if c is not claim]
             why = "Compared with: " + "; ".join(f"{c.name}, {c.patients:g}" for c in others) + "."
             if claim not in agreed:
-                near = _nearest(claim.patients, set.intersection(*(set(fits[claim, c]) for c in others)))
+                near = _fewest_changed_digits(claim.patients, set.intersection(*(set(fits[claim, c]) for c in others)))
                 yield finding(False, *about, near, f"{why} {_difference_of_lists(review, claim, others[0])}")
             elif others:
                 yield finding(True, *about, "", why)
@@ -185,7 +185,7 @@ def _difference(review: Review) -> Iterator[Finding]:
                 yield finding(None, *about, "", "No other agrees with it.")
 
 
-def _implied(review: Review, claim: Listed, other: Listed) -> range:
+def _possible_patients(review: Review, claim: Listed, other: Listed) -> range:
     """Return the numbers of patients that a claim can have if the other is right.
 
     A study adds from the fewest with which the review uses one at a site to all who were enrolled.
@@ -200,7 +200,7 @@ def _implied(review: Review, claim: Listed, other: Listed) -> range:
     return range(int(low), int(high) + 1)
 
 
-def _nearest(old: float, values: Iterable[int]) -> str:
+def _fewest_changed_digits(old: float, values: Iterable[int]) -> str:
     """Return in words those of some numbers that change the fewest digits of another."""
     changed = {n: digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
     return ranges([n for n in changed if changed[n] == min(changed.values())], " to ")
@@ -315,7 +315,7 @@ def _whole_numbers(review: Review) -> Iterator[Finding]:
             arms = review.table2[review.table2.review_ref.isin(references(row.refs))]
             arms = arms[[arm.split()[0] in stem for arm in arms.arm]]
             whole = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
-            beside = [_beside(row.value, n) for n in whole]
+            beside = [_nearest_fractions(row.value, n) for n in whole]
             why = f"Nearest: {'; of those who completed by Table 2: '.join(beside)}."
             trial = review.evidence.maintenance.query("unit != 'patients'").dropna(subset=["depigmented"])
             trial = [
@@ -336,7 +336,7 @@ def _whole(percentage: float, n: float) -> list[int]:
     return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - published) <= unit / 2]
 
 
-def _beside(percentage: float, n: float) -> str:
+def _nearest_fractions(percentage: float, n: float) -> str:
     """Return in words the whole numbers out of n next to a percentage, or the one that rounds to it."""
     below = int(percentage * n / 100)
     return " and ".join(f"{k}/{n:g} = {100 * k / n:.1f}%" for k in _whole(percentage, n) or (below, below + 1))

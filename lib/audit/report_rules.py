@@ -226,7 +226,7 @@ def _own_report(review: Review) -> Iterator[Finding]:
     for fact in review.facts.itertuples():
         if fact.field.startswith(ELSEWHERE):
             continue
-        published, ok, why = _beside(fact, review.table2[review.table2.study == fact.study])
+        published, ok, why = _compare_with_table2(fact, review.table2[review.table2.study == fact.study])
         if ok is not None and not ok and fact.inferred == "yes":
             ok, why = None, "It is inferred and not stated: an inference contradicts nothing"
         claim = ", ".join(filter(None, [f"{fact.label}: {fact.field.replace('_', ' ')}", fact.arm]))
@@ -235,7 +235,7 @@ def _own_report(review: Review) -> Iterator[Finding]:
         yield finding(ok, "Table 2", claim, published, fact.value, why, [fact.source])
 
 
-def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
+def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
     """Return what Table 2 reports of a fact, whether they agree, and why that cannot be judged."""
     study, kind = rows.iloc[0], fact.field.partition("_")[0]
     named = rows if fact.arm in ("", "both arms") else rows[[_same_arm(fact.arm, arm) for arm in rows.arm]]

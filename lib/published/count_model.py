@@ -29,7 +29,8 @@ logarithm: wide enough for studies that agree and for such that do not."""
 MEANS, CONCENTRATIONS = 32, 12
 """Nodes of the quadrature over the mean (Gauss-Legendre) and the concentration (Gauss-Hermite) of the prior."""
 
-Z95 = stats.norm.ppf(0.975)
+Z95 = float(stats.norm.ppf(0.975))
+"""Quantile of the review's 95% intervals, which are normal."""
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, Evidence, Outcome, reference_numbers
-from lib.published.count_model import WIDEST, Block, PublishedRate
+from lib.published.count_model import WIDEST, Z95, Block, PublishedRate
 from lib.published.participants import Members, known_counts, members
 from lib.published.published_interval import half_units, read_interval
 from lib.published.rates import by_study
 from lib.published.sampler import Draws, impute
 from lib.stats import pool_proportions
 
-_Z = stats.norm.ppf(0.975)
 _OF_WHOLE_BODY = ("total", "children")
 
 # --- Blocks ------------------------------------------------------------------------------------
@@ -261,11 +259,11 @@ def update_over_draws(draws: Draws, outcome: Outcome, transform: str = "raw") ->
     if pooled is None:
         return None
     (estimates, width), m = pooled, len(draws.events)
-    se = width / (2 * _Z)
+    se = width / (2 * Z95)
     between = float(estimates.var(ddof=1))
     total = float(np.sqrt((se**2).mean() + (1 + 1 / m) * between))
     mean = float(estimates.mean())
-    return OverDraws(mean, mean - _Z * total, mean + _Z * total, float(np.sqrt(between)), m)
+    return OverDraws(mean, mean - Z95 * total, mean + Z95 * total, float(np.sqrt(between)), m)
 
 
 def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> tuple[np.ndarray, np.ndarray] | None:
@@ -325,7 +323,7 @@ def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
     estimates, _ = pooled
     t, block, m = THRESHOLDS.index(outcome.threshold), draws.block, len(estimates)
     key = (outcome.regimen, outcome.group, outcome.threshold)
-    width = 2 * _Z * 100 * float(estimates.std(ddof=1))
+    width = 2 * Z95 * 100 * float(estimates.std(ddof=1))
     rows = []
     for arm in np.flatnonzero(_included(block, outcome) & block.unknown[:, t]):
         rates = draws.events[:, arm, t] / draws.n[:, arm]

@@ -17,6 +17,7 @@ from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import GROUPS, Evidence, Outcome
+from lib.published.count_model import Z95
 from lib.published.participants import Members, known_counts, members
 from lib.published.published_interval import Reading, read_interval
 from lib.stats import (
@@ -27,10 +28,6 @@ from lib.stats import (
     refuse_impossible_counts,
     updating,
 )
-
-Z95 = float(stats.norm.ppf(0.975))
-"""Quantile of the review's 95% intervals, which are normal."""
-
 
 # --- Published rates --------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from lib.stats import PoolingWarning, pool_proportions
 STUDIES = (3, 4, 5, 6, 8, 10, 14, 19)
 SPREADS = (0.3, 0.5, 1.0)
 """Standard deviations of the logits of the studies' true rates."""
-TRANSFORMS = ("raw", "logit")
+SCALES = ("raw", "logit")
 REVIEWS = 4000
 CASES = tuple({"studies": studies, "tau": tau} for studies in STUDIES for tau in SPREADS)
 
@@ -48,7 +48,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
         shape = (case["studies"], REVIEWS)
         n = np.array(REVIEW_SIZES)[rng.integers(0, len(REVIEW_SIZES), shape)]
         events = rng.binomial(n, special.expit(mean + tau * rng.standard_normal(shape)))
-        for transform in TRANSFORMS:
+        for transform in SCALES:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PoolingWarning)
                 pooled = pool_proportions(events, n, transform=transform)
