@@ -31,12 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if name == "watch":
             command.add_argument("--port", default=8000, type=int, help="port to serve on (default: 8000)")
-    remade = commands.add_parser("simulations", help="compute the committed simulations again where their code changed")
+    remade = commands.add_parser(
+        "simulations", help="compute committed simulations and imputed counts again where their code or data changed"
+    )
     remade.add_argument("--all", action="store_true", help="also those whose code has not changed")
+    remade.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
     given = parser.parse_args(arguments)
     try:
         if given.command == "simulations":
-            return _simulate(given.all)
+            return _simulate(given.all, given.data)
         return _check(given.root / given.data) if given.command == "check" else _build(given)
     except KeyboardInterrupt:
         return 130
@@ -52,12 +55,16 @@ def _check(folder: Path) -> int:
     return 0
 
 
-def _simulate(every: bool) -> int:
+def _simulate(every: bool, data: Path) -> int:
+    from lib.evidence import load
+    from lib.published import committed_counts
     from lib.simulations import committed
 
     for name in committed.SIMULATIONS:
         if every or not committed.is_current(name):
             committed.remake(name)
+    changed = committed_counts.write_committed(load(data))
+    print(f"Imputed counts: {len(changed)} files written or removed.")
     return 0
 
 

@@ -1,54 +1,28 @@
 """Check that the claims of the 2019 review agree with each other, rule by rule.
 
-Holds the arithmetic that a review of rates must satisfy, as small named rules, each applied to every claim that it
-fits; rules on single studies are in `audit_reports`. A rule names columns, codes and quantities, never a study, a
-reference or a published number, so that other data give other findings. It does not say which of two numbers that
-disagree is right: a value that reconciles them is arithmetic, not a report.
+Belongs here: the arithmetic that a review of rates must satisfy, as small named rules, each applied to every claim that
+it fits. A rule names columns, codes and quantities, never a study, a reference or a published number, so that other
+data give other findings. It does not decide which of two numbers that disagree is right: a value that reconciles them
+is arithmetic, not a report.
+Does not belong here: rules on single studies (`report_rules`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 
-from lib.audit import report_rules
-from lib.audit.claims import (
-    GROUP_COLUMNS,
-    Finding,
-    Listed,
-    Review,
-    Rules,
-    finding,
-    ranges,
-    references,
-    studies_in_words,
-)
-from lib.evidence import REGIMENS, THRESHOLDS, Evidence
+from lib.audit.findings import Finding, finding, rule
+from lib.audit.review import GROUP_COLUMNS, Listed, Review, ranges, references, studies_in_words
+from lib.evidence import REGIMENS, THRESHOLDS
 from lib.published import sizes
-from lib.published.rates import digits_changed, read_interval
-
-RULES = Rules()
-
-
-def audit(evidence: Evidence) -> list[Finding]:
-    """Apply every rule to every claim of the original review that it fits; the findings in the order of the rules."""
-    review = Review(evidence)
-    return [one for name in RULES for one in apply(name, review)]
-
-
-def apply(name: str, review: Review) -> Iterator[Finding]:
-    """Apply one rule to every claim that it fits."""
-    source = review.rates.source.iloc[0]
-    for one in RULES[name][1](review):
-        yield replace(one, rule=name, sources=tuple(dict.fromkeys([source, *one.sources])))
-
+from lib.published.published_interval import digits_changed, read_interval
 
 # --- Rates and their intervals ------------------------------------------------------------------------------
 
 
-@RULES.rule("centre", "The estimate of a rate pooled on the raw scale is the midpoint of its confidence interval.")
+@rule("centre", "The estimate of a rate pooled on the raw scale is the midpoint of its confidence interval.")
 def _centre(review: Review) -> Iterator[Finding]:
     names = {"estimate": "estimate", "ci_low": "lower end", "ci_high": "upper end"}
     columns = list(names)
@@ -70,7 +44,7 @@ def _centre(review: Review) -> Iterator[Finding]:
         yield finding(reading.kind == "centred", *about, reconciling, why)
 
 
-@RULES.rule("rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have.")
+@rule("rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have.")
 def _lowest(review: Review) -> Iterator[Finding]:
     rates = review.rates
     for _, row in rates[(rates.refs != "") & (rates.place == "table3") & (rates.estimate > 0)].iterrows():
@@ -88,16 +62,16 @@ def _lowest(review: Review) -> Iterator[Finding]:
         yield finding(ok, *about, why=why)
 
 
-@RULES.rule("same claim", "A claim that stands in several places is the same in all of them.")
+@rule("same claim", "A claim that stands in several places is the same in all of them.")
 def _same(review: Review) -> Iterator[Finding]:
     # Table 3 reports the studies and patients of its row, not of a threshold.
     in_text = review.rates.place != "table3"
     rates = review.rates.assign(**{c: review.rates[c].where(in_text) for c in ("studies", "patients")})
     columns = ["estimate", "ci_low", "ci_high", "studies", "patients"]
-    groups = rates.groupby([*GROUP_COLUMNS, "threshold"], sort=False)
-    claims = [(review.name(rows.iloc[0]), rows, columns) for _, rows in groups]
-    groups = review.numbers.groupby("quantity", sort=False)
-    claims += [(review.meaning("quantity")[quantity], rows, ["value"]) for quantity, rows in groups]
+    by_rate = rates.groupby([*GROUP_COLUMNS, "threshold"], sort=False)
+    claims = [(review.name(rows.iloc[0]), rows, columns) for _, rows in by_rate]
+    by_quantity = review.numbers.groupby("quantity", sort=False)
+    claims += [(review.meaning("quantity")[quantity], rows, ["value"]) for quantity, rows in by_quantity]
     for name, rows, columns in claims:
         if len(rows) == 1:
             continue
@@ -114,7 +88,7 @@ def _same(review: Review) -> Iterator[Finding]:
 # --- Lists of references ------------------------------------------------------------------------------------
 
 
-@RULES.rule("studies listed", "The number of studies that is stated equals the number of references listed with it.")
+@rule("studies listed", "The number of studies that is stated equals the number of references listed with it.")
 def _studies_listed(review: Review) -> Iterator[Finding]:
     rows = {row.group: row.refs for row in review.rows}
     stated = [
@@ -130,7 +104,7 @@ def _studies_listed(review: Review) -> Iterator[Finding]:
         yield finding(n == len(refs), place, name, studies_in_words(n), near, why)
 
 
-@RULES.rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
+@rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
 def _lists_of_a_row(review: Review) -> Iterator[Finding]:
     for row in review.rows:
         text = [c for c in review.lists if c.threshold and c.group == row.group]
@@ -148,7 +122,7 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
         yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), why)
 
 
-@RULES.rule("lists within lists", "The references of a subgroup are all among those of the whole.")
+@rule("lists within lists", "The references of a subgroup are all among those of the whole.")
 def _lists_within(review: Review) -> Iterator[Finding]:
     pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
     # Side effects were looked for in the studies of monotherapy.
@@ -156,8 +130,8 @@ def _lists_within(review: Review) -> Iterator[Finding]:
     for row in numbers[numbers.quantity.str.startswith("adverse_event") & (numbers.refs != "")].itertuples():
         about = review.about(row.quantity, row.place)
         pairs.append((*about, references(row.refs), review.meaning("quantity")[whole], review.refs(whole)))
-    for place, name, refs, whole_name, whole in pairs:
-        extra = refs - whole
+    for place, name, refs, whole_name, whole_refs in pairs:
+        extra = refs - whole_refs
         near = f"the whole with {ranges(extra)}, or the part without"
         why = f"The whole does not list {review.cite(extra)}." if extra else "The whole lists them all."
         yield finding(not extra, place, f"{name}, in: {whole_name}", ranges(refs), near, why)
@@ -166,7 +140,7 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 # --- Numbers of patients ------------------------------------------------------------------------------------
 
 
-@RULES.rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
+@rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
 def _part_and_whole(review: Review) -> Iterator[Finding]:
     of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.group == row.group]
     for part, whole in [*of_row, *review.parts]:
@@ -176,43 +150,43 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
         near = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in both.items() if a > b)
         about = review.places([part.place, whole.place]), part.name
         yield finding(not near, *about, shown, near, f"Compared with: {whole.name}.")
-    pairs = [
+    quantities = [
         ("adverse_event_studies_counting", "adverse_event_studies_referring"),
         ("adverse_event_studies_referring", "monotherapy_studies"),
         ("phototherapy_hands_feet_studies", "phototherapy_studies"),
     ]
-    for part, whole in pairs:
-        a, b = review.value(part), review.value(whole)
-        why = f"Compared with: {review.meaning('quantity')[whole]}."
-        yield finding(a <= b, *review.about(part), f"{a:g} of {b:g} studies", f"at most {b:g}", why)
+    for quantity, of_whole in quantities:
+        a, b = review.value(quantity), review.value(of_whole)
+        why = f"Compared with: {review.meaning('quantity')[of_whole]}."
+        yield finding(a <= b, *review.about(quantity), f"{a:g} of {b:g} studies", f"at most {b:g}", why)
 
 
-@RULES.rule(
+@rule(
     "difference", "Two numbers of patients at a body site differ by what the studies in only one of the lists can add."
 )
 def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.group[2] != "all"]
     for group in dict.fromkeys(c.group for c in claims):
-        group = [c for c in claims if c.group == group]
-        fits = {(a, b): _implied(review, a, b) for a, b in itertools.permutations(group, 2)}
+        alike = [c for c in claims if c.group == group]
+        fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(alike, 2)}
         # The largest set of claims that agree with each other is taken as it stands; of several, the first.
-        sets = (s for k in range(len(group), 0, -1) for s in itertools.combinations(group, k))
+        sets = (s for k in range(len(alike), 0, -1) for s in itertools.combinations(alike, k))
         agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
-        for claim in group if len(group) > 1 else ():
+        for claim in alike if len(alike) > 1 else ():
             about = review.places([claim.place]), claim.name, f"{claim.patients:g} patients of {ranges(claim.refs)}"
             others = [c for c in agreed if c is not claim]
             why = "Compared with: " + "; ".join(f"{c.name}, {c.patients:g}" for c in others) + "."
             if claim not in agreed:
-                near = _nearest(claim.patients, set.intersection(*(set(fits[claim, c]) for c in others)))
-                yield finding(False, *about, near, f"{why} {_left_over(review, claim, others[0])}")
+                near = _fewest_changed_digits(claim.patients, set.intersection(*(set(fits[claim, c]) for c in others)))
+                yield finding(False, *about, near, f"{why} {_difference_of_lists(review, claim, others[0])}")
+            elif others:
+                yield finding(True, *about, "", why)
             else:
-                yield (
-                    finding(True, *about, "", why) if others else finding(None, *about, "", "No other agrees with it.")
-                )
+                yield finding(None, *about, "", "No other agrees with it.")
 
 
-def _implied(review: Review, claim: Listed, other: Listed) -> range:
-    """Numbers of patients that a claim can have if the other is right.
+def _possible_patients(review: Review, claim: Listed, other: Listed) -> range:
+    """Return the numbers of patients that a claim can have if the other is right.
 
     A study adds from the fewest with which the review uses one at a site to all who were enrolled.
     """
@@ -226,13 +200,14 @@ def _implied(review: Review, claim: Listed, other: Listed) -> range:
     return range(int(low), int(high) + 1)
 
 
-def _nearest(old: float, values: Iterable[int]) -> str:
-    """Print those of some numbers that change the fewest digits of another."""
+def _fewest_changed_digits(old: float, values: Iterable[int]) -> str:
+    """Return in words those of some numbers that change the fewest digits of another."""
     changed = {n: digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
     return ranges([n for n in changed if changed[n] == min(changed.values())], " to ")
 
 
-def _left_over(review: Review, claim: Listed, other: Listed) -> str:
+def _difference_of_lists(review: Review, claim: Listed, other: Listed) -> str:
+    """Return in words by which studies two lists differ, and by how many patients."""
     more, less, n = claim.refs - other.refs, other.refs - claim.refs, claim.patients - other.patients
     if not more | less:
         return "The first of these has the same list."
@@ -246,15 +221,15 @@ def _left_over(review: Review, claim: Listed, other: Listed) -> str:
     return f"Beside the first of these its list {' and '.join(parts)}: {n:+g} patients."
 
 
-@RULES.rule("sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total.")
+@rule("sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total.")
 def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
     for regimen in REGIMENS:
-        found = sizes(review.evidence, regimen)
-        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in found.otherwise]
+        solution = sizes(review.evidence, regimen)
+        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in solution.otherwise]
         read = "totals agree if each study counts all its arms and all who completed"
         read += f", but for {' or, instead, '.join(ways)}." if any(ways) else "."
-        for row in found.totals.itertuples():
+        for row in solution.totals.itertuples():
             place, name = "results", f"{review.meaning('role')[regimen]}, all studies"
             if row.claim in claims.index:
                 # Table 3 gives its number for the row, not for the threshold.
@@ -264,10 +239,11 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
                     review.name(rate if rate.place != "table3" else rate.replace(rate.threshold, "")),
                 )
             about = review.places([place]), f"{name}, patients"
-            yield finding(bool(row.met), *about, row.patients, f"{row.n:g}", f"The {'' if row.met else 'other '}{read}")
+            why = f"The {'' if row.reproduced else 'other '}{read}"
+            yield finding(bool(row.reproduced), *about, row.patients, f"{row.n:g}", why)
 
 
-@RULES.rule(
+@rule(
     "those who completed",
     "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
 )
@@ -288,15 +264,15 @@ def _completed(review: Review) -> Iterator[Finding]:
 # --- Totals and percentages ---------------------------------------------------------------------------------
 
 
-@RULES.rule("totals", "A total equals the sum of its parts, where studies in two parts count once.")
+@rule("totals", "A total equals the sum of its parts, where studies in two parts count once.")
 def _totals(review: Review) -> Iterator[Finding]:
     kinds = {"efficacy": REGIMENS, "studies_included": ("mechanism", *REGIMENS, "maintenance")}
-    for total, unit, of in (
+    for total, unit, kind_of_total in (
         ("efficacy_patients", "patients", "efficacy"),
         ("efficacy_studies", "studies", "efficacy"),
         ("studies_included", "studies", "studies_included"),
     ):
-        parts = [f"{kind}_{unit}" for kind in kinds[of]]
+        parts = [f"{kind}_{unit}" for kind in kinds[kind_of_total]]
         lists = [review.refs(part) for part in parts]
         twice = sum(map(len, lists)) - len(frozenset().union(*lists))
         values = [review.value(part) for part in parts]
@@ -305,7 +281,7 @@ def _totals(review: Review) -> Iterator[Finding]:
         yield finding(published == expected, *review.about(total), published, f"{expected:g}", why)
 
 
-@RULES.rule("flow", "The flow of records adds up, and the text gives the same numbers.")
+@rule("flow", "The flow of records adds up, and the text gives the same numbers.")
 def _flow(review: Review) -> Iterator[Finding]:
     flow = review.evidence.flow.set_index("step")
     n, excluded = flow.n, flow.n[flow.index.str.startswith("excluded_")].sum()
@@ -324,7 +300,7 @@ def _flow(review: Review) -> Iterator[Finding]:
         yield finding(set(published) == {value}, *review.about(quantity), shown, f"{value}", f"The flow has {value}.")
 
 
-@RULES.rule("whole numbers", "A percentage corresponds to a whole number of the patients to whom it refers.")
+@rule("whole numbers", "A percentage corresponds to a whole number of the patients to whom it refers.")
 def _whole_numbers(review: Review) -> Iterator[Finding]:
     rows = review.numbers
     for row in rows[rows.quantity.str.endswith("_percent")].itertuples():
@@ -339,7 +315,7 @@ def _whole_numbers(review: Review) -> Iterator[Finding]:
             arms = review.table2[review.table2.review_ref.isin(references(row.refs))]
             arms = arms[[arm.split()[0] in stem for arm in arms.arm]]
             whole = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
-            beside = [_beside(row.value, n) for n in whole]
+            beside = [_nearest_fractions(row.value, n) for n in whole]
             why = f"Nearest: {'; of those who completed by Table 2: '.join(beside)}."
             trial = review.evidence.maintenance.query("unit != 'patients'").dropna(subset=["depigmented"])
             trial = [
@@ -356,14 +332,11 @@ def _whole_numbers(review: Review) -> Iterator[Finding]:
 def _whole(percentage: float, n: float) -> list[int]:
     """Return the whole numbers out of n that round to the percentage."""
     published = Decimal(str(percentage))
-    unit = Decimal(1).scaleb(published.as_tuple().exponent)
+    unit = Decimal(1).scaleb(int(published.as_tuple().exponent))
     return [k for k in range(int(n) + 1) if abs(Decimal(100 * k) / int(n) - published) <= unit / 2]
 
 
-def _beside(percentage: float, n: float) -> str:
-    """Name the whole numbers out of n next to a percentage, or the one that rounds to it."""
+def _nearest_fractions(percentage: float, n: float) -> str:
+    """Return in words the whole numbers out of n next to a percentage, or the one that rounds to it."""
     below = int(percentage * n / 100)
     return " and ".join(f"{k}/{n:g} = {100 * k / n:.1f}%" for k in _whole(percentage, n) or (below, below + 1))
-
-
-RULES |= report_rules.RULES

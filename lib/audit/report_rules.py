@@ -1,8 +1,10 @@
-"""Rules of the audit on single studies: agreement with their reports and with the definitions of the review.
+"""Check the review's claims on single studies against their reports and against its own definitions, rule by rule.
 
-They compare Table 2 with the text, with the report and the title of each study, and with the criteria by which the
-review uses a study for a rate. Of a report they see only what the tables have entered, mostly from its abstract: what
-was not entered is not missing from the report. They name no study, reference or published number.
+Belongs here: rules that compare Table 2 with the text, with the report and the title of each study, and with the
+criteria by which the review uses a study for a rate. Of a report they use only what was entered in the tables, mostly
+from its abstract: what was not entered is not missing from the report. They name no study, reference or published
+number.
+Does not belong here: rules of arithmetic (`published_rules`).
 """
 
 from __future__ import annotations
@@ -12,16 +14,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from lib.audit.claims import Finding, Review, Rules, finding, ranges, references, studies_in_words
+from lib.audit.findings import Finding, finding, rule
+from lib.audit.review import Review, ranges, references, studies_in_words
 from lib.evidence import REGIMENS, THRESHOLDS
-
-RULES = Rules()
-
 
 # --- Table 2 and the text -----------------------------------------------------------------------------------
 
 
-@RULES.rule("duration", "The median and the range of the duration of treatment follow from Table 2.")
+@rule("duration", "The median and the range of the duration of treatment follow from Table 2.")
 def _duration(review: Review) -> Iterator[Finding]:
     rows = review.treated.dropna(subset="duration_months")
     sets = [r.drop_duplicates("study").duration_months for r in (rows, rows[rows.role == REGIMENS[0]])]
@@ -34,7 +34,7 @@ def _duration(review: Review) -> Iterator[Finding]:
             yield finding(n in (of_all, of_first), *review.about(quantity), f"{n:g} months", f"{of_all:g} months", why)
 
 
-@RULES.rule("studies counted", "Tables 1 and 2 have as many studies of each kind as the text says, and the same ones.")
+@rule("studies counted", "Tables 1 and 2 have as many studies of each kind as the text says, and the same ones.")
 def _studies_counted(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     refs = {role: frozenset(table2.review_ref[table2.role == role].astype(int)) for role in (*REGIMENS, "maintenance")}
@@ -42,19 +42,19 @@ def _studies_counted(review: Review) -> Iterator[Finding]:
     refs["mechanism"] = frozenset(review.evidence.mechanism.review_ref.astype(int))
     for kind, rows in table2.query("role == 'phototherapy'").groupby("phototherapy"):
         refs[f"phototherapy_{kind.lower()}"] = frozenset(rows.review_ref.astype(int))
-    counted = {f"{kind}_studies": found for kind, found in refs.items()}
+    counted = {f"{kind}_studies": in_tables for kind, in_tables in refs.items()}
     counted["studies_included"] = frozenset().union(*refs.values())
-    for quantity, found in counted.items():
-        published, listed = review.values(quantity), review.refs(quantity) or found
+    for quantity, in_tables in counted.items():
+        published, listed = review.values(quantity), review.refs(quantity) or in_tables
         if len(published):
             shown = "; ".join(map(studies_in_words, published.unique()))
-            apart = f" In the list or the table only: {review.cite(listed ^ found)}." if listed != found else ""
-            ok = set(published) == {len(found)} and not apart
-            near = f"{studies_in_words(len(found))}: {ranges(found)}"
-            yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(found)}.{apart}")
+            apart = f" In the list or the table only: {review.cite(listed ^ in_tables)}." if listed != in_tables else ""
+            ok = set(published) == {len(in_tables)} and not apart
+            near = f"{studies_in_words(len(in_tables))}: {ranges(in_tables)}"
+            yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(in_tables)}.{apart}")
 
 
-@RULES.rule("one study", "The text agrees with Table 2 on single studies.")
+@rule("one study", "The text agrees with Table 2 on single studies.")
 def _one_study(review: Review) -> Iterator[Finding]:
     for row in review.numbers.itertuples():
         refs, unit = references(row.refs), row.quantity.rpartition("_")[2]
@@ -74,11 +74,11 @@ def _one_study(review: Review) -> Iterator[Finding]:
 
 
 def _same_duration(value: float, unit: str, months: float) -> bool:
-    """Say whether a duration is so many months, be a month four weeks or one of the calendar."""
+    """Return whether a duration is so many months, be a month four weeks or one of the calendar."""
     return value == months if unit == "months" else value / 4.5 <= months <= value / 4
 
 
-@RULES.rule("design", "A study has the arms that its design needs, and arms that share their patients are of one size.")
+@rule("design", "A study has the arms that its design needs, and arms that share their patients are of one size.")
 def _design(review: Review) -> Iterator[Finding]:
     fit = 0
     for _, arms in review.table2.groupby(["study", "part"], sort=False):
@@ -93,7 +93,7 @@ def _design(review: Review) -> Iterator[Finding]:
         yield finding(True, "Table 2", "design", f"{fit} rows")
 
 
-@RULES.rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
+@rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
 def _one_cohort(review: Review) -> Iterator[Finding]:
     alike = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
     arms = review.treated
@@ -108,7 +108,7 @@ def _one_cohort(review: Review) -> Iterator[Finding]:
 # --- The review's own criteria ------------------------------------------------------------------------------
 
 
-@RULES.rule("eligibility", "A study that is used meets the review's own criteria.")
+@rule("eligibility", "A study that is used meets the review's own criteria.")
 def _eligibility(review: Review) -> Iterator[Finding]:
     arms, least = review.treated, review.value("minimum_per_arm")
     small, why = arms[arms.enrolled < least], f"The methods ask for {least:g} participants or patches in an arm."
@@ -135,42 +135,42 @@ SITE_WORDS = {
 """Words by which a report names the sites of the review."""
 
 
-@RULES.rule(
+@rule(
     "definition of an outcome",
     "A study used for a regimen, an age group, a body site or the whole body fits that definition.",
 )
 def _definition(review: Review) -> Iterator[Finding]:
     for group in dict.fromkeys(c.group for c in review.lists):
-        claims = [c for c in review.lists if c.group == group]
-        name = next((c.name for c in claims if not c.threshold), claims[0].name)
+        lists = [c for c in review.lists if c.group == group]
+        name = next((c.name for c in lists if not c.threshold), lists[0].name)
         reasons: dict[str, list[int]] = {}
-        for ref in sorted(frozenset().union(*(c.refs for c in claims))):
+        for ref in sorted(frozenset().union(*(c.refs for c in lists))):
             own = review.facts[review.facts.review_ref == ref]
             verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *group))
             if wrong := [why for ok, why in verdicts if ok is False]:
-                place = review.places(c.place for c in claims if ref in c.refs)
+                place = review.places(c.place for c in lists if ref in c.refs)
                 why = f"{review.cite([ref])}: {'; '.join(wrong)}."
                 sources = own.source if "own report" in why else ()
                 yield finding(False, place, name, f"uses {ref}", f"the list without {ref}", why, sources)
             else:
                 reasons.setdefault("; ".join(why for _, why in verdicts), []).append(ref)
-        place = review.places(c.place for c in claims)
+        place = review.places(c.place for c in lists)
         for why, refs in reasons.items():
             shown = f"{review.cite(refs)}: {why or 'no disagreement in what is available'}."
             yield finding(None if why else True, place, name, f"uses {ranges(refs)}", "", shown)
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
-    """Say why a study does not belong to an outcome (False), or why that cannot be judged (None)."""
+    """Yield why a study does not belong to an outcome (False), or why that cannot be judged (None)."""
     if not (rows.role == regimen).any():
         yield False, "Table 2 has no such arm of it"
         return
-    study, said = rows.iloc[0], {_age(value) for value in facts.value[facts.field == "population"]}
-    if people != "all" and (said or study.population) not in ({people}, people):
-        if not said and study.population == "ND":
+    study, ages = rows.iloc[0], {_age(value) for value in facts.value[facts.field == "population"]}
+    if people != "all" and (ages or study.population) not in ({people}, people):
+        if not ages and study.population == "ND":
             yield None, "age not determined, by Table 2"
         else:
-            yield False, f"age by {'its own report' if said else 'Table 2'}: {', '.join(said) or study.population}"
+            yield False, f"age by {'its own report' if ages else 'Table 2'}: {', '.join(ages) or study.population}"
     sites = facts[facts.field == "site"].value
     if site == "all":
         if "total" not in study.assessment.split(";"):
@@ -185,7 +185,7 @@ def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, si
 
 
 def _treats(facts: pd.DataFrame, site: str) -> bool | None:
-    """Say whether a study treated lesions of a site, by its own report; None: it does not say."""
+    """Return whether a study treated lesions of a site, by its own report; None: not reported."""
     named = facts[facts.field.str.contains("site|involve")]
     sites = named.value.where(named.field == "site", named.field)
     for clause in ", ".join(sites).split(","):
@@ -200,16 +200,16 @@ def _age(text: str) -> str:
     return text.removesuffix("s")  # adults
 
 
-@RULES.rule("none left out", "A row of an age group has every study of that age group that assessed the whole body.")
+@rule("none left out", "A row of an age group has every study of that age group that assessed the whole body.")
 def _none_left_out(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     for row in review.rows:
         regimen, people, _ = row.group
         if people == "all":
             continue
-        of = table2[(table2.role == regimen) & (table2.population == people)]
-        missing = frozenset(of.review_ref[of.assessment.str.contains("total")].astype(int)) - row.refs
-        others = row.refs - frozenset(of.review_ref)
+        group = table2[(table2.role == regimen) & (table2.population == people)]
+        missing = frozenset(group.review_ref[group.assessment.str.contains("total")].astype(int)) - row.refs
+        others = row.refs - frozenset(group.review_ref)
         near = f"the row with {ranges(missing)}" + (f", perhaps in the place of {ranges(others)}" if others else "")
         why = f"Table 2 also has {review.cite(missing)}." if missing else "Table 2 has no other."
         yield finding(not missing, review.places([row.place]), row.name, ranges(row.refs), near, why)
@@ -221,12 +221,12 @@ ELSEWHERE = ("refractory", "site", "discontinued", "unit of", "patients with")
 """Beginnings of facts that Table 2 has no column for, and that other rules use."""
 
 
-@RULES.rule("own report", "Table 2 agrees with the study's own report.")
+@rule("own report", "Table 2 agrees with the study's own report.")
 def _own_report(review: Review) -> Iterator[Finding]:
     for fact in review.facts.itertuples():
         if fact.field.startswith(ELSEWHERE):
             continue
-        published, ok, why = _beside(fact, review.table2[review.table2.study == fact.study])
+        published, ok, why = _compare_with_table2(fact, review.table2[review.table2.study == fact.study])
         if ok is not None and not ok and fact.inferred == "yes":
             ok, why = None, "It is inferred and not stated: an inference contradicts nothing"
         claim = ", ".join(filter(None, [f"{fact.label}: {fact.field.replace('_', ' ')}", fact.arm]))
@@ -235,7 +235,7 @@ def _own_report(review: Review) -> Iterator[Finding]:
         yield finding(ok, "Table 2", claim, published, fact.value, why, [fact.source])
 
 
-def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
+def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
     """Return what Table 2 reports of a fact, whether they agree, and why that cannot be judged."""
     study, kind = rows.iloc[0], fact.field.partition("_")[0]
     named = rows if fact.arm in ("", "both arms") else rows[[_same_arm(fact.arm, arm) for arm in rows.arm]]
@@ -243,7 +243,7 @@ def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
         sizes = [named[kind].sum()] if fact.arm == "both arms" else list(named[kind].unique())
         if len(sizes) == 1:
             ok, note = sizes[0] == float(fact.value), "; ".join(filter(None, named.note.unique()))
-            # What was entered with the report at hand is not borne out by it.
+            # A number that was entered from the report does not confirm the report.
             return f"{sizes[0]:g}", None if ok and note else ok, f"Table 2: {note}" if note else ""
         return "", None, "No arm of Table 2, or several, answer to it"
     if kind == "duration":
@@ -253,8 +253,8 @@ def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
         return study.population, _age(fact.value) == study.population, ""
     if kind == "subtype" and study.subtype:
         words = {"NSV": r"nonsegmental|generali[sz]ed|vulgaris|acrofacial", "SV": r"\bsegmental"}
-        said = {code for code, pattern in words.items() if re.search(pattern, fact.value)}
-        return study.subtype.replace(";", ", "), said == set(study.subtype.split(";")) if said else None, ""
+        reported = {code for code, pattern in words.items() if re.search(pattern, fact.value)}
+        return study.subtype.replace(";", ", "), reported == set(study.subtype.split(";")) if reported else None, ""
     if kind in ("population", "subtype"):
         return "not determined", None, "Table 2 leaves it open"
     if kind == "unit":
@@ -265,10 +265,10 @@ def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
         return "; ".join(published), ok, why
     if kind in ("blinding", "randomised"):
         code = getattr(study, kind)
-        said = {of for pattern, of in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
-        known = code and len(said) == 1
-        why = "" if known else "The reports differ" if len(said) > 1 else "Table 2 leaves it open"
-        return code or "not determined", {code} == said if known else None, why
+        reported = {meant for pattern, meant in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
+        known = code and len(reported) == 1
+        why = "" if known else "The reports differ" if len(reported) > 1 else "Table 2 leaves it open"
+        return code or "not determined", {code} == reported if known else None, why
     if kind == "comparator":
         drugs = rows.drug[rows.role == "comparator"]
         return "; ".join(drugs), True if fact.value in set(drugs) else None, "The wording differs"
@@ -276,7 +276,7 @@ def _beside(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
 
 
 def _same_arm(named: str, arm: str) -> bool:
-    """Say whether a report's name of an arm is Table 2's, which may add how often it was treated."""
+    """Return whether a report's name of an arm is Table 2's, which may add how often it was treated."""
     named, arm = (re.sub(r"[\s-]", "", t.lower().replace("excimer laser", "el")) for t in (named, arm))
     return arm.startswith(named) and "+" not in arm.removeprefix(named)
 
@@ -296,27 +296,27 @@ TITLE_WORDS = {
 """Column of Table 2 -> words of a title -> the code that they stand for."""
 
 
-@RULES.rule("title", "Table 2 agrees with the title of the study's report.")
+@rule("title", "Table 2 agrees with the title of the study's report.")
 def _title(review: Review) -> Iterator[Finding]:
     known = set(zip(review.facts.study, review.facts.field, strict=True))
     for row in review.evidence.included("original").drop_duplicates("study").itertuples():
         report = review.evidence.references.entries[row.study].fields
         title = re.sub(r"[{}\\]", "", report.get("title", "")).lower()
         for column, patterns in TITLE_WORDS.items():
-            said = [code for pattern, code in patterns.items() if re.search(pattern, title)]
-            if len(said) != 1 or (row.study, column) in known:
+            stated = [code for pattern, code in patterns.items() if re.search(pattern, title)]
+            if len(stated) != 1 or (row.study, column) in known:
                 continue  # the rule on reports has compared this already
             published = getattr(row, column).replace("ND", "")
             meaning = review.meaning("yes_no" if column == "randomised" else column)
             shown = ", ".join(meaning[code] for code in published.split(";") if code) or "not determined"
-            why = f"The title of its report says {column}: {meaning[said[0]]}."
+            why = f"The title of its report says {column}: {meaning[stated[0]]}."
             why += "" if published else " Table 2 leaves it open."
             source = f"doi:{report['doi']}" if "doi" in report else f"title of {row.label}"
-            ok = said[0] == published if published else None
-            yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[said[0]], why, [source])
+            ok = stated[0] == published if published else None
+            yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[stated[0]], why, [source])
 
 
-@RULES.rule(
+@rule(
     "denominator",
     "A count is of the patients who completed by Table 2, or of patches if Table 2 has them assessed one by one.",
 )
@@ -340,7 +340,7 @@ def _denominator(review: Review) -> Iterator[Finding]:
 # --- Safety -------------------------------------------------------------------------------------------------
 
 
-@RULES.rule("stops", "The number of studies in which side effects ended treatment agrees with the reports.")
+@rule("stops", "The number of studies in which side effects ended treatment agrees with the reports.")
 def _stops(review: Review) -> Iterator[Finding]:
     original = review.evidence.included("original").drop_duplicates("study")[["study", "label"]]
     events = review.evidence.adverse_events
@@ -357,7 +357,7 @@ def _stops(review: Review) -> Iterator[Finding]:
         yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])
 
 
-@RULES.rule("events", "The review counts no fewer events of a kind than the reports of the listed studies.")
+@rule("events", "The review counts no fewer events of a kind than the reports of the listed studies.")
 def _events(review: Review) -> Iterator[Finding]:
     studies, refs = review.evidence.included("original"), review.refs("adverse_event_studies_counting")
     listed = review.evidence.adverse_events.query("role == 'monotherapy'")

@@ -70,14 +70,14 @@ def _exported_from(name: str, library: Path) -> list[str]:
     stub = library.parent.joinpath(*room.split("."), "__init__.pyi")
     if not stub.is_file():
         return []
-    lines = ast.parse(stub.read_text(encoding="utf-8")).body
-    return [f"{room}.{line.module}" for line in lines if exported in (alias.name for alias in line.names)]
+    imports = [line for line in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(line, ast.ImportFrom)]
+    return [f"{room}.{line.module}" for line in imports if exported in (alias.name for alias in line.names)]
 
 
 def _imported(source: str) -> Iterator[str]:
     """Return the names of library modules, and of what is imported from them, in the import statements of a source."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "lib":
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "lib":
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
@@ -97,6 +97,6 @@ def _without_comments(source: str) -> str:
                 and isinstance(child.value, ast.Constant)
                 and isinstance(child.value.value, str)
             ):
-                for at in range(child.lineno - 1, child.end_lineno):
+                for at in range(child.lineno - 1, child.end_lineno or child.lineno):
                     lines[at] = ""
     return "\n".join(stripped for line in lines if (stripped := line.rstrip()))

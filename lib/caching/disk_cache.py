@@ -1,7 +1,8 @@
-"""A disk cache for results that take long to compute, under a hash of everything that decides them.
+"""Store results that take long to compute on disk, under a hash of everything that decides them.
 
-Results are arrays in files, and the hash covers the source of the modules that compute them; what they mean is not
-known here. A lost or damaged file costs time, not correctness, and so does a folder that cannot be written.
+Belongs here: arrays in files, their cache keys (which cover the source of the modules that compute them), and reading
+and writing them. A missing or damaged file costs time, not correctness, and so does a folder that cannot be written.
+Does not belong here: what the arrays mean.
 """
 
 from __future__ import annotations
@@ -22,47 +23,53 @@ import scipy
 from lib.caching.code_hash import code_hash
 from lib.caching.safe_files import replace_if_changed
 
-# Kept outside a build, too, as a result hangs on nothing but what its key holds.
+# Outside of the folder of a build, as a result depends on nothing but what its key covers.
 _STORE = Path(os.environ.get("REVIEW_KEPT") or Path(__file__).parents[2] / "_build" / "kept")
 
 
-def recall(module: str, find: Callable[[], Mapping[str, Any]], *given: Any) -> dict[str, np.ndarray]:
+def cached(
+    module: str, compute: Callable[[], Mapping[str, Any]], *given: Any, committed: Path | None = None
+) -> dict[str, np.ndarray]:
     """Return a result from the cache, or compute and store it.
 
     Parameters
     ----------
     module : str
-        Name of the module that computes it: the hash covers its source and that of the modules it imports.
-    find : callable
+        Name of the module that computes it: the key covers its source and that of the modules it imports.
+    compute : callable
         Computes it, as arrays or numbers by name.
     *given
         Everything else that decides it: arrays, and objects whose ``repr`` gives their whole content.
+    committed : Path, optional
+        A second folder to read from, which is never written here: results under the same keys that are part of the
+        library.
 
     Returns
     -------
     dict of str to ndarray
         The result, as arrays.
     """
-    path = _STORE / f"{key(module, *given)}.npz"
-    found = _read(path)
+    name = f"{key(module, *given)}.npz"
+    path = _STORE / name
+    result = read(path)
+    if result is None and committed is not None:
+        result = read(committed / name)
     with contextlib.ExitStack() as stack:
-        if found is None:
-            # Another chapter may be finding the same.
+        if result is None:
+            # Another process may be computing the same.
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(filelock.FileLock(path.with_suffix(".lock")))
-                found = _read(path)
-        if found is None:
-            found = {name: np.asarray(value) for name, value in find().items()}
-            file = io.BytesIO()
-            np.savez_compressed(file, **found)
+                result = read(path)
+        if result is None:
+            result = {name: np.asarray(value) for name, value in compute().items()}
             with contextlib.suppress(OSError):
-                replace_if_changed(path, file.getvalue())
-    return found
+                write(path, result)
+    return result
 
 
-def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a file, None if it is not there or spoiled."""
+def read(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays of a file; None if it is missing or damaged."""
     try:
         with np.load(path) as file:
             return dict(file)
@@ -70,15 +77,33 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to a file that `read` understands; the same arrays give the same bytes."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    replace_if_changed(path, file.getvalue())
+
+
 def key(module: str, *given: Any) -> str:
     """Return the cache key of a result.
 
-    Arrays count with their type and shape, and every part with its length, so that different arguments have
-    different keys.
+    Arrays count with their type and shape, and every part with its length, so that different arguments have different
+    keys.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module that computes it.
+    *given
+        Everything else that decides it, as in `cached`.
+
+    Examples
+    --------
+    >>> key("lib.stats.pooling", np.zeros((2, 3))) == key("lib.stats.pooling", np.zeros((3, 2)))
+    False
     """
-    parts = [code_hash(module), np.__version__, scipy.__version__, *given]
     digest = hashlib.sha256()
-    for part in parts:
+    for part in (code_hash(module), np.__version__, scipy.__version__, *given):
         is_array = isinstance(part, np.ndarray)
         content = part.tobytes() if is_array else repr(part).encode()
         kind = f"{part.dtype.str} {part.shape}" if is_array else type(part).__name__

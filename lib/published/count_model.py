@@ -1,9 +1,11 @@
-"""The model of counts that are not available: studies, published rates, prior, and distance from what was published.
+"""The model of counts that are not available: studies, published rates, prior, and distance from the published rates.
 
-Arrays and bounds belong here; which studies and published rates they come from is decided in `imputation`, and how
-counts are found that agree with the published rates in `enumeration` (exactly) and `chain` (by a Markov chain). The
-method of the review is taken to be that of `pooling.pool_proportions` at its defaults: raw proportions, inverse
-variance, DerSimonian-Laird; a study at 0% or 100% is left out.
+Belongs here: what the two methods of imputation share, `enumeration` (exact) and `chain` (a Markov chain).
+Does not belong here: which studies and published rates a block consists of (`imputation`).
+
+The method of the review is taken to be that of `lib.stats.pool_proportions` at its defaults: raw proportions, inverse
+variance, DerSimonian-Laird; a study at 0% or 100% is left out. The three thresholds are numbered t = 0, 1, 2 in the
+order of `lib.evidence.THRESHOLDS`: at least 25%, 50% and 75%.
 """
 
 from __future__ import annotations
@@ -27,33 +29,34 @@ logarithm: wide enough for studies that agree and for such that do not."""
 MEANS, CONCENTRATIONS = 32, 12
 """Nodes of the quadrature over the mean (Gauss-Legendre) and the concentration (Gauss-Hermite) of the prior."""
 
-Z95 = stats.norm.ppf(0.975)
+Z95 = float(stats.norm.ppf(0.975))
+"""Quantile of the review's 95% intervals, which are normal."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A published rate that the counts have to reproduce.
+class PublishedRate:
+    """A published rate that the imputed counts have to reproduce.
 
     Attributes
     ----------
     threshold, group : str
-        Which.
-    of : ndarray of bool, shape (k,)
-        The arms it pools.
-    printed, half : ndarray, shape (3,)
-        Estimate and ends of its interval as proportions, NaN for what is not compared with the counts (an end
-        cut at 0% or 100%, a number that is misprinted); and half a unit of the last published digit of each.
+        Codes of the threshold and of the row of the review's Table 3.
+    included : ndarray of bool, shape (k,)
+        Which studies of the block it pools.
+    published, half_unit : ndarray, shape (3,)
+        Estimate and ends of the confidence interval as proportions, NaN for what is not compared with the counts (an
+        end cut at 0% or 100%, a misprinted number); and half a unit of the last published digit of each.
     """
 
     threshold: str
     group: str
-    of: np.ndarray
-    printed: np.ndarray
-    half: np.ndarray
+    included: np.ndarray
+    published: np.ndarray
+    half_unit: np.ndarray
 
     @property
-    def degree(self) -> int:
-        """Place of the threshold in `lib.evidence.edition.THRESHOLDS`."""
+    def threshold_index(self) -> int:
+        """Place of the threshold in `lib.evidence.THRESHOLDS`."""
         return THRESHOLDS.index(self.threshold)
 
 
@@ -77,7 +80,7 @@ class Block:
         Which counts a report gives.
     percent : ndarray, shape (k, 3)
         A published percentage without its count, as a proportion of n; NaN: none.
-    claims : tuple of Claim
+    rates : tuple of PublishedRate
         The published rates.
     shifts : ndarray, shape (s, k)
         Changes of n that keep the published totals.
@@ -93,7 +96,7 @@ class Block:
     high: np.ndarray
     reported: np.ndarray
     percent: np.ndarray
-    claims: tuple[Claim, ...]
+    rates: tuple[PublishedRate, ...]
     shifts: np.ndarray
 
     @property
@@ -101,18 +104,18 @@ class Block:
         """Which counts are not known, shape (k, 3)."""
         return self.high > self.low
 
-    def limits(self, n: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the bounds of the counts at one threshold of studies with n (..., k) participants."""
-        share = self.percent[:, degree] * n
-        low = np.fmax(self.low[:, degree], np.floor(share))
-        return low, np.fmin(np.minimum(self.high[:, degree], n), np.ceil(share))
+    def limits(self, n: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the bounds of the counts at threshold number t of studies with n (..., k) participants."""
+        share = self.percent[:, t] * n
+        low = np.fmax(self.low[:, t], np.floor(share))
+        return low, np.fmin(np.minimum(self.high[:, t], n), np.ceil(share))
 
 
 class Prior:
     """The prior of counts, with its mean and concentration on the nodes of a quadrature.
 
-    Given node g, the x responders among `of` (the participants, or the responders at the threshold below) are
-    beta-binomial: log_choose(of, x) + yes[g, x] + no[g, of - x] - all[g, of].
+    Given node g, the x responders among m (the participants, or the responders at the threshold below) are
+    beta-binomial: log_choose(m, x) + yes[g, x] + no[g, m - x] - all[g, m].
 
     Parameters
     ----------
@@ -123,38 +126,36 @@ class Prior:
     def __init__(self, largest: int):
         mean, mean_weight = np.polynomial.legendre.leggauss(MEANS)
         z, z_weight = np.polynomial.hermite_e.hermegauss(CONCENTRATIONS)
-        mean, size = (np.ravel(g) for g in np.meshgrid((mean + 1) / 2, CONCENTRATION * np.exp(SPREAD * z)))
+        mean, size = (np.ravel(grid) for grid in np.meshgrid((mean + 1) / 2, CONCENTRATION * np.exp(SPREAD * z)))
         self.mean, self.size = mean, size
         self.log_weight = np.log(np.outer(z_weight / z_weight.sum(), mean_weight / 2).ravel())
         x = np.arange(largest + 1.0)
-        a, b, s = (of[:, None] for of in (mean * size, (1 - mean) * size, size))
-        self.yes, self.no, self.all = (special.gammaln(x + of) - special.gammaln(of) for of in (a, b, s))
+        shapes = (parameter[:, None] for parameter in (mean * size, (1 - mean) * size, size))
+        self.yes, self.no, self.all = (special.gammaln(x + shape) - special.gammaln(shape) for shape in shapes)
         self.log_factorial = special.gammaln(x + 1)
 
-    def log_choose(self, of: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the logarithm of the binomial coefficient of whole numbers, -inf where x is not within 0 and of."""
-        f, valid = self.log_factorial, (x >= 0) & (x <= of)
-        x = np.where(valid, x, 0)
-        return np.where(valid, f[of] - f[x] - f[of - x], -np.inf)
+    def log_choose(self, m: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the binomial coefficient of whole numbers, 0 <= x <= m."""
+        return self.log_factorial[m] - self.log_factorial[x] - self.log_factorial[m - x]
 
-    def log_of_one(self, node: np.ndarray, of: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the log prior of single counts x among `of`, given the nodes."""
-        return self.log_choose(of, x) + self.yes[node, x] + self.no[node, of - x] - self.all[node, of]
+    def log_at_node(self, node: np.ndarray, m: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the log prior of single counts x among m, each at its own node."""
+        return self.log_choose(m, x) + self.yes[node, x] + self.no[node, m - x] - self.all[node, m]
 
-    def log_at_nodes(self, of: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the log prior (m, g) at each node of the counts x (k, m) among `of`, without binomial coefficients."""
-        code, places = np.unique(of * len(self.log_factorial) + x, return_inverse=True)
+    def log_at_all_nodes(self, m: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the log prior (c, g) at every node of counts x (k, c) among m, without binomial coefficients."""
+        code, places = np.unique(m * len(self.log_factorial) + x, return_inverse=True)
         top, count = np.divmod(code, len(self.log_factorial))
-        of_one = (self.yes[:, count] + self.no[:, top - count] - self.all[:, top]).T
-        return sum((of_one[row] for row in places), np.zeros((x.shape[1], 1))) + self.log_weight
+        log = (self.yes[:, count] + self.no[:, top - count] - self.all[:, top]).T
+        return sum((log[row] for row in places), np.zeros((x.shape[1], 1))) + self.log_weight
 
-    def log_marginal(self, of: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the log prior (m,) of the counts x (k, m) among `of`, marginal over mean and concentration."""
+    def log_marginal(self, m: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the log prior (c,) of counts x (k, c) among m, marginal over mean and concentration."""
         pieces = [np.empty(0)]
-        for at in range(0, x.shape[1], 1000):
-            piece = slice(at, at + 1000)
-            pieces.append(special.logsumexp(self.log_at_nodes(of[:, piece], x[:, piece]), axis=1))
-        return np.concatenate(pieces) + self.log_choose(of, x).sum(axis=0)
+        for start in range(0, x.shape[1], 1000):
+            piece = slice(start, start + 1000)
+            pieces.append(special.logsumexp(self.log_at_all_nodes(m[:, piece], x[:, piece]), axis=1))
+        return np.concatenate(pieces) + self.log_choose(m, x).sum(axis=0)
 
 
 def effects(x: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +166,7 @@ def effects(x: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pooled(p: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pool as `pooling.pool_proportions` does by default, studies along the first axis; 0 where none is left.
+    """Pool as `lib.stats.pool_proportions` does by default, studies along the first axis; 0 where none is left.
 
     A second implementation for speed, of the estimate, its standard error and tau2 only.
     """
@@ -187,17 +188,20 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("i...,i...->...", a, b)
 
 
-def distance(estimate: np.ndarray, se: np.ndarray, claim: Claim) -> np.ndarray:
+def distance(estimate: np.ndarray, se: np.ndarray, rate: PublishedRate) -> np.ndarray:
     """Return how far pooled results are from a published rate, in units of its rounding: at most 1 is agreement."""
     off, values = np.zeros_like(estimate), (estimate, estimate - Z95 * se, estimate + Z95 * se)
-    for value, printed, half in zip(values, claim.printed, claim.half, strict=True):
-        if not np.isnan(printed):
-            np.maximum(off, np.abs(value - printed) / half, out=off)
-    # The last digits of floating point are not a disagreement.
+    for value, published, half_unit in zip(values, rate.published, rate.half_unit, strict=True):
+        if not np.isnan(published):
+            np.maximum(off, np.abs(value - published) / half_unit, out=off)
+    # Rounding errors of floating point are not a disagreement.
     return off - 1e-6
 
 
 def distances(block: Block, n: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the distance (claims, m) of states with n (k, m) participants and x (3, k, m) responders."""
-    off = [distance(*pooled(*effects(x[c.degree][c.of], n[c.of]))[:2], c) for c in block.claims]
-    return np.array(off).reshape(len(block.claims), n.shape[1])
+    """Return the distance (rates, m) of states with n (k, m) participants and x (3, k, m) responders."""
+    off = [
+        distance(*pooled(*effects(x[rate.threshold_index][rate.included], n[rate.included]))[:2], rate)
+        for rate in block.rates
+    ]
+    return np.array(off).reshape(len(block.rates), n.shape[1])

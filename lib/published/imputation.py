@@ -1,42 +1,42 @@
-"""Counts that are not available: what bounds them, and what follows from imputing them.
+"""Impute the counts that a review does not report, and use them.
 
-This module sorts published rates, available counts and remarks of reports into blocks that bear on each other, pools
-imputed counts (made by `sampler`), and ranks the studies by how much their counts would narrow the answer. What is
-imputed is possible, not reported: nothing of it may be shown or pooled as a study's count without saying so.
+Belongs here: sorting published rates, available counts and remarks of reports into blocks that bear on each other;
+pooling imputed counts; ranking the studies by how much their counts would narrow the answer; and withholding reported
+counts to see whether they are recovered.
+Does not belong here: how counts are imputed (`sampler`). Imputed counts are possible, not reported: none may be shown
+or pooled as a study's count without saying so.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, Evidence, Outcome, reference_numbers
-from lib.published.count_model import WIDEST, Block, Claim
+from lib.published.count_model import WIDEST, Z95, Block, PublishedRate
 from lib.published.participants import Members, known_counts, members
-from lib.published.rates import by_study, half_units, read_interval
+from lib.published.published_interval import half_units, read_interval
+from lib.published.rates import by_study
 from lib.published.sampler import Draws, impute
-from lib.stats import Pooled, pool_proportions
+from lib.stats import pool_proportions
 
-_Z = stats.norm.ppf(0.975)
 _OF_WHOLE_BODY = ("total", "children")
 
-# --- What has to agree ------------------------------------------------------------------------------------
+# --- Blocks ------------------------------------------------------------------------------------
 
 
 def blocks(evidence: Evidence) -> list[Block]:
     """Sort the published rates of a review into blocks of those that share studies and counts."""
-    found: dict[tuple[str, str], Block] = {}
-    for regimen, group in dict.fromkeys((outcome.regimen, outcome.group) for outcome in evidence.all_outcomes()):
-        if (regimen, group) not in found:
-            made = block_of(evidence, regimen, group)
-            found |= {(regimen, s): made for s in made.groups}
-    return list({id(made): made for made in found.values()}.values())
+    sorted_out: list[Block] = []
+    for outcome in evidence.all_outcomes():
+        if not any(outcome.regimen == block.regimen and outcome.group in block.groups for block in sorted_out):
+            sorted_out.append(block_of(evidence, outcome.regimen, outcome.group))
+    return sorted_out
 
 
 @of_one_regimen
@@ -64,39 +64,38 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
     reported = np.zeros(low.shape, dtype=bool)
     counts = known_counts(evidence, regimen, groups[0])
     by_site = groups[0] not in _OF_WHOLE_BODY
-    for at, degree, n_of, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
-        low[at, degree] = events
+    for at, t, n_counted, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
+        low[at, t] = events
         if whole:
             # The report's own unit and number, be it patches where Table 2 has patients.
-            n[at] = least[at] = largest[at] = max(n_of, n[at] if reported[at].any() else 0)
+            n[at] = least[at] = largest[at] = max(n_counted, n[at] if reported[at].any() else 0)
             high[at, ~reported[at]] = n[at]
-            high[at, degree] = events
-            reported[at, degree] = True
-    for at, _, n_of, events, whole in _added_up(arms, _ceilings(evidence, regimen), ("any",), by_site):
-        if whole and n_of >= n[at]:
+            high[at, t] = events
+            reported[at, t] = True
+    for at, _, n_counted, events, whole in _added_up(arms, _any_repigmentation(evidence, regimen), ("any",), by_site):
+        if whole and n_counted >= n[at]:
             high[at] = np.minimum(high[at], np.maximum(events, low[at]))
     for bound in _bounds(evidence, outcomes).itertuples():
-        degree = THRESHOLDS.index(bound.threshold)
-        for at in _where(arms, bound):
+        t = THRESHOLDS.index(bound.threshold)
+        for at in _places(arms, bound):
             if bound.kind == "percent":
-                percent[at, degree] = bound.value / 100
+                percent[at, t] = bound.value / 100
             elif bound.kind == "at_least":
-                low[at, degree] = max(low[at, degree], bound.value)
+                low[at, t] = max(low[at, t], bound.value)
             elif by_site or len(arms.arms[at]) == 1:
                 share = bound.kind == "at_most_percent"
                 value = np.floor(bound.value / 100 * largest[at]) if share else bound.value
-                high[at, degree] = min(high[at, degree], value)
+                high[at, t] = min(high[at, t], value)
 
-    claims = []
+    rates = []
     for outcome in outcomes:
-        of = arms.review_ref.isin(outcome.refs).to_numpy()
+        included = arms.review_ref.isin(outcome.refs).to_numpy()
         if outcome.estimate == 0 and outcome.ci_low != outcome.ci_low:
-            high[of, THRESHOLDS.index(outcome.threshold)] = 0
+            high[included, THRESHOLDS.index(outcome.threshold)] = 0
             continue
-        printed = np.array([outcome.estimate, outcome.ci_low, outcome.ci_high])
-        claim = _claim_of(outcome.threshold, outcome.group, of, printed, outcome.decimals)
-        if claim is not None:
-            claims.append(claim)
+        rate = _published_rate(outcome, included)
+        if rate is not None:
+            rates.append(rate)
     # At least 75% is also at least 50%, and that at least 25%.
     for weaker, stronger in ((0, 1), (1, 2)):
         high[:, stronger] = np.minimum(high[:, stronger], high[:, weaker])
@@ -106,33 +105,35 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
     high = np.maximum(high, low)
     columns = arms[["study", "label", "arms"]]
     shifts = _shifts(arms, rows)
-    return Block(regimen, groups, columns, n, least, largest, low, high, reported, percent, tuple(claims), shifts)
+    return Block(regimen, groups, columns, n, least, largest, low, high, reported, percent, tuple(rates), shifts)
 
 
-def _where(arms: pd.DataFrame, row) -> np.ndarray:
-    """Where the study of a row of the tables stands in a block, if the row is of an arm that counts."""
+def _places(arms: pd.DataFrame, row) -> np.ndarray:
+    """Return the place of the study of a row in a block, if the row is of an arm that counts; otherwise none."""
     counts = [row.arm in counting for counting in arms.arms]
     return np.flatnonzero((arms.study == row.study).to_numpy() & np.array(counts, dtype=bool))
 
 
-def _added_up(arms: pd.DataFrame, counts: pd.DataFrame, thresholds: Sequence[str], by_site: bool):
-    """Add up counts over the arms of a study: its place, degree, n, events, and whether all its arms are in them.
+def _added_up(
+    arms: pd.DataFrame, counts: pd.DataFrame, thresholds: Sequence[str], by_site: bool
+) -> Iterator[tuple[int, int, float, float, bool]]:
+    """Add up counts over the arms of a study.
 
-    By site all arms stand in a block, as it is not known which count: there any of them is enough.
+    Yields the place of the study, the place of the threshold among ``thresholds``, n, events, and whether all arms of
+    the study are in them. By site a block has all arms, as it is not known which count: there any of them is enough.
     """
-    found = [(at, count) for count in counts.itertuples() for at in _where(arms, count)]
-    for (at, threshold), group in itertools.groupby(
-        sorted(found, key=lambda f: (f[0], f[1].threshold)), key=lambda f: (f[0], f[1].threshold)
-    ):
-        rows = [count for _, count in group]
+    placed = [(at, count.threshold, count) for count in counts.itertuples() for at in _places(arms, count)]
+    placed.sort(key=lambda one: one[:2])
+    for (at, threshold), group in itertools.groupby(placed, key=lambda one: one[:2]):
+        rows = [count for *_, count in group]
         whole = by_site or {count.arm for count in rows} == set(arms.arms[at])
         if threshold in thresholds:
             n, events = (float(sum(getattr(count, name) for count in rows)) for name in ("n", "events"))
             yield at, thresholds.index(threshold), n, events, whole
 
 
-def _ceilings(evidence: Evidence, regimen: str) -> pd.DataFrame:
-    """Return counts of any repigmentation anywhere: no more patients can have reached a degree of it."""
+def _any_repigmentation(evidence: Evidence, regimen: str) -> pd.DataFrame:
+    """Return counts of any repigmentation anywhere: no more patients can have reached a threshold."""
     rows = evidence.counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.threshold == "any")]
     rows = rows[(rows.unit == "patients") & (rows.months == rows.duration_months)]
@@ -145,40 +146,38 @@ def _bounds(evidence: Evidence, outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return evidence.bounds[evidence.bounds.site.isin(sites)].merge(arms[["study", "arm"]].drop_duplicates())
 
 
-def _claim_of(threshold: str, group: str, of: np.ndarray, printed: np.ndarray, decimals) -> Claim | None:
-    """Return what the counts have to reproduce of a published rate; None: nothing that could be compared with them."""
-    printed, half = printed.copy(), half_units(decimals)
-    reading = read_interval(printed, decimals)
-    if reading.kind == "no interval":
-        return None
-    if reading.kind == "off centre" and not reading.wrong:
+def _published_rate(outcome: Outcome, included: np.ndarray) -> PublishedRate | None:
+    """Return what counts have to reproduce of a published rate; None: nothing that could be compared with them."""
+    published, half_unit = np.array([outcome.estimate, outcome.ci_low, outcome.ci_high]), half_units(outcome.decimals)
+    reading = read_interval(published, outcome.decimals)
+    if reading.kind == "no interval" or (reading.kind == "off centre" and not reading.wrong):
         return None
     if reading.kind == "cut":
-        printed[1] = np.nan if printed[1] - half[1] <= 0 else printed[1]
-        printed[2] = np.nan if printed[2] + half[2] >= 1 else printed[2]
+        published[1] = np.nan if published[1] - half_unit[1] <= 0 else published[1]
+        published[2] = np.nan if published[2] + half_unit[2] >= 1 else published[2]
     if reading.wrong:
-        printed[("estimate", "ci_low", "ci_high").index(reading.wrong)] = np.nan
-    return Claim(threshold, group, of, printed, half)
+        published[("estimate", "ci_low", "ci_high").index(reading.wrong)] = np.nan
+    return PublishedRate(outcome.threshold, outcome.group, included, published, half_unit)
 
 
 def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
     """Return the changes by one of up to three n that leave every published total as it is."""
     free = np.flatnonzero(arms.largest > arms.least)
-    lists = [refs for row in rows for refs, met in zip(row.totals.refs, row.totals.met, strict=True) if met]
-    holds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
-    holds = holds.reshape(len(lists), len(arms))
-    found = []
+    lists = [refs for row in rows for refs in row.totals.refs[row.totals.reproduced]]
+    adds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
+    adds = adds.reshape(len(lists), len(arms))
+    shifts = []
     for several in (1, 2, 3):
         for chosen in itertools.combinations(free, several):
             for signs in itertools.product((-1.0, 1.0), repeat=several):
                 shift = np.zeros(len(arms))
                 shift[list(chosen)] = signs
-                if not (holds @ shift).any():
-                    found.append(shift)
-    return np.array(found).reshape(-1, len(arms))
+                if not (adds @ shift).any():
+                    shifts.append(shift)
+    return np.array(shifts).reshape(-1, len(arms))
 
 
-# --- What the draws are for -------------------------------------------------------------------------------
+# --- Uses of imputed counts -------------------------------------------------------------------------------
 
 
 def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
@@ -198,18 +197,19 @@ def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
         did not converge, or no counts reproduce the outcome's published rate.
     """
     block = block_of(evidence, outcome.regimen, outcome.group)
-    of = _members(block, outcome)
-    if of is None:
+    included = _included(block, outcome)
+    if included is None:
         return pd.DataFrame(columns=["study", "arms", "low", "high"])
     draws = impute(block)
     ranges = draws.ranges(outcome.threshold)
-    met = draws.within[outcome.threshold, outcome.group] <= WIDEST
-    return ranges[ranges.index.isin(np.flatnonzero(of)) & met]
+    reproduced = draws.tolerance[outcome.threshold, outcome.group] <= WIDEST
+    return ranges[ranges.index.isin(np.flatnonzero(included)) & reproduced]
 
 
-def _members(block: Block, outcome: Outcome) -> np.ndarray | None:
-    """Which studies of a block the published rate of an outcome pools; None: it does not restrict the counts."""
-    return next((c.of for c in block.claims if (c.threshold, c.group) == (outcome.threshold, outcome.group)), None)
+def _included(block: Block, outcome: Outcome) -> np.ndarray | None:
+    """Return which studies of a block the published rate of an outcome pools; None: it does not restrict the counts."""
+    key = outcome.threshold, outcome.group
+    return next((rate.included for rate in block.rates if (rate.threshold, rate.group) == key), None)
 
 
 @dataclass(frozen=True)
@@ -258,25 +258,26 @@ def update_over_draws(draws: Draws, outcome: Outcome, transform: str = "raw") ->
     pooled = _pool_draws(draws, outcome, transform)
     if pooled is None:
         return None
-    estimates, se, m = pooled.estimate, (pooled.ci_high - pooled.ci_low) / (2 * _Z), len(draws.events)
+    (estimates, width), m = pooled, len(draws.events)
+    se = width / (2 * Z95)
     between = float(estimates.var(ddof=1))
     total = float(np.sqrt((se**2).mean() + (1 + 1 / m) * between))
     mean = float(estimates.mean())
-    return OverDraws(mean, mean - _Z * total, mean + _Z * total, float(np.sqrt(between)), m)
+    return OverDraws(mean, mean - Z95 * total, mean + Z95 * total, float(np.sqrt(between)), m)
 
 
-def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> Pooled | None:
-    """Pool the outcome in every draw: m analyses at once."""
-    within = draws.within.get((outcome.threshold, outcome.group), np.nan)
-    if not within == within or not draws.converged:
+def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pool the outcome in every draw, and return the estimates (m,) and the widths of their intervals (m,)."""
+    if np.isnan(draws.tolerance.get((outcome.threshold, outcome.group), np.nan)) or not draws.converged:
         return None
-    of = _members(draws.block, outcome)
-    m = len(draws.events)
-    events = draws.events[:, of, THRESHOLDS.index(outcome.threshold)].T
-    fresh = by_study(outcome.new)
-    new = (np.repeat(fresh[name].to_numpy(float)[:, None], m, axis=1) for name in ("events", "n"))
-    new_events, new_n = new
-    return pool_proportions(np.vstack([events, new_events]), np.vstack([draws.n[:, of].T, new_n]), transform=transform)
+    included, new = _included(draws.block, outcome), by_study(outcome.new)
+    events = draws.events[:, included, THRESHOLDS.index(outcome.threshold)].T
+    new_events, new_n = (
+        np.repeat(new[name].to_numpy(float)[:, None], len(draws.events), axis=1) for name in ("events", "n")
+    )
+    n = np.vstack([draws.n[:, included].T, new_n])
+    pooled = pool_proportions(np.vstack([events, new_events]), n, transform=transform)
+    return np.asarray(pooled.estimate), np.asarray(pooled.ci_high) - pooled.ci_low
 
 
 def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.DataFrame:
@@ -301,12 +302,12 @@ def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.D
         that have draws), narrowing (percentage points by which the 95% ranges of those rates would narrow in
         all), most (the regimen, group and threshold that would narrow most).
     """
-    found = []
+    narrowings = []
     for outcome in outcomes:
         for draws in all_draws:
             if draws.block.regimen == outcome.regimen and outcome.group in draws.block.groups:
-                found += _narrowings(draws, outcome)
-    rows = pd.DataFrame(found, columns=["study", "label", "outcome", "narrowing"])
+                narrowings += _narrowings(draws, outcome)
+    rows = pd.DataFrame(narrowings, columns=["study", "label", "outcome", "narrowing"])
     rows = rows.sort_values(["narrowing", "study", "outcome"], ascending=[False, True, True])
     ranked = rows.groupby(["study", "label"], sort=False).agg(
         rates=("outcome", "size"), narrowing=("narrowing", "sum"), most=("outcome", "first")
@@ -315,38 +316,57 @@ def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.D
 
 
 def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
+    """Return study, label, key of the outcome, and narrowing of its 95% range, for each study without a count."""
     pooled = _pool_draws(draws, outcome, "logit")
     if pooled is None:
         return []
-    at, block = THRESHOLDS.index(outcome.threshold), draws.block
-    of = _members(block, outcome)
-    found, m = [], len(pooled.estimate)
-    for arm in np.flatnonzero(of & block.unknown[:, at]):
-        rates = draws.events[:, arm, at] / draws.n[:, arm]
-        varies = min(rates.std(), pooled.estimate.std()) > 1e-12
-        shared = np.corrcoef(rates, pooled.estimate)[0, 1] ** 2 if varies else 0.0
-        shared = max(0.0, 1 - (1 - shared) * (m - 1) / (m - 2))
-        width = 2 * _Z * 100 * float(pooled.estimate.std(ddof=1))
-        key = (outcome.regimen, outcome.group, outcome.threshold)
-        found.append((block.arms.study[arm], block.arms.label[arm], key, width * (1 - np.sqrt(1 - shared))))
-    return found
+    estimates, _ = pooled
+    t, block, m = THRESHOLDS.index(outcome.threshold), draws.block, len(estimates)
+    key = (outcome.regimen, outcome.group, outcome.threshold)
+    width = 2 * Z95 * 100 * float(estimates.std(ddof=1))
+    rows = []
+    for arm in np.flatnonzero(_included(block, outcome) & block.unknown[:, t]):
+        rates = draws.events[:, arm, t] / draws.n[:, arm]
+        varies = min(rates.std(), estimates.std()) > 1e-12
+        explained = np.corrcoef(rates, estimates)[0, 1] ** 2 if varies else 0.0
+        explained = max(0.0, 1 - (1 - explained) * (m - 1) / (m - 2))
+        rows.append((block.arms.study[arm], block.arms.label[arm], key, width * (1 - np.sqrt(1 - explained))))
+    return rows
 
 
 # --- Calibration on the review's own counts -----------------------------------------------------------------
 
-# Draws of each count that is withheld: enough for the ends of a range of whole numbers.
-_RECOVERED = 200
+WITHHELD_DRAWS = 200
+"""Draws of each count that is withheld: enough for the ends of a range of whole numbers."""
 
 
 def withhold(block: Block, arm: int) -> Block:
-    """Return the block as it would be if the counts of one arm were not public."""
+    """Return the block as it would be if the counts of one study were not available."""
     low, high, reported = block.low.copy(), block.high.copy(), block.reported.copy()
     low[arm], high[arm], reported[arm] = 0, block.largest[arm], False
     return replace(block, low=low, high=high, reported=reported)
 
 
+def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
+    """Withhold the available counts of each study in turn and impute them from the rest, up to the first failure.
+
+    Yields the place of the study and the draws without its counts; the last draws may not have converged: the chain
+    takes long where it does not converge, and does so for one study of a block as for another. Published rates that the
+    imputed counts do not reproduce to the last digit together with the reported ones are left out.
+    """
+    studies = np.flatnonzero(block.reported.any(axis=1)).tolist()
+    tolerance = impute(block).tolerance if len(studies) else {}
+    exact = tuple(rate for rate in block.rates if tolerance.get((rate.threshold, rate.group)) == 1)
+    block = replace(block, rates=exact)
+    for study in studies:
+        draws = impute(withhold(block, study), draws=WITHHELD_DRAWS)
+        yield study, draws
+        if not draws.converged:
+            return
+
+
 def recovered(block: Block) -> pd.DataFrame:
-    """Withhold the available counts of each arm in turn, and compare them with what is imputed from the rest.
+    """Withhold the available counts of each study in turn, and compare them with what is imputed from the rest.
 
     Parameters
     ----------
@@ -358,31 +378,17 @@ def recovered(block: Block) -> pd.DataFrame:
     DataFrame
         A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
         and converged. Where the draws did not converge, low and high are NaN and nothing is inside; after the first
-        study of a block with which they do not, the others of that block are not assessed either.
-
-    Notes
-    -----
-    Published rates that the imputed counts do not reproduce to the last digit together with the reported ones are left
-    out.
+        study of a block with which they do not, the others of that block are not assessed either (see `withheld`).
     """
+    draws_by_study = {study: draws for study, draws in withheld(block) if draws.converged}
     rows = []
-    arms = np.flatnonzero(block.reported.any(axis=1))
-    within = impute(block).within if len(arms) else {}
-    met = tuple(c for c in block.claims if within.get((c.threshold, c.group)) == 1)
-    block = replace(block, claims=met)
-    assessed = True
-    for arm in arms:
-        # The chain takes long where it does not converge, and does so for one study of a block as for another.
-        draws = impute(withhold(block, arm), draws=_RECOVERED) if assessed else None
-        assessed = assessed and draws.converged
-        for degree in np.flatnonzero(block.reported[arm]):
-            low, high = np.nan, np.nan
-            if assessed:
-                low, high = np.quantile(draws.events[:, arm, degree], [0.025, 0.975], method="closest_observation")
-            events = block.low[arm, degree]
-            names = block.arms.loc[arm, ["study", "label"]]
-            inside = low <= events <= high
-            ends = (THRESHOLDS[degree], block.n[arm], events, low, high, inside, assessed)
-            rows.append((*names, *ends))
+    for study, t in np.argwhere(block.reported):
+        low, high, converged = np.nan, np.nan, study in draws_by_study
+        if converged:
+            counts = draws_by_study[study].events[:, study, t]
+            low, high = np.quantile(counts, [0.025, 0.975], method="closest_observation")
+        events = block.low[study, t]
+        names = block.arms.loc[study, ["study", "label"]]
+        rows.append((*names, THRESHOLDS[t], block.n[study], events, low, high, low <= events <= high, converged))
     columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
     return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})

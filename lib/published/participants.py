@@ -1,11 +1,13 @@
-"""Numbers of participants behind a review's published totals.
+"""Derive the numbers of participants behind a review's published totals.
 
-This module finds how each study was counted (enrolled or completed, all arms or one) for the published totals, all at
-once, and what the totals leave open where sizes are not published, as by body site. Responders are not its concern.
+Belongs here: how each study was counted (enrolled or completed, all arms or one) for all published totals at once, and
+the range that the totals leave where sizes are not published, as by body site.
+Does not belong here: responders (`count_model`, `imputation`), but for the selection of reported counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -27,7 +29,7 @@ class Sizes:
     Attributes
     ----------
     totals : DataFrame
-        A row a published total: claim, patients, listed (the sum of all who completed), met (whether the
+        A row a published total: claim, patients, listed (the sum of all who completed), reproduced (whether the
         solution adds up to it), n (what the solution adds up to).
     arms : DataFrame
         A row an arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
@@ -55,9 +57,9 @@ class Sizes:
 def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """Find which numbers of participants add up to the published totals of a regimen, all at once.
 
-    Each study counts those who completed or those enrolled, of all its arms or of one. The solution meets as
-    many of the published totals as can be met together, with as few studies as possible read otherwise than the
-    review says it read them: all arms, all who completed. A total over studies of which one was assessed by
+    Each study counts those who completed or those enrolled, of all its arms or of one. The solution reproduces
+    as many of the published totals as can be reproduced together, with as few studies as possible read otherwise than
+    the review says it read them: all arms, all who completed. A total over studies of which one was assessed by
     patch only is left out: who had a patch at the site is not in Table 2.
 
     Parameters
@@ -72,17 +74,17 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     Sizes
     """
     arms = _arms(evidence, regimen)
-    totals = _printed_totals(evidence, regimen, arms)
+    totals = _published_totals(evidence, regimen, arms)
     counted = known_counts(evidence, regimen, "total")
     options = _options(arms, set(zip(counted.study, counted.arm, strict=True)))
     owner = np.array([option["study"] for option in options])
     n, cost = (np.array([option[key] for option in options], dtype=float) for key in ("n", "departures"))
     studies = pd.unique(owner)
     one_each = np.array([owner == study for study in studies], dtype=float)
-    adds = np.array([np.isin(owner, members) * n for members in totals.studies])
-    printed = totals.patients.to_numpy(float)
+    adds = np.array([np.isin(owner, in_total) * n for in_total in totals.studies])
+    published = totals.patients.to_numpy(float)
 
-    # Largest set of totals that can be met: giving one up costs more than any number of departures.
+    # Largest set of totals that can be reproduced: giving one up costs more than any number of departures.
     count, given_up = len(options), len(totals)
     loose = np.hstack([adds, np.diag(np.full(given_up, adds.sum()))])
     tight = np.hstack([adds, np.diag(np.full(given_up, -adds.sum()))])
@@ -90,30 +92,32 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
         np.concatenate([cost, np.full(given_up, cost.sum() + 1)]),
         [
             (np.hstack([one_each, np.zeros((len(studies), given_up))]), 1, 1),
-            (loose, printed, np.inf),
-            (tight, -np.inf, printed),
+            (loose, published, np.inf),
+            (tight, -np.inf, published),
         ],
     )
-    met = chosen[count:] < 0.5
-    rows = [(one_each, 1, 1), (adds[met], printed[met], printed[met])]
-    solutions, following = [], np.nan
+    assert chosen is not None, "every total can be given up"
+    reproduced = chosen[count:] < 0.5
+    constraints = [(one_each, 1, 1), (adds[reproduced], published[reproduced], published[reproduced])]
+    solutions: list[np.ndarray] = []
+    following = np.nan
     while len(solutions) < MOST_SOLUTIONS:
-        found = _solve(cost, rows)
-        if found is None:
+        solution = _solve(cost, constraints)
+        if solution is None:
             break
-        if solutions and cost @ found > cost @ solutions[0] + 0.5:
-            following = float(round(cost @ found))
+        if solutions and cost @ solution > cost @ solutions[0] + 0.5:
+            following = float(round(cost @ solution))
             break
-        solutions.append(found)
-        rows.append((found[None, :], -np.inf, len(studies) - 1))
+        solutions.append(solution)
+        constraints.append((solution[None, :], -np.inf, len(studies) - 1))
 
     first = solutions[0] > 0.5
     used = pd.DataFrame([row for option, use in zip(options, first, strict=True) if use for row in option["arms"]])
     return Sizes(
         regimen=regimen,
         totals=totals.assign(
-            listed=[arms.completed[arms.study.isin(members)].sum() for members in totals.studies],
-            met=met,
+            listed=[arms.completed[arms.study.isin(in_total)].sum() for in_total in totals.studies],
+            reproduced=reproduced,
             n=adds @ solutions[0],
         ),
         arms=used,
@@ -131,7 +135,7 @@ def _arms(evidence: Evidence, regimen: str) -> pd.DataFrame:
     return arms[arms.role == regimen].reset_index(drop=True)
 
 
-def _printed_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.DataFrame:
+def _published_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.DataFrame:
     rates = evidence.published_rates
     rates = rates[(rates.regimen == regimen) & (rates.site == "all") & (rates.refs != "") & rates.patients.notna()]
     numbers = evidence.published_numbers.set_index("quantity")
@@ -144,13 +148,13 @@ def _printed_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> pd.
         }
     )
     by_patch = set(arms.study[arms.assessment == "individual"])
-    found = []
+    totals: list[dict] = []
     for row in pd.concat([rates[["claim", "refs", "patients"]], every]).itertuples():
-        members = tuple(pd.unique(arms.study[arms.review_ref.isin(reference_numbers(row.refs))]))
-        whole = row.claim.endswith("_patients") or not by_patch & set(members)
-        if whole and (members, row.patients) not in [(f["studies"], f["patients"]) for f in found]:
-            found.append({"claim": row.claim, "patients": row.patients, "studies": members})
-    return pd.DataFrame(found)
+        in_total = tuple(pd.unique(arms.study[arms.review_ref.isin(reference_numbers(row.refs))]))
+        whole = row.claim.endswith("_patients") or not by_patch & set(in_total)
+        if whole and (in_total, row.patients) not in [(total["studies"], total["patients"]) for total in totals]:
+            totals.append({"claim": row.claim, "patients": row.patients, "studies": in_total})
+    return pd.DataFrame(totals)
 
 
 def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
@@ -182,11 +186,14 @@ def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
     return options
 
 
-def _solve(cost: np.ndarray, rows, upper=1, lower=0) -> np.ndarray | None:
-    """Minimise cost over whole numbers between lower and upper; rows: (matrix, least, largest)."""
-    constraints = [optimize.LinearConstraint(sparse.csr_array(matrix), least, most) for matrix, least, most in rows]
+def _solve(cost: np.ndarray, constraints: Sequence[tuple], upper=1, lower=0) -> np.ndarray | None:
+    """Minimise a cost over whole numbers between lower and upper; None: no numbers satisfy the constraints.
+
+    Each constraint is a matrix with the least and the largest product.
+    """
+    linear = [optimize.LinearConstraint(sparse.csr_array(matrix), least, most) for matrix, least, most in constraints]
     result = optimize.milp(
-        cost, constraints=constraints, integrality=np.ones(len(cost)), bounds=optimize.Bounds(lower, upper)
+        cost, constraints=linear, integrality=np.ones(len(cost)), bounds=optimize.Bounds(lower, upper)
     )
     return None if result.x is None else np.round(result.x)
 
@@ -202,7 +209,7 @@ class Members:
         arms (a tuple of those that count; by body site it is not known which do, and it holds all), n, and least
         and largest, the range of n that the published totals leave.
     totals : DataFrame
-        A row a published total of the row: claim, patients, refs, met.
+        A row a published total of the row: claim, patients, refs, reproduced.
     """
 
     regimen: str
@@ -218,7 +225,7 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
 
     Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
     only, is not in Table 2: there they are whole numbers that add up to as many of the row's published totals as
-    can be met together, none above the number enrolled, as near as can be to equal shares of those who
+    can be reproduced together, none above the number enrolled, as near as can be to equal shares of those who
     completed.
 
     Parameters
@@ -257,32 +264,30 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
         least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
 
     totals = rates[rates.patients.notna()].reset_index(drop=True)
-    holds = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
-    holds = np.array(holds, dtype=float).reshape(len(totals), len(frame))
-    printed = totals.patients.to_numpy(float)
-    met = np.ones(len(totals), dtype=bool)
+    member = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
+    adds = np.array(member, dtype=float).reshape(len(totals), len(frame))
+    published = totals.patients.to_numpy(float)
     if frame.free.any():
-        n, met = _nearest(holds, printed, frame.n.to_numpy(float), least, most)
-        rows = [(holds[met], printed[met], printed[met])]
-        ends = []
-        for at, sign in product(range(len(frame)), (1.0, -1.0)):
-            cost = np.zeros(len(frame))
-            cost[at] = sign
-            ends.append(_solve(cost, rows, most, least)[at])
+        n, reproduced = _nearest(adds, published, frame.n.to_numpy(float), least, most)
+        constraints = [(adds[reproduced], published[reproduced], published[reproduced])]
+        costs = [sign * unit for unit, sign in product(np.eye(len(frame)), (1.0, -1.0))]
+        extremes = [_solve(cost, constraints, most, least) for cost in costs]
+        ends = [np.nan if x is None else x[cost != 0].item() for x, cost in zip(extremes, costs, strict=True)]
         frame = frame.assign(n=n)
         least, most = np.array(ends[::2]), np.array(ends[1::2])
     else:
-        met = holds @ frame.n.to_numpy(float) == printed
+        reproduced = adds @ frame.n.to_numpy(float) == published
     frame = frame.assign(least=least, largest=most)
     columns = ["study", "label", "review_ref", "arms", "n", "least", "largest"]
-    return Members(regimen, group, frame[columns], totals[["claim", "patients", "refs"]].assign(met=met))
+    totals = totals[["claim", "patients", "refs"]].assign(reproduced=reproduced)
+    return Members(regimen, group, frame[columns], totals)
 
 
-def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
-    """Return whole numbers that meet as many totals as can be met, near to equal shares of the wanted ones."""
-    size, total = len(wanted), len(printed)
-    shared = wanted * min(1.0, float(np.median(printed / (holds @ wanted)))) if total else wanted
-    slack = float(most.sum() + printed.sum())
+def _nearest(adds, published, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole numbers near to equal shares of the wanted ones, and which totals they add up to: as many as can."""
+    size, total = len(wanted), len(published)
+    shared = wanted * min(1.0, float(np.median(published / (adds @ wanted)))) if total else wanted
+    slack = float(most.sum() + published.sum())
     identity, none = np.eye(size), np.zeros((size, total))
     given_up = np.diag(np.full(total, slack))
     apart = np.zeros((total, size))
@@ -290,14 +295,15 @@ def _nearest(holds, printed, wanted, least, most) -> tuple[np.ndarray, np.ndarra
     solution = _solve(
         np.concatenate([np.zeros(size), np.ones(size), np.full(total, slack)]),
         [
-            (np.hstack([holds, apart, given_up]), printed, np.inf),
-            (np.hstack([holds, apart, -given_up]), -np.inf, printed),
+            (np.hstack([adds, apart, given_up]), published, np.inf),
+            (np.hstack([adds, apart, -given_up]), -np.inf, published),
             (np.hstack([identity, identity, none]), np.round(shared), np.inf),
             (np.hstack([identity, -identity, none]), -np.inf, np.round(shared)),
         ],
         np.concatenate([most, np.full(size, slack), np.ones(total)]),
         np.concatenate([least, np.zeros(size + total)]),
     )
+    assert solution is not None, "every total can be given up"
     return solution[:size], solution[2 * size :] < 0.5
 
 

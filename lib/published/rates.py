@@ -1,9 +1,10 @@
-"""Published pooled rates: what each implies, and how new studies change it.
+"""Bring published pooled rates up to date with new studies.
 
-Here: reading a published estimate with its interval, the between-study variance that it implies, the update with new
-counts, and the rules by which an update changes the conclusions. The review's method is that of
-`pooling.pool_proportions` at its defaults: raw proportions, inverse variance, DerSimonian-Laird. The arithmetic of the
-update is in `updating`, the sizes of the studies in `participants`, imputed counts in `imputation`.
+Belongs here: what a published rate implies together with its studies, its update with new counts, and the rules by
+which an update changes the conclusions. The review's method is that of `lib.stats.pool_proportions` at its defaults:
+raw proportions, inverse variance, DerSimonian-Laird.
+Does not belong here: the arithmetic of the combination (`lib.stats.updating`), of a published interval
+(`published_interval`), the sizes of the studies (`participants`) and imputed counts (`imputation`).
 """
 
 from __future__ import annotations
@@ -16,145 +17,31 @@ from scipy import stats
 
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import GROUPS, Evidence, Outcome
+from lib.published.count_model import Z95
 from lib.published.participants import Members, known_counts, members
-from lib.stats import ENOUGH_TO_PREDICT, Pooled, pool_proportions, refuse_impossible_counts, updating
+from lib.published.published_interval import Reading, read_interval
+from lib.stats import (
+    ENOUGH_TO_PREDICT,
+    Pooled,
+    pool_proportions,
+    prediction_interval,
+    refuse_impossible_counts,
+    updating,
+)
 
-Z95 = float(stats.norm.ppf(0.975))
-"""Quantile of the review's 95% intervals, which are normal."""
-
-
-# --- A printed interval -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a printed estimate with its interval says.
-
-    Attributes
-    ----------
-    kind : {"centred", "cut", "off centre", "no interval"}
-        Whether the estimate is the middle of the interval within rounding; ``cut``: an end at 0% or 100% was
-        cut there and says nothing of the middle.
-    se, se_low, se_high : float
-        Standard error of the estimate, and its range under the rounding of what is printed; NaN without
-        interval. Off centre: by the numbers as reconciled.
-    wrong : {"", "estimate", "ci_low", "ci_high"}
-        Off centre: the printed number whose change reconciles the three.
-    reconciled : float
-        The value that reconciles them, as a proportion; NaN where nothing has to be.
-    """
-
-    kind: str
-    se: float = np.nan
-    se_low: float = np.nan
-    se_high: float = np.nan
-    wrong: str = ""
-    reconciled: float = np.nan
-
-
-def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
-    """Read a printed estimate with the interval of a pooling on the raw scale.
-
-    Parameters
-    ----------
-    numbers : sequence of float
-        Estimate and both ends of the interval, as proportions; NaN where none is printed.
-    decimals : sequence of int
-        Number of decimals of each, as printed in percent.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Reading
-        Off centre, the number is taken to be wrong whose change alters the fewest printed digits; of equals,
-        an end before the estimate, then the smaller change.
-    """
-    printed, half = np.array(numbers, dtype=float), half_units(decimals)
-    if np.isnan(printed).any():
-        return Reading("no interval")
-    estimate, low, high = printed
-    z = stats.norm.ppf((1 + level) / 2)
-    # An end printed as 0% or 100% bounds the interval on one side only.
-    open_low, open_high = low - half[1] <= 0, high + half[2] >= 1
-    kind = "cut" if open_low or open_high else "centred"
-    bounds = _se_bounds(printed, half, z, open_low, open_high)
-    if bounds[0] <= bounds[1] + 1e-12:
-        middle = (high - low) / (2 * z) if kind == "centred" else (high - estimate if open_low else estimate - low) / z
-        return Reading(kind, float(np.clip(middle, *bounds)), *map(float, bounds))
-    return _reconcile(printed, half, decimals, z)
-
-
-def half_units(decimals) -> np.ndarray:
-    """Return half a unit of the last digit of numbers printed in percent, as proportions."""
-    return 0.5 * 10.0 ** -(np.array(decimals) + 2.0)
-
-
-def digits_changed(old: str, new: str) -> int:
-    """Count the digits in which two printed numbers with as many decimals differ."""
-    width = max(len(old), len(new))
-    return sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
-
-
-def _se_bounds(printed, half, z: float, open_low: bool, open_high: bool) -> tuple[float, float]:
-    """Least and largest standard error for which the rounded numbers agree; least > largest: for none."""
-    (estimate, low, high), (d, d_low, d_high) = printed, half
-    least, largest = [0.0], [np.inf]
-    if not open_high:
-        least.append((high - d_high - estimate - d) / z)
-        largest.append((high + d_high - estimate + d) / z)
-    if not open_low:
-        least.append((estimate - d - low - d_low) / z)
-        largest.append((estimate + d - low + d_low) / z)
-    if not (open_low or open_high):
-        least.append((high - low - d_low - d_high) / (2 * z))
-        largest.append((high - low + d_low + d_high) / (2 * z))
-    elif open_low:
-        least.append((estimate - d - low - d_low) / z)
-    else:
-        least.append((high - d_high - estimate - d) / z)
-    return max(least), min(largest)
-
-
-def _reconcile(printed, half, decimals, z: float) -> Reading:
-    """Find the number whose change brings an estimate to the middle of its interval."""
-    estimate, low, high = printed
-    middles = {"ci_low": 2 * estimate - high, "ci_high": 2 * estimate - low, "estimate": (low + high) / 2}
-    best = None
-    for order, (name, middle) in enumerate(middles.items()):
-        at = ("estimate", "ci_low", "ci_high").index(name)
-        unit = 2 * half[at]
-        for steps in range(-3, 4):
-            value = round(middle / unit + steps) * unit
-            tried = printed.copy()
-            tried[at] = value
-            bounds = _se_bounds(tried, half, z, False, False)
-            if not 0 < value < 1 or bounds[0] > bounds[1] + 1e-12:
-                continue
-            changed = digits_changed(*(f"{100 * v:.{decimals[at]}f}" for v in (printed[at], value)))
-            key = (changed, order == 2, abs(value - middle), order)
-            if best is None or key < best[0]:
-                best = (key, name, value, tried, bounds)
-    if best is None:
-        return Reading("off centre")
-    _, name, value, tried, bounds = best
-    middle = (tried[2] - tried[1]) / (2 * z)
-    return Reading("off centre", float(np.clip(middle, *bounds)), *map(float, bounds), name, float(value))
-
-
-# --- What a published rate implies ------------------------------------------------------------------------
+# --- Published rates --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a published pooled rate implies, by the method of the review.
+    """A published pooled rate, and what it implies by the method of the review.
 
     Attributes
     ----------
     estimate : float
         The published rate, as a proportion.
     reading : Reading
-        What its interval says.
+        What its interval implies.
     studies : DataFrame
         A row a study: study, arms, label, n, rate (its available rate; NaN: not available) and pooled, whether the
         review's method gives it a weight: a study whose available count is 0% or 100% has none. n is the number of
@@ -183,41 +70,28 @@ class Summary:
     @property
     def pi_low(self) -> float:
         """Lower end of the 95% prediction interval for another study's true rate; NaN where there is none."""
-        return self.estimate - self._reach
+        return self._prediction[0]
 
     @property
     def pi_high(self) -> float:
         """Upper end of the 95% prediction interval for another study's true rate; NaN where there is none."""
-        return self.estimate + self._reach
+        return self._prediction[1]
 
     @property
-    def _reach(self) -> float:
-        return prediction_reach(self.reading.se, self.tau2, len(self.sizes))
+    def _prediction(self) -> tuple[float, float]:
+        return _prediction(self.estimate, self.reading.se, self.tau2, len(self.sizes))
 
 
-def prediction_reach(se: float, tau2: float, k: int) -> float:
-    """Return half the width of the 95% prediction interval for another study's true rate.
-
-    Parameters
-    ----------
-    se, tau2 : float
-        Standard error of the pooled rate, and the between-study variance.
-    k : int
-        Number of studies.
-
-    Returns
-    -------
-    float
-        t sqrt(se² + tau²), t the quantile of Student's t with k - 2 degrees of freedom (Higgins, Thompson &
-        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN with fewer than 3 studies, and where tau² is 0
-        with fewer than `pooling.ENOUGH_TO_PREDICT`, which cannot show how far the rates of studies lie apart.
-    """
-    predicts = k > 2 and (tau2 > 0 or k >= ENOUGH_TO_PREDICT)
-    return float(stats.t.ppf(0.975, k - 2) * np.sqrt(se**2 + tau2)) if predicts else np.nan
+def _prediction(estimate: float, se: float, tau2: float, k: int) -> tuple[float, float]:
+    """Return the 95% prediction interval for another study's true rate; NaN where `Pooled.predicts` would be false."""
+    if k <= 2 or not (tau2 > 0 or k >= ENOUGH_TO_PREDICT):
+        return np.nan, np.nan
+    low, high = prediction_interval(estimate, se, tau2, k)
+    return float(low), float(high)
 
 
 def summarise(evidence: Evidence, outcome: Outcome, row: Members) -> Summary:
-    """Work out what a published rate implies.
+    """Derive what a published rate implies.
 
     Parameters
     ----------
@@ -237,8 +111,8 @@ def summarise(evidence: Evidence, outcome: Outcome, row: Members) -> Summary:
     counted = counted[counted.threshold == outcome.threshold]
     whole = GROUPS[outcome.group][1] == "all"
     rows_by_study = dict(iter(counted.groupby("study")))
-    known = [_known(rows_by_study.get(study.study), study.arms, whole) for study in studies.itertuples()]
-    rate = np.array([np.nan if one is None else one[0] / one[1] for one in known], dtype=float)
+    rates = [_available_rate(rows_by_study.get(study.study), study.arms, whole) for study in studies.itertuples()]
+    rate = np.array(rates, dtype=float)
     studies = studies.assign(rate=rate, pooled=~((rate == 0) | (rate == 1)))
     reading = read_interval((outcome.estimate, outcome.ci_low, outcome.ci_high), outcome.decimals)
     return summary_of(outcome.estimate, reading, studies)
@@ -253,7 +127,7 @@ def summary_of(estimate: float, reading: Reading, studies: pd.DataFrame) -> Summ
 
 
 def _rest(summary: Summary) -> float:
-    """Mean rate of the pooled studies without an available count; raw-scale weights as in the review's method."""
+    """Return the mean rate of the pooled studies without an available count, weighted as in the review."""
     studies = summary.studies[summary.studies.pooled]
     known = studies.rate.notna()
     if known.all() or not summary.reading.se > 0:
@@ -264,13 +138,13 @@ def _rest(summary: Summary) -> float:
     return float(left / weight[~known].sum())
 
 
-def _known(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> tuple[float, float] | None:
-    """Return events and n of a study from its counts: of all its arms, or by site of those that have a count."""
+def _available_rate(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> float:
+    """Return the rate of a study by its counts, of all its arms or by site of those with a count; NaN: none."""
     if counted is None:
-        return None
+        return np.nan
     rows = counted[counted.arm.isin(arms)]
     enough = set(rows.arm) == set(arms) if whole else len(rows) > 0
-    return (float(rows.events.sum()), float(rows.n.sum())) if enough else None
+    return float(rows.events.sum()) / float(rows.n.sum()) if enough else np.nan
 
 
 def by_study(rows: pd.DataFrame) -> pd.DataFrame:
@@ -286,6 +160,12 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The same columns, studies in the order of their first row. Numbers of participants are added up, different
         texts of the arms are joined by a semicolon, and of other columns the first arm's value stands.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"study": ["a", "b", "a"], "events": [3, 5, 4], "n": [10, 20, 12]})
+    >>> by_study(rows.assign(arm=["0.03%", "0.1%", "0.1%"])).to_dict("list")
+    {'study': ['a', 'b'], 'events': [7, 5], 'n': [22, 20], 'arm': ['0.03%; 0.1%', '0.1%']}
     """
     first = rows.drop_duplicates("study").reset_index(drop=True)
     if len(first) == len(rows):
@@ -381,13 +261,24 @@ def update(summary: Summary, events, n) -> Updated | None:
     combined = updating.Combined(estimate, se, float(np.nan_to_num(summary.tau2)), n)
     if len(n):
         combined = updating.combine(estimate, se, sizes, events, n)
-    weighed = ((events > 0) & (events < n)).sum()
-    new = pool_proportions(events, n) if weighed > 1 else None
+    with_weight = ((events > 0) & (events < n)).sum()
+    new = pool_proportions(events, n) if with_weight > 1 else None
     estimate, se, tau2 = combined.estimate, combined.se, combined.tau2
     reach = Z95 * se if se > 0 else np.nan
-    further = prediction_reach(se, tau2, len(sizes) + len(n)) if se > 0 else np.nan
-    ends = (estimate - reach, estimate + reach, estimate - further, estimate + further)
-    return Updated(estimate, se, *ends, tau2, len(sizes), len(n), new, combined.weights)
+    pi_low, pi_high = _prediction(estimate, se, tau2, len(sizes) + len(n)) if se > 0 else (np.nan, np.nan)
+    return Updated(
+        estimate,
+        se,
+        estimate - reach,
+        estimate + reach,
+        pi_low,
+        pi_high,
+        tau2,
+        k_old=len(sizes),
+        k_new=len(n),
+        new=new,
+        weights=combined.weights,
+    )
 
 
 def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, float]]:
@@ -408,21 +299,21 @@ def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, fl
     """
     sizes, k_old, k = summary.sizes, len(summary.sizes), len(summary.sizes) + len(n)
     t_old, t = (stats.t.ppf(0.975, max(df, 1)) for df in (k_old - 1, k - 1))
-    found = {}
+    choices = {}
     for name, se, quantile, iterate in (
         ("Paule-Mandel", summary.reading.se, Z95, True),
         ("Hartung-Knapp", summary.reading.se * Z95 / t_old, t, False),
     ):
         combined = updating.combine(summary.estimate, se, sizes, events, n, iterate=iterate)
         reach = quantile * combined.se
-        found[name] = (combined.estimate, combined.estimate - reach, combined.estimate + reach)
-    return found
+        choices[name] = (combined.estimate, combined.estimate - reach, combined.estimate + reach)
+    return choices
 
 
-# --- When an update changes the conclusions ---------------------------------------------------------------
+# --- Changes of the conclusions ---------------------------------------------------------------------------
 
 
-def news(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> list[str]:
+def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> list[str]:
     """Return the rules of ``data/news_margins.csv`` by which an updated rate changes the conclusions.
 
     Parameters
@@ -446,13 +337,13 @@ def news(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> list[
     without = not outcome.ci_high - outcome.ci_low > 0
     change = abs(updated.estimate - outcome.estimate)
     narrowed = 1 - (updated.ci_high - updated.ci_low) / (outcome.ci_high - outcome.ci_low)
-    met = {
+    applies = {
         "moved": not without and 100 * change > margins.get("moved", np.inf),
         "outside": not without and not updated.ci_low <= outcome.estimate <= updated.ci_high,
         "narrower": not without and 100 * narrowed >= margins.get("narrower", np.inf),
         "first": without and updated.ci_low == updated.ci_low,
     }
-    return [rule for rule in margins if met[rule]]
+    return [rule for rule in margins if applies[rule]]
 
 
 @dataclass(frozen=True)
@@ -491,21 +382,23 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
         In the order of the review's Table 3.
     """
     outcomes = evidence.all_outcomes()
-    of = {regimen: _results(evidence, regimen) for regimen in dict.fromkeys(outcome.regimen for outcome in outcomes)}
+    regimens = dict.fromkeys(outcome.regimen for outcome in outcomes)
+    by_regimen = {regimen: _results(evidence, regimen) for regimen in regimens}
     keys = [(outcome.regimen, outcome.threshold, outcome.group) for outcome in outcomes]
-    return {key: of[key[0]][key] for key in keys}
+    return {key: by_regimen[key[0]][key] for key in keys}
 
 
 @of_one_regimen
 @shared
 def _results(evidence: Evidence, regimen: str) -> dict[tuple[str, str, str], Result]:
     margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
-    found = {}
+    results_by_key = {}
     for outcome in evidence.all_outcomes():
         if outcome.regimen == regimen:
             summary = summarise(evidence, outcome, members(evidence, regimen, outcome.group))
             new = by_study(outcome.new)
             updated = update(summary, new.events, new.n)
-            reasons = news(outcome, updated, margins) if updated is not None else []
-            found[regimen, outcome.threshold, outcome.group] = Result(outcome, summary, updated, reasons)
-    return found
+            reasons = rules_met(outcome, updated, margins) if updated is not None else []
+            key = regimen, outcome.threshold, outcome.group
+            results_by_key[key] = Result(outcome, summary, updated, reasons)
+    return results_by_key

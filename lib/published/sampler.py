@@ -1,26 +1,32 @@
-"""Counts that are not available, imputed so that they agree with the published rates.
+"""Impute counts that are not available, so that they agree with the published rates.
 
-What is imputed is possible, not reported. This module chooses the method: a block that is small enough is enumerated
-(`enumeration`), a larger one is sampled by a Markov chain (`chain`). The model is in `count_model`; which studies and
-published rates a block consists of is decided in `imputation`.
+Belongs here: the choice of the method (a block that is small enough is enumerated, a larger one is sampled by a Markov
+chain), the imputed counts with what is known of their quality (`Draws`), and their cache.
+Does not belong here: the methods (`enumeration`, `chain_search`), and which studies and published rates a block
+consists of (`imputation`). Imputed counts are possible, not reported.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.caching.disk_cache import recall
+from lib.caching.disk_cache import cached, key
 from lib.evidence import THRESHOLDS
-from lib.published.chain import compare_populations, sample
+from lib.published.chain_search import compare_populations, sample
 from lib.published.count_model import Block
 from lib.published.enumeration import Enumeration, TooLargeError
 
+DRAWS = 400
+"""Draws of every block of the review."""
+COMMITTED = Path(__file__).parent / "imputed"
+"""Folder of committed results, a file under its cache key (`committed_counts` writes them)."""
 GOOD_RHAT = 1.2
 """Largest ratio of total to within-population spread at which the draws count as converged (see
-`chain.compare_populations`)."""
+`chain_search.compare_populations`)."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,8 @@ class Draws:
         Numbers of responders at 25%, 50% and 75%.
     n : ndarray, shape (d, k)
         Numbers of participants.
-    within : dict of (threshold, group) to float
-        How near the draws come to each published rate, in units of its rounding: 1 is to the last published digit;
+    tolerance : dict of (threshold, group) to float
+        Units of its rounding within which every draw reproduces each published rate: 1 is to the last published digit;
         NaN: given up, as no counts were found near it.
     rhat : float
         Largest ratio of total to within-population spread among the unknown rates; 1 where all counts were tried.
@@ -49,7 +55,7 @@ class Draws:
     block: Block = field(repr=False)
     events: np.ndarray = field(repr=False)
     n: np.ndarray = field(repr=False)
-    within: dict[tuple[str, str], float]
+    tolerance: dict[tuple[str, str], float]
     rhat: float
     solutions: int = 0
     exact: bool = False
@@ -69,13 +75,13 @@ class Draws:
         """
         if not self.converged:
             return pd.DataFrame(columns=["study", "arms", "low", "high"])
-        at = THRESHOLDS.index(threshold)
-        rates = self.events[:, :, at] / self.n
+        t = THRESHOLDS.index(threshold)
+        rates = self.events[:, :, t] / self.n
         low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2], axis=0, method="closest_observation")
-        return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, at]]
+        return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, t]]
 
 
-def impute(block: Block, *, draws: int = 400, seed: int = 1) -> Draws:
+def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
     """Impute the unknown counts of a block so that they agree with the published rates.
 
     Parameters
@@ -105,47 +111,75 @@ def impute(block: Block, *, draws: int = 400, seed: int = 1) -> Draws:
     enumerated: the draws are independent and follow that prior given the published rates. Larger blocks are sampled
     by a Markov chain, with an accuracy that `lib.simulations.calibration` and the tests against enumeration measure.
 
-    Draws are stored for the next call with the same arguments (`lib.caching.disk_cache`).
+    Draws are stored for the next call with the same arguments (`lib.caching.disk_cache`). Those of the current data are
+    also part of the library (`committed_counts`): they are used only where their cache key is that of the block and of
+    today's code.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, not {draws}")
-    if not block.claims or not block.unknown.any():
-        none = _named(block, {})
-        return Draws(block, np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))), none, np.inf)
-    found = recall(__name__, lambda: _find(block, draws, seed), draws, seed, *_content(block))
-    within = dict(enumerate(found["within"]))
-    exact, solutions = bool(found["exact"]), int(found["solutions"])
-    rhat = float(found["rhat"])
-    return Draws(block, found["events"], found["n"], _named(block, within), rhat, solutions, exact)
+    if not block.rates or not block.unknown.any():
+        events, n = _no_draws(block)
+        return Draws(block, events, n, _by_rate(block, {}), np.inf)
+    stored = imputed_arrays(block, draws, seed)
+    return Draws(
+        block,
+        stored["events"].astype(float),
+        stored["n"].astype(float),
+        _by_rate(block, dict(enumerate(stored["tolerance"]))),
+        rhat=float(stored["rhat"]),
+        solutions=int(stored["solutions"]),
+        exact=bool(stored["exact"]),
+    )
 
 
-def _find(block: Block, draws: int, seed: int) -> dict:
+def imputed_arrays(block: Block, draws: int, seed: int = 1) -> dict[str, np.ndarray]:
+    """Return what `Draws` holds beside the block, from a cache or computed."""
+    given = (draws, seed, *_content(block))
+    return cached(__name__, lambda: _impute(block, draws, seed), *given, committed=COMMITTED)
+
+
+def cache_key(block: Block, draws: int, seed: int = 1) -> str:
+    """Return the cache key of the imputed counts of a block: a hash of the block and of the code."""
+    return key(__name__, draws, seed, *_content(block))
+
+
+def _impute(block: Block, draws: int, seed: int) -> dict:
     """Impute counts by the method that fits the block, and return what `Draws` holds beside it."""
     rng = np.random.default_rng(seed)
+    exact, solutions, rhat = False, 0, np.inf
     try:
-        found = Enumeration(block)
+        enumeration = Enumeration(block)
     except TooLargeError:
         sampled = sample(block, draws, rng)
         events, n, tolerance = sampled["events"], sampled["n"], sampled["tolerance"]
         rhat = compare_populations(sampled["state"], (events / n[:, :, None])[:, block.unknown])
-        exact, solutions = False, 0
     else:
-        tolerance, exact, solutions = found.tolerance, True, found.solutions
-        events, n = (
-            found.draw(draws, rng) if tolerance else (np.empty((0, len(block.n), 3)), np.empty((0, len(block.n))))
-        )
+        exact, tolerance, solutions = True, enumeration.tolerance, enumeration.solutions
+        events, n = enumeration.draw(draws, rng) if tolerance else _no_draws(block)
         rhat = 1.0 if tolerance else np.inf
-    within = [tolerance.get(i, np.nan) for i in range(len(block.claims))]
-    return {"events": events, "n": n, "within": within, "rhat": rhat, "solutions": solutions, "exact": exact}
+    # Small types, as the results are stored; they hold whole numbers exactly.
+    smallest = np.min_scalar_type(int(block.largest.max()))
+    return {
+        "events": events.astype(smallest),
+        "n": n.astype(smallest),
+        "tolerance": [tolerance.get(i, np.nan) for i in range(len(block.rates))],
+        "rhat": rhat,
+        "solutions": solutions,
+        "exact": exact,
+    }
+
+
+def _no_draws(block: Block) -> tuple[np.ndarray, np.ndarray]:
+    return np.empty((0, len(block.n), 3)), np.empty((0, len(block.n)))
 
 
 def _content(block: Block) -> list:
     """Return all of a block that decides its draws."""
     content = [block.regimen, block.groups, block.n, block.least, block.largest, block.low, block.high, block.percent]
-    for claim in block.claims:
-        content += [claim.threshold, claim.group, claim.of, claim.printed, claim.half]
+    for rate in block.rates:
+        content += [rate.threshold, rate.group, rate.included, rate.published, rate.half_unit]
     return [*content, block.shifts]
 
 
-def _named(block: Block, within: dict[int, float]) -> dict[tuple[str, str], float]:
-    return {(c.threshold, c.group): float(within.get(i, np.nan)) for i, c in enumerate(block.claims)}
+def _by_rate(block: Block, tolerance: dict[int, float]) -> dict[tuple[str, str], float]:
+    return {(rate.threshold, rate.group): float(tolerance.get(i, np.nan)) for i, rate in enumerate(block.rates)}

@@ -54,7 +54,7 @@ import pandas as pd
 from scipy import special
 
 import lib
-from lib.caching.disk_cache import recall
+from lib.caching.disk_cache import cached
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, THRESHOLDS_IN_WORDS, Evidence, Outcome, comparisons
 from lib.published import Draws, Result, block_of, by_study, impute
@@ -375,10 +375,10 @@ def _over_imputations(draws: Draws, outcome: Outcome, whole: Entry) -> Entry | N
     Combined on the logit scale by Rubin's rules (Rubin 1987, doi:10.1002/9780470316696, section 3.1), with Student's t
     on k - 1 degrees of freedom as in the method itself.
     """
-    within = draws.within.get((outcome.threshold, outcome.group), _NAN)
-    if within != within or not draws.converged:
+    tolerance = draws.tolerance.get((outcome.threshold, outcome.group), _NAN)
+    if tolerance != tolerance or not draws.converged:
         return None
-    of = next(c.of for c in draws.block.claims if (c.threshold, c.group) == (outcome.threshold, outcome.group))
+    of = next(r.included for r in draws.block.rates if (r.threshold, r.group) == (outcome.threshold, outcome.group))
     m, new = len(draws.events), by_study(outcome.new)
     events = np.vstack([draws.events[:, of, THRESHOLDS.index(outcome.threshold)].T, *_repeated(new.events, m)])
     n = np.vstack([draws.n[:, of].T, *_repeated(new.n, m)])
@@ -390,7 +390,7 @@ def _over_imputations(draws: Draws, outcome: Outcome, whole: Entry) -> Entry | N
         pooled = RECOMMENDED.pool(events, n)
         return {name: getattr(pooled, name) for name in ("estimate", "ci_low", "ci_high", "tau2")}
 
-    pooled = recall("lib.simulations.coverage", find, "imputed", events, n)
+    pooled = cached("lib.simulations.coverage", find, "imputed", events, n)
     fitted = np.isfinite(pooled["ci_low"]) & np.isfinite(pooled["ci_high"])
     if fitted.sum() < 2:
         return None

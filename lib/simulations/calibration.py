@@ -1,8 +1,10 @@
-"""Simulated reviews: how often the range that imputation gives to a withheld count holds the true count.
+"""Simulate how often the range of imputed counts holds the true count.
 
-The counts of each simulated review are known; its pooled rates are rounded as a journal would print them, most of its
-counts are withheld, and they are imputed from the rest. The rates of its studies follow the prior of the imputation or
-another one.
+Belongs here: simulated reviews whose counts are known. Their pooled rates are rounded as a journal would publish them,
+most of their counts are withheld and imputed from the rest. The rates of the studies follow the prior of the imputation
+or another one.
+Does not belong here: the comparison with exact enumeration (`chain_accuracy`), and the withholding of counts of the
+2019 review itself (`lib.published.imputation.recovered`).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from scipy import special
 
 from lib.evidence import THRESHOLDS
 from lib.published import Block, impute
-from lib.published.count_model import CONCENTRATION, SPREAD, Z95, Claim, effects, pooled
+from lib.published.count_model import CONCENTRATION, SPREAD, Z95, PublishedRate, effects, pooled
 
 PRIORS = ("own", "logit-normal", "wide", "narrow", "identical")
 """How the rates of the studies of a review are distributed: beta as in the imputation; normal on the logit scale with
@@ -46,8 +48,8 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     -------
     list of dict
         One row: prior, studies, exact (whether all counts were tried), converged, reproduced (whether every rate was
-        to its last digit), withheld (number of counts) and covered (how many of them are within their 95% range; NaN
-        where the draws did not converge).
+        reproduced to the last digit), withheld (number of counts) and covered (how many of them are within their 95%
+        range; NaN where the draws did not converge).
 
     Notes
     -----
@@ -55,19 +57,19 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     Rubin 2006, doi:10.1198/106186006X136976), but for the range of whole numbers, which holds a little more.
     """
     rng = np.random.default_rng(seed)
-    block, truth = review(rng, case["prior"], case["studies"], public=min(2, case["studies"] - 2))
+    block, truth = review(rng, case["prior"], case["studies"], available=min(2, case["studies"] - 2))
     draws = impute(block, draws=_DRAWS, seed=seed)
     covered = np.nan
     if draws.converged:
         low, high = np.quantile(draws.events, [0.025, 0.975], axis=0, method="closest_observation")
         covered = int(((truth >= low) & (truth <= high))[block.unknown].sum())
-    reproduced = all(within == 1 for within in draws.within.values())
+    reproduced = all(tolerance == 1 for tolerance in draws.tolerance.values())
     row = {"exact": draws.exact, "converged": draws.converged, "reproduced": reproduced}
     return [{**case, **row, "withheld": int(block.unknown.sum()), "covered": covered}]
 
 
 def review(
-    rng: np.random.Generator, prior: str, studies: int, *, public: int, least: int = 12, largest: int = 60
+    rng: np.random.Generator, prior: str, studies: int, *, available: int, least: int = 12, largest: int = 60
 ) -> tuple[Block, np.ndarray]:
     """Simulate a review of which every rate can be pooled.
 
@@ -77,7 +79,7 @@ def review(
         The source of random numbers.
     prior : str
         One of `PRIORS`.
-    studies, public : int
+    studies, available : int
         Number of studies, and of those whose counts are available.
     least, largest : int
         Smallest and largest number of participants of a study.
@@ -97,7 +99,7 @@ def review(
             counts.append(top)
         truth = np.stack(counts, axis=1)
         if (((truth > 0) & (truth < n[:, None])).sum(axis=0) >= 2).all():
-            return as_published(truth, n, public), truth
+            return as_published(truth, n, available), truth
 
 
 def _rates(rng: np.random.Generator, prior: str, studies: int) -> np.ndarray:
@@ -108,24 +110,24 @@ def _rates(rng: np.random.Generator, prior: str, studies: int) -> np.ndarray:
     return special.expit(special.logit(rng.uniform(0.1, 0.9)) + _LOGIT_SD[prior] * rng.standard_normal(studies))
 
 
-def as_published(truth: np.ndarray, n: np.ndarray, public: int) -> Block:
+def as_published(truth: np.ndarray, n: np.ndarray, available: int) -> Block:
     """Return a review with its pooled rates rounded to a tenth of a percent and the counts of the first studies only.
 
     An end of an interval that is published as 0% or 100% is not compared with the counts.
     """
-    everyone, half = np.ones(len(n), dtype=bool), 0.0005
-    claims = []
+    everyone, half_unit = np.ones(len(n), dtype=bool), 0.0005
+    rates = []
     for threshold, x in zip(THRESHOLDS, truth.T, strict=True):
         (estimate,), (se,), _ = pooled(*effects(x[:, None], n[:, None]))
         published = np.clip(np.round([estimate, estimate - Z95 * se, estimate + Z95 * se], 3), 0, 1)
         ends = published[1:]
-        ends[(ends - half <= 0) | (ends + half >= 1)] = np.nan
-        claims.append(Claim(threshold, "total", everyone, published, np.full(3, half)))
+        ends[(ends - half_unit <= 0) | (ends + half_unit >= 1)] = np.nan
+        rates.append(PublishedRate(threshold, "total", everyone, published, np.full(3, half_unit)))
     low, high = np.zeros(truth.shape), np.repeat(n[:, None], 3, axis=1)
-    low[:public] = high[:public] = truth[:public]
-    reported = np.repeat(np.arange(len(n))[:, None] < public, 3, axis=1)
+    low[:available] = high[:available] = truth[:available]
+    reported = np.repeat(np.arange(len(n))[:, None] < available, 3, axis=1)
     names = [f"simulated{i}" for i in range(len(n))]
     arms = pd.DataFrame({"study": names, "label": names, "arms": [("",)] * len(n)})
     nothing = np.full(truth.shape, np.nan)
     shifts = np.empty((0, len(n)))
-    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, nothing, tuple(claims), shifts)
+    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, nothing, tuple(rates), shifts)

@@ -1,4 +1,8 @@
-"""The Markov chain compared with exact enumeration, on simulated reviews that are small enough for both."""
+"""Compare the Markov chain with exact enumeration, on simulated reviews that are small enough for both.
+
+Belongs here: the distance of the draws of either method from the exact probabilities of all joint counts.
+Does not belong here: reviews that are too large to enumerate (`calibration`).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from lib.published.chain import sample
+from lib.published.chain_search import sample
 from lib.published.enumeration import Enumeration, TooLargeError
 from lib.simulations.calibration import review
 
 CASES: tuple[dict[str, Any], ...] = tuple(
-    {"studies": studies, "public": public} for _ in range(6) for studies in (3, 4, 5, 6) for public in (0, 1, 2)
+    {"studies": studies, "available": available}
+    for _ in range(6)
+    for studies in (3, 4, 5, 6)
+    for available in (0, 1, 2)
 )[3:]
 """One simulated review each: its number of studies, and of those with available counts."""
 DRAWS = 400
@@ -33,32 +40,32 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        A row a method: studies, public, method ("exact", "chain"), solutions (number of joint counts that agree),
+        A row a method: studies, available, method ("exact", "chain"), solutions (number of joint counts that agree),
         reproduced (whether every rate was reproduced to its last digit), variation (total variation of the relative
         frequencies of the draws from the exact probabilities; NaN where a rate was not reproduced) and noise (the mean
         of that over independent samples of as many draws).
     """
     rng = np.random.default_rng(seed)
     while True:
-        block, _ = review(rng, "own", case["studies"], public=case["public"], least=_LEAST, largest=_LARGEST)
+        block, _ = review(rng, "own", case["studies"], available=case["available"], least=_LEAST, largest=_LARGEST)
         try:
             exact = Enumeration(block)
             events, _, chance = exact.all()
             break
         except TooLargeError:
             continue
-    place = {counts.astype(int).tobytes(): i for i, counts in enumerate(events)}
+    place = {joint.astype(int).tobytes(): i for i, joint in enumerate(events)}
     sampled = sample(block, DRAWS, rng)
     draws = {"exact": exact.draw(DRAWS, rng)[0], "chain": sampled["events"]}
     tolerance = {"exact": exact.tolerance, "chain": sampled["tolerance"]}
     rows = []
-    for method, found in draws.items():
-        reproduced = [tolerance[method].get(i) for i in range(len(block.claims))] == [1] * len(block.claims)
+    for method, counts in draws.items():
+        reproduced = [tolerance[method].get(i) for i in range(len(block.rates))] == [1] * len(block.rates)
         variation = noise = np.nan
-        if reproduced and len(found):
-            at = [place[np.ascontiguousarray(counts.astype(int)).tobytes()] for counts in found]
+        if reproduced and len(counts):
+            at = [place[np.ascontiguousarray(joint.astype(int)).tobytes()] for joint in counts]
             variation = float(total_variation(np.bincount(at, minlength=len(chance))[None], chance)[0])
-            noise = float(total_variation(rng.multinomial(len(found), chance, size=_RESAMPLED), chance).mean())
+            noise = float(total_variation(rng.multinomial(len(counts), chance, size=_RESAMPLED), chance).mean())
         row = {"solutions": exact.solutions, "reproduced": reproduced, "variation": variation, "noise": noise}
         rows.append({**case, "method": method, **row})
     return rows

@@ -1,10 +1,9 @@
-"""Long simulations whose results are committed, each with the hash of the code that made it.
+"""Read and compute again the committed results of long simulations, each with the hash of the code that computed it.
 
-A simulation is a module with a sequence ``CASES`` (dictionaries of settings) and a function
-``simulate(case, seed)`` that returns the rows of one case. Its results depend on code alone, take minutes, and are
-stored in the folder ``results``: `results` reads them and refuses those made by other code, `remake`
-computes them again.
-Nothing that depends on ``data/`` belongs here.
+Belongs here: the list of simulations, reading their results from the folder ``results`` and refusing those of other
+code (`read_results`), and computing them again (`remake`). A simulation is a module with a sequence ``CASES``
+(dictionaries of settings) and a function ``simulate(case, seed)`` that returns the rows of one case.
+Does not belong here: anything that depends on ``data/``.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ SIMULATIONS: tuple[str, ...] = (
     "prediction_coverage",
     "update_rules",
 )
-"""The modules of ``lib`` that are simulations."""
+"""Names of the modules of this room that are simulations."""
 SEED = 1
-"""Seed of every committed result; case i of a simulation uses `case_seed` (i)."""
+"""Seed of every committed result; case i of a simulation uses ``case_seed(i)``."""
 READ: set[str] = set()
 """Files of results that this process has read, relative to the folder of ``lib``."""
 _LIBRARY = Path(__file__).parents[1]
 
 
 class OutdatedSimulation(Exception):
-    """A committed result is missing, or was made by other code; the message says what to do."""
+    """A committed result is missing, or was computed by other code; the message says what to do."""
 
 
-def results(name: str) -> pd.DataFrame:
+def read_results(name: str) -> pd.DataFrame:
     """Return the committed results of a simulation.
 
     Parameters
@@ -53,7 +52,7 @@ def results(name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The rows of all cases, with the number of the case in the column ``case``.
+        The rows of all cases; the column ``case`` holds the number of the case.
 
     Raises
     ------
@@ -61,23 +60,23 @@ def results(name: str) -> pd.DataFrame:
         If there is no result, or the code that decides it has changed since.
     """
     path = _path(name)
-    READ.add(_shown(path))
-    mend = "run `make simulations` and commit the result"
+    READ.add(_relative(path))
+    remedy = "run `make simulations` and commit the result"
     if not path.is_file():
-        raise OutdatedSimulation(f"{_shown(path)} is missing: {mend}")
+        raise OutdatedSimulation(f"{_relative(path)} is missing: {remedy}")
     header, _, rows = path.read_text(encoding="utf-8").partition("\n")
     if header != _header(name):
         raise OutdatedSimulation(
-            f"{_shown(path)} was made by other code than today's lib/simulations/{name}.py and the modules it uses:"
-            f" {mend}"
+            f"{_relative(path)} was computed by other code than today's lib/simulations/{name}.py and the modules that"
+            f" it uses: {remedy}"
         )
     return pd.read_csv(io.StringIO(rows))
 
 
 def is_current(name: str) -> bool:
-    """Whether the committed results of a simulation were made by today's code."""
+    """Return whether the committed results of a simulation were computed by today's code."""
     try:
-        results(name)
+        read_results(name)
     except OutdatedSimulation:
         return False
     return True
@@ -87,8 +86,8 @@ def remake(name: str) -> None:
     """Compute the results of a simulation again, on all processors, and write them."""
     cases = importlib.import_module(f"lib.simulations.{name}").CASES
     with concurrent.futures.ProcessPoolExecutor() as pool:
-        found = pool.map(functools.partial(rows_of_case, name), range(len(cases)))
-        frame = pd.DataFrame([row for rows in tqdm(found, total=len(cases), desc=name) for row in rows])
+        results = pool.map(functools.partial(rows_of_case, name), range(len(cases)))
+        frame = pd.DataFrame([row for rows in tqdm(results, total=len(cases), desc=name) for row in rows])
     replace_if_changed(_path(name), f"{_header(name)}\n{frame.to_csv(index=False)}".encode())
 
 
@@ -107,7 +106,7 @@ def _path(name: str) -> Path:
     return _LIBRARY / "simulations" / "results" / f"{name}.csv"
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     return f"lib/{path.relative_to(_LIBRARY)}"
 
 

@@ -1,8 +1,7 @@
-"""Coverage of the confidence intervals of a pooled proportion: simulated reviews, pooled by each method.
+"""Simulate the coverage of confidence intervals of a pooled proportion, by each method that the book compares.
 
-The methods that the book compares, and the simulation of how often the 95% interval of each contains what the method
-estimates. Its results are committed (`simulations`); the intervals of comparisons are simulated in
-`interval_coverage`, prediction intervals in `prediction_coverage`.
+Belongs here: the methods, and how often the 95% interval of each contains what the method estimates.
+Does not belong here: intervals of comparisons (`interval_coverage`) and prediction intervals (`prediction_coverage`).
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ CASES = tuple({"sizes": name, "rate": rate, "tau": tau} for name in SIZES for ra
 
 @dataclass(frozen=True)
 class Method:
-    """A way to pool proportions: its name, and the options of `pooling.pool_proportions`."""
+    """A way to pool proportions: its name, and the options of `lib.stats.pool_proportions`."""
 
     name: str
     transform: str
@@ -52,13 +51,13 @@ class Method:
         """
         if self.transform != "glmm":
             pooled = self.pool(events, n)
-            return pooled.estimate, pooled.ci_low, pooled.ci_high
+            return np.asarray(pooled.estimate), np.asarray(pooled.ci_low), np.asarray(pooled.ci_high)
         if self.transform not in fits:
             fits[self.transform] = self.pool(events, n)
         pooled = fits[self.transform]
         df = pooled.k - 1 if self.ci == "t" else np.inf
         middle, reach = special.logit(pooled.estimate), special.stdtrit(df, 0.975) * pooled.se
-        return pooled.estimate, special.expit(middle - reach), special.expit(middle + reach)
+        return np.asarray(pooled.estimate), special.expit(middle - reach), special.expit(middle + reach)
 
 
 METHODS = (
@@ -159,7 +158,8 @@ def simulate_reviews(
     rates = special.expit(mean + tau * rng.standard_normal((len(sizes), reviews)))
     n = np.broadcast_to(sizes[:, None], rates.shape)
     events = rng.binomial(n, rates)
-    rows, fits = [], {}
+    rows: list[dict] = []
+    fits: dict[str, Pooled] = {}
     for method in methods:
         truth = true_rate(method.transform, mean, tau)
         estimate, low, high = method.intervals(events, n, fits)

@@ -1,7 +1,7 @@
-"""Coverage of the confidence intervals of pooled comparisons: simulated sets of trials, pooled by each rule.
+"""Simulate the coverage of confidence intervals of pooled comparisons, by each rule for the interval.
 
-The simulation behind the interval of `comparisons.compare`. Its results are committed (`simulations`); intervals of
-pooled proportions are simulated in `coverage`.
+Belongs here: the simulation behind the choice of the interval in `lib.evidence.comparisons`.
+Does not belong here: intervals of pooled proportions (`coverage`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RISKS = ((0.1, 1.0), (0.1, 2.0), (0.3, 1.0), (0.3, 2.0), (0.5, 1.0))
 """Geometric mean of the risks of both arms, and the true risk ratio."""
 SETS = 4000
 CASES = tuple({"trials": trials, "tau": tau} for trials in TRIALS for tau in TAUS)
-RULES = ("normal", "hksj", "wider", "mkh", "mkh on k - 1")
+INTERVALS = ("normal", "hksj", "wider", "mkh", "mkh on k - 1")
 """Intervals that are compared: those of `pooling.CI`; the wider of "normal" and "hksj"; and "mkh" with Student's t on
 k - 1 degrees of freedom for two trials too."""
 
@@ -51,9 +51,9 @@ def simulate(case: dict, seed: int) -> list[dict]:
     rows = []
     for risk, ratio in RISKS:
         effect = math.log(ratio)
-        counts = _trials(rng, case["trials"], case["tau"], risk, effect)
-        half, alike, error = _half_widths(*counts, effect)
-        for rule in RULES:
+        events1, n1, events2, n2 = _trials(rng, case["trials"], case["tau"], risk, effect)
+        half, alike, error = _half_widths(events1, n1, events2, n2, effect)
+        for rule in INTERVALS:
             covered = error <= half[rule]
             rows.append(
                 {
@@ -89,11 +89,11 @@ def _half_widths(events1, n1, events2, n2, effect: float) -> tuple[dict[str, np.
         warnings.simplefilter("ignore", PoolingWarning)
         results = {ci: pool(y, v, tau2="REML", ci=ci) for ci in CI}
     normal, hksj, mkh = (results[ci] for ci in ("normal", "hksj", "mkh"))
-    half = {ci: result.ci_high - result.estimate for ci, result in results.items()}
+    half = {ci: np.asarray(result.ci_high) - result.estimate for ci, result in results.items()}
     half["wider"] = np.maximum(half["normal"], half["hksj"])
     one_df = special.stdtrit(1, 0.975) * mkh.se
     half["mkh on k - 1"] = np.where(mkh.k == 2, one_df, half["mkh"])
-    informative = normal.k > 0
-    alike = (normal.k > 1) & (hksj.se < normal.se)
-    of = {rule: values[informative] for rule, values in half.items()}
-    return of, alike[informative], np.abs(normal.estimate - effect)[informative]
+    informative = np.asarray(normal.k) > 0
+    alike = (np.asarray(normal.k) > 1) & (np.asarray(hksj.se) < normal.se)
+    half = {rule: values[informative] for rule, values in half.items()}
+    return half, alike[informative], np.abs(np.asarray(normal.estimate) - effect)[informative]

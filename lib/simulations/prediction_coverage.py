@@ -1,7 +1,7 @@
-"""Coverage of prediction intervals: how often they contain the true rate of another study.
+"""Simulate the coverage of prediction intervals: how often they contain the true rate of another study.
 
-The simulation behind the prediction intervals of `pooling` and the limit `pooling.ENOUGH_TO_PREDICT`. Its results are
-committed (`simulations`).
+Belongs here: the simulation behind `lib.stats.prediction_interval` and the limit `lib.stats.ENOUGH_TO_PREDICT`.
+Does not belong here: confidence intervals (`coverage`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lib.stats import PoolingWarning, pool_proportions
 STUDIES = (3, 4, 5, 6, 8, 10, 14, 19)
 SPREADS = (0.3, 0.5, 1.0)
 """Standard deviations of the logits of the studies' true rates."""
-TRANSFORMS = ("raw", "logit")
+SCALES = ("raw", "logit")
 REVIEWS = 4000
 CASES = tuple({"studies": studies, "tau": tau} for studies in STUDIES for tau in SPREADS)
 
@@ -48,16 +48,17 @@ def simulate(case: dict, seed: int) -> list[dict]:
         shape = (case["studies"], REVIEWS)
         n = np.array(REVIEW_SIZES)[rng.integers(0, len(REVIEW_SIZES), shape)]
         events = rng.binomial(n, special.expit(mean + tau * rng.standard_normal(shape)))
-        for transform in TRANSFORMS:
+        for transform in SCALES:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", PoolingWarning)
                 pooled = pool_proportions(events, n, transform=transform)
-            centre = pooled.estimate if transform == "raw" else special.logit(pooled.estimate)
-            predicted = pooled.k > 2
-            chances = {"t": _chance(pooled.pi_low, pooled.pi_high, mean, tau)}
-            reach = special.ndtri(0.975) * np.sqrt(pooled.se**2 + pooled.tau2)
-            ends = (centre - reach, centre + reach)
-            chances["normal"] = _chance(*(ends if transform == "raw" else special.expit(ends)), mean, tau)
+            estimate, se, tau2 = (np.asarray(value) for value in (pooled.estimate, pooled.se, pooled.tau2))
+            predicted = np.asarray(pooled.k) > 2
+            chances = {"t": _chance(np.asarray(pooled.pi_low), np.asarray(pooled.pi_high), mean, tau)}
+            centre = estimate if transform == "raw" else special.logit(estimate)
+            reach = special.ndtri(0.975) * np.sqrt(se**2 + tau2)
+            low, high = (end if transform == "raw" else special.expit(end) for end in (centre - reach, centre + reach))
+            chances["normal"] = _chance(low, high, mean, tau)
             rows.append(
                 {
                     **case,
@@ -65,7 +66,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
                     "transform": transform,
                     "normal": float(chances["normal"][predicted].mean()),
                     "t": float(chances["t"][predicted].mean()),
-                    "zero": float((pooled.tau2[predicted] == 0).mean()),
+                    "zero": float((tau2[predicted] == 0).mean()),
                 }
             )
     return rows

@@ -1,8 +1,9 @@
-"""Simulation that decides how a published rate is combined with new counts.
+"""Simulate ways to combine a published rate with new counts: the basis for the choice in `lib.stats.combine`.
 
-Reviews are simulated with all their counts, published with one decimal, and updated with new studies by each candidate
-rule. Each is compared with pooling all counts by the review's method, which a reader cannot do. A second part counts
-false alarms when a rate is updated again and again. Results: `lib.simulations.committed.results("update_simulation")`.
+Belongs here: reviews that are simulated with all their counts, published with one decimal, and updated with new studies
+by each candidate rule. Each rule is compared with pooling all counts by the review's method, which is not possible
+where counts are not available. A second part counts false alarms when a rate is updated repeatedly.
+Does not belong here: the rule that was chosen (`lib.stats.updating`).
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _review(case: dict[str, Any], rng: np.random.Generator) -> tuple | None:
         return None
     numbers = np.round(np.clip([estimate, estimate - _Z * se, estimate + _Z * se], 0, 1), 3)
     estimate = numbers[0]
-    # An end cut at 0% or 100% says nothing of the standard error; the other does.
+    # The standard error follows from the end that is not cut at 0% or 100%.
     reach = (numbers[2] - numbers[1]) / 2
     if numbers[1] == 0 or numbers[2] == 1:
         reach = max(numbers[2] - estimate, estimate - numbers[1])
@@ -128,7 +129,7 @@ def _new_weights(estimate, se, old, sizes, new, new_sizes) -> tuple[float, float
     return combined.estimate, combined.se
 
 
-def _one_has_no_say(estimate, se, old, sizes, new, new_sizes) -> tuple[float, float]:
+def _raw_scale(estimate, se, old, sizes, new, new_sizes) -> tuple[float, float]:
     """Combine on the raw scale: studies at 0% or 100% left out, tau² as published with one new study."""
     inside = (new > 0) & (new < new_sizes)
     p = new[inside] / new_sizes[inside]
@@ -144,12 +145,12 @@ def _one_has_no_say(estimate, se, old, sizes, new, new_sizes) -> tuple[float, fl
     return float((weight * np.concatenate([[estimate], p])).sum() / weight.sum()), float(weight.sum() ** -0.5)
 
 
-RULES = {
+COMBINATIONS = {
     "all counts, the review's method": _all_counts,
     "chosen": _chosen,
     "weights of the published variance": _published_weights,
     "weights of the combined variance": _new_weights,
-    "raw scale, one new study without a say": _one_has_no_say,
+    "raw scale, one new study without a say": _raw_scale,
 }
 """The rules compared; the first needs counts that were not published."""
 
@@ -161,7 +162,7 @@ def _compare(case: dict[str, Any], reviews: list[tuple]) -> list[dict[str, Any]]
     edge = [np.concatenate([(x == 0) | (x == n) for x, n in (review[2:4], review[4:])]) for review in reviews]
     inside = np.array([not any(at) for at in edge], dtype=bool)
     rows, full = [], None
-    for name, rule in RULES.items():
+    for name, rule in COMBINATIONS.items():
         estimate, se = np.array([rule(*review) for review in reviews]).reshape(-1, 2).T
         full = (estimate, se) if full is None else full
         apart = np.abs(estimate - full[0])[inside]

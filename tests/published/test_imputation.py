@@ -1,23 +1,15 @@
-"""Imputed counts: what bounds them, that they agree with the published rates, and that their ranges can be trusted."""
+"""Imputation of the 2019 review: the bounds of its counts, the uses of imputed counts, and withheld counts."""
 
-import itertools
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import integrate, stats
 
 from conftest import ROOT
-from lib.caching import disk_cache
 from lib.evidence import THRESHOLDS, load
-from lib.published import Draws, chain, count_model, imputation, impute, rates, sampler
-from lib.published.enumeration import Enumeration, TooLargeError
+from lib.published import count_model, imputation, impute, rates
 from lib.report.chapters import updates
-from lib.simulations import calibration, committed
-from lib.simulations.chain_accuracy import total_variation
 from lib.stats import pool_proportions
 
 
@@ -45,11 +37,11 @@ def arm(block, study):
     return at
 
 
-# --- What bounds a count ----------------------------------------------------------------------------------
+# --- Bounds of a count ------------------------------------------------------------------------------------
 
 
 def test_every_cell_with_an_interval_is_a_claim_of_one_block(ev, blocks):
-    claims = [(b.regimen, c.threshold, c.group) for b in blocks for c in b.claims]
+    claims = [(b.regimen, c.threshold, c.group) for b in blocks for c in b.rates]
     printed = [(c.regimen, c.threshold, c.group) for c in ev.all_outcomes() if c.ci_high == c.ci_high]
     assert sorted(claims) == sorted(printed)
 
@@ -100,137 +92,15 @@ def test_a_rate_printed_as_none_fixes_its_counts_at_none(blocks):
 
 
 def test_a_misprinted_end_is_not_held_against_the_counts(blocks):
-    claims = {c.threshold: c for c in find(blocks, "monotherapy", "face_neck").claims}
-    assert np.isnan(claims["ge25"].printed).tolist() == [False, True, False]
-    assert not np.isnan(claims["ge75"].printed).any()
-
-
-# --- The model --------------------------------------------------------------------------------------------
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 80), st.floats(0, 1)), min_size=1, max_size=12),
-)
-def test_the_fast_pooling_of_the_model_is_pooling(studies):
-    n = np.array([size for size, _ in studies], dtype=float)
-    x = np.round(n * np.array([share for _, share in studies]))
-    estimate, se, tau2 = count_model.pooled(*count_model.effects(x[:, None], n[:, None]))
-    if not ((x > 0) & (x < n)).any():
-        assert (estimate, se) == (0, 0)
-        return
-    pooled = pool_proportions(x, n)
-    assert estimate[0] == pytest.approx(pooled.estimate, rel=1e-9)
-    assert se[0] == pytest.approx(pooled.se, rel=1e-9)
-    assert tau2[0] == pytest.approx(pooled.tau2, rel=1e-9, abs=1e-12)
-
-
-def test_the_prior_is_marginal_over_its_mean_and_concentration():
-    prior = count_model.Prior(20)
-    of, x = np.array([20, 9, 14]), np.array([7, 3, 0])
-
-    def density(log_size, mean):
-        size = np.exp(log_size)
-        counts = stats.betabinom.pmf(x, of, mean * size, (1 - mean) * size).prod()
-        return counts * stats.norm.pdf(log_size, np.log(count_model.CONCENTRATION), count_model.SPREAD)
-
-    expected, _ = integrate.dblquad(density, 0, 1, -5, 9)
-    assert np.exp(prior.log_marginal(of[:, None], x[:, None])[0]) == pytest.approx(expected, rel=1e-4)
-
-
-def test_what_the_chain_keeps_of_its_states_is_what_they_give_anew(blocks):
-    for block in blocks:
-        states = chain.Chain(block, 8, np.random.default_rng(3))
-        for _ in range(3):
-            states.sweep()
-        anew = count_model.distances(block, states.n, states.x)
-        assert np.allclose(states.off, anew, rtol=1e-9, atol=1e-9)
-        assert ((np.diff(states.x, axis=0) <= 0).all()) and (states.x[0] <= states.n).all()
-
-
-# --- Small problems: enumeration, and the chain compared with it --------------------------------------------
-
-
-def tiny(seed, studies=None, public=None, least=9, largest=20):
-    rng = np.random.default_rng(seed)
-    studies = studies or int(rng.integers(3, 7))
-    public = int(rng.integers(0, 3)) if public is None else public
-    return calibration.review(rng, "own", studies, public=public, least=least, largest=largest)
-
-
-def test_enumeration_finds_what_trying_all_counts_one_by_one_finds():
-    several = 0
-    for seed in range(6):
-        block, _ = tiny(seed, studies=3, public=0, least=4, largest=7)
-        claims = {c.degree: c for c in block.claims}
-        agreeing = []
-        for degree in range(3):
-            found = []
-            for x in itertools.product(*(range(int(n) + 1) for n in block.n)):
-                x = np.array(x, dtype=float)
-                if not ((x > 0) & (x < block.n)).any():
-                    continue
-                pooled = pool_proportions(x, block.n)
-                values = np.array([pooled.estimate, pooled.ci_low, pooled.ci_high])
-                claim = claims[degree]
-                if np.nanmax(np.abs(values - claim.printed) / claim.half) <= 1 + 1e-6:
-                    found.append(x)
-            agreeing.append(found)
-        joint = {
-            tuple(map(tuple, (a, b, c)))
-            for a, b, c in itertools.product(*agreeing)
-            if (b <= a).all() and (c <= b).all()
-        }
-        events, _, chance = Enumeration(block).all()
-        assert {tuple(map(tuple, counts.T.astype(float))) for counts in events} == joint
-        assert chance.sum() == pytest.approx(1)
-        several += len(joint) > 1
-    assert several >= 2
-
-
-def test_exact_draws_follow_the_enumerated_distribution_and_no_reachable_rate_is_given_up():
-    compared, rng = 0, np.random.default_rng(1)
-    for seed in range(80):
-        block, truth = tiny(seed)
-        try:
-            exact = Enumeration(block)
-        except TooLargeError:
-            continue
-        draws = impute(block, draws=1000, seed=seed)
-        assert draws.exact and draws.converged and set(draws.within.values()) == {1.0}
-        events, _, chance = exact.all()
-        place = {counts.astype(int).tobytes(): i for i, counts in enumerate(events)}
-        assert truth.astype(int).tobytes() in place
-        several = [draws.events, *(exact.draw(1000, rng)[0] for _ in range(9))]
-        at = [[place[np.ascontiguousarray(x.astype(int)).tobytes()] for x in events] for events in several]
-        frequencies = np.array([np.bincount(one, minlength=len(chance)) for one in at])
-        noise = total_variation(rng.multinomial(1000, chance, size=200), chance).mean()
-        assert total_variation(frequencies, chance).mean() <= 2 * noise + 1e-12
-        compared += 1
-    assert compared >= 50
-
-
-def test_the_chain_is_as_near_to_enumeration_as_the_calibration_page_says():
-    rows = committed.results("chain_accuracy")
-    found = rows[rows.method == "chain"]
-    assert len(found) >= 50
-    told = updates.chain_accuracy(rows)
-    assert f"{found.reproduced.sum()} of {len(found)}" in told
-    reached = found[found.reproduced]
-    assert f"{(reached.variation <= 2 * reached.noise + 1e-12).sum()} of {len(reached)}" in told
-    exact = rows[rows.method == "exact"]
-    assert exact.reproduced.all() and exact.variation.mean() < 1.5 * exact.noise.mean()
+    claims = {c.threshold: c for c in find(blocks, "monotherapy", "face_neck").rates}
+    assert np.isnan(claims["ge25"].published).tolist() == [False, True, False]
+    assert not np.isnan(claims["ge75"].published).any()
 
 
 def test_counts_for_children_are_found_at_75_percent(drawn):
     draws = next(d for d in drawn if d.block.regimen == "monotherapy" and "children" in d.block.groups)
-    assert draws.within["ge75", "children"] <= 4
-    assert all(within <= count_model.WIDEST for within in draws.within.values())
-
-
-def test_with_phototherapy_on_the_trunk_all_counts_are_tried(drawn):
-    draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "trunk_extremities" in d.block.groups)
-    assert draws.exact and draws.solutions == 5
-    assert [draws.within[threshold, "trunk_extremities"] for threshold in THRESHOLDS] == [1, 1, 2]
+    assert draws.tolerance["ge75", "children"] <= 4
+    assert all(within <= count_model.WIDEST for within in draws.tolerance.values())
 
 
 def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
@@ -242,125 +112,8 @@ def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
     assert not trunk.exact
     told = updates.not_reproduced([trunk])
     assert "no proof" in told and "all possible counts" not in told
-    reproduced = [d for d in drawn if not any(within != within for within in d.within.values())]
+    reproduced = [d for d in drawn if not any(within != within for within in d.tolerance.values())]
     assert "no counts" not in updates.not_reproduced(reproduced)
-
-
-# --- The draws --------------------------------------------------------------------------------------------
-
-
-def test_every_draw_reproduces_what_is_printed(drawn):
-    met = exact = 0
-    for draws in drawn:
-        for claim in draws.block.claims:
-            within = draws.within[claim.threshold, claim.group]
-            if within != within:
-                continue
-            x = draws.events[:, claim.of, THRESHOLDS.index(claim.threshold)].T
-            pooled = pool_proportions(x, draws.n[:, claim.of].T)
-            got = np.array([pooled.estimate, pooled.ci_low, pooled.ci_high])
-            off = np.nanmax(np.abs(got - claim.printed[:, None]) / claim.half[:, None], axis=0)
-            assert off.max() <= within + 1e-5
-            met += 1
-            exact += within == 1
-    assert met >= 15 and exact >= 6, "hardly a printed rate is reproduced"
-
-
-def test_every_draw_keeps_the_bounds_and_the_order_of_the_degrees(drawn):
-    for draws in drawn:
-        block, x, n = draws.block, draws.events, draws.n
-        assert ((x >= block.low) & (x <= block.high)).all()
-        assert (x[:, :, 0] <= n).all() and (np.diff(x, axis=2) <= 0).all()
-        assert ((n >= block.least) & (n <= block.largest)).all()
-        share = block.percent * n[:, :, None]
-        told = ~np.isnan(share)
-        assert (np.abs(x - share)[told] < 1).all()
-        assert (x == np.round(x)).all() and (n == np.round(n)).all()
-
-
-def test_participants_by_site_keep_their_totals_in_every_draw(drawn):
-    several = 0
-    for draws in drawn:
-        block = draws.block
-        if not len(block.shifts) or not len(draws.n):
-            continue
-        several += len(np.unique(draws.n, axis=0)) > 1
-        free = np.linalg.matrix_rank(block.shifts)
-        assert np.linalg.matrix_rank(draws.n - block.n) <= free
-    assert several
-
-
-def test_the_draws_converge_and_a_rate_that_no_counts_reproduce_is_given_up(drawn):
-    for draws in drawn:
-        given_up = [within != within for within in draws.within.values()]
-        assert draws.converged or all(given_up)
-        assert len(draws.events) == 0 or len(draws.events) >= 50
-        assert draws.exact or draws.solutions == 0
-    hands = next(d for d in drawn if "hands_feet" in d.block.groups)
-    assert all(within != within for within in hands.within.values())
-    assert hands.ranges("ge25").empty
-
-
-def test_populations_that_stay_apart_are_not_called_converged(blocks):
-    state = np.repeat(np.arange(chain._STATES), 10)
-    group = state * chain.POPULATIONS // chain._STATES
-    rng = np.random.default_rng(1)
-    alike = rng.normal(size=(len(state), 3))
-    assert chain.compare_populations(state, alike) < sampler.GOOD_RHAT
-    assert chain.compare_populations(state, alike + 2 * group[:, None]) > sampler.GOOD_RHAT
-    assert chain.compare_populations(state[group > 0], alike[group > 0]) == np.inf
-    # States that never move say less than as many independent draws, but do not stand against each other.
-    assert chain.compare_populations(state, rng.normal(size=(chain._STATES, 3))[state]) < sampler.GOOD_RHAT
-    events = np.zeros((5, len(blocks[0].n), 3))
-    assert not Draws(blocks[0], events, blocks[0].n[None], {}, 3.0).converged
-    assert Draws(blocks[0], events, blocks[0].n[None], {}, 3.0).ranges("ge75").empty
-
-
-def small(blocks):
-    return find(blocks, "phototherapy", "trunk_extremities")
-
-
-def test_the_same_seed_gives_the_same_draws_kept_or_made_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "kept")
-    made = impute(small(blocks), draws=80, seed=7)
-    assert len(list((tmp_path / "kept").glob("*.npz"))) == 1
-    again = impute(small(blocks), draws=80, seed=7)
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "none")
-    anew = impute(small(blocks), draws=80, seed=7)
-    for other in (again, anew):
-        assert np.array_equal(made.events, other.events) and np.array_equal(made.n, other.n)
-        assert list(made.within) == list(other.within)
-        assert np.array_equal([*made.within.values()], [*other.within.values()], equal_nan=True)
-        assert made.rhat == other.rhat
-    assert not np.array_equal(made.events, impute(small(blocks), draws=80, seed=8).events)
-
-
-def test_a_store_that_cannot_be_written_costs_no_result(blocks, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "file" / "draws")
-    assert len(impute(small(blocks), draws=80, seed=7).events)
-
-
-def test_a_spoiled_store_is_made_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path)
-    made = impute(small(blocks), draws=80, seed=7)
-    (path,) = tmp_path.glob("*.npz")
-    whole = path.read_bytes()
-    for spoiled in (b"", whole[: len(whole) // 2], b"no archive"):
-        path.write_bytes(spoiled)
-        assert np.array_equal(made.events, impute(small(blocks), draws=80, seed=7).events)
-        assert path.read_bytes() == whole
-
-
-def test_with_nothing_unknown_or_nothing_printed_there_are_no_draws(blocks):
-    block = small(blocks)
-    known = replace(block, low=block.high)
-    silent = replace(block, claims=())
-    for one in (known, silent):
-        draws = impute(one, draws=80)
-        assert not len(draws.events) and not draws.converged and draws.ranges("ge75").empty
-    with pytest.raises(ValueError, match="at least 1"):
-        impute(block, draws=0)
 
 
 def test_draws_that_did_not_converge_are_of_no_use(ev, drawn):
@@ -473,44 +226,7 @@ def test_numbers_that_are_missing_or_too_large_end_in_results(data, edit):
     assert len(results) == 24 and len(made) == 7
 
 
-def test_other_bounds_are_other_draws(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path)
-    block = small(blocks)
-    high = block.high.copy()
-    high[0] = np.minimum(high[0], high[0] - 1)
-    for number, (of, seed) in enumerate([(block, 1), (block, 2), (replace(block, high=high), 1)], start=1):
-        impute(of, draws=80, seed=seed)
-        assert len(list(tmp_path.glob("*.npz"))) == number
-
-
-def test_a_key_tells_arrays_of_other_shape_type_and_order_apart():
-    a = np.zeros((2, 3))
-    given_of = [
-        (a,),
-        (a.T,),
-        (a.ravel(),),
-        (a.astype(np.float32).repeat(2),),
-        (a[:1], a[1:]),
-        (a.tobytes(),),
-        ("a|b",),
-        ("a", "b"),
-    ]
-    assert len({disk_cache.key("sampler", *given) for given in given_of}) == len(given_of)
-    assert disk_cache.key("sampler", a) == disk_cache.key("sampler", a.copy())
-
-
 # --- Calibration ------------------------------------------------------------------------------------------
-
-
-def test_ranges_hold_as_many_withheld_counts_of_simulated_reviews_as_they_say():
-    rows = committed.results("calibration")
-    assert len(rows) == 200 and set(rows.prior) == set(calibration.PRIORS)
-    assert rows.studies.min() == 3 and rows.studies.max() == 20
-    share, error = updates.coverage_of_simulated(rows[rows.prior == "own"])
-    assert share > 0.95 - 3 * error
-    table = updates.calibration_by(rows, "studies", "Number of studies")
-    assert len(table.frame) == 1 + rows.studies.nunique()
-    assert table.frame["Reviews"].iloc[0] == 200
 
 
 def test_reported_counts_lie_where_the_draws_without_them_say(blocks):
@@ -534,7 +250,7 @@ def test_a_withheld_count_is_unknown_to_the_sampler(blocks):
     assert np.array_equal(without.high[others], block.high[others])
 
 
-# --- What the draws are for -------------------------------------------------------------------------------
+# --- Uses of imputed counts -------------------------------------------------------------------------------
 
 
 def test_the_update_over_draws_is_near_the_closed_form(ev, drawn):
@@ -557,8 +273,8 @@ def test_rubins_rules_add_the_spread_between_draws(ev, drawn):
     outcome = ev.outcome("phototherapy", "ge50")
     draws = next(d for d in drawn if d.block.regimen == "phototherapy" and "total" in d.block.groups)
     over = imputation.update_over_draws(draws, outcome, "logit")
-    claim = next(c for c in draws.block.claims if c.threshold == "ge50")
-    pooled = pool_proportions(draws.events[:, claim.of, 1].T, draws.n[:, claim.of].T, transform="logit")
+    claim = next(c for c in draws.block.rates if c.threshold == "ge50")
+    pooled = pool_proportions(draws.events[:, claim.included, 1].T, draws.n[:, claim.included].T, transform="logit")
     m = len(draws.events)
     within = (((pooled.ci_high - pooled.ci_low) / (2 * 1.959963984540054)) ** 2).mean()
     total = np.sqrt(within + (1 + 1 / m) * pooled.estimate.var(ddof=1))

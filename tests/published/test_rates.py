@@ -1,18 +1,17 @@
-"""Published rates: what an interval implies, which participants add up, the update, and when conclusions change."""
+"""Published rates: what they imply, their update, and when it changes the conclusions."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import ROOT
-from lib.evidence import load, reference_numbers
-from lib.published import participants, rates, update
-from lib.published.rates import news, read_interval
+from lib.evidence import load
+from lib.published import rates, update
+from lib.published.published_interval import read_interval
+from lib.published.rates import rules_met
 from lib.stats import pool_proportions
 
 Z = stats.norm.ppf(0.975)
@@ -28,72 +27,7 @@ def results(ev):
     return rates.results(ev)
 
 
-# --- A printed interval -----------------------------------------------------------------------------------
-
-
-@given(
-    estimate=st.floats(0.15, 0.85),
-    se=st.floats(0.005, 0.06),
-    decimals=st.tuples(*[st.integers(1, 2)] * 3),
-)
-def test_the_standard_error_lies_in_the_range_that_rounding_leaves(estimate, se, decimals):
-    numbers = [estimate, estimate - Z * se, estimate + Z * se]
-    printed = [round(number, d + 2) for number, d in zip(numbers, decimals, strict=True)]
-    reading = read_interval(printed, decimals)
-    assert reading.kind == "centred"
-    assert reading.se_low - 1e-9 <= se <= reading.se_high + 1e-9
-    assert reading.se_low <= reading.se <= reading.se_high
-    # Both ends of the interval, rounded, tell it to within a unit of their last digit over 2 x 1.96.
-    assert reading.se_high - reading.se_low <= 2 * 0.001 / (2 * Z) + 1e-9
-
-
-@pytest.mark.parametrize(
-    ("numbers", "kind"),
-    [
-        ((0.181, 0.132, 0.231), "centred"),
-        ((0.182, 0.132, 0.231), "centred"),
-        ((0.183, 0.132, 0.231), "off centre"),
-        ((0.460, 0.400, 0.523), "off centre"),
-        ((0.0171, 0.0, 0.046), "cut"),
-        ((0.98, 0.95, 1.0), "cut"),
-        ((0.0, np.nan, np.nan), "no interval"),
-    ],
-)
-def test_an_interval_is_read_for_what_it_is(numbers, kind):
-    assert read_interval(numbers, (1, 1, 1)).kind == kind
-
-
-def test_a_misprint_is_reconciled_by_the_fewest_digits():
-    reading = read_interval((0.731, 0.326, 0.835), (1, 1, 1))
-    assert (reading.wrong, round(reading.reconciled, 3)) == ("ci_low", 0.626)
-    # The error then follows from the end that is not misprinted.
-    assert abs(reading.se - (0.835 - 0.731) / Z) < 0.001
-
-
-@given(estimate=st.floats(0.2, 0.8), se=st.floats(0.01, 0.05), digit=st.integers(1, 9))
-def test_a_changed_digit_of_an_end_is_noticed_and_mended(estimate, se, digit):
-    low, high = round(estimate - Z * se, 3), round(estimate + Z * se, 3)
-    tens = int(low * 10) % 10
-    if digit == tens:
-        return
-    misprinted = round(low + (digit - tens) / 10, 3)
-    if not 0.001 < misprinted < estimate:
-        return
-    reading = read_interval((round(estimate, 3), misprinted, high), (1, 1, 1))
-    assert reading.kind == "off centre"
-    assert reading.wrong
-    numbers = dict(zip(("estimate", "ci_low", "ci_high"), (round(estimate, 3), misprinted, high), strict=True))
-    mended = {**numbers, reading.wrong: reading.reconciled}
-    assert read_interval(list(mended.values()), (1, 1, 1)).kind == "centred"
-
-
-def test_an_end_that_is_cut_leaves_the_error_to_the_other():
-    reading = read_interval((0.0171, 0.0, 0.046), (2, 2, 1))
-    assert abs(reading.se - (0.046 - 0.0171) / Z) < 1e-9
-    assert reading.se_low < reading.se < reading.se_high
-
-
-# --- What a published rate implies ------------------------------------------------------------------------
+# --- Published rates --------------------------------------------------------------------------------------
 
 
 def test_the_published_rates_imply_what_their_numbers_say(results):
@@ -125,8 +59,10 @@ def test_the_implied_tau2_allows_for_the_spread_of_the_true_rates(results, thres
 
 
 def test_two_studies_have_no_prediction_interval():
-    assert np.isnan(rates.prediction_reach(0.1, 0.02, 2))
-    assert rates.prediction_reach(0.1, 0.02, 3) == pytest.approx(12.7062 * np.sqrt(0.03), rel=1e-5)
+    assert np.isnan(rates._prediction(0.5, 0.1, 0.02, 2)).all()
+    low, high = rates._prediction(0.5, 0.1, 0.02, 3)
+    assert (high - low) / 2 == pytest.approx(12.7062 * np.sqrt(0.03), rel=1e-5)
+    assert (low + high) / 2 == pytest.approx(0.5)
 
 
 def test_available_counts_have_their_own_number(ev, results):
@@ -144,73 +80,6 @@ def test_available_counts_have_their_own_number(ev, results):
             checked += 1
         assert studies.pooled[studies.rate.isna()].all()
     assert checked >= 8
-
-
-# --- Participants -----------------------------------------------------------------------------------------
-
-
-def test_one_reading_of_the_studies_meets_every_total_of_monotherapy(ev):
-    found = participants.sizes(ev, "monotherapy")
-    assert found.totals.met.all()
-    assert (found.totals.n == found.totals.patients).all()
-    assert (found.totals.listed != found.totals.patients).any(), "those who completed would do without any search"
-    assert len(found.otherwise) == 1
-    assert len(found.otherwise[0]) == found.departures < found.next_departures
-
-
-def test_totals_that_no_reading_meets_together_are_named(ev):
-    found = participants.sizes(ev, "phototherapy")
-    unmet = found.totals[~found.totals.met]
-    assert list(unmet.claim) == ["results-phototherapy-total-ge25"]
-    assert len(found.otherwise) == 2
-    assert found.otherwise[0] != found.otherwise[1]
-
-
-def test_a_total_is_the_sum_of_the_arms_that_the_solution_gives(ev):
-    for regimen in ("monotherapy", "phototherapy"):
-        found = participants.sizes(ev, regimen)
-        n = found.arms.groupby("study").n.sum()
-        for row in found.totals.itertuples():
-            assert n[list(row.studies)].sum() == row.n
-
-
-def set_value(table, where, column, value):
-    """A change of one value, for the fixture `edit`: in the rows whose first column is ``where``."""
-
-    def change(rows):
-        at = rows[0].index(column)
-        for row in rows[1:]:
-            if row[0] == where:
-                row[at] = value
-
-    return table, change
-
-
-def test_a_total_that_is_changed_changes_what_adds_up(ev, data, edit):
-    edit(*set_value("published_rates", "results-monotherapy-total-ge50", "patients", "618"))
-    found = participants.sizes(load(data), "monotherapy")
-    same = participants.sizes(ev, "monotherapy")
-    assert found.departures > same.departures or not found.totals.met.all()
-
-
-def test_participants_by_site_add_up_to_the_printed_totals_within_their_ranges(ev):
-    for group in ("face_neck", "trunk_extremities", "hands_feet"):
-        row = participants.members(ev, "monotherapy", group)
-        frame = row.frame
-        assert ((frame.least <= frame.n) & (frame.n <= frame.largest)).all()
-        assert row.totals.met.any()
-        for total in row.totals[row.totals.met].itertuples():
-            of = frame.review_ref.isin(reference_numbers(total.refs))
-            assert frame.n[of].sum() == total.patients
-    unmet = participants.members(ev, "monotherapy", "trunk_extremities").totals
-    assert list(unmet.patients[~unmet.met]) == [ev.outcome("monotherapy", "ge75", "trunk_extremities").patients]
-
-
-def test_what_two_totals_leave_for_one_study_is_its_number(ev):
-    frame = participants.members(ev, "monotherapy", "hands_feet").frame.set_index("review_ref")
-    row, text = (ev.outcome("monotherapy", threshold, "hands_feet") for threshold in ("ge75", "ge25"))
-    (left,) = set(row.refs) - set(text.refs)
-    assert frame.n[left] == frame.least[left] == frame.largest[left] == row.patients - text.patients
 
 
 # --- The update -------------------------------------------------------------------------------------------
@@ -376,7 +245,7 @@ def test_the_edition_of_the_original_search_has_no_update():
     assert all(result.answer is result.outcome and not result.news for result in original.values())
 
 
-# --- News -------------------------------------------------------------------------------------------------
+# --- Changes of the conclusions ---------------------------------------------------------------------------
 
 
 def test_every_rule_is_met_on_its_margin_and_not_short_of_it(results):
@@ -385,30 +254,36 @@ def test_every_rule_is_met_on_its_margin_and_not_short_of_it(results):
     moved = 100 * abs(updated.estimate - outcome.estimate)
     narrowed = 100 * (1 - (updated.ci_high - updated.ci_low) / (outcome.ci_high - outcome.ci_low))
     margins = {"moved": moved - 0.01, "outside": np.nan, "narrower": narrowed - 0.01, "first": np.nan}
-    assert news(outcome, updated, margins) == ["moved", "narrower"]
-    assert news(outcome, updated, {**margins, "moved": moved + 0.01}) == ["narrower"]
-    assert news(outcome, updated, {**margins, "narrower": narrowed + 0.01}) == ["moved"]
+    assert rules_met(outcome, updated, margins) == ["moved", "narrower"]
+    assert rules_met(outcome, updated, {**margins, "moved": moved + 0.01}) == ["narrower"]
+    assert rules_met(outcome, updated, {**margins, "narrower": narrowed + 0.01}) == ["moved"]
 
 
 def test_an_estimate_out_of_the_updated_interval_is_news(results):
     summary = results["monotherapy", "ge75", "total"].summary
     outcome = results["monotherapy", "ge75", "total"].outcome
     margins = {"outside": np.nan}
-    assert news(outcome, update(summary, [50] * 40, [60] * 40), margins) == ["outside"]
-    assert news(outcome, update(summary, [9], [50]), margins) == []
+    assert rules_met(outcome, update(summary, [50] * 40, [60] * 40), margins) == ["outside"]
+    assert rules_met(outcome, update(summary, [9], [50]), margins) == []
     # A study without a responder has a say like any other.
-    assert news(outcome, update(summary, [0] * 8, [200] * 8), margins) == ["outside"]
+    assert rules_met(outcome, update(summary, [0] * 8, [200] * 8), margins) == ["outside"]
 
 
 def test_a_first_interval_is_news(results):
     result = results["monotherapy", "ge75", "hands_feet"]
     updated = update(result.summary, [3, 5], [20, 25])
     margins = {"moved": 5.0, "outside": np.nan, "narrower": 25.0, "first": np.nan}
-    assert news(result.outcome, updated, margins) == ["first"]
+    assert rules_met(result.outcome, updated, margins) == ["first"]
 
 
 def test_the_margins_are_those_of_the_data(data, edit, results):
-    edit(*set_value("news_margins", "moved", "margin", "1"))
+    def lower_the_margin(rows):
+        at = rows[0].index("margin")
+        for row in rows[1:]:
+            if row[0] == "moved":
+                row[at] = "1"
+
+    edit("news_margins", lower_the_margin)
     changed = rates.results(load(data))
     key = ("monotherapy", "ge50", "children")
     assert "moved" not in results[key].news and "moved" in changed[key].news

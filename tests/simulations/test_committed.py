@@ -5,6 +5,7 @@ import importlib
 import pandas as pd
 import pytest
 
+from lib.caching.code_hash import code_hash
 from lib.simulations import committed
 
 # Processors differ in the last digit of logarithms and exponentials. A simulated review that lies at a limit then falls
@@ -14,11 +15,12 @@ ROUNDING = {"calibration": 2, "chain_accuracy": 0.05}
 
 @pytest.mark.parametrize("name", committed.SIMULATIONS)
 def test_committed_results_are_those_of_todays_code(name):
-    found = committed.results(name)
+    found = committed.read_results(name)
     cases = importlib.import_module(f"lib.simulations.{name}").CASES
     assert sorted(found.case.unique()) == list(range(len(cases)))
-    # The first case and the last: enough to see that the random numbers, too, are those that were used.
-    for at in {0, len(cases) - 1}:
+    # The first case and the last: enough to see that the random numbers, too, are those that were used. Where counts
+    # are imputed the last takes long.
+    for at in {0} if name in ROUNDING else {0, len(cases) - 1}:
         again = pd.DataFrame(committed.rows_of_case(name, at))
         # Cases of another part of the simulation have other columns.
         before = found[found.case == at].reset_index(drop=True).reindex(columns=again.columns)
@@ -33,12 +35,14 @@ def library(tmp_path, monkeypatch):
     (room / "helper.py").write_text("from lib.evidence.vocabulary import THRESHOLDS\nVALUE = 1\n")
     monkeypatch.setattr(committed, "_LIBRARY", tmp_path / "lib")
     (room / "results" / "toy.csv").write_text(f"{committed._header('toy')}\ncase,value\n0,0.1\n")
+    # The hash of a module is computed once in a process.
+    code_hash.cache_clear()
     return room
 
 
 def test_results_are_read_and_the_file_is_noted_as_read(library, monkeypatch):
     monkeypatch.setattr(committed, "READ", set())
-    assert committed.results("toy").value.tolist() == [0.1]
+    assert committed.read_results("toy").value.tolist() == [0.1]
     assert committed.READ == {"lib/simulations/results/toy.csv"}
 
 
@@ -53,12 +57,12 @@ def test_comments_and_docstrings_change_nothing(library):
 def test_results_of_other_code_are_refused_with_what_to_do(library, module):
     with (library / f"{module}.py").open("a") as file:
         file.write("MORE = 2\n")
-    with pytest.raises(committed.OutdatedSimulation, match=r"toy\.csv was made by other code.*make simulations"):
-        committed.results("toy")
+    with pytest.raises(committed.OutdatedSimulation, match=r"toy\.csv was computed by other code.*make simulations"):
+        committed.read_results("toy")
     assert not committed.is_current("toy")
 
 
 def test_a_missing_result_is_named(library):
     (library / "results" / "toy.csv").unlink()
     with pytest.raises(committed.OutdatedSimulation, match=r"toy\.csv is missing: run `make simulations`"):
-        committed.results("toy")
+        committed.read_results("toy")

@@ -165,7 +165,7 @@ def test_the_normal_prediction_interval_is_that_of_before(monkeypatch):
 
 
 def test_the_tables_show_the_committed_results():
-    rules = committed.results("interval_coverage")
+    rules = committed.read_results("interval_coverage")
     frame = methods_compared.interval_rules(rules).frame
     two = frame.loc["2 trials"].set_index("Interval")
     part = rules[(rules.trials == 2) & (rules.rule == "normal")]
@@ -173,11 +173,11 @@ def test_the_tables_show_the_committed_results():
     assert two.loc["Normal", "Median width"] == f"{part.width.median():.2f}"
     # The exception is for two trials alone.
     assert [len(frame.loc[[f"{k} trials"]]) for k in (2, 3, 12)] == [5, 4, 4]
-    simulated = committed.results("prediction_coverage")
+    simulated = committed.read_results("prediction_coverage")
     shown = methods_compared.predictions(simulated).frame.set_index("Studies")
     part = simulated[(simulated.studies == 5) & (simulated["transform"] == "raw")]
     assert shown.loc["5", "Raw, t"] == f"{percent(part.t.mean())} ({percent(part.t.min())})"
-    covered = committed.results("coverage")
+    covered = committed.read_results("coverage")
     shown = methods_compared.covered(covered[covered.sizes == "few"], "").frame.set_index("Method")
     assert list(shown.index) == [method.name for method in METHODS]
     part = covered[(covered.sizes == "few") & (covered.rate == 0.55) & (covered.tau == 1)].set_index("method")

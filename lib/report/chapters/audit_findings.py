@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lib.audit.claims import VERDICTS, Finding
-from lib.audit.published_rules import RULES
+from lib.audit import RULES, VERDICTS, Finding
 from lib.report.tables import Table, count
 
 
@@ -14,7 +13,7 @@ def findings(found: list[Finding], verdict: str, folded: bool = False) -> Table:
     rows = [f for f in found if f.verdict == verdict]
     frame = pd.DataFrame(
         {
-            "rule": [RULES[f.rule][0] for f in rows],
+            "rule": [RULES[f.rule].statement for f in rows],
             "Claim": [f.claim for f in rows],
             "Where": [f.place for f in rows],
             "Published": [f.published for f in rows],
@@ -37,5 +36,5 @@ def rules(found: list[Finding]) -> Table:
         index=list(RULES), columns=list(VERDICTS), fill_value=0
     )
     frame = verdicts.rename(columns={code: text.capitalize() for code, text in VERDICTS.items()})
-    frame.insert(0, "Rule", [statement for statement, _ in RULES.values()])
+    frame.insert(0, "Rule", [rule.statement for rule in RULES.values()])
     return Table(frame.reset_index(drop=True), "The rules, and what they found", numeric=list(frame.columns[1:]))

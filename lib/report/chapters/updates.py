@@ -38,7 +38,7 @@ def sizes(evidence: Evidence, found: Sizes) -> Table:
             "Printed": found.totals.patients,
             "All who completed": found.totals.listed,
             "As solved": found.totals.n,
-            "Met": found.totals.met.map({True: "yes", False: "no"}),
+            "Met": found.totals.reproduced.map({True: "yes", False: "no"}),
         }
     )
     title = f"{REGIMEN_NAMES[found.regimen]}: printed totals of participants and what adds up to them"
@@ -59,8 +59,8 @@ def read_otherwise(evidence: Evidence, found: Sizes) -> str:
         other, following = f"At least {other}", "no more were looked for"
         ways = ways[:1]
     return (
-        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.met.sum())} of {len(found.totals)} totals are met with"
-        f" {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
+        f"{REGIMEN_NAMES[found.regimen]}: {int(found.totals.reproduced.sum())} of {len(found.totals)} totals are met"
+        f" with {count(found.departures, 'departure')}: {', or '.join(ways)}. {other}"
         f"; {following}."
     )
 
@@ -69,7 +69,7 @@ def agreement(all_draws: Sequence[Draws]) -> Table:
     """How near the imputed counts come to each published rate."""
     rows, groups = [], []
     for draws in all_draws:
-        for (threshold, group), within in draws.within.items():
+        for (threshold, group), within in draws.tolerance.items():
             given_up = within != within
             groups.append(f"{REGIMEN_NAMES[draws.block.regimen]}, {GROUP_NAMES[group].lower()}")
             rows.append(
@@ -99,7 +99,7 @@ def not_reproduced(all_draws: Sequence[Draws]) -> str:
         return [
             f"{REGIMEN_NAMES[d.block.regimen]}, {GROUP_NAMES[s].lower()}, {THRESHOLD_NAMES[t]}"
             for d in all_draws
-            for (t, s), within in d.within.items()
+            for (t, s), within in d.tolerance.items()
             if within != within and d.exact == exact
         ]
 

@@ -1,12 +1,13 @@
-"""The claims of the 2019 review, as the tables hold them, and the result of checking one.
+"""Present the claims of the 2019 review in a form that can be checked.
 
-Holds the published lists, numbers and Table 2 of the review, their names in a sentence, and the form of a finding.
-What a claim must satisfy is in the rules (`audit`, `audit_reports`).
+Belongs here: the published rates, numbers, lists of references and Table 2 of the review, and how a sentence names
+them.
+Does not belong here: what a claim must satisfy (`published_rules`, `report_rules`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,67 +16,11 @@ import pandas as pd
 
 from lib.evidence import REGIMENS, Evidence, reference_numbers
 
-VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
-"""Verdict -> its text in the book."""
-
 GROUP_COLUMNS = ["regimen", "population", "site"]
-"""What says of whom a rate is."""
+"""Columns that identify the patients of a rate."""
 
 
-# --- What a check says ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one rule says of one claim.
-
-    Attributes
-    ----------
-    rule : str
-        Name of the rule.
-    place, claim, published : str
-        Where in the review the claim stands, what it is about, and what is stated there.
-    verdict : str
-        A key of `VERDICTS`.
-    reconciling : str
-        What would agree with the rest, where something would.
-    why : str
-        What it was compared with, or why that cannot be done.
-    sources : tuple of str
-        The review, and the reports with which it was compared.
-    """
-
-    rule: str
-    place: str
-    claim: str
-    published: str
-    verdict: str
-    reconciling: str = ""
-    why: str = ""
-    sources: tuple[str, ...] = ()
-
-
-def finding(ok: bool | None, place: str, claim: str, published, reconciling="", why: str = "", sources=()) -> Finding:
-    """Make a finding that no rule has put its name to yet: True holds, False is contradicted, None unchecked."""
-    verdict = "unchecked" if ok is None else "holds" if ok else "contradicted"
-    shown = published if isinstance(published, str) else f"{published:g}"
-    return Finding("", place, claim, shown, verdict, reconciling if verdict == "contradicted" else "", why, (*sources,))
-
-
-class Rules(dict):
-    """Name of a rule -> its statement, which the book shows, and its function of a `Review`."""
-
-    def rule(self, name: str, statement: str) -> Callable:
-        """Enter the function that follows as a rule."""
-
-        def enter(function):
-            self[name] = statement, function
-            return function
-
-        return enter
-
-
-# --- What is claimed --------------------------------------------------------------------------------------
+# --- Claims ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -139,7 +84,7 @@ class Review:
 
     @cached_property
     def facts(self) -> pd.DataFrame:
-        """What the reports of the review's studies say of themselves."""
+        """Facts that the reports of the review's studies state."""
         studies = self.evidence.included("original").drop_duplicates("study")
         return self.evidence.report_facts.merge(studies[["study", "label", "review_ref"]], on="study")
 
@@ -158,7 +103,7 @@ class Review:
 
     @cached_property
     def rows(self) -> list[Listed]:
-        """Those of the rows of Table 3."""
+        """The lists of the rows of Table 3."""
         return [c for c in self.lists if not c.threshold]
 
     @cached_property
@@ -199,11 +144,9 @@ class Review:
         return frozenset().union(*map(references, self.numbers.refs[self.numbers.quantity == quantity]))
 
     def of_site_or_patches(self, claim: Listed) -> bool:
-        """Say whether Table 2 leaves open how many a list counts: at one site, or with a study by patches alone."""
+        """Return whether Table 2 leaves open how many a list counts: at one site, or with a study by patches alone."""
         arms = self.table2[self.table2.review_ref.isin(claim.refs)]
         return claim.group[2] != "all" or (arms.assessment == "individual").any()
-
-    # Names.
 
     @cached_property
     def _meanings(self) -> dict[str, dict[str, str]]:
@@ -214,22 +157,22 @@ class Review:
         return self._meanings[code_list]
 
     def places(self, codes: Iterable[str]) -> str:
-        """Say where in the review something is published."""
+        """Return in words where in the review something is published."""
         codes = set(codes)
         return "; ".join(text for code, text in self.meaning("place").items() if code in codes)
 
     def about(self, quantity: str, *places: str) -> tuple[str, str]:
-        """Say where the review reports a number, in all or in some places, and what it is."""
+        """Return in words where the review reports a number, in all or in some places, and what it is."""
         return self.places(places or self.values(quantity).index), self.meaning("quantity")[quantity]
 
     def name(self, row) -> str:
-        """Name a rate, or a row of rates: ``TCI monotherapy, children, marked (≥75%)``."""
-        who = [self.meaning(kind)[getattr(row, kind)] for kind in GROUP_COLUMNS[1:] if getattr(row, kind) != "all"]
-        degree = [self.meaning("threshold")[row.threshold]] if row.threshold else []
-        return ", ".join([self.meaning("role")[row.regimen], *(who or ["total"]), *degree])
+        """Return the name of a rate, or of a row of rates: ``TCI monotherapy, children, marked (≥75%)``."""
+        group = [self.meaning(kind)[getattr(row, kind)] for kind in GROUP_COLUMNS[1:] if getattr(row, kind) != "all"]
+        threshold = [self.meaning("threshold")[row.threshold]] if row.threshold else []
+        return ", ".join([self.meaning("role")[row.regimen], *(group or ["total"]), *threshold])
 
     def cite(self, refs: Iterable[int]) -> str:
-        """Name studies with their reference numbers."""
+        """Return the names of studies with their reference numbers."""
         return ", ".join(f"{ref} ({self._labels[ref]})" if ref in self._labels else f"{ref}" for ref in sorted(refs))
 
     @cached_property
@@ -238,7 +181,7 @@ class Review:
         return dict(zip(studies.review_ref, studies.label, strict=True))
 
 
-# --- Words ------------------------------------------------------------------------------------------------
+# --- Text -------------------------------------------------------------------------------------------------
 
 
 def references(refs: str) -> frozenset[int]:
@@ -247,7 +190,7 @@ def references(refs: str) -> frozenset[int]:
 
 
 def ranges(numbers: Iterable[int], to: str = "-") -> str:
-    """Print whole numbers as a reference list does, runs of three or more as ranges."""
+    """Return whole numbers in the form of a reference list, runs of three or more as ranges."""
     runs: list[list[int]] = []
     for n in sorted(numbers):
         if runs and runs[-1][-1] == n - 1:
@@ -258,5 +201,5 @@ def ranges(numbers: Iterable[int], to: str = "-") -> str:
 
 
 def studies_in_words(n: float) -> str:
-    """Print a number of studies."""
+    """Return a number of studies in words."""
     return f"{n:g} {'study' if n == 1 else 'studies'}"

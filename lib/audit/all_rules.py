@@ -1,0 +1,31 @@
+"""Apply the rules of the audit to the claims of the 2019 review.
+
+Belongs here: the complete registry of rules, and applying one or all of them.
+Does not belong here: the rules themselves (`published_rules` by arithmetic, `report_rules` against the studies'
+reports; in this order).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lib.audit import published_rules, report_rules  # noqa: F401
+from lib.audit.findings import RULES, Finding
+from lib.audit.review import Review
+from lib.evidence import Evidence
+
+__all__ = ["RULES", "apply", "audit"]
+
+
+def audit(evidence: Evidence) -> list[Finding]:
+    """Apply every rule to every claim of the original review that it fits; the findings in the order of the rules."""
+    review = Review(evidence)
+    return [one for name in RULES for one in apply(name, review)]
+
+
+def apply(name: str, review: Review) -> Iterator[Finding]:
+    """Apply one rule to every claim that it fits."""
+    source = review.rates.source.iloc[0]
+    for one in RULES[name].check(review):
+        yield replace(one, rule=name, sources=tuple(dict.fromkeys([source, *one.sources])))

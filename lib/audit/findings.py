@@ -1,0 +1,98 @@
+"""Define what a rule of the audit is and what it finds: the form of a finding, and the registry of rules.
+
+Belongs here: `Finding` with its verdicts, and the decorator that enters a function in `RULES`.
+Does not belong here: the rules (`published_rules`, `report_rules`), and applying all of them (`all_rules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lib.audit.review import Review
+
+VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
+"""Verdict -> its text in the book."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of applying one rule to one claim.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the rule.
+    place, claim, published : str
+        Where in the review the claim stands, what it is about, and what is stated there.
+    verdict : str
+        A key of `VERDICTS`.
+    reconciling : str
+        What would agree with the rest, where something would.
+    why : str
+        What it was compared with, or why that cannot be done.
+    sources : tuple of str
+        The review, and the reports with which it was compared.
+    """
+
+    rule: str
+    place: str
+    claim: str
+    published: str
+    verdict: str
+    reconciling: str = ""
+    why: str = ""
+    sources: tuple[str, ...] = ()
+
+
+def finding(
+    ok: bool | None,
+    place: str,
+    claim: str,
+    published,
+    reconciling: str = "",
+    why: str = "",
+    sources: Iterable[str] = (),
+) -> Finding:
+    """Return a finding, to which `lib.audit.all_rules.apply` adds the rule.
+
+    Parameters
+    ----------
+    ok : bool or None
+        True: the claim holds; False: it is contradicted; None: it cannot be checked.
+    place, claim, published, reconciling, why, sources
+        As in `Finding`; ``reconciling`` counts only where the claim is contradicted.
+    """
+    verdict = "unchecked" if ok is None else "holds" if ok else "contradicted"
+    shown = published if isinstance(published, str) else f"{published:g}"
+    return Finding("", place, claim, shown, verdict, reconciling if verdict == "contradicted" else "", why, (*sources,))
+
+
+class Rule(NamedTuple):
+    """A rule: its statement, which the book shows, and its function of a `Review`."""
+
+    statement: str
+    check: Callable[[Review], Iterable[Finding]]
+
+
+RULES: dict[str, Rule] = {}
+"""All rules by name, complete and in their order once `lib.audit.all_rules` is imported."""
+
+
+def rule(name: str, statement: str) -> Callable:
+    """Enter the function that follows in `RULES`.
+
+    Raises
+    ------
+    ValueError
+        If another rule has that name.
+    """
+
+    def enter(check: Callable[[Review], Iterable[Finding]]) -> Callable[[Review], Iterable[Finding]]:
+        if name in RULES:
+            raise ValueError(f"two rules of the audit are named {name!r}: give each its own name")
+        RULES[name] = Rule(statement, check)
+        return check
+
+    return enter

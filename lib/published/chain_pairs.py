@@ -1,0 +1,228 @@
+"""Choose pairs of samples by how near they come to a published rate: the core of a move of the Markov chain.
+
+Belongs here: the published rates with their tolerances (`Targets`), the sums over studies from which a pooled rate is
+computed approximately, and the choice among all pairs of samples of two halves of the studies.
+Does not belong here: the states and their moves (`chain`), and the search for tolerances (`chain_search`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import optimize
+
+from lib.published.count_model import Z95, Block, PublishedRate
+
+# Units of rounding of an estimate, with a fixed tau2, beyond which pairs are not looked at in the search.
+_SEARCH_LIMIT = 12
+# Where neither end of a published interval can be used.
+_ROUGH_SE = 0.1
+
+
+class Targets:
+    """The published rates of a block, and how closely counts have to reproduce them.
+
+    Parameters
+    ----------
+    block : Block
+        The studies, bounds and published rates.
+    states : int
+        Number of states of the chain, c.
+    rng : numpy Generator
+        The source of random numbers.
+
+    Attributes
+    ----------
+    tolerance : ndarray, shape (rates,)
+        Units of rounding within which a published rate counts as reproduced; infinite: given up.
+    power : int
+        Weights fall with this power of the distance beyond the tolerance; a power of two, from 4.
+    limit : int
+        Units of rounding of an estimate, with a fixed tau2, beyond which pairs are not looked at.
+    tau2 : ndarray, shape (rates,)
+        Between-study variance at which sums over studies are taken.
+    """
+
+    def __init__(self, block: Block, states: int, rng: np.random.Generator):
+        self.block, self.c, self.rng = block, states, rng
+        self.tolerance, self.power, self.limit = np.ones(len(block.rates)), 4, _SEARCH_LIMIT
+        self.tau2 = np.array([_likely_tau2(block, rate) for rate in block.rates], dtype=np.float32)
+        self._centre = np.array([_centre(rate) for rate in block.rates], dtype=np.float32)
+        self._unit = np.array([rate.half_unit[0] / _standard_error(rate) ** 2 for rate in block.rates])
+
+    def active(self) -> np.ndarray:
+        """Return the places of the rates that are not given up."""
+        return np.flatnonzero(np.isfinite(self.tolerance))
+
+    def at_threshold(self, t: int) -> list[int]:
+        """Return the places of the rates of threshold t that are not given up, that of the fewest studies first."""
+        rates = self.block.rates
+        return sorted(
+            (i for i in self.active() if rates[i].threshold_index == t), key=lambda i: rates[i].included.sum()
+        )
+
+    def log_weight(self, off: np.ndarray, i: int) -> np.ndarray:
+        """Return the logarithm of the weight of states at a distance from rate i."""
+        return -self.power * np.log(np.maximum(1.0, off / self.tolerance[i]))
+
+    def reproduced(self, off: np.ndarray) -> np.ndarray:
+        """Return which states (c,) at distances (rates, c) are within the tolerance of all rates."""
+        return np.asarray((off <= self.tolerance[:, None]).all(axis=0))
+
+    def sums(self, i: int, part: np.ndarray, x: np.ndarray, n: np.ndarray) -> np.ndarray:
+        """Return the sums (9, c, m) over a part of the studies, with counts x (k, c, m), that rate i depends on."""
+        part = part[self.block.rates[i].included[part]]
+        n = n[part, :, None].astype(np.float32)
+        p = x[part].astype(np.float32) / n
+        spread = p * (1 - p)
+        used = spread > 0
+        v = np.where(used, spread / n, np.float32(np.inf))
+        d, w, a = p - self._centre[i], 1 / v, 1 / (v + self.tau2[i])
+        wd, ad = w * d, a * d
+        terms = (used, w, w * w, wd, wd * d, a, a * a, ad, a * ad)
+        return np.array([term.sum(axis=0, dtype=np.float32) for term in terms])
+
+    def choose(self, i: int, first: np.ndarray, second: np.ndarray, wanted: int) -> tuple[list, np.ndarray]:
+        """Choose pairs of samples by how near they come to rate i.
+
+        Parameters
+        ----------
+        i : int
+            Place of the rate.
+        first, second : ndarray, shape (9, c, m)
+            Sums over the studies of two parts.
+        wanted : int
+            How many pairs to choose for each state; of several the first is that of the current counts.
+
+        Returns
+        -------
+        list of ndarray of int, shape (c, wanted)
+            Which samples of the first part and of the second.
+        ndarray, shape (c, wanted)
+            Logarithm of the ratio of their approximate weight to that of the current counts.
+        """
+        a, b = _Distinct(first), _Distinct(second)
+        # Only pairs whose estimate, with the rate's tau2, is near the published one, or nearer than the current one.
+        reach = (self.limit + self.tolerance[i]) * self._unit[i]
+        reach = np.maximum(reach, np.abs(first[7, :, 0] + second[7, :, 0]) * (1 + 1e-5))
+        one, other, edges = self._near_pairs(a, b, reach)
+        log_off = np.log(self._approximate(i, np.ascontiguousarray((a.sums[one] + b.sums[other]).T)))
+        log = a.log_times[one] + b.log_times[other] - self.power * log_off
+        highest = np.maximum.reduceat(log, edges[:-1])
+        total = np.cumsum(np.exp(log - np.repeat(highest, np.diff(edges))), dtype=float)
+        base = np.concatenate([[0.0], total])[edges]
+        points = base[:-1, None] + self.rng.uniform(size=(self.c, wanted)) * np.diff(base)[:, None]
+        chosen = np.clip(np.searchsorted(total, points), edges[:-1, None], edges[1:, None] - 1)
+        now = np.log(self._approximate(i, first[:, :, 0] + second[:, :, 0]))
+        ratio = self.power * (now[:, None] - log_off[chosen])
+        places = [half.pick(index[chosen], self.rng) for half, index in ((a, one), (b, other))]
+        if wanted > 1:
+            for values in (*places, ratio):
+                values[:, 0] = 0
+        return places, ratio
+
+    def _near_pairs(self, a: _Distinct, b: _Distinct, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the pairs whose sums of `ad` lie within a reach (c,) of 0, state by state, and those of now.
+
+        Returns
+        -------
+        one, other : ndarray of int, shape (pairs,)
+            Which distinct sums of a and of b.
+        edges : ndarray of int, shape (c + 1,)
+            Where the pairs of each state begin.
+        """
+        scale = 2.1 * max(np.abs(b.sums[:, 7]).max(), 1e-9)
+        keys = b.sums[:, 7] / scale + b.state
+        ends = [np.clip((far - a.sums[:, 7]) / scale, -0.5, 0.5) + a.state for far in (-reach[a.state], reach[a.state])]
+        start, stop = np.searchsorted(keys, ends[0], side="left"), np.searchsorted(keys, ends[1], side="right")
+        count = stop - start
+        one = np.repeat(np.arange(len(count)), count)
+        other = np.arange(len(one)) + np.repeat(start - np.cumsum(count) + count, count)
+        edges = np.searchsorted(a.state[one], np.arange(self.c + 1))
+        known = np.zeros(len(one) + 1, dtype=int)
+        known[1:] = np.cumsum((one == a.current[a.state[one]]) & (other == b.current[a.state[one]]))
+        missing = np.flatnonzero(known[edges[1:]] == known[edges[:-1]])
+        one = np.insert(one, edges[missing + 1], a.current[missing])
+        other = np.insert(other, edges[missing + 1], b.current[missing])
+        return one, other, np.searchsorted(a.state[one], np.arange(self.c + 1))
+
+    def _approximate(self, i: int, sums: np.ndarray) -> np.ndarray:
+        """Return about max(1, off / tolerance) for rate i from sums (9, m) over the studies."""
+        rate, tiny = self.block.rates[i], np.float32(1e-6)
+        k, s1, s2, sp, spp, a1, a2, b1, b2 = sums
+        s1, a1 = s1 + tiny, a1 + tiny
+        mean = sp / s1
+        tau2 = np.maximum(spp - sp * mean - (k - 1), 0) / np.maximum(s1 - s2 / s1, tiny)
+        # 1 / (v + tau2) from its value at another tau2, exact where the variances v are equal.
+        change = tau2 - self.tau2[i]
+        change = change * a1 / np.maximum(a1 + a2 * change, tiny)
+        total = np.maximum(a1 - a2 * change, tiny)
+        estimate = (b1 - b2 * change) / total
+        reach = np.float32(Z95) / np.sqrt(total)
+        off = np.ones_like(total)
+        values = estimate, estimate - reach, estimate + reach
+        for value, published, half_unit in zip(values, rate.published - self._centre[i], rate.half_unit, strict=True):
+            if published == published:
+                scaled = np.abs(value - np.float32(published))
+                np.maximum(off, scaled * np.float32(1 / (half_unit * self.tolerance[i])), out=off)
+        return off
+
+
+class _Distinct:
+    """Samples of a part of the studies, those of equal sums (9, c, m) put together, in the order of one of the sums.
+
+    Attributes
+    ----------
+    sums : ndarray, shape (d, 9)
+        The distinct sums, state by state.
+    state : ndarray of int, shape (d,)
+        Which state they belong to.
+    log_times : ndarray, shape (d,)
+        Logarithm of how many samples have them.
+    current : ndarray of int, shape (c,)
+        Which of them are those of the first sample of each state.
+    """
+
+    def __init__(self, sums: np.ndarray):
+        _, c, self._m = sums.shape
+        order = np.argsort(sums[7], axis=1)
+        self._place = (order + np.arange(c)[:, None] * self._m).ravel()
+        rows = sums.reshape(9, -1).T[self._place]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+        new[:: self._m] = True
+        self._start = np.flatnonzero(new)
+        self._times = np.diff(np.append(self._start, len(rows)))
+        self.sums, self.state = rows[self._start], self._start // self._m
+        self.log_times = np.log(self._times)
+        self.current = (np.cumsum(new) - 1)[np.flatnonzero(self._place % self._m == 0)]
+
+    def pick(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return for distinct sums one of the samples that have them, by its place in its state."""
+        step = np.floor(rng.uniform(size=which.shape) * self._times[which]).astype(int)
+        return self._place[self._start[which] + step] % self._m
+
+
+def _centre(rate: PublishedRate) -> float:
+    """Return the published estimate, or where that is not to be used the middle of the interval."""
+    estimate, low, high = rate.published
+    return float(np.nan_to_num(estimate if estimate == estimate else (low + high) / 2, nan=0.5))
+
+
+def _standard_error(rate: PublishedRate) -> float:
+    """Return the published standard error; a rough value where neither end of the interval is to be used."""
+    estimate, low, high = rate.published
+    widths = np.array([high - estimate, estimate - low, (high - low) / 2])
+    known = widths[np.isfinite(widths)]
+    return max(float(known.mean()) / Z95, 1e-4) if len(known) else _ROUGH_SE
+
+
+def _likely_tau2(block: Block, rate: PublishedRate) -> float:
+    """Return the between-study variance at which studies with the published rate have its standard error."""
+    middle, se = _centre(rate), _standard_error(rate)
+    v = np.maximum(middle * (1 - middle), 0.01) / block.n[rate.included]
+    least = 0.1 * float(v.mean())
+
+    def excess(tau2: float) -> float:
+        return (1 / (v + tau2)).sum() - 1 / se**2
+
+    return least if excess(least) <= 0 else float(optimize.brentq(excess, least, len(v) * se**2 + least))

@@ -1,0 +1,245 @@
+"""Search for counts that agree with the published rates, and sample them by the Markov chain.
+
+Belongs here: which tolerances can be reached, where the states start, how long they move, and whether the populations
+agree.
+Does not belong here: how the states move (`chain`), and when a block is enumerated instead (`sampler`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lib.published.chain import POPULATIONS, Chain
+from lib.published.count_model import WIDEST, Block, distances, effects, pooled
+
+STATES = 64
+"""Number of states of the chain."""
+# When states are sampled: samples of each part of the studies that are combined, the larger number where counts are
+# few; and units of rounding of an estimate, with a fixed tau2, beyond which pairs are not looked at.
+_SAMPLES, _SAMPLES_OF_FEW, _LIMIT = 192, 600, 4
+# Draws wanted of each sweep.
+_PER_SWEEP = 10
+# The search: powers of the distance and of the prior, and sweeps with each; the last sweeps are looked at. It is taken
+# up again, harder, where a rate is not reproduced to the last digit.
+_SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 4)
+_LOOKED_AT = 6
+# Before the search, where participants are not published: tolerances, sweeps, and moves of participants in each.
+_LOOSE, _LOOSE_SWEEPS, _LOOSE_SHIFTS = (64, 16, 4), 5, 80
+# States within a tolerance, of those looked at, for it to count as reachable.
+_ENOUGH = 8
+# The powers with which states are sampled: the first with which this share of them is within all tolerances, once they
+# have settled for some sweeps.
+_POWERS, _ENOUGH_INSIDE, _SETTLE = (4, 8, 16, 32, 64), 0.05, 10
+
+
+def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
+    """Sample counts that agree with the published rates.
+
+    Parameters
+    ----------
+    block : Block
+        The studies, bounds and published rates.
+    draws : int
+        Number of draws wanted; there are fewer where the chain seldom reproduces all rates.
+    rng : numpy Generator
+        The source of random numbers.
+
+    Returns
+    -------
+    dict
+        events (d, k, 3); n (d, k); state (d,), which of the states each draw is of; tolerance, a dict of int to int: of
+        each published rate that was reached, by its place in the block, the least whole number of units within which
+        all were, lowered for one rate at a time as long as enough states were within.
+    """
+    chain = Chain(block, STATES, rng)
+    targets = chain.targets
+    _spread(chain)
+    tolerance: dict[int, int] = {}
+    while not tolerance and len(targets.active()):
+        seen: list[tuple] = []
+        for repeated, stages in enumerate(_SEARCH):
+            if repeated == 1:
+                _start_near(chain)
+            seen += _search(chain, stages, copy=repeated > 0)
+            off = np.concatenate([states[0] for states in seen], axis=1)
+            tolerance = _least_tolerances(off, targets.active())
+            if tolerance and max(tolerance.values()) == 1:
+                break
+        if not tolerance:
+            targets.tolerance[_conflict(block, off, targets.active())] = np.inf
+    kept: list[tuple] = []
+    if tolerance:
+        targets.tolerance[list(tolerance)] = list(tolerance.values())
+        _settle(chain, [np.concatenate(values, axis=-1) for values in zip(*seen, strict=True)])
+        for _ in range(max(int(draws / _PER_SWEEP), 1)):
+            chain.sweep()
+            inside = targets.reproduced(chain.off)
+            kept.append((chain.x[:, :, inside], chain.n[:, inside], chain.every[inside]))
+    if not sum(len(state) for _, _, state in kept):
+        none = np.empty((0, len(block.n)))
+        return {"events": np.empty((*none.shape, 3)), "n": none, "state": np.empty(0, int), "tolerance": tolerance}
+    x, n, state = (np.concatenate(values, axis=-1) for values in zip(*kept, strict=True))
+    thinned = np.linspace(0, len(state) - 1, min(draws, len(state))).round().astype(int)
+    events, n = x[..., thinned].transpose(2, 1, 0).astype(float), n[:, thinned].T.astype(float)
+    return {"events": events, "n": n, "state": state[thinned], "tolerance": tolerance}
+
+
+def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STATES) -> float:
+    """Return how far populations of states disagree.
+
+    Parameters
+    ----------
+    state : ndarray of int, shape (d,)
+        Which state each draw is of.
+    values : ndarray, shape (d, m)
+        The draws.
+    states : int
+        Number of states, in `POPULATIONS` populations.
+
+    Returns
+    -------
+    float
+        Largest ratio of total to within-population spread over the columns; infinite if a population has fewer than
+        two draws.
+
+    Notes
+    -----
+    As Brooks & Gelman (1998, doi:10.1080/10618600.1998.10474787), but that the differences of the populations' means
+    that are to be expected by chance are taken off. Draws of one state depend on each other, so chance is measured by
+    the differences between the states of a population.
+    """
+    population = state * POPULATIONS // states
+    groups = [values[population == i] for i in range(POPULATIONS)]
+    if min(len(group) for group in groups) < 2:
+        return np.inf
+    means = np.array([group.mean(axis=0) for group in groups])
+    within = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
+    chance = 0.0
+    for i, (group, mean) in enumerate(zip(groups, means, strict=True)):
+        own = state[population == i]
+        totals = np.array([(group[own == one] - mean).sum(axis=0) for one in np.unique(own)])
+        chance = chance + (totals**2).sum(axis=0) / len(group) ** 2 / POPULATIONS
+    between = np.maximum(means.var(axis=0, ddof=1) - chance, 0.0)
+    apart = between > 1e-12
+    if (apart & (within <= 1e-12)).any():
+        return np.inf
+    ratio = np.sqrt(1 + np.divide(between, within, out=np.zeros_like(within), where=within > 1e-12))
+    return float(ratio.max(initial=1.0))
+
+
+def _spread(chain: Chain) -> None:
+    """Move participants while the counts are still far from the rates; near them few such moves are possible."""
+    for loose in _LOOSE if len(chain.block.shifts) else ():
+        chain.targets.tolerance[:] = loose
+        for _ in range(_LOOSE_SWEEPS):
+            chain.sweep(_LOOSE_SHIFTS)
+    chain.targets.tolerance[:] = 1.0
+
+
+def _start_near(chain: Chain) -> None:
+    """Start again from counts near the rates of which all counts could be tried, those of the children."""
+    limits = chain.block.limits
+    for t in (2, 1, 0) if chain.small else ():
+        low = limits(chain.n.T, t)[0].T.astype(int)
+        high = np.min([limits(chain.n.T, lower)[1] for lower in range(t + 1)], axis=0).T.astype(int)
+        least = np.maximum(low, chain.x[t + 1]) if t < 2 else low
+        chain.x[t] = np.clip(chain.x[t], least, high)
+        for small in set(chain.targets.at_threshold(t)) & set(chain.small):
+            counts, off = chain.small[small]
+            part = chain.block.rates[small].included
+            for state in chain.every:
+                inside = (counts >= least[part, state, None]) & (counts <= high[part, state, None])
+                fits = np.flatnonzero(inside.all(axis=0))
+                if len(fits):
+                    chance = np.maximum(off[fits], 1.0) ** -4
+                    chain.x[t][part, state] = counts[:, chain.rng.choice(fits, p=chance / chance.sum())]
+    chain.off = distances(chain.block, chain.n, chain.x)
+
+
+def _search(chain: Chain, stages: Sequence[tuple], copy: bool) -> list[tuple]:
+    """Move the states near to the published rates, and return what the last of them were.
+
+    If ``copy``, the half of each population that is furthest off is replaced by copies of the other half after each
+    stage.
+    """
+    seen: list[tuple] = []
+    for chain.targets.power, chain.prior_power, sweeps in stages:
+        for _ in range(sweeps):
+            chain.sweep()
+            seen.append((*(values.copy() for values in _arrays(chain)), chain.population))
+        if not copy:
+            continue
+        worst = chain.off[chain.targets.active()].max(axis=0)
+        order = np.lexsort([worst, chain.population]).reshape(POPULATIONS, -1)
+        half = order.shape[1] // 2
+        _copy(chain, _arrays(chain), order[:, :half].ravel(), order[:, -half:].ravel())
+    return seen[-_LOOKED_AT:]
+
+
+def _arrays(chain: Chain) -> tuple[np.ndarray, ...]:
+    """Return the arrays that hold the states, states along the last axis."""
+    return chain.off, chain.x, chain.n, chain.node
+
+
+def _copy(chain: Chain, source: Sequence[np.ndarray], at: np.ndarray, to: np.ndarray) -> None:
+    """Copy the states ``at`` of arrays like those of a chain to the places ``to`` of the chain."""
+    for own, other in zip(_arrays(chain), source, strict=True):
+        own[..., to] = other[..., at]
+
+
+def _settle(chain: Chain, seen: Sequence[np.ndarray]) -> None:
+    """Start from states that the search has seen within the tolerances, and prepare the chain for sampling.
+
+    A population for which it has seen fewer than `_ENOUGH` starts from those of the others.
+    """
+    targets = chain.targets
+    *states, population = seen
+    inside = np.flatnonzero(targets.reproduced(states[0]))
+    for own in range(POPULATIONS):
+        candidates = inside[population[inside] == own]
+        to = np.flatnonzero(chain.population == own)
+        candidates = candidates if len(candidates) >= _ENOUGH else inside
+        _copy(chain, states, chain.rng.choice(candidates, size=len(to)), to)
+    for i in targets.active():
+        rate = chain.block.rates[i]
+        p, v = effects(chain.x[rate.threshold_index][rate.included], chain.n[rate.included])
+        targets.tau2[i] = np.median(pooled(p, v)[2]) + 0.1 * np.median(v[np.isfinite(v)])
+    chain.prior_power, targets.limit = 1.0, _LIMIT
+    chain.samples = _SAMPLES_OF_FEW if chain.few else _SAMPLES
+    for targets.power in _POWERS:
+        for _ in range(_SETTLE):
+            chain.sweep()
+        if targets.reproduced(chain.off).mean() >= _ENOUGH_INSIDE:
+            break
+
+
+def _least_tolerances(off: np.ndarray, active: np.ndarray) -> dict[int, int]:
+    """Return the least tolerances of the active rates within which enough states are; empty: there are none.
+
+    ``off`` (rates, m) holds the distances of states.
+    """
+    units = np.maximum(np.ceil(off[active]), 1)
+    worst = np.sort(units.max(axis=0))
+    if worst[_ENOUGH - 1] > WIDEST:
+        return {}
+    tolerance = np.full(len(active), worst[_ENOUGH - 1])
+    while True:
+        lower = tolerance - np.eye(len(active))
+        left = (units[None] <= lower[:, :, None]).all(axis=1).sum(axis=1)
+        if left.max(initial=0) < _ENOUGH:
+            return dict(zip(active.tolist(), tolerance.astype(int).tolist(), strict=True))
+        tolerance = lower[left.argmax()]
+
+
+def _conflict(block: Block, off: np.ndarray, active: np.ndarray) -> int:
+    """Return the rate to give up: of those of the threshold that is furthest off, the one of the fewest studies."""
+    nearest = off[active][:, off[active].max(axis=0).argmin()]
+    worst = block.rates[active[nearest.argmax()]]
+    same = [
+        i
+        for i in active
+        if block.rates[i].threshold_index == worst.threshold_index and (block.rates[i].included & worst.included).any()
+    ]
+    return min(same, key=lambda i: block.rates[i].included.sum())

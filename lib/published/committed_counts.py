@@ -1,0 +1,57 @@
+"""Commit the imputed counts of the current data, so that a clean build need not compute them.
+
+Belongs here: writing the files in ``imputed/``, one for each block of the data and for each block with counts withheld
+that the calibration asks for (``python -m lib simulations``).
+Does not belong here: reading them, which `sampler` does through the disk cache.
+
+The name of a file is its cache key: a hash of the block (all numbers of participants, bounds and published rates), of
+the number of draws and the seed, of the code that imputes, and of the versions of NumPy and SciPy. No file is used
+whose key is not that of today's counts and code; where none fits, the counts are computed. A test computes one block
+anew and compares it with its file.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Iterator
+
+import numpy as np
+
+from lib.caching import disk_cache
+from lib.evidence import Evidence
+from lib.published.count_model import Block
+from lib.published.imputation import WITHHELD_DRAWS, blocks, withheld
+from lib.published.sampler import COMMITTED, DRAWS, cache_key, imputed_arrays
+
+
+def needed(block: Block) -> Iterator[tuple[Block, int]]:
+    """Yield the blocks that the book imputes for a block of the data, each with its number of draws."""
+    for one, draws in [(block, DRAWS), *((result.block, WITHHELD_DRAWS) for _, result in withheld(block))]:
+        if one.rates and one.unknown.any():
+            yield one, draws
+
+
+def write_committed(evidence: Evidence) -> list[str]:
+    """Impute what the book needs of an edition, write the files that are missing, and remove all others.
+
+    Files whose keys are still current are not computed again. The blocks are imputed on all processors.
+
+    Returns
+    -------
+    list of str
+        Names of the files written or removed.
+    """
+    wanted: dict[str, dict[str, np.ndarray]] = {}
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        for arrays_by_name in pool.map(_arrays_by_name, blocks(evidence)):
+            wanted |= arrays_by_name
+    present = {path.name for path in COMMITTED.glob("*.npz")}
+    for name in present - wanted.keys():
+        (COMMITTED / name).unlink()
+    for name in wanted.keys() - present:
+        disk_cache.write(COMMITTED / name, wanted[name])
+    return sorted(present ^ wanted.keys())
+
+
+def _arrays_by_name(block: Block) -> dict[str, dict[str, np.ndarray]]:
+    return {f"{cache_key(one, draws)}.npz": imputed_arrays(one, draws) for one, draws in needed(block)}

@@ -1,0 +1,135 @@
+"""Read a published estimate with its confidence interval: its standard error, and whether the numbers agree.
+
+Belongs here: the arithmetic of one estimate with its interval under rounding, for rates pooled on the raw scale.
+Does not belong here: the studies behind a rate, and what the rate implies together with them (`rates`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a published estimate with its interval implies.
+
+    Attributes
+    ----------
+    kind : {"centred", "cut", "off centre", "no interval"}
+        Whether the estimate is the middle of the interval within rounding; ``cut``: an end at 0% or 100% was
+        cut there, so that the middle is not known.
+    se, se_low, se_high : float
+        Standard error of the estimate, and its range under the rounding of the published numbers; NaN without
+        interval. Off centre: by the numbers as reconciled.
+    wrong : {"", "estimate", "ci_low", "ci_high"}
+        Off centre: the published number whose change reconciles the three.
+    reconciled : float
+        The value that reconciles them, as a proportion; NaN where nothing has to be.
+    """
+
+    kind: str
+    se: float = np.nan
+    se_low: float = np.nan
+    se_high: float = np.nan
+    wrong: str = ""
+    reconciled: float = np.nan
+
+
+def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
+    """Derive the standard error from a published estimate with the interval of a pooling on the raw scale.
+
+    Parameters
+    ----------
+    numbers : sequence of float
+        Estimate and both ends of the interval, as proportions; NaN where none is published.
+    decimals : sequence of int
+        Number of decimals of each, as published in percent.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Reading
+        Off centre, the number is taken to be wrong whose change alters the fewest published digits; of equals, an
+        end before the estimate, then the smaller change.
+
+    Examples
+    --------
+    >>> read_interval((0.385, 0.282, 0.488), (1, 1, 1)).kind
+    'centred'
+    >>> read_interval((0.731, 0.326, 0.835), (1, 1, 1)).wrong
+    'ci_low'
+    """
+    published, half = np.array(numbers, dtype=float), half_units(decimals)
+    if np.isnan(published).any():
+        return Reading("no interval")
+    estimate, low, high = published
+    z = stats.norm.ppf((1 + level) / 2)
+    # An end published as 0% or 100% bounds the interval on one side only.
+    open_low, open_high = low - half[1] <= 0, high + half[2] >= 1
+    kind = "cut" if open_low or open_high else "centred"
+    bounds = _se_bounds(published, half, z, open_low, open_high)
+    if bounds[0] <= bounds[1] + 1e-12:
+        middle = (high - low) / (2 * z) if kind == "centred" else (high - estimate if open_low else estimate - low) / z
+        return Reading(kind, float(np.clip(middle, *bounds)), *bounds)
+    return _reconcile(published, half, decimals, z)
+
+
+def half_units(decimals) -> np.ndarray:
+    """Return half a unit of the last digit of numbers published in percent, as proportions."""
+    return 0.5 * 10.0 ** -(np.array(decimals) + 2.0)
+
+
+def digits_changed(old: str, new: str) -> int:
+    """Count the digits in which two published numbers with as many decimals differ."""
+    width = max(len(old), len(new))
+    return sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
+
+
+def _se_bounds(published, half, z: float, open_low: bool, open_high: bool) -> tuple[float, float]:
+    """Return the least and largest standard error for which the rounded numbers agree; least > largest: none."""
+    (estimate, low, high), (d, d_low, d_high) = published, half
+    least, largest = [0.0], [np.inf]
+    if not open_high:
+        least.append((high - d_high - estimate - d) / z)
+        largest.append((high + d_high - estimate + d) / z)
+    if not open_low:
+        least.append((estimate - d - low - d_low) / z)
+        largest.append((estimate + d - low + d_low) / z)
+    if not (open_low or open_high):
+        least.append((high - low - d_low - d_high) / (2 * z))
+        largest.append((high - low + d_low + d_high) / (2 * z))
+    elif open_low:
+        least.append((estimate - d - low - d_low) / z)
+    else:
+        least.append((high - d_high - estimate - d) / z)
+    return float(max(least)), float(min(largest))
+
+
+def _reconcile(published, half, decimals, z: float) -> Reading:
+    """Return the reading in which one number is changed, so that the estimate is the middle of its interval."""
+    estimate, low, high = published
+    middles = {"ci_low": 2 * estimate - high, "ci_high": 2 * estimate - low, "estimate": (low + high) / 2}
+    best = None
+    for order, (name, middle) in enumerate(middles.items()):
+        at = ("estimate", "ci_low", "ci_high").index(name)
+        unit = 2 * half[at]
+        for steps in range(-3, 4):
+            value = round(middle / unit + steps) * unit
+            tried = published.copy()
+            tried[at] = value
+            bounds = _se_bounds(tried, half, z, False, False)
+            if not 0 < value < 1 or bounds[0] > bounds[1] + 1e-12:
+                continue
+            changed = digits_changed(*(f"{100 * v:.{decimals[at]}f}" for v in (published[at], value)))
+            key = (changed, order == 2, abs(value - middle), order)
+            if best is None or key < best[0]:
+                best = (key, name, value, tried, bounds)
+    if best is None:
+        return Reading("off centre")
+    _, name, value, tried, bounds = best
+    middle = (tried[2] - tried[1]) / (2 * z)
+    return Reading("off centre", float(np.clip(middle, *bounds)), *bounds, name, float(value))
