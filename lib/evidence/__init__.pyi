@@ -6,11 +6,11 @@ from .comparisons import question as question
 from .edition import Evidence as Evidence
 from .edition import Outcome as Outcome
 from .edition import load as load
-from .validation import DataError as DataError
-from .validation import Fault as Fault
-from .validation import check as check
-from .validation import period_end as period_end
-from .validation import reference_numbers as reference_numbers
+from .checking import DataError as DataError
+from .checking import Fault as Fault
+from .checking import check as check
+from .checking import period_end as period_end
+from .checking import reference_numbers as reference_numbers
 from .vocabulary import ALL_THRESHOLDS as ALL_THRESHOLDS
 from .vocabulary import GROUP_NAMES as GROUP_NAMES
 from .vocabulary import GROUPS as GROUPS

@@ -18,7 +18,7 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
-from lib.evidence.validation import DataError, Fault, convert, period_end, read_tables, reference_numbers
+from lib.evidence.checking import DataError, Fault, convert, period_end, read_tables, reference_numbers
 from lib.evidence.vocabulary import GROUPS, REGIMENS
 
 _RATE = ("estimate", "ci_low", "ci_high")

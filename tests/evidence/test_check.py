@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT, run
 from lib.evidence import check, period_end, reference_numbers
-from lib.evidence.validation import _FORMS
+from lib.evidence.checking import _FORMS
 
 
 def column(rows, name):
