@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.evidence.edition import Evidence
-from lib.evidence.checking import ASSESSMENT
-from lib.evidence.vocabulary import ALL_THRESHOLDS
+from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
 from lib.stats import Pooled, PoolingWarning, pool, pool_ratios, two_groups
 
 MEASURES = ("RR", "OR", "RD")

@@ -18,7 +18,9 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
-from lib.evidence.checking import DataError, Fault, convert, period_end, read_tables, reference_numbers
+from lib.evidence.checking import read_tables
+from lib.evidence.column_types import convert, period_end, reference_numbers
+from lib.evidence.csv_files import DataError, Fault
 from lib.evidence.vocabulary import GROUPS, REGIMENS
 
 _RATE = ("estimate", "ci_low", "ci_high")
@@ -361,7 +363,8 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
 
 
 def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, str]) -> Evidence:
-    text, references, dictionary = read_tables(folder)
+    text, references = read_tables(folder)
+    dictionary = text["dictionary"]
     tables = {
         name: convert(frame, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))
         for name, frame in text.items()

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT, run
 from lib.evidence import check, period_end, reference_numbers
-from lib.evidence.checking import _FORMS
+from lib.evidence.column_types import FORMS as _FORMS
 
 
 def column(rows, name):
@@ -68,7 +68,7 @@ SPOILED = {
     "thresholds in the wrong order": (
         "responses",
         put("events", "2", **SENDUR_50),
-        "column events: '3': more reached ge75 than reached the weaker ge50 (2 in row ",
+        "column events: '3': more reached ge75 than reached the lower ge50 (2 in row ",
     ),
     "more completed than enrolled": (
         "arms",
@@ -371,7 +371,7 @@ def test_a_broken_rule_is_named_with_its_place(data, edit, table, change, messag
     matching = [text for text in found if message in text]
     assert matching, found
     # Faults of two rows or tables may be told at the other one; all others point at the row that was spoiled.
-    if not any(word in message for word in ("weaker", "already", "patches can", "differs")):
+    if not any(word in message for word in ("lower", "already", "patches can", "differs")):
         assert any(text.startswith(f"{table}.csv, row {place['row']},") for text in matching), found
 
 
@@ -379,7 +379,7 @@ def test_a_duplicate_row_is_named_with_its_twin(data, edit):
     edit("responses", lambda rows: rows.append(list(rows[5])))
     faults = [str(fault) for fault in check(data)]
     assert len(faults) == 1
-    assert "stands already in row 6" in faults[0]
+    assert "is already in row 6" in faults[0]
 
 
 def test_a_domain_without_a_row_is_named(data, edit):
@@ -391,7 +391,7 @@ def test_a_domain_without_a_row_is_named(data, edit):
 
 def test_a_domain_is_judged_once(data, edit):
     edit("risk_of_bias", lambda rows: rows.append([*rows[1][:3], "high", *rows[1][4:]]))
-    assert any("stands already in row 2" in f.rule for f in check(data))
+    assert any("is already in row 2" in f.rule for f in check(data))
 
 
 def test_the_same_patients_at_another_time_are_not_pooled_twice(data, edit):
@@ -401,7 +401,7 @@ def test_the_same_patients_at_another_time_are_not_pooled_twice(data, edit):
         rows.append(row)
 
     edit("responses", lambda rows: repeat(rows, "6.0"))
-    assert any("stands already in row" in f.rule for f in check(data))
+    assert any("is already in row" in f.rule for f in check(data))
     edit("responses", lambda rows: rows.pop())
     edit("responses", lambda rows: repeat(rows, "3"))
     assert [f.rule.split(" in row")[0] for f in check(data)] == ["the same patients are pooled already"]
@@ -417,7 +417,7 @@ def test_a_comma_without_quotes_is_named_with_its_row(data):
     path.write_text(path.read_text(encoding="utf-8") + "shah2020,one thing, and another\n")
     (fault,) = check(data)
     assert fault.value == "and another"
-    assert "is a comma not in quotes?" in fault.rule
+    assert "put a value that contains a comma" in fault.rule
     assert fault.row == len(path.read_text(encoding="utf-8").splitlines())
 
 
@@ -431,10 +431,10 @@ HEADERS = {
     "extra column": (lambda h: [*h, "p"], "'p': is not a column of this table"),
     "misspelt header": (
         lambda h: ["evnets" if c == "events" else c for c in h],
-        "'evnets': is a misspelt header: 'events' is meant",
+        "'evnets': is a misspelt header: write 'events'",
     ),
     "column twice": (lambda h: [*h[:-1], "events"], "column events: the column is there more than once"),
-    "values under no header": (lambda h: [*h[:-1], ""], "stands behind the last of the 18 columns"),
+    "values under no header": (lambda h: [*h[:-1], ""], "is beyond the last of the 18 columns"),
     "gap in the header": (lambda h: [*h[:-2], "", h[-1]], "a column with values has no name"),
 }
 
@@ -490,16 +490,16 @@ def test_a_file_that_is_not_there_is_named(data):
     (data / "flow.csv").unlink()
     (data / "references.bib").unlink()
     faults = {str(fault) for fault in check(data)}
-    assert {"flow.csv: the file is not there", "references.bib: the file is not there"} <= faults
+    assert {"flow.csv: the file does not exist", "references.bib: the file does not exist"} <= faults
 
 
 def test_a_file_nobody_knows_is_named(data):
     (data / "copy of arms.csv").write_text("a\n1\n")
-    assert [f.rule for f in check(data)] == ["the data dictionary does not know this file"]
+    assert [f.rule for f in check(data)] == ["is not in the data dictionary: describe the file there, or remove it"]
 
 
 def test_a_data_folder_that_is_not_there_is_named(tmp_path):
-    assert [f.rule for f in check(tmp_path / "nowhere")] == ["the data folder is not there"]
+    assert [f.rule for f in check(tmp_path / "nowhere")] == ["the data folder does not exist"]
 
 
 @pytest.mark.parametrize("field", ["doi", "pmid"])
@@ -560,7 +560,7 @@ def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "more completed than enrolled" in done.stderr
-        assert "flow.csv: the file is not there" in done.stderr
+        assert "flow.csv: the file does not exist" in done.stderr
         assert "nothing was built" in done.stderr
     assert not (small_book / "_build/html").exists()
 
