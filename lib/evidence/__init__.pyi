@@ -9,8 +9,8 @@ from .comparisons import question as question
 from .csv_files import DataError as DataError
 from .csv_files import Fault as Fault
 from .edition import Evidence as Evidence
-from .edition import Outcome as Outcome
 from .edition import load as load
+from .outcome import Outcome as Outcome
 from .vocabulary import ALL_THRESHOLDS as ALL_THRESHOLDS
 from .vocabulary import GROUP_NAMES as GROUP_NAMES
 from .vocabulary import GROUPS as GROUPS

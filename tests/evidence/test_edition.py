@@ -202,7 +202,7 @@ def test_an_unknown_name_is_refused_with_what_there_is(ev):
         _ = ev.arm
     with pytest.raises(KeyError, match="no outcome"):
         ev.outcome("phototherapy", "ge75", "children")
-    with pytest.raises(KeyError, match="prints no"):
+    with pytest.raises(KeyError, match="published no"):
         ev.number("nothing")
 
 
@@ -248,7 +248,7 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
         assert "study" not in part or not part.study.isin(alone).any(), name
     with pytest.raises(KeyError):
         ev.only("surgery")
-    with pytest.raises(ValueError, match="view of the view"):
+    with pytest.raises(ValueError, match="a view has no views"):
         view.only("phototherapy")
 
 
