@@ -66,11 +66,7 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     faults += file_faults
     if references.entries:
         faults += reference_faults("references.bib", references)
-        rows = [
-            (key, entry.fields.get("doi", ""), entry.fields.get("pmid", ""))
-            for key, entry in references.entries.items()
-        ]
-        tables["references"] = pd.DataFrame(rows, columns=REFERENCE_COLUMNS)
+        tables["references"] = reference_table(references)
     for rule in RULES:
         faults += rule(tables)
     if faults:
@@ -78,6 +74,25 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
         raise DataError(sorted(faults, key=lambda fault: (order.get(fault.file, len(order)), fault.row or 0)))
     del tables["references"]
     return tables, references
+
+
+def reference_table(references: BibliographyData) -> pd.DataFrame:
+    """Return the keys and identifiers of the bibliography as a table, which rules compare with other tables.
+
+    Parameters
+    ----------
+    references : pybtex.database.BibliographyData
+        The bibliography.
+
+    Returns
+    -------
+    DataFrame
+        One row for each entry: key, doi and pmid (missing: "").
+    """
+    rows = [
+        (key, *(entry.fields.get(name, "") for name in ("doi", "pmid"))) for key, entry in references.entries.items()
+    ]
+    return pd.DataFrame(rows, columns=REFERENCE_COLUMNS)
 
 
 def _read_meta_tables(folder: Path) -> dict[str, pd.DataFrame]:

@@ -44,7 +44,7 @@ def period_end(text: str) -> dt.date:
     >>> period_end("2020")
     datetime.date(2020, 12, 31)
     """
-    match = re.fullmatch(r"([1-9][0-9]{3})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", text)
+    match = re.fullmatch(r"([1-9][0-9]{3})(?:-(0[1-9]|1[0-2])(?:-([0-9]{2}))?)?", text)
     if not match:
         raise ValueError(f"{text!r} is not a date of the form YYYY, YYYY-MM or YYYY-MM-DD")
     year, month = int(match[1]), int(match[2] or 12)
