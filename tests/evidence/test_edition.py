@@ -1,4 +1,4 @@
-"""What must come out of the tables by counting, the editions, and what an outcome holds."""
+"""Numbers that follow from the tables by counting, editions and views of the evidence, and what an outcome holds."""
 
 import datetime as dt
 import warnings
@@ -20,8 +20,14 @@ def ev():
     return load(ROOT / "data")
 
 
-def printed(ev, quantity, *places):
-    """The number that the review prints, the same in all the places."""
+@pytest.fixture(scope="module")
+def original():
+    """The edition of the original search."""
+    return load(ROOT / "data", "2018-08-06")
+
+
+def published(ev, quantity, *places):
+    """The number that the review published, the same in all the places."""
     values = {ev.number(quantity, place) for place in places}
     assert len(values) == 1
     return values.pop()
@@ -30,15 +36,15 @@ def printed(ev, quantity, *places):
 def test_studies_counted_are_those_stated(ev):
     counted = ev.study_counts("original")
     everywhere = ("abstract", "results", "discussion")
-    assert counted["monotherapy"] == printed(ev, "monotherapy_studies", *everywhere, "safety") == 36
-    assert counted["phototherapy"] == printed(ev, "phototherapy_studies", *everywhere) == 12
-    assert counted["efficacy"] == printed(ev, "efficacy_studies", "abstract", "key_points", "results") == 46
-    assert counted["mechanism"] == printed(ev, "mechanism_studies", *everywhere) == 11
-    assert counted["maintenance"] == printed(ev, "maintenance_studies", *everywhere) == 1
-    assert counted["all"] == printed(ev, "studies_included", "abstract", "results") == 56
+    assert counted["monotherapy"] == published(ev, "monotherapy_studies", *everywhere, "safety") == 36
+    assert counted["phototherapy"] == published(ev, "phototherapy_studies", *everywhere) == 12
+    assert counted["efficacy"] == published(ev, "efficacy_studies", "abstract", "key_points", "results") == 46
+    assert counted["mechanism"] == published(ev, "mechanism_studies", *everywhere) == 11
+    assert counted["maintenance"] == published(ev, "maintenance_studies", *everywhere) == 1
+    assert counted["all"] == published(ev, "studies_included", "abstract", "results") == 56
 
 
-def test_studies_counted_are_those_in_the_printed_reference_lists(ev):
+def test_studies_counted_are_those_in_the_published_reference_lists(ev):
     for quantity, role in (("monotherapy_studies", "monotherapy"), ("phototherapy_studies", "phototherapy")):
         claims = ev.published_numbers
         refs = claims[(claims.quantity == quantity) & (claims.refs != "")].refs.item()
@@ -51,16 +57,16 @@ def test_the_flow_adds_up(ev):
     assert n.identified - n.removed == n.assessed == 250 - 148 == 102
     reasons = n[n.index.str.startswith("excluded_")]
     assert len(reasons) == 7
-    assert reasons.sum() == printed(ev, "full_text_excluded", "results") == 46
+    assert reasons.sum() == published(ev, "full_text_excluded", "results") == 46
     assert n.assessed - reasons.sum() == n.included == 56
     for step, quantity in (("identified", "records_identified"), ("assessed", "full_text_assessed")):
-        assert n[step] == printed(ev, quantity, "abstract", "results")
+        assert n[step] == published(ev, quantity, "abstract", "results")
 
 
 def test_patients_add_up_as_stated(ev):
     parts = [ev.number(f"{regimen}_patients") for regimen in ("monotherapy", "phototherapy")]
     assert parts == [941, 558]
-    assert sum(parts) == printed(ev, "efficacy_patients", "abstract", "key_points", "results") == 1499
+    assert sum(parts) == published(ev, "efficacy_patients", "abstract", "key_points", "results") == 1499
 
 
 def test_adverse_events_are_as_stated(ev):
@@ -105,7 +111,7 @@ def test_a_study_with_counts_covers_as_many_participants_as_it_has_in_the_publis
         assert outcome.public_patients == sizes[listed].sum(), threshold
 
 
-def test_every_study_of_a_printed_list_is_in_its_cell_once(ev):
+def test_every_study_of_a_published_list_is_in_its_outcome_once(ev):
     for outcome in ev.all_outcomes():
         listed = outcome.public[outcome.public.listed]
         named = {*listed.review_ref, *outcome.missing.review_ref}
@@ -114,7 +120,7 @@ def test_every_study_of_a_printed_list_is_in_its_cell_once(ev):
         assert not outcome.missing.columns.isin(["events"]).any()
 
 
-def test_cells_hold_only_what_may_be_pooled(ev):
+def test_outcomes_hold_only_counts_that_may_be_pooled(ev):
     for outcome in ev.all_outcomes():
         for rows in (outcome.public, outcome.new):
             assert set(rows.role) <= {outcome.regimen}
@@ -127,14 +133,14 @@ def test_cells_hold_only_what_may_be_pooled(ev):
     assert list(ev.outcome("monotherapy", "ge25").public.arm) == ["pimecrolimus", "tacrolimus twice daily"]
 
 
-def test_a_study_outside_its_printed_list_is_marked(ev):
+def test_a_study_outside_its_published_list_is_marked(ev):
     public = ev.outcome("monotherapy", "ge50", "children").public
     assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
     children = ev.outcome("monotherapy", "ge50", "children")
     assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the review's list"
 
 
-def test_a_number_that_is_not_printed_is_not_taken_from_elsewhere(ev):
+def test_a_number_that_was_not_published_is_not_taken_from_elsewhere(ev):
     children = ev.outcome("monotherapy", "ge75", "children")
     assert children.patients != children.patients
     assert coverage(children) == "1 of 5 studies, 22 participants"
@@ -149,8 +155,8 @@ def test_results_by_site_stay_out_of_the_total(ev):
 # --- Editions ---------------------------------------------------------------------------------------------
 
 
-def test_the_edition_of_the_original_search_is_the_original_review_alone():
-    ev = load(ROOT / "data", "2018-08-06")
+def test_the_edition_of_the_original_search_is_the_original_review_alone(original):
+    ev = original
     assert set(ev.studies.edition) == {"original"}
     assert (len(ev.screening), len(ev.later_reviews), len(ev.searches)) == (0, 0, 1)
     assert ev.last_search == dt.date(2018, 8, 6)
@@ -180,7 +186,7 @@ def test_the_newest_edition_does_not_depend_on_the_day_it_is_built(ev):
     assert ev.as_of == max(map(dt.date.fromisoformat, [*ev.screening.entered, *ev.searches.date]))
 
 
-def test_a_public_count_that_is_not_pooled_is_not_called_missing(ev):
+def test_an_available_count_that_is_not_pooled_is_marked_as_reported(ev):
     outcome = ev.outcome("monotherapy", "ge75")
     assert not outcome.missing.reported.any()
     responses = ev.responses
@@ -197,7 +203,7 @@ def test_an_impossible_edition_is_refused(as_of, message):
         load(ROOT / "data", as_of)
 
 
-def test_an_unknown_name_is_refused_with_what_there_is(ev):
+def test_an_unknown_name_is_refused(ev):
     with pytest.raises(AttributeError, match="there is no table 'arm'; the tables are dictionary, codes, studies"):
         _ = ev.arm
     with pytest.raises(KeyError, match="no outcome"):
@@ -206,7 +212,7 @@ def test_an_unknown_name_is_refused_with_what_there_is(ev):
         ev.number("nothing")
 
 
-# --- Views, and what is noted as read ---------------------------------------------------------------------
+# --- Views, and the record of what is read ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("regimen", REGIMENS)
@@ -252,8 +258,8 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
         view.only("phototherapy")
 
 
-def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
-    view, edition = ev.only("original"), load(ROOT / "data", "2018-08-06")
+def test_the_view_of_the_original_review_has_the_studies_of_its_edition(ev, original):
+    view, edition = ev.only("original"), original
     for name in ("studies", "arms", "responses", "report_facts", "reported_without_counts", "screening"):
         pd.testing.assert_frame_equal(getattr(view, name), getattr(edition, name))
     other = ev.with_tables(responses=ev.responses[ev.responses.study != "alam"])
@@ -261,7 +267,7 @@ def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
     assert ev.fingerprints()[""] != other.fingerprints()[""]
 
 
-def test_fingerprints_are_of_what_a_chapter_would_read(ev):
+def test_fingerprints_change_with_the_parts_that_a_chapter_reads(ev):
     arms = ev.arms
     arms.loc[arms.role == "phototherapy", "frequency"] = "never"
     other = ev.with_tables(arms=arms)
@@ -271,7 +277,7 @@ def test_fingerprints_are_of_what_a_chapter_would_read(ev):
     assert before["phototherapy"] != after["phototherapy"]
 
 
-def test_what_is_read_is_noted(ev):
+def test_parts_that_are_read_are_recorded(ev):
     READ.clear()
     view = ev.only("phototherapy")
     assert READ == set()
@@ -279,7 +285,7 @@ def test_what_is_read_is_noted(ev):
     assert READ == {("phototherapy", "arms"), ("", "as_of")}
 
 
-def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
+def test_parts_that_a_cached_result_reads_are_recorded_for_every_caller(ev):
     READ.clear()
     first = ev.counts()
     read = set(READ)
@@ -290,10 +296,13 @@ def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
 
 
 @pytest.mark.parametrize("address", ["", "gone"])
-def test_where_nobody_answers_a_function_runs_where_it_is_called(monkeypatch, tmp_path, address):
+def test_without_a_server_a_function_runs_where_it_is_called(monkeypatch, tmp_path, address, ev):
+    whole = ev
     monkeypatch.setenv(ADDRESS, address and str(tmp_path / address))
     ev = load(ROOT / "data")
-    assert len(rates.results(ev)) == len(ev.all_outcomes()) > 0
+    assert [outcome.public_patients for outcome in ev.all_outcomes()] == [
+        outcome.public_patients for outcome in whole.all_outcomes()
+    ]
 
 
 def test_a_warning_of_what_is_answered_is_for_who_asked(monkeypatch):
@@ -309,9 +318,17 @@ def test_a_warning_of_what_is_answered_is_for_who_asked(monkeypatch):
     assert READ == {("", "arms")}
 
 
-def test_other_tables_are_no_edition_that_anyone_answers_for(ev):
+def test_evidence_with_other_tables_is_no_edition(ev):
     assert ev.only("monotherapy").edition == ev.edition is not None
     assert ev.with_tables(arms=ev.arms[:0]).edition is None
+
+
+def test_tables_are_offered_by_tab_completion(ev):
+    names = dir(ev)
+    assert {*ev.dictionary.table, "as_of", "last_search", "references", "outcome", "all_outcomes"} <= set(names)
+    assert len(names) == len(set(names))
+    assert all(hasattr(ev, name) for name in names)
+    assert "responses" in dir(ev.only("monotherapy"))
 
 
 def test_a_table_changed_in_place_changes_no_evidence(ev):
