@@ -1,7 +1,7 @@
 from .checking import check as check
 from .column_types import period_end as period_end
 from .column_types import reference_numbers as reference_numbers
-from .comparisons import Compared as Compared
+from .comparisons import Comparison as Comparison
 from .comparisons import Question as Question
 from .comparisons import assume_correlation as assume_correlation
 from .comparisons import compare as compare

@@ -44,7 +44,7 @@ class Question:
         (the topical drug of each arm with its concentration); events and n of the treated arm, control_events and
         control_n; unit, site, paired (whether both arms are the same patients), randomised; and confidence, basis,
         derivation and source of the treated arm's count and, as control_confidence and so on, of the other.
-    made : DataFrame
+    trials : DataFrame
         One row for each pair of arms of every trial that made the comparison, with or without counts: study, label,
         year, treated, control, randomised.
     """
@@ -52,22 +52,22 @@ class Question:
     key: str
     label: str
     pairs: pd.DataFrame = field(repr=False)
-    made: pd.DataFrame = field(repr=False)
+    trials: pd.DataFrame = field(repr=False)
 
     def at(self, threshold: str) -> pd.DataFrame:
         """Return the pairs of one threshold."""
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)
 
-    def only_elsewhere(self, threshold: str) -> pd.DataFrame:
+    def at_other_thresholds(self, threshold: str) -> pd.DataFrame:
         """Return the pairs of the trials that have counts at other thresholds only, each at its highest."""
         others = self.pairs[~self.pairs.study.isin(self.at(threshold).study)]
         highest = others.threshold.map(ALL_THRESHOLDS.index).groupby(others.study).transform("max")
         return others[others.threshold.map(ALL_THRESHOLDS.index) == highest].reset_index(drop=True)
 
     def without(self, threshold: str = "") -> pd.DataFrame:
-        """Return the rows of ``made`` whose trial has no available counts at a threshold; by default, at any."""
+        """Return the rows of ``trials`` whose trial has no available counts at a threshold; by default, at any."""
         available = self.at(threshold) if threshold else self.pairs
-        return self.made[~self.made.study.isin(available.study)].reset_index(drop=True)
+        return self.trials[~self.trials.study.isin(available.study)].reset_index(drop=True)
 
 
 def question(evidence: Evidence, key: str) -> Question:
@@ -104,22 +104,22 @@ def question(evidence: Evidence, key: str) -> Question:
     control = arms[arms.role.isin(["comparator", row.role]) & _is_given(arms, row.against) & (arms.given_with == "")]
     columns = ["study", "part", "phototherapy"]
     control = control[[*columns, "arm", "given"]].rename(columns={"arm": "control", "given": "control_given"})
-    made = treated.rename(columns={"arm": "treated"}).merge(control, on=columns)
+    trials = treated.rename(columns={"arm": "treated"}).merge(control, on=columns)
     studies = evidence.studies[["study", "part", "label", "year", "edition", "design", "randomised", "duration_months"]]
-    made = made.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
+    trials = trials.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
 
     # A trial that reports "any repigmentation" alone is not pooled with others, but it is shown.
     counts = evidence.responses
     counts = counts[((counts.poolable == "yes") | (counts.why_not == "any_alone")) & (counts.subtype == "")]
     counts = counts[[*ASSESSMENT, "threshold", "unit", *_COUNT_COLUMNS]]
     control_columns = {"arm": "control", **{name: f"control_{name}" for name in _COUNT_COLUMNS}}
-    pairs = made.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
+    pairs = trials.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
     pairs = pairs.merge(counts.rename(columns=control_columns), on=["study", "control", *_SHARED_COLUMNS])
     rows = [_select_pair(rows) for _, rows in pairs.groupby(["study", "threshold"], sort=False)]
     pairs = pd.DataFrame(rows, columns=pairs.columns).assign(paired=lambda pairs: pairs.design == "WP")
     pairs = pairs.sort_values(["year", "label", "threshold"], kind="stable", ignore_index=True)
-    made = made[["study", "label", "year", "treated", "control", "randomised"]].reset_index(drop=True)
-    return Question(key, row.label, pairs, made)
+    trials = trials[["study", "label", "year", "treated", "control", "randomised"]].reset_index(drop=True)
+    return Question(key, row.label, pairs, trials)
 
 
 def _is_given(arms: pd.DataFrame, names: str) -> pd.Series:
@@ -143,26 +143,26 @@ def _select_pair(pairs: pd.DataFrame) -> pd.Series:
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """Hold the pooled results of trials that compared two arms.
 
     Attributes
     ----------
     rows : DataFrame
         The pairs, as in `Question.pairs`.
-    ratio, odds, difference : Pooled
+    risk_ratio, odds_ratio, risk_difference : Pooled
         Risk ratio, odds ratio and risk difference (treated less control, as a proportion); of one trial its own. A
         trial without a response in either arm, or with nothing but responses in both, is ``dropped`` from the ratios;
         if there is no other trial, the ratios are NaN and their k is 0.
     """
 
     rows: pd.DataFrame = field(repr=False)
-    ratio: Pooled
-    odds: Pooled
-    difference: Pooled
+    risk_ratio: Pooled
+    odds_ratio: Pooled
+    risk_difference: Pooled
 
 
-def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Compared | None:
+def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comparison | None:
     """Pool the comparisons of trials.
 
     Parameters
@@ -176,7 +176,7 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
 
     Returns
     -------
-    Compared or None
+    Comparison or None
         The pooled results; None if there are no rows.
 
     Raises
@@ -194,9 +194,9 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
     ...     {"study": ["a", "b"], "events": [12, 20], "n": [30, 40], "control_events": [6, 11], "control_n": [30, 40]}
     ... )
     >>> result = compare(trials)
-    >>> f"{result.ratio.estimate:.2f} ({result.ratio.ci_low:.2f} to {result.ratio.ci_high:.2f})"
+    >>> f"{result.risk_ratio.estimate:.2f} ({result.risk_ratio.ci_low:.2f} to {result.risk_ratio.ci_high:.2f})"
     '1.88 (0.65 to 5.42)'
-    >>> f"{result.difference.estimate:.3f}"
+    >>> f"{result.risk_difference.estimate:.3f}"
     '0.214'
     """
     if rows.empty:
@@ -208,10 +208,10 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
     with warnings.catch_warnings():
         # That no trial informs a ratio shows in its k.
         warnings.filterwarnings("ignore", "no study to pool", PoolingWarning)
-        ratio, odds, difference = (
+        risk_ratio, odds_ratio, risk_difference = (
             pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=ci) for measure in ("RR", "OR", "RD")
         )
-    return Compared(rows, ratio, odds, difference)
+    return Comparison(rows, risk_ratio, odds_ratio, risk_difference)
 
 
 def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:

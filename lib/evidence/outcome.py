@@ -43,7 +43,7 @@ class Outcome:
         Number of studies and patients of the whole row of Table 3, over its three thresholds.
     row_refs : str
         Reference numbers of that row, as published.
-    public : DataFrame
+    available : DataFrame
         Available responder counts of studies of the original review, one row for each arm: study, label, arm, year, n,
         events, unit, basis, confidence, design, randomised, listed, and the other columns of ``Evidence.counts()``.
         ``listed`` says whether the study is among ``refs``.
@@ -51,11 +51,11 @@ class Outcome:
         Arms of the studies in ``refs`` without an available responder count that may be pooled, with n (participants
         who completed) and ``reported`` (whether there is a count that must not be pooled).
     new : DataFrame
-        Available responder counts of studies of the update, columns as in ``public``.
-    public_patients : int
-        Participants of the listed studies in ``public``, counted as in the published number of patients: in every arm
-        of the regimen that has a reported count, even if two arms are of the same patients and one of them is pooled.
-        Patches are counted by their patients.
+        Available responder counts of studies of the update, columns as in ``available``.
+    available_patients : int
+        Participants of the listed studies in ``available``, counted as in the published number of patients: in every
+        arm of the regimen that has a reported count, even if two arms are of the same patients and one of them is
+        pooled. Patches are counted by their patients.
     """
 
     regimen: str
@@ -72,15 +72,15 @@ class Outcome:
     row_studies: float = field(repr=False)
     row_patients: float = field(repr=False)
     row_refs: str = field(repr=False)
-    public: pd.DataFrame = field(repr=False)
+    available: pd.DataFrame = field(repr=False)
     missing: pd.DataFrame = field(repr=False)
     new: pd.DataFrame = field(repr=False)
-    public_patients: int
+    available_patients: int
 
     @property
-    def public_studies(self) -> int:
+    def available_studies(self) -> int:
         """Number of listed studies with an available responder count."""
-        return self.public.study[self.public.listed].nunique()
+        return self.available.study[self.available.listed].nunique()
 
 
 def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) -> Outcome:
@@ -124,16 +124,16 @@ def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) 
     pooled = of_all_subtypes[is_poolable]
     pooled = pooled[evidence.is_included(pooled.study)]
     pooled = pooled.assign(listed=pooled.review_ref.isin(refs))
-    public = pooled[pooled.edition == "original"]
+    available = pooled[pooled.edition == "original"]
 
     published_alike = of_all_subtypes[is_poolable | (of_all_subtypes.why_not == "same_patients")]
-    published_alike = published_alike[published_alike.study.isin(public.study[public.listed])]
+    published_alike = published_alike[published_alike.study.isin(available.study[available.listed])]
     published_alike = published_alike.drop_duplicates(["study", "arm"])
     patients = published_alike.n.where(published_alike.unit == "patients", published_alike.completed)
 
     arms = evidence.arms[evidence.arms.role == regimen]
     arms = arms.merge(evidence.studies.drop(columns=["source", "note"]), on=["study", "part"])
-    missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(public.study)]
+    missing = arms[arms.review_ref.isin(refs) & ~arms.study.isin(available.study)]
     missing = missing.assign(n=missing.completed, reported=missing.study.isin(reported.study))
     return Outcome(
         regimen=regimen,
@@ -150,8 +150,8 @@ def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) 
         row_studies=float(row.studies),
         row_patients=float(row.patients),
         row_refs=row.refs,
-        public=public.reset_index(drop=True),
+        available=available.reset_index(drop=True),
         missing=missing.sort_values(["year", "label", "arm"], ignore_index=True),
         new=pooled[pooled.edition == "update"].reset_index(drop=True),
-        public_patients=int(patients.sum()),
+        available_patients=int(patients.sum()),
     )

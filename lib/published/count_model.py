@@ -53,7 +53,7 @@ class Claim:
 
     @property
     def degree(self) -> int:
-        """Place of the threshold in `lib.evidence.edition.THRESHOLDS`."""
+        """Place of the threshold in `lib.evidence.THRESHOLDS`."""
         return THRESHOLDS.index(self.threshold)
 
 

@@ -94,11 +94,11 @@ def test_table_1_names_the_references_of_the_text(ev):
 def test_coverage_is_counted_from_the_responses(ev):
     outcome = ev.outcome("monotherapy", "ge75")
     assert coverage(outcome) == "3 of 19 studies, 71 of 520 participants"
-    assert set(outcome.public.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
+    assert set(outcome.available.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
     # Patches are counted by the patients they are on: 23 lesions in 14 patients.
     laser = ev.outcome("phototherapy", "ge75")
-    assert laser.public.n.sum() == 23 + 30
-    assert laser.public_patients == 14 + 30
+    assert laser.available.n.sum() == 23 + 30
+    assert laser.available_patients == 14 + 30
 
 
 @pytest.mark.parametrize("regimen", REGIMENS)
@@ -107,22 +107,22 @@ def test_a_study_with_counts_covers_as_many_participants_as_it_has_in_the_publis
     sizes = participants.sizes(ev, regimen).arms.groupby("study").n.sum()
     for threshold in ("ge25", "ge50", "ge75"):
         outcome = ev.outcome(regimen, threshold)
-        listed = outcome.public.study[outcome.public.listed].unique()
-        assert outcome.public_patients == sizes[listed].sum(), threshold
+        listed = outcome.available.study[outcome.available.listed].unique()
+        assert outcome.available_patients == sizes[listed].sum(), threshold
 
 
 def test_every_study_of_a_published_list_is_in_its_outcome_once(ev):
     for outcome in ev.all_outcomes():
-        listed = outcome.public[outcome.public.listed]
+        listed = outcome.available[outcome.available.listed]
         named = {*listed.review_ref, *outcome.missing.review_ref}
         assert named == set(outcome.refs), outcome
-        assert not set(outcome.public.study) & set(outcome.missing.study)
+        assert not set(outcome.available.study) & set(outcome.missing.study)
         assert not outcome.missing.columns.isin(["events"]).any()
 
 
 def test_outcomes_hold_only_counts_that_may_be_pooled(ev):
     for outcome in ev.all_outcomes():
-        for rows in (outcome.public, outcome.new):
+        for rows in (outcome.available, outcome.new):
             assert set(rows.role) <= {outcome.regimen}
             assert set(rows.threshold) <= {outcome.threshold}
             assert set(rows.site) <= {GROUPS[outcome.group][1]}
@@ -130,12 +130,12 @@ def test_outcomes_hold_only_counts_that_may_be_pooled(ev):
             if outcome.group == "children":
                 assert set(rows.population) <= {"children"}
     # One arm of a study whose two arms share their patients is enough.
-    assert list(ev.outcome("monotherapy", "ge25").public.arm) == ["pimecrolimus", "tacrolimus twice daily"]
+    assert list(ev.outcome("monotherapy", "ge25").available.arm) == ["pimecrolimus", "tacrolimus twice daily"]
 
 
 def test_a_study_outside_its_published_list_is_marked(ev):
-    public = ev.outcome("monotherapy", "ge50", "children").public
-    assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
+    available = ev.outcome("monotherapy", "ge50", "children").available
+    assert dict(zip(available.study, available.listed, strict=True)) == {"kanwar2004": False}
     children = ev.outcome("monotherapy", "ge50", "children")
     assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the review's list"
 
@@ -222,7 +222,7 @@ def test_the_view_of_a_regimen_gives_what_the_whole_would(ev, regimen):
     for outcome in view.all_outcomes():
         assert outcome.regimen == regimen
         expected = of_whole[Evidence.outcome](ev, regimen, outcome.threshold, outcome.group)
-        for name in ("public", "missing", "new"):
+        for name in ("available", "missing", "new"):
             pd.testing.assert_frame_equal(getattr(outcome, name), getattr(expected, name))
         assert repr(outcome) == repr(expected)
         found = participants.members(view, regimen, outcome.group)
@@ -300,8 +300,8 @@ def test_without_a_server_a_function_runs_where_it_is_called(monkeypatch, tmp_pa
     whole = ev
     monkeypatch.setenv(ADDRESS, address and str(tmp_path / address))
     ev = load(ROOT / "data")
-    assert [outcome.public_patients for outcome in ev.all_outcomes()] == [
-        outcome.public_patients for outcome in whole.all_outcomes()
+    assert [outcome.available_patients for outcome in ev.all_outcomes()] == [
+        outcome.available_patients for outcome in whole.all_outcomes()
     ]
 
 
