@@ -32,7 +32,7 @@ _COUNT_COLUMNS = ["n", "events", "basis", "confidence", "derivation", "source"]
 
 @dataclass(frozen=True)
 class Question:
-    """Hold a question that trials answer by comparing two arms, with the counts of those arms.
+    """A question that trials answer by comparing two arms, with the counts of those arms.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ def _select_pair(pairs: pd.DataFrame) -> pd.Series:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hold the pooled results of trials that compared two arms.
+    """Pooled results of trials that compared two arms.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ from pybtex.exceptions import PybtexError
 
 @dataclass(frozen=True)
 class Fault:
-    """Describe one fault of the data, so that a maintainer can find and correct it.
+    """One fault of the data: where it is, what is wrong, and what is allowed.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ def _header_faults(file: str, header: list[str], columns: list[str]) -> Iterator
         if not name:
             yield Fault(file, 1, "", "", "a column with values has no name in the header")
         elif header.count(name) > 1:
-            yield Fault(file, 1, name, "", "the column is there more than once")
+            yield Fault(file, 1, name, "", "the column occurs more than once")
         elif name not in columns:
             near = difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.7)
             if near:

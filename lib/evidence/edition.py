@@ -32,7 +32,7 @@ LOADED: set[tuple[str, str]] = set()
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Hold one edition of the evidence, or a view of it.
+    """One edition of the evidence, or a view of it.
 
     Every table of the data dictionary is an attribute of its name (``evidence.studies``): a DataFrame whose counts and
     numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). ``published_rates`` also has the

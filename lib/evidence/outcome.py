@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Describe the response rate of a regimen at a threshold, in a group: one of the 24 rates of the review.
+    """Response rate of a regimen at a threshold, in a group: one of the rates of the review's Table 3.
 
     Available responder counts are numbers of responders that could be obtained from a public source.
 

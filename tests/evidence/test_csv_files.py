@@ -53,7 +53,7 @@ REFUSED = {
     ),
     "column twice": (
         header_changed(lambda h: [*h[:-1], "events"]),
-        "column events: the column is there more than once",
+        "column events: the column occurs more than once",
     ),
     "values under no header": (
         header_changed(lambda h: [*h[:-1], ""]),

@@ -178,7 +178,7 @@ def bounds_are_possible(tables: Tables) -> Iterator[Fault]:
 
 @needs("bounds", "arms")
 def bounds_within_enrolled(tables: Tables) -> Iterator[Fault]:
-    """A count is not said to be at least a number above that of the patients enrolled."""
+    """A lower bound of a count does not exceed the number of patients enrolled."""
     frame = with_numbers(tables["bounds"], "value")
     enrolled = with_numbers(tables["arms"], "enrolled").groupby(["study", "arm"]).enrolled.max()
     for row in frame[frame.kind == "at_least"].itertuples():
@@ -190,7 +190,7 @@ def bounds_within_enrolled(tables: Tables) -> Iterator[Fault]:
 
 @needs("bounds")
 def bounds_agree(tables: Tables) -> Iterator[Fault]:
-    """A count that must be at least a number is not said to be at most a smaller one."""
+    """A lower bound of a count does not exceed the upper bound of the same count."""
     frame = with_numbers(tables["bounds"], "value")
     key = ["study", "arm", "site", "threshold"]
     at_most = frame[frame.kind == "at_most"].groupby(key).value.first()

@@ -28,7 +28,7 @@ def keys_are_unique(tables: Tables) -> Iterator[Fault]:
 
 @needs("dictionary")
 def keys_exist(tables: Tables) -> Iterator[Fault]:
-    """A value that refers to another table, by ``refers_to`` of the dictionary, is found there."""
+    """A value that refers to another table, by ``refers_to`` of the dictionary, exists there."""
     dictionary = tables["dictionary"]
     for reference in dictionary[dictionary.refers_to != ""].itertuples():
         targets = [target.strip().split(".") for target in reference.refers_to.split("|")]
