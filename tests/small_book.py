@@ -17,7 +17,11 @@ SETUP = "from lib import evidence\n\nev = evidence.load(data, as_of)"
 CHAPTERS = {
     "maintained": ["# Maintained", "print(len(ev.maintenance), 'rows of maintenance;', set(ev.maintenance.arm))"],
     "events": ["# Events", "print(len(ev.adverse_events), 'rows of adverse events')"],
-    "mono": ["# Mono", "ev = ev.only('monotherapy')", "print(ev.outcome('monotherapy', 'ge75').public.events.sum())"],
+    "mono": [
+        "# Mono",
+        "ev = ev.only('monotherapy')",
+        "print(ev.outcome('monotherapy', 'ge75').available.events.sum())",
+    ],
     "pooled": [
         "# Pooled",
         "from lib.stats.pooling import pool",

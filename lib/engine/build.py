@@ -325,7 +325,7 @@ class _Graph:
         if not self._evidence_file.is_file():
             return None
         data = [f"data/{name}" for name in files(self.source / "data")]
-        modules = ["lib/evidence/edition.py", "lib/evidence/check.py", "lib/engine/build.py"]
+        modules = [f"lib/evidence/{name}" for name in files(self.source / "lib/evidence")] + ["lib/engine/build.py"]
         made = _content(self._evidence_file)
         return _hash(self.as_of, _environment(), hash_files(self.source, [*data, *modules]), made)
 

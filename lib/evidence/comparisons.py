@@ -1,35 +1,38 @@
 """Compare the treated arm of a trial with the control arm of the same trial, and pool such comparisons.
 
-Here is decided which arms answer a question of ``data/questions.csv``. An arm is never compared with an arm of another
-trial. Trials that made a comparison but have no available counts are listed; their counts are never filled in.
-Sentences and tables are in `comparison_tables`.
+Belongs here: which arms answer a question of ``data/questions.csv``, and the pooling of their counts. Arms of different
+trials are never compared. Trials that made a comparison but have no available counts are listed, and their counts never
+filled in. Does not belong here: the sentences, tables and figures of comparisons (`lib.report`).
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lib.evidence.edition import Evidence
-from lib.evidence.validation import ASSESSMENT
-from lib.evidence.vocabulary import ALL_THRESHOLDS
+from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
 from lib.stats import Pooled, PoolingWarning, pool, pool_ratios, two_groups
 
-MEASURES = ("RR", "OR", "RD")
 TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""
 INTERVAL = "mkh"
-"""Confidence interval of every comparison of two trials or more, chosen by simulation (`interval_coverage`): it covers
-95% for any number of trials, and is never narrower than the normal interval because trials happen to agree."""
-_SAME = [column for column in ASSESSMENT if column != "arm"] + ["threshold", "unit"]
+"""Method of the confidence interval of every comparison of two trials or more, chosen by simulation
+(`lib.simulations.interval_coverage`): it covers 95% for any number of trials, and is never narrower than the normal
+interval because trials happen to agree."""
+_SHARED_COLUMNS = [column for column in ASSESSMENT if column != "arm"] + ["threshold", "unit"]
+"""Columns of the responses in which two counts must agree to be compared."""
+_COUNT_COLUMNS = ["n", "events", "basis", "confidence", "derivation", "source"]
+"""Columns of the responses that a pair has for each of its arms."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A comparison that trials made.
+    """A question that trials answer by comparing two arms, with the counts of those arms.
 
     Attributes
     ----------
@@ -41,38 +44,38 @@ class Question:
         (the topical drug of each arm with its concentration); events and n of the treated arm, control_events and
         control_n; unit, site, paired (whether both arms are the same patients), randomised; and confidence, basis,
         derivation and source of the treated arm's count and, as control_confidence and so on, of the other.
-    made : DataFrame
-        One row for each pair of arms of every trial that made the comparison: study, label, year, treated, control,
-        randomised.
+    trials : DataFrame
+        One row for each pair of arms of every trial that made the comparison, with or without counts: study, label,
+        year, treated, control, randomised.
     """
 
     key: str
     label: str
     pairs: pd.DataFrame = field(repr=False)
-    made: pd.DataFrame = field(repr=False)
+    trials: pd.DataFrame = field(repr=False)
 
     def at(self, threshold: str) -> pd.DataFrame:
         """Return the pairs of one threshold."""
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)
 
-    def only_elsewhere(self, threshold: str) -> pd.DataFrame:
-        """Return the pairs of trials without counts at a threshold, each at the highest threshold it has."""
+    def at_other_thresholds(self, threshold: str) -> pd.DataFrame:
+        """Return the pairs of the trials that have counts at other thresholds only, each at its highest."""
         others = self.pairs[~self.pairs.study.isin(self.at(threshold).study)]
         highest = others.threshold.map(ALL_THRESHOLDS.index).groupby(others.study).transform("max")
         return others[others.threshold.map(ALL_THRESHOLDS.index) == highest].reset_index(drop=True)
 
     def without(self, threshold: str = "") -> pd.DataFrame:
-        """Return the trials of ``made`` without available counts at a threshold; by default, at every threshold."""
+        """Return the rows of ``trials`` whose trial has no available counts at a threshold; by default, at any."""
         available = self.at(threshold) if threshold else self.pairs
-        return self.made[~self.made.study.isin(available.study)].reset_index(drop=True)
+        return self.trials[~self.trials.study.isin(available.study)].reset_index(drop=True)
 
 
 def question(evidence: Evidence, key: str) -> Question:
-    """Find the trials that answer a question.
+    """Select the trials that answer a question, and pair the counts of their arms.
 
-    A pair is a treated arm and another arm of the same trial with the same phototherapy that was given nothing but
-    what the question names; occlusion of the treated arm alone is allowed. Their counts have the same threshold, site,
-    age group, time and unit. If a trial has several such counts, the one over the whole body is used, and of those the
+    A pair is a treated arm and another arm of the same trial with the same phototherapy that was given only what the
+    question names; occlusion of the treated arm alone is allowed. Their counts have the same threshold, site, age
+    group, time and unit. If a trial has several such counts, the one over the whole body is used, and of those the
     latest. Of two treated arms in the same patients, the poolable one is used; parallel treated arms are added up.
 
     Parameters
@@ -85,142 +88,175 @@ def question(evidence: Evidence, key: str) -> Question:
     Returns
     -------
     Question
+        The trials, and the pairs of counts.
 
     Raises
     ------
     KeyError
         If there is no such question.
     """
-    asked = evidence.questions.set_index("question").loc[key]
+    row = evidence.questions.set_index("question").loc[key]
     arms = evidence.arms
     arms = arms[evidence.is_included(arms.study)]
     kinds = evidence.drugs.set_index("drug").kind
     arms = arms.assign(kind=arms.drug.map(kinds), given=(arms.drug + " " + arms.concentration).str.strip())
-    treated = arms[(arms.role == asked.role) & _is(arms, asked.treated)]
-    control = arms[arms.role.isin(["comparator", asked.role]) & _is(arms, asked.against) & (arms.given_with == "")]
+    treated = arms[(arms.role == row.role) & _is_given(arms, row.treated)]
+    control = arms[arms.role.isin(["comparator", row.role]) & _is_given(arms, row.against) & (arms.given_with == "")]
     columns = ["study", "part", "phototherapy"]
     control = control[[*columns, "arm", "given"]].rename(columns={"arm": "control", "given": "control_given"})
-    made = treated.rename(columns={"arm": "treated"}).merge(control, on=columns)
+    trials = treated.rename(columns={"arm": "treated"}).merge(control, on=columns)
     studies = evidence.studies[["study", "part", "label", "year", "edition", "design", "randomised", "duration_months"]]
-    made = made.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
+    trials = trials.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
 
     # A trial that reports "any repigmentation" alone is not pooled with others, but it is shown.
     counts = evidence.responses
     counts = counts[((counts.poolable == "yes") | (counts.why_not == "any_alone")) & (counts.subtype == "")]
-    counts = counts[[*ASSESSMENT, "threshold", "unit", *_OF_A_COUNT]]
-    other = {name: f"control_{name}" for name in _OF_A_COUNT}
-    pairs = made.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
-    pairs = pairs.merge(counts.rename(columns={"arm": "control", **other}), on=["study", "control", *_SAME])
-    rows = [_one_row(rows) for _, rows in pairs.groupby(["study", "threshold"], sort=False)]
-    pairs = pd.DataFrame(rows, columns=pairs.columns).assign(paired=lambda rows: rows.design == "WP")
+    counts = counts[[*ASSESSMENT, "threshold", "unit", *_COUNT_COLUMNS]]
+    control_columns = {"arm": "control", **{name: f"control_{name}" for name in _COUNT_COLUMNS}}
+    pairs = trials.merge(counts.rename(columns={"arm": "treated"}), on=["study", "treated"])
+    pairs = pairs.merge(counts.rename(columns=control_columns), on=["study", "control", *_SHARED_COLUMNS])
+    rows = [_select_pair(rows) for _, rows in pairs.groupby(["study", "threshold"], sort=False)]
+    pairs = pd.DataFrame(rows, columns=pairs.columns).assign(paired=lambda pairs: pairs.design == "WP")
     pairs = pairs.sort_values(["year", "label", "threshold"], kind="stable", ignore_index=True)
-    shown = made[["study", "label", "year", "treated", "control", "randomised"]].reset_index(drop=True)
-    return Question(key, asked.label, pairs, shown)
+    trials = trials[["study", "label", "year", "treated", "control", "randomised"]].reset_index(drop=True)
+    return Question(key, row.label, pairs, trials)
 
 
-_OF_A_COUNT = ["n", "events", "basis", "confidence", "derivation", "source"]
-
-
-def _one_row(rows: pd.DataFrame) -> pd.Series:
-    """Return the pair of one trial at one threshold, from all of its pairs."""
-    rows = rows.assign(whole=rows.site == "all").sort_values(["whole", "months"], ascending=False, kind="stable")
-    first = rows.iloc[0].copy()
-    alike = [*_SAME, "control"]
-    same = rows[(rows[alike].fillna("") == first[alike].fillna("")).all(axis=1)]
-    if first.design == "PD" and len(same) > 1:
-        for name in ("events", "n"):
-            first[name] = same[name].sum()
-        for name in ("treated", "drug", "given"):
-            first[name] = " and ".join(dict.fromkeys(same[name]))
-    return first.drop("whole")
-
-
-def _is(arms: pd.DataFrame, names: str) -> pd.Series:
+def _is_given(arms: pd.DataFrame, names: str) -> pd.Series:
     """Return for each arm whether its drug, or the kind of its drug, is among the names."""
-    wanted = [name.strip() for name in names.split(";")]
-    return arms.drug.isin(wanted) | arms.kind.isin(wanted)
+    drugs = [name.strip() for name in names.split(";")]
+    return arms.drug.isin(drugs) | arms.kind.isin(drugs)
 
 
-# --- Pooled -----------------------------------------------------------------------------------------------
+def _select_pair(pairs: pd.DataFrame) -> pd.Series:
+    """Return the pair that stands for a trial at a threshold; parallel treated arms are added up."""
+    pairs = pairs.assign(whole=pairs.site == "all").sort_values(["whole", "months"], ascending=False, kind="stable")
+    pair = pairs.iloc[0].copy()
+    shared = [*_SHARED_COLUMNS, "control"]
+    parallel = pairs[(pairs[shared].fillna("") == pair[shared].fillna("")).all(axis=1)]
+    if pair.design == "PD" and len(parallel) > 1:
+        for name in ("events", "n"):
+            pair[name] = parallel[name].sum()
+        for name in ("treated", "drug", "given"):
+            pair[name] = " and ".join(dict.fromkeys(parallel[name]))
+    return pair.drop("whole")
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What trials found between their arms.
+class Comparison:
+    """Pooled results of trials that compared two arms.
 
     Attributes
     ----------
     rows : DataFrame
         The pairs, as in `Question.pairs`.
-    ratio, odds, difference : Pooled
+    risk_ratio, odds_ratio, risk_difference : Pooled
         Risk ratio, odds ratio and risk difference (treated less control, as a proportion); of one trial its own. A
         trial without a response in either arm, or with nothing but responses in both, is ``dropped`` from the ratios;
-        if there is no other, they are NaN and their k is 0.
+        if there is no other trial, the ratios are NaN and their k is 0.
     """
 
     rows: pd.DataFrame = field(repr=False)
-    ratio: Pooled
-    odds: Pooled
-    difference: Pooled
+    risk_ratio: Pooled
+    odds_ratio: Pooled
+    risk_difference: Pooled
 
 
-def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Compared | None:
-    """Pool the comparisons of trials; None where there is no row.
+def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comparison | None:
+    """Pool the comparisons of trials.
 
     Parameters
     ----------
     rows : DataFrame
-        A row a trial, as in `Question.pairs`.
+        One row for each trial, as in `Question.pairs`: at least study, events and n of the treated arm, control_events
+        and control_n.
     tau2, ci : str
-        As in `pooling.pool_ratios`. One trial has its own normal interval of a ratio, and Newcombe's of the difference.
+        As in `lib.stats.pool_ratios`. A single trial has its own normal interval of a ratio, and Newcombe's of the
+        difference.
 
     Returns
     -------
-    Compared or None
+    Comparison or None
+        The pooled results; None if there are no rows.
 
     Raises
     ------
     ValueError
         If a trial has two rows: its patients would count twice.
+
+    Examples
+    --------
+    Two trials with made-up counts:
+
+    >>> import pandas as pd
+    >>> from lib.evidence import compare
+    >>> trials = pd.DataFrame(
+    ...     {"study": ["a", "b"], "events": [12, 20], "n": [30, 40], "control_events": [6, 11], "control_n": [30, 40]}
+    ... )
+    >>> result = compare(trials)
+    >>> f"{result.risk_ratio.estimate:.2f} ({result.risk_ratio.ci_low:.2f} to {result.risk_ratio.ci_high:.2f})"
+    '1.88 (0.65 to 5.42)'
+    >>> f"{result.risk_difference.estimate:.3f}"
+    '0.214'
     """
     if rows.empty:
         return None
-    if rows.study.duplicated().any():
-        raise ValueError(f"{rows.study[rows.study.duplicated()].iloc[0]} has two rows, and would count twice")
+    repeated = rows.study[rows.study.duplicated()]
+    if len(repeated):
+        raise ValueError(f"{repeated.iloc[0]} has two rows, and its patients would count twice: keep one row a trial")
 
     with warnings.catch_warnings():
         # That no trial informs a ratio shows in its k.
         warnings.filterwarnings("ignore", "no study to pool", PoolingWarning)
-        return Compared(rows, *(pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=ci) for measure in MEASURES))
+        risk_ratio, odds_ratio, risk_difference = (
+            pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=ci) for measure in ("RR", "OR", "RD")
+        )
+    return Comparison(rows, risk_ratio, odds_ratio, risk_difference)
 
 
 def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
-    """Pool the risk ratio of trials under an assumed correlation of the outcomes of the same patients.
+    """Pool the risk ratio of trials, assuming a correlation between outcomes of the same patients.
 
-    Only the margins of paired trials are available. The main analysis treats their arms as independent groups, which
-    makes their variance too large where a patient's lesions respond alike; this shows how much depends on it.
+    Paired trials report only how many responded to each treatment, not how many responded to both. The main analysis
+    treats their arms as independent groups, which makes their variance too large if a patient's lesions respond alike.
+    This analysis shows how much depends on it.
 
     Parameters
     ----------
     rows : DataFrame
-        A row a trial, as in `Question.pairs`.
+        One row for each trial, as in `Question.pairs`: at least what `compare` needs, and paired.
     correlation : float
-        Assumed for the trials whose arms are the same patients.
+        Correlation assumed in the trials whose arms are the same patients, from -1 to below 1.
 
     Returns
     -------
     Pooled
         The risk ratio, with the interval of `compare`.
+
+    Raises
+    ------
+    ValueError
+        If the correlation is outside of that range.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from lib.evidence import assume_correlation
+    >>> trials = pd.DataFrame(
+    ...     {"events": [12, 20], "n": [30, 40], "control_events": [6, 11], "control_n": [30, 40], "paired": True}
+    ... )
+    >>> independent, correlated = (assume_correlation(trials, value) for value in (0.0, 0.5))
+    >>> correlated.ci_high - correlated.ci_low < independent.ci_high - independent.ci_low
+    True
     """
     counts = _counts(rows)
     y, v = two_groups(*counts)
     v = np.where(rows.paired, two_groups(*counts, correlation=correlation)[1], v)
     pooled = pool(y, v, tau2=TAU2, ci=INTERVAL)
-    return replace(pooled, **{name: float(np.exp(getattr(pooled, name))) for name in _RATIOS})
+    names = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+    ratios: dict[str, Any] = {name: float(np.exp(getattr(pooled, name))) for name in names}
+    return replace(pooled, **ratios)
 
 
 def _counts(rows: pd.DataFrame) -> list[np.ndarray]:
     return [rows[name].to_numpy(float) for name in ("events", "n", "control_events", "control_n")]
-
-
-_RATIOS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")

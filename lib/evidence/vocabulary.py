@@ -1,7 +1,7 @@
 """The vocabulary of the review: codes of regimens, thresholds and groups, and the names that readers see for them.
 
-Belongs here: codes that the library's code must name, each with its display names. Codes that only tables hold are
-explained in ``data/codes.csv``.
+Belongs here: codes and sets of columns that the library's code must name, each with its display names. Does not belong
+here: codes that only tables hold, which are explained in ``data/codes.csv``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ GROUPS = {
     "hands_feet": ("all", "hands_feet"),
 }
 """Rows of the review's Table 3: codes of (population, site) by group."""
+ASSESSMENT = ("study", "arm", "site", "site_detail", "population", "subtype", "months")
+"""Columns of the responses that say who was assessed, where and when. Counts that agree in all of them are of the same
+people, at several thresholds."""
 
 REGIMEN_NAMES = {"monotherapy": "TCI monotherapy", "phototherapy": "TCI plus phototherapy"}
 THRESHOLD_NAMES = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}

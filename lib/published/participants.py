@@ -235,7 +235,7 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
     regimen : {"monotherapy", "phototherapy"}
         The regimen.
     group : str
-        A key of `lib.evidence.edition.GROUPS`.
+        A key of `lib.evidence.GROUPS`.
 
     Returns
     -------

@@ -491,7 +491,7 @@ def forest(
     outcome : Outcome
         The outcome: its studies and what the review prints.
     public : Pooled or None
-        The pooled result of ``outcome.public``, in the order of its studies; None: nothing to pool.
+        The pooled result of ``outcome.available``, in the order of its studies; None: nothing to pool.
     new : Pooled or None
         The same of ``outcome.new``.
     wide : bool
@@ -510,7 +510,7 @@ def forest(
         an open diamond; pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a
         study with available counts that the review's reference list of the outcome does not name.
     """
-    counted, fresh = by_study(outcome.public), by_study(outcome.new)
+    counted, fresh = by_study(outcome.available), by_study(outcome.new)
     rows = _study_rows(counted, public, REPORTED, wide)
     # The number of patients with a lesion at one site is not printed, that of those who completed is.
     sized = outcome.group == "total"
@@ -541,7 +541,7 @@ def forest(
         last = [_updated_row("Updated: published and new" if wide else "Published and new", updated)]
     rows = _arranged(groups, last)
     alt = (
-        f"Forest plot. {outcome.public_studies} of {outcome.studies:g} studies of the original review have available"
+        f"Forest plot. {outcome.available_studies} of {outcome.studies:g} studies of the original review have available"
         f" counts; {outcome.missing.study.nunique()} are named without."
     )
     return intervals(rows, wide=wide, counts="Events/n", alt=alt)
@@ -639,7 +639,7 @@ def rates(results: Sequence[tuple[str, Outcome, Pooled | None, Pooled | None]], 
         rows.append(
             Row("Published", "printed", outcome.estimate, outcome.ci_low, outcome.ci_high, studies, colour=PRINTED)
         )
-        both = (("Available counts", public, outcome.public, REPORTED), ("New counts", new, outcome.new, NEW))
+        both = (("Available counts", public, outcome.available, REPORTED), ("New counts", new, outcome.new, NEW))
         for name, pooled, counted, colour in both:
             studies = f"{counted.study.nunique()}"
             if pooled is not None:

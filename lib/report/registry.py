@@ -188,7 +188,7 @@ def shown_kinds(found: Mapping[str, Entry], outcome: Outcome) -> list[Entry | No
 
 def counts_of(outcome: Outcome) -> pd.DataFrame:
     """Return the available counts of an outcome, original and new, one row per study."""
-    return by_study(pd.concat([outcome.public, outcome.new], ignore_index=True))
+    return by_study(pd.concat([outcome.available, outcome.new], ignore_index=True))
 
 
 def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
@@ -197,8 +197,8 @@ def pool_counts(rows: pd.DataFrame, **options) -> Pooled | None:
     Parameters
     ----------
     rows : DataFrame
-        Counts with ``study``, ``label``, ``events`` and ``n``, such as ``outcome.public``; those of several arms of a
-        study are added up, as in `published.by_study`.
+        Counts with ``study``, ``label``, ``events`` and ``n``, such as ``outcome.available``; those of several arms of
+        a study are added up, as in `published.by_study`.
     **options
         Options of `pooling.pool_proportions`. By default a study at 0% or 100% cannot be pooled.
 
@@ -252,7 +252,7 @@ def _of_cell(evidence: Evidence, result: Result) -> list[Entry | None]:
     counted, key = counts_of(outcome), (outcome.regimen, outcome.group, outcome.threshold)
     alone = [
         _of_counts(rate_key(outcome, kind), rows, page)
-        for kind, rows in (("available", outcome.public), ("new", outcome.new))
+        for kind, rows in (("available", outcome.available), ("new", outcome.new))
     ]
     logit = pool_counts(counted, transform="logit")
     return [
@@ -496,7 +496,11 @@ def _comparisons(evidence: Evidence) -> dict[str, Entry]:
             compared = comparisons.compare(asked.at(threshold))
             if compared is None:
                 continue
-            for name, pooled in (("rr", compared.ratio), ("or", compared.odds), ("rd", compared.difference)):
+            for name, pooled in (
+                ("rr", compared.risk_ratio),
+                ("or", compared.odds_ratio),
+                ("rd", compared.risk_difference),
+            ):
                 least, most = (-1, 1) if name == "rd" else (0, np.inf)
                 rows, ends = compared.rows[~pooled.dropped], _ENDS if pooled.predicts else _ENDS[:3]
                 found[f"comparison.{question}.{threshold}.{name}"] = Entry(
@@ -663,8 +667,8 @@ def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
 
 def _beside(found: Mapping[str, Entry], outcome: Outcome) -> str:
     """Say what the recommended method gives, and how many studies have available counts."""
-    listed, new = outcome.public_studies, outcome.new.study.nunique()
-    unlisted = outcome.public.study.nunique() - listed
+    listed, new = outcome.available_studies, outcome.new.study.nunique()
+    unlisted = outcome.available.study.nunique() - listed
     k = listed + unlisted + new
     where = f"{listed} of the {outcome.studies:g} original studies"
     if unlisted:

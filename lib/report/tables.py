@@ -55,8 +55,8 @@ def plain(text: str) -> str:
 def coverage(outcome: Outcome) -> str:
     """Return of how many studies of the review counts are available: ``3 of 19 studies, 56 of 520 participants``."""
     patients = f" of {outcome.patients:g} participants" if outcome.patients == outcome.patients else " participants"
-    text = f"{outcome.public_studies} of {outcome.studies:g} studies, {outcome.public_patients}{patients}"
-    unlisted = outcome.public.study[~outcome.public.listed].nunique()
+    text = f"{outcome.available_studies} of {outcome.studies:g} studies, {outcome.available_patients}{patients}"
+    unlisted = outcome.available.study[~outcome.available.listed].nunique()
     return f"{text}, and {count(unlisted, 'study', 'studies')} not on the review's list" if unlisted else text
 
 
@@ -69,7 +69,7 @@ def outcome_name(outcome: Outcome) -> str:
 def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     """Return the caption of an outcome's forest plot: what it shows, and how much of it is public or only possible."""
     caption = f"{outcome_name(outcome)} repigmentation. Responder counts of the original studies: {coverage(outcome)}."
-    shown = pd.concat([outcome.public, outcome.new])
+    shown = pd.concat([outcome.available, outcome.new])
     studies = by_study(shown)
     for rows, text in (
         (studies[at_edge(studies)], "At 0% or 100%, and so not in the pooled available or new counts"),
@@ -83,7 +83,7 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
         caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
     if outcome.refs_of_row:
         caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
-    if not outcome.public.listed.all():
+    if not outcome.available.listed.all():
         caption += " † Not on that list." if outcome.refs_of_row else " † Not on the review's list for this rate."
     return caption
 
@@ -446,7 +446,7 @@ def table3(results: dict[tuple[str, str, str], Result], found: Mapping[str, Entr
                 ("New counts", "% (95% CI)"): _alone(found, outcome, "new"),
                 ("New counts", "Studies"): outcome.new.study.nunique(),
                 ("Available counts", "% (95% CI)"): _alone(found, outcome, "available"),
-                ("Available counts", "Studies"): outcome.public.study.nunique(),
+                ("Available counts", "Studies"): outcome.available.study.nunique(),
             }
         )
     frame = pd.DataFrame(rows, index=pd.Index(groups, name="group"), dtype=object)
@@ -653,8 +653,8 @@ def coverages(outcomes: Sequence[Outcome]) -> Table:
     rows = [
         {
             "Response": THRESHOLD_NAMES[outcome.threshold],
-            "Studies": f"{outcome.public_studies} of {outcome.studies:g}",
-            "Participants": f"{outcome.public_patients} of {outcome.patients:g}"
+            "Studies": f"{outcome.available_studies} of {outcome.studies:g}",
+            "Participants": f"{outcome.available_patients} of {outcome.patients:g}"
             if outcome.patients == outcome.patients
             else "",
             "Without counts": ", ".join(dict.fromkeys(outcome.missing.label)),
@@ -680,7 +680,7 @@ def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], li
         total: ≥25%; TCI monotherapy, children: ≥25%)``.
     """
     missing = _missing_rates(outcomes)
-    partly = {study for outcome in outcomes for study in outcome.public.study}
+    partly = {study for outcome in outcomes for study in outcome.available.study}
     labels = {
         study: label
         for outcome in outcomes
@@ -732,7 +732,7 @@ def bounds(evidence: Evidence) -> Table:
 def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]) -> Table:
     """The studies whose counts are wanted, the most wanted first, and where their reports are."""
     rows, groups = [], []
-    missing, partly = _missing_rates(outcomes), {study for outcome in outcomes for study in outcome.public.study}
+    missing, partly = _missing_rates(outcomes), {study for outcome in outcomes for study in outcome.available.study}
     for place, study in enumerate(ranked.itertuples(), start=1):
         where = evidence.studies[evidence.studies.study == study.study].iloc[0]
         regimen, group, threshold = study.most
@@ -785,7 +785,7 @@ def _alone(found: Mapping[str, Entry], outcome: Outcome, kind: str) -> str:
     """Return the rate in the original or the new studies with counts; their sums where they cannot be pooled."""
     if entry := of_rate(found, outcome, kind):
         return in_cell(entry)
-    rows = outcome.new if kind == "new" else outcome.public
+    rows = outcome.new if kind == "new" else outcome.available
     return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""
 
 

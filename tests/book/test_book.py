@@ -161,8 +161,8 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
     assert len(alts) == 3
     for alt, threshold in zip(alts, ("ge75", "ge50", "ge25"), strict=True):
         cell = ev.outcome(regimen, threshold)
-        assert alt.startswith(f"Forest plot. {cell.public_studies} of {cell.studies:g} studies")
-        pooled = registry.pool_counts(cell.public)
+        assert alt.startswith(f"Forest plot. {cell.available_studies} of {cell.studies:g} studies")
+        pooled = registry.pool_counts(cell.available)
         if pooled is not None:
             low, high = percent(pooled.ci_low, 1, ""), percent(pooled.ci_high, 1, "")
             assert f"Available counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
@@ -179,7 +179,7 @@ def test_table_3_shows_every_cell(book):
         assert row[1].startswith(percent(cell.estimate, 1, ""))
         patients = f"{cell.patients:g}" if cell.patients == cell.patients else tables.NOTHING
         assert row[2:4] == [f"{cell.studies:g}", patients]
-        assert row[8] == str(cell.public.study.nunique())
+        assert row[8] == str(cell.available.study.nunique())
         result = results[cell.regimen, cell.threshold, cell.group]
         assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
         updated = result.updated is not None and result.updated.k_new

@@ -1,4 +1,4 @@
-"""What must come out of the tables by counting, the editions, and what an outcome holds."""
+"""Numbers that follow from the tables by counting, and editions and views of the evidence."""
 
 import datetime as dt
 import warnings
@@ -10,9 +10,8 @@ import pytest
 
 from conftest import ROOT
 from lib.caching.shared_results import ADDRESS, READ, shared
-from lib.evidence import GROUPS, REGIMENS, DataError, Evidence, load, reference_numbers
+from lib.evidence import REGIMENS, DataError, Evidence, load, reference_numbers
 from lib.published import imputation, participants, rates
-from lib.report.tables import coverage
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +19,14 @@ def ev():
     return load(ROOT / "data")
 
 
-def printed(ev, quantity, *places):
-    """The number that the review prints, the same in all the places."""
+@pytest.fixture(scope="module")
+def original():
+    """The edition of the original search."""
+    return load(ROOT / "data", "2018-08-06")
+
+
+def published(ev, quantity, *places):
+    """The number that the review published, the same in all the places."""
     values = {ev.number(quantity, place) for place in places}
     assert len(values) == 1
     return values.pop()
@@ -30,15 +35,15 @@ def printed(ev, quantity, *places):
 def test_studies_counted_are_those_stated(ev):
     counted = ev.study_counts("original")
     everywhere = ("abstract", "results", "discussion")
-    assert counted["monotherapy"] == printed(ev, "monotherapy_studies", *everywhere, "safety") == 36
-    assert counted["phototherapy"] == printed(ev, "phototherapy_studies", *everywhere) == 12
-    assert counted["efficacy"] == printed(ev, "efficacy_studies", "abstract", "key_points", "results") == 46
-    assert counted["mechanism"] == printed(ev, "mechanism_studies", *everywhere) == 11
-    assert counted["maintenance"] == printed(ev, "maintenance_studies", *everywhere) == 1
-    assert counted["all"] == printed(ev, "studies_included", "abstract", "results") == 56
+    assert counted["monotherapy"] == published(ev, "monotherapy_studies", *everywhere, "safety") == 36
+    assert counted["phototherapy"] == published(ev, "phototherapy_studies", *everywhere) == 12
+    assert counted["efficacy"] == published(ev, "efficacy_studies", "abstract", "key_points", "results") == 46
+    assert counted["mechanism"] == published(ev, "mechanism_studies", *everywhere) == 11
+    assert counted["maintenance"] == published(ev, "maintenance_studies", *everywhere) == 1
+    assert counted["all"] == published(ev, "studies_included", "abstract", "results") == 56
 
 
-def test_studies_counted_are_those_in_the_printed_reference_lists(ev):
+def test_studies_counted_are_those_in_the_published_reference_lists(ev):
     for quantity, role in (("monotherapy_studies", "monotherapy"), ("phototherapy_studies", "phototherapy")):
         claims = ev.published_numbers
         refs = claims[(claims.quantity == quantity) & (claims.refs != "")].refs.item()
@@ -51,16 +56,16 @@ def test_the_flow_adds_up(ev):
     assert n.identified - n.removed == n.assessed == 250 - 148 == 102
     reasons = n[n.index.str.startswith("excluded_")]
     assert len(reasons) == 7
-    assert reasons.sum() == printed(ev, "full_text_excluded", "results") == 46
+    assert reasons.sum() == published(ev, "full_text_excluded", "results") == 46
     assert n.assessed - reasons.sum() == n.included == 56
     for step, quantity in (("identified", "records_identified"), ("assessed", "full_text_assessed")):
-        assert n[step] == printed(ev, quantity, "abstract", "results")
+        assert n[step] == published(ev, quantity, "abstract", "results")
 
 
 def test_patients_add_up_as_stated(ev):
     parts = [ev.number(f"{regimen}_patients") for regimen in ("monotherapy", "phototherapy")]
     assert parts == [941, 558]
-    assert sum(parts) == printed(ev, "efficacy_patients", "abstract", "key_points", "results") == 1499
+    assert sum(parts) == published(ev, "efficacy_patients", "abstract", "key_points", "results") == 1499
 
 
 def test_adverse_events_are_as_stated(ev):
@@ -85,72 +90,11 @@ def test_table_1_names_the_references_of_the_text(ev):
     assert set(ev.mechanism.review_ref) == set(reference_numbers(refs))
 
 
-def test_coverage_is_counted_from_the_responses(ev):
-    outcome = ev.outcome("monotherapy", "ge75")
-    assert coverage(outcome) == "3 of 19 studies, 71 of 520 participants"
-    assert set(outcome.public.study) == {"kanwar2004", "sendur2006", "radakovic2009"}
-    # Patches are counted by the patients they are on: 23 lesions in 14 patients.
-    laser = ev.outcome("phototherapy", "ge75")
-    assert laser.public.n.sum() == 23 + 30
-    assert laser.public_patients == 14 + 30
-
-
-@pytest.mark.parametrize("regimen", REGIMENS)
-def test_a_study_with_counts_covers_as_many_participants_as_it_has_in_the_published_total(ev, regimen):
-    """Two arms of the same patients count in both numbers, and lesions by their patients in both."""
-    sizes = participants.sizes(ev, regimen).arms.groupby("study").n.sum()
-    for threshold in ("ge25", "ge50", "ge75"):
-        outcome = ev.outcome(regimen, threshold)
-        listed = outcome.public.study[outcome.public.listed].unique()
-        assert outcome.public_patients == sizes[listed].sum(), threshold
-
-
-def test_every_study_of_a_printed_list_is_in_its_cell_once(ev):
-    for outcome in ev.all_outcomes():
-        listed = outcome.public[outcome.public.listed]
-        named = {*listed.review_ref, *outcome.missing.review_ref}
-        assert named == set(outcome.refs), outcome
-        assert not set(outcome.public.study) & set(outcome.missing.study)
-        assert not outcome.missing.columns.isin(["events"]).any()
-
-
-def test_cells_hold_only_what_may_be_pooled(ev):
-    for outcome in ev.all_outcomes():
-        for rows in (outcome.public, outcome.new):
-            assert set(rows.role) <= {outcome.regimen}
-            assert set(rows.threshold) <= {outcome.threshold}
-            assert set(rows.site) <= {GROUPS[outcome.group][1]}
-            assert not (rows.poolable == "no").any()
-            if outcome.group == "children":
-                assert set(rows.population) <= {"children"}
-    # One arm of a study whose two arms share their patients is enough.
-    assert list(ev.outcome("monotherapy", "ge25").public.arm) == ["pimecrolimus", "tacrolimus twice daily"]
-
-
-def test_a_study_outside_its_printed_list_is_marked(ev):
-    public = ev.outcome("monotherapy", "ge50", "children").public
-    assert dict(zip(public.study, public.listed, strict=True)) == {"kanwar2004": False}
-    children = ev.outcome("monotherapy", "ge50", "children")
-    assert coverage(children) == "0 of 6 studies, 0 of 177 participants, and 1 study not on the review's list"
-
-
-def test_a_number_that_is_not_printed_is_not_taken_from_elsewhere(ev):
-    children = ev.outcome("monotherapy", "ge75", "children")
-    assert children.patients != children.patients
-    assert coverage(children) == "1 of 5 studies, 22 participants"
-
-
-def test_results_by_site_stay_out_of_the_total(ev):
-    total = ev.outcome("monotherapy", "ge50")
-    assert "kanokrungsee2021" not in set(total.new.study)
-    assert set(ev.outcome("monotherapy", "ge50", "face_neck").new.study) == {"kanokrungsee2021", "cdi00845_2019"}
-
-
 # --- Editions ---------------------------------------------------------------------------------------------
 
 
-def test_the_edition_of_the_original_search_is_the_original_review_alone():
-    ev = load(ROOT / "data", "2018-08-06")
+def test_the_edition_of_the_original_search_is_the_original_review_alone(original):
+    ev = original
     assert set(ev.studies.edition) == {"original"}
     assert (len(ev.screening), len(ev.later_reviews), len(ev.searches)) == (0, 0, 1)
     assert ev.last_search == dt.date(2018, 8, 6)
@@ -180,15 +124,6 @@ def test_the_newest_edition_does_not_depend_on_the_day_it_is_built(ev):
     assert ev.as_of == max(map(dt.date.fromisoformat, [*ev.screening.entered, *ev.searches.date]))
 
 
-def test_a_public_count_that_is_not_pooled_is_not_called_missing(ev):
-    outcome = ev.outcome("monotherapy", "ge75")
-    assert not outcome.missing.reported.any()
-    responses = ev.responses
-    responses.loc[responses.study == "sendur2006", "poolable"] = "no"
-    missing = ev.with_tables(responses=responses).outcome("monotherapy", "ge75").missing
-    assert list(missing.study[missing.reported]) == ["sendur2006"]
-
-
 @pytest.mark.parametrize(
     ("as_of", "message"), [("2999-01-01", "in the future"), ("2018-08-05", "no edition before"), ("soon", "YYYY-MM-DD")]
 )
@@ -197,16 +132,16 @@ def test_an_impossible_edition_is_refused(as_of, message):
         load(ROOT / "data", as_of)
 
 
-def test_an_unknown_name_is_refused_with_what_there_is(ev):
+def test_an_unknown_name_is_refused(ev):
     with pytest.raises(AttributeError, match="there is no table 'arm'; the tables are dictionary, codes, studies"):
         _ = ev.arm
     with pytest.raises(KeyError, match="no outcome"):
         ev.outcome("phototherapy", "ge75", "children")
-    with pytest.raises(KeyError, match="prints no"):
+    with pytest.raises(KeyError, match="published no"):
         ev.number("nothing")
 
 
-# --- Views, and what is noted as read ---------------------------------------------------------------------
+# --- Views, and the record of what is read ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("regimen", REGIMENS)
@@ -216,7 +151,7 @@ def test_the_view_of_a_regimen_gives_what_the_whole_would(ev, regimen):
     for outcome in view.all_outcomes():
         assert outcome.regimen == regimen
         expected = of_whole[Evidence.outcome](ev, regimen, outcome.threshold, outcome.group)
-        for name in ("public", "missing", "new"):
+        for name in ("available", "missing", "new"):
             pd.testing.assert_frame_equal(getattr(outcome, name), getattr(expected, name))
         assert repr(outcome) == repr(expected)
         found = participants.members(view, regimen, outcome.group)
@@ -248,12 +183,12 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
         assert "study" not in part or not part.study.isin(alone).any(), name
     with pytest.raises(KeyError):
         ev.only("surgery")
-    with pytest.raises(ValueError, match="view of the view"):
+    with pytest.raises(ValueError, match="a view has no views"):
         view.only("phototherapy")
 
 
-def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
-    view, edition = ev.only("original"), load(ROOT / "data", "2018-08-06")
+def test_the_view_of_the_original_review_has_the_studies_of_its_edition(ev, original):
+    view, edition = ev.only("original"), original
     for name in ("studies", "arms", "responses", "report_facts", "reported_without_counts", "screening"):
         pd.testing.assert_frame_equal(getattr(view, name), getattr(edition, name))
     other = ev.with_tables(responses=ev.responses[ev.responses.study != "alam"])
@@ -261,7 +196,7 @@ def test_the_view_of_the_original_review_is_its_edition_for_what_is_printed(ev):
     assert ev.fingerprints()[""] != other.fingerprints()[""]
 
 
-def test_fingerprints_are_of_what_a_chapter_would_read(ev):
+def test_fingerprints_change_with_the_parts_that_a_chapter_reads(ev):
     arms = ev.arms
     arms.loc[arms.role == "phototherapy", "frequency"] = "never"
     other = ev.with_tables(arms=arms)
@@ -271,7 +206,7 @@ def test_fingerprints_are_of_what_a_chapter_would_read(ev):
     assert before["phototherapy"] != after["phototherapy"]
 
 
-def test_what_is_read_is_noted(ev):
+def test_parts_that_are_read_are_recorded(ev):
     READ.clear()
     view = ev.only("phototherapy")
     assert READ == set()
@@ -279,7 +214,7 @@ def test_what_is_read_is_noted(ev):
     assert READ == {("phototherapy", "arms"), ("", "as_of")}
 
 
-def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
+def test_parts_that_a_cached_result_reads_are_recorded_for_every_caller(ev):
     READ.clear()
     first = ev.counts()
     read = set(READ)
@@ -290,10 +225,13 @@ def test_what_a_kept_result_reads_is_noted_for_everyone_who_gets_it(ev):
 
 
 @pytest.mark.parametrize("address", ["", "gone"])
-def test_where_nobody_answers_a_function_runs_where_it_is_called(monkeypatch, tmp_path, address):
+def test_without_a_server_a_function_runs_where_it_is_called(monkeypatch, tmp_path, address, ev):
+    whole = ev
     monkeypatch.setenv(ADDRESS, address and str(tmp_path / address))
     ev = load(ROOT / "data")
-    assert len(rates.results(ev)) == len(ev.all_outcomes()) > 0
+    assert [outcome.available_patients for outcome in ev.all_outcomes()] == [
+        outcome.available_patients for outcome in whole.all_outcomes()
+    ]
 
 
 def test_a_warning_of_what_is_answered_is_for_who_asked(monkeypatch):
@@ -309,9 +247,17 @@ def test_a_warning_of_what_is_answered_is_for_who_asked(monkeypatch):
     assert READ == {("", "arms")}
 
 
-def test_other_tables_are_no_edition_that_anyone_answers_for(ev):
+def test_evidence_with_other_tables_is_no_edition(ev):
     assert ev.only("monotherapy").edition == ev.edition is not None
     assert ev.with_tables(arms=ev.arms[:0]).edition is None
+
+
+def test_tables_are_offered_by_tab_completion(ev):
+    names = dir(ev)
+    assert {*ev.dictionary.table, "as_of", "last_search", "references", "outcome", "all_outcomes"} <= set(names)
+    assert len(names) == len(set(names))
+    assert all(hasattr(ev, name) for name in names)
+    assert "responses" in dir(ev.only("monotherapy"))
 
 
 def test_a_table_changed_in_place_changes_no_evidence(ev):

@@ -287,7 +287,7 @@ def test_consistent_ranges_are_of_studies_without_a_public_count_only(ev):
     outcome = ev.outcome("monotherapy", "ge75", "face_neck")
     ranges = imputation.consistent_ranges(ev, outcome)
     assert set(ranges.study) <= set(outcome.missing.study)
-    assert not set(ranges.study) & set(outcome.public.study)
+    assert not set(ranges.study) & set(outcome.available.study)
     assert ((0 <= ranges.low) & (ranges.low <= ranges.high) & (ranges.high <= 1)).all()
     for group in ("trunk_extremities", "hands_feet"):
         assert imputation.consistent_ranges(ev, ev.outcome("monotherapy", "ge75", group)).empty

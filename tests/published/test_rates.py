@@ -70,7 +70,7 @@ def test_available_counts_have_their_own_number(ev, results):
     for result in results.values():
         studies = result.summary.studies.set_index("study")
         # A study whose two arms count has only one of them in the public counts.
-        listed = result.outcome.public[result.outcome.public.listed]
+        listed = result.outcome.available[result.outcome.available.listed]
         for study in listed[listed.study.map(studies.arms).str.len() == 1].itertuples():
             row = studies.loc[study.study]
             assert row.rate == study.events / study.n

@@ -43,7 +43,7 @@ def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, q
     kinds = ev.drugs.set_index("drug").kind
     seen = 0
     for found in questions.values():
-        for row in found.made.itertuples():
+        for row in found.trials.itertuples():
             treated, control = arms.loc[(row.study, row.treated)], arms.loc[(row.study, row.control)]
             assert treated.phototherapy == control.phototherapy
             assert control.given_with == ""
@@ -68,15 +68,15 @@ def test_a_trial_counts_once_at_each_degree_and_is_listed_if_it_cannot_be_counte
         for threshold in THRESHOLDS:
             assert not found.at(threshold).study.duplicated().any()
             hidden = set(found.without(threshold).study)
-            assert hidden == set(found.made.study) - set(found.at(threshold).study)
-        assert set(found.without().study) == set(found.made.study) - set(found.pairs.study)
+            assert hidden == set(found.trials.study) - set(found.at(threshold).study)
+        assert set(found.without().study) == set(found.trials.study) - set(found.pairs.study)
 
 
 def test_no_question_holds_an_excluded_record(ev, questions):
     out = set(ev.screening.study[ev.screening.decision != "included"])
     assert out
     for found in questions.values():
-        assert not out & {*found.pairs.study, *found.made.study}
+        assert not out & {*found.pairs.study, *found.trials.study}
 
 
 def more_counts(ev, rows):
@@ -93,7 +93,7 @@ def test_parallel_arms_of_one_trial_are_added_up_against_their_control(ev):
     assert (row.events, row.n, row.control_events, row.control_n) == (45, 70, 10, 50)
     assert row.treated == "tacrolimus+NBUVB and pimecrolimus+NBUVB"
     assert "lotti2008" not in set(found.without("ge75").study)
-    assert comparisons.compare(found.at("ge75")).ratio.k == 4
+    assert comparisons.compare(found.at("ge75")).risk_ratio.k == 4
 
 
 def test_the_whole_body_goes_before_a_site(ev):
@@ -125,7 +125,7 @@ def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
     assert ("of them randomised" in numbers) == (trials > 1)
     assert ("in 1 trial, randomised" in numbers) == (trials == 1)
     assert [isinstance(one, Markdown) for one in shown] == [trials == 0, trials < 2]
-    made = added.made.study.nunique()
+    made = added.trials.study.nunique()
     assert f"from {made - trials} of {made} trials" in more
 
 
@@ -145,9 +145,9 @@ def test_a_comparison_is_pooled_as_ratios_of_its_trials(added):
     rows = added.at("ge75")
     compared = comparisons.compare(rows)
     given = [rows[name].to_numpy(float) for name in ("events", "n", "control_events", "control_n")]
-    assert compared.ratio.estimate == pool_ratios(*given, measure="RR", tau2="REML").estimate
-    assert compared.odds.estimate == pool_ratios(*given, measure="OR", tau2="REML").estimate
-    assert compared.difference.estimate == pool_ratios(*given, measure="RD", tau2="REML").estimate
+    assert compared.risk_ratio.estimate == pool_ratios(*given, measure="RR", tau2="REML").estimate
+    assert compared.odds_ratio.estimate == pool_ratios(*given, measure="OR", tau2="REML").estimate
+    assert compared.risk_difference.estimate == pool_ratios(*given, measure="RD", tau2="REML").estimate
     assert comparisons.compare(rows[:0]) is None
 
 
@@ -175,10 +175,10 @@ def test_a_trial_without_a_response_in_either_arm_changes_no_ratio(added):
     for counts in ((0, 60, 0, 20), (60, 60, 20, 20)):
         after = comparisons.compare(more_trials(rows, counts))
         for name in ("k", "estimate", "se", "ci_low", "ci_high", "tau2", "i2"):
-            assert getattr(after.ratio, name) == getattr(before.ratio, name)
-            assert getattr(after.odds, name) == getattr(before.odds, name)
-        assert after.ratio.dropped.tolist() == after.odds.dropped.tolist() == [False, False, False, True]
-        assert after.difference.k == 4 and 0 < after.difference.weights[3] < 1
+            assert getattr(after.risk_ratio, name) == getattr(before.risk_ratio, name)
+            assert getattr(after.odds_ratio, name) == getattr(before.odds_ratio, name)
+        assert after.risk_ratio.dropped.tolist() == after.odds_ratio.dropped.tolist() == [False, False, False, True]
+        assert after.risk_difference.k == 4 and 0 < after.risk_difference.weights[3] < 1
 
 
 def test_a_trial_without_information_is_named_under_the_plot_and_no_plot_fails_of_it(added):
@@ -188,7 +188,7 @@ def test_a_trial_without_information_is_named_under_the_plot_and_no_plot_fails_o
         found, "ge75"
     )
     assert "in 3 trials, all of them randomised" in summary_of_findings.estimates(found, "ge75")
-    assert "Pooled: 1" in comparison(rows, comparisons.compare(rows).ratio, wide=True).get_label()
+    assert "Pooled: 1" in comparison(rows, comparisons.compare(rows).risk_ratio, wide=True).get_label()
     assert summary_of_findings.pairs(found).frame["RR (95% CI)"].iloc[-1] == "–"
 
 
@@ -197,8 +197,8 @@ def test_trials_that_all_lack_information_have_a_difference_and_no_ratio(questio
     rows = questions["drugs"].at("any")
     assert ((rows.events == rows.n) & (rows.control_events == rows.control_n)).all()
     compared = comparisons.compare(rows)
-    assert (compared.ratio.k, compared.odds.k, compared.difference.k) == (0, 0, 1)
-    assert compared.difference.estimate == 0
+    assert (compared.risk_ratio.k, compared.odds_ratio.k, compared.risk_difference.k) == (0, 0, 1)
+    assert compared.risk_difference.estimate == 0
     assert "A risk ratio cannot be formed" in summary_of_findings.estimates(questions["drugs"], "any")
     assert "nan" not in summary_of_findings.pairs(questions["drugs"]).frame.to_string()
 
@@ -206,7 +206,7 @@ def test_trials_that_all_lack_information_have_a_difference_and_no_ratio(questio
 @pytest.mark.parametrize(("counts", "per_100"), [((3, 31, 0, 32), 9.7), ((8, 31, 0, 32), 25.8)])
 def test_the_difference_of_one_trial_is_its_own_with_newcombes_interval(added, counts, per_100):
     rows = more_trials(added.at("ge75")[:0].reindex([0]), counts)[1:]
-    difference = comparisons.compare(rows).difference
+    difference = comparisons.compare(rows).risk_difference
     assert round(100 * difference.estimate, 1) == per_100
     ends = difference_interval(*counts)
     assert (difference.ci_low, difference.ci_high) == (ends[0].item(), ends[1].item())
@@ -218,7 +218,7 @@ def test_one_rule_gives_the_interval_whatever_the_number_of_trials_and_whichever
         for left_out in range(size):
             part = rows[:size].drop(index=left_out)
             result, normal = (comparisons.compare(part, **options) for options in ({}, {"ci": "normal"}))
-            for measure in ("ratio", "odds"):
+            for measure in ("risk_ratio", "odds_ratio"):
                 ours, theirs = (getattr(one, measure) for one in (result, normal))
                 half = np.log(ours.ci_high / ours.estimate)
                 if len(part) == 1:
@@ -232,13 +232,13 @@ def test_one_rule_gives_the_interval_whatever_the_number_of_trials_and_whichever
 def test_two_trials_do_not_have_a_shorter_interval_than_three_of_the_same_kind(added):
     """Leaving out one of three trials that agree does not narrow the interval."""
     rows = more_trials(added.at("ge75")[:0].reindex([0]), *[(20, 40, 10, 40)] * 3)[1:].reset_index(drop=True)
-    three, two = (comparisons.compare(part).ratio for part in (rows, rows[:2]))
+    three, two = (comparisons.compare(part).risk_ratio for part in (rows, rows[:2]))
     assert np.log(two.ci_high / two.ci_low) / np.log(three.ci_high / three.ci_low) == pytest.approx(1.5**0.5)
 
 
 def test_few_trials_are_not_said_to_predict(added, questions):
     caption = summary_of_findings.forest_caption(added, "ge75")
-    assert comparisons.compare(added.at("ge75")).ratio.tau2 == 0
+    assert comparisons.compare(added.at("ge75")).risk_ratio.tau2 == 0
     assert "3 trials cannot show how far the true ratio of another trial may lie" in caption
     vehicle = summary_of_findings.forest_caption(questions["vehicle"], "any")
     assert "2 trials cannot show" in vehicle and "nan" not in vehicle
@@ -250,7 +250,7 @@ def test_few_trials_are_not_said_to_predict(added, questions):
 def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):
     rows = added.at("ge75")
     assert rows.paired.any()
-    main = comparisons.compare(rows).ratio
+    main = comparisons.compare(rows).risk_ratio
     assert comparisons.assume_correlation(rows, 0.0).estimate == pytest.approx(main.estimate)
     assert comparisons.assume_correlation(rows, 0.0).ci_low == pytest.approx(main.ci_low)
     correlated = comparisons.assume_correlation(rows, 0.5)
@@ -258,7 +258,7 @@ def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(a
     assert correlated.weights[paired].sum() > main.weights[paired].sum()
     alone = rows[~rows.paired].reset_index(drop=True)
     assert comparisons.assume_correlation(alone, 0.5).estimate == pytest.approx(
-        comparisons.compare(alone).ratio.estimate
+        comparisons.compare(alone).risk_ratio.estimate
     )
 
 
@@ -269,9 +269,9 @@ def compared_with(added, ratio=(2.0, 1.5, 2.5), difference=(0.25, 0.125, 0.5), *
     """Return a comparison with these results."""
     names = ("estimate", "ci_low", "ci_high")
     base = comparisons.compare(added.at("ge75"))
-    ratio = dataclasses.replace(base.ratio, **dict(zip(names, ratio, strict=True)), **changes)
-    difference = dataclasses.replace(base.difference, **dict(zip(names, difference, strict=True)))
-    return dataclasses.replace(base, ratio=ratio, difference=difference)
+    ratio = dataclasses.replace(base.risk_ratio, **dict(zip(names, ratio, strict=True)), **changes)
+    difference = dataclasses.replace(base.risk_difference, **dict(zip(names, difference, strict=True)))
+    return dataclasses.replace(base, risk_ratio=ratio, risk_difference=difference)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_the_absolute_effect_is_the_baseline_times_the_ratio_within_all_patients
     assert effect.from_ratio
     assert effect.without == pytest.approx(baseline)
     for shown, name in ((effect.estimate, "estimate"), (effect.ci_low, "ci_low"), (effect.ci_high, "ci_high")):
-        assert shown == pytest.approx(min(baseline * getattr(compared.ratio, name), 1))
+        assert shown == pytest.approx(min(baseline * getattr(compared.risk_ratio, name), 1))
     assert effect.difference == pytest.approx(
         (effect.estimate - baseline, effect.ci_low - baseline, effect.ci_high - baseline)
     )
@@ -322,8 +322,8 @@ def test_of_nobody_who_responded_there_are_no_fewer(added, counts):
     compared = of_counts(added, counts)
     effect = summary_of_findings.absolute(compared)
     assert not effect.from_ratio
-    assert effect.estimate == compared.difference.estimate
-    assert effect.ci_low == max(compared.difference.ci_low, 0)
+    assert effect.estimate == compared.risk_difference.estimate
+    assert effect.ci_low == max(compared.risk_difference.ci_low, 0)
     assert "fewer" not in summary_of_findings.per_100(*effect.difference)
     assert "fewer" not in summary_of_findings.risk_difference(compared)
 
@@ -351,10 +351,10 @@ def test_the_summary_of_findings_names_its_baseline_and_has_one_effect_a_row(ev,
 def test_patients_who_had_both_treatments_count_once(ev, questions):
     shown = summary_of_findings.findings(ev, list(questions.values())).frame.Basis
     (dawid,) = (text for text in shown if "Dawid" in text)
-    (row,) = questions["vehicle"].only_elsewhere("ge75").itertuples()
+    (row,) = questions["vehicle"].at_other_thresholds("ge75").itertuples()
     assert (row.paired, row.unit, row.n, row.control_n) == (True, "patients", 14, 14)
     assert "1 trial, 14 patients" in dawid
-    rafiq = questions["steroid"].only_elsewhere("ge75").iloc[0]
+    rafiq = questions["steroid"].at_other_thresholds("ge75").iloc[0]
     (text,) = (text for text in shown if "Rafiq" in text)
     assert f"1 trial, {rafiq.n + rafiq.control_n:g} patients" in text
 
@@ -380,7 +380,7 @@ def test_a_comparison_is_labelled_with_its_own_comparator(questions):
 
 def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(ev, questions):
     steroid = questions["steroid"]
-    (row,) = steroid.only_elsewhere("ge75").itertuples()
+    (row,) = steroid.at_other_thresholds("ge75").itertuples()
     assert (row.study, row.threshold) == ("rafiq2016", "any")
     assert (row.events, row.n, row.control_events, row.control_n) == (15, 30, 27, 30)
     for said in (
@@ -399,7 +399,7 @@ def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(
 def test_a_trial_with_counts_at_the_threshold_is_not_reported_beside_it(questions):
     for found in questions.values():
         for threshold in THRESHOLDS:
-            others = found.only_elsewhere(threshold)
+            others = found.at_other_thresholds(threshold)
             assert not set(others.study) & set(found.at(threshold).study)
             assert not others.study.duplicated().any()
 
@@ -505,7 +505,9 @@ def test_evidence_that_was_not_retrieved_has_a_row_of_its_own_and_lowers_nothing
     assert len(rows) == len(questions)
     assert set(rows.Levels) == {"–"}
     added = questions["added_to_phototherapy"]
-    assert f"from {added.without('ge75').study.nunique()} of {added.made.study.nunique()} trials" in rows.Reason.iloc[0]
+    assert (
+        f"from {added.without('ge75').study.nunique()} of {added.trials.study.nunique()} trials" in rows.Reason.iloc[0]
+    )
 
 
 def test_certainty_falls_by_the_levels_entered_and_never_below_the_last(ev, added):
@@ -624,11 +626,11 @@ def test_the_first_domain_refers_to_the_table_of_risk_of_bias(ev, added):
 def test_a_forest_plot_of_ratios_tells_every_trial(added):
     rows = added.at("ge75")
     compared = comparisons.compare(rows)
-    figure = comparison(rows, compared.ratio, wide=True)
+    figure = comparison(rows, compared.risk_ratio, wide=True)
     told = figure.get_label()
     assert all(label in told for label in rows.label)
     assert "Pooled: 1" in told
-    assert "Pooled" not in comparison(rows[:1], comparisons.compare(rows[:1]).ratio, wide=False).get_label()
+    assert "Pooled" not in comparison(rows[:1], comparisons.compare(rows[:1]).risk_ratio, wide=False).get_label()
     low, high = figure.axes[0].get_xlim()
     assert low < 1 < high
     assert figure.axes[0].get_xscale() == "log"

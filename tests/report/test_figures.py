@@ -25,8 +25,10 @@ def ev():
 
 def drawings(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    public, new = registry.pool_counts(outcome.public), registry.pool_counts(outcome.new)
-    studies = outcome.public.assign(log_odds=np.log(outcome.public.events / (outcome.public.n - outcome.public.events)))
+    public, new = registry.pool_counts(outcome.available), registry.pool_counts(outcome.new)
+    studies = outcome.available.assign(
+        log_odds=np.log(outcome.available.events / (outcome.available.n - outcome.available.events))
+    )
     studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
     compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
     return {
@@ -37,7 +39,7 @@ def drawings(ev):
         "bars": (figures.bars, tables.characteristics(ev, "original")),
         "funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}),
         "standard funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}, -1.2),
-        "comparison": (figures.comparison, compared.rows, compared.ratio),
+        "comparison": (figures.comparison, compared.rows, compared.risk_ratio),
         "Baujat's plot": (figures.baujat, {"Original": pulling(studies), "Update": pulling(studies[:0])}),
     }
 
@@ -75,7 +77,7 @@ def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     for outcome in ev.all_outcomes():
-        public, new = registry.pool_counts(outcome.public), registry.pool_counts(outcome.new)
+        public, new = registry.pool_counts(outcome.available), registry.pool_counts(outcome.new)
         for wide in (True, False):
             with figures.mpl.rc_context(figures.STYLE):
                 figure = figures.forest(outcome, public, new, wide=wide)
@@ -139,13 +141,15 @@ def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wi
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    figure = figures.forest(outcome, registry.pool_counts(outcome.public), registry.pool_counts(outcome.new), wide=True)
+    figure = figures.forest(
+        outcome, registry.pool_counts(outcome.available), registry.pool_counts(outcome.new), wide=True
+    )
     texts = [text.get_text() for text in figure.axes[0].texts]
-    for label in {*outcome.public.label, *outcome.missing.label, *outcome.new.label}:
+    for label in {*outcome.available.label, *outcome.missing.label, *outcome.new.label}:
         assert any(text.startswith(label) for text in texts), label
     assert texts.count("not available") == len(outcome.missing)
     squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
-    assert len(squares) == len(outcome.public) + len(outcome.new)
+    assert len(squares) == len(outcome.available) + len(outcome.new)
     # The printed result is an open diamond, pooled counts are filled ones.
     assert [patch.get_facecolor()[3] > 0 for patch in figure.axes[0].patches] == [False, True, True]
 
@@ -153,8 +157,8 @@ def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
 def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
     outcome = ev.outcome("monotherapy", "ge75")
-    outcome.public.loc[0, "label"] = evil
-    picture = figures.show(figures.forest, outcome, registry.pool_counts(outcome.public), None, caption=evil)
+    outcome.available.loc[0, "label"] = evil
+    picture = figures.show(figures.forest, outcome, registry.pool_counts(outcome.available), None, caption=evil)
     text = picture._repr_html_()
     assert "<script" not in text
     for svg in re.findall(r"base64,([^\"]+)\"", text):
@@ -300,7 +304,7 @@ def at(percent_of_axis):
 
 def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
     outcome, new = many_studies(ev, 2000)
-    drawn = (outcome, registry.pool_counts(outcome.public), new)
+    drawn = (outcome, registry.pool_counts(outcome.available), new)
     page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
     assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
@@ -314,7 +318,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
     names = [row.th.get_text() for row in rows]
     assert names[:5] == ["Results", "Published, 19 studies", "Available counts", "New counts", "Original review"]
     assert names[-2001:] == ["Update since August 2018", *outcome.new.label]
-    assert set(outcome.public.label) | set(outcome.missing.label) <= {name.split(",")[0] for name in names}
+    assert set(outcome.available.label) | set(outcome.missing.label) <= {name.split(",")[0] for name in names}
     _, counts, _, rate, weight = cells_of(rows[-1])
     assert (counts, rate) == ("49/50", "98.0 (89.5–99.6)")
     assert weight == f"{100 * new.weights[-1]:.2f}%"
@@ -323,7 +327,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
 def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     outcome, new = many_studies(ev, 200)
     ranges = outcome.missing[:1][["study"]].assign(arms=[(outcome.missing.arm[0],)], low=0.05, high=0.4)
-    public = registry.pool_counts(outcome.public)
+    public = registry.pool_counts(outcome.available)
     page = figures.show(figures.forest, outcome, public, new, ranges=ranges)._repr_html_()
     rows = BeautifulSoup(page, "html.parser").select("tbody tr")
     rows = {row.th.get_text(): row for row in rows}
@@ -333,7 +337,7 @@ def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     assert square["x1"] == square["x2"] == "20%"
     # A square is as high as it is wide, and the larger the more the study weighs.
     assert float(square["y2"]) - float(square["y1"]) == pytest.approx(float(square["stroke-width"]), abs=0.02)
-    heavy = rows[outcome.public.label[0]].find_all("line")[1]
+    heavy = rows[outcome.available.label[0]].find_all("line")[1]
     assert float(heavy["stroke-width"]) > float(square["stroke-width"])
     assert rows["Study 10"].svg["stroke"] == figures.NEW
     assert [line.get("stroke-dasharray") is None for line in rows[outcome.missing.label[0]].find_all("line")] == [False]

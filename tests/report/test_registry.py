@@ -232,7 +232,7 @@ def test_a_caption_says_several_patches_per_patient_only_where_that_may_be(ev):
     caption = tables.forest_caption(ev.outcome("phototherapy", "ge75"))
     assert "Unit of analysis: patches (more than one per patient): Passeron 2004." in caption
     outcome = ev.outcome("phototherapy", "ge75")
-    unknown = replace(outcome, public=outcome.public.assign(enrolled=math.nan, completed=math.nan))
+    unknown = replace(outcome, available=outcome.available.assign(enrolled=math.nan, completed=math.nan))
     assert "patches (possibly more than one per patient): Passeron 2004." in tables.forest_caption(unknown)
 
 

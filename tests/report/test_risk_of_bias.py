@@ -19,7 +19,7 @@ def ev():
 
 
 def test_every_trial_of_a_comparison_and_every_new_trial_is_assessed(ev):
-    compared = {key for question in ev.questions.question for key in comparisons.question(ev, question).made.study}
+    compared = {key for question in ev.questions.question for key in comparisons.question(ev, question).trials.study}
     new = set(ev.studies.study[ev.studies.edition == "update"])
     assert len(compared) > 25
     assert risk_of_bias.not_assessed(ev, sorted(compared | new | set(ev.maintenance.study))) == []

@@ -17,7 +17,7 @@ from lib.evidence import (
     PHOTOTHERAPY_NAMES,
     RESPONSES,
     THRESHOLDS,
-    Compared,
+    Comparison,
     Evidence,
     Question,
     assume_correlation,
@@ -133,7 +133,7 @@ class Absolute:
         return self.estimate - self.without, self.ci_low - self.without, self.ci_high - self.without
 
 
-def absolute(compared: Compared) -> Absolute:
+def absolute(compared: Comparison) -> Absolute:
     """Apply the relative effect of a comparison to the risk in its control arms (Guyatt et al. 2013).
 
     The summary of findings has one effect in each row, the risk ratio, and its absolute effect follows from it
@@ -141,29 +141,29 @@ def absolute(compared: Compared) -> Absolute:
     """
     rows = compared.rows
     without = float(rows.control_events.sum() / rows.control_n.sum())
-    from_ratio = without > 0 and math.isfinite(compared.ratio.estimate)
+    from_ratio = without > 0 and math.isfinite(compared.risk_ratio.estimate)
     if from_ratio:
-        values = [without * value for value in _interval(compared.ratio)]
+        values = [without * value for value in _interval(compared.risk_ratio)]
     else:
-        values = [without + value for value in _interval(compared.difference)]
+        values = [without + value for value in _interval(compared.risk_difference)]
     return Absolute(without, *(min(max(value, 0.0), 1.0) for value in values), from_ratio)
 
 
-def risk_difference(compared: Compared) -> str:
+def risk_difference(compared: Comparison) -> str:
     """Return the trials' risk difference as patients of 100, no more of them than there can be."""
     without = float(compared.rows.control_events.sum() / compared.rows.control_n.sum())
-    return per_100(*(min(max(value, -without), 1 - without) for value in _interval(compared.difference)))
+    return per_100(*(min(max(value, -without), 1 - without) for value in _interval(compared.risk_difference)))
 
 
-def number_needed(compared: Compared) -> str:
+def number_needed(compared: Comparison) -> str:
     """Return the number of patients, or patches, to be treated for one more to respond (Cook & Sackett 1995).
 
     The reciprocal of the risk difference, rounded up as is usual (doi:10.1136/bmj.310.6977.452), with its interval.
     Where the interval of the difference or of the ratio includes no effect, the number has no finite interval, and a
     dash is returned.
     """
-    estimate, low, high = _interval(compared.difference)
-    if not (low > 0 and compared.ratio.ci_low > 1):
+    estimate, low, high = _interval(compared.risk_difference)
+    if not (low > 0 and compared.risk_ratio.ci_low > 1):
         return NOTHING
     # Rounded first: the reciprocal of a difference of 1/10 may be a little above 10.
     needed, least, most = (math.ceil(round(1 / value, 6)) for value in (estimate, high, low))
@@ -182,9 +182,9 @@ def _sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _informative(compared: Compared) -> pd.DataFrame:
+def _informative(compared: Comparison) -> pd.DataFrame:
     """Return the trials that inform the ratio: not those with no responder, or nobody else, in both arms."""
-    return compared.rows[~compared.ratio.dropped]
+    return compared.rows[~compared.risk_ratio.dropped]
 
 
 def _ratio_cell(pooled: Pooled, key: str = "") -> str:
@@ -238,7 +238,7 @@ def finding(evidence: Evidence, found: Question, threshold: str) -> str:
     if compared is None:
         return f"No trial of {plain(found.label)} has available counts of {RESPONSES[threshold]}"
     treated, control = map(plain, treatments(compared.rows))
-    effect, level = compared.ratio, certainty(evidence, found, threshold)
+    effect, level = compared.risk_ratio, certainty(evidence, found, threshold)
     if not math.isfinite(effect.estimate):
         return f"{_sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
     shown = "the one trial" if len(_informative(compared)) == 1 else "the pooled result"
@@ -265,7 +265,7 @@ def estimates(found: Question, threshold: str) -> str:
         return ""
     rows, effect = compared.rows, absolute(compared)
     within = _informative(compared)
-    if within.empty or not math.isfinite(compared.ratio.estimate):
+    if within.empty or not math.isfinite(compared.risk_ratio.estimate):
         return (
             f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
         )
@@ -277,7 +277,7 @@ def estimates(found: Question, threshold: str) -> str:
         if randomised
         else "not known to be randomised"
     )
-    stated = Stated(ratio(compared.ratio), _key(found, threshold))._repr_html_()
+    stated = Stated(ratio(compared.risk_ratio), _key(found, threshold))._repr_html_()
     first = f"The risk ratio is {stated} in {count(len(within), 'trial')}, {of_them}."
     if len(within) < len(rows):
         names = ", ".join(map(plain, rows.label[~rows.study.isin(within.study)]))
@@ -302,7 +302,7 @@ def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
         if within and len(firm.rows) < len(compared.rows):
             said.append(
                 f"Without the trials about which there is a concern (see the remarks below) the ratio is"
-                f" {ratio(firm.ratio)} in {count(within, 'trial')}."
+                f" {ratio(firm.risk_ratio)} in {count(within, 'trial')}."
             )
     said += _elsewhere(found, threshold)
     return " ".join([*said, f"{_not_retrieved(found, threshold)}."])
@@ -311,20 +311,20 @@ def reservations(evidence: Evidence, found: Question, threshold: str) -> str:
 def _elsewhere(found: Question, threshold: str) -> list[str]:
     """Report each trial that has counts at another threshold only, in a sentence of its own."""
     sentences = []
-    for _, row in found.only_elsewhere(threshold).iterrows():
+    for _, row in found.at_other_thresholds(threshold).iterrows():
         one = compare(row.to_frame().T.infer_objects())
         treated, control = map(plain, treatments(one.rows))
         sentences.append(
             f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
             f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
-            + (f", risk ratio {ratio(one.ratio)}." if one.ratio.k else ".")
+            + (f", risk ratio {ratio(one.risk_ratio)}." if one.risk_ratio.k else ".")
         )
     return sentences
 
 
 def _not_retrieved(found: Question, threshold: str) -> str:
     """Say how many of the trials that made a comparison are without available counts at a threshold."""
-    made, without = found.made.study.nunique(), found.without(threshold).study.nunique()
+    made, without = found.trials.study.nunique(), found.without(threshold).study.nunique()
     return f"Evidence not retrieved: counts at this threshold from {without} of {count(made, 'trial')}"
 
 
@@ -335,14 +335,14 @@ def _baseline_source(rows: pd.DataFrame) -> str:
 def forest_caption(found: Question, threshold: str) -> str:
     """Return the caption of a question's forest plot at one threshold."""
     trials = found.at(threshold)
-    made = count(found.made.study.nunique(), "trial")
+    made = count(found.trials.study.nunique(), "trial")
     named = "any repigmentation" if threshold == "any" else THRESHOLD_NAMES[threshold]
     caption = f"{label(trials)}, {named}: {len(trials)} of {made} with available counts"
     patches = trials[trials.unit == "patches"]
     if len(patches):
         caption += f". Counted in patches: {', '.join(patches.label)}"
     if len(trials) > 1:
-        pooled = compare(trials).ratio
+        pooled = compare(trials).risk_ratio
         caption += f". I² {100 * pooled.i2:.0f}%; {_prediction(pooled)}"
         if pooled.dropped.any():
             caption += f". Without information on the ratio, and not in it: {', '.join(trials.label[pooled.dropped])}"
@@ -354,7 +354,7 @@ def forest(found: Question, threshold: str) -> Picture | Markdown:
     compared = compare(found.at(threshold))
     if compared is None:
         return Markdown(f"No trial has available counts of {RESPONSES[threshold]}.")
-    return show(comparison, compared.rows, compared.ratio, caption=forest_caption(found, threshold))
+    return show(comparison, compared.rows, compared.risk_ratio, caption=forest_caption(found, threshold))
 
 
 def shown_trial_by_trial(found: Question) -> Picture | Table:
@@ -430,8 +430,8 @@ def summary(questions: Sequence[Question]) -> Table:
                     "Response": "Any repigmentation" if threshold in ("", "any") else THRESHOLD_NAMES[threshold],
                     "Trials": str(len(compared.rows)),
                     "Responders": _responders(compared.rows),
-                    "RR (95% CI)": _ratio_cell(compared.ratio, threshold and _key(found, threshold)),
-                    "OR (95% CI)": _ratio_cell(compared.odds, threshold and _key(found, threshold, "or")),
+                    "RR (95% CI)": _ratio_cell(compared.risk_ratio, threshold and _key(found, threshold)),
+                    "OR (95% CI)": _ratio_cell(compared.odds_ratio, threshold and _key(found, threshold, "or")),
                     "Risk difference per 100 (95% CI)": risk_difference(compared),
                     "NNT (95% CI)": number_needed(compared),
                     "Treatments": f"{label(compared.rows)} ({', '.join(compared.rows.label)})",
@@ -465,10 +465,10 @@ def sensitivity(found: Question, threshold: str) -> Table | Markdown:
         "Tacrolimus": rows.drug == "tacrolimus",
         "Up to 3 months": rows.duration_months <= 3,
     }
-    results: list[tuple[str, Pooled]] = [(_ALL, compare(rows).ratio)]
-    results += [(name, compare(rows[kept]).ratio) for name, kept in subsets.items() if 0 < kept.sum() < len(rows)]
+    results: list[tuple[str, Pooled]] = [(_ALL, compare(rows).risk_ratio)]
+    results += [(name, compare(rows[kept]).risk_ratio) for name, kept in subsets.items() if 0 < kept.sum() < len(rows)]
     results += [
-        (f"Without {row.label}", compare(rows.drop(index=row.Index)).ratio)
+        (f"Without {row.label}", compare(rows.drop(index=row.Index)).risk_ratio)
         for row in rows.itertuples()
         if len(rows) > 2
     ]
@@ -478,7 +478,7 @@ def sensitivity(found: Question, threshold: str) -> Table | Markdown:
         "Common effect, normal interval": {"tau2": "FE", "ci": "normal"},
         "Hartung-Knapp interval": {"ci": "hksj"},
     }
-    results += [(name, compare(rows, **options).ratio) for name, options in methods.items()]
+    results += [(name, compare(rows, **options).risk_ratio) for name, options in methods.items()]
     if rows.paired.any():
         name = "Outcomes of the same patients correlate by {:g}"
         results += [(name.format(value), assume_correlation(rows, value)) for value in _ASSUMED]
@@ -504,7 +504,13 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
     rows, groups = [], []
     for found in questions:
         here = [
-            ("This book", RESPONSES[t] if t == "any" else THRESHOLD_NAMES[t], "RR", compared.ratio, len(compared.rows))
+            (
+                "This book",
+                RESPONSES[t] if t == "any" else THRESHOLD_NAMES[t],
+                "RR",
+                compared.risk_ratio,
+                len(compared.rows),
+            )
             for t in reversed(THRESHOLDS)
             if (compared := compare(found.at(t)))
         ]
@@ -534,7 +540,7 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
 # --- Certainty --------------------------------------------------------------------------------------------
 
 
-def computed(evidence: Evidence, found: Question, compared: Compared) -> dict[str, tuple[str, int | None]]:
+def computed(evidence: Evidence, found: Question, compared: Comparison) -> dict[str, tuple[str, int | None]]:
     """Compute what numbers contribute to each domain of GRADE for a comparison.
 
     Returns
@@ -545,7 +551,7 @@ def computed(evidence: Evidence, found: Question, compared: Compared) -> dict[st
         interval of the mean does not. Imprecision: one level for fewer than 300 responders and one for an interval that
         includes no effect (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012).
     """
-    result, trials = compared.ratio, compared.rows
+    result, trials = compared.risk_ratio, compared.rows
     said: dict[str, tuple[str, int | None]] = dict.fromkeys(_DOMAINS, ("", None))
     said["risk_of_bias"] = (risk_of_bias.described(evidence, trials.study), None)
     if result.k > 1:
@@ -669,7 +675,7 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
             compared = compare(found.at(outcome.threshold))
             level = certainty(evidence, found, outcome.threshold)
             shown = [] if compared is None else [(compared, outcome.threshold, level)]
-            others = found.only_elsewhere(outcome.threshold)
+            others = found.at_other_thresholds(outcome.threshold)
             shown += [(compare(others.loc[[i]]), others.threshold[i], "Not rated") for i in others.index]
             for compared, threshold, level in shown:
                 effect = absolute(compared)
@@ -681,7 +687,7 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
                         "With, per 100 (95% CI)": _per_100_with(effect),
                         "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),
                         "Risk ratio (95% CI)": _ratio_cell(
-                            compared.ratio, _key(found, threshold) if threshold == outcome.threshold else ""
+                            compared.risk_ratio, _key(found, threshold) if threshold == outcome.threshold else ""
                         ),
                         "Certainty": level,
                         "Basis": f"{label(compared.rows)}: {_trials(compared.rows)}. Risk without: control arms of"
@@ -787,7 +793,7 @@ def _rated_rate(evidence: Evidence, row, result: Result) -> Rated:
     basis = f"{outcome.studies:g} studies ({outcome.patients:g} participants) of the 2019 review" + (
         f", {count(new, 'new study', 'new studies')}" if new else ""
     )
-    without = f"counts for {outcome.studies - outcome.public_studies:g} of the review's {outcome.studies:g} studies"
+    without = f"counts for {outcome.studies - outcome.available_studies:g} of the review's {outcome.studies:g} studies"
     level = certainty_of_rate(evidence, row.outcome)
     of = f"With {REGIMEN_NAMES[outcome.regimen]}, {rate(answer)} of patients or patches"
     finding = _worded(level, f"{of} {{}}reach {RESPONSES[outcome.threshold]}")

@@ -1,0 +1,140 @@
+"""Read and check the whole data folder.
+
+Belongs here: the order in which files are read and checked, and the faults that concern the folder as a whole. Does not
+belong here: the checks themselves, which are in `csv_files`, `column_types` and `rules`, and whether a count is the
+right one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from pybtex.database import BibliographyData
+
+from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, reference_faults, value_faults
+from lib.evidence.csv_files import DataError, Fault, read_references, read_table
+from lib.evidence.rules import RULES
+
+_META_COLUMNS = {
+    "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "meaning"],
+    "codes": ["list", "code", "meaning"],
+}
+"""Columns of the tables that say what the others may hold, and are read before them."""
+
+
+def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData]:
+    """Read and check every table of a data folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder with the CSV files that ``dictionary.csv`` describes, and ``references.bib``.
+
+    Returns
+    -------
+    tables : dict of str to DataFrame
+        Every table by name, all values as text.
+    references : pybtex.database.BibliographyData
+        The bibliography.
+
+    Raises
+    ------
+    DataError
+        If there is any fault; it has all of them. If the dictionary or the codes have faults, no other table is read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError([Fault(str(folder), None, "", "", "the data folder does not exist")])
+    tables = _read_meta_tables(folder)
+    dictionary, codes = tables["dictionary"], tables["codes"]
+    names = list(dict.fromkeys(dictionary.table))
+    faults: list[Fault] = []
+    for name in names:
+        if name in _META_COLUMNS:
+            continue
+        frame, file_faults = read_table(folder / f"{name}.csv", list(dictionary.column[dictionary.table == name]))
+        faults += file_faults
+        if not file_faults:
+            tables[name] = frame
+            faults += value_faults(name, frame, dictionary, codes)
+    for path in sorted(folder.glob("*.csv")):
+        if path.stem not in names and not path.name.startswith("."):
+            message = "is not in the data dictionary: describe the file there, or remove it"
+            faults.append(Fault(path.name, None, "", "", message))
+    references, file_faults = read_references(folder / "references.bib")
+    faults += file_faults
+    if references.entries:
+        faults += reference_faults("references.bib", references)
+        tables["references"] = reference_table(references)
+    for rule in RULES:
+        faults += rule(tables)
+    if faults:
+        order = {f"{name}.csv": i for i, name in enumerate(names)}
+        raise DataError(sorted(faults, key=lambda fault: (order.get(fault.file, len(order)), fault.row or 0)))
+    del tables["references"]
+    return tables, references
+
+
+def reference_table(references: BibliographyData) -> pd.DataFrame:
+    """Return the keys and identifiers of the bibliography as a table, which rules compare with other tables.
+
+    Parameters
+    ----------
+    references : pybtex.database.BibliographyData
+        The bibliography.
+
+    Returns
+    -------
+    DataFrame
+        One row for each entry: key, doi and pmid (missing: "").
+    """
+    rows = [
+        (key, *(entry.fields.get(name, "") for name in ("doi", "pmid"))) for key, entry in references.entries.items()
+    ]
+    return pd.DataFrame(rows, columns=REFERENCE_COLUMNS)
+
+
+def _read_meta_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Read and check the dictionary and the codes."""
+    tables: dict[str, pd.DataFrame] = {}
+    faults: list[Fault] = []
+    for name, columns in _META_COLUMNS.items():
+        tables[name], file_faults = read_table(folder / f"{name}.csv", columns)
+        faults += file_faults
+    if faults:
+        raise DataError(faults)
+    dictionary, codes = tables["dictionary"], tables["codes"]
+    faults += dictionary_faults(dictionary)
+    if not faults:
+        faults += [fault for name in tables for fault in value_faults(name, tables[name], dictionary, codes)]
+    if faults:
+        raise DataError(faults)
+    return tables
+
+
+def check(folder: str | Path) -> list[Fault]:
+    """Check a data folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder with the CSV files that ``dictionary.csv`` describes, and ``references.bib``.
+
+    Returns
+    -------
+    list of Fault
+        Every fault, by file and row; empty if there is none.
+
+    Examples
+    --------
+    >>> from lib.evidence import check
+    >>> for fault in check("no/such/folder"):
+    ...     print(fault)
+    no/such/folder: the data folder does not exist
+    """
+    try:
+        read_tables(folder)
+    except DataError as error:
+        return error.faults
+    return []

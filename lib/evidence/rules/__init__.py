@@ -1,0 +1,57 @@
+"""Rules that rows and tables of the data must satisfy together.
+
+Belongs here: one function for each rule, which takes the tables and yields a fault for every place where the rule is
+broken. Does not belong here: what a single value may be (`lib.evidence.column_types`), and whether the review agrees
+with itself (`lib.audit`).
+
+To add a rule, write the function in the module of its subject, name the tables that it reads with
+`lib.evidence.rules.base.needs`, list it in `RULES`, and give it an example in ``tests/evidence/test_rules.py``.
+"""
+
+from __future__ import annotations
+
+from lib.evidence.rules import appraisal, counts, keys, studies
+from lib.evidence.rules.base import Rule
+
+RULES: tuple[Rule, ...] = (
+    keys.keys_are_unique,
+    keys.keys_exist,
+    keys.study_labels_are_distinct,
+    keys.review_labels_are_distinct,
+    studies.update_has_findings,
+    studies.findings_are_of_the_update,
+    studies.findings_repeat_no_counts,
+    studies.original_studies_have_review_refs,
+    studies.original_studies_are_not_screened,
+    studies.included_records_follow_the_original_search,
+    counts.only_included_studies_are_pooled,
+    counts.patches_have_patients,
+    counts.patients_are_pooled_once,
+    counts.published_rates_have_studies,
+    studies.flow_is_complete,
+    counts.later_rates_are_proportions,
+    counts.responders_within_participants,
+    counts.adverse_events_within_participants,
+    counts.depigmented_within_participants,
+    counts.completed_within_enrolled,
+    counts.thresholds_are_ordered,
+    counts.analysed_within_enrolled,
+    counts.published_intervals_hold_estimates,
+    counts.later_intervals_hold_estimates,
+    appraisal.outcomes_are_complete,
+    appraisal.domains_lower_certainty_by_two_at_most,
+    appraisal.tools_fit_designs,
+    appraisal.domains_and_judgements_are_of_the_tool,
+    appraisal.domains_are_complete,
+    appraisal.overall_judgements_follow,
+    counts.counts_left_out_have_reasons,
+    studies.excluded_records_have_reasons,
+    counts.bounds_are_possible,
+    counts.bounds_within_enrolled,
+    counts.bounds_agree,
+    appraisal.margins_are_given,
+    studies.update_is_screened,
+    studies.included_records_are_entered,
+    studies.identifiers_agree,
+)
+"""All rules. Faults of the same row are reported in this order."""

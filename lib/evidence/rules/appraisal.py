@@ -1,0 +1,133 @@
+"""Rules on the appraisal of the evidence: rated outcomes, certainty, risk of bias, and what changes conclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from lib.evidence.csv_files import Fault
+from lib.evidence.rules.base import Tables, needs, with_numbers
+
+_COLUMNS_BY_KIND: dict[str, set[str]] = {
+    "comparison": {"question", "threshold"},
+    "rate": {"regimen", "threshold"},
+    "maintenance": set(),
+    "safety": set(),
+}
+"""Columns of outcomes.csv that each kind of outcome needs; the others are empty."""
+_MAX_LEVELS = 2
+_RANDOMISED_TOOL, _OTHER_TOOL = "rob2_2019", "robins_i_2016"
+"""The tool for randomised trials (Sterne et al. 2019, doi:10.1136/bmj.l4898), and that for other studies (Sterne et al.
+2016, doi:10.1136/bmj.i4919)."""
+
+
+@needs("outcomes")
+def outcomes_are_complete(tables: Tables) -> Iterator[Fault]:
+    """A rated outcome names its question, regimen and threshold as its kind needs them, and nothing else."""
+    for row in tables["outcomes"].itertuples():
+        if row.kind not in _COLUMNS_BY_KIND:
+            continue
+        for column in ("question", "regimen", "threshold"):
+            value, is_needed = getattr(row, column), column in _COLUMNS_BY_KIND[row.kind]
+            if is_needed and not value:
+                yield Fault("outcomes.csv", row.Index, column, "", f"a value is required for the kind {row.kind}")
+            elif value and not is_needed:
+                yield Fault("outcomes.csv", row.Index, column, value, f"must be empty for the kind {row.kind}")
+
+
+@needs("certainty")
+def domains_lower_certainty_by_two_at_most(tables: Tables) -> Iterator[Fault]:
+    """A domain of GRADE lowers the certainty by at most two levels."""
+    frame = with_numbers(tables["certainty"], "levels")
+    for row in frame[frame.levels > _MAX_LEVELS].itertuples():
+        yield Fault("certainty.csv", row.Index, "levels", f"{row.levels:g}", "must be one of: 0, 1, 2")
+
+
+def _assessments(tables: Tables) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield each study, the tool by which its risk of bias was judged, and the rows of the assessment."""
+    for (study, tool), rows in tables["risk_of_bias"].groupby(["study", "tool"], sort=False):
+        if tool in (_RANDOMISED_TOOL, _OTHER_TOOL):
+            yield study, tool, rows
+
+
+def _codes(tables: Tables, name: str) -> list[str]:
+    codes = tables["codes"]
+    return list(codes.code[codes["list"] == name])
+
+
+@needs("risk_of_bias", "studies")
+def tools_fit_designs(tables: Tables) -> Iterator[Fault]:
+    """The risk of bias of a study is judged by the tool for its design."""
+    studies = tables["studies"]
+    randomised = set(studies.study[studies.randomised == "yes"])
+    others = set(studies.study[studies.randomised != "yes"])
+    for study, tool, rows in _assessments(tables):
+        is_for_randomised = tool == _RANDOMISED_TOOL
+        if study in (others - randomised if is_for_randomised else randomised - others):
+            design = "is not randomised" if is_for_randomised else "is randomised"
+            right_tool = _OTHER_TOOL if is_for_randomised else _RANDOMISED_TOOL
+            rule = f"does not fit: {study} {design}; use {right_tool}"
+            yield Fault("risk_of_bias.csv", rows.index[0], "tool", tool, rule)
+
+
+@needs("risk_of_bias", "codes")
+def domains_and_judgements_are_of_the_tool(tables: Tables) -> Iterator[Fault]:
+    """The domains and judgements of an assessment are those of its tool."""
+    for _, tool, rows in _assessments(tables):
+        for column in ("domain", "judgement"):
+            allowed = _codes(tables, f"{tool}_{column}")
+            for row in rows.index[~rows[column].isin(["", *allowed])]:
+                rule = f"must be one of: {', '.join(allowed)} (for {tool})"
+                yield Fault("risk_of_bias.csv", row, column, rows.at[row, column], rule)
+
+
+@needs("risk_of_bias", "codes")
+def domains_are_complete(tables: Tables) -> Iterator[Fault]:
+    """An assessment has a judgement for every domain of its tool."""
+    for study, tool, rows in _assessments(tables):
+        for domain in _codes(tables, f"{tool}_domain"):
+            if domain not in set(rows.domain):
+                rule = f"has no row for {study} ({tool})"
+                yield Fault("risk_of_bias.csv", rows.index[0], "domain", domain, rule)
+
+
+@needs("risk_of_bias", "codes")
+def overall_judgements_follow(tables: Tables) -> Iterator[Fault]:
+    """The overall judgement of a complete assessment follows from its domains, as its tool prescribes."""
+    for _, tool, rows in _assessments(tables):
+        judgements = _codes(tables, f"{tool}_judgement")
+        is_complete = set(_codes(tables, f"{tool}_domain")) <= set(rows.domain)
+        if is_complete and rows.judgement.isin(judgements).all():
+            overall = rows[rows.domain == "overall"].iloc[0]
+            if rule := _overall_fault(rows[rows.domain != "overall"], overall.judgement, tool, judgements):
+                yield Fault("risk_of_bias.csv", overall.name, "judgement", overall.judgement, rule)
+
+
+def _overall_fault(domains: pd.DataFrame, overall: str, tool: str, judgements: list[str]) -> str:
+    """Return what is wrong with an overall judgement, empty if nothing is; judgements are ordered from the best."""
+    *ranked, unknown = judgements
+    known = domains[domains.judgement != unknown]
+    worst = max(map(ranked.index, known.judgement), default=0)
+    without_information = ", ".join(domains.domain[domains.judgement == unknown])
+    if overall == unknown:
+        if tool == _RANDOMISED_TOOL:
+            return f"RoB 2 has an overall judgement in every case: must be one of: {', '.join(ranked)}"
+        if not without_information or worst >= ranked.index("serious"):
+            return f"must be at least {ranked[worst]}: the domains decide it"
+    elif ranked.index(overall) < worst:
+        worst_domains = ", ".join(known.domain[known.judgement == ranked[worst]])
+        return f"is better than the worst domain ({ranked[worst]}: {worst_domains})"
+    elif ranked.index(overall) == 0 and without_information:
+        return f"must be at least {ranked[1]}: there is no information on {without_information}"
+    return ""
+
+
+@needs("news_margins")
+def margins_are_given(tables: Tables) -> Iterator[Fault]:
+    """A rule for what changes the conclusions has a margin if, and only if, its text has a place for one."""
+    frame = tables["news_margins"]
+    has_place = frame.meaning.str.contains("{}", regex=False)
+    for row in frame[has_place != (frame.margin != "")].itertuples():
+        rule = "a margin is required where the meaning has {} in its place, and only there"
+        yield Fault("news_margins.csv", row.Index, "margin", row.margin, rule)

@@ -1,0 +1,75 @@
+"""Provide what rules of several subjects share.
+
+Belongs here: the type of a rule, the decorator `needs`, and comparisons that more than one module of rules makes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+
+import pandas as pd
+
+from lib.evidence.csv_files import Fault
+
+Tables = Mapping[str, pd.DataFrame]
+"""Tables by name: all values as text, indexed by spreadsheet row."""
+Rule = Callable[[Tables], Iterator[Fault]]
+"""A function that yields a fault for every place where the tables break a rule."""
+
+
+def needs(*names: str) -> Callable[[Rule], Rule]:
+    """Declare which tables a rule reads.
+
+    The rule is skipped if one of them could not be read: that fault is already reported.
+
+    Parameters
+    ----------
+    *names : str
+        Names of tables.
+
+    Returns
+    -------
+    callable
+        A decorator of a rule.
+    """
+
+    def decorate(rule: Rule) -> Rule:
+        @functools.wraps(rule)
+        def apply(tables: Tables) -> Iterator[Fault]:
+            if set(names) <= tables.keys():
+                yield from rule(tables)
+
+        return apply
+
+    return decorate
+
+
+def with_numbers(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return a copy with some columns as numbers; what is no number becomes NaN (its form is reported elsewhere)."""
+    return frame.assign(**{column: pd.to_numeric(frame[column], errors="coerce") for column in columns})
+
+
+def exceeding(tables: Tables, name: str, smaller: str, larger: str, rule: str) -> Iterator[Fault]:
+    """Yield a fault for every row of a table in which one column exceeds another.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        The tables.
+    name : str
+        The table.
+    smaller, larger : str
+        Numeric columns; the first must not exceed the second.
+    rule : str
+        What is wrong where it does.
+
+    Yields
+    ------
+    Fault
+        At ``smaller``, with the value of ``larger``.
+    """
+    frame = tables[name]
+    numbers = with_numbers(frame, smaller, larger)
+    for row in frame.index[numbers[smaller] > numbers[larger]]:
+        yield Fault(f"{name}.csv", row, smaller, frame.at[row, smaller], f"{rule} ({larger} = {frame.at[row, larger]})")

@@ -1,0 +1,201 @@
+"""Rules on arms, counts and rates: what can be true of numbers of patients, and what may be pooled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from lib.evidence.csv_files import Fault
+from lib.evidence.rules.base import Tables, exceeding, needs, with_numbers
+from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
+
+
+def _within_participants(tables: Tables, name: str, events: str) -> Iterator[Fault]:
+    yield from exceeding(tables, name, events, "n", "more with the event than there are")
+    frame = tables[name]
+    for row in frame.index[pd.to_numeric(frame["n"], errors="coerce") == 0]:
+        yield Fault(f"{name}.csv", row, "n", "0", "at least one must have been observed")
+
+
+@needs("responses")
+def responders_within_participants(tables: Tables) -> Iterator[Fault]:
+    """There are no more responders than participants, and at least one participant."""
+    yield from _within_participants(tables, "responses", "events")
+
+
+@needs("adverse_events")
+def adverse_events_within_participants(tables: Tables) -> Iterator[Fault]:
+    """There are no more patients with an adverse event than participants, and at least one participant."""
+    yield from _within_participants(tables, "adverse_events", "events")
+
+
+@needs("maintenance")
+def depigmented_within_participants(tables: Tables) -> Iterator[Fault]:
+    """There are no more patches or patients depigmented than observed, and at least one was observed."""
+    yield from _within_participants(tables, "maintenance", "depigmented")
+
+
+@needs("arms")
+def completed_within_enrolled(tables: Tables) -> Iterator[Fault]:
+    """No more patients completed an arm than were enrolled."""
+    yield from exceeding(tables, "arms", "completed", "enrolled", "more completed than enrolled")
+
+
+@needs("responses")
+def thresholds_are_ordered(tables: Tables) -> Iterator[Fault]:
+    """Of the same people, no more reached a threshold than reached a lower one."""
+    frame = with_numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
+    frame = frame[frame.threshold.isin(ALL_THRESHOLDS)]
+    frame = frame.iloc[frame.threshold.map(ALL_THRESHOLDS.index).argsort(kind="stable")]
+    previous_by_assessment: dict[tuple, Any] = {}
+    for row in frame.itertuples():
+        assessment = tuple(getattr(row, column) for column in ASSESSMENT)
+        lower = previous_by_assessment.get(assessment)
+        if lower is not None and row.events > lower.events and row.threshold != lower.threshold:
+            rule = (
+                f"more reached {row.threshold} than reached the lower {lower.threshold}"
+                f" ({lower.events:g} in row {lower.Index})"
+            )
+            yield Fault("responses.csv", row.Index, "events", f"{row.events:g}", rule)
+        previous_by_assessment[assessment] = row
+
+
+@needs("responses", "arms", "report_facts")
+def analysed_within_enrolled(tables: Tables) -> Iterator[Fault]:
+    """No more patients were analysed than enrolled, by the review's Table 2 or by the report of the study."""
+    arms = with_numbers(tables["arms"], "enrolled").drop_duplicates(["study", "arm"])
+    enrolled = arms.set_index(["study", "arm"])["enrolled"]
+    facts = tables["report_facts"]
+    facts = with_numbers(facts[facts.field.isin(["enrolled", "completed"])], "value")
+    reported = facts.groupby("study")["value"].max()
+    rows = with_numbers(tables["responses"], "n")
+    for row in rows[rows.unit == "patients"].itertuples():
+        limits = [enrolled.get((row.study, row.arm), math.nan), reported.get(row.study, math.nan)]
+        limit = max((limit for limit in limits if not math.isnan(limit)), default=math.inf)
+        if row.n > limit:
+            rule = f"more analysed than enrolled (enrolled = {limit:g})"
+            yield Fault("responses.csv", row.Index, "n", f"{row.n:g}", rule)
+
+
+@needs("responses", "codes")
+def counts_left_out_have_reasons(tables: Tables) -> Iterator[Fault]:
+    """A count has a reason for not being pooled if, and only if, it is not pooled."""
+    frame, codes = tables["responses"], tables["codes"]
+    allowed = ", ".join(codes.code[codes["list"] == "why_not"])
+    for row in frame[(frame.poolable != "yes") != (frame.why_not != "")].itertuples():
+        rule = f"is required where poolable is not yes, and only there; one of: {allowed}"
+        yield Fault("responses.csv", row.Index, "why_not", row.why_not, rule)
+
+
+@needs("responses", "screening")
+def only_included_studies_are_pooled(tables: Tables) -> Iterator[Fault]:
+    """A count of a study that is not included is not pooled."""
+    screening, responses = tables["screening"], tables["responses"]
+    not_included = set(screening.study[screening.decision != "included"])
+    for row in responses[(responses.poolable != "no") & responses.study.isin(not_included)].itertuples():
+        yield Fault("responses.csv", row.Index, "poolable", row.poolable, "must be no: the study is not included")
+
+
+def _pooled_with_arms(tables: Tables) -> Iterator[tuple[Any, Any]]:
+    """Yield every pooled count with its arm, once for each assessment and threshold."""
+    arms = {(arm.study, arm.arm): arm for arm in tables["arms"].drop_duplicates(["study", "arm"]).itertuples()}
+    pooled = tables["responses"][tables["responses"].poolable == "yes"].drop_duplicates([*ASSESSMENT, "threshold"])
+    for row in pooled.itertuples():
+        if (row.study, row.arm) in arms:
+            yield row, arms[row.study, row.arm]
+
+
+@needs("responses", "arms")
+def patches_have_patients(tables: Tables) -> Iterator[Fault]:
+    """Patches are pooled only where the number of patients who completed the arm is available."""
+    for row, arm in _pooled_with_arms(tables):
+        if row.unit == "patches" and arm.completed == "":
+            rule = "patches can be pooled only if arms.csv says how many patients completed"
+            yield Fault("responses.csv", row.Index, "unit", row.unit, rule)
+
+
+@needs("responses", "arms", "studies")
+def patients_are_pooled_once(tables: Tables) -> Iterator[Fault]:
+    """No patient is pooled twice: at two time points, or in two arms that hold the same patients."""
+    designs = {(row.study, row.part): row.design for row in tables["studies"].itertuples()}
+    first_row: dict[tuple, int] = {}
+    for row, arm in _pooled_with_arms(tables):
+        same_patients = designs.get((row.study, arm.part)) == "WP" and arm.role != "comparator"
+        people = arm.role if same_patients else row.arm
+        key = (row.study, people, row.site, row.site_detail, row.subtype, row.threshold)
+        if key in first_row:
+            rule = f"the same patients are pooled already in row {first_row[key]}"
+            yield Fault("responses.csv", row.Index, "poolable", row.poolable, rule)
+        first_row.setdefault(key, row.Index)
+
+
+@needs("published_rates")
+def published_rates_have_studies(tables: Tables) -> Iterator[Fault]:
+    """A rate of the review's Table 3 or results has its number of studies and their reference numbers."""
+    frame = tables["published_rates"]
+    for column in ("studies", "refs"):
+        for row in frame.index[frame.place.isin(["table3", "results"]) & (frame[column] == "")]:
+            yield Fault("published_rates.csv", row, column, "", "a value is required in Table 3 and the results")
+
+
+@needs("later_reviews")
+def later_rates_are_proportions(tables: Tables) -> Iterator[Fault]:
+    """A rate of a later review is a proportion, not a percentage."""
+    frame = tables["later_reviews"]
+    for row in frame.index[(frame.measure == "rate") & (with_numbers(frame, "ci_high").ci_high > 1)]:
+        yield Fault("later_reviews.csv", row, "ci_high", frame.at[row, "ci_high"], "a rate is a proportion from 0 to 1")
+
+
+def _interval_holds_estimate(tables: Tables, name: str) -> Iterator[Fault]:
+    yield from exceeding(tables, name, "ci_low", "estimate", "the interval begins above the estimate")
+    yield from exceeding(tables, name, "estimate", "ci_high", "the interval ends below the estimate")
+
+
+@needs("published_rates")
+def published_intervals_hold_estimates(tables: Tables) -> Iterator[Fault]:
+    """The confidence interval of a published rate contains its estimate."""
+    yield from _interval_holds_estimate(tables, "published_rates")
+
+
+@needs("later_reviews")
+def later_intervals_hold_estimates(tables: Tables) -> Iterator[Fault]:
+    """The confidence interval of a later review's result contains its estimate."""
+    yield from _interval_holds_estimate(tables, "later_reviews")
+
+
+@needs("bounds")
+def bounds_are_possible(tables: Tables) -> Iterator[Fault]:
+    """A bound is not negative, and as a percentage not above 100."""
+    frame = with_numbers(tables["bounds"], "value")
+    for row in frame[frame.kind.isin(["percent", "at_most_percent"]) & (frame.value > 100)].itertuples():
+        yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "a percentage must be from 0 to 100")
+    for row in frame[frame.value < 0].itertuples():
+        yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "must not be negative")
+
+
+@needs("bounds", "arms")
+def bounds_within_enrolled(tables: Tables) -> Iterator[Fault]:
+    """A lower bound of a count does not exceed the number of patients enrolled."""
+    frame = with_numbers(tables["bounds"], "value")
+    enrolled = with_numbers(tables["arms"], "enrolled").groupby(["study", "arm"]).enrolled.max()
+    for row in frame[frame.kind == "at_least"].itertuples():
+        limit = enrolled.get((row.study, row.arm), math.nan)
+        if row.value > limit:
+            rule = f"more than are enrolled (enrolled = {limit:g})"
+            yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", rule)
+
+
+@needs("bounds")
+def bounds_agree(tables: Tables) -> Iterator[Fault]:
+    """A lower bound of a count does not exceed the upper bound of the same count."""
+    frame = with_numbers(tables["bounds"], "value")
+    key = ["study", "arm", "site", "threshold"]
+    at_most = frame[frame.kind == "at_most"].groupby(key).value.first()
+    for row in frame[frame.kind == "at_least"].itertuples():
+        limit = at_most.get(tuple(getattr(row, name) for name in key), math.nan)
+        if row.value > limit:
+            rule = f"more than the count can be at most ({limit:g})"
+            yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", rule)

@@ -1,0 +1,84 @@
+"""Whole data folders: that every file and rule is applied, and what the command line reports."""
+
+import pytest
+
+from conftest import ROOT, run
+from lib.evidence import DataError, check
+from lib.evidence.checking import read_tables
+
+
+def replace(path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_data_have_no_faults():
+    assert check(ROOT / "data") == []
+
+
+def test_faults_of_all_kinds_come_in_one_run_in_the_order_of_the_dictionary(data):
+    replace(data / "arms.csv", ",20,20,", ",20,21,")
+    replace(data / "studies.csv", "lepe2003,1,original", "lepe2003,1,orignal")
+    replace(data / "references.bib", "@", "@misc{new2025, doi = {wrong}}\n\n@")
+    (data / "searches.csv").unlink()
+    (data / "copy of arms.csv").write_text("a\n1\n")
+    path = data / "findings.csv"
+    path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))
+    faults = [str(fault) for fault in check(data)]
+    expected = [
+        ("studies.csv, row ", "column edition: 'orignal': must be one of: original, update"),
+        ("arms.csv, row 3, column completed: '21'", "more completed than enrolled (enrolled = 20)"),
+        ("searches.csv", "the file does not exist"),
+        ("findings.csv: 'UTF-16'", "save the file as CSV UTF-8"),
+        ("copy of arms.csv", "is not in the data dictionary: describe the file there, or remove it"),
+        ("references.bib, column new2025, doi: 'wrong'", "must be a DOI such as"),
+    ]
+    places = [
+        next((i for i, fault in enumerate(faults) if fault.startswith(start) and end in fault), start)
+        for start, end in expected
+    ]
+    assert sorted(places[:4]) == places[:4]
+    assert set(places[4:]) == {max(places[:4]) + 1, max(places[:4]) + 2}
+
+
+@pytest.mark.parametrize("name", ["dictionary", "codes"])
+def test_without_the_dictionary_or_the_codes_nothing_else_is_checked(data, name):
+    (data / f"{name}.csv").unlink()
+    (data / "flow.csv").unlink()
+    assert [str(fault) for fault in check(data)] == [f"{name}.csv: the file does not exist"]
+
+
+def test_a_fault_of_the_dictionary_stops_the_check(data):
+    replace(data / "dictionary.csv", "studies,part,count", "studies,part,cuont")
+    (data / "flow.csv").unlink()
+    with pytest.raises(DataError, match="column type: 'cuont': must be one of: key, text") as error:
+        read_tables(data)
+    assert len(error.value.faults) == 1
+
+
+def test_a_value_of_the_codes_is_checked(data):
+    replace(data / "codes.csv", "why_not,any_alone,", "why_not,,")
+    assert "codes.csv, row 88, column code: a value is required" in map(str, check(data))
+
+
+def test_a_data_folder_that_does_not_exist_is_named(tmp_path):
+    assert [str(fault) for fault in check(tmp_path / "gone")] == [f"{tmp_path}/gone: the data folder does not exist"]
+
+
+def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
+    replace(small_book / "data" / "arms.csv", ",23,19,", ",19,23,")
+    (small_book / "data" / "flow.csv").unlink()
+    checked, built = run(small_book, "check"), run(small_book, "build")
+    for done in (checked, built):
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert "more completed than enrolled" in done.stderr
+        assert "flow.csv: the file does not exist" in done.stderr
+        assert "nothing was built" in done.stderr
+    assert not (small_book / "_build/html").exists()
+
+
+def test_check_says_that_all_is_well():
+    done = run(ROOT, "check")
+    assert (done.returncode, done.stdout.strip()) == (0, f"{ROOT / 'data'}: no faults.")

@@ -1,0 +1,482 @@
+"""Every rule holds for the data, and is broken at least once, with the message and the place that a maintainer gets."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from lib.evidence.checking import read_tables, reference_table
+from lib.evidence.rules import RULES, appraisal, counts, keys, studies
+from lib.evidence.rules.base import Rule
+
+Tables = dict[str, pd.DataFrame]
+Change = Callable[[Tables], list[int]]
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    """The tables of the data folder as rules get them."""
+    tables, references = read_tables(ROOT / "data")
+    return {**tables, "references": reference_table(references)}
+
+
+def rows_with(frame: pd.DataFrame, values: dict[str, str]) -> list[int]:
+    rows = frame.index[(frame[list(values)] == pd.Series(values)).all(axis=1)]
+    assert len(rows), values
+    return list(rows)
+
+
+def put(table: str, column: str, value: str, every: bool = False, **where: str) -> Change:
+    """Write a value into the first row with these values, or into every one; give their numbers."""
+
+    def change(tables: Tables) -> list[int]:
+        frame = tables[table] = tables[table].copy()
+        rows = rows_with(frame, where)[: None if every else 1]
+        frame.loc[rows, column] = value
+        return rows
+
+    return change
+
+
+def drop(table: str, **where: str) -> Change:
+    """Remove the rows with these values; give the number of the first row of the table."""
+
+    def change(tables: Tables) -> list[int]:
+        tables[table] = tables[table].drop(index=rows_with(tables[table], where))
+        return [tables[table].index[0]]
+
+    return change
+
+
+def repeat(table: str, column: str, value: str, **where: str) -> Change:
+    """Append a copy of the first row with these values, one value of it changed; give its number."""
+
+    def change(tables: Tables) -> list[int]:
+        frame = tables[table]
+        row = frame.loc[rows_with(frame, where)[:1]].assign(**{column: value})
+        row.index = [max(frame.index) + 1]
+        tables[table] = pd.concat([frame, row])
+        return list(row.index)
+
+    return change
+
+
+def in_turn(*changes: Change) -> Change:
+    """Make several changes; give the rows of the last."""
+    return lambda tables: [change(tables) for change in changes][-1]
+
+
+SENDUR = {"study": "sendur2006", "threshold": "ge75"}
+LEPE_ARM = {"study": "lepe2003", "arm": "tacrolimus"}
+BILAL = {"study": "bilal2014", "domain": "overall"}
+TAMLER = {"study": "tamler2011", "kind": "at_least"}
+
+# A row of the message is "{row}" where it is the one that was changed.
+BROKEN: list[tuple[Rule, Change, str]] = [
+    (
+        keys.keys_are_unique,
+        repeat("responses", "n", "19", **SENDUR),
+        "responses.csv, row {row}, column study + arm + site + site_detail + population + subtype + threshold + months:"
+        " 'sendur2006, pimecrolimus, all, all, ge75, 6': is already in row 14: keep one of the two rows",
+    ),
+    (keys.keys_are_unique, repeat("responses", "months", "6.0", **SENDUR), "is already in row 14"),
+    (
+        keys.keys_are_unique,
+        repeat("risk_of_bias", "judgement", "high", **BILAL),
+        "row {row}, column study + tool + dom",
+    ),
+    (
+        keys.keys_exist,
+        put("responses", "study", "sendur2007", **SENDUR),
+        "responses.csv, row {row}, column study: 'sendur2007': is unknown: there is no such study in arms.csv",
+    ),
+    (
+        keys.keys_exist,
+        put("responses", "arm", "tacrolimus", **SENDUR),
+        "row {row}, column arm: 'tacrolimus': is unknown: there is no such arm in arms.csv for sendur2006",
+    ),
+    (keys.keys_exist, put("arms", "part", "3", **LEPE_ARM), "arms.csv, row {row}, column part: '3': is unknown"),
+    (
+        keys.keys_exist,
+        put("mechanism", "study", "nobody1999", study="lee2013"),
+        "mechanism.csv, row {row}, column study: 'nobody1999': is unknown: there is no such study in references.bib",
+    ),
+    (keys.keys_exist, put("risk_of_bias", "study", "bilal2041", **BILAL), "column study: 'bilal2041': is unknown"),
+    (
+        keys.keys_exist,
+        put("certainty", "outcome", "vehicle_ge7", outcome="vehicle_ge75", domain="imprecision"),
+        "certainty.csv, row {row}, column outcome: 'vehicle_ge7': is unknown",
+    ),
+    (
+        keys.study_labels_are_distinct,
+        put("screening", "label", "Wang L 2018", study="wangyuyi2018"),
+        "column label: 'Wang L 2018': is the label of wanglm2018 too",
+    ),
+    (
+        keys.study_labels_are_distinct,
+        put("screening", "label", "Rokni 2017", study="vanathi2017"),
+        "screening.csv, row {row}, column label: 'Rokni 2017': is the label of rokni2017 too (studies.csv, row ",
+    ),
+    (
+        keys.study_labels_are_distinct,
+        put("screening", "label", "Seneschal and others", study="seneschal2021"),
+        "'Seneschal and others': differs from the label that seneschal2021 has elsewhere (Seneschal 2021)",
+    ),
+    (
+        keys.review_labels_are_distinct,
+        put("later_reviews", "label", "Arora 2020", review="zhu2023"),
+        "later_reviews.csv, row {row}, column label: 'Arora 2020': is the label of arora2020 too",
+    ),
+    (
+        studies.update_has_findings,
+        drop("findings", study="seneschal2021"),
+        "column study: 'seneschal2021': an included study of the update needs its main finding in findings.csv",
+    ),
+    (
+        studies.findings_are_of_the_update,
+        put("findings", "study", "lepe2003", study="shah2020"),
+        "findings.csv, row {row}, column study: 'lepe2003': must be an included study of the update",
+    ),
+    (
+        studies.findings_repeat_no_counts,
+        put("findings", "finding", "Excellent in 10 of 30.", study="ebrahim2020"),
+        "findings.csv, row {row}, column finding: '10 of 30': the book adds this from responses.csv, row ",
+    ),
+    (
+        studies.findings_repeat_no_counts,
+        put("findings", "finding", "Excellent in 33.3%.", study="ebrahim2020"),
+        "row {row}, column finding: '33.3%': the book adds this from responses.csv, row ",
+    ),
+    (
+        studies.original_studies_have_review_refs,
+        put("studies", "edition", "original", study="shah2020"),
+        "studies.csv, row {row}, column edition: 'original': a study of the original review has its reference number",
+    ),
+    (
+        studies.original_studies_have_review_refs,
+        put("studies", "review_ref", "", study="lepe2003"),
+        "studies.csv, row {row}, column edition: 'original': a study of the original review has its reference number",
+    ),
+    (
+        studies.original_studies_are_not_screened,
+        put("screening", "study", "soriano2002", study="adr2025"),
+        "screening.csv, row {row}, column study: 'soriano2002': is a study of the original review",
+    ),
+    (
+        studies.included_records_follow_the_original_search,
+        put("screening", "published", "2016-05", study="shah2020"),
+        "row {row}, column published: '2016-05': an included record must have appeared after the original search"
+        " (2018-08-06)",
+    ),
+    (studies.flow_is_complete, drop("flow", step="included"), "flow.csv, column step: 'included': the step has no row"),
+    (
+        studies.excluded_records_have_reasons,
+        put("screening", "exclusion", "", study="adr2025"),
+        "screening.csv, row {row}, column exclusion: is required where the decision is excluded",
+    ),
+    (
+        studies.excluded_records_have_reasons,
+        put("screening", "exclusion", "design", study="shah2020"),
+        "row {row}, column exclusion: 'design': is required where the decision is excluded, and only there",
+    ),
+    (
+        studies.update_is_screened,
+        put("studies", "edition", "update", study="lepe2003"),
+        "studies.csv, row {row}, column study: 'lepe2003': a study of the update needs a row in screening.csv",
+    ),
+    (
+        studies.update_is_screened,
+        put("studies", "year", "2019", study="shah2020"),
+        "studies.csv, row {row}, column year: '2019': differs from the date in screening.csv (2020-02)",
+    ),
+    (
+        studies.included_records_are_entered,
+        put("screening", "decision", "included", study="iraji2021"),
+        "screening.csv, row {row}, column study: 'iraji2021': an included study needs a row in studies.csv",
+    ),
+    (
+        studies.identifiers_agree,
+        put("screening", "doi", "10.1155/2021/1111111", study="iraji2021"),
+        "row {row}, column doi: '10.1155/2021/1111111': differs from references.bib (10.1155/2021/5652140)",
+    ),
+    (
+        studies.identifiers_agree,
+        put("references", "doi", "10.1000/1", key="iraji2021"),
+        "column doi: '10.1155/2021/5652140': differs from references.bib (10.1000/1)",
+    ),
+    (
+        counts.responders_within_participants,
+        put("responses", "events", "20", **SENDUR),
+        "responses.csv, row {row}, column events: '20': more with the event than there are (n = 19)",
+    ),
+    (counts.responders_within_participants, put("responses", "n", "0", **SENDUR), "row {row}, column n: '0': at least"),
+    (
+        counts.adverse_events_within_participants,
+        put("adverse_events", "events", "31", study="xu2009"),
+        "adverse_events.csv, row {row}, column events: '31': more with the event than there are (n = 30)",
+    ),
+    (
+        counts.depigmented_within_participants,
+        put("maintenance", "n", "0", n="41"),
+        "maintenance.csv, row {row}, column n: '0': at least one must have been observed",
+    ),
+    (
+        counts.completed_within_enrolled,
+        put("arms", "completed", "21", **LEPE_ARM),
+        "arms.csv, row {row}, column completed: '21': more completed than enrolled (enrolled = 20)",
+    ),
+    (
+        counts.thresholds_are_ordered,
+        put("responses", "events", "8", **SENDUR),
+        "row {row}, column events: '8': more reached ge75 than reached the lower ge50 (7 in row 13)",
+    ),
+    (
+        counts.thresholds_are_ordered,
+        put("responses", "events", "2", study="sendur2006", threshold="ge50"),
+        "row 14, column events: '3': more reached ge75 than reached the lower ge50 (2 in row {row})",
+    ),
+    (
+        counts.analysed_within_enrolled,
+        put("responses", "n", "24", **SENDUR),
+        "responses.csv, row {row}, column n: '24': more analysed than enrolled (enrolled = 23)",
+    ),
+    (
+        counts.counts_left_out_have_reasons,
+        put("responses", "poolable", "no", **SENDUR),
+        "row {row}, column why_not: is required where poolable is not yes, and only there; one of: any_alone, interim,",
+    ),
+    (
+        counts.counts_left_out_have_reasons,
+        put("responses", "why_not", "interim", **SENDUR),
+        "row {row}, column why_not: 'interim': is required where poolable is not yes, and only there",
+    ),
+    (
+        counts.only_included_studies_are_pooled,
+        put("responses", "poolable", "yes", study="kiran2024", arm="tacrolimus"),
+        "responses.csv, row {row}, column poolable: 'yes': must be no: the study is not included",
+    ),
+    (
+        counts.patches_have_patients,
+        put("arms", "completed", "", study="passeron2004", arm="tacrolimus+EL"),
+        "column unit: 'patches': patches can be pooled only if arms.csv says how many patients completed",
+    ),
+    (
+        counts.patients_are_pooled_once,
+        put("responses", "poolable", "yes", study="radakovic2009", arm="tacrolimus once daily", threshold="ge75"),
+        "column poolable: 'yes': the same patients are pooled already in row",
+    ),
+    (
+        counts.patients_are_pooled_once,
+        repeat("responses", "months", "3", **SENDUR),
+        "row {row}, column poolable: 'yes': the same patients are pooled already in row 14",
+    ),
+    (
+        counts.published_rates_have_studies,
+        put("published_rates", "studies", "", place="table3"),
+        "published_rates.csv, row {row}, column studies: a value is required in Table 3 and the results",
+    ),
+    (
+        counts.published_rates_have_studies,
+        put("published_rates", "refs", "", place="results"),
+        "published_rates.csv, row {row}, column refs: a value is required in Table 3 and the results",
+    ),
+    (
+        counts.later_rates_are_proportions,
+        put("later_reviews", "ci_high", "47", measure="rate"),
+        "later_reviews.csv, row {row}, column ci_high: '47': a rate is a proportion from 0 to 1",
+    ),
+    (
+        counts.published_intervals_hold_estimates,
+        put("published_rates", "ci_low", "20", claim="abstract-monotherapy-total-ge75"),
+        "row {row}, column ci_low: '20': the interval begins above the estimate (estimate = 18.1)",
+    ),
+    (
+        counts.later_intervals_hold_estimates,
+        put("later_reviews", "estimate", "1.8", review="arora2020", question="added_to_phototherapy"),
+        "row {row}, column estimate: '1.8': the interval ends below the estimate (ci_high = 1.71)",
+    ),
+    (
+        counts.bounds_are_possible,
+        put("bounds", "value", "132.1", study="farajzadeh2009"),
+        "bounds.csv, row {row}, column value: '132.1': a percentage must be from 0 to 100",
+    ),
+    (counts.bounds_are_possible, put("bounds", "value", "-1", **TAMLER), "column value: '-1': must not be negative"),
+    (
+        counts.bounds_within_enrolled,
+        put("bounds", "value", "13", **TAMLER),
+        "bounds.csv, row {row}, column value: '13': more than are enrolled (enrolled = 12)",
+    ),
+    (
+        counts.bounds_agree,
+        put("bounds", "value", "7", **TAMLER),
+        "bounds.csv, row {row}, column value: '7': more than the count can be at most (6)",
+    ),
+    (
+        appraisal.outcomes_are_complete,
+        put("outcomes", "question", "", outcome="vehicle_ge75"),
+        "outcomes.csv, row {row}, column question: a value is required for the kind comparison",
+    ),
+    (
+        appraisal.outcomes_are_complete,
+        put("outcomes", "question", "vehicle", outcome="monotherapy_rate_ge75"),
+        "outcomes.csv, row {row}, column question: 'vehicle': must be empty for the kind rate",
+    ),
+    (
+        appraisal.domains_lower_certainty_by_two_at_most,
+        put("certainty", "levels", "3", outcome="vehicle_ge75", domain="imprecision"),
+        "certainty.csv, row {row}, column levels: '3': must be one of: 0, 1, 2",
+    ),
+    (
+        appraisal.tools_fit_designs,
+        put("risk_of_bias", "tool", "robins_i_2016", every=True, study="bilal2014"),
+        "row {row}, column tool: 'robins_i_2016': does not fit: bilal2014 is randomised; use rob2_2019",
+    ),
+    (
+        appraisal.tools_fit_designs,
+        put("risk_of_bias", "tool", "rob2_2019", every=True, study="shah2020"),
+        "row {row}, column tool: 'rob2_2019': does not fit: shah2020 is not randomised; use robins_i_2016",
+    ),
+    (
+        appraisal.domains_and_judgements_are_of_the_tool,
+        put("risk_of_bias", "judgement", "serious", study="bilal2014", domain="randomisation"),
+        "row {row}, column judgement: 'serious': must be one of: low, some_concerns, high, no_information (for rob2",
+    ),
+    (
+        appraisal.domains_and_judgements_are_of_the_tool,
+        put("risk_of_bias", "domain", "confounding", study="bilal2014", domain="deviations"),
+        "row {row}, column domain: 'confounding': must be one of: randomisation, deviations,",
+    ),
+    (
+        appraisal.domains_are_complete,
+        drop("risk_of_bias", study="bilal2014", domain="reporting"),
+        "column domain: 'reporting': has no row for bilal2014 (rob2_2019)",
+    ),
+    (
+        appraisal.overall_judgements_follow,
+        put("risk_of_bias", "judgement", "some_concerns", study="alam", domain="overall"),
+        "row {row}, column judgement: 'some_concerns': is better than the worst domain (high: missing_data)",
+    ),
+    (
+        appraisal.overall_judgements_follow,
+        put("risk_of_bias", "judgement", "low", **BILAL),
+        "row {row}, column judgement: 'low': must be at least some_concerns: there is no information on randomisation,"
+        " reporting",
+    ),
+    (
+        appraisal.overall_judgements_follow,
+        put("risk_of_bias", "judgement", "no_information", **BILAL),
+        "row {row}, column judgement: 'no_information': RoB 2 has an overall judgement in every case",
+    ),
+    (
+        appraisal.overall_judgements_follow,
+        put("risk_of_bias", "judgement", "no_information", study="rafiq2016", domain="overall"),
+        "row {row}, column judgement: 'no_information': must be at least serious: the domains decide it",
+    ),
+    (
+        appraisal.margins_are_given,
+        put("news_margins", "margin", "", rule="moved"),
+        "news_margins.csv, row {row}, column margin: a margin is required where the meaning has {} in its place",
+    ),
+    (appraisal.margins_are_given, put("news_margins", "margin", "5", rule="first"), "row {row}, column margin: '5': a"),
+]
+
+# Changes up to the limit of a rule.
+ALLOWED: list[tuple[Rule, Change]] = [
+    (keys.keys_are_unique, repeat("responses", "months", "6.5", **SENDUR)),
+    (counts.responders_within_participants, put("responses", "events", "19", **SENDUR)),
+    (counts.responders_within_participants, put("responses", "events", "0", **SENDUR)),
+    (counts.completed_within_enrolled, put("arms", "completed", "20", **LEPE_ARM)),
+    (counts.completed_within_enrolled, put("arms", "completed", "", **LEPE_ARM)),
+    (counts.thresholds_are_ordered, put("responses", "events", "7", **SENDUR)),
+    (counts.analysed_within_enrolled, put("responses", "n", "23", **SENDUR)),
+    (
+        counts.counts_left_out_have_reasons,
+        in_turn(put("responses", "poolable", "no", **SENDUR), put("responses", "why_not", "interim", **SENDUR)),
+    ),
+    (counts.bounds_are_possible, put("bounds", "value", "100", study="farajzadeh2009")),
+    (counts.bounds_within_enrolled, put("bounds", "value", "12", **TAMLER)),
+    (counts.bounds_agree, put("bounds", "value", "5", **TAMLER)),
+    (counts.later_rates_are_proportions, put("later_reviews", "ci_high", "1", measure="rate")),
+    (studies.findings_repeat_no_counts, put("findings", "finding", "Excellent in 11 of 30.", study="ebrahim2020")),
+    (studies.included_records_follow_the_original_search, put("screening", "published", "2018-08", study="shah2020")),
+    (
+        studies.identifiers_agree,
+        in_turn(*(put("screening", field, "", study="iraji2021") for field in ("doi", "pmid"))),
+    ),
+    (appraisal.domains_lower_certainty_by_two_at_most, put("certainty", "levels", "2", outcome="vehicle_ge75")),
+    (appraisal.overall_judgements_follow, put("risk_of_bias", "judgement", "high", **BILAL)),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "message"), BROKEN, ids=[f"{rule.__name__}-{i}" for i, (rule, *_) in enumerate(BROKEN)]
+)
+def test_a_broken_rule_is_named_with_its_place(tables, rule, change, message):
+    changed = dict(tables)
+    row = change(changed)[0]
+    faults = [str(fault) for fault in rule(changed)]
+    assert any(message.replace("{row}", str(row)) in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_rule_holds_for_the_data(tables, rule):
+    assert list(rule(tables)) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"), ALLOWED, ids=[f"{rule.__name__}-{i}" for i, (rule, _) in enumerate(ALLOWED)]
+)
+def test_a_value_at_the_limit_of_a_rule_is_allowed(tables, rule, change):
+    changed = dict(tables)
+    change(changed)
+    assert list(rule(changed)) == []
+
+
+def test_every_rule_is_listed_described_and_broken_by_an_example():
+    modules = (appraisal, counts, keys, studies)
+    written = {
+        function
+        for module in modules
+        for name, function in vars(module).items()
+        if hasattr(function, "__wrapped__") and not name.startswith("_")
+    }
+    assert set(RULES) == written
+    assert len(RULES) == len(written)
+    assert {rule.__name__ for rule in RULES} - {rule.__name__ for rule, *_ in BROKEN} == set()
+    assert all(re.fullmatch(r"[A-Z][^\n]+\.", rule.__doc__) for rule in RULES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_rule_is_skipped_where_a_table_could_not_be_read(tables, rule):
+    class Noted(Mapping):
+        """The tables but one; notes those that are read."""
+
+        def __init__(self, without=""):
+            self.tables, self.read = {n: t for n, t in tables.items() if n != without}, set()
+
+        def __getitem__(self, name):
+            self.read.add(name)
+            return self.tables[name]
+
+        def __iter__(self):
+            return iter(self.tables)
+
+        def __len__(self):
+            return len(self.tables)
+
+    whole = Noted()
+    list(rule(whole))
+    assert whole.read
+    for name in whole.read if len(whole.read) < len(tables) else ["studies", "arms"]:
+        assert list(rule(Noted(name))) == []
+
+
+@pytest.mark.parametrize("name", ["studies", "screening", "mechanism", "later_reviews"])
+def test_a_label_is_words_and_a_year_and_no_code(tables, name):
+    """An author, or a description, then the year or (undated); no abbreviated journal with an article number."""
+    labels = tables[name].label
+    form = r".*[A-Za-zÀ-ž]{2,}.*( (19|20)\d\d( \([a-z]+\))?| \(undated\))"
+    assert [label for label in labels if not re.fullmatch(form, label)] == []
+    assert [label for label in labels if re.match(r"[A-Z]{2,} \d", label)] == []
