@@ -54,7 +54,7 @@ def _lowest(review: Review) -> Iterator[Finding]:
         why += " Studies at 0% have no weight in the method that the review names."
         ok = upper >= 100 / largest
         if not ok and (row.site != "all" or (arms.assessment == "individual").any()):
-            # Where patches are counted a study can be larger than Table 2 says, but not than the row.
+            # Where patches are counted a study can be larger than in Table 2, but not larger than the row.
             ok = None if upper >= 100 / row.patients else False
             why += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
             why += " A study may have counted patches; their number is not reported." if ok is None else ""

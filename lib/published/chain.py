@@ -1,4 +1,4 @@
-"""A Markov chain over counts that agree with the published rates, for blocks too large to enumerate.
+"""Move counts towards the published rates by a Markov chain, for blocks too large to enumerate.
 
 Belongs here: the states of the chain and their moves. Many states are moved at once, in populations that started
 apart. A move renews all counts of one threshold: samples of the counts of one half of the studies are combined with
@@ -91,13 +91,13 @@ class Chain:
         self.off = distances(block, self.n, self.x)
 
     def _has_few(self) -> bool:
-        """Whether the counts of all thresholds can be renewed together."""
+        """Return whether the counts of all thresholds can be renewed together."""
         low, high = (np.array([self.block.limits(self.block.n, t)[end] for t in range(3)]) for end in (0, 1))
         several = any(len(self.targets.at_threshold(t)) > 1 for t in range(3))
         return not several and not len(self.block.shifts) and np.prod(high - low + 1.0, axis=1).max() <= _FEW
 
     def _has_small(self, t: int) -> bool:
-        """Whether two rates share a threshold, of which one is small enough to try all its counts."""
+        """Return whether two rates share a threshold, of which one is small enough to try all its counts."""
         rates = self.targets.at_threshold(t)
         if len(rates) < 2 or len(self.block.shifts):
             return False

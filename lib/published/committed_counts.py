@@ -1,7 +1,7 @@
 """Commit the imputed counts of the current data, so that a clean build need not compute them.
 
 Belongs here: writing the files in ``imputed/``, one for each block of the data and for each block with counts withheld
-that the calibration asks for (``python -m lib simulations``).
+that the calibration page needs (``python -m lib simulations``).
 Does not belong here: reading them, which `sampler` does through the disk cache.
 
 The name of a file is its cache key: a hash of the block (all numbers of participants, bounds and published rates), of

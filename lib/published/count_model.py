@@ -1,4 +1,4 @@
-"""The model of counts that are not available: studies, published rates, prior, and distance from the published rates.
+"""Model counts that are not available: studies, published rates, prior, and distance from the published rates.
 
 Belongs here: what the two methods of imputation share, `enumeration` (exact) and `chain` (a Markov chain).
 Does not belong here: which studies and published rates a block consists of (`imputation`).
@@ -101,7 +101,7 @@ class Block:
 
     @property
     def unknown(self) -> np.ndarray:
-        """Which counts are not known, shape (k, 3)."""
+        """Which counts are not known, as booleans of shape (k, 3)."""
         return self.high > self.low
 
     def limits(self, n: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import GROUPS, Evidence, reference_numbers
 
 MOST_SOLUTIONS = 100
-"""Solutions after which no more are looked for."""
+"""Number of solutions at which the search stops."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Sizes:
 @of_one_regimen
 @shared
 def sizes(evidence: Evidence, regimen: str) -> Sizes:
-    """Find which numbers of participants add up to the published totals of a regimen, all at once.
+    """Find the numbers of participants that add up to all published totals of a regimen at once.
 
     Each study counts those who completed or those enrolled, of all its arms or of one. The solution reproduces
-    as many of the published totals as can be reproduced together, with as few studies as possible read otherwise than
-    the review says it read them: all arms, all who completed. A total over studies of which one was assessed by
-    patch only is left out: who had a patch at the site is not in Table 2.
+    as many of the published totals as can be reproduced together, with as few departures as possible from the
+    counting that the review describes: all arms, all patients who completed. A total over studies of which one was
+    assessed by patch only is left out, as Table 2 does not give the number of patients with a patch at a site.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _published_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> p
 
 
 def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
-    """Ways to read each study's size: all its arms or one of them, those who completed or those enrolled."""
+    """Return the ways to count each study: all its arms or one of them, those who completed or those enrolled."""
     options = []
     for study, rows in arms.groupby("study", sort=False):
         # Of arms of one size, which the published totals cannot tell apart, the one with an available count.
@@ -221,12 +221,12 @@ class Members:
 @of_one_regimen
 @shared
 def members(evidence: Evidence, regimen: str, group: str) -> Members:
-    """Give the numbers of participants of the studies in one row of the review's Table 3.
+    """Return the numbers of participants of the studies in one row of the review's Table 3.
 
-    Of the whole body they are those of `sizes`. Who had a lesion at a body site, or in a study assessed by patch
-    only, is not in Table 2: there they are whole numbers that add up to as many of the row's published totals as
-    can be reproduced together, none above the number enrolled, as near as can be to equal shares of those who
-    completed.
+    Of the whole body they are those of `sizes`. Table 2 does not give the number of patients with a lesion at a body
+    site, or in a study assessed by patch only: there they are whole numbers that add up to as many of the row's
+    published totals as can be reproduced together, none above the number enrolled, as near as can be to equal shares of
+    those who completed.
 
     Parameters
     ----------

@@ -282,7 +282,7 @@ def update(summary: Summary, events, n) -> Updated | None:
 
 
 def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, float]]:
-    """Update a published rate as if the review had pooled otherwise than it says.
+    """Update a published rate as if the review had pooled by another method than the one it describes.
 
     Parameters
     ----------
@@ -330,7 +330,7 @@ def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> 
     Returns
     -------
     list of str
-        The rules that are met, in the order of ``margins``; none without new studies.
+        The rules that apply, in the order of ``margins``; none without new studies.
     """
     if not updated.k_new:
         return []

@@ -62,7 +62,7 @@ class Draws:
 
     @property
     def converged(self) -> bool:
-        """Whether there are draws, and the populations agree."""
+        """Whether there are draws and the populations of the chain agree."""
         return len(self.events) > 0 and self.rhat <= GOOD_RHAT
 
     def ranges(self, threshold: str, level: float = 0.95) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
     Raises
     ------
     ValueError
-        If fewer than one draw is asked for.
+        If ``draws`` is below 1.
 
     Notes
     -----

@@ -38,7 +38,7 @@ _LIBRARY = Path(__file__).parents[1]
 
 
 class OutdatedSimulation(Exception):
-    """A committed result is missing, or was computed by other code; the message says what to do."""
+    """A committed result is missing, or was computed by other code; the message states the remedy."""
 
 
 def read_results(name: str) -> pd.DataFrame:

@@ -5,7 +5,10 @@ import importlib
 import pandas as pd
 import pytest
 
+from conftest import ROOT
+from lib.__main__ import main
 from lib.caching.code_hash import code_hash
+from lib.published import committed_counts
 from lib.simulations import committed
 
 # Processors differ in the last digit of logarithms and exponentials. A simulated review that lies at a limit then falls
@@ -66,3 +69,15 @@ def test_a_missing_result_is_named(library):
     (library / "results" / "toy.csv").unlink()
     with pytest.raises(committed.OutdatedSimulation, match=r"toy\.csv is missing: run `make simulations`"):
         committed.read_results("toy")
+
+
+def test_the_command_computes_again_what_is_outdated_or_all(monkeypatch):
+    computed = []
+    monkeypatch.setattr(committed, "is_current", lambda name: name != "coverage")
+    monkeypatch.setattr(committed, "remake", computed.append)
+    monkeypatch.setattr(committed_counts, "write_committed", lambda evidence: computed.append("counts") or [])
+    assert main(["simulations", "--data", str(ROOT / "data")]) == 0
+    assert computed == ["coverage", "counts"]
+    computed.clear()
+    assert main(["simulations", "--all", "--data", str(ROOT / "data")]) == 0
+    assert computed == [*committed.SIMULATIONS, "counts"]
