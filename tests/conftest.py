@@ -16,8 +16,8 @@ from hypothesis import settings
 
 from small_book import CHAPTERS, ROOT, build, make_project, ran
 
-# Machines are loaded now and then; how long an example takes is no property of the code. In CI the examples are the same
-# in every run, so that a change is not blamed for what another run would have met.
+# Machines are loaded now and then; how long an example takes is no property of the code. In CI the examples are the
+# same in every run, so that a change is not blamed for what another run would have met.
 settings.register_profile("without deadline", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("without deadline")
 
