@@ -12,7 +12,7 @@ from conftest import ROOT
 from lib.caching.shared_results import ADDRESS, READ, shared
 from lib.evidence import GROUPS, REGIMENS, DataError, Evidence, load, reference_numbers
 from lib.published import imputation, participants, rates
-from lib.report.tables import coverage
+from lib.report.wording import coverage
 
 
 @pytest.fixture(scope="module")

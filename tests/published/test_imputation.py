@@ -15,7 +15,7 @@ from lib.caching import disk_cache
 from lib.evidence import THRESHOLDS, load
 from lib.published import Draws, chain, count_model, imputation, impute, rates, sampler
 from lib.published.enumeration import Enumeration, TooLargeError
-from lib.report.chapters import updates
+from lib.report.chapters import imputed_counts
 from lib.simulations import calibration, committed
 from lib.simulations.chain_accuracy import total_variation
 from lib.stats import pool_proportions
@@ -213,7 +213,7 @@ def test_the_chain_is_as_near_to_enumeration_as_the_calibration_page_says():
     rows = committed.results("chain_accuracy")
     found = rows[rows.method == "chain"]
     assert len(found) >= 50
-    told = updates.chain_accuracy(rows)
+    told = imputed_counts.chain_accuracy(rows)
     assert f"{found.reproduced.sum()} of {len(found)}" in told
     reached = found[found.reproduced]
     assert f"{(reached.variation <= 2 * reached.noise + 1e-12).sum()} of {len(reached)}" in told
@@ -236,14 +236,14 @@ def test_with_phototherapy_on_the_trunk_all_counts_are_tried(drawn):
 def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
     hands = next(d for d in drawn if "hands_feet" in d.block.groups)
     assert hands.exact
-    told = updates.not_reproduced([hands])
+    told = imputed_counts.not_reproduced([hands])
     assert "there are no counts" in told and "Markov" not in told
     trunk = next(d for d in drawn if d.block.regimen == "monotherapy" and "trunk_extremities" in d.block.groups)
     assert not trunk.exact
-    told = updates.not_reproduced([trunk])
+    told = imputed_counts.not_reproduced([trunk])
     assert "no proof" in told and "all possible counts" not in told
     reproduced = [d for d in drawn if not any(within != within for within in d.within.values())]
-    assert "no counts" not in updates.not_reproduced(reproduced)
+    assert "no counts" not in imputed_counts.not_reproduced(reproduced)
 
 
 # --- The draws --------------------------------------------------------------------------------------------
@@ -506,9 +506,9 @@ def test_ranges_hold_as_many_withheld_counts_of_simulated_reviews_as_they_say():
     rows = committed.results("calibration")
     assert len(rows) == 200 and set(rows.prior) == set(calibration.PRIORS)
     assert rows.studies.min() == 3 and rows.studies.max() == 20
-    share, error = updates.coverage_of_simulated(rows[rows.prior == "own"])
+    share, error = imputed_counts.coverage_of_simulated(rows[rows.prior == "own"])
     assert share > 0.95 - 3 * error
-    table = updates.calibration_by(rows, "studies", "Number of studies")
+    table = imputed_counts.calibration_by(rows, "studies", "Number of studies")
     assert len(table.frame) == 1 + rows.studies.nunique()
     assert table.frame["Reviews"].iloc[0] == 200
 

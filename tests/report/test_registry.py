@@ -17,7 +17,11 @@ from conftest import ROOT
 from lib.evidence import GROUPS, REGIMENS, THRESHOLDS, load
 from lib.published import by_study
 from lib.report import registry, tables
-from lib.report.registry import Entry, Stated, headline, rate_key, results, stated
+from lib.report.counted import counts_of
+from lib.report.entries import Entry, rate_key
+from lib.report.rate_entries import choices
+from lib.report.registry import results
+from lib.report.wording import Stated, headline, in_cell, prediction_in_cell, rounded, stated
 from lib.stats import pool_proportions, proportion_interval
 from stated import faults, without_key
 
@@ -81,7 +85,7 @@ def test_an_updated_rate_is_of_published_and_new_studies(ev, found):
 
 def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
     for outcome in ev.all_outcomes():
-        entry, counts = found.get(rate_key(outcome, "recommended.available")), registry.counts_of(outcome)
+        entry, counts = found.get(rate_key(outcome, "recommended.available")), counts_of(outcome)
         assert (entry is None) == (len(counts) < 2)
         if entry:
             assert (entry.k, entry.participants) == (len(counts), counts.n.sum())
@@ -91,8 +95,8 @@ def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
 
 def test_the_subgroups_of_a_choice_are_all_the_studies(ev, found):
     outcome = ev.outcome("monotherapy", "ge75")
-    counts = registry.counts_of(outcome)
-    made = registry.choices(counts)
+    counts = counts_of(outcome)
+    made = choices(counts)
     assert len(made) > 2
     for choice in made:
         kinds = [choice.kind(name) for name in choice.names.unique()]
@@ -156,7 +160,7 @@ def test_a_stated_result_carries_its_key_and_its_interval():
     entry = Entry("rate.x", 0.1815, 0.135, 0.229)
     assert stated(entry) == '<span data-result="rate.x">18.2% (95% CI 13.5% to 22.9%)</span>'
     assert stated(replace(entry, ci_low=math.nan)) == '<span data-result="rate.x">18.2%</span>'
-    assert registry.rounded(entry) == '<span data-result="rate.x">18%</span>'
+    assert rounded(entry) == '<span data-result="rate.x">18%</span>'
     ratio = Entry("comparison.x.ge75.rr", 1.9, 0.949, 14.62)
     assert stated(ratio) == '<span data-result="comparison.x.ge75.rr">1.90 (95% CI 0.95 to 14.6)</span>'
 
@@ -166,7 +170,7 @@ def test_a_cell_of_a_table_carries_its_key_and_nothing_is_taken_for_markup():
     page = tables.Table(frame, "c")._repr_html_()
     assert '<span data-result="k&quot;">&lt;1&gt;</span>' in page
     assert '<span data-result="k" data-part="prediction">2–3</span>' in page
-    assert registry.in_cell(None) == registry.prediction_in_cell(Entry("k", 0.5)) == ""
+    assert in_cell(None) == prediction_in_cell(Entry("k", 0.5)) == ""
 
 
 def test_a_text_keeps_its_key_in_another_process():
