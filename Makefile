@@ -30,8 +30,8 @@ simulations: $(READY) ## compute the committed simulations again where their cod
 	$(BIN)/python -m lib simulations
 
 lint: $(READY) ## check style and formatting
-	$(BIN)/ruff check lib tests bench
-	$(BIN)/ruff format --check lib tests bench
+	$(BIN)/ruff check lib tests bench book
+	$(BIN)/ruff format --check lib tests bench book
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

@@ -14,13 +14,13 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT, run
+from lib.engine.build import BuildError, chapters
+from lib.evidence import load
 from lib.published import rates
 from lib.report import registry
-from lib.engine.build import BuildError, chapters
-from lib.simulations.coverage import RECOMMENDED
-from lib.evidence import load
 from lib.report.counted import counts_of, pool_counts
 from lib.report.wording import NOTHING, coverage, in_cell, percent, rate
+from lib.simulations.coverage import RECOMMENDED
 from stated import faults, without_key
 
 pytestmark = pytest.mark.book
