@@ -1,9 +1,11 @@
 """The registry of results: every rate and comparison that the book states, computed once, under one key.
 
-A page takes a result from here and writes it with `stated`, `rounded` or `in_cell`, which put its key into the HTML
-(``data-result``); the build writes all results to ``results.json`` beside the pages. So a quantity has one value in the
-book. What belongs here: results with a key, their text, and the sentences that headline them (`headline`). What does
-not: the statistics (`pooling`, `published`, `comparisons`), tables and figures.
+A page takes a result from here and writes it with `wording.stated`, `wording.rounded` or `wording.in_cell`, which put
+its key into the HTML (``data-result``); the build writes all results to ``results.json`` beside the pages. So a
+quantity has one value in the book.
+
+Belongs here: the list of all results, and their form as JSON. Does not belong here: making them (`rate_entries`,
+`trial_entries`), and their text (`wording`).
 
 Keys
 ----

@@ -29,13 +29,34 @@ NOTHING = "–"
 
 
 def percent(value: float, digits: int = 0, sign: str = "%") -> str:
-    """Return a proportion as a percentage within 0 to 100, halves rounded up: ``percent(0.385) == "39%"``."""
+    """Return a proportion as a percentage within 0 to 100, halves rounded up.
+
+    Parameters
+    ----------
+    value : float
+        Proportion.
+    digits : int
+        Decimals.
+    sign : str
+        What follows the number.
+
+    Examples
+    --------
+    >>> percent(0.385), percent(0.0171, 1), percent(0.5, sign="")
+    ('39%', '1.7%', '50')
+    """
     scaled = Decimal(repr(round(100 * min(max(float(value), 0.0), 1.0), 9)))
     return f"{scaled.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}{sign}"
 
 
 def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
-    """Return a rate with its interval in percent, ``"18.1 (13.2–23.1)"``; what is NaN is left out."""
+    """Return a rate with its interval in percent; what is NaN is left out.
+
+    Examples
+    --------
+    >>> span(0.181, 0.132, 0.231)
+    '18.1 (13.2–23.1)'
+    """
     interval = "" if low != low else f"{percent(low, digits, '')}–{percent(high, digits, '')}"
     if estimate != estimate:
         return interval
@@ -43,24 +64,42 @@ def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
 
 
 def ratio_number(value: float) -> str:
-    """Return a ratio with three digits or so: ``"1.90"``, ``"14.6"``, ``"372"``."""
+    """Return a ratio with two decimals, fewer from 10 on.
+
+    Examples
+    --------
+    >>> ratio_number(1.9), ratio_number(14.62), ratio_number(372.4)
+    ('1.90', '14.6', '372')
+    """
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def ratio_text(estimate: float, low: float, high: float) -> str:
     """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash where there is none."""
     if estimate != estimate:
-        return "–"
+        return NOTHING
     return f"{ratio_number(estimate)} ({ratio_number(low)}–{ratio_number(high)})"
 
 
 def count(n: float, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: ``count(2, "study", "studies") == "2 studies"``."""
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "trial"), count(2, "study", "studies")
+    ('1 trial', '2 studies')
+    """
     return f"{n:g} {noun if n == 1 else plural or noun + 's'}"
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Join parts of a sentence: ``listed(["a", "b", "c"]) == "a, b and c"``."""
+    """Join parts of a sentence.
+
+    Examples
+    --------
+    >>> listed(["age", "sex", "site"])
+    'age, sex and site'
+    """
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
@@ -80,7 +119,13 @@ def plain(text: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """Return a p-value as prose writes it: ``0.03``, ``<0.001``."""
+    """Return a p-value as prose writes it.
+
+    Examples
+    --------
+    >>> p_value(0.0004), p_value(0.0312), p_value(0.4567)
+    ('<0.001', '0.031', '0.46')
+    """
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 

@@ -1,5 +1,6 @@
 """Sentences and tables of single chapters, on small frames with known answers."""
 
+import doctest
 import re
 from dataclasses import replace
 
@@ -11,7 +12,15 @@ from conftest import ROOT
 from lib.evidence import load
 from lib.published import by_study, rates, sensitivity
 from lib.report import registry, wording
-from lib.report.chapters import heterogeneity, imputed_counts, maintenance, new_studies, safety, updates
+from lib.report.chapters import (
+    comparison_effects,
+    heterogeneity,
+    imputed_counts,
+    maintenance,
+    new_studies,
+    safety,
+    updates,
+)
 from lib.report.chapters import rates as rate_chapters
 from lib.report.counted import counted, counts_of
 from lib.report.entries import Entry, rate_key
@@ -43,6 +52,12 @@ def outcome(ev):
         for i, (name, events) in enumerate({"a": 2.0, "b": 5.0, "c": 12.0}.items())
     ]
     return replace(outcome, public=pd.concat(rows, ignore_index=True), new=outcome.new[:0])
+
+
+@pytest.mark.parametrize("module", [wording, comparison_effects])
+def test_the_examples_of_docstrings_are_true(module):
+    result = doctest.testmod(module)
+    assert result.attempted and not result.failed
 
 
 # --- Studies with counts ----------------------------------------------------------------------------------

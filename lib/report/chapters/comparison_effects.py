@@ -75,7 +75,15 @@ def label(rows: pd.DataFrame) -> str:
 
 
 def per_100(estimate: float, low: float, high: float) -> str:
-    """Return a difference of proportions as patients of 100: ``30 more (15 to 45 more)``."""
+    """Return a difference of proportions as patients of 100.
+
+    Examples
+    --------
+    >>> per_100(0.3, 0.15, 0.45)
+    '30 more (15 to 45 more)'
+    >>> per_100(-0.05, -0.2, 0.1)
+    '5 fewer (20 fewer to 10 more)'
+    """
     estimate, low, high = (round(100 * value) for value in (estimate, low, high))
 
     def side(value: float) -> str:
