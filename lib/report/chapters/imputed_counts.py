@@ -197,9 +197,15 @@ def recovery(rows: pd.DataFrame) -> str:
     assessed = rows[rows.converged]
     outside = ", ".join(map(plain, assessed.label[~assessed.inside].unique()))
     missing = len(rows) - len(assessed)
-    text = f"**{assessed.inside.sum()} of {len(assessed)}** reported counts lie within the 95% range of the counts"
-    text += f" imputed for them{f'; those outside are of {outside}' if outside else ''}."
-    return text + f" {count(missing, 'count')} could not be assessed, as the chain did not converge." * bool(missing)
+    text = (
+        f"**{assessed.inside.sum()} of {len(assessed)}** reported counts lie within the 95% range of the counts imputed"
+        " for them"
+    )
+    if outside:
+        text += f"; those outside are of {outside}"
+    if missing:
+        text += f". {count(missing, 'count')} could not be assessed, as the chain did not converge"
+    return f"{text}."
 
 
 def calibration(simulated: pd.DataFrame) -> str:

@@ -103,11 +103,13 @@ def what_changes(results: Sequence[Result], total: int) -> str:
         Number of published rates.
     """
     changed = changed_conclusions(results)
-    verb = "changes" if len(changed) == 1 else "change"
-    conclusions = f"{len(changed)} of them {verb} the conclusions: {'; '.join(changed)}"
+    conclusions = "none changes the conclusions"
+    if changed:
+        verb = "changes" if len(changed) == 1 else "change"
+        conclusions = f"{len(changed)} of them {verb} the conclusions: {'; '.join(changed)}"
     return (
         f"**New studies bear on {len(results)} of the {total} response rates that the 2019 review published;"
-        f" {conclusions if changed else 'none changes the conclusions'}.** The rules for this are under *When"
+        f" {conclusions}.** The rules for this are under *When"
         " conclusions change*, below."
     )
 
@@ -117,10 +119,11 @@ def what_changes_in_brief(results: Sequence[Result]) -> str:
     if not results:
         return ""
     changed = changed_conclusions(results)
+    rates = f"{len(changed)}: {'; '.join(changed)}" if changed else "none"
     return (
         f"Studies since August 2018 bear on {count(len(results), 'rate')}. By the rules of"
         " [What is new](what-is-new.ipynb) they change the conclusions on"
-        f" {f'{len(changed)}: ' + '; '.join(changed) if changed else 'none'}."
+        f" {rates}."
     )
 
 
