@@ -50,8 +50,8 @@ def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, q
     arms = ev.arms.set_index(["study", "arm"])
     kinds = ev.drugs.set_index("drug").kind
     seen = 0
-    for found in questions.values():
-        for row in found.made.itertuples():
+    for question in questions.values():
+        for row in question.made.itertuples():
             treated, control = arms.loc[(row.study, row.treated)], arms.loc[(row.study, row.control)]
             assert treated.phototherapy == control.phototherapy
             assert control.given_with == ""
@@ -63,8 +63,8 @@ def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, q
 
 def test_the_counts_of_a_pair_are_those_of_the_table(ev, questions):
     counts = ev.responses[ev.responses.subtype == ""]
-    for found in questions.values():
-        for row in found.pairs.itertuples():
+    for question in questions.values():
+        for row in question.pairs.itertuples():
             for arm, events, n in ((row.treated, row.events, row.n), (row.control, row.control_events, row.control_n)):
                 same = counts[(counts.study == row.study) & (counts.arm == arm) & (counts.threshold == row.threshold)]
                 same = same[(same.site == row.site) & (same.months.eq(row.months) | same.months.isna())]
@@ -72,19 +72,19 @@ def test_the_counts_of_a_pair_are_those_of_the_table(ev, questions):
 
 
 def test_a_trial_counts_once_at_each_degree_and_is_listed_if_it_cannot_be_counted(questions):
-    for found in questions.values():
+    for question in questions.values():
         for threshold in THRESHOLDS:
-            assert not found.at(threshold).study.duplicated().any()
-            hidden = set(found.without(threshold).study)
-            assert hidden == set(found.made.study) - set(found.at(threshold).study)
-        assert set(found.without().study) == set(found.made.study) - set(found.pairs.study)
+            assert not question.at(threshold).study.duplicated().any()
+            hidden = set(question.without(threshold).study)
+            assert hidden == set(question.made.study) - set(question.at(threshold).study)
+        assert set(question.without().study) == set(question.made.study) - set(question.pairs.study)
 
 
 def test_no_question_holds_an_excluded_record(ev, questions):
     out = set(ev.screening.study[ev.screening.decision != "included"])
     assert out
-    for found in questions.values():
-        assert not out & {*found.pairs.study, *found.made.study}
+    for question in questions.values():
+        assert not out & {*question.pairs.study, *question.made.study}
 
 
 def more_counts(ev, rows):
@@ -96,12 +96,12 @@ def more_counts(ev, rows):
 def test_parallel_arms_of_one_trial_are_added_up_against_their_control(ev):
     counts = {"tacrolimus+NBUVB": (30, 20), "pimecrolimus+NBUVB": (40, 25), "NBUVB": (50, 10)}
     rows = [{"study": "lotti2008", "arm": arm, "n": n, "events": events} for arm, (n, events) in counts.items()]
-    found = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
-    (row,) = found.at("ge75").query("study == 'lotti2008'").itertuples()
+    question = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
+    (row,) = question.at("ge75").query("study == 'lotti2008'").itertuples()
     assert (row.events, row.n, row.control_events, row.control_n) == (45, 70, 10, 50)
     assert row.treated == "tacrolimus+NBUVB and pimecrolimus+NBUVB"
-    assert "lotti2008" not in set(found.without("ge75").study)
-    assert comparisons.compare(found.at("ge75")).ratio.k == 4
+    assert "lotti2008" not in set(question.without("ge75").study)
+    assert comparisons.compare(question.at("ge75")).ratio.k == 4
 
 
 def test_the_whole_body_goes_before_a_site(ev):
@@ -109,26 +109,26 @@ def test_the_whole_body_goes_before_a_site(ev):
         {"study": "bilal2014", "arm": arm, "site": "face_neck", "n": 9, "events": 3}
         for arm in ("tacrolimus+NBUVB", "placebo+NBUVB")
     ]
-    found = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
-    (row,) = found.at("ge75").query("study == 'bilal2014'").itertuples()
+    question = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
+    (row,) = question.at("ge75").query("study == 'bilal2014'").itertuples()
     assert row.site == "all"
 
 
 def test_a_control_that_must_not_be_pooled_is_not(ev):
     responses = ev.responses
     responses.loc[(responses.study == "bilal2014") & (responses.arm == "placebo+NBUVB"), "poolable"] = "no"
-    found = comparisons.question(ev.with_tables(responses=responses), "added_to_phototherapy")
-    assert "bilal2014" not in set(found.at("ge75").study)
+    question = comparisons.question(ev.with_tables(responses=responses), "added_to_phototherapy")
+    assert "bilal2014" not in set(question.at("ge75").study)
 
 
 @pytest.mark.parametrize("trials", [0, 1, 2, 3])
 def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
     kept = added.at("ge75").study[:trials]
-    found = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
-    stated = comparison_findings.finding(ev, found, "ge75")
-    numbers = comparison_findings.estimates(found, "ge75")
-    more = comparison_findings.reservations(ev, found, "ge75")
-    shown = comparison_findings.forest(found, "ge75"), comparison_tables.sensitivity(found, "ge75")
+    question = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
+    stated = comparison_findings.finding(ev, question, "ge75")
+    numbers = comparison_findings.estimates(question, "ge75")
+    more = comparison_findings.reservations(ev, question, "ge75")
+    shown = comparison_findings.forest(question, "ge75"), comparison_tables.sensitivity(question, "ge75")
     assert stated.startswith("No trial") == (trials == 0)
     assert ("of them randomised" in numbers) == (trials > 1)
     assert ("in 1 trial, randomised" in numbers) == (trials == 1)
@@ -139,9 +139,9 @@ def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
 
 def test_an_edition_knows_no_later_trial():
     early = load(ROOT / "data", "2018-08-06")
-    found = comparisons.question(early, "added_to_phototherapy")
-    assert len(found.pairs)
-    assert (found.pairs.edition == "original").all()
+    question = comparisons.question(early, "added_to_phototherapy")
+    assert len(question.pairs)
+    assert (question.pairs.edition == "original").all()
 
 
 def test_a_question_that_is_not_asked_is_refused(ev):
@@ -191,15 +191,15 @@ def test_a_trial_without_a_response_in_either_arm_changes_no_ratio(added):
 
 def test_a_trial_without_information_is_named_under_the_plot_and_no_plot_fails_of_it(added):
     rows = more_trials(added.at("ge75"), (0, 60, 0, 20))
-    found = dataclasses.replace(added, pairs=rows)
+    question = dataclasses.replace(added, pairs=rows)
     assert "Without information on the ratio, and not in it: Trial 0" in comparison_findings.forest_caption(
-        found, "ge75"
+        question, "ge75"
     )
-    assert "in 3 trials, all of them randomised" in comparison_findings.estimates(found, "ge75")
+    assert "in 3 trials, all of them randomised" in comparison_findings.estimates(question, "ge75")
     assert (
         "Pooled: 1" in comparison_plot(rows, own_ratios(rows), comparisons.compare(rows).ratio, wide=True).get_label()
     )
-    assert comparison_tables.pairs(found).frame["RR (95% CI)"].iloc[-1] == "–"
+    assert comparison_tables.pairs(question).frame["RR (95% CI)"].iloc[-1] == "–"
 
 
 @pytest.mark.filterwarnings("error")
@@ -253,8 +253,8 @@ def test_few_trials_are_not_said_to_predict(added, questions):
     vehicle = comparison_findings.forest_caption(questions["vehicle"], "any")
     assert "2 trials cannot show" in vehicle and "nan" not in vehicle
     apart = more_trials(added.at("ge75"), (2, 40, 20, 40))
-    said = comparison_findings.forest_caption(dataclasses.replace(added, pairs=apart), "ge75")
-    assert "another trial's true ratio may lie from" in said
+    statement = comparison_findings.forest_caption(dataclasses.replace(added, pairs=apart), "ge75")
+    assert "another trial's true ratio may lie from" in statement
 
 
 def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):
@@ -392,13 +392,13 @@ def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(
     (row,) = steroid.only_elsewhere("ge75").itertuples()
     assert (row.study, row.threshold) == ("rafiq2016", "any")
     assert (row.events, row.n, row.control_events, row.control_n) == (15, 30, 27, 30)
-    for said in (
+    for statement in (
         comparison_findings.summary_sentences(ev, steroid, "ge75"),
         comparison_findings.reservations(ev, steroid, "ge75"),
     ):
-        said = html.unescape(said)
-        assert "clobetasol 0.05%" in said
-        assert "0.56 (95% CI 0.38 to 0.81)" in said
+        statement = html.unescape(statement)
+        assert "clobetasol 0.05%" in statement
+        assert "0.56 (95% CI 0.38 to 0.81)" in statement
     everything = list(questions.values())
     for table in (summary_of_findings.findings(ev, everything), comparison_tables.summary(everything)):
         assert table.frame.to_string().count("Tacrolimus 0.03% versus clobetasol 0.05%") == 1
@@ -406,20 +406,20 @@ def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(
 
 
 def test_a_trial_with_counts_at_the_threshold_is_not_reported_beside_it(questions):
-    for found in questions.values():
+    for question in questions.values():
         for threshold in THRESHOLDS:
-            others = found.only_elsewhere(threshold)
-            assert not set(others.study) & set(found.at(threshold).study)
+            others = question.only_elsewhere(threshold)
+            assert not set(others.study) & set(question.at(threshold).study)
             assert not others.study.duplicated().any()
 
 
 # --- Findings and certainty -------------------------------------------------------------------------------
 
 
-def judged(ev, found, threshold, lowered):
+def judged(ev, question, threshold, lowered):
     """Return evidence in which one domain lowers the certainty of an outcome by so many levels."""
     rows = ev.certainty.assign(levels=0)
-    key = certainty.outcome_key(ev, found, threshold)
+    key = certainty.outcome_key(ev, question, threshold)
     rows.loc[rows.outcome == key, "levels"] = lowered
     return ev.with_tables(certainty=rows)
 
@@ -440,55 +440,55 @@ def judged(ev, found, threshold, lowered):
 def test_a_finding_is_about_the_treatments_and_worded_by_its_certainty(ev, added, monkeypatch, lowered, ratio, words):
     compared = compared_with(added, ratio)
     monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
-    said = html.unescape(comparison_findings.finding(judged(ev, added, "ge75", lowered), added, "ge75"))
-    assert said.startswith("Tacrolimus 0.1% plus phototherapy ")
-    assert re.search(words, said), said
+    statement = html.unescape(comparison_findings.finding(judged(ev, added, "ge75", lowered), added, "ge75"))
+    assert statement.startswith("Tacrolimus 0.1% plus phototherapy ")
+    assert re.search(words, statement), statement
 
 
 def test_where_nobody_responded_no_direction_is_claimed(ev, added, monkeypatch):
     compared = compared_with(added, (np.nan, np.nan, np.nan), (0.0, -0.1, 0.1))
     monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
-    said = comparison_findings.finding(ev, added, "ge75")
-    assert "cannot be compared" in said
+    statement = comparison_findings.finding(ev, added, "ge75")
+    assert "cannot be compared" in statement
     assert "cannot be formed" in comparison_findings.estimates(added, "ge75")
-    assert "likely" not in said
+    assert "likely" not in statement
     assert comparison_effects.number_needed(compared) == "–"
 
 
 def test_a_trial_without_responders_is_named_and_not_counted_among_those_of_the_ratio(ev, added, monkeypatch):
     compared = of_counts(added, (16, 30, 9, 30), (0, 60, 0, 20))
     monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
-    said = comparison_findings.estimates(added, "ge75")
-    assert "in 1 trial, randomised." in said
-    assert "Without information on the ratio, and not in it: trial1." in said
+    statement = comparison_findings.estimates(added, "ge75")
+    assert "in 1 trial, randomised." in statement
+    assert "Without information on the ratio, and not in it: trial1." in statement
     assert "the one trial" in comparison_findings.finding(ev, added, "ge75")
 
 
 def test_every_reason_that_lowers_the_certainty_is_named_the_weightiest_first(ev, questions):
     names = ev.meaning("certainty_domain")
     seen = 0
-    for found, said in comparison_findings.rated_comparisons(ev, list(questions.values())):
-        threshold = ev.outcomes.threshold[ev.outcomes.question == found.key].iloc[0]
-        rows = ev.certainty[ev.certainty.outcome == certainty.outcome_key(ev, found, threshold)]
-        reasons = said[said.index("lowered for") :]
+    for question, statement in comparison_findings.rated_comparisons(ev, list(questions.values())):
+        threshold = ev.outcomes.threshold[ev.outcomes.question == question.key].iloc[0]
+        rows = ev.certainty[ev.certainty.outcome == certainty.outcome_key(ev, question, threshold)]
+        reasons = statement[statement.index("lowered for") :]
         places = {}
         for row in rows.itertuples():
             assert (f"{names[row.domain]} by" in reasons) == (row.levels > 0)
             if row.levels:
                 places.setdefault(row.levels, []).append(reasons.index(f"{names[row.domain]} by"))
         assert max(places[2]) < min(places[1])
-        assert said.index("likely" if "likely" in said else "difference") < said.index("lowered for")
-        assert "do not clearly differ" not in said
+        assert statement.index("likely" if "likely" in statement else "difference") < statement.index("lowered for")
+        assert "do not clearly differ" not in statement
         seen += 1
     assert seen == len(questions)
 
 
 def test_a_single_trial_is_not_called_pooled(questions):
-    for found in questions.values():
-        for threshold in found.pairs.threshold.unique():
-            caption = comparison_findings.forest_caption(found, threshold)
-            assert ("I²" in caption) == (len(found.at(threshold)) > 1)
-        assert "nothing pooled" in comparison_findings.shown_trial_by_trial(found).caption
+    for question in questions.values():
+        for threshold in question.pairs.threshold.unique():
+            caption = comparison_findings.forest_caption(question, threshold)
+            assert ("I²" in caption) == (len(question.at(threshold)) > 1)
+        assert "nothing pooled" in comparison_findings.shown_trial_by_trial(question).caption
 
 
 def test_every_outcome_is_judged_in_every_domain_with_a_reason(ev, questions):
@@ -575,14 +575,16 @@ def test_participants_of_a_within_patient_study_count_once_among_those_who_compl
 
 def test_an_early_edition_has_its_findings(ev):
     early = load(ROOT / "data", "2018-08-06")
-    found = [comparisons.question(early, key) for key in early.questions.question]
+    question = [comparisons.question(early, key) for key in early.questions.question]
     rated = summary_of_findings.rated(early, rates.results(early))
-    shown = summary_of_findings.findings(early, found).frame
+    shown = summary_of_findings.findings(early, question).frame
     assert (
-        0 < len(shown) < len(summary_of_findings.findings(ev, [comparisons.question(ev, f.key) for f in found]).frame)
+        0
+        < len(shown)
+        < len(summary_of_findings.findings(ev, [comparisons.question(ev, f.key) for f in question]).frame)
     )
-    assert len(summary_of_findings.judgements(early, found, rated).frame)
-    assert all(text for _, text in comparison_findings.rated_comparisons(early, found))
+    assert len(summary_of_findings.judgements(early, question, rated).frame)
+    assert all(text for _, text in comparison_findings.rated_comparisons(early, question))
 
 
 @pytest.mark.parametrize(
@@ -601,8 +603,8 @@ def test_an_early_edition_has_its_findings(ev):
     ],
 )
 def test_the_numbers_tell_by_how_much_they_would_lower(ev, added, domain, changes, levels):
-    said = certainty.numbers_by_domain(ev, compared_with(added, **changes))
-    assert said[domain][1] == levels
+    statement = certainty.numbers_by_domain(ev, compared_with(added, **changes))
+    assert statement[domain][1] == levels
 
 
 def test_many_responders_are_precise(ev, added):
@@ -622,19 +624,19 @@ def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
 
 def test_the_first_domain_refers_to_the_table_of_risk_of_bias(ev, added):
     compared = comparisons.compare(added.at("ge75"))
-    said = certainty.numbers_by_domain(ev, compared)["risk_of_bias"][0]
-    assert said == risk_of_bias.described(ev, compared.rows.study)
+    statement = certainty.numbers_by_domain(ev, compared)["risk_of_bias"][0]
+    assert statement == risk_of_bias.described(ev, compared.rows.study)
     worse = ev.risk_of_bias.assign(judgement="high")
-    assert certainty.numbers_by_domain(ev.with_tables(risk_of_bias=worse), compared)["risk_of_bias"][0] != said
+    assert certainty.numbers_by_domain(ev.with_tables(risk_of_bias=worse), compared)["risk_of_bias"][0] != statement
 
 
 def test_a_forest_plot_of_ratios_tells_every_trial(added):
     rows = added.at("ge75")
     compared = comparisons.compare(rows)
     figure = comparison_plot(rows, own_ratios(rows), compared.ratio, wide=True)
-    told = figure.get_label()
-    assert all(label in told for label in rows.label)
-    assert "Pooled: 1" in told
+    alt = figure.get_label()
+    assert all(label in alt for label in rows.label)
+    assert "Pooled: 1" in alt
     assert (
         "Pooled"
         not in comparison_plot(

@@ -297,8 +297,8 @@ def test_characteristics_count_each_study(ev):
 def many_studies(ev, number):
     """An outcome with new studies of all rates, and their pooled result."""
     outcome = ev.outcome("monotherapy", "ge75")
-    made = [outcome.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
-    many = pd.concat(made, ignore_index=True)
+    studies = [outcome.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
+    many = pd.concat(studies, ignore_index=True)
     return replace(outcome, new=many), counted(many)
 
 
@@ -418,8 +418,8 @@ def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
 
 def test_of_very_many_studies_the_newest_are_told(ev):
     new = ev.included("update")
-    made = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
-    lines = new_studies.finding_lines(ev.with_tables(studies=pd.concat(made, ignore_index=True)), "update")
+    studies = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
+    lines = new_studies.finding_lines(ev.with_tables(studies=pd.concat(studies, ignore_index=True)), "update")
     assert [line.split("**")[1] for line in lines[:2]] == ["S1.", "S3."]
     assert len(lines) == 61 and lines[-1] == "- and 140 more"
     assert len(new_studies.finding_lines(ev, "update")) == len(new)

@@ -92,8 +92,8 @@ def test_the_trials_of_a_result_are_counted_by_their_overall_risk(ev, judgements
 
 
 def test_a_trial_that_was_not_assessed_is_counted_as_such(ev):
-    said = risk_of_bias.described(ev, ["alam", "soriano2002"])
-    assert said == "1 of 2 trials at high risk of bias, 1 without the information to judge bias"
+    text = risk_of_bias.described(ev, ["alam", "soriano2002"])
+    assert text == "1 of 2 trials at high risk of bias, 1 without the information to judge bias"
 
 
 @pytest.mark.parametrize("tool", TOOLS)
