@@ -346,14 +346,14 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
     before = run(small_book, "build")
     assert before.returncode == 0, before.stderr
     assert "29/41" not in str(page(small_book, "monotherapy"))
-    old = load(small_book / "data").cell("monotherapy", "ge75")
+    old = load(small_book / "data").outcome("monotherapy", "ge75")
     add_trial(small_book, "<b>Synthetic & co</b>")
     after = run(small_book, "build")
     assert after.returncode == 0, after.stderr
     shown = page(small_book, "monotherapy")
     alt = html.unescape(next(img["alt"] for img in shown.select("img") if "Forest plot" in img.get("alt", "")))
     assert "<b>Synthetic & co</b>: 70.7 (" in alt
-    new = load(small_book / "data").cell("monotherapy", "ge75")
+    new = load(small_book / "data").outcome("monotherapy", "ge75")
     pooled = pool_counts(new.new)
     assert pooled.k == len(old.new) + 1
     assert f"New counts: {percent(pooled.estimate, 1, '')} (" in alt
