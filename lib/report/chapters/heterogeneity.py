@@ -63,14 +63,14 @@ def headline(outcome: Outcome, logit: Entry | None) -> str:
 
 def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
     """Show the between-study variance of each outcome's available counts by every estimator, with its interval."""
-    shown = []
+    rows = []
     for outcome in outcomes:
         counts = counts_of(outcome)
         if len(counts) < 2:
             continue
         y, v = proportions(counts.events, counts.n, transform="logit")
         ends = heterogeneity_interval(y, v)
-        shown.append(
+        rows.append(
             {
                 "Rate": outcome_name(outcome),
                 **{name: f"{pool(y, v, tau2=name).tau2:.2f}" for name in TAU2 if name != "FE"},
@@ -82,7 +82,7 @@ def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
         "Logit scale. DL DerSimonian-Laird, PM Paule-Mandel, REML and ML restricted and full maximum likelihood, EB"
         " empirical Bayes, SJ Sidik-Jonkman, HE Hedges. Intervals by the Q-profile, which belong to none of them."
     )
-    frame = pd.DataFrame(shown)
+    frame = pd.DataFrame(rows)
     return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
 
 
@@ -262,17 +262,17 @@ def moderators(outcome: Outcome) -> Table:
     """Show meta-regressions of the available counts on one moderator each, with permutation p-values."""
     counts = counts_of(outcome).assign(children=lambda rows: (rows.population == "children").astype(float))
     y, v = proportions(counts.events, counts.n, transform="logit")
-    shown = []
+    rows = []
     for column, name in _MODERATORS.items():
         x = counts[column].to_numpy(float)
         known = ~np.isnan(x)
         if known.sum() < 4 or len(set(x[known])) < 2:
-            shown.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
+            rows.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
             continue
         fit = regress(y, v, x, ci="hksj")
         permuted = permutation_test(y, v, x, ci="hksj")
         values = np.exp([fit.coefficients[1], fit.ci_low[1], fit.ci_high[1]])
-        shown.append(
+        rows.append(
             {
                 "Moderator": name,
                 "Studies": f"{fit.k}",
@@ -287,12 +287,12 @@ def moderators(outcome: Outcome) -> Table:
         " that would look at least as strong; it can be no smaller than one in their number. A dash: it does not vary,"
         " or fewer than four studies have it."
     )
-    return Table(pd.DataFrame(shown), f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
+    return Table(pd.DataFrame(rows), f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
 
 
 def small_studies(outcomes: Sequence[Outcome]) -> Table:
     """Show tests of small-study effects for each outcome with enough studies for trim-and-fill."""
-    shown = []
+    rows = []
     for outcome in outcomes:
         counts = counts_of(outcome)
         if len(counts) < FEWEST_TO_FILL:
@@ -300,7 +300,7 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         y, v = proportions(counts.events, counts.n, transform="logit")
         tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
         filled = trim_and_fill(y, v, tau2="REML")
-        shown.append(
+        rows.append(
             {
                 "Rate": outcome_name(outcome),
                 "Studies": f"{len(counts)}",
@@ -313,4 +313,4 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         f"Logit scale. With fewer than {ENOUGH} studies no test of asymmetry means anything, whatever p it gives."
         f" Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
     )
-    return Table(pd.DataFrame(shown), "Small-study effects", note, numeric=["Studies"])
+    return Table(pd.DataFrame(rows), "Small-study effects", note, numeric=["Studies"])
