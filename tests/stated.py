@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from bs4 import BeautifulSoup
 
-from lib.report.figures import percent
+from lib.report.wording import percent
 
 PARTS = {"": ("estimate", "ci_low", "ci_high"), "prediction": ("pi_low", "pi_high")}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -22,7 +22,11 @@ import lib.engine.kernel  # noqa: F401
 # A fault in the library is told by the chapter that imports it.
 with contextlib.suppress(Exception):
     import lib.report.chapters.audit_findings
-    import lib.report.chapters.updates  # noqa: F401
+    import lib.report.chapters.heterogeneity
+    import lib.report.chapters.rates
+    import lib.report.figures.forest
+    import lib.report.figures.picture
+    import lib.report.tables.data_wanted  # noqa: F401
 
 _tell = sys.excepthook
 

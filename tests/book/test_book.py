@@ -14,12 +14,13 @@ import pytest
 from bs4 import BeautifulSoup
 
 from conftest import ROOT, run
-from lib.published import rates
-from lib.report import registry, tables
 from lib.engine.build import BuildError, chapters
-from lib.simulations.coverage import RECOMMENDED
 from lib.evidence import load
-from lib.report.figures import percent
+from lib.published import rates
+from lib.report import registry
+from lib.report.counted import counts_of, pool_counts
+from lib.report.wording import NOTHING, coverage, in_cell, percent, rate
+from lib.simulations.coverage import RECOMMENDED
 from stated import faults, without_key
 
 pytestmark = pytest.mark.book
@@ -94,14 +95,14 @@ def test_the_abstract_states_what_is_computed(book):
     ev = load(ROOT / "data")
     shown = prose(book, "abstract")
     for cell in (ev.outcome("monotherapy", "ge75"), ev.outcome("phototherapy", "ge75")):
-        assert tables.rate(cell) in shown
-        assert tables.coverage(cell) in shown
-        counts = registry.counts_of(cell)
-        rate = tables.rate(RECOMMENDED.pool(counts.events, counts.n))
+        assert rate(cell) in shown
+        assert coverage(cell) in shown
+        counts = counts_of(cell)
+        recommended = rate(RECOMMENDED.pool(counts.events, counts.n))
         available = re.search(
             rf"only the {len(counts)} studies with available responder counts \([^)]*\) it gives (.*?)\.(?!\d)", shown
         )
-        assert available and available.group(1) == rate, cell
+        assert available and available.group(1) == recommended, cell
     decided = ev.screening.decision.value_counts()
     waiting = decided["awaiting_full_text"] + decided["awaiting_classification"]
     assert f"Records identified since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
@@ -133,7 +134,7 @@ KINDS = set(IN_FIGURES.values())
 def test_a_figure_shows_the_results_of_the_file(book):
     """A picture carries no key, but its text alternative has its numbers."""
     found = registry.results(load(ROOT / "data"))
-    known = {kind: {registry.in_cell(e) for key, e in found.items() if key.endswith(f".{kind}")} for kind in KINDS}
+    known = {kind: {in_cell(e) for key, e in found.items() if key.endswith(f".{kind}")} for kind in KINDS}
     shown = 0
     for path in html_pages(book):
         for image in BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("article img[alt]"):
@@ -162,7 +163,7 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
     for alt, threshold in zip(alts, ("ge75", "ge50", "ge25"), strict=True):
         cell = ev.outcome(regimen, threshold)
         assert alt.startswith(f"Forest plot. {cell.available_studies} of {cell.studies:g} studies")
-        pooled = registry.pool_counts(cell.available)
+        pooled = pool_counts(cell.available)
         if pooled is not None:
             low, high = percent(pooled.ci_low, 1, ""), percent(pooled.ci_high, 1, "")
             assert f"Available counts: {percent(pooled.estimate, 1, '')} ({low}–{high})" in alt
@@ -177,13 +178,13 @@ def test_table_3_shows_every_cell(book):
     assert len(rows) == 24
     for row, cell in zip(rows, ev.all_outcomes(), strict=True):
         assert row[1].startswith(percent(cell.estimate, 1, ""))
-        patients = f"{cell.patients:g}" if cell.patients == cell.patients else tables.NOTHING
+        patients = f"{cell.patients:g}" if cell.patients == cell.patients else NOTHING
         assert row[2:4] == [f"{cell.studies:g}", patients]
         assert row[8] == str(cell.available.study.nunique())
         result = results[cell.regimen, cell.threshold, cell.group]
         assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
         updated = result.updated is not None and result.updated.k_new
-        assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else tables.NOTHING)
+        assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -345,15 +346,15 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
     before = run(small_book, "build")
     assert before.returncode == 0, before.stderr
     assert "29/41" not in str(page(small_book, "monotherapy"))
-    old = load(small_book / "data").cell("monotherapy", "ge75")
+    old = load(small_book / "data").outcome("monotherapy", "ge75")
     add_trial(small_book, "<b>Synthetic & co</b>")
     after = run(small_book, "build")
     assert after.returncode == 0, after.stderr
     shown = page(small_book, "monotherapy")
     alt = html.unescape(next(img["alt"] for img in shown.select("img") if "Forest plot" in img.get("alt", "")))
     assert "<b>Synthetic & co</b>: 70.7 (" in alt
-    new = load(small_book / "data").cell("monotherapy", "ge75")
-    pooled = registry.pool_counts(new.new)
+    new = load(small_book / "data").outcome("monotherapy", "ge75")
+    pooled = pool_counts(new.new)
     assert pooled.k == len(old.new) + 1
     assert f"New counts: {percent(pooled.estimate, 1, '')} (" in alt
     assert "29/41 patients" in text(small_book, "monotherapy")

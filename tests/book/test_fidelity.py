@@ -31,7 +31,7 @@ STATED = {
         "full text only where",
         "phototherapy_hands_feet_studies",
     ],
-    "maintenance": ["trial.blinding", "maintenance_entry_repigmentation"],
+    "maintenance": ["maintenance.design(ev)", "maintenance_entry_repigmentation"],
     "table-3": ["phototherapy_hands_feet_studies"],
     "introduction": ["first-line treatment", "prevalence_low"],
     "search-results": ["also studies of"],

@@ -69,11 +69,11 @@ def test_the_results_beside_the_pages_follow_data_edition_and_library(project):
     before = content_of(project)["results.json"]
     first = results()
     assert first["edition"] == edition.load(project / "data").as_of.isoformat()
-    edit(project / "lib/report/registry.py", 'REVIEW = "raw proportions', 'REVIEW = "unweighted proportions')
+    edit(project / "lib/report/rate_entries.py", 'REVIEW = "raw proportions', 'REVIEW = "unweighted proportions')
     assert ran(build(project)) == set()
     key = "rate.monotherapy.total.ge75.available"
     assert "unweighted" in results()["results"][key]["method"]
-    edit(project / "lib/report/registry.py", 'REVIEW = "unweighted proportions', 'REVIEW = "raw proportions')
+    edit(project / "lib/report/rate_entries.py", 'REVIEW = "unweighted proportions', 'REVIEW = "raw proportions')
     edit(
         project / "data/responses.csv",
         "shah2020,tacrolimus+EL,all,,all,,ge75,",

@@ -13,8 +13,16 @@ from scipy import special
 from conftest import ROOT
 from lib.evidence import THRESHOLDS, comparisons, load
 from lib.published import rates
-from lib.report.chapters import risk_of_bias, summary_of_findings
-from lib.report.figures import comparison
+from lib.report.chapters import (
+    certainty,
+    comparison_effects,
+    comparison_findings,
+    comparison_tables,
+    risk_of_bias,
+    summary_of_findings,
+)
+from lib.report.chapters.comparison_effects import own_ratios
+from lib.report.figures import comparison_plot
 from lib.stats import difference_interval, pool_ratios
 
 
@@ -42,8 +50,8 @@ def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, q
     arms = ev.arms.set_index(["study", "arm"])
     kinds = ev.drugs.set_index("drug").kind
     seen = 0
-    for found in questions.values():
-        for row in found.trials.itertuples():
+    for question in questions.values():
+        for row in question.trials.itertuples():
             treated, control = arms.loc[(row.study, row.treated)], arms.loc[(row.study, row.control)]
             assert treated.phototherapy == control.phototherapy
             assert control.given_with == ""
@@ -55,8 +63,8 @@ def test_both_arms_of_a_pair_are_of_one_trial_and_differ_in_the_drug_alone(ev, q
 
 def test_the_counts_of_a_pair_are_those_of_the_table(ev, questions):
     counts = ev.responses[ev.responses.subtype == ""]
-    for found in questions.values():
-        for row in found.pairs.itertuples():
+    for question in questions.values():
+        for row in question.pairs.itertuples():
             for arm, events, n in ((row.treated, row.events, row.n), (row.control, row.control_events, row.control_n)):
                 same = counts[(counts.study == row.study) & (counts.arm == arm) & (counts.threshold == row.threshold)]
                 same = same[(same.site == row.site) & (same.months.eq(row.months) | same.months.isna())]
@@ -64,19 +72,19 @@ def test_the_counts_of_a_pair_are_those_of_the_table(ev, questions):
 
 
 def test_a_trial_counts_once_at_each_degree_and_is_listed_if_it_cannot_be_counted(questions):
-    for found in questions.values():
+    for question in questions.values():
         for threshold in THRESHOLDS:
-            assert not found.at(threshold).study.duplicated().any()
-            hidden = set(found.without(threshold).study)
-            assert hidden == set(found.trials.study) - set(found.at(threshold).study)
-        assert set(found.without().study) == set(found.trials.study) - set(found.pairs.study)
+            assert not question.at(threshold).study.duplicated().any()
+            hidden = set(question.without(threshold).study)
+            assert hidden == set(question.trials.study) - set(question.at(threshold).study)
+        assert set(question.without().study) == set(question.trials.study) - set(question.pairs.study)
 
 
 def test_no_question_holds_an_excluded_record(ev, questions):
     out = set(ev.screening.study[ev.screening.decision != "included"])
     assert out
-    for found in questions.values():
-        assert not out & {*found.pairs.study, *found.trials.study}
+    for question in questions.values():
+        assert not out & {*question.pairs.study, *question.trials.study}
 
 
 def more_counts(ev, rows):
@@ -88,12 +96,12 @@ def more_counts(ev, rows):
 def test_parallel_arms_of_one_trial_are_added_up_against_their_control(ev):
     counts = {"tacrolimus+NBUVB": (30, 20), "pimecrolimus+NBUVB": (40, 25), "NBUVB": (50, 10)}
     rows = [{"study": "lotti2008", "arm": arm, "n": n, "events": events} for arm, (n, events) in counts.items()]
-    found = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
-    (row,) = found.at("ge75").query("study == 'lotti2008'").itertuples()
+    question = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
+    (row,) = question.at("ge75").query("study == 'lotti2008'").itertuples()
     assert (row.events, row.n, row.control_events, row.control_n) == (45, 70, 10, 50)
     assert row.treated == "tacrolimus+NBUVB and pimecrolimus+NBUVB"
-    assert "lotti2008" not in set(found.without("ge75").study)
-    assert comparisons.compare(found.at("ge75")).risk_ratio.k == 4
+    assert "lotti2008" not in set(question.without("ge75").study)
+    assert comparisons.compare(question.at("ge75")).risk_ratio.k == 4
 
 
 def test_the_whole_body_goes_before_a_site(ev):
@@ -101,26 +109,26 @@ def test_the_whole_body_goes_before_a_site(ev):
         {"study": "bilal2014", "arm": arm, "site": "face_neck", "n": 9, "events": 3}
         for arm in ("tacrolimus+NBUVB", "placebo+NBUVB")
     ]
-    found = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
-    (row,) = found.at("ge75").query("study == 'bilal2014'").itertuples()
+    question = comparisons.question(more_counts(ev, rows), "added_to_phototherapy")
+    (row,) = question.at("ge75").query("study == 'bilal2014'").itertuples()
     assert row.site == "all"
 
 
 def test_a_control_that_must_not_be_pooled_is_not(ev):
     responses = ev.responses
     responses.loc[(responses.study == "bilal2014") & (responses.arm == "placebo+NBUVB"), "poolable"] = "no"
-    found = comparisons.question(ev.with_tables(responses=responses), "added_to_phototherapy")
-    assert "bilal2014" not in set(found.at("ge75").study)
+    question = comparisons.question(ev.with_tables(responses=responses), "added_to_phototherapy")
+    assert "bilal2014" not in set(question.at("ge75").study)
 
 
 @pytest.mark.parametrize("trials", [0, 1, 2, 3])
 def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
     kept = added.at("ge75").study[:trials]
-    found = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
-    stated = summary_of_findings.finding(ev, found, "ge75")
-    numbers = summary_of_findings.estimates(found, "ge75")
-    more = summary_of_findings.reservations(ev, found, "ge75")
-    shown = summary_of_findings.forest(found, "ge75"), summary_of_findings.sensitivity(found, "ge75")
+    question = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
+    stated = comparison_findings.finding(ev, question, "ge75")
+    numbers = comparison_findings.estimates(question, "ge75")
+    more = comparison_findings.reservations(ev, question, "ge75")
+    shown = comparison_findings.forest(question, "ge75"), comparison_tables.sensitivity(question, "ge75")
     assert stated.startswith("No trial") == (trials == 0)
     assert ("of them randomised" in numbers) == (trials > 1)
     assert ("in 1 trial, randomised" in numbers) == (trials == 1)
@@ -131,9 +139,9 @@ def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
 
 def test_an_edition_knows_no_later_trial():
     early = load(ROOT / "data", "2018-08-06")
-    found = comparisons.question(early, "added_to_phototherapy")
-    assert len(found.pairs)
-    assert (found.pairs.edition == "original").all()
+    question = comparisons.question(early, "added_to_phototherapy")
+    assert len(question.pairs)
+    assert (question.pairs.edition == "original").all()
 
 
 def test_a_question_that_is_not_asked_is_refused(ev):
@@ -183,13 +191,16 @@ def test_a_trial_without_a_response_in_either_arm_changes_no_ratio(added):
 
 def test_a_trial_without_information_is_named_under_the_plot_and_no_plot_fails_of_it(added):
     rows = more_trials(added.at("ge75"), (0, 60, 0, 20))
-    found = dataclasses.replace(added, pairs=rows)
-    assert "Without information on the ratio, and not in it: Trial 0" in summary_of_findings.forest_caption(
-        found, "ge75"
+    question = dataclasses.replace(added, pairs=rows)
+    assert "Without information on the ratio, and not in it: Trial 0" in comparison_findings.forest_caption(
+        question, "ge75"
     )
-    assert "in 3 trials, all of them randomised" in summary_of_findings.estimates(found, "ge75")
-    assert "Pooled: 1" in comparison(rows, comparisons.compare(rows).risk_ratio, wide=True).get_label()
-    assert summary_of_findings.pairs(found).frame["RR (95% CI)"].iloc[-1] == "–"
+    assert "in 3 trials, all of them randomised" in comparison_findings.estimates(question, "ge75")
+    assert (
+        "Pooled: 1"
+        in comparison_plot(rows, own_ratios(rows), comparisons.compare(rows).risk_ratio, wide=True).get_label()
+    )
+    assert comparison_tables.pairs(question).frame["RR (95% CI)"].iloc[-1] == "–"
 
 
 @pytest.mark.filterwarnings("error")
@@ -199,8 +210,8 @@ def test_trials_that_all_lack_information_have_a_difference_and_no_ratio(questio
     compared = comparisons.compare(rows)
     assert (compared.risk_ratio.k, compared.odds_ratio.k, compared.risk_difference.k) == (0, 0, 1)
     assert compared.risk_difference.estimate == 0
-    assert "A risk ratio cannot be formed" in summary_of_findings.estimates(questions["drugs"], "any")
-    assert "nan" not in summary_of_findings.pairs(questions["drugs"]).frame.to_string()
+    assert "A risk ratio cannot be formed" in comparison_findings.estimates(questions["drugs"], "any")
+    assert "nan" not in comparison_tables.pairs(questions["drugs"]).frame.to_string()
 
 
 @pytest.mark.parametrize(("counts", "per_100"), [((3, 31, 0, 32), 9.7), ((8, 31, 0, 32), 25.8)])
@@ -237,14 +248,14 @@ def test_two_trials_do_not_have_a_shorter_interval_than_three_of_the_same_kind(a
 
 
 def test_few_trials_are_not_said_to_predict(added, questions):
-    caption = summary_of_findings.forest_caption(added, "ge75")
+    caption = comparison_findings.forest_caption(added, "ge75")
     assert comparisons.compare(added.at("ge75")).risk_ratio.tau2 == 0
     assert "3 trials cannot show how far the true ratio of another trial may lie" in caption
-    vehicle = summary_of_findings.forest_caption(questions["vehicle"], "any")
+    vehicle = comparison_findings.forest_caption(questions["vehicle"], "any")
     assert "2 trials cannot show" in vehicle and "nan" not in vehicle
     apart = more_trials(added.at("ge75"), (2, 40, 20, 40))
-    said = summary_of_findings.forest_caption(dataclasses.replace(added, pairs=apart), "ge75")
-    assert "another trial's true ratio may lie from" in said
+    statement = comparison_findings.forest_caption(dataclasses.replace(added, pairs=apart), "ge75")
+    assert "another trial's true ratio may lie from" in statement
 
 
 def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):
@@ -288,8 +299,8 @@ def compared_with(added, ratio=(2.0, 1.5, 2.5), difference=(0.25, 0.125, 0.5), *
 )
 def test_a_difference_is_said_as_patients(added, ratio, values, expected, needed):
     compared = compared_with(added, ratio, values)
-    assert summary_of_findings.per_100(*values) == expected
-    assert summary_of_findings.number_needed(compared) == needed
+    assert comparison_effects.per_100(*values) == expected
+    assert comparison_effects.number_needed(compared) == needed
 
 
 def of_counts(added, *counts):
@@ -306,7 +317,7 @@ def of_counts(added, *counts):
 )
 def test_the_absolute_effect_is_the_baseline_times_the_ratio_within_all_patients(added, counts):
     compared = of_counts(added, *counts)
-    effect = summary_of_findings.absolute(compared)
+    effect = comparison_effects.absolute(compared)
     baseline = sum(c for _, _, c, _ in counts) / sum(n for *_, n in counts)
     assert effect.from_ratio
     assert effect.without == pytest.approx(baseline)
@@ -320,19 +331,19 @@ def test_the_absolute_effect_is_the_baseline_times_the_ratio_within_all_patients
 @pytest.mark.parametrize("counts", [(2, 15, 0, 10), (3, 31, 0, 32), (8, 31, 0, 32)])
 def test_of_nobody_who_responded_there_are_no_fewer(added, counts):
     compared = of_counts(added, counts)
-    effect = summary_of_findings.absolute(compared)
+    effect = comparison_effects.absolute(compared)
     assert not effect.from_ratio
     assert effect.estimate == compared.risk_difference.estimate
     assert effect.ci_low == max(compared.risk_difference.ci_low, 0)
-    assert "fewer" not in summary_of_findings.per_100(*effect.difference)
-    assert "fewer" not in summary_of_findings.risk_difference(compared)
+    assert "fewer" not in comparison_effects.per_100(*effect.difference)
+    assert "fewer" not in comparison_effects.risk_difference(compared)
 
 
 def test_a_difference_is_of_no_more_than_all_patients(added):
     far = compared_with(added, difference=(0.5, -0.9, 1.4))
     without = far.rows.control_events.sum() / far.rows.control_n.sum()
     expected = f"50 more ({round(100 * without)} fewer to {round(100 * (1 - without))} more)"
-    assert summary_of_findings.risk_difference(far) == expected
+    assert comparison_effects.risk_difference(far) == expected
 
 
 def test_the_summary_of_findings_names_its_baseline_and_has_one_effect_a_row(ev, questions):
@@ -342,8 +353,8 @@ def test_the_summary_of_findings_names_its_baseline_and_has_one_effect_a_row(ev,
         assert "control arms of" in row.Basis
     added = questions["added_to_phototherapy"]
     row = shown.loc[added.label]
-    effect = summary_of_findings.absolute(comparisons.compare(added.at("ge75")))
-    assert row["Difference, per 100"] == summary_of_findings.per_100(*effect.difference)
+    effect = comparison_effects.absolute(comparisons.compare(added.at("ge75")))
+    assert row["Difference, per 100"] == comparison_effects.per_100(*effect.difference)
     for name in added.at("ge75").label:
         assert name in row.Basis
 
@@ -364,18 +375,17 @@ def test_patients_who_had_both_treatments_count_once(ev, questions):
 
 def test_a_comparison_is_labelled_with_its_own_comparator(questions):
     steroid = questions["steroid"].at("ge75")
-    assert summary_of_findings.label(steroid) == "Tacrolimus 0.03% versus hydrocortisone acetate 1%"
-    assert "hydrocortisone acetate 1%" in summary_of_findings.forest_caption(questions["steroid"], "ge75")
+    assert comparison_effects.label(steroid) == "Tacrolimus 0.03% versus hydrocortisone acetate 1%"
+    assert "hydrocortisone acetate 1%" in comparison_findings.forest_caption(questions["steroid"], "ge75")
     added = questions["added_to_phototherapy"].at("ge75")
     assert (
-        summary_of_findings.label(added)
-        == "Tacrolimus 0.1% plus phototherapy versus phototherapy alone or with placebo"
+        comparison_effects.label(added) == "Tacrolimus 0.1% plus phototherapy versus phototherapy alone or with placebo"
     )
-    assert summary_of_findings.treatments(added[added.study == "passeron2004"]) == (
+    assert comparison_effects.treatments(added[added.study == "passeron2004"]) == (
         "tacrolimus 0.1% plus excimer light or laser",
         "excimer light or laser alone",
     )
-    assert summary_of_findings.treatments(questions["vehicle"].at("ge75"))[1] == "no treatment"
+    assert comparison_effects.treatments(questions["vehicle"].at("ge75"))[1] == "no treatment"
 
 
 def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(ev, questions):
@@ -383,34 +393,34 @@ def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(
     (row,) = steroid.at_other_thresholds("ge75").itertuples()
     assert (row.study, row.threshold) == ("rafiq2016", "any")
     assert (row.events, row.n, row.control_events, row.control_n) == (15, 30, 27, 30)
-    for said in (
-        summary_of_findings.in_short(ev, steroid, "ge75"),
-        summary_of_findings.reservations(ev, steroid, "ge75"),
+    for statement in (
+        comparison_findings.summary_sentences(ev, steroid, "ge75"),
+        comparison_findings.reservations(ev, steroid, "ge75"),
     ):
-        said = html.unescape(said)
-        assert "clobetasol 0.05%" in said
-        assert "0.56 (95% CI 0.38 to 0.81)" in said
+        statement = html.unescape(statement)
+        assert "clobetasol 0.05%" in statement
+        assert "0.56 (95% CI 0.38 to 0.81)" in statement
     everything = list(questions.values())
-    for table in (summary_of_findings.findings(ev, everything), summary_of_findings.summary(everything)):
+    for table in (summary_of_findings.findings(ev, everything), comparison_tables.summary(everything)):
         assert table.frame.to_string().count("Tacrolimus 0.03% versus clobetasol 0.05%") == 1
         assert "0.56 (0.38–0.81)" in table.frame.to_string()
 
 
 def test_a_trial_with_counts_at_the_threshold_is_not_reported_beside_it(questions):
-    for found in questions.values():
+    for question in questions.values():
         for threshold in THRESHOLDS:
-            others = found.at_other_thresholds(threshold)
-            assert not set(others.study) & set(found.at(threshold).study)
+            others = question.at_other_thresholds(threshold)
+            assert not set(others.study) & set(question.at(threshold).study)
             assert not others.study.duplicated().any()
 
 
 # --- Findings and certainty -------------------------------------------------------------------------------
 
 
-def judged(ev, found, threshold, lowered):
+def judged(ev, question, threshold, lowered):
     """Return evidence in which one domain lowers the certainty of an outcome by so many levels."""
     rows = ev.certainty.assign(levels=0)
-    key = summary_of_findings.outcome_key(ev, found, threshold)
+    key = certainty.outcome_key(ev, question, threshold)
     rows.loc[rows.outcome == key, "levels"] = lowered
     return ev.with_tables(certainty=rows)
 
@@ -430,56 +440,56 @@ def judged(ev, found, threshold, lowered):
 )
 def test_a_finding_is_about_the_treatments_and_worded_by_its_certainty(ev, added, monkeypatch, lowered, ratio, words):
     compared = compared_with(added, ratio)
-    monkeypatch.setattr(summary_of_findings, "compare", lambda rows: compared)
-    said = html.unescape(summary_of_findings.finding(judged(ev, added, "ge75", lowered), added, "ge75"))
-    assert said.startswith("Tacrolimus 0.1% plus phototherapy ")
-    assert re.search(words, said), said
+    monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
+    statement = html.unescape(comparison_findings.finding(judged(ev, added, "ge75", lowered), added, "ge75"))
+    assert statement.startswith("Tacrolimus 0.1% plus phototherapy ")
+    assert re.search(words, statement), statement
 
 
 def test_where_nobody_responded_no_direction_is_claimed(ev, added, monkeypatch):
     compared = compared_with(added, (np.nan, np.nan, np.nan), (0.0, -0.1, 0.1))
-    monkeypatch.setattr(summary_of_findings, "compare", lambda rows: compared)
-    said = summary_of_findings.finding(ev, added, "ge75")
-    assert "cannot be compared" in said
-    assert "cannot be formed" in summary_of_findings.estimates(added, "ge75")
-    assert "likely" not in said
-    assert summary_of_findings.number_needed(compared) == "–"
+    monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
+    statement = comparison_findings.finding(ev, added, "ge75")
+    assert "cannot be compared" in statement
+    assert "cannot be formed" in comparison_findings.estimates(added, "ge75")
+    assert "likely" not in statement
+    assert comparison_effects.number_needed(compared) == "–"
 
 
 def test_a_trial_without_responders_is_named_and_not_counted_among_those_of_the_ratio(ev, added, monkeypatch):
     compared = of_counts(added, (16, 30, 9, 30), (0, 60, 0, 20))
-    monkeypatch.setattr(summary_of_findings, "compare", lambda rows: compared)
-    said = summary_of_findings.estimates(added, "ge75")
-    assert "in 1 trial, randomised." in said
-    assert "Without information on the ratio, and not in it: trial1." in said
-    assert "the one trial" in summary_of_findings.finding(ev, added, "ge75")
+    monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
+    statement = comparison_findings.estimates(added, "ge75")
+    assert "in 1 trial, randomised." in statement
+    assert "Without information on the ratio, and not in it: trial1." in statement
+    assert "the one trial" in comparison_findings.finding(ev, added, "ge75")
 
 
 def test_every_reason_that_lowers_the_certainty_is_named_the_weightiest_first(ev, questions):
     names = ev.meaning("certainty_domain")
     seen = 0
-    for found, said in summary_of_findings.rated_comparisons(ev, list(questions.values())):
-        threshold = ev.outcomes.threshold[ev.outcomes.question == found.key].iloc[0]
-        rows = ev.certainty[ev.certainty.outcome == summary_of_findings.outcome_key(ev, found, threshold)]
-        reasons = said[said.index("lowered for") :]
+    for question, statement in comparison_findings.rated_comparisons(ev, list(questions.values())):
+        threshold = ev.outcomes.threshold[ev.outcomes.question == question.key].iloc[0]
+        rows = ev.certainty[ev.certainty.outcome == certainty.outcome_key(ev, question, threshold)]
+        reasons = statement[statement.index("lowered for") :]
         places = {}
         for row in rows.itertuples():
             assert (f"{names[row.domain]} by" in reasons) == (row.levels > 0)
             if row.levels:
                 places.setdefault(row.levels, []).append(reasons.index(f"{names[row.domain]} by"))
         assert max(places[2]) < min(places[1])
-        assert said.index("likely" if "likely" in said else "difference") < said.index("lowered for")
-        assert "do not clearly differ" not in said
+        assert statement.index("likely" if "likely" in statement else "difference") < statement.index("lowered for")
+        assert "do not clearly differ" not in statement
         seen += 1
     assert seen == len(questions)
 
 
 def test_a_single_trial_is_not_called_pooled(questions):
-    for found in questions.values():
-        for threshold in found.pairs.threshold.unique():
-            caption = summary_of_findings.forest_caption(found, threshold)
-            assert ("I²" in caption) == (len(found.at(threshold)) > 1)
-        assert "nothing pooled" in summary_of_findings.shown_trial_by_trial(found).caption
+    for question in questions.values():
+        for threshold in question.pairs.threshold.unique():
+            caption = comparison_findings.forest_caption(question, threshold)
+            assert ("I²" in caption) == (len(question.at(threshold)) > 1)
+        assert "nothing pooled" in comparison_findings.shown_trial_by_trial(question).caption
 
 
 def test_every_outcome_is_judged_in_every_domain_with_a_reason(ev, questions):
@@ -513,51 +523,49 @@ def test_evidence_that_was_not_retrieved_has_a_row_of_its_own_and_lowers_nothing
 def test_certainty_falls_by_the_levels_entered_and_never_below_the_last(ev, added):
     one = [0, 0, 0, 0, 0]
     levels = {
-        n: summary_of_findings.certainty(judged(ev, added, "ge75", [n, *one[1:]]), added, "ge75") for n in (0, 1, 2)
+        n: certainty.certainty_of_comparison(judged(ev, added, "ge75", [n, *one[1:]]), added, "ge75") for n in (0, 1, 2)
     }
     assert levels == {0: "High", 1: "Moderate", 2: "Low"}
-    assert summary_of_findings.certainty(judged(ev, added, "ge75", 2), added, "ge75") == "Very low"
+    assert certainty.certainty_of_comparison(judged(ev, added, "ge75", 2), added, "ge75") == "Very low"
 
 
 def test_trials_without_randomisation_begin_low(ev, added):
     loose = dataclasses.replace(added, pairs=added.pairs.assign(randomised="no"))
-    assert summary_of_findings.certainty(judged(ev, added, "ge75", 0), loose, "ge75") == "Low"
+    assert certainty.certainty_of_comparison(judged(ev, added, "ge75", 0), loose, "ge75") == "Low"
 
 
 def test_an_answer_with_a_judgement_missing_is_not_judged(ev, added):
-    key = summary_of_findings.outcome_key(ev, added, "ge75")
+    key = certainty.outcome_key(ev, added, "ge75")
     rows = ev.certainty[~((ev.certainty.outcome == key) & (ev.certainty.domain == "imprecision"))]
     short = ev.with_tables(certainty=rows)
-    assert summary_of_findings.certainty(short, added, "ge75") == "Not judged"
-    assert summary_of_findings.certainty(ev, added, "ge50") == "Not judged"
-    assert "has not been judged" in summary_of_findings.in_short(short, added, "ge75")
+    assert certainty.certainty_of_comparison(short, added, "ge75") == "Not judged"
+    assert certainty.certainty_of_comparison(ev, added, "ge50") == "Not judged"
+    assert "has not been judged" in comparison_findings.summary_sentences(short, added, "ge75")
 
 
 def test_rates_maintenance_and_safety_are_rated_beside_the_comparisons(ev, rated):
     assert [one.key for one in rated] == list(ev.outcomes.outcome[ev.outcomes.kind != "comparison"])
     assert len(summary_of_findings.rate_statements(ev, rated).splitlines()) == len(rated)
     for one in rated:
-        assert one.certainty in summary_of_findings.LEVELS
+        assert one.certainty in certainty.LEVELS
         assert ("the evidence is very uncertain" in one.finding) == (one.certainty == "Very low")
         assert ("may " in one.finding) == (one.certainty in ("Low", "Very low"))
         lowered = ev.certainty[(ev.certainty.outcome == one.key) & (ev.certainty.levels > 0)]
         assert len(lowered)
-        assert summary_of_findings.reasons(ev, one.key).count("level") >= len(lowered)
+        assert certainty.reasons(ev, one.key).count("level") >= len(lowered)
 
 
 def test_a_certain_rate_is_not_said_to_be_a_possibility(ev):
     sure = ev.with_tables(certainty=ev.certainty.assign(levels=0))
     probable = ev.certainty.assign(levels=(ev.certainty.domain == "imprecision").astype(int))
     keys = ev.outcomes.outcome[ev.outcomes.kind == "safety"]
-    assert {summary_of_findings.certainty_of_rate(sure, key) for key in keys} == {"High"}
-    assert {summary_of_findings.certainty_of_rate(ev.with_tables(certainty=probable), key) for key in keys} == {
-        "Moderate"
-    }
+    assert {certainty.certainty_of_rate(sure, key) for key in keys} == {"High"}
+    assert {certainty.certainty_of_rate(ev.with_tables(certainty=probable), key) for key in keys} == {"Moderate"}
 
 
 def test_participants_of_a_within_patient_study_count_once_among_those_who_completed(ev, rated):
     (one,) = (o for o in rated if o.key == "monotherapy_rate_ge75")
-    completed, enrolled = map(int, re.search(r"(\d+) of (\d+) enrolled", one.numbers["risk_of_bias"]).groups())
+    completed, enrolled = map(int, re.search(r"(\d+) of (\d+) enrolled", one.numbers["risk_of_bias"][0]).groups())
     outcome = ev.outcome("monotherapy", "ge75")
     studies = ev.studies[ev.studies.review_ref.isin(outcome.refs) | ev.studies.study.isin(outcome.new.study)]
     arms = ev.arms[(ev.arms.role == "monotherapy") & ev.arms.study.isin(studies.study)]
@@ -570,14 +578,16 @@ def test_participants_of_a_within_patient_study_count_once_among_those_who_compl
 
 def test_an_early_edition_has_its_findings(ev):
     early = load(ROOT / "data", "2018-08-06")
-    found = [comparisons.question(early, key) for key in early.questions.question]
+    question = [comparisons.question(early, key) for key in early.questions.question]
     rated = summary_of_findings.rated(early, rates.results(early))
-    shown = summary_of_findings.findings(early, found).frame
+    shown = summary_of_findings.findings(early, question).frame
     assert (
-        0 < len(shown) < len(summary_of_findings.findings(ev, [comparisons.question(ev, f.key) for f in found]).frame)
+        0
+        < len(shown)
+        < len(summary_of_findings.findings(ev, [comparisons.question(ev, f.key) for f in question]).frame)
     )
-    assert len(summary_of_findings.judgements(early, found, rated).frame)
-    assert all(text for _, text in summary_of_findings.rated_comparisons(early, found))
+    assert len(summary_of_findings.judgements(early, question, rated).frame)
+    assert all(text for _, text in comparison_findings.rated_comparisons(early, question))
 
 
 @pytest.mark.parametrize(
@@ -596,14 +606,14 @@ def test_an_early_edition_has_its_findings(ev):
     ],
 )
 def test_the_numbers_tell_by_how_much_they_would_lower(ev, added, domain, changes, levels):
-    said = summary_of_findings.computed(ev, added, compared_with(added, **changes))
-    assert said[domain][1] == levels
+    statement = certainty.numbers_by_domain(ev, compared_with(added, **changes))
+    assert statement[domain][1] == levels
 
 
 def test_many_responders_are_precise(ev, added):
     compared = compared_with(added)
     many = dataclasses.replace(compared, rows=compared.rows.assign(events=200.0, n=400.0))
-    assert summary_of_findings.computed(ev, added, many)["imprecision"][1] == 0
+    assert certainty.numbers_by_domain(ev, many)["imprecision"][1] == 0
 
 
 def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
@@ -617,20 +627,25 @@ def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
 
 def test_the_first_domain_refers_to_the_table_of_risk_of_bias(ev, added):
     compared = comparisons.compare(added.at("ge75"))
-    said = summary_of_findings.computed(ev, added, compared)["risk_of_bias"][0]
-    assert said == risk_of_bias.described(ev, compared.rows.study)
+    statement = certainty.numbers_by_domain(ev, compared)["risk_of_bias"][0]
+    assert statement == risk_of_bias.described(ev, compared.rows.study)
     worse = ev.risk_of_bias.assign(judgement="high")
-    assert summary_of_findings.computed(ev.with_tables(risk_of_bias=worse), added, compared)["risk_of_bias"][0] != said
+    assert certainty.numbers_by_domain(ev.with_tables(risk_of_bias=worse), compared)["risk_of_bias"][0] != statement
 
 
 def test_a_forest_plot_of_ratios_tells_every_trial(added):
     rows = added.at("ge75")
     compared = comparisons.compare(rows)
-    figure = comparison(rows, compared.risk_ratio, wide=True)
-    told = figure.get_label()
-    assert all(label in told for label in rows.label)
-    assert "Pooled: 1" in told
-    assert "Pooled" not in comparison(rows[:1], comparisons.compare(rows[:1]).risk_ratio, wide=False).get_label()
+    figure = comparison_plot(rows, own_ratios(rows), compared.risk_ratio, wide=True)
+    alt = figure.get_label()
+    assert all(label in alt for label in rows.label)
+    assert "Pooled: 1" in alt
+    assert (
+        "Pooled"
+        not in comparison_plot(
+            rows[:1], own_ratios(rows[:1]), comparisons.compare(rows[:1]).risk_ratio, wide=False
+        ).get_label()
+    )
     low, high = figure.axes[0].get_xlim()
     assert low < 1 < high
     assert figure.axes[0].get_xscale() == "log"

@@ -4,6 +4,7 @@ import base64
 import re
 from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +14,12 @@ from conftest import ROOT
 from lib.evidence import comparisons, load
 from lib.published import rates
 from lib.report import figures, registry, tables
-from lib.report.chapters import updates
-from lib.report.figures import percent
+from lib.report.chapters import new_studies, updates
+from lib.report.chapters.comparison_effects import own_ratios
+from lib.report.counted import count_row, counted, pool_counts
+from lib.report.entries import results_shown
+from lib.report.tables.rates import _by_counts_alone
+from lib.report.wording import NOTHING, count, p_value, percent, plain, rate
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -23,24 +28,29 @@ def ev():
     return load(ROOT / "data")
 
 
+def unpooled(outcome):
+    """The studies of an outcome, original and new, without pooled results."""
+    return [replace(counted(rows), pooled=None) for rows in (outcome.available, outcome.new)]
+
+
 def drawings(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    public, new = registry.pool_counts(outcome.available), registry.pool_counts(outcome.new)
+    original, new = counted(outcome.available), counted(outcome.new)
     studies = outcome.available.assign(
         log_odds=np.log(outcome.available.events / (outcome.available.n - outcome.available.events))
     )
     studies = studies.assign(se=np.sqrt(1 / studies.events + 1 / (studies.n - studies.events)))
     compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
     return {
-        "forest": (figures.forest, outcome, public, new),
-        "rates": (figures.rates, [("one", outcome, public, None)]),
-        "intervals": (figures.intervals, [figures.count_row("one", 3, 19)]),
-        "flow": (figures.flow, tables.flow_steps(ev)),
-        "bars": (figures.bars, tables.characteristics(ev, "original")),
-        "funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}),
-        "standard funnel": (figures.funnel, {"Original": studies, "Update": studies[:0]}, -1.2),
-        "comparison": (figures.comparison, compared.rows, compared.risk_ratio),
-        "Baujat's plot": (figures.baujat, {"Original": pulling(studies), "Update": pulling(studies[:0])}),
+        "forest": (figures.forest_plot, outcome, original, new),
+        "rates": (figures.rate_plot, [("one", outcome, original, counted(outcome.new))]),
+        "intervals": (figures.interval_plot, [count_row("one", 3, 19)]),
+        "flow": (figures.flow_diagram, tables.flow_steps(ev)),
+        "bars": (figures.bar_panels, tables.characteristics(ev, "original")),
+        "funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}),
+        "standard funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}, -1.2),
+        "comparison": (figures.comparison_plot, compared.rows, own_ratios(compared.rows), compared.risk_ratio),
+        "Baujat's plot": (figures.baujat_plot, {"Original": pulling(studies), "Update": pulling(studies[:0])}),
     }
 
 
@@ -77,10 +87,10 @@ def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     for outcome in ev.all_outcomes():
-        public, new = registry.pool_counts(outcome.available), registry.pool_counts(outcome.new)
+        original, new = counted(outcome.available), counted(outcome.new)
         for wide in (True, False):
-            with figures.mpl.rc_context(figures.STYLE):
-                figure = figures.forest(outcome, public, new, wide=wide)
+            with mpl.rc_context(figures.STYLE):
+                figure = figures.forest_plot(outcome, original, new, wide=wide)
                 canvas = FigureCanvasAgg(figure)
                 canvas.draw()
                 boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
@@ -94,10 +104,10 @@ def test_texts_of_a_comparison_do_not_run_into_each_other(ev):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     for key in ev.questions.question:
-        found = comparisons.question(ev, key)
+        question = comparisons.question(ev, key)
         for wide in (True, False):
-            with figures.mpl.rc_context(figures.STYLE):
-                figure = figures.comparison(found.pairs, wide=wide)
+            with mpl.rc_context(figures.STYLE):
+                figure = figures.comparison_plot(question.pairs, own_ratios(question.pairs), wide=wide)
                 FigureCanvasAgg(figure).draw()
                 boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
             for i, box in enumerate(boxes):
@@ -120,7 +130,7 @@ def test_names_beside_points_do_not_run_into_each_other(ev, name, wide):
     draw, groups, *centre = drawings(ev)[name]
     crowd = pd.concat([groups["Original"]] * 6, ignore_index=True)
     crowd = crowd.assign(log_odds=rng.normal(-1, 0.5, len(crowd)), n=rng.uniform(10, 40, len(crowd)))
-    with figures.mpl.rc_context(figures.STYLE):
+    with mpl.rc_context(figures.STYLE):
         figure = draw({"Original": crowd.assign(se=1 / crowd.n**0.5), "Update": crowd[:0]}, *centre, wide=wide)
         boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert 3 < len(boxes)
@@ -141,16 +151,14 @@ def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wi
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    figure = figures.forest(
-        outcome, registry.pool_counts(outcome.available), registry.pool_counts(outcome.new), wide=True
-    )
+    figure = figures.forest_plot(outcome, counted(outcome.available), counted(outcome.new), wide=True)
     texts = [text.get_text() for text in figure.axes[0].texts]
     for label in {*outcome.available.label, *outcome.missing.label, *outcome.new.label}:
         assert any(text.startswith(label) for text in texts), label
     assert texts.count("not available") == len(outcome.missing)
     squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
     assert len(squares) == len(outcome.available) + len(outcome.new)
-    # The printed result is an open diamond, pooled counts are filled ones.
+    # The published result is an open diamond, pooled counts are filled ones.
     assert [patch.get_facecolor()[3] > 0 for patch in figure.axes[0].patches] == [False, True, True]
 
 
@@ -158,7 +166,7 @@ def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
     outcome = ev.outcome("monotherapy", "ge75")
     outcome.available.loc[0, "label"] = evil
-    picture = figures.show(figures.forest, outcome, registry.pool_counts(outcome.available), None, caption=evil)
+    picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new), caption=evil)
     text = picture._repr_html_()
     assert "<script" not in text
     for svg in re.findall(r"base64,([^\"]+)\"", text):
@@ -168,7 +176,7 @@ def test_markup_in_the_data_stays_text(ev):
     frame = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name="group"))
     for folded in (True, False):
         assert "<script" not in tables.Table(frame, evil, evil, folded=folded)._repr_html_()
-    assert re.sub(r"&#\d+;|[\w\s]", "", tables.plain(evil)) == ""
+    assert re.sub(r"&#\d+;|[\w\s]", "", plain(evil)) == ""
 
 
 def test_only_sources_become_links():
@@ -178,7 +186,7 @@ def test_only_sources_become_links():
         "https://a.org/b?c=1&d=2": '<a href="https://a.org/b?c=1&amp;d=2">a.org</a>',
         "javascript:alert(1)": "javascript:alert(1)",
         'https://a.org/"onclick="x': '<a href="https://a.org/%22onclick=%22x">a.org</a>',
-        "": tables.NOTHING,
+        "": NOTHING,
     }
     for value, outcome in shown.items():
         assert f">{outcome}</td>" in tables.Table(pd.DataFrame({"a": [value]}), "c")._repr_html_()
@@ -198,31 +206,31 @@ def test_group_rows_head_their_rows():
 
 def test_numbers_are_written_as_prose_writes_them():
     assert [percent(0.385), percent(0.0171, 1), percent(-0.2), percent(1.3, 1)] == ["39%", "1.7%", "0%", "100.0%"]
-    assert tables.count(1, "study", "studies") == "1 study"
-    assert tables.count(0, "record") == "0 records"
-    assert [tables.p_value(p) for p in (0.0004, 0.0312, 0.4567)] == ["<0.001", "0.031", "0.46"]
+    assert count(1, "study", "studies") == "1 study"
+    assert count(0, "record") == "0 records"
+    assert [p_value(p) for p in (0.0004, 0.0312, 0.4567)] == ["<0.001", "0.031", "0.46"]
     result = pool_proportions([11, 3], [22, 19])
-    assert re.fullmatch(r"\d+\.\d% \(95% CI \d+\.\d% to \d+\.\d%\)", tables.rate(result))
+    assert re.fullmatch(r"\d+\.\d% \(95% CI \d+\.\d% to \d+\.\d%\)", rate(result))
 
 
 def test_what_cannot_be_pooled_is_not_pooled(ev):
     none = pd.DataFrame({"study": ["a", "b"], "label": ["A", "B"], "events": [0, 20], "n": [14, 20]})
-    assert registry.pool_counts(none) is None
-    assert registry.pool_counts(none[:0]) is None
-    assert registry.pool_counts(none, transform="logit").k == 2
+    assert pool_counts(none) is None
+    assert pool_counts(none[:0]) is None
+    assert pool_counts(none, transform="logit").k == 2
     one = pd.DataFrame({"study": ["a"], "label": ["A"], "events": [27], "n": [30]})
-    assert registry.pool_counts(one) is None
+    assert pool_counts(one) is None
     outcome = replace(ev.outcome("monotherapy", "ge75"), new=none)
-    assert tables._alone({}, outcome, "new") == "20/34, not pooled"
-    assert tables._alone({}, replace(outcome, new=none[:0]), "new") == ""
+    assert _by_counts_alone({}, outcome, "new") == "20/34, not pooled"
+    assert _by_counts_alone({}, replace(outcome, new=none[:0]), "new") == ""
 
 
-def test_a_printed_estimate_beside_the_middle_of_its_interval_is_marked(ev):
-    found = rates.results(ev)
-    marked = {key for key, result in found.items() if result.summary.reading.kind == "off centre"}
+def test_a_published_estimate_beside_the_middle_of_its_interval_is_marked(ev):
+    results = rates.results(ev)
+    marked = {key for key, result in results.items() if result.summary.reading.kind == "off centre"}
     # Two are misprints by this rule; that of hands and feet begins at 0, where it was cut.
     assert marked == {("monotherapy", "ge25", "face_neck"), ("phototherapy", "ge50", "face_neck")}
-    frame = tables.table3(found, registry.results(ev)).frame
+    frame = tables.table3(results, registry.results(ev)).frame
     assert frame[("Published", "% (95% CI)")].str.endswith("‡").sum() == len(marked)
 
 
@@ -230,7 +238,7 @@ def test_a_possible_range_is_dotted_and_has_no_mark(ev):
     outcome = ev.outcome("monotherapy", "ge75")
     alone = outcome.missing[outcome.missing.study != "lotti2008"]
     ranges = alone[["study"]].assign(arms=[(name,) for name in alone.arm], low=0.05, high=0.4)
-    with_, without = (figures.forest(outcome, None, None, ranges=r, wide=True) for r in (ranges, None))
+    with_, without = (figures.forest_plot(outcome, *unpooled(outcome), ranges=r, wide=True) for r in (ranges, None))
     lines, fewer = (f.axes[0].get_lines() for f in (with_, without))
     dotted = [line for line in lines if line.get_linestyle() not in ("-", "None")]
     assert len(dotted) == len(alone) == len(lines) - len(fewer)
@@ -247,31 +255,33 @@ def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
     names = tuple(outcome.missing.arm[outcome.missing.study == "lotti2008"])
     assert len(names) == 2
     ranges = pd.DataFrame({"study": ["lotti2008"], "arms": [names], "low": [0.2], "high": [0.5]})
-    figure = figures.forest(outcome, None, None, ranges=ranges, wide=True)
+    figure = figures.forest_plot(outcome, *unpooled(outcome), ranges=ranges, wide=True)
     assert [t.get_text() for t in figure.axes[0].texts].count("arms together; 20–50") == 1
     assert figure.get_label().count("consistent with 20–50") == 1
 
 
 def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
-    found, kinds = rates.results(ev), registry.results(ev)
-    fresh, still = found["monotherapy", "ge75", "total"], found["phototherapy", "ge25", "total"]
+    results, entries = rates.results(ev), registry.results(ev)
+    fresh, still = results["monotherapy", "ge75", "total"], results["phototherapy", "ge25", "total"]
     for draw in (
-        lambda result: figures.forest(result.outcome, None, None, updated=result, wide=True),
-        lambda result: figures.updates([("x", registry.shown_kinds(kinds, result.outcome))], wide=True),
+        lambda result: figures.forest_plot(
+            result.outcome, *unpooled(result.outcome), updated=result.updated, wide=True
+        ),
+        lambda result: figures.update_plot([("x", results_shown(entries, result.outcome))], wide=True),
     ):
         assert "Updated" in draw(fresh).get_label()
         assert "Updated" not in draw(still).get_label()
-    rate, low, high = (figures.percent(getattr(fresh.updated, v), 1, "") for v in ("estimate", "ci_low", "ci_high"))
-    drawn = figures.updates([("x", registry.shown_kinds(kinds, fresh.outcome))], wide=True)
-    assert f"Updated: {rate} ({low}–{high})" in drawn.get_label()
-    assert "Recommended method: " in drawn.get_label()
+    rate, low, high = (percent(getattr(fresh.updated, v), 1, "") for v in ("estimate", "ci_low", "ci_high"))
+    plot = figures.update_plot([("x", results_shown(entries, fresh.outcome))], wide=True)
+    assert f"Updated: {rate} ({low}–{high})" in plot.get_label()
+    assert "Recommended method: " in plot.get_label()
 
 
 def test_a_detail_is_set_below_its_row():
     frame = pd.DataFrame({"a": [1, 2], "why": ["x<y", ""]}, index=pd.Index(["g", "h"], name="group"))
     text = tables.Table(frame, "c", detail="why")._repr_html_()
     rows = [row.get_text(strip=True) for row in BeautifulSoup(text, "html.parser").select("tbody tr")]
-    assert rows == ["g", "1", "x<y", "h", "2", tables.NOTHING]
+    assert rows == ["g", "1", "x<y", "h", "2", NOTHING]
 
 
 def test_an_empty_table_is_a_table():
@@ -289,9 +299,9 @@ def test_characteristics_count_each_study(ev):
 def many_studies(ev, number):
     """An outcome with new studies of all rates, and their pooled result."""
     outcome = ev.outcome("monotherapy", "ge75")
-    made = [outcome.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
-    many = pd.concat(made, ignore_index=True)
-    return replace(outcome, new=many), registry.pool_counts(many)
+    studies = [outcome.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
+    many = pd.concat(studies, ignore_index=True)
+    return replace(outcome, new=many), counted(many)
 
 
 def cells_of(row):
@@ -304,8 +314,8 @@ def at(percent_of_axis):
 
 def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
     outcome, new = many_studies(ev, 2000)
-    drawn = (outcome, registry.pool_counts(outcome.available), new)
-    page, again = (figures.show(figures.forest, *drawn, caption="A & B")._repr_html_() for _ in range(2))
+    drawn = (outcome, counted(outcome.available), new)
+    page, again = (figures.show(figures.forest_plot, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
     assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
     assert not re.search(r"\bnan\b", page.lower())
@@ -321,14 +331,14 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
     assert set(outcome.available.label) | set(outcome.missing.label) <= {name.split(",")[0] for name in names}
     _, counts, _, rate, weight = cells_of(rows[-1])
     assert (counts, rate) == ("49/50", "98.0 (89.5–99.6)")
-    assert weight == f"{100 * new.weights[-1]:.2f}%"
+    assert weight == f"{100 * new.pooled.weights[-1]:.2f}%"
 
 
 def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     outcome, new = many_studies(ev, 200)
     ranges = outcome.missing[:1][["study"]].assign(arms=[(outcome.missing.arm[0],)], low=0.05, high=0.4)
-    public = registry.pool_counts(outcome.available)
-    page = figures.show(figures.forest, outcome, public, new, ranges=ranges)._repr_html_()
+    public = counted(outcome.available)
+    page = figures.show(figures.forest_plot, outcome, public, new, ranges=ranges)._repr_html_()
     rows = BeautifulSoup(page, "html.parser").select("tbody tr")
     rows = {row.th.get_text(): row for row in rows}
     interval, square = rows["Study 10"].find_all("line")
@@ -343,38 +353,38 @@ def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     assert [line.get("stroke-dasharray") is None for line in rows[outcome.missing.label[0]].find_all("line")] == [False]
     assert rows[outcome.missing.label[0]].svg["stroke"] == figures.POSSIBLE
     assert rows[outcome.missing.label[1]].svg is None
-    # The printed result is an open diamond, pooled counts are filled ones.
+    # The published result is an open diamond, pooled counts are filled ones.
     fills = {name: rows[name].path["fill"] for name in ("Published, 19 studies", "Available counts", "New counts")}
     assert list(fills.values()) == ["none", figures.REPORTED, figures.NEW]
-    assert at(rows["Available counts"].svg.svg["x"]) == pytest.approx(100 * public.ci_low, abs=0.05)
+    assert at(rows["Available counts"].svg.svg["x"]) == pytest.approx(100 * public.pooled.ci_low, abs=0.05)
 
 
 def test_as_many_rows_as_a_picture_can_hold_are_a_picture():
-    rows = [figures.count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)]
-    picture, listing = (figures.show(figures.intervals, some, counts="x<y") for some in (rows[1:], rows))
+    rows = [count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)]
+    picture, listing = (figures.show(figures.interval_plot, some, counts="x<y") for some in (rows[1:], rows))
     assert "<img" in picture._repr_html_() and "<table" not in picture._repr_html_()
     assert "<table" in listing._repr_html_() and "x&lt;y" in listing._repr_html_()
 
 
 def test_a_ratio_stands_on_its_table_where_its_logarithm_is():
     rows = [figures.Row("a", "study", 1.0, 0.5, 200.0)] * (figures.MANY + 1)
-    page = figures.show(figures.intervals, rows, scale=figures.RATIO)._repr_html_()
+    page = figures.show(figures.interval_plot, rows, scale=figures.RATIO)._repr_html_()
     interval, square = BeautifulSoup(page, "html.parser").select_one("tbody tr").find_all("line")
     assert at(square["x1"]) == pytest.approx(100 * np.log(1 / 0.05) / np.log(50 / 0.05), abs=0.05)
     assert interval["x2"] == "100%"
 
 
 def test_markup_in_a_label_of_a_long_table_stays_text(ev):
-    outcome, new = many_studies(ev, 200)
+    outcome, _ = many_studies(ev, 200)
     outcome.new["label"] = '<script>"&'
-    page = figures.show(figures.forest, outcome, None, new, caption="<script>")._repr_html_()
+    page = figures.show(figures.forest_plot, outcome, *unpooled(outcome), caption="<script>")._repr_html_()
     assert "<script" not in page
     assert BeautifulSoup(page, "html.parser").select("tbody th")[-1].get_text() == '<script>"&'
 
 
 def test_a_funnel_of_very_many_studies_names_none():
     studies = pd.DataFrame({"label": "a", "n": 20.0, "se": 0.3, "log_odds": np.linspace(-1, 1, figures.NAMED + 1)})
-    many, few = (figures.funnel({"All": some}, wide=True) for some in (studies, studies[1:]))
+    many, few = (figures.funnel_plot({"All": some}, wide=True) for some in (studies, studies[1:]))
     assert len(few.axes[0].texts) == figures.NAMED and "a: n 20" in few.get_label()
     assert not many.axes[0].texts and f"All: {len(studies)} studies" in many.get_label()
     assert len(many.axes[0].lines[0].get_xdata()) == len(studies)
@@ -410,8 +420,8 @@ def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
 
 def test_of_very_many_studies_the_newest_are_told(ev):
     new = ev.included("update")
-    made = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
-    lines = tables.in_short(ev.with_tables(studies=pd.concat(made, ignore_index=True)), "update")
+    studies = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
+    lines = new_studies.finding_lines(ev.with_tables(studies=pd.concat(studies, ignore_index=True)), "update")
     assert [line.split("**")[1] for line in lines[:2]] == ["S1.", "S3."]
     assert len(lines) == 61 and lines[-1] == "- and 140 more"
-    assert len(tables.in_short(ev, "update")) == len(new)
+    assert len(new_studies.finding_lines(ev, "update")) == len(new)

@@ -17,7 +17,11 @@ from conftest import ROOT
 from lib.evidence import GROUPS, REGIMENS, THRESHOLDS, load
 from lib.published import by_study
 from lib.report import registry, tables
-from lib.report.registry import Entry, Stated, headline, rate_key, results, stated
+from lib.report.counted import counts_of
+from lib.report.entries import Entry, rate_key
+from lib.report.rate_entries import choices
+from lib.report.registry import results
+from lib.report.wording import Stated, headline, in_cell, prediction_in_cell, rounded, stated
 from lib.stats import pool_proportions, proportion_interval
 from stated import faults, without_key
 
@@ -28,92 +32,92 @@ def ev():
 
 
 @pytest.fixture(scope="module")
-def found(ev):
+def entries(ev):
     return results(ev)
 
 
 # --- Entries ----------------------------------------------------------------------------------------------
 
 
-def test_every_key_is_documented_and_names_what_it_is(found):
+def test_every_key_is_documented_and_names_what_it_is(entries):
     groups = "|".join(GROUPS)
     kinds = "published(.implied)?|available|new|updated|recommended(.available|.by_[a-z]+.\\w+)?|logit"
     rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({kinds})"
     rest = rf"comparison\.\w+\.({'|'.join(THRESHOLDS)})\.(rr|or|rd)|maintenance\.\w+\.\w+\.\w+"
-    assert all(re.fullmatch(f"{rates}|{rest}", key) for key in found)
-    assert all(key == entry.key for key, entry in found.items())
-    assert sum(key.endswith(".published") for key in found) == 24
+    assert all(re.fullmatch(f"{rates}|{rest}", key) for key in entries)
+    assert all(key == entry.key for key, entry in entries.items())
+    assert sum(key.endswith(".published") for key in entries) == 24
 
 
-def test_a_rate_lies_within_0_and_1_and_within_its_interval(found):
-    for key, entry in found.items():
+def test_a_rate_lies_within_0_and_1_and_within_its_interval(entries):
+    for key, entry in entries.items():
         if entry.is_rate:
             assert 0 <= entry.estimate <= 1, key
             if entry.ci_low == entry.ci_low:
                 assert 0 <= entry.ci_low <= entry.ci_high <= 1, key
 
 
-def test_the_counts_of_arms_are_pooled_by_study(ev, found):
+def test_the_counts_of_arms_are_pooled_by_study(ev, entries):
     """The new studies alone, monotherapy ≥50%: three studies, of which one has two arms."""
     outcome = ev.outcome("monotherapy", "ge50")
     assert len(outcome.new) == 4 and outcome.new.study.nunique() == 3
     sums = {study: (rows.events.sum(), rows.n.sum()) for study, rows in outcome.new.groupby("study")}
     pooled = pool_proportions(*zip(*sums.values(), strict=True))
-    entry = found["rate.monotherapy.total.ge50.new"]
+    entry = entries["rate.monotherapy.total.ge50.new"]
     assert (entry.k, entry.participants) == (3, outcome.new.n.sum())
     assert entry.estimate == pytest.approx(pooled.estimate)
     assert entry.ci_low == pytest.approx(pooled.ci_low)
     children = ev.outcome("monotherapy", "ge50", "children").new
     low, high = proportion_interval(children.events.sum(), children.n.sum())
-    entry = found["rate.monotherapy.children.ge50.new"]
+    entry = entries["rate.monotherapy.children.ge50.new"]
     assert (entry.k, entry.estimate) == (1, children.events.sum() / children.n.sum())
     assert (entry.ci_low, entry.ci_high) == (pytest.approx(float(low)), pytest.approx(float(high)))
 
 
-def test_an_updated_rate_is_of_published_and_new_studies(ev, found):
+def test_an_updated_rate_is_of_published_and_new_studies(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75")
-    entry = found[rate_key(outcome, "updated")]
+    entry = entries[rate_key(outcome, "updated")]
     assert entry.k == outcome.studies + outcome.new.study.nunique()
     assert entry.participants == outcome.patients + outcome.new.n.sum()
     assert set(outcome.new.study) < set(entry.studies)
     assert len(entry.studies) == entry.k
 
 
-def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, found):
+def test_the_recommended_method_is_of_the_studies_with_counts_alone(ev, entries):
     for outcome in ev.all_outcomes():
-        entry, counts = found.get(rate_key(outcome, "recommended.available")), registry.counts_of(outcome)
+        entry, counts = entries.get(rate_key(outcome, "recommended.available")), counts_of(outcome)
         assert (entry is None) == (len(counts) < 2)
         if entry:
             assert (entry.k, entry.participants) == (len(counts), counts.n.sum())
-    imputed = found["rate.monotherapy.total.ge75.recommended"]
-    assert imputed.k == found["rate.monotherapy.total.ge75.updated"].k
+    imputed = entries["rate.monotherapy.total.ge75.recommended"]
+    assert imputed.k == entries["rate.monotherapy.total.ge75.updated"].k
 
 
-def test_the_subgroups_of_a_choice_are_all_the_studies(ev, found):
+def test_the_subgroups_of_a_choice_are_all_the_studies(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75")
-    counts = registry.counts_of(outcome)
-    made = registry.choices(counts)
-    assert len(made) > 2
-    for choice in made:
+    counts = counts_of(outcome)
+    splits = choices(counts)
+    assert len(splits) > 2
+    for choice in splits:
         kinds = [choice.kind(name) for name in choice.names.unique()]
-        parts = [found[rate_key(outcome, kind)] for kind in kinds]
+        parts = [entries[rate_key(outcome, kind)] for kind in kinds]
         assert sum(part.k for part in parts) == len(choice.names)
         assert sum(part.participants for part in parts) == counts.n[choice.names.index].sum()
 
 
-def test_a_view_of_one_regimen_has_the_same_results(ev, found):
+def test_a_view_of_one_regimen_has_the_same_results(ev, entries):
     for regimen in REGIMENS:
         of = results(ev.only(regimen))
-        assert {key for key in found if key.startswith(f"rate.{regimen}.")} == set(of)
-        assert all(entry == found[key] or math.isnan(entry.tau2) for key, entry in of.items())
+        assert {key for key in entries if key.startswith(f"rate.{regimen}.")} == set(of)
+        assert all(entry == entries[key] or math.isnan(entry.tau2) for key, entry in of.items())
 
 
-def test_the_file_is_the_same_bytes_twice_and_has_no_number_that_json_lacks(ev, found):
+def test_the_file_is_the_same_bytes_twice_and_has_no_number_that_json_lacks(ev, entries):
     text = registry.as_json(ev)
     assert text == registry.as_json(load(ROOT / "data"))
     written = json.loads(text, parse_constant=pytest.fail)
     assert (written["edition"], written["version"]) == (ev.as_of.isoformat(), lib.__version__)
-    assert list(written["results"]) == list(found)
+    assert list(written["results"]) == list(entries)
     fields = "estimate ci_low ci_high pi_low pi_high tau2 k participants method studies page".split()
     assert all(list(entry) == fields for entry in written["results"].values())
     hands = written["results"]["rate.monotherapy.hands_feet.ge75.published"]
@@ -156,7 +160,7 @@ def test_a_stated_result_carries_its_key_and_its_interval():
     entry = Entry("rate.x", 0.1815, 0.135, 0.229)
     assert stated(entry) == '<span data-result="rate.x">18.2% (95% CI 13.5% to 22.9%)</span>'
     assert stated(replace(entry, ci_low=math.nan)) == '<span data-result="rate.x">18.2%</span>'
-    assert registry.rounded(entry) == '<span data-result="rate.x">18%</span>'
+    assert rounded(entry) == '<span data-result="rate.x">18%</span>'
     ratio = Entry("comparison.x.ge75.rr", 1.9, 0.949, 14.62)
     assert stated(ratio) == '<span data-result="comparison.x.ge75.rr">1.90 (95% CI 0.95 to 14.6)</span>'
 
@@ -166,7 +170,7 @@ def test_a_cell_of_a_table_carries_its_key_and_nothing_is_taken_for_markup():
     page = tables.Table(frame, "c")._repr_html_()
     assert '<span data-result="k&quot;">&lt;1&gt;</span>' in page
     assert '<span data-result="k" data-part="prediction">2–3</span>' in page
-    assert registry.in_cell(None) == registry.prediction_in_cell(Entry("k", 0.5)) == ""
+    assert in_cell(None) == prediction_in_cell(Entry("k", 0.5)) == ""
 
 
 def test_a_text_keeps_its_key_in_another_process():
@@ -178,47 +182,47 @@ def test_a_text_keeps_its_key_in_another_process():
 # --- The headline -----------------------------------------------------------------------------------------
 
 
-def told(found, outcome):
-    return re.sub("<[^>]*>", "", headline(found, outcome))
+def plain_headline(entries, outcome):
+    return re.sub("<[^>]*>", "", headline(entries, outcome))
 
 
-def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are_counts(ev, found):
+def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are_counts(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75")
-    text = headline(found, outcome)
+    text = headline(entries, outcome)
     for kind in ("updated", "published", "recommended.available", "recommended"):
-        assert stated(found[rate_key(outcome, kind)]) in text
-    text = told(found, outcome)
+        assert stated(entries[rate_key(outcome, kind)]) in text
+    text = plain_headline(entries, outcome)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
     assert "updated with 2 new studies on the review's scale and with its kind of interval" in text
     assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
 
 
-def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, found):
+def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, entries):
     outcome = ev.outcome("phototherapy", "ge50")
-    text = told(found, outcome)
+    text = plain_headline(entries, outcome)
     assert "This is the rate as published by the 2019 review; no new study reports this outcome." in text
     assert "responder counts are available for only 1 study (1 of the 10 original studies)." in text
-    text = told(found, ev.outcome("monotherapy", "ge75", "trunk_extremities"))
+    text = plain_headline(entries, ev.outcome("monotherapy", "ge75", "trunk_extremities"))
     assert "Responder counts are available for none of these studies, so there is no result by the method" in text
-    text = told(found, ev.outcome("monotherapy", "ge75", "face_neck"))
+    text = plain_headline(entries, ev.outcome("monotherapy", "ge75", "face_neck"))
     assert "available for only one study" in text and "too few for a result by the method" in text
 
 
-def test_a_headline_without_an_interval_says_so(ev, found):
+def test_a_headline_without_an_interval_says_so(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75", "hands_feet")
-    text = told(found, outcome)
+    text = plain_headline(entries, outcome)
     assert "CI" not in text
     assert "as published by the 2019 review, without an interval; no new study" in text
     outcome = replace(outcome, new=ev.outcome("monotherapy", "ge75").new)
     updated = Entry(rate_key(outcome, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(outcome.new.study))
-    text = told(found | {updated.key: updated}, outcome)
+    text = plain_headline(entries | {updated.key: updated}, outcome)
     assert "the rate published by the 2019 review, 0.0%, without an interval, updated with 2 new studies" in text
 
 
-def test_a_headline_says_when_the_recommended_method_has_no_result(ev, found):
+def test_a_headline_says_when_the_recommended_method_has_no_result(ev, entries):
     outcome = ev.outcome("monotherapy", "ge50")
-    rest = {key: entry for key, entry in found.items() if ".recommended" not in key}
-    text = told(rest, outcome)
+    rest = {key: entry for key, entry in entries.items() if ".recommended" not in key}
+    text = plain_headline(rest, outcome)
     assert "available for 6 studies (3 of the 23 original studies and 3 new studies), which give no result" in text
 
 
@@ -280,7 +284,7 @@ def test_a_true_page_has_no_fault():
 )
 def test_a_doctored_page_is_noticed(old, new, fault):
     assert old in TRUE
-    assert any(fault in told for told in faults({"p": TRUE.replace(old, new, 1)}, RESULTS))
+    assert any(fault in plain_headline for plain_headline in faults({"p": TRUE.replace(old, new, 1)}, RESULTS))
 
 
 def test_a_result_without_a_key_is_noticed():

@@ -2,13 +2,16 @@
 
 import re
 
+import matplotlib as mpl
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from conftest import ROOT
 from lib.evidence import comparisons, load
 from lib.report import figures
-from lib.report.chapters import risk_of_bias, risk_of_bias_figures
+from lib.report.chapters import risk_of_bias
+from lib.report.figures.risk_of_bias import FILLS
+from lib.report.figures.style import BIAS_SIGNS
 
 TOOLS = ("rob2_2019", "robins_i_2016")
 
@@ -89,8 +92,8 @@ def test_the_trials_of_a_result_are_counted_by_their_overall_risk(ev, judgements
 
 
 def test_a_trial_that_was_not_assessed_is_counted_as_such(ev):
-    said = risk_of_bias.described(ev, ["alam", "soriano2002"])
-    assert said == "1 of 2 trials at high risk of bias, 1 without the information to judge bias"
+    text = risk_of_bias.described(ev, ["alam", "soriano2002"])
+    assert text == "1 of 2 trials at high risk of bias, 1 without the information to judge bias"
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -101,10 +104,10 @@ def test_each_judgement_has_a_sign_and_a_word(ev, tool):
     rows = ev.risk_of_bias[(ev.risk_of_bias.tool == tool) & ev.is_included(ev.risk_of_bias.study)]
     assert len(re.findall(r'<span class="bias ', page)) == len(rows)
     for code, n in rows.judgement.value_counts().items():
-        outcome = f'<span class="bias bias-{code}" aria-hidden="true">{risk_of_bias.SIGNS[code]}</span>'
+        outcome = f'<span class="bias bias-{code}" aria-hidden="true">{BIAS_SIGNS[code]}</span>'
         assert page.count(outcome + words[code].capitalize()) == n
     assert page.count('scope="row"') == rows.study.nunique()
-    signs = [risk_of_bias.SIGNS[code] for code in words]
+    signs = [BIAS_SIGNS[code] for code in words]
     assert len(set(signs)) == len(signs)
 
 
@@ -116,8 +119,8 @@ def test_the_summary_figure_has_every_trial_in_every_domain(ev, tool):
     assert (counted.sum(axis=1) == len(lights)).all()
     words = ev.meaning(f"{tool}_judgement")
     for wide in (True, False):
-        with figures.mpl.rc_context(figures.STYLE):
-            figure = risk_of_bias_figures.judgement_bars(counted, words, wide=wide)
+        with mpl.rc_context(figures.STYLE):
+            figure = figures.judgement_bars(counted, words, wide=wide)
             FigureCanvasAgg(figure).draw()
         shown = [int(text.get_text()) for text in figure.axes[0].texts if text.get_text().isdigit()]
         assert sum(shown) == counted.to_numpy().sum()
@@ -125,7 +128,7 @@ def test_the_summary_figure_has_every_trial_in_every_domain(ev, tool):
         assert all(box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
         assert all(domain in figure.get_label() for domain in counted.index)
-    fills = [risk_of_bias_figures.FILLS[code] for code in counted.columns if counted[code].any()]
+    fills = [FILLS[code] for code in counted.columns if counted[code].any()]
     assert len(set(fills)) == len(fills)
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from conftest import ROOT
 from lib.evidence import load
-from lib.report import figures, tables
+from lib.report import tables
+from lib.report.chapters import new_studies
+from lib.report.figures.forest import _labels
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,9 @@ def ev():
 @pytest.fixture(scope="module")
 def lines(ev):
     """The line of each study of the update, by its key."""
-    return dict(zip(ev.included("update").study, map(html.unescape, tables.in_short(ev, "update")), strict=True))
+    return dict(
+        zip(ev.included("update").study, map(html.unescape, new_studies.finding_lines(ev, "update")), strict=True)
+    )
 
 
 def test_every_new_trial_has_its_main_finding(ev, lines):
@@ -44,7 +48,7 @@ def test_the_counts_of_a_finding_are_those_of_the_responses(ev, lines):
     responses = ev.responses
     rows = (responses.study == "jcd14041_2021") & (responses.threshold == "ge75") & (responses.arm == "tacrolimus")
     responses.loc[rows, "events"] = 2
-    again = " ".join(map(html.unescape, tables.in_short(ev.with_tables(responses=responses), "update")))
+    again = " ".join(map(html.unescape, new_studies.finding_lines(ev.with_tables(responses=responses), "update")))
     assert "Repigmentation ≥75%: 2 of 31 patients with tacrolimus, 0 of 32 with hydrocortisone" in again
 
 
@@ -76,7 +80,7 @@ def test_a_long_name_keeps_its_year_and_drug_in_a_figure(ev, wide):
     studies["label"] = ["A very long description of a trial in children, 2021"] * 2 + [
         "Tacrolimus versus hydrocortisone, 2021"
     ]
-    named = figures._labels(studies, wide)
+    named = _labels(studies, wide)
     assert len(set(named)) == 3
     assert max(map(len, named)) <= (40 if wide else 22)
     assert named[2].endswith("2021")

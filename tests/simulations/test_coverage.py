@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from lib.report import registry, tables
+from lib.report import tables
 from lib.report.chapters import methods_compared
-from lib.report.figures import percent
+from lib.report.rate_entries import pooled_entry
+from lib.report.wording import percent
 from lib.simulations import committed, coverage, interval_coverage, prediction_coverage
 from lib.simulations.coverage import METHODS, RECOMMENDED, simulate_reviews, true_rate
 from lib.stats import pool_proportions, pool_ratios
@@ -188,7 +189,7 @@ def test_no_table_shows_a_prediction_interval_that_repeats_the_confidence_interv
     alike, apart, two = (pool_proportions(events, [40] * len(events)) for events in ([20] * 4, [3, 20, 37], [3, 37]))
     assert alike.tau2 == 0 < apart.tau2
     entries = {
-        name: registry.of_pooled(name, pooled, pd.DataFrame({"study": list("abcd"[: pooled.k]), "n": 40}), "", "")
+        name: pooled_entry(name, pooled, pd.DataFrame({"study": list("abcd"[: pooled.k]), "n": 40}), "", "")
         for name, pooled in (("alike", alike), ("apart", apart), ("two", two))
     }
     shown = tables.heterogeneity(entries).frame.set_index("Result").Prediction

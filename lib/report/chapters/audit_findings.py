@@ -1,16 +1,23 @@
-"""The tables of the audit: its rules, and what each of them found."""
+"""Tables of the audit: its rules, and the findings of each.
+
+Belongs here: how findings are shown. Does not belong here: the rules (`lib.audit`).
+"""
 
 from __future__ import annotations
 
 import pandas as pd
+from IPython.display import Markdown
 
 from lib.audit import RULES, VERDICTS, Finding
-from lib.report.tables import Table, count
+from lib.report.tables import Table
+from lib.report.wording import count
 
 
-def findings(found: list[Finding], verdict: str, folded: bool = False) -> Table:
-    """The findings of the audit with one verdict, by rule."""
-    rows = [f for f in found if f.verdict == verdict]
+def findings(all_findings: list[Finding], verdict: str, folded: bool = False) -> Table | Markdown:
+    """Show the findings of the audit with one verdict, by rule; if there are none, say so."""
+    rows = [f for f in all_findings if f.verdict == verdict]
+    if not rows:
+        return Markdown("None.")
     frame = pd.DataFrame(
         {
             "rule": [RULES[f.rule].statement for f in rows],
@@ -30,9 +37,9 @@ def findings(found: list[Finding], verdict: str, folded: bool = False) -> Table:
     return Table(frame, caption, note, folded=folded, detail="detail")
 
 
-def rules(found: list[Finding]) -> Table:
-    """The rules of the audit, and how often each holds."""
-    verdicts = pd.crosstab([f.rule for f in found], [f.verdict for f in found]).reindex(
+def rules(all_findings: list[Finding]) -> Table:
+    """Show the rules of the audit, and how often each holds."""
+    verdicts = pd.crosstab([f.rule for f in all_findings], [f.verdict for f in all_findings]).reindex(
         index=list(RULES), columns=list(VERDICTS), fill_value=0
     )
     frame = verdicts.rename(columns={code: text.capitalize() for code, text in VERDICTS.items()})

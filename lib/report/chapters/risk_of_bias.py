@@ -1,7 +1,7 @@
 """Tables and sentences on the risk of bias in single trials.
 
-Belongs here: what the book shows of ``data/risk_of_bias.csv``. The judgements are data; the rules that they must follow
-are in `validation`, and what they mean for the certainty of an outcome is in `comparison_tables`.
+Belongs here: what the book shows of ``data/risk_of_bias.csv``. Does not belong here: the judgements, which are data,
+the rules that they must follow (`lib.evidence`), and the certainty of an outcome (`certainty`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,11 @@ from collections.abc import Iterable
 import pandas as pd
 
 from lib.evidence import Evidence
-from lib.report.tables import Table, count, labels
+from lib.report import figures
+from lib.report.figures.style import BIAS_SIGNS
+from lib.report.tables import Table, labels
+from lib.report.wording import count, plain, sentence_case
 
-SIGNS = {
-    "low": "+",
-    "some_concerns": "−",
-    "moderate": "−",
-    "high": "×",
-    "serious": "×",
-    "critical": "!",
-    "no_information": "?",
-}
-"""Judgement -> sign beside its word, so that neither colour nor the word alone carries the meaning."""
 _AT_HIGH_RISK = ("high", "serious", "critical")
 _BETWEEN = ("some_concerns", "moderate")
 
@@ -43,7 +36,7 @@ class TrafficLights(Table):
     """
 
     def __init__(self, judged: pd.DataFrame, words: dict[str, str], caption: str, note: str):
-        shown = judged.map(lambda code: f"{SIGNS[code]} {words[code].capitalize()}")
+        shown = judged.map(lambda code: f"{BIAS_SIGNS[code]} {words[code].capitalize()}")
         super().__init__(shown.rename_axis("Study", axis=0).reset_index(), caption, note)
         self._judged, self._words = judged, words
 
@@ -62,7 +55,7 @@ class TrafficLights(Table):
 
     def _light(self, code: str) -> str:
         word = html.escape(self._words[code].capitalize())
-        sign = f'<span class="bias bias-{code}" aria-hidden="true">{SIGNS[code]}</span>'
+        sign = f'<span class="bias bias-{code}" aria-hidden="true">{BIAS_SIGNS[code]}</span>'
         return f"<td>{sign}{word}</td>"
 
 
@@ -81,9 +74,9 @@ def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
     judged = judged[["overall", *judged.columns.drop("overall")]]
     names = evidence.meaning(f"{tool}_domain")
     judged = judged.set_axis(labels(evidence, judged.index.to_series()), axis=0)
-    judged = judged.rename(columns=lambda code: names[code][0].upper() + names[code][1:])
+    judged = judged.rename(columns=lambda code: sentence_case(names[code]))
     words = evidence.meaning(f"{tool}_judgement")
-    signs = ", ".join(f"{SIGNS[code]} {word}" for code, word in words.items())
+    signs = ", ".join(f"{BIAS_SIGNS[code]} {word}" for code, word in words.items())
     caption = f"Risk of bias in {count(len(judged), 'trial')}: {evidence.meaning('bias_tool')[tool]}"
     return TrafficLights(judged, words, caption, f"{signs}. The fact behind each judgement is in the table below.")
 
@@ -100,7 +93,7 @@ def shares(evidence: Evidence, tool: str) -> pd.DataFrame:
     judged, names = _judged(evidence, tool), evidence.meaning(f"{tool}_domain")
     codes = list(evidence.meaning(f"{tool}_judgement"))
     counted = [[int((judged[domain] == code).sum()) for code in codes] for domain in names]
-    return pd.DataFrame(counted, index=[name[0].upper() + name[1:] for name in names.values()], columns=codes)
+    return pd.DataFrame(counted, index=[sentence_case(name) for name in names.values()], columns=codes)
 
 
 def support(evidence: Evidence) -> Table:
@@ -110,7 +103,7 @@ def support(evidence: Evidence) -> Table:
         {
             "Domain": _words(evidence, rows, "domain"),
             "Judgement": [
-                f"{SIGNS[code]} {word}"
+                f"{BIAS_SIGNS[code]} {word}"
                 for code, word in zip(rows.judgement, _words(evidence, rows, "judgement"), strict=True)
             ],
             "Source": rows.source,
@@ -141,26 +134,38 @@ def described(evidence: Evidence, studies: Iterable[str]) -> str:
     rows = evidence.risk_of_bias
     overall = rows[rows.domain == "overall"].set_index("study").judgement.reindex(studies)
     high, between, low = (int(overall.isin(codes).sum()) for codes in (_AT_HIGH_RISK, _BETWEEN, ("low",)))
-    rest = len(studies) - high - between - low
-    said = {
+    no_information = len(studies) - high - between - low
+    counts = {
         "at high risk of bias": high,
         "with some concerns about bias": between,
         "at low risk of bias": low,
-        "without the information to judge bias": rest,
+        "without the information to judge bias": no_information,
     }
-    named = [f"{n} {text}" for text, n in said.items() if n]
+    parts = [f"{n} {text}" for text, n in counts.items() if n]
     if high == 0 and len(studies) > 1:
-        named = [f"none of {count(len(studies), 'trial')} at high risk of bias", *named]
+        parts = [f"none of {count(len(studies), 'trial')} at high risk of bias", *parts]
     else:
-        named[0] = named[0].replace(" ", f" of {count(len(studies), 'trial')} ", 1)
-    return ", ".join(named)
+        parts[0] = parts[0].replace(" ", f" of {count(len(studies), 'trial')} ", 1)
+    return ", ".join(parts)
 
 
 def not_assessed(evidence: Evidence, studies: Iterable[str]) -> list[str]:
-    """Return the names of the studies that have no judgement yet."""
-    known = set(evidence.risk_of_bias.study)
-    missing = [key for key in dict.fromkeys(studies) if key not in known]
+    """Return the names of the studies without a judgement."""
+    assessed = set(evidence.risk_of_bias.study)
+    missing = [key for key in dict.fromkeys(studies) if key not in assessed]
     return list(labels(evidence, pd.Series(missing, dtype=str)))
+
+
+def not_assessed_sentence(evidence: Evidence, studies: Iterable[str]) -> str:
+    """Name the studies without a judgement in a sentence; empty if there are none."""
+    names = not_assessed(evidence, studies)
+    return f"Not yet assessed: {plain(', '.join(names))}." if names else ""
+
+
+def judgement_figure(evidence: Evidence, tool: str, caption: str) -> figures.Picture | figures.Listing:
+    """Plot how many trials have which judgement in each domain of a tool."""
+    words = evidence.meaning(f"{tool}_judgement")
+    return figures.show(figures.judgement_bars, shares(evidence, tool), words, caption=caption)
 
 
 def _judged(evidence: Evidence, tool: str) -> pd.DataFrame:
@@ -171,6 +176,6 @@ def _judged(evidence: Evidence, tool: str) -> pd.DataFrame:
 
 
 def _words(evidence: Evidence, rows: pd.DataFrame, column: str) -> list[str]:
-    of_tool = {tool: evidence.meaning(f"{tool}_{column}") for tool in rows.tool.unique()}
-    words = [of_tool[tool][code] for tool, code in zip(rows.tool, rows[column], strict=True)]
-    return [word[0].upper() + word[1:] for word in words] if column == "domain" else words
+    meanings = {tool: evidence.meaning(f"{tool}_{column}") for tool in rows.tool.unique()}
+    words = [meanings[tool][code] for tool, code in zip(rows.tool, rows[column], strict=True)]
+    return [sentence_case(word) for word in words] if column == "domain" else words

@@ -1,7 +1,7 @@
 """The summary figure of risk of bias: how many trials have which judgement in each domain.
 
-Belongs here: how that figure looks. What it shows is counted in `bias_tables`; sizes and the wide and narrow form are
-those of `figures`.
+Belongs here: the stacked bars of that figure. Does not belong here: counting the judgements
+(`lib.report.chapters.risk_of_bias`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lib.report.chapters.risk_of_bias import SIGNS
-from lib.report.figures import INK, NARROW, WIDE
+from lib.report.figures.style import BIAS_SIGNS, INK, NARROW, WIDE
 
 FILLS = {
     "low": ("#a8d5c2", ""),
@@ -31,7 +30,8 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
     Parameters
     ----------
     counted : DataFrame
-        Numbers of trials, one row for each domain and one column for each judgement, as `bias_tables.shares` returns.
+        Numbers of trials, one row for each domain and one column for each judgement, as
+        `chapters.risk_of_bias.shares` returns them.
     words : dict of str to str
         Judgement code -> word, for the legend.
     wide : bool
@@ -70,20 +70,20 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
     axes.set(xlim=(0, 1), ylim=(len(counted) - 0.5, -0.5 if wide else -0.65), yticks=[])
     axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100% of trials"] if wide else ["0%", "50%", "100%"])
     if wide:
-        axes.get_xticklabels()[-1].set_ha("right")
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
     axes.spines[["top", "right", "left"]].set_visible(False)
     handles = [
         Patch(facecolor=FILLS[code][0], hatch=FILLS[code][1], edgecolor=INK, linewidth=0.5, label=_named(code, words))
         for code in present
     ]
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.0), ncols=columns, frameon=False)
-    said = [
+    texts = [
         f"{domain}: " + ", ".join(f"{words[code]} {row[code]}" for code in present if row[code])
         for domain, row in counted.iterrows()
     ]
-    figure.set_label("Stacked bars of judgements of risk of bias, in trials. " + "; ".join(said) + ".")
+    figure.set_label("Stacked bars of judgements of risk of bias, in trials. " + "; ".join(texts) + ".")
     return figure
 
 
 def _named(code: str, words: dict[str, str]) -> str:
-    return f"{SIGNS[code]} {words[code].capitalize()}"
+    return f"{BIAS_SIGNS[code]} {words[code].capitalize()}"

@@ -1,0 +1,132 @@
+"""The certainty of the evidence for an outcome (GRADE).
+
+Belongs here: what of a GRADE judgement follows from numbers, the level that the judgements leave, and their reasons in
+words. Does not belong here: the judgements themselves, which are data (``data/certainty.csv``).
+"""
+
+from __future__ import annotations
+
+from lib.evidence import Comparison, Evidence, Question
+from lib.report.chapters import risk_of_bias
+from lib.report.chapters.comparison_effects import includes_no_effect, prediction
+from lib.report.wording import count, listed, plain
+
+LEVELS = ("Very low", "Low", "Moderate", "High")
+"""GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
+doi:10.1016/j.jclinepi.2010.04.026)."""
+
+NOT_JUDGED = "Not judged"
+
+DOUBT = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certainty has not been judged"}
+
+_DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
+
+Numbers = dict[str, tuple[str, int | None]]
+"""Domain -> the numbers that bear on it, in words, and the levels by which they alone would lower the certainty."""
+
+_LARGE_I2 = 0.5
+
+_RESPONDERS = 300
+
+
+def numbers_by_domain(evidence: Evidence, compared: Comparison) -> Numbers:
+    """Compute what the data of a comparison contribute to each domain of GRADE.
+
+    Returns
+    -------
+    dict of str to (str, int or None)
+        Domain -> the numbers in words, and the levels by which they alone would lower the certainty; None: numbers do
+        not decide it. Inconsistency: I² above 50%, or a range for another trial that includes no effect where the
+        interval of the mean does not. Imprecision: one level for fewer than 300 responders and one for an interval that
+        includes no effect (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012).
+    """
+    result, trials = compared.risk_ratio, compared.rows
+    numbers: Numbers = dict.fromkeys(_DOMAINS, ("", None))
+    numbers["risk_of_bias"] = (risk_of_bias.described(evidence, trials.study), None)
+    if result.k > 1:
+        inconsistent = result.predicts and (result.pi_low <= 1 <= result.pi_high) and not includes_no_effect(result)
+        text = f"I² {100 * result.i2:.0f}%; {prediction(result)}"
+        numbers["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or inconsistent))
+    responders = int(trials.events.sum() + trials.control_events.sum())
+    imprecise = includes_no_effect(result)
+    text = f"{count(responders, 'responder')}, interval {'includes' if imprecise else 'excludes'} no effect"
+    numbers["imprecision"] = (text, int(responders < _RESPONDERS) + int(imprecise))
+    return numbers
+
+
+def outcome_key(evidence: Evidence, question: Question, threshold: str) -> str:
+    """Return the key of the rated outcome of a question at a threshold; empty if none is rated."""
+    rows = evidence.outcomes
+    rows = rows[(rows.kind == "comparison") & (rows.question == question.key) & (rows.threshold == threshold)]
+    return rows.outcome.iloc[0] if len(rows) else ""
+
+
+def certainty_of_comparison(evidence: Evidence, question: Question, threshold: str) -> str:
+    """Return the certainty of a comparison: a level of `LEVELS`, or `NOT_JUDGED` where a judgement is missing.
+
+    Evidence from randomised trials starts at high certainty, other comparisons at low.
+    """
+    trials = question.at(threshold)
+    if trials.empty:
+        return NOT_JUDGED
+    start = "High" if (trials.randomised == "yes").all() else "Low"
+    return lowered_level(evidence, outcome_key(evidence, question, threshold), start)
+
+
+def lowered_level(evidence: Evidence, outcome: str, start: str) -> str:
+    """Lower the level at which the evidence for an outcome starts by the judgements on it."""
+    rows = evidence.certainty[evidence.certainty.outcome == outcome]
+    if set(rows.domain) != set(_DOMAINS):
+        return NOT_JUDGED
+    return LEVELS[max(LEVELS.index(start) - int(rows.levels.sum()), 0)]
+
+
+def certainty_of_rate(evidence: Evidence, outcome: str) -> str:
+    """Return the certainty of a rate in treated people.
+
+    Studies of one treated group start at high certainty for the question how many respond, though not for what the
+    treatment adds (Iorio et al. 2015, doi:10.1136/bmj.h870). GRADE's five domains then lower it as for a comparison.
+    """
+    return lowered_level(evidence, outcome, "High")
+
+
+def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) -> str:
+    """Name every domain that lowers the certainty of an outcome, those that lower it most first.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    outcome : str
+        Key of ``data/outcomes.csv``.
+    numbers : dict, optional
+        As `numbers_by_domain` returns them, to be shown in brackets; the recorded reason is shown where there are none.
+
+    Returns
+    -------
+    str
+        Such as ``imprecision by two levels (5 responders, interval includes no effect) and risk of bias by one level``;
+        empty where nothing lowers it.
+    """
+    rows = evidence.certainty[(evidence.certainty.outcome == outcome) & (evidence.certainty.levels > 0)]
+    names = evidence.meaning("certainty_domain")
+    parts = []
+    for row in rows.sort_values("levels", ascending=False, kind="stable").itertuples():
+        shown = (numbers or {}).get(row.domain, ("", None))[0] or plain(row.reason.rstrip("."))
+        levels = {1: "one level", 2: "two levels"}[int(row.levels)]
+        parts.append(f"{names[row.domain]} by {levels} ({shown[:1].lower()}{shown[1:]})")
+    return listed(parts)
+
+
+def worded(level: str, sentence: str) -> str:
+    """Complete a sentence with the word for its level of certainty, and with a reservation if that is very low.
+
+    Parameters
+    ----------
+    level : str
+        A level of `LEVELS`, or `NOT_JUDGED`.
+    sentence : str
+        With ``{}`` before its verb, and without a full stop.
+    """
+    word = {"High": "", "Moderate": "probably "}.get(level, "may ")
+    return sentence.format(word) + (f", but {DOUBT[level]}" if level in DOUBT else "")

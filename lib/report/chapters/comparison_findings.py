@@ -1,0 +1,247 @@
+"""What comparisons within trials found, in sentences worded by certainty, and their forest plots.
+
+Belongs here: findings, their limitations, and captions. Does not belong here: tables (`comparison_tables`), and the
+certainty itself (`certainty`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from IPython.display import Markdown
+
+from lib.evidence import RESPONSES, THRESHOLD_NAMES, Evidence, Question, compare
+from lib.report import figures
+from lib.report.chapters.certainty import (
+    DOUBT,
+    NOT_JUDGED,
+    certainty_of_comparison,
+    numbers_by_domain,
+    outcome_key,
+    reasons,
+)
+from lib.report.chapters.comparison_effects import (
+    absolute,
+    compare_some,
+    includes_no_effect,
+    informative,
+    label,
+    own_ratios,
+    per_100,
+    per_100_with,
+    prediction,
+    ratio,
+    treatments,
+)
+from lib.report.chapters.comparison_tables import without
+from lib.report.entries import Entry, comparison_key
+from lib.report.tables import Table
+from lib.report.wording import Stated, count, percent, plain, sentence_case, stated
+
+_SIMILAR = (0.8, 1.25)
+"""Risk ratios between these are worded as little or no difference; a choice of this project."""
+
+
+def finding(evidence: Evidence, question: Question, threshold: str) -> str:
+    """State the finding of a comparison as a sentence about the treatments, worded by its certainty.
+
+    GRADE's informative statements: high certainty states the effect, moderate adds "probably", low says "may", very
+    low adds that the evidence is very uncertain (Santesso et al. 2020, doi:10.1016/j.jclinepi.2019.10.014).
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    question : Question
+        The comparison.
+    threshold : str
+        Threshold of repigmentation.
+
+    Returns
+    -------
+    str
+        Without a full stop at its end.
+    """
+    compared = compare(question.at(threshold))
+    if compared is None:
+        return f"No trial of {plain(question.label)} has available counts of {RESPONSES[threshold]}"
+    treated, control = map(plain, treatments(compared.rows))
+    effect, level = compared.risk_ratio, certainty_of_comparison(evidence, question, threshold)
+    if not math.isfinite(effect.estimate):
+        return f"{sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
+    result = "the one trial" if len(informative(compared)) == 1 else "the pooled result"
+    verb = {"High": "makes", "Moderate": "probably makes"}.get(level, "may make")
+    unclear, response = includes_no_effect(effect), RESPONSES[threshold]
+    low, high = _SIMILAR
+    if unclear and (level in ("High", "Moderate") or low <= effect.estimate <= high):
+        statement = f"{verb} little or no difference to the chance of {response} compared with {control}"
+        possible = ["benefit"] * (effect.ci_high > high) + ["harm"] * (effect.ci_low < low)
+        limits = [f"{result} does not exclude an important {' or '.join(possible)}"] if possible else []
+    else:
+        statement = f"{verb} {response} {'more' if effect.estimate > 1 else 'less'} likely than {control}"
+        limits = [f"{result} does not show a clear difference"] if unclear else []
+    if level in DOUBT:
+        limits.append(DOUBT[level])
+    return f"{sentence_case(treated)} {statement}" + (f", but {' and '.join(limits)}" if limits else "")
+
+
+def estimates(question: Question, threshold: str) -> str:
+    """State the numbers behind `finding`: the ratio, how many trials, and the absolute effect with its baseline."""
+    compared = compare(question.at(threshold))
+    if compared is None:
+        return ""
+    rows, effect = compared.rows, absolute(compared)
+    used = informative(compared)
+    if used.empty or not math.isfinite(compared.risk_ratio.estimate):
+        return (
+            f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
+        )
+    value = Stated(ratio(compared.risk_ratio), comparison_key(question.key, threshold))._repr_html_()
+    text = f"The risk ratio is {value} in {count(len(used), 'trial')}, {_randomised(used)}."
+    if len(used) < len(rows):
+        names = ", ".join(map(plain, rows.label[~rows.study.isin(used.study)]))
+        text += f" Without information on the ratio, and not in it: {names}."
+    source = f"{', '.join(map(plain, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
+    if not effect.from_ratio:
+        return (
+            f"{text} Nobody responded in the control arms ({source}), so the ratio rests on a"
+            f" correction and has no absolute effect; the observed difference is {per_100(*effect.difference)} per 100."
+        )
+    return (
+        f"{text} In the control arms ({source}) {percent(effect.without, 0, '')} of 100 responded; by"
+        f" this ratio {per_100_with(effect)} would respond with the treatment, {per_100(*effect.difference)}."
+    )
+
+
+def _randomised(trials: pd.DataFrame) -> str:
+    """State how many of the trials were randomised: ``all of them randomised``."""
+    randomised = int((trials.randomised == "yes").sum())
+    if len(trials) == 1:
+        return "randomised" if randomised else "not known to be randomised"
+    return f"{'all' if randomised == len(trials) else randomised} of them randomised"
+
+
+def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
+    """State what limits a result: concerns about its trials, trials at another threshold, and trials without counts."""
+    sentences, compared = [], compare(question.at(threshold))
+    if compared is not None:
+        others = compare(compared.rows[~compared.rows.study.isin(evidence.concerns.study)])
+        if others is not None and len(informative(others)) and len(others.rows) < len(compared.rows):
+            sentences.append(
+                f"Without the trials about which there is a concern (see the remarks below) the ratio is"
+                f" {ratio(others.risk_ratio)} in {count(len(informative(others)), 'trial')}."
+            )
+    sentences += _at_other_thresholds(question, threshold)
+    return " ".join([*sentences, f"Evidence not retrieved: {not_retrieved(question, threshold)}."])
+
+
+def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
+    """Describe each trial that has counts at another threshold only, in a sentence of its own."""
+    sentences = []
+    for _, row in question.at_other_thresholds(threshold).iterrows():
+        compared = compare_some(row.to_frame().T.infer_objects())
+        treated, control = map(plain, treatments(compared.rows))
+        sentences.append(
+            f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
+            f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
+            + (f", risk ratio {ratio(compared.risk_ratio)}." if compared.risk_ratio.k else ".")
+        )
+    return sentences
+
+
+def not_retrieved(question: Question, threshold: str) -> str:
+    """State how many of the trials that made a comparison are without available counts at a threshold."""
+    trials, missing = question.trials.study.nunique(), question.without(threshold).study.nunique()
+    return f"counts at this threshold from {missing} of {count(trials, 'trial')}"
+
+
+def summary_sentences(evidence: Evidence, question: Question, threshold: str) -> str:
+    """State a finding, its certainty with every reason that lowered it, and what could not be retrieved.
+
+    Returns
+    -------
+    str
+        Sentences, without a full stop at the end of the last.
+    """
+    compared = compare(question.at(threshold))
+    sentences = [f"{finding(evidence, question, threshold)}."]
+    if compared is not None:
+        level = certainty_of_comparison(evidence, question, threshold)
+        key = outcome_key(evidence, question, threshold)
+        lowered = reasons(evidence, key, numbers_by_domain(evidence, compared))
+        if level != NOT_JUDGED:
+            sentences.append(f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else "."))
+    sentences += _at_other_thresholds(question, threshold)
+    return " ".join([*sentences, f"Evidence not retrieved: {not_retrieved(question, threshold)}"])
+
+
+def abstract_sentences(evidence: Evidence, question: Question, entries: Mapping[str, Entry]) -> str:
+    """State the marked response to a calcineurin inhibitor added to phototherapy, for the abstract, in Markdown."""
+    entry = entries.get(comparison_key(question.key, "ge75"))
+    if entry is None:
+        return "No trial has available responder counts in both arms."
+    return (
+        "A rate is not an effect. Within trials that compared a calcineurin inhibitor added to phototherapy with"
+        f" phototherapy alone, the risk ratio of a marked response is {stated(entry)} in the"
+        f" {count(entry.k, 'trial')} with available responder counts in both arms."
+        f" {finding(evidence, question, 'ge75')}. [Comparisons](comparisons.ipynb) shows the trials and their"
+        " limitations, [Certainty of the evidence](certainty.ipynb) the reasons for the certainty."
+    )
+
+
+def result_sentences(evidence: Evidence, question: Question, threshold: str) -> str:
+    """State a finding in bold, its numbers and its limitations, in Markdown."""
+    first = f"**{finding(evidence, question, threshold)}.**"
+    return f"{first} {estimates(question, threshold)} {reservations(evidence, question, threshold)}"
+
+
+def rated_comparisons(evidence: Evidence, questions: Sequence[Question]) -> list[tuple[Question, str]]:
+    """Return each question that has a rated outcome, with its `summary_sentences`."""
+    rows = evidence.outcomes[evidence.outcomes.kind == "comparison"]
+    question_by_key = {question.key: question for question in questions}
+    return [
+        (question_by_key[row.question], summary_sentences(evidence, question_by_key[row.question], row.threshold))
+        for row in rows.itertuples()
+    ]
+
+
+def forest_caption(question: Question, threshold: str) -> str:
+    """Return the caption of a question's forest plot at one threshold."""
+    trials = question.at(threshold)
+    response = "any repigmentation" if threshold == "any" else THRESHOLD_NAMES[threshold]
+    n_trials = count(question.trials.study.nunique(), "trial")
+    caption = f"{label(trials)}, {response}: {len(trials)} of {n_trials} with available counts"
+    patches = trials[trials.unit == "patches"]
+    if len(patches):
+        caption += f". Counted in patches: {', '.join(patches.label)}"
+    if len(trials) > 1:
+        pooled = compare_some(trials).risk_ratio
+        caption += f". I² {100 * pooled.i2:.0f}%; {prediction(pooled)}"
+        if pooled.dropped.any():
+            caption += f". Without information on the ratio, and not in it: {', '.join(trials.label[pooled.dropped])}"
+    return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
+
+
+def forest(question: Question, threshold: str) -> figures.Picture | figures.Listing | Markdown:
+    """Plot the risk ratio of each trial of a question at one threshold, and their pooled ratio."""
+    compared = compare(question.at(threshold))
+    if compared is None:
+        return Markdown(f"No trial has available counts of {RESPONSES[threshold]}.")
+    caption = forest_caption(question, threshold)
+    trials = compared.rows
+    return figures.show(figures.comparison_plot, trials, own_ratios(trials), compared.risk_ratio, caption=caption)
+
+
+def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listing | Table:
+    """Plot every trial of a question by itself; if none has available counts, list the trials."""
+    if question.pairs.empty:
+        return without(question)
+    treatments_by_trial = [
+        f"{name}: {' versus '.join(treatments(rows))}" for name, rows in question.pairs.groupby("label", sort=False)
+    ]
+    caption = f"{question.label}: each trial by itself, nothing pooled. {'; '.join(treatments_by_trial)}."
+    if question.pairs.paired.any():
+        caption += " * Both arms are the same patients."
+    return figures.show(figures.comparison_plot, question.pairs, own_ratios(question.pairs), caption=caption)

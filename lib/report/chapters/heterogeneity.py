@@ -1,0 +1,316 @@
+"""Tables, plots and sentences on heterogeneity, influence of single studies, and small-study effects.
+
+Belongs here: what the available counts of one rate show about the differences between studies. Does not belong here:
+the comparison of pooling methods (`methods_compared`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+from scipy import special
+
+from lib import stats
+from lib.evidence import RESPONSES, Outcome
+from lib.published import by_study
+from lib.report import figures
+from lib.report.counted import counts_of
+from lib.report.entries import Entry, rate_key
+from lib.report.rate_entries import choices
+from lib.report.tables import Table, grouped
+from lib.report.wording import count, in_cell, outcome_name, p_value, percent, predicted, ratio_text, span
+from lib.stats import (
+    ENOUGH_TO_TEST,
+    FEWEST_TO_FILL,
+    TAU2,
+    Influence,
+    Pooled,
+    begg,
+    between_groups,
+    by_group,
+    cumulative,
+    egger,
+    heterogeneity_interval,
+    leave_one_out,
+    permutation_test,
+    peters,
+    pool,
+    pool_proportions,
+    proportions,
+    regress,
+    subgroups_with_common_tau2,
+    trim_and_fill,
+)
+
+
+def headline(outcome: Outcome, logit: Entry | None) -> str:
+    """State how much the available counts of an outcome differ, for the head of a chapter."""
+    counts = counts_of(outcome)
+    studies = f"{count(len(counts), 'study', 'studies')} with available responder counts ({outcome_name(outcome)})"
+    if logit is None:
+        return f"**Heterogeneity cannot be estimated from {studies}.**"
+    assert logit.pooled is not None
+    prediction = (
+        f"the true rate of another study may lie anywhere from {predicted(logit)} (95% prediction interval)"
+        if logit.pi_low == logit.pi_low
+        else "so few cannot show where the true rate of another study may lie"
+    )
+    return f"**Among the {studies} I² is {percent(logit.pooled.i2)}, and {prediction}.**"
+
+
+def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
+    """Show the between-study variance of each outcome's available counts by every estimator, with its interval."""
+    rows = []
+    for outcome in outcomes:
+        counts = counts_of(outcome)
+        if len(counts) < 2:
+            continue
+        y, v = proportions(counts.events, counts.n, transform="logit")
+        ends = heterogeneity_interval(y, v)
+        rows.append(
+            {
+                "Rate": outcome_name(outcome),
+                **{name: f"{pool(y, v, tau2=name).tau2:.2f}" for name in TAU2 if name != "FE"},
+                "95% CI": f"{ends.tau2_low:.2f}–{ends.tau2_high:.{2 if ends.tau2_high < 100 else 0}f}",
+                "I² (95% CI)": span(pool(y, v).i2, ends.i2_low, ends.i2_high, 0),
+            }
+        )
+    note = (
+        "Logit scale. DL DerSimonian-Laird, PM Paule-Mandel, REML and ML restricted and full maximum likelihood, EB"
+        " empirical Bayes, SJ Sidik-Jonkman, HE Hedges. Intervals by the Q-profile, which belong to none of them."
+    )
+    frame = pd.DataFrame(rows)
+    return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
+
+
+def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
+    """Plot the pooled rate of an outcome's available counts with each study left out in turn."""
+    counts = counts_of(outcome).sort_values("year", kind="stable")
+    if len(counts) < 2:
+        return Markdown(f"Of {count(len(counts), 'count')} none can be left out.")
+    whole = pool_proportions(counts.events, counts.n, transform="logit")
+    without = pool_proportions(*leave_one_out(counts.events, counts.n), transform="logit")
+    rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"])
+    names = [f"without {label}" for label in counts.label]
+    rows += figures.result_rows(names, without, counts=_study_numbers(without))
+    caption = f"{outcome_name(outcome)}: the pooled rate with each study left out in turn."
+    return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption)
+
+
+_EDITIONS = {"original": "Original review", "update": "Update"}
+
+# With fewer, each study has a third of the weight or more and influences the result whatever its rate.
+_ENOUGH_TO_PLOT = 4
+
+
+def cumulative_plot(outcome: Outcome) -> figures.Picture | figures.Listing:
+    """Plot the pooled rate of an outcome's available counts after each study, in order of publication."""
+    counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
+    pooled = pool_proportions(*cumulative(counts.events, counts.n), transform="logit")
+    rows = figures.result_rows([f"+ {label}" for label in counts.label], pooled, counts=_study_numbers(pooled))
+    caption = f"{_short_name(outcome)}: the pooled rate after each study, in order of publication."
+    return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption)
+
+
+def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
+    """Plot the log odds of each study with available counts against its size or its standard error.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        The rate.
+    against : {"size", "standard error"}
+        "size" is the plot of the 2019 review, "standard error" the standard funnel plot with its centre and lines.
+    """
+    groups = {name: _with_log_odds(by_study(rows)) for name, rows in _by_edition(outcome).items()}
+    if against == "size":
+        caption = (
+            f"{_short_name(outcome)}: number assessed against log odds. Without bias small studies scatter evenly"
+            " around the large ones."
+        )
+        return figures.show(figures.funnel_plot, groups, caption=caption)
+    counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
+    centre = float(pool(*proportions(counts.events, counts.n, transform="logit")).estimate)
+    caption = (
+        f"{_short_name(outcome)}: standard error against log odds. Within the lines 95% of studies would lie if only"
+        " sampling made them differ."
+    )
+    return figures.show(figures.funnel_plot, groups, centre, caption=caption)
+
+
+def comparison_of_editions(outcome: Outcome) -> str:
+    """State the test between the studies of the review and those of the update, in a sentence."""
+    counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
+    y, v = proportions(counts.events, counts.n, transform="logit")
+    groups, *split = by_group(counts.edition, y, v)
+    pooled = pool(*split)
+    q, df, p = between_groups(pooled.estimate, pooled.se**2)
+    if not df:
+        return "There is only one group."
+    response, _, _ = RESPONSES[outcome.threshold].partition(" (")
+    return (
+        f"For {response} with {outcome.regimen} the test between the {' and the '.join(groups)} studies gives "
+        f"Q = {q:.2f} on {count(df, 'degree')} of freedom, p = {p_value(p)}; with {len(counts)} studies it could "
+        "hardly find any but a very large difference."
+    )
+
+
+def _by_edition(outcome: Outcome) -> dict[str, pd.DataFrame]:
+    return {"Original review": outcome.available, "Update": outcome.new}
+
+
+def _with_log_odds(studies: pd.DataFrame) -> pd.DataFrame:
+    y, v = proportions(studies.events, studies.n, transform="logit")
+    return studies.assign(log_odds=y, se=np.sqrt(v))
+
+
+def _short_name(outcome: Outcome) -> str:
+    return outcome_name(outcome).removeprefix("TCI ").capitalize()
+
+
+def _study_numbers(pooled: Pooled) -> list[str]:
+    """Return the number of studies of each of several analyses, as text."""
+    return [f"{k}" for k in np.atleast_1d(pooled.k)]
+
+
+def influence(outcome: Outcome) -> Table | Markdown:
+    """Show the influence of each study with available counts on the pooled rate."""
+    counts, measures = _influence(outcome)
+    if len(counts) < 2:
+        return Markdown("Nor is there an influence of it to measure.")
+    frame = pd.DataFrame(
+        {
+            "Study": counts.label,
+            "Rate": [f"{row.events:g}/{row.n:g}" for row in counts.itertuples()],
+            "Weight": [percent(value) for value in measures.hat],
+            "Studentised residual": [f"{value:.2f}" for value in measures.residual],
+            "DFFITS": [f"{value:.2f}" for value in measures.dffits],
+            "Cook's distance": [f"{value:.2f}" for value in measures.cook],
+            "Contribution to heterogeneity": [f"{value:.2f}" for value in measures.baujat_x],
+            "Pull on the result": [f"{value:.2f}" for value in measures.baujat_y],
+        }
+    )
+    note = (
+        "Logit scale, REML. A residual beyond ±2 or a Cook's distance beyond 1 would call for a look at the study. The"
+        " last two columns are the axes of Baujat's plot."
+    )
+    return Table(frame, f"{outcome_name(outcome)}: the influence of each study", note, numeric=[*frame.columns[1:]])
+
+
+def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
+    """Show Baujat's plot of an outcome's available counts, or state that it shows too little."""
+    counts, measures = _influence(outcome)
+    if len(counts) < _ENOUGH_TO_PLOT:
+        return Markdown(f"Of {count(len(counts), 'count')} Baujat's plot would show no more than the table.")
+    counts = counts.assign(heterogeneity=measures.baujat_x, pull=measures.baujat_y)
+    groups = {name: counts[counts.edition == edition] for edition, name in _EDITIONS.items()}
+    caption = (
+        f"{outcome_name(outcome)}: what each study adds to heterogeneity, and the square of how many standard errors"
+        " the pooled log odds move without it. Named are studies with twice the mean of either, or more."
+    )
+    return figures.show(figures.baujat_plot, groups, caption=caption)
+
+
+def _influence(outcome: Outcome) -> tuple[pd.DataFrame, Influence]:
+    counts = counts_of(outcome)
+    return counts, stats.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+
+
+def subgroups(outcome: Outcome, entries: Mapping[str, Entry]) -> Table:
+    """Show the rate in subgroups of the studies with available counts, by the recommended method."""
+    counts = counts_of(outcome)
+    rows = []
+    for choice in choices(counts):
+        p = _test_between(choice.names, counts)
+        for name in sorted(choice.names.unique()):
+            entry = entries.get(rate_key(outcome, choice.kind(name)))
+            cells = {
+                "Counts": name.capitalize(),
+                "Studies": f"{(choice.names == name).sum()}",
+                "Rate, % (95% CI)": in_cell(entry),
+                "Test between": p,
+            }
+            rows.append((choice.heading, cells))
+            p = ""
+    note = (
+        "A single count has its score interval. Test between: p-value for a difference between the groups, on the logit"
+        " scale with one between-study variance for all. With so few studies only very large differences could be"
+        " found, and of several tests one may be small by chance."
+    )
+    title = f"{outcome_name(outcome)}: the rate in subgroups of the studies with available counts"
+    frame = grouped(rows, "Choice")
+    return Table(frame, title, note, numeric=["Studies"])
+
+
+def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
+    """Return the p-value of a difference between groups with one tau² for all; empty if each has only one study."""
+    if names.value_counts().max() < 2:
+        return ""
+    counts = counts.loc[names.index]
+    y, v = proportions(counts.events, counts.n, transform="logit")
+    _, pooled = subgroups_with_common_tau2(names.to_numpy(), y, v, tau2="REML")
+    return p_value(between_groups(pooled.estimate, pooled.se**2)[2])
+
+
+_MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}
+
+
+def moderators(outcome: Outcome) -> Table:
+    """Show meta-regressions of the available counts on one moderator each, with permutation p-values."""
+    counts = counts_of(outcome).assign(children=lambda rows: (rows.population == "children").astype(float))
+    y, v = proportions(counts.events, counts.n, transform="logit")
+    rows = []
+    for column, name in _MODERATORS.items():
+        x = counts[column].to_numpy(float)
+        known = ~np.isnan(x)
+        if known.sum() < 4 or len(set(x[known])) < 2:
+            rows.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
+            continue
+        fit = regress(y, v, x, ci="hksj")
+        permuted = permutation_test(y, v, x, ci="hksj")
+        values = np.exp([fit.coefficients[1], fit.ci_low[1], fit.ci_high[1]])
+        rows.append(
+            {
+                "Moderator": name,
+                "Studies": f"{fit.k}",
+                "Odds ratio per unit (95% CI)": ratio_text(*values),
+                "p": p_value(fit.p[1]),
+                "p by permutation": p_value(permuted.p[0]),
+                "Arrangements": f"{permuted.number}{'' if permuted.exact else ', sampled'}",
+            }
+        )
+    note = (
+        "Logit scale, REML, Knapp-Hartung. By permutation: the share of arrangements of the moderator among the studies"
+        " that would look at least as strong; it can be no smaller than one in their number. A dash: it does not vary,"
+        " or fewer than four studies have it."
+    )
+    return Table(pd.DataFrame(rows), f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
+
+
+def small_studies(outcomes: Sequence[Outcome]) -> Table:
+    """Show tests of small-study effects for each outcome with enough studies for trim-and-fill."""
+    rows = []
+    for outcome in outcomes:
+        counts = counts_of(outcome)
+        if len(counts) < FEWEST_TO_FILL:
+            continue
+        y, v = proportions(counts.events, counts.n, transform="logit")
+        tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
+        filled = trim_and_fill(y, v, tau2="REML")
+        rows.append(
+            {
+                "Rate": outcome_name(outcome),
+                "Studies": f"{len(counts)}",
+                **{f"{name}, p": p_value(test.p) if test.p == test.p else "" for name, test in tests.items()},
+                "Trim and fill": f"{filled.missing:g} put in, {percent(special.expit(filled.pooled.estimate), 1)}",
+                "What it means": "nothing: too few studies" if tests["Egger"].too_few else "can be asked",
+            }
+        )
+    note = (
+        f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
+        f" gives. Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+    )
+    return Table(pd.DataFrame(rows), "Small-study effects", note, numeric=["Studies"])

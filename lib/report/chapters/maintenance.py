@@ -1,0 +1,42 @@
+"""What the chapter on maintenance states about its one trial.
+
+Belongs here: shares, numbers and design of the trial for its sentences. Does not belong here: the registered results
+(`lib.report.trial_entries`), and the table (`lib.report.tables.maintenance`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from lib.evidence import Evidence
+from lib.report.entries import Entry, maintenance_key
+from lib.report.wording import rounded
+
+
+def rows(evidence: Evidence) -> pd.DataFrame:
+    """Return the table of maintenance trials with a column for the drug of each arm."""
+    return evidence.maintenance.assign(drug=evidence.maintenance.arm.str.split().str[0])
+
+
+def shares_lost(evidence: Evidence, entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
+    """Return the share of lesions that lost pigment as text with its key, by analysis and drug."""
+    shares: dict[str, dict[str, str]] = {}
+    for row in rows(evidence).itertuples():
+        entry = entries.get(maintenance_key(row.study, row.analysis, row.arm))
+        if entry is not None:
+            shares.setdefault(row.analysis, {})[row.drug] = rounded(entry, 1)
+    return shares
+
+
+def numbers(evidence: Evidence) -> pd.Series:
+    """Return the numbers of patients or lesions, indexed by analysis and drug."""
+    return rows(evidence).set_index(["analysis", "drug"]).n
+
+
+def design(evidence: Evidence) -> str:
+    """Return the design of the trial for a sentence: ``randomised and double-blind``."""
+    trial = evidence.studies[evidence.studies.study.isin(evidence.maintenance.study)].iloc[0]
+    blinding = evidence.meaning("blinding")[trial.blinding]
+    return f"randomised and {blinding}" if trial.randomised == "yes" else blinding

@@ -1,0 +1,210 @@
+"""Sentences on the records and studies since the original search, and on what they change.
+
+Belongs here: numbers of records and studies, the main finding of each new study, and which conclusions change. Does not
+belong here: the tables of new studies (`lib.report.tables`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence, period_end
+from lib.report import tables
+from lib.report.tables.names import rows_by
+from lib.report.wording import count, date_text, outcome_name, plain
+
+if TYPE_CHECKING:
+    from lib.published import Result
+
+
+def records_since_search(evidence: Evidence, with_excluded: bool = False) -> str:
+    """State how many records were identified since the original search, and the decisions on them; empty if none."""
+    records = tables.decisions(evidence)
+    if not sum(records.values()):
+        return ""
+    awaiting = records["awaiting_full_text"] + records["awaiting_classification"]
+    excluded = f", {records['excluded']} are excluded" if with_excluded else ""
+    return (
+        f"Records identified since then: {sum(records.values())}, of which {records['included']} are included"
+        f"{excluded} and {awaiting} await a full text or a decision."
+    )
+
+
+def studies_since_search(evidence: Evidence) -> str:
+    """State in Markdown how many studies were included since the original search, for the abstract."""
+    studies = evidence.study_counts("update")
+    if not studies["all"]:
+        return nothing_new(evidence, "No study has been included since the original search.")
+    counts = evidence.counts().query("edition == 'update' and role != 'comparator' and poolable == 'yes'")
+    return (
+        f"Since the original search, {count(studies['efficacy'], 'study', 'studies')} have been included:"
+        f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy,"
+        f" {counts.study.nunique()} of them with counts that can be pooled. They were identified in a collection of"
+        " published abstracts; no systematic database search has been run since"
+        f" {date_text(evidence.last_search)}, so others may exist. [What is new](what-is-new.ipynb) shows what they"
+        " change."
+    )
+
+
+def included_and_awaiting(evidence: Evidence) -> str:
+    """State in Markdown how many studies are included and how many records await a decision, to head a chapter."""
+    if evidence.screening.empty:
+        return nothing_new(evidence)
+    studies, records = evidence.study_counts("update"), tables.decisions(evidence)
+    return (
+        f"**{count(studies['all'], 'study', 'studies')} published since August 2018"
+        f" {'is' if studies['all'] == 1 else 'are'} included: {studies['monotherapy']} of monotherapy and"
+        f" {studies['phototherapy']} with phototherapy. {records['awaiting_full_text']} records await their full text"
+        f" and {records['awaiting_classification']} a decision; {records['excluded']} are excluded.** They come from a"
+        " collection of published abstracts; no systematic database search has been run since August 2018, so that"
+        " other studies may exist."
+    )
+
+
+def state_of_evidence(evidence: Evidence) -> str:
+    """State in Markdown the dates of search and edition, and how many records await a decision."""
+    last_change = max(map(period_end, evidence.screening.entered), default=None)
+    records = tables.decisions(evidence)
+    return (
+        f"*Last search of databases: {date_text(evidence.last_search)}. Last change of the data:"
+        f" {date_text(last_change) if last_change else 'none since'}. Records waiting for a full text:"
+        f" {records['awaiting_full_text']}; for a decision: {records['awaiting_classification']}. Edition of"
+        f" {date_text(evidence.as_of)}.*"
+    )
+
+
+def nothing_new(evidence: Evidence, text: str = "None in this edition.") -> str:
+    """Return what a page shows in the place of new studies or records where there are none."""
+    return text if len(evidence.screening) else "Nothing: this edition ends with the original search."
+
+
+def later_reviews(evidence: Evidence) -> str:
+    """State in Markdown how many later reviews are listed; empty if there are none."""
+    number = evidence.later_reviews.review.nunique()
+    if not number:
+        return ""
+    return f"{number} later reviews on parts of the question are listed with [the new studies](new-studies.ipynb)."
+
+
+def changed_conclusions(results: Sequence[Result]) -> list[str]:
+    """Name the rates on which new studies change the conclusions."""
+    return [outcome_name(result.outcome) for result in results if result.news]
+
+
+def what_changes(results: Sequence[Result], total: int) -> str:
+    """State in Markdown on how many of the published rates new studies bear, and which conclusions change.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Rates with new studies.
+    total : int
+        Number of published rates.
+    """
+    changed = changed_conclusions(results)
+    conclusions = "none changes the conclusions"
+    if changed:
+        verb = "changes" if len(changed) == 1 else "change"
+        conclusions = f"{len(changed)} of them {verb} the conclusions: {'; '.join(changed)}"
+    return (
+        f"**New studies bear on {len(results)} of the {total} response rates that the 2019 review published;"
+        f" {conclusions}.** The rules for this are under *When"
+        " conclusions change*, below."
+    )
+
+
+def what_changes_in_brief(results: Sequence[Result]) -> str:
+    """State in Markdown on how many rates new studies bear, and which conclusions change; empty if there are none."""
+    if not results:
+        return ""
+    changed = changed_conclusions(results)
+    rates = f"{len(changed)}: {'; '.join(changed)}" if changed else "none"
+    return (
+        f"Studies since August 2018 bear on {count(len(results), 'rate')}. By the rules of"
+        " [What is new](what-is-new.ipynb) they change the conclusions on"
+        f" {rates}."
+    )
+
+
+def rules_of_change(evidence: Evidence) -> str:
+    """Explain in Markdown when an update changes the conclusions, and what repeated updates do to such rules."""
+    rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()]
+    return (
+        "An update changes the conclusions on a rate if at least one of these is true:\n\n"
+        + "\n".join(f"- {plain(rule)};" for rule in rules[:-1])
+        + f"\n- {plain(rules[-1])}.\n\n"
+        "The margins are this project's own choice. Each edition compares the current rate with the rate that the 2019"
+        " review published, not with the edition before, and makes no test of significance. So small changes add up and"
+        " are not missed. But a rate that is updated repeatedly can meet a rule by chance, most of all where the"
+        " published studies are few and differ widely. No correction is made for this: a change is a reason to look at"
+        " the new studies and not a finding by itself. The table below shows how often to expect a false alarm."
+    )
+
+
+_NEWEST = 60
+"""Studies whose findings `finding_lines` gives, if there are more."""
+
+
+def finding_lines(evidence: Evidence, edition: str) -> list[str]:
+    """Return the main finding of each study of an edition as a list item in Markdown: in words, then its counts.
+
+    The words are those of `findings`; the counts are of every arm of the study, whole or by a body site, whether pooled
+    or compared. Of very many studies only the newest are given, and the number of the others.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    edition : {"original", "update"}
+        The edition of the studies.
+
+    Returns
+    -------
+    list of str
+        A line for each study.
+    """
+    rows = evidence.counts()
+    rows = rows[(rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
+    counted = rows_by(rows[rows.threshold.isin(THRESHOLDS)], "study")
+    finding_by_study = dict(zip(evidence.findings.study, evidence.findings.finding, strict=True))
+    studies = evidence.included(edition).drop_duplicates("study")
+    shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
+    lines = []
+    for study in shown.itertuples():
+        counts = _counts_in_words(evidence, counted.get((study.study,), []))
+        words = [plain(finding_by_study[study.study])] if study.study in finding_by_study else []
+        lines.append(f"- **{plain(study.label)}.** {' '.join([*words, counts])}")
+    return [*lines, f"- and {len(studies) - len(shown)} more"] if len(shown) < len(studies) else lines
+
+
+def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
+    """State the counts of a study in a sentence, the strongest response first, all arms of one outcome together."""
+    if not rows:
+        return "The numbers of responders in its arms are not available, so it enters no pooled rate."
+    rows_by_outcome: dict[tuple[str, str], list[Any]] = {}
+    strongest = THRESHOLDS[::-1]
+    for row in sorted(rows, key=lambda r: (r.site != "all", strongest.index(r.threshold))):
+        rows_by_outcome.setdefault((row.threshold, row.site), []).append(row)
+    parts = []
+    for (threshold, site), arms in rows_by_outcome.items():
+        place = "" if site == "all" else f" on the {GROUP_NAMES[site].lower()}"
+        arms.sort(key=lambda r: r.role == "comparator")
+        counts = [f"{r.events:g} of {r.n:g} {r.unit} with {plain(_arm_in_words(r))}" for r in arms]
+        counts[1:] = [text.replace(f" {r.unit}", "", 1) for text, r in zip(counts[1:], arms[1:], strict=True)]
+        parts.append(f"Repigmentation {THRESHOLD_NAMES[threshold]}{place}: {', '.join(counts)}")
+    basis, used = evidence.meaning("basis"), {r.basis for r in rows} - {"stated"}
+    derivations = [text for code, text in basis.items() if code in used]
+    confidence = [code for code in evidence.meaning("confidence") if code in {r.confidence for r in rows}]
+    text = "; ".join(parts[:1] + [part[0].lower() + part[1:] for part in parts[1:]])
+    return (
+        f"{text} (counts {', '.join(derivations)}; confidence {' or '.join(confidence)})."
+        if derivations
+        else f"{text}."
+    )
+
+
+def _arm_in_words(arm: Any) -> str:
+    name = arm.drug if " or " in arm.drug else arm.arm
+    words = {"NBUVB": "NB-UVB", "EL": "excimer light"}
+    return " and ".join(words.get(part, part) for part in name.split("+"))

@@ -1,0 +1,46 @@
+"""Sentences and plots on adverse events.
+
+Belongs here: what the chapter on safety shows beside its table. Does not belong here: the table
+(`lib.report.tables.adverse_events`), and the certainty (`certainty`).
+"""
+
+from __future__ import annotations
+
+from lib.evidence import Evidence
+from lib.report import figures
+from lib.report.counted import count_row, count_rows
+from lib.report.tables import labels
+from lib.report.wording import count, plain
+
+KINDS = ("burning", "pruritus", "erythema")
+"""Events that the 2019 review counts."""
+
+
+def events_plot(evidence: Evidence) -> figures.Picture | figures.Listing:
+    """Plot the sums of the review and the counts in reports of single studies, for monotherapy."""
+    patients = evidence.number("adverse_event_patients", "safety")
+    rows = [figures.Row("Pooled by the 2019 review", "heading")]
+    for kind in KINDS:
+        events = evidence.number(f"{kind}_events", "safety")
+        rows.append(count_row(kind.capitalize(), events, patients, figures.PUBLISHED))
+    reported = evidence.adverse_events[evidence.is_included(evidence.adverse_events.study)]
+    reported = reported.query("role == 'monotherapy' and kind not in ['any or serious', 'stopped for side effects']")
+    rows += count_rows(reported.assign(label=labels(evidence, reported.study)), "kind", "label", "events")
+    caption = (
+        "Adverse events with monotherapy: the sums of the review, and the counts in reports of single studies. Events"
+        " that a report counts together are shown together."
+    )
+    return figures.show(figures.interval_plot, rows, xlabel="With the event, %", counts="Events/n", caption=caption)
+
+
+def stopped_treatment(evidence: Evidence) -> str:
+    """Name the studies of the review in which patients stopped monotherapy for side effects; empty if none."""
+    events = evidence.adverse_events[evidence.adverse_events.study.isin(evidence.included("original").study)]
+    events = events.query("kind == 'stopped for side effects' and role == 'monotherapy' and events > 0")
+    if events.empty:
+        return ""
+    studies = [
+        f"{plain(label)}, {row.events} of {row.n} patients on {plain(row.arm)}"
+        for label, row in zip(labels(evidence, events.study), events.itertuples(), strict=True)
+    ]
+    return f"Reports of its studies give {count(len(events), 'exception')}: {'; '.join(studies)}."

@@ -1,0 +1,103 @@
+"""One result of the book, and the keys by which results are looked up.
+
+Belongs here: the form of a result and its key. Does not belong here: how results are computed (`rate_entries`,
+`trial_entries`), the whole registry (`registry`), and text (`wording`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lib.evidence import Outcome
+    from lib.stats import Pooled
+
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result of the book.
+
+    Attributes
+    ----------
+    key : str
+        Its name; the module `registry` lists all.
+    estimate, ci_low, ci_high, pi_low, pi_high : float
+        Estimate with its 95% confidence and prediction interval; NaN where there is none. Rates are proportions, and
+        their intervals end at 0 and 1.
+    tau2 : float
+        Between-study variance, on the scale of the method; NaN where it was not estimated.
+    k, participants : float
+        Number of studies and of participants (or patches) behind it; NaN where not reported.
+    method : str
+        Statistical method, in words.
+    studies : tuple of str
+        Keys of the studies, as in ``data/studies.csv``.
+    page : str
+        Page of the book that reports it.
+    pooled : Pooled or None
+        The pooled result that it was taken from, with heterogeneity and weights; None where nothing was pooled here.
+    """
+
+    key: str
+    estimate: float
+    ci_low: float = _NAN
+    ci_high: float = _NAN
+    pi_low: float = _NAN
+    pi_high: float = _NAN
+    tau2: float = _NAN
+    k: float = _NAN
+    participants: float = _NAN
+    method: str = ""
+    studies: tuple[str, ...] = ()
+    page: str = ""
+    pooled: Pooled | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is a proportion, and not a ratio or a difference."""
+        return not self.key.startswith("comparison.")
+
+
+def rate_key(outcome: Outcome, kind: str) -> str:
+    """Return the key of a rate: ``rate.monotherapy.total.ge75.updated``."""
+    return f"rate.{outcome.regimen}.{outcome.group}.{outcome.threshold}.{kind}"
+
+
+def comparison_key(question: str, threshold: str, measure: str = "rr") -> str:
+    """Return the key of a pooled comparison: ``comparison.added_to_phototherapy.ge75.rr``."""
+    return f"comparison.{question}.{threshold}.{measure}"
+
+
+def maintenance_key(study: str, analysis: str, arm: str) -> str:
+    """Return the key of a share of a maintenance trial, from the columns of its table."""
+    return f"maintenance.{study}.{slug(analysis)}.{slug(arm)}"
+
+
+def slug(text: str) -> str:
+    """Return a text as a part of a key: lower case, words joined by ``_``."""
+    return re.sub(r"\W+", "_", text.lower()).strip("_")
+
+
+def of_rate(entries: Mapping[str, Entry], outcome: Outcome, kind: str) -> Entry | None:
+    """Return one kind of result of a rate; None where there is none."""
+    return entries.get(rate_key(outcome, kind))
+
+
+def current_rate(entries: Mapping[str, Entry], outcome: Outcome) -> Entry:
+    """Return the current result of a rate: updated if new studies report the outcome, otherwise as published."""
+    return of_rate(entries, outcome, "updated") or entries[rate_key(outcome, "published")]
+
+
+KINDS_SHOWN = ("published", "new", "updated", "recommended.available")
+"""Kinds of result of a rate that `figures.update_plot` shows, in its order."""
+
+
+def results_shown(entries: Mapping[str, Entry], outcome: Outcome) -> list[Entry | None]:
+    """Return the results of a rate that `figures.update_plot` shows, in the order of `KINDS_SHOWN`."""
+    return [of_rate(entries, outcome, kind) for kind in KINDS_SHOWN]

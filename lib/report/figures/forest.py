@@ -1,0 +1,267 @@
+"""Forest plots of response rates and of comparisons within trials.
+
+Belongs here: which rows a forest plot has, in which order, with which mark and colour. Does not belong here: how a row
+is drawn (`intervals`), and any pooling: pooled results and the intervals of single studies come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib.evidence import THRESHOLD_NAMES, Outcome
+from lib.report.figures.intervals import interval_plot
+from lib.report.figures.listing import Listing
+from lib.report.figures.rows import RATIO, Row, result_rows
+from lib.report.figures.style import INK, MANY, NEW, PUBLISHED, REPORTED
+from lib.report.wording import count, span
+
+if TYPE_CHECKING:
+    from lib.published import Updated
+    from lib.report.counted import CountedStudies
+    from lib.report.entries import Entry
+    from lib.stats import Pooled
+
+
+def forest_plot(
+    outcome: Outcome,
+    original: CountedStudies,
+    new: CountedStudies,
+    *,
+    wide: bool,
+    ranges: pd.DataFrame | None = None,
+    updated: Updated | None = None,
+) -> Figure | Listing:
+    """Plot all studies of an outcome, those without available responder counts among them.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        The outcome: its studies and what the review published.
+    original, new : CountedStudies
+        Studies of the review and of the update with available counts.
+    wide : bool
+        Form.
+    ranges : DataFrame, optional
+        For studies without available counts the rates that are compatible with the published results, as
+        `published.imputation.consistent_ranges` returns them.
+    updated : Updated, optional
+        The updated rate; drawn where there are new studies.
+
+    Returns
+    -------
+    Figure or Listing
+        Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; named grey rows
+        for studies whose counts are not available, with the compatible range as a dotted line; the published result as
+        an open diamond; pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a
+        study with available counts that the review's reference list of the outcome does not name.
+    """
+    patients = f"n = {outcome.patients:g}" if outcome.patients == outcome.patients else ""
+    published = _published_row(outcome, f"Published, {outcome.studies:g} studies", patients)
+    groups = {
+        "Original review": (
+            _study_rows(original, REPORTED, wide) + _missing_rows(outcome, ranges, wide),
+            [published, *_pooled_rows("Available counts", original, REPORTED)],
+        )
+    }
+    if len(new.studies):
+        heading = "Update since August 2018" if wide else "Update since 2018"
+        groups[heading] = (_study_rows(new, NEW, wide), _pooled_rows("New counts", new, NEW))
+    last = []
+    if updated is not None and updated.k_new:
+        label = "Updated: published and new" if wide else "Published and new"
+        last = [Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK)]
+    alt = (
+        f"Forest plot. {outcome.available_studies} of {outcome.studies:g} studies of the original review have available"
+        f" counts; {outcome.missing.study.nunique()} are named without."
+    )
+    return interval_plot(_arranged(groups, last), wide=wide, counts="Events/n", alt=alt)
+
+
+def _published_row(outcome: Outcome, label: str, counts: str) -> Row:
+    return Row(label, "published", outcome.estimate, outcome.ci_low, outcome.ci_high, counts, colour=PUBLISHED)
+
+
+def _pooled_rows(label: str, counted: CountedStudies, colour: str) -> list[Row]:
+    """Return the row of a pooled rate with the counts in it; none where nothing is pooled."""
+    if counted.pooled is None:
+        return []
+    used = counted.studies[~counted.pooled.dropped]
+    counts = f"{used.events.sum():g}/{used.n.sum():g}"
+    return result_rows([label], counted.pooled, counts=[counts], colour=colour)
+
+
+def _study_rows(counted: CountedStudies, colour: str, wide: bool) -> list[Row]:
+    studies, pooled = counted.studies, counted.pooled
+    weights = pooled.weights if pooled is not None else np.full(len(studies), np.nan)
+    rows = []
+    for study, label, weight in zip(studies.itertuples(), _labels(studies, wide), weights, strict=True):
+        label += "" if study.listed or study.edition != "original" else "†"
+        counts = f"{study.events:g}/{study.n:g}"
+        rows.append(Row(label, "study", study.rate, study.ci_low, study.ci_high, counts, weight, colour))
+    return rows
+
+
+def _missing_rows(outcome: Outcome, ranges: pd.DataFrame | None, wide: bool) -> list[Row]:
+    """Return a row for each arm whose counts are not available, with the compatible range where there is one."""
+    rows = []
+    # The review gives no number of patients with a lesion at one site, only of those who completed.
+    with_size = outcome.group == "total"
+    for study, label in zip(outcome.missing.itertuples(), _labels(outcome.missing, wide), strict=True):
+        counts = f"n = {study.n:g}" if with_size and study.n == study.n else ""
+        remark = "not pooled" if study.reported else "not available"
+        low, high, together = _range(ranges, study)
+        if low == low:
+            possible = span(np.nan, low, high, 0)
+            remark = f"not available; {possible}" if wide else f"possible {possible}"
+            remark = f"arms together; {possible}" if together and wide else remark
+        rows.append(Row(label, "missing", np.nan, low, high, counts, remark=remark))
+    return rows
+
+
+_SHORT = {"tacrolimus": "tac.", "pimecrolimus": "pim."}
+
+
+def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
+    drugs = studies.drug if wide else studies.drug.replace(_SHORT, regex=True)
+    several = studies.study.duplicated(keep=False) | studies.drug.str.contains("; ")
+    # The column holds about this many letters beside the counts.
+    room = 40 if wide else 22
+    drugs = (", " + drugs).where(several, "")
+    return [_shortened(label, room - len(drug)) + drug for label, drug in zip(studies.label, drugs, strict=True)]
+
+
+def _shortened(label: str, room: int) -> str:
+    """Shorten a label to so many letters, but keep the year at its end, which distinguishes descriptions."""
+    if len(label) <= room:
+        return label
+    year = " " + label[-4:] if label[-4:].isdigit() else ""
+    end = max(room - 1 - len(year), 1)
+    words = label[:end] if label[end] == " " else label[:end].rpartition(" ")[0] or label[:end]
+    return words.rstrip(" ,") + "…" + year
+
+
+def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -> list[Row]:
+    """Arrange the groups of a forest plot, each with its results below; of very many rows the results come first."""
+    rows = []
+    for heading, (studies, results) in groups.items():
+        rows += [Row(heading, "heading"), *studies, *results]
+    if len(rows + last) <= MANY:
+        return rows + last
+    all_results = [row for _, results in groups.values() for row in results]
+    all_studies = [row for heading, (rows, _) in groups.items() for row in (Row(heading, "heading"), *rows)]
+    return [Row("Results", "heading"), *all_results, *last, *all_studies]
+
+
+def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]:
+    """Return the compatible range of an arm, and whether it is of several arms (then the first of them has it)."""
+    for row in () if ranges is None else ranges[ranges.study == study.study].itertuples():
+        if study.arm == min(row.arms):
+            return row.low, row.high, len(row.arms) > 1
+    return np.nan, np.nan, False
+
+
+def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: bool) -> Figure | Listing:
+    """Plot published rates beside those of new studies, the updated rates and those by the recommended method.
+
+    Parameters
+    ----------
+    results : sequence of (label, (published, new, updated, recommended))
+        The rates; None is not drawn.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure or Listing
+    """
+    kinds = (
+        ("Published", "published", PUBLISHED),
+        ("New studies alone", "pooled", NEW),
+        ("Updated", "pooled", INK),
+        ("Recommended method" if wide else "Recommended", "pooled", REPORTED),
+    )
+    rows = []
+    for label, rates in results:
+        rows.append(Row(label, "heading"))
+        for (name, kind, colour), rate in zip(kinds, rates, strict=True):
+            if rate is not None:
+                kind = "study" if rate.k == 1 else kind
+                values = (rate.estimate, rate.ci_low, rate.ci_high)
+                rows.append(Row(name, kind, *values, f"{rate.k:g}", colour=colour, bold=name == "Updated"))
+    return interval_plot(rows, wide=wide, counts="Studies")
+
+
+def rate_plot(
+    results: Sequence[tuple[str, Outcome, CountedStudies, CountedStudies]], *, wide: bool
+) -> Figure | Listing:
+    """Plot the published rates of several outcomes, beside those of available and of new counts.
+
+    Parameters
+    ----------
+    results : sequence of (label, outcome, original, new)
+        The outcomes, each with the studies of the review and of the update that have available counts. Where they are
+        not pooled, each is drawn as a study.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure or Listing
+    """
+    rows = []
+    for label, outcome, original, new in results:
+        rows.append(Row(label, "heading"))
+        rows.append(_published_row(outcome, "Published", f"{outcome.studies:g}"))
+        for name, counted, colour in (("Available counts", original, REPORTED), ("New counts", new, NEW)):
+            if counted.pooled is not None:
+                rows += result_rows([name], counted.pooled, counts=[f"{len(counted.studies)}"], colour=colour)
+            else:
+                rows += [
+                    Row(name, "study", study.rate, study.ci_low, study.ci_high, "1", colour=colour)
+                    for study in counted.studies.itertuples()
+                ]
+    return interval_plot([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
+
+
+def comparison_plot(
+    trials: pd.DataFrame, ratios: Pooled, pooled: Pooled | None = None, *, wide: bool
+) -> Figure | Listing:
+    """Plot comparisons within trials, as risk ratios.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        One row for each trial, as in `evidence.Question.pairs`.
+    ratios : Pooled
+        The risk ratio of each trial, shape (number of trials,).
+    pooled : Pooled, optional
+        Their pooled risk ratio, drawn where there is more than one trial.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure or Listing
+    """
+    several = pooled is not None and pooled.k > 1
+    weights = pooled.weights if pooled is not None and several else np.full(len(trials), np.nan)
+    rows = []
+    own = np.column_stack([ratios.estimate, ratios.ci_low, ratios.ci_high])
+    for trial, (estimate, low, high), weight in zip(trials.itertuples(), own, weights, strict=True):
+        threshold = THRESHOLD_NAMES[trial.threshold]
+        counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
+        label = _shortened(trial.label, 38 - len(threshold) if wide else 20)
+        label += "*" if trial.paired else ""
+        colour = NEW if trial.edition == "update" else REPORTED
+        label = f"{label}, {threshold}" if wide else label
+        rows.append(Row(label, "study", estimate, low, high, counts if wide else threshold, weight, colour))
+    if pooled is not None and several:
+        rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK)
+    alt = f"Forest plot of {count(trials.study.nunique(), 'trial')}, risk ratio."
+    return interval_plot(rows, wide=wide, scale=RATIO, counts="Responders" if wide else "", alt=alt)

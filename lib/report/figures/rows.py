@@ -1,0 +1,113 @@
+"""The rows and axes of interval plots: what a row shows and where a value stands on an axis.
+
+Belongs here: the data of a plot. Does not belong here: drawing (`intervals`, `listing`), nor any estimate: the
+estimates and intervals come in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lib.report.figures.style import REPORTED
+from lib.report.wording import ratio_text, span
+
+if TYPE_CHECKING:
+    from lib.stats import Pooled
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a forest plot.
+
+    Attributes
+    ----------
+    label : str
+        Text at the left.
+    kind : {"heading", "study", "missing", "published", "pooled"}
+        Text only, a square, a dotted line without a mark, an open diamond, a filled diamond.
+    estimate, low, high : float
+        Proportions; NaN where there is none. The ends of a row of kind "missing" are of the range of
+        rates compatible with the published results, and not of an interval of data.
+    counts : str
+        Text of the second column, such as ``"3/19"``.
+    weight : float
+        Share in the pooled estimate; NaN: not shown.
+    colour : str
+        Colour of the mark.
+    remark : str
+        Text in place of the estimate of a row of kind "missing".
+    bold : bool
+        Whether a published or pooled result is set in bold.
+    """
+
+    label: str
+    kind: str = "study"
+    estimate: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    counts: str = ""
+    weight: float = np.nan
+    colour: str = REPORTED
+    remark: str = ""
+    bold: bool = True
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the axis of an interval plot shows.
+
+    Attributes
+    ----------
+    label, heading : str
+        Label of the axis, and heading of the column of estimates.
+    low, high, factor : float
+        Ends of the axis, and what a value is multiplied by to stand on it.
+    ticks, few_ticks : tuple of float
+        Ticks of the wide and of the narrow form.
+    log : bool
+        Whether the axis is logarithmic.
+    no_effect : float
+        Value of no effect, marked with a line; NaN: there is none.
+    """
+
+    label: str
+    heading: str
+    low: float
+    high: float
+    factor: float
+    ticks: tuple[float, ...]
+    few_ticks: tuple[float, ...]
+    log: bool = False
+    no_effect: float = np.nan
+
+    def place(self, value: float) -> float:
+        """Return where a value stands on the axis, within its ends; NaN for NaN."""
+        return value if value != value else min(max(self.factor * float(value), self.low), self.high)
+
+    def position(self, placed: float) -> float:
+        """Return how far along the axis a placed value is, in percent of its length."""
+        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, placed))
+        return round(100 * (at - low) / (high - low), 1)
+
+    def text(self, estimate: float, low: float, high: float, digits: int) -> str:
+        """Return an estimate with its interval as the plot shows it."""
+        return ratio_text(estimate, low, high) if self.log else span(estimate, low, high, digits)
+
+
+RATE = Scale("Response rate, %", "% (95% CI)", 0, 100, 100, (0, 25, 50, 75, 100), (0, 50, 100))
+
+RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0.1, 1, 10), log=True, no_effect=1)
+
+
+def result_rows(labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED) -> list[Row]:
+    """Return one row of an interval plot for each of the pooled results, as filled diamonds."""
+    values = np.column_stack([np.atleast_1d(ends) for ends in (pooled.estimate, pooled.ci_low, pooled.ci_high)])
+    return [
+        Row(label, "pooled", float(estimate), float(low), float(high), text, colour=colour)
+        for label, text, (estimate, low, high) in zip(labels, counts, values, strict=True)
+    ]

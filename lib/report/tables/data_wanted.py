@@ -1,0 +1,160 @@
+"""Tables of data that are not available: for which rates, which would help most, and what bounds them.
+
+Belongs here: what is missing and where it may be found. Does not belong here: the ranking itself
+(`lib.published.imputation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pybtex.richtext import Text
+
+from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, Outcome
+from lib.report.tables.names import labels, meanings
+from lib.report.tables.table import Table, grouped
+from lib.report.wording import count, plain, row_name
+
+
+def coverages(outcomes: Sequence[Outcome]) -> Table:
+    """Show for how many studies and participants of each rate responder counts are available."""
+    rows = []
+    for outcome in outcomes:
+        participants = f"{outcome.available_patients} of {outcome.patients:g}"
+        cells = {
+            "Response": THRESHOLD_NAMES[outcome.threshold],
+            "Studies": f"{outcome.available_studies} of {outcome.studies:g}",
+            "Participants": participants if outcome.patients == outcome.patients else "",
+            "Without counts": ", ".join(dict.fromkeys(outcome.missing.label)),
+        }
+        rows.append((row_name(outcome), cells))
+    frame = grouped(rows, "group")
+    detail = "Without counts"
+    note = "Below each rate: studies without available responder counts at this threshold; some have them at another."
+    title = "Available responder counts by rate"
+    return Table(frame, title, note, numeric=["Studies", "Participants"], detail=detail, folded=True)
+
+
+def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], list[str]]:
+    """Name the studies of the review whose responder counts are not available.
+
+    Returns
+    -------
+    none : list of str
+        Those without counts for any rate.
+    partly : list of str
+        Those with counts for some rates, with the rates for which they are missing: ``Kanwar 2004 (TCI monotherapy,
+        total: ≥25%; TCI monotherapy, children: ≥25%)``.
+    """
+    missing = _missing_rates(outcomes)
+    partly = {study for outcome in outcomes for study in outcome.available.study}
+    labels = {
+        study: label
+        for outcome in outcomes
+        for study, label in zip(outcome.missing.study, outcome.missing.label, strict=True)
+    }
+    return (
+        [labels[study] for study in missing if study not in partly],
+        [f"{labels[study]} ({rates})" for study, rates in missing.items() if study in partly],
+    )
+
+
+def missing_counts(outcomes: Sequence[Outcome]) -> str:
+    """Name the studies with counts for some rates only, in a sentence; empty if there are none."""
+    _, partly = without_available_counts(outcomes)
+    return f"Missing are: {plain('; '.join(partly))}." if partly else ""
+
+
+def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Return for each study the rates for which its counts are not available, as text."""
+    thresholds_by_study: dict[str, dict[str, list[str]]] = {}
+    for outcome in outcomes:
+        for study in dict.fromkeys(outcome.missing.study):
+            by_row = thresholds_by_study.setdefault(study, {})
+            by_row.setdefault(row_name(outcome), []).append(THRESHOLD_NAMES[outcome.threshold])
+    return {
+        study: "; ".join(f"{row}: {', '.join(sorted(thresholds))}" for row, thresholds in rows.items())
+        for study, rows in thresholds_by_study.items()
+    }
+
+
+_WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
+"""Groups of the most wanted studies: least narrowing in percentage points, and name."""
+
+
+def bounds(evidence: Evidence) -> Table:
+    """List what reports state that bounds a count they do not give."""
+    rows = evidence.bounds
+    kinds = evidence.meaning("bound")
+    frame = pd.DataFrame(
+        {
+            "Study": labels(evidence, rows.study),
+            "Arm": rows.arm,
+            "Site": meanings(evidence, "site", rows.site),
+            "Response": rows.threshold.map(THRESHOLD_NAMES),
+            "Bound": [
+                kinds[r.kind].replace("this percentage", f"{r.value:g}%").replace("this", f"{r.value:g}")
+                for r in rows.itertuples()
+            ],
+            "Source": rows.source,
+            "Why": rows.reason.str.capitalize(),
+        }
+    )
+    return Table(frame, f"Bounds of counts: {count(len(rows), 'bound')}", detail="Why")
+
+
+def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]) -> Table:
+    """List the studies whose counts are wanted, the most wanted first, with their citations."""
+    rows = []
+    missing, partly = _missing_rates(outcomes), {study for outcome in outcomes for study in outcome.available.study}
+    for place, study in enumerate(ranked.itertuples(), start=1):
+        country = evidence.studies.country[evidence.studies.study == study.study].iloc[0]
+        regimen, group, threshold = study.most
+        most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], GROUP_NAMES[group].lower()]))
+        group_of_rank = next(name for least, name in _WANTED if study.narrowing >= least)
+        cells = {
+            "": place,
+            "Study": study.label,
+            "Rates": study.rates,
+            "Counts": "some" if study.study in partly else "none",
+            "Narrows by": f"{study.narrowing:.1f}",
+            "Source": _source(evidence, study.study),
+            "detail": f"{_citation(evidence, study.study)} Most for {most}, {THRESHOLD_NAMES[threshold]}."
+            + (f" Missing: {missing[study.study]}." if study.study in partly and study.study in missing else "")
+            + f" Country: {country or 'not reported'}.",
+        }
+        rows.append((group_of_rank, cells))
+    note = (
+        "Rates: published rates that the study is part of and for which its counts are missing. Counts: whether the"
+        " study has available responder counts for other rates. Narrows by: percentage points by which the 95% ranges"
+        " of those rates, pooled on the logit scale, would narrow in all if the counts were known. Neighbours in this"
+        " order may change places with other imputations; the groups remain."
+    )
+    frame = grouped(rows, "group")
+    return Table(frame, "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
+
+
+def _source(evidence: Evidence, study: str) -> str:
+    entry = evidence.references.entries.get(study)
+    fields = entry.fields if entry else {}
+    return f"doi:{fields['doi']}" if "doi" in fields else f"pmid:{fields['pmid']}" if "pmid" in fields else ""
+
+
+def _citation(evidence: Evidence, study: str) -> str:
+    """Return the citation of a study; a field that is not known is left out."""
+    entry = evidence.references.entries.get(study)
+    if entry is None:
+        return "Citation not seen."
+    fields = {name: str(Text.from_latex(value)) for name, value in entry.fields.items()}
+    names = [str(Text.from_latex(" ".join(p.last_names))) for p in entry.persons.get("author", ())]
+    authors = ", ".join("et al" if name == "others" else name for name in names)
+    journal = " ".join(filter(None, [fields.get("journal"), fields.get("year")]))
+    volume_and_pages = ":".join(filter(None, [fields.get("volume"), fields.get("pages", "").replace("--", "–")]))
+    parts = [
+        authors.replace(", et al", " et al"),
+        fields.get("title", ""),
+        f"{journal};{volume_and_pages}" if volume_and_pages else journal,
+    ]
+    return ". ".join(part.rstrip(".") for part in parts if part) + "."

@@ -1,0 +1,120 @@
+"""Tables of the included studies: their design and arms, their numbers, and their limitations.
+
+Belongs here: what describes studies. Does not belong here: the counts that they report (`reported`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from lib.evidence import Evidence
+from lib.report.tables.names import label_by_key, meanings, rows_by, with_labels
+from lib.report.tables.table import Table
+from lib.report.wording import count
+
+
+def studies(evidence: Evidence, edition: str) -> Table:
+    """List the studies of one edition with their arms, as Table 2 of the review does."""
+    # An arm of "one drug or the other" holds the counts of several arms together.
+    arms = rows_by(evidence.arms[~evidence.arms.drug.str.contains(" or ")], "study", "part")
+    rows = []
+    for study in evidence.included(edition).itertuples():
+        design = [study.design, study.blinding, "RCT" if study.randomised == "yes" else ""]
+        rows.append(
+            {
+                "Study": study.label,
+                "Ref.": study.review_ref,
+                "Country": study.country,
+                "Design": ", ".join(d for d in design if d),
+                "Population": study.population,
+                "Subtype": study.subtype.replace(";", ", "),
+                "Assessed": study.assessment.replace(";", ", "),
+                "Months": study.duration_months,
+                "Arms (enrolled/completed)": "; ".join(
+                    f"{_arm_text(arm)} ({_enrolled_text(arm)})".replace(" ()", "")
+                    for arm in arms.get((study.study, study.part), ())
+                ),
+            }
+        )
+    note = (
+        "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
+        " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
+        " excimer light or laser. Below each study: its arms, with the numbers of patients enrolled and completed. A"
+        " dash or a question mark: not determined or not available."
+    )
+    title, frame = "Studies of the update", pd.DataFrame(rows)
+    if edition == "original":
+        title, note = "Studies of the 2019 review", f"{note} Ref.: reference number in the 2019 review."
+    else:
+        frame = frame.drop(columns="Ref.", errors="ignore")
+    return Table(frame, title, note, numeric=["Ref.", "Months"], detail="Arms (enrolled/completed)")
+
+
+def _arm_text(arm: Any) -> str:
+    parts = [] if arm.drug == "none" else [" ".join(t for t in (arm.drug, arm.concentration) if t)]
+    if arm.frequency:
+        parts[-1:] = [f"{parts[-1]} {arm.frequency}"] if parts else []
+    if arm.given_with:
+        parts.append(arm.given_with)
+    if arm.phototherapy != "none":
+        light = arm.phototherapy.replace("NBUVB", "NB-UVB")
+        parts.append(f"{light} {arm.phototherapy_frequency}".strip())
+    return " + ".join(parts) or "no treatment"
+
+
+def _enrolled_text(arm: Any) -> str:
+    shown = [f"{n:g}" if n == n else "?" for n in (arm.enrolled, arm.completed)]
+    return "" if shown == ["?", "?"] else "/".join(shown)
+
+
+def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
+    """Count the studies of one edition by country, year, design, drug and duration, for `figures.bar_panels`."""
+    studies = evidence.included(edition)
+    arms = evidence.arms[(evidence.arms.role != "comparator") & evidence.arms.study.isin(studies.study)]
+    design = meanings(evidence, "design", studies.design).str.capitalize()
+    design = design + studies.randomised.map({"yes": ", randomised"}).fillna("")
+    drugs = arms.drug + " " + arms.concentration.where(~arms.concentration.str.contains(";"), "mixed")
+    return {
+        "Country": _count_by(studies, studies.country),
+        "Year": _count_by(studies, studies.year),
+        "Design": _count_by(studies, design),
+        "Drug and concentration": _count_by(arms, drugs),
+        "Duration, months": _count_by(studies, studies.duration_months),
+    }
+
+
+def _count_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Count studies by a value: numbers in order, words by frequency, studies without the value last."""
+    if pd.api.types.is_numeric_dtype(values):
+        counted = rows.study.groupby(values).nunique()
+        counted.index = [f"{value:g}" for value in counted.index]
+    else:
+        values = values.str.strip().replace("", None)
+        counted = rows.study.groupby(values).nunique().sort_values(ascending=False, kind="stable")
+    without_value = rows.study[values.isna()].nunique()
+    return pd.concat([counted, pd.Series({"not available": without_value})]) if without_value else counted
+
+
+def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
+    """List the limitations of the studies shown, and what their reports state on size, population, unit and dose."""
+    names = label_by_key(evidence)
+    concerns, facts = rows_by(evidence.concerns, "study"), rows_by(evidence.report_facts, "study")
+    rows = []
+    for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
+        rows += [(names[key], "Limitation", row.concern) for row in concerns.get((key,), ())]
+        statements = [
+            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}{_in_brackets(fact)}"
+            for fact in facts.get((key,), ())
+        ]
+        rows += [(names[key], "From its report", "; ".join(statements))] if statements else []
+    frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
+    frame["Remark"] = with_labels(evidence, frame.Remark)
+    caption = f"Limitations of these studies: {count(len(frame), 'remark')}"
+    return Table(frame, caption, folded=True, detail="Remark")
+
+
+def _in_brackets(fact: Any) -> str:
+    notes = ["inferred"] * (fact.inferred == "yes" and "inferred" not in fact.note) + [fact.note] * bool(fact.note)
+    return f" ({'; '.join(notes)})" if notes else ""

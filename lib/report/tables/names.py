@@ -1,0 +1,44 @@
+"""Words and labels for the codes and keys of the evidence, column by column.
+
+Belongs here: what several tables need to turn codes into words and keys into names. Does not belong here: tables.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from lib.evidence import Evidence
+
+
+def meanings(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
+    """Return the meaning of each code; of several codes, separated by semicolons, their meanings."""
+    meaning = evidence.meaning(code_list)
+    return codes.map(lambda text: ", ".join(meaning.get(c.strip(), c.strip()) for c in text.split(";") if c))
+
+
+def rows_by(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any]]:
+    """Group the rows of a table by the values of some columns, for many look-ups."""
+    groups: dict[tuple[str, ...], list[Any]] = {}
+    for key, row in zip(zip(*(rows[name] for name in columns), strict=True), rows.itertuples(), strict=True):
+        groups.setdefault(key, []).append(row)
+    return groups
+
+
+def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
+    """Return the label of each study or record."""
+    return keys.map(label_by_key(evidence))
+
+
+def label_by_key(evidence: Evidence) -> dict[str, str]:
+    """Return the label of every study and record, by its key."""
+    named = pd.concat([evidence.screening, evidence.studies])
+    return dict(zip(named.study, named.label, strict=True))
+
+
+def with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
+    """Replace the keys by which remarks refer to other studies with their labels."""
+    named = label_by_key(evidence)
+    return texts.map(lambda text: re.sub(r"\w*\d\w*", lambda word: named.get(word[0], word[0]), text))

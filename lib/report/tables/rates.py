@@ -1,0 +1,240 @@
+"""Tables of response rates: as published, updated, and from available counts, with their heterogeneity.
+
+Belongs here: results of the registry in rows, and captions of their forest plots. Does not belong here: computing
+them (`lib.report.rate_entries`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from lib.evidence import THRESHOLD_NAMES, Evidence, Outcome
+from lib.published import Result, by_study
+from lib.report.counted import at_edge
+from lib.report.entries import Entry, of_rate
+from lib.report.tables.table import Table, grouped
+from lib.report.wording import (
+    count,
+    coverage,
+    in_cell,
+    outcome_name,
+    p_value,
+    percent,
+    prediction_in_cell,
+    row_name,
+)
+from lib.stats import ENOUGH_TO_PREDICT
+
+
+def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
+    """Return the caption of an outcome's forest plot: what it shows, and for how much of it counts are available."""
+    caption = f"{outcome_name(outcome)} repigmentation. Responder counts of the original studies: {coverage(outcome)}."
+    shown = pd.concat([outcome.available, outcome.new])
+    studies = by_study(shown)
+    for rows, text in (
+        (studies[at_edge(studies)], "At 0% or 100%, and so not in the pooled available or new counts"),
+        *_patches(shown),
+        (shown[shown.confidence == "low"], "Counts of low confidence"),
+    ):
+        if len(rows):
+            names = dict.fromkeys(rows.label)
+            caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
+    if ranges is not None and len(ranges):
+        caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
+    if outcome.refs_of_row:
+        caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
+    if not outcome.available.listed.all():
+        caption += " † Not on that list." if outcome.refs_of_row else " † Not on the review's list for this rate."
+    return caption
+
+
+def _patches(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str]]:
+    """Split the counts of patches by whether a patient could have more than one."""
+    rows = rows[rows.unit == "patches"]
+    several, one = rows.n > rows.enrolled.fillna(rows.completed), rows.n == rows.completed
+    unit = "Unit of analysis: patches"
+    return [
+        (rows[several], f"{unit} (more than one per patient)"),
+        (rows[~several & one], f"{unit} (as many as patients)"),
+        (rows[~several & ~one], f"{unit} (possibly more than one per patient)"),
+    ]
+
+
+_FEW = 12
+"""Studies that a caption names; of more it gives the number."""
+
+
+def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
+    """Show pooled results with their heterogeneity, one row each; None: fewer than two studies to pool."""
+    rows = []
+    for name, result in results.items():
+        pooled = result.pooled if result else None
+        if pooled is None:
+            rows.append({"Result": name, "Studies": "fewer than 2"})
+            continue
+        rows.append(
+            {
+                "Result": name,
+                "Studies": f"{pooled.k}",
+                "% (95% CI)": in_cell(result),
+                "Prediction": prediction_in_cell(result),
+                "τ²": f"{pooled.tau2:.3f}",
+                "I²": percent(pooled.i2),
+                "Q (df), p": f"{pooled.q:.1f} ({pooled.q_df}), {p_value(pooled.q_p)}",
+            }
+        )
+    columns = ["Result", "Studies", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
+    note = (
+        "Arms of one study are added up. Prediction: 95% prediction interval for the true rate of another study. A"
+        f" dash: fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far"
+        " the rates of studies lie apart. τ² is on the scale of the analysis."
+    )
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)
+    return Table(frame, "Pooled results and heterogeneity", note, numeric=columns[1:])
+
+
+def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str, Entry]) -> Table:
+    """Show Table 3 of the review as published, beside the updated rates and those of available counts."""
+    rows = []
+    for result in results.values():
+        outcome = result.outcome
+        mark = "‡" if result.summary.reading.kind == "off centre" else ""
+        cells = {
+            ("", "Response"): THRESHOLD_NAMES[outcome.threshold],
+            ("Published", "% (95% CI)"): in_cell(of_rate(entries, outcome, "published"), mark),
+            ("Published", "Studies"): f"{outcome.studies:g}",
+            ("Published", "Patients"): f"{outcome.patients:g}" if outcome.patients == outcome.patients else "",
+            ("Updated", "% (95% CI)"): in_cell(of_rate(entries, outcome, "updated")),
+            ("New counts", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
+            ("New counts", "Studies"): outcome.new.study.nunique(),
+            ("Available counts", "% (95% CI)"): _by_counts_alone(entries, outcome, "available"),
+            ("Available counts", "Studies"): outcome.available.study.nunique(),
+        }
+        rows.append((f"{row_name(outcome)}: {row_totals(outcome)}", cells))
+    frame = grouped(rows, "group")
+    note = (
+        "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
+        " of the review; the studies are named by reference number under Included studies. Published: the"
+        " numbers of studies and patients are those of the review's text where it gives them for the threshold,"
+        " otherwise those of the row. Updated: the published rate and the new counts together. New and available"
+        " counts: reported numbers of responders, pooled by the review's method; a single count has its score"
+        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where the review's method puts"
+        " it."
+    )
+    return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
+
+
+def row_totals(outcome: Outcome) -> str:
+    """Return the totals of a rate's row in Table 3: ``653 patients in 25 studies (references 7, 8, 22–43, 64)``."""
+    studies = count(outcome.row_studies, "study", "studies")
+    return f"{outcome.row_patients:g} patients in {studies} (references {outcome.row_refs.replace('-', '–')})"
+
+
+def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str, Entry]) -> Table:
+    """Show every rate as published and as updated, with what its published interval implies."""
+    rows = []
+    for result in results.values():
+        outcome = result.outcome
+        updated = of_rate(entries, outcome, "updated")
+        cells = {
+            ("", "Response"): THRESHOLD_NAMES[outcome.threshold],
+            ("Published", "% (95% CI)"): in_cell(of_rate(entries, outcome, "published")),
+            ("Published", "Prediction"): prediction_in_cell(of_rate(entries, outcome, "published.implied")),
+            ("New studies alone", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
+            ("Updated", "% (95% CI)"): in_cell(updated),
+            ("Updated", "Prediction"): prediction_in_cell(updated),
+            ("Updated", "Change"): f"{100 * (updated.estimate - outcome.estimate):+.1f}" if updated else "",
+            ("", "detail"): _implied(result),
+        }
+        rows.append((row_name(outcome), cells))
+    frame = grouped(rows, "group")
+    note = (
+        "Prediction: 95% prediction interval for the true rate of another study; the review reports none, and that of"
+        " the published rate is implied by its interval. New studies alone: pooled by the review's method, which leaves"
+        " out studies at 0% or 100%; the updated rate includes them. Change: updated less published rate, in percentage"
+        " points. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash: none."
+    )
+    columns = frame.columns[1:-1]
+    return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
+
+
+def _implied(result: Result) -> str:
+    """Describe what a published interval implies, and the between-study variance after the update."""
+    summary, updated = result.summary, result.updated
+    reading = summary.reading
+    if reading.kind == "no interval":
+        return "No interval is published."
+    text = f"Standard error {100 * reading.se:.2f} points"
+    if reading.kind == "cut":
+        text += ", from the end of the interval that is not cut"
+    elif reading.wrong:
+        number = _published_number(result.outcome, reading.wrong)
+        text += f", with {100 * reading.reconciled:.1f} for the published {number}"
+    if summary.tau2 != summary.tau2:
+        text += "; no between-study variance: sampling error alone exceeds it"
+    else:
+        low = 0.0 if summary.tau2_low != summary.tau2_low else summary.tau2_low
+        text += f"; implied τ² {summary.tau2:.4f} ({low:.4f} to {summary.tau2_high:.4f} under the rounding)"
+    if updated is not None and updated.k_new:
+        text += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
+    if not 0 <= summary.rest <= 1 and summary.rest == summary.rest:
+        text += ". The published rate and the available counts contradict each other: no rate is left for the others"
+    return text + "."
+
+
+def _published_number(outcome: Outcome, name: str) -> str:
+    decimals = outcome.decimals[("estimate", "ci_low", "ci_high").index(name)]
+    return f"{100 * getattr(outcome, name):.{decimals}f}"
+
+
+def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping[str, Entry]) -> Table:
+    """Show the changes of the rates with new studies, and the rules by which the conclusions change.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    results : sequence of Result
+        Rates with new studies.
+    entries : mapping of str to Entry
+        As `registry.results` returns them.
+    """
+    meaning = {r.rule: r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()}
+    short = evidence.meaning("news")
+    rows = []
+    for result in results:
+        outcome, updated = result.outcome, result.updated
+        assert updated is not None
+        width = outcome.ci_high - outcome.ci_low
+        wider = 100 * ((updated.ci_high - updated.ci_low) / width - 1) if width > 0 else math.nan
+        rows.append(
+            {
+                "Rate": outcome_name(outcome),
+                "Published": in_cell(of_rate(entries, outcome, "published")),
+                "Updated": in_cell(of_rate(entries, outcome, "updated")),
+                "Recommended method": in_cell(of_rate(entries, outcome, "recommended.available")),
+                "Change": f"{100 * (updated.estimate - outcome.estimate):+.1f}",
+                "Width": f"{wider:+.0f}%" if width > 0 else "",
+                "Conclusions change": ", ".join(short[rule] for rule in result.news) or "no",
+            }
+        )
+    rules = "; ".join(meaning.values())
+    note = (
+        "Rates in % (95% CI). Published, updated: by the review's method. Recommended method: a logistic model on the"
+        " studies with available responder counts alone, original and new; a dash: fewer than two. Change: updated less"
+        " published rate, in percentage points. Width: change of the width of the interval, in percent. The conclusions"
+        f" change, if {rules}."
+    )
+    numeric = ["Published", "Updated", "Recommended method", "Change", "Width"]
+    return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)
+
+
+def _by_counts_alone(entries: Mapping[str, Entry], outcome: Outcome, kind: str) -> str:
+    """Return the rate in the original or the new studies with counts; their sums where they cannot be pooled."""
+    if entry := of_rate(entries, outcome, kind):
+        return in_cell(entry)
+    rows = outcome.new if kind == "new" else outcome.available
+    return f"{rows.events.sum():g}/{rows.n.sum():g}, not pooled" if len(rows) else ""

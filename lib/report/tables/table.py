@@ -1,0 +1,136 @@
+"""The table that every page shows: caption, escaped cells, headings of groups, and a note below.
+
+Belongs here: how a table looks. Text from the data is escaped here, once, for all of them. Does not belong here: what
+any one table shows.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from lib.report.wording import NOTHING, Stated
+
+_LONG = 400
+"""Rows above which a table scrolls within its page, so that what follows it can be reached."""
+
+
+def grouped(
+    rows: Iterable[tuple[str, dict[Any, Any]]], heading: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return the frame of a table whose rows stand in groups.
+
+    Parameters
+    ----------
+    rows : iterable of (str, dict)
+        Group and cells of each row; rows of a group follow each other. Keys that are tuples make a header of two rows.
+    heading : str
+        Name of the index, which holds the groups.
+    columns : sequence of str, optional
+        Columns of a table that may have no rows.
+    """
+    rows = list(rows)
+    index = pd.Index([group for group, _ in rows], name=heading)
+    frame = pd.DataFrame([cells for _, cells in rows], index=index, columns=columns, dtype=object)
+    if any(isinstance(column, tuple) for column in frame.columns):
+        frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    return frame
+
+
+class Table:
+    """A table as a page shows it: caption, escaped cells, and a note below.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What it shows, as text, numbers or results with their key (`wording.Stated`). The index, if it has a
+        name, holds the headings of groups of rows (`grouped`).
+    caption, note : str
+        Plain text.
+    numeric : iterable of column labels
+        Columns aligned to the right.
+    folded : bool
+        Whether the reader sees the caption only until it is opened.
+    detail : label of a column
+        Column set as a line of its own below each row, over the whole width; empty: none.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        caption: str,
+        note: str = "",
+        numeric: Iterable[Any] = (),
+        folded: bool = False,
+        detail: Any = "",
+    ):
+        self.frame, self.caption, self.note = frame, caption, note
+        self.numeric, self.folded, self.detail = tuple(numeric), folded, detail
+
+    def _repr_html_(self) -> str:
+        style = self.frame.drop(columns=self.detail or []).reset_index(drop=True)
+        styler = Styler(style, cell_ids=False).format(_cell).format_index(escape="html", axis=1).hide(axis="index")
+        styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
+        classes = pd.DataFrame("", index=style.index, columns=style.columns)
+        classes[[c for c in self.numeric if c in style]] = "numeric"
+        text = styler.set_td_classes(classes).set_uuid("").to_html()
+        # Styler opens with a style element, empty here, and an id that every table would share.
+        text = text[text.index("<table") :].replace(' id="T_"', "", 1)
+        groups = list(self.frame.index) if self.frame.index.name is not None else []
+        details = list(self.frame[self.detail]) if self.detail else []
+        text = _with_wide_rows(text, groups, details, style.shape[1])
+        note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
+        scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{html.escape(self.caption)}'
+        text = f'<div class="review-table{scrolls if len(self.frame) > _LONG else ""}">{text}</div>{note}'
+        if not self.folded:
+            return text
+        return f'<details class="review-folded"><summary>{html.escape(self.caption)}</summary>{text}</details>'
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
+
+
+def _cell(value: Any) -> str:
+    """Return the HTML of a cell; a source becomes a link."""
+    if value is None or value != value or value == "":
+        return NOTHING
+    if isinstance(value, Stated):
+        return value._repr_html_()
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = html.escape(str(value))
+    for pattern, address, shown in _LINKS:
+        if match := re.fullmatch(pattern, str(value)):
+            target = html.escape(address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()"))
+            return f'<a href="{target}">{html.escape(shown or match[2])}</a>'
+    return text
+
+
+_LINKS = (
+    (r"doi:(10\.\S+)", "https://doi.org/", "DOI"),
+    (r"pmid:(\d+)", "https://pubmed.ncbi.nlm.nih.gov/", "PubMed"),
+    (r"(https?://([^/\s]+)\S*)", "", ""),
+)
+"""Sources that can be followed: pattern, what goes before its first group, and the text shown (empty: the host)."""
+
+
+def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int) -> str:
+    """Put a heading row before the first row of each group, and the detail of each row below it."""
+    head, body = text.split("<tbody>")
+    first, *rows = body.split("<tr>")
+    rows[-1:], end = [rows[-1].split("</tbody>")[0]] if rows else [], "</tbody>" + body.split("</tbody>")[1]
+    parts = [head, "<tbody>", first if rows else first.split("</tbody>")[0]]
+    for i, row in enumerate(rows):
+        if groups and (i == 0 or groups[i] != groups[i - 1]):
+            name = html.escape(str(groups[i]))
+            parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
+        parts.append("<tr>" + row)
+        if details:
+            parts.append(f'<tr class="detail"><td colspan="{width}"><div>{_cell(details[i])}</div></td></tr>\n')
+    return "".join([*parts, end])

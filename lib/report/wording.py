@@ -1,0 +1,301 @@
+"""Numbers, names and results as the book's sentences and cells write them.
+
+Belongs here: how percentages, ratios, counts, dates and p-values are written, how a registered result is written with
+its key, and the sentences that headline a rate. Does not belong here: sentences of a single chapter
+(`lib.report.chapters`), tables, and any computation.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import html
+import math
+import re
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING
+
+from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, THRESHOLDS_IN_WORDS, Outcome
+from lib.report.entries import Entry, current_rate, of_rate, rate_key
+
+if TYPE_CHECKING:
+    from lib.published import Updated
+    from lib.stats import Pooled
+
+
+NOTHING = "–"
+"""What a cell shows that has no value."""
+
+
+def percent(value: float, digits: int = 0, sign: str = "%") -> str:
+    """Return a proportion as a percentage within 0 to 100, halves rounded up.
+
+    Parameters
+    ----------
+    value : float
+        Proportion.
+    digits : int
+        Decimals.
+    sign : str
+        What follows the number.
+
+    Examples
+    --------
+    >>> percent(0.385), percent(0.0171, 1), percent(0.5, sign="")
+    ('39%', '1.7%', '50')
+    """
+    scaled = Decimal(repr(round(100 * min(max(float(value), 0.0), 1.0), 9)))
+    return f"{scaled.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}{sign}"
+
+
+def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
+    """Return a rate with its interval in percent; what is NaN is left out.
+
+    Examples
+    --------
+    >>> span(0.181, 0.132, 0.231)
+    '18.1 (13.2–23.1)'
+    """
+    interval = "" if low != low else f"{percent(low, digits, '')}–{percent(high, digits, '')}"
+    if estimate != estimate:
+        return interval
+    return percent(estimate, digits, "") + (f" ({interval})" if interval else "")
+
+
+def ratio_number(value: float) -> str:
+    """Return a ratio with two decimals, fewer from 10 on.
+
+    Examples
+    --------
+    >>> ratio_number(1.9), ratio_number(14.62), ratio_number(372.4)
+    ('1.90', '14.6', '372')
+    """
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def ratio_text(estimate: float, low: float, high: float) -> str:
+    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash where there is none."""
+    if estimate != estimate:
+        return NOTHING
+    return f"{ratio_number(estimate)} ({ratio_number(low)}–{ratio_number(high)})"
+
+
+def count(n: float, noun: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "trial"), count(2, "study", "studies")
+    ('1 trial', '2 studies')
+    """
+    return f"{n:g} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Join parts of a sentence.
+
+    Examples
+    --------
+    >>> listed(["age", "sex", "site"])
+    'age, sex and site'
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def sentence_case(text: str) -> str:
+    """Return a text with a capital at its beginning, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def date_text(day: dt.date) -> str:
+    """Return a date as prose writes it: ``6 August 2018``."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def plain(text: str) -> str:
+    """Return text from the data for use in a Markdown sentence: nothing in it is taken for markup."""
+    return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as prose writes it.
+
+    Examples
+    --------
+    >>> p_value(0.0004), p_value(0.0312), p_value(0.4567)
+    ('<0.001', '0.031', '0.46')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def rate(result: Outcome | Pooled | Updated) -> str:
+    """Return a pooled rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
+    estimate = percent(result.estimate, 1)
+    if result.ci_low != result.ci_low:
+        return estimate
+    return f"{estimate} (95% CI {percent(result.ci_low, 1)} to {percent(result.ci_high, 1)})"
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """Return the name of an outcome: ``TCI monotherapy, children, ≥75%``."""
+    group = "" if outcome.group == "total" else f", {GROUP_NAMES[outcome.group].lower()}"
+    return f"{REGIMEN_NAMES[outcome.regimen]}{group}, {THRESHOLD_NAMES[outcome.threshold]}"
+
+
+def row_name(outcome: Outcome) -> str:
+    """Return the name of the row of Table 3 that an outcome is in: ``TCI monotherapy, children``."""
+    return f"{REGIMEN_NAMES[outcome.regimen]}, {GROUP_NAMES[outcome.group].lower()}"
+
+
+def coverage(outcome: Outcome) -> str:
+    """Return for how many studies of the review counts are available: ``3 of 19 studies, 56 of 520 participants``."""
+    patients = f" of {outcome.patients:g} participants" if outcome.patients == outcome.patients else " participants"
+    text = f"{outcome.available_studies} of {outcome.studies:g} studies, {outcome.available_patients}{patients}"
+    unlisted = outcome.available.study[~outcome.available.listed].nunique()
+    return f"{text}, and {count(unlisted, 'study', 'studies')} not on the review's list" if unlisted else text
+
+
+class Stated(str):
+    """The text of a result for a cell of a table, which carries the key of the result.
+
+    Attributes
+    ----------
+    key : str
+        Key of the result.
+    part : str
+        What of it the text gives: "" the estimate with or without its interval, "prediction" the prediction interval.
+    """
+
+    key: str
+    part: str
+
+    def __new__(cls, text: str, key: str, part: str = "") -> Stated:
+        """Return a text with its key."""
+        stated_text = super().__new__(cls, text)
+        stated_text.key, stated_text.part = key, part
+        return stated_text
+
+    def __reduce__(self):
+        """Keep the key when it is copied or sent to another process."""
+        return Stated, (str(self), self.key, self.part)
+
+    def _repr_html_(self) -> str:
+        part = f' data-part="{self.part}"' if self.part else ""
+        return f'<span data-result="{html.escape(self.key)}"{part}>{html.escape(self)}</span>'
+
+
+def stated(entry: Entry) -> str:
+    """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
+    write = functools.partial(percent, digits=1) if entry.is_rate else ratio_number
+    text = write(entry.estimate)
+    if entry.ci_low == entry.ci_low:
+        text += f" (95% CI {write(entry.ci_low)} to {write(entry.ci_high)})"
+    return Stated(text, entry.key)._repr_html_()
+
+
+def rounded(entry: Entry, digits: int = 0) -> str:
+    """Return the rate of a result without its interval for a sentence, with its key: ``18%`` in Markdown."""
+    return Stated(percent(entry.estimate, digits), entry.key)._repr_html_()
+
+
+def predicted(entry: Entry) -> str:
+    """Return the prediction interval of a rate for a sentence, with its key: ``3% to 73%`` in Markdown."""
+    text = f"{percent(entry.pi_low)} to {percent(entry.pi_high)}"
+    return Stated(text, entry.key, "prediction")._repr_html_()
+
+
+def in_cell(entry: Entry | None, mark: str = "") -> str:
+    """Return a rate with its interval for a cell of a table, with its key: ``18.1 (13.2–23.1)``; empty for None.
+
+    A ``mark`` of a footnote follows the rate.
+    """
+    return Stated(span(entry.estimate, entry.ci_low, entry.ci_high) + mark, entry.key) if entry else ""
+
+
+def prediction_in_cell(entry: Entry | None) -> str:
+    """Return the prediction interval of a rate for a cell of a table, with its key; empty where there is none."""
+    text = span(math.nan, entry.pi_low, entry.pi_high) if entry else ""
+    return Stated(text, entry.key, "prediction") if entry and text else ""
+
+
+_REGIMENS = {
+    "monotherapy": "With a topical calcineurin inhibitor alone",
+    "phototherapy": "With a topical calcineurin inhibitor and phototherapy",
+}
+
+_PEOPLE = {
+    "total": "patients (or patches)",
+    "children": "children",
+    "face_neck": "patients (or patches) treated on face and neck",
+    "trunk_extremities": "patients (or patches) treated on trunk and extremities",
+    "hands_feet": "patients (or patches) treated on hands and feet",
+}
+
+
+def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
+    """Return the sentences that headline a rate, in Markdown: the rate, and beside it the recommended method's.
+
+    Parameters
+    ----------
+    entries : mapping of str to Entry
+        As `registry.results` returns them.
+    outcome : Outcome
+        The rate.
+
+    Returns
+    -------
+    str
+        The rate in bold; whether it is published or updated, and by which method; what the method that the chapter
+        *Methods compared* recommends gives, from which studies; and of how many studies responder counts are available.
+    """
+    main, published = current_rate(entries, outcome), entries[rate_key(outcome, "published")]
+    response = f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"
+    first = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
+    return f"{first} {_origin(main, published, outcome)} {_recommended(entries, outcome)}"
+
+
+def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
+    """Explain whether a headlined rate is published or updated, and by which method."""
+    without = "" if published.ci_low == published.ci_low else ", without an interval"
+    if main is published:
+        return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
+    new = count(outcome.new.study.nunique(), "new study", "new studies")
+    return (
+        f"This is the rate published by the 2019 review, {stated(published)}{without}, updated with {new} on the"
+        " review's scale and with its kind of interval."
+    )
+
+
+def _recommended(entries: Mapping[str, Entry], outcome: Outcome) -> str:
+    """State the result of the recommended method, and how many studies have available counts."""
+    n_listed, n_new = outcome.available_studies, outcome.new.study.nunique()
+    n_unlisted = outcome.available.study.nunique() - n_listed
+    k = n_listed + n_unlisted + n_new
+    studies = f"{n_listed} of the {outcome.studies:g} original studies"
+    if n_unlisted:
+        studies += f", {n_unlisted} more that the review does not list for this rate"
+    if n_new:
+        studies += f" and {count(n_new, 'new study', 'new studies')}"
+    imputed, available = (of_rate(entries, outcome, kind) for kind in ("recommended", "recommended.available"))
+    method = "a logistic model with Student's t, see *Methods compared*"
+    if imputed:
+        only_available = (
+            f"for only the {k} studies with available responder counts ({studies}) it gives {stated(available)}"
+            if available
+            else f"responder counts are available for only {count(k, 'study', 'studies')} ({studies})"
+        )
+        return (
+            f"The method that this book recommends ({method}) gives {stated(imputed)} for all {imputed.k:g} studies,"
+            f" with the counts that are not available imputed from the published results; {only_available}."
+        )
+    if available:
+        return (
+            f"The method that this book recommends ({method}) gives {stated(available)} for only the {k} studies with"
+            f" available responder counts ({studies})."
+        )
+    no_result = {
+        0: "Responder counts are available for none of these studies, so there is no result",
+        1: f"Responder counts are available for only one study ({studies}), too few for a result",
+    }.get(k, f"Responder counts are available for {k} studies ({studies}), which give no result")
+    return f"{no_result} by the method that this book recommends ({method})."
