@@ -7,7 +7,7 @@ Does not belong here: reading them, which `sampler` does through the disk cache.
 The name of a file is its cache key: a hash of the block (all numbers of participants, bounds and published rates), of
 the number of draws and the seed, of the code that imputes, and of the versions of NumPy and SciPy. No file is used
 whose key is not that of today's counts and code; where none fits, the counts are computed. A test computes one block
-anew and compares it with its file.
+anew and compares it with its file, where the versions are those in ``versions.txt``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ import concurrent.futures
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 
 from lib.caching import disk_cache
+from lib.caching.safe_files import replace_if_changed
 from lib.evidence import Evidence
 from lib.published.count_model import Block
 from lib.published.imputation import WITHHELD_DRAWS, blocks, withheld
 from lib.published.sampler import COMMITTED, DRAWS, cache_key, imputed_arrays
+
+
+def versions() -> str:
+    """Return the versions of NumPy and SciPy, which cache keys cover."""
+    return f"numpy {np.__version__}\nscipy {scipy.__version__}\n"
 
 
 def needed(block: Block) -> Iterator[tuple[Block, int]]:
@@ -50,6 +57,7 @@ def write_committed(evidence: Evidence) -> list[str]:
         (COMMITTED / name).unlink()
     for name in wanted.keys() - present:
         disk_cache.write(COMMITTED / name, wanted[name])
+    replace_if_changed(COMMITTED / "versions.txt", versions().encode())
     return sorted(present ^ wanted.keys())
 
 

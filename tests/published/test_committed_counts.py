@@ -24,6 +24,8 @@ def store(tmp_path, monkeypatch):
 
 
 def test_a_committed_block_is_what_is_computed_anew(block, store):
+    if (sampler.COMMITTED / "versions.txt").read_text() != committed_counts.versions():
+        pytest.skip("the committed counts are of other versions of NumPy or SciPy, and not used")
     committed = disk_cache.read(sampler.COMMITTED / f"{sampler.cache_key(block, sampler.DRAWS)}.npz")
     assert committed is not None, "run `make simulations` and commit the result"
     anew = sampler._impute(block, sampler.DRAWS, 1)
@@ -59,5 +61,5 @@ def test_what_is_written_is_what_is_needed_and_nothing_else_stays(block, store, 
     monkeypatch.setattr(committed_counts, "blocks", lambda evidence: [block])
     needed = {f"{sampler.cache_key(one, draws)}.npz" for one, draws in committed_counts.needed(block)}
     assert set(committed_counts.write_committed(None)) == needed | {"outdated.npz"}
-    assert {path.name for path in folder.iterdir()} == needed
+    assert {path.name for path in folder.iterdir()} == needed | {"versions.txt"}
     assert committed_counts.write_committed(None) == []
