@@ -1,5 +1,7 @@
 """Imputation of the 2019 review: the bounds of its counts, the uses of imputed counts, and withheld counts."""
 
+import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -128,18 +130,31 @@ def test_draws_that_did_not_converge_are_of_no_use(ev, drawn):
 # --- Counts that a maintainer enters ----------------------------------------------------------------------
 
 
-def enter(edit, *counts):
-    """Enter full-text counts of original studies: (study, arm, site, population, threshold, n, events)."""
+ENTERED = (
+    ("roy2016", "tacrolimus", "all", "ge75", 44, 8),
+    ("lubaki2010", "pimecrolimus", "all", "ge25", 20, 10),
+    ("lubaki2010", "tacrolimus", "face_neck", "ge75", 20, 5),
+    ("lubaki2010", "pimecrolimus", "face_neck", "ge75", 20, 10),
+    ("lotti2008", "tacrolimus+NBUVB", "all", "ge75", 58, 20),
+    ("seirafi2007", "pimecrolimus", "hands_feet", "ge50", 15, 7),
+    ("stinco2009", "tacrolimus", "hands_feet", "ge50", 12, 6),
+)
+"""Full-text counts of original studies, none of which bears on another: study, arm, site, threshold, n, events."""
 
-    def add(rows):
-        for study, name, site, population, threshold, n, events in counts:
-            row = dict.fromkeys(rows[0], "")
-            row |= {"study": study, "arm": name, "site": site, "population": population, "threshold": threshold}
-            row |= {"months": "3", "unit": "patients", "n": str(n), "events": str(events), "basis": "stated"}
-            row |= {"confidence": "high", "poolable": "yes", "source": "synthetic", "source_kind": "full_text"}
-            rows.append([row[column] for column in rows[0]])
 
-    edit("responses", add)
+@pytest.fixture(scope="module")
+def entered(tmp_path_factory):
+    """Results and blocks of the data with these counts."""
+    folder = shutil.copytree(ROOT / "data", tmp_path_factory.mktemp("entered") / "data")
+    with (folder / "responses.csv").open(encoding="utf-8", newline="") as file:
+        columns = next(csv.reader(file))
+    same = {"population": "all", "months": "3", "unit": "patients", "basis": "stated", "confidence": "high"}
+    same |= {"poolable": "yes", "source": "synthetic", "source_kind": "full_text"}
+    with (folder / "responses.csv").open("a", encoding="utf-8", newline="") as file:
+        for count in ENTERED:
+            row = same | dict(zip(("study", "arm", "site", "threshold", "n", "events"), count, strict=True))
+            csv.writer(file, lineterminator="\n").writerow([row.get(column, "") for column in columns])
+    return followed(folder)
 
 
 def followed(data):
@@ -148,9 +163,8 @@ def followed(data):
     return rates.results(then), imputation.blocks(then)
 
 
-def test_a_full_text_count_takes_the_place_of_a_range(data, edit):
-    enter(edit, ("roy2016", "tacrolimus", "all", "all", "ge75", 44, 8))
-    results, made = followed(data)
+def test_a_full_text_count_takes_the_place_of_a_range(entered):
+    results, made = entered
     summary = results["monotherapy", "ge75", "total"].summary
     row = summary.studies[summary.studies.study == "roy2016"].iloc[0]
     assert (row.rate, row.n) == (8 / 44, 44)
@@ -160,9 +174,8 @@ def test_a_full_text_count_takes_the_place_of_a_range(data, edit):
     assert (block.low[at, 0], block.high[at, 0]) == (8, 44)
 
 
-def test_a_count_of_the_other_of_two_equal_arms_is_used(data, edit):
-    enter(edit, ("lubaki2010", "pimecrolimus", "all", "all", "ge25", 20, 10))
-    results, made = followed(data)
+def test_a_count_of_the_other_of_two_equal_arms_is_used(entered):
+    results, made = entered
     studies = results["monotherapy", "ge25", "total"].summary.studies
     lubaki = studies[studies.study == "lubaki2010"]
     assert (lubaki.rate * lubaki.n).tolist() == pytest.approx([10])
@@ -170,10 +183,8 @@ def test_a_count_of_the_other_of_two_equal_arms_is_used(data, edit):
     assert block.low[arm(block, "lubaki2010"), 0] == 10
 
 
-def test_counts_of_two_arms_at_a_site_are_added_up_alike_everywhere(data, edit):
-    arms = (("tacrolimus", 5), ("pimecrolimus", 10))
-    enter(edit, *(("lubaki2010", name, "face_neck", "all", "ge75", 20, events) for name, events in arms))
-    results, made = followed(data)
+def test_counts_of_two_arms_at_a_site_are_added_up_alike_everywhere(entered):
+    results, made = entered
     studies = results["monotherapy", "ge75", "face_neck"].summary.studies.set_index("study")
     block = find(made, "monotherapy", "face_neck")
     at = arm(block, "lubaki2010")
@@ -181,9 +192,8 @@ def test_counts_of_two_arms_at_a_site_are_added_up_alike_everywhere(data, edit):
     assert (block.low[at, 2], block.high[at, 2], block.n[at]) == (15, 15, 40)
 
 
-def test_a_count_of_one_of_two_arms_that_count_is_a_lower_bound(data, edit):
-    enter(edit, ("lotti2008", "tacrolimus+NBUVB", "all", "all", "ge75", 58, 20))
-    results, made = followed(data)
+def test_a_count_of_one_of_two_arms_that_count_is_a_lower_bound(entered):
+    results, made = entered
     studies = results["phototherapy", "ge75", "total"].summary.studies.set_index("study")
     assert np.isnan(studies.rate["lotti2008"])
     block = find(made, "phototherapy", "total")
@@ -192,13 +202,8 @@ def test_a_count_of_one_of_two_arms_that_count_is_a_lower_bound(data, edit):
     assert not block.reported[at].any()
 
 
-def test_counts_that_no_printed_total_leaves_room_for_end_in_results(data, edit):
-    enter(
-        edit,
-        ("seirafi2007", "pimecrolimus", "hands_feet", "all", "ge50", 15, 7),
-        ("stinco2009", "tacrolimus", "hands_feet", "all", "ge50", 12, 6),
-    )
-    results, made = followed(data)
+def test_counts_that_no_printed_total_leaves_room_for_end_in_results(entered):
+    results, made = entered
     summary = results["monotherapy", "ge50", "hands_feet"].summary
     assert summary.studies.rate.notna().sum() == 2
     assert len(find(made, "monotherapy", "hands_feet").n) == 4
