@@ -295,10 +295,7 @@ class Graph:
             return None
         pages = hash_files(self.source, self._unexecuted()), hash_files(self.stage, sorted(self._executed))
         results = content_of(self.made / render.RESULTS)
-        return digest(self._rendering_code(), *pages, results, present)
-
-    def _rendering_code(self) -> str:
-        return engine_code(self.source, "render", "sphinx_builder")
+        return digest(engine_code(self.source, "render"), *pages, results, present)
 
     def _unexecuted(self) -> list[str]:
         """Return what the pages are made of besides executed chapters, as names in the snapshot."""
@@ -308,9 +305,8 @@ class Graph:
         # A file that is replaced while the renderer reads it could be taken for the one that was read.
         render.prepare_renderer(self.made).wait_for_reading()
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
-        renderer = render.prepare_renderer(self.made)
         try:
-            folder, self.changed, used = renderer.render(self._rendering_code())
+            folder, self.changed, used = render.prepare_renderer(self.made).render()
         finally:
             render.close_renderer()
         render.publish(self.made, folder)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from lib.caching.safe_files import replace_if_changed
 
 STORE = "packages.json"
 """Name of the file, in the folder of what is built, that caches which distribution provides which package."""
+# Steps that end at the same time in a first build wait for one of them to read the metadata.
+_LOCK = threading.Lock()
 
 
 def imported() -> list[str]:
@@ -37,7 +40,8 @@ def versions(names: Iterable[str], made: Path) -> str:
     made : Path
         The folder of what is built.
     """
-    distributions = _distributions(made / STORE)
+    with _LOCK:
+        distributions = _distributions(made / STORE)
     used = {distribution for name in names for distribution in distributions.get(name, [])}
     return "\n".join([sys.version, *sorted(used)])
 

@@ -1,9 +1,9 @@
 """Render the site from executed chapters, compare it with the present one, and replace that in one step.
 
 Belongs here: Jupyter Book and Sphinx, the process they run in, and the folder that readers see. Does not belong here:
-how chapters are executed, and which pages have to be written (`lib.engine.sphinx_builder`).
+how chapters are executed.
 
-A file that did not change keeps its bytes and its time.
+Every page is written anew, but a file of the site whose bytes did not change keeps its time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import filecmp
 import gc
 import hashlib
 import io
-import json
 import os
 import re
 import shutil
@@ -27,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from lib.caching.safe_files import files, hash_files, replace_if_changed
+from lib.caching.safe_files import files, hash_files
 from lib.engine import fork_server, packages
 from lib.engine.errors import BuildError
 
@@ -35,7 +34,6 @@ LINK = "html"
 """Name of the site in the folder of what is built: a link to the folder of one build."""
 RESULTS = "results.json"
 """Name of the file of results, in the folder of what is built and in the site."""
-_RENDERED = "rendered.json"
 
 
 @dataclass
@@ -74,11 +72,9 @@ class Renderer:
         if self._reading is not None:
             concurrent.futures.wait([self._reading])
 
-    def render(self, code: str) -> tuple[str, list[str], list[str]]:
+    def render(self) -> tuple[str, list[str], list[str]]:
         """Run `render` in the process."""
-        result: tuple[str, list[str], list[str]] = self._submit(
-            render, self.stage, self.made, self._work, code
-        ).result()
+        result: tuple[str, list[str], list[str]] = self._submit(render, self.stage, self.made, self._work).result()
         return result
 
     def close(self) -> None:
@@ -126,7 +122,7 @@ def prepare(stage: Path, made: Path, work: Path) -> None:
     _prepared = sphinx
 
 
-def render(stage: Path, made: Path, work: Path, code: str) -> tuple[str, list[str], list[str]]:
+def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[str]]:
     """Render the book into a new folder beside the present site.
 
     Parameters
@@ -137,8 +133,6 @@ def render(stage: Path, made: Path, work: Path, code: str) -> tuple[str, list[st
         The folder of what is built.
     work : Path
         A folder for what only the rendering needs.
-    code : str
-        A hash of the code that renders.
 
     Returns
     -------
@@ -163,12 +157,6 @@ def render(stage: Path, made: Path, work: Path, code: str) -> tuple[str, list[st
             sphinx.contexts.close()
         sphinx = _make_sphinx(stage, made, Path(tempfile.mkdtemp(dir=work)))
     app, messages, out = sphinx.app, sphinx.messages, Path(sphinx.app.outdir)
-    settings = f"{code} {hash_settings(stage)}"
-    app.builder.present = _present_pages(made, settings)
-    if app.builder.present:
-        # Sphinx takes the words of the pages that stay from the present search index.
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made / LINK / "searchindex.js", out)
     try:
         app.build(force_all=True)
         # Sphinx omits this if it has read no page again.
@@ -188,33 +176,11 @@ def render(stage: Path, made: Path, work: Path, code: str) -> tuple[str, list[st
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     folder.chmod(0o755)
     try:
-        changed = _install(out, made / LINK, folder, app.builder.others_stay)
-        used = packages.imported()
-        rendered = {
-            "settings": settings,
-            "packages": used,
-            "versions": packages.versions(used, made),
-            "site": digest(folder),
-            "pages": app.builder.made_of,
-        }
-        replace_if_changed(made / _RENDERED, json.dumps(rendered, indent=1).encode())
+        changed = _install(out, made / LINK, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return folder.name, changed, used
-
-
-def _present_pages(made: Path, settings: str) -> dict[str, Any]:
-    """Return what decided the present pages; empty if they were changed since, or rendered with other settings."""
-    try:
-        rendered = json.loads((made / _RENDERED).read_bytes())
-        now = (settings, packages.versions(rendered["packages"], made), digest(made / LINK))
-        if (rendered["settings"], rendered["versions"], rendered["site"]) == now:
-            pages: dict[str, Any] = rendered["pages"]
-            return pages
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # Nothing was rendered yet, or the file is damaged.
-    return {}
+    return folder.name, changed, packages.imported()
 
 
 def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
@@ -240,7 +206,6 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
         config, _ = get_final_config(
             user_yaml=stage / "_config.yml", cli_config=overrides, sourcedir=stage, use_external_toc=True
         )
-        config["extensions"] = [*config["extensions"], "lib.engine.sphinx_builder"]
         contexts.enter_context(patch_docutils(None))
         contexts.enter_context(docutils_namespace())
         app = Sphinx(
@@ -294,11 +259,13 @@ def _summary(messages: str, stage: Path) -> str:
     return "\n".join(lines or text.splitlines()[-20:])
 
 
-def _install(rendered: Path, present: Path, folder: Path, others_stay: bool) -> list[str]:
+def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
     """Move the rendered files to the new site; those with the present content keep the present time.
 
-    Returns the files that differ from the present site. A present file that was not rendered is copied if
-    ``others_stay``, and otherwise gone.
+    Returns
+    -------
+    list of str
+        The files that are new, changed or gone.
     """
     changed = []
     before = set(files(present))
@@ -311,11 +278,6 @@ def _install(rendered: Path, present: Path, folder: Path, others_stay: bool) -> 
             changed.append(name)
         os.replace(rendered / name, target)
         before.discard(name)
-    if others_stay:
-        for name in before:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(present / name, folder / name)
-        before = set()
     return sorted([*changed, *before])
 
 
