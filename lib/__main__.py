@@ -84,7 +84,6 @@ def _simulate(every: bool) -> int:
 
 def _build(given: argparse.Namespace) -> int:
     from lib.engine import build
-    from lib.engine.errors import BuildError, DataFaults
 
     try:
         if given.command == "watch":
@@ -104,9 +103,9 @@ def _build(given: argparse.Namespace) -> int:
                 given.root, given.data, given.as_of, project=PROJECT, time_limit=given.time_limit, dask=given.dask
             )
             print(build.summary(built))
-    except DataFaults as error:
+    except build.DataFaults as error:
         return _report_faults(str(error).splitlines())
-    except (BuildError, OSError) as error:
+    except (build.BuildError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -27,6 +27,8 @@ from lib.engine.graph import Graph, run
 from lib.engine.project import Project
 from lib.engine.snapshot import chapters, take_snapshot
 
+__all__ = ["TIME_LIMIT", "BuildError", "Built", "DataFaults", "build", "chapters", "summary"]
+
 TIME_LIMIT = 900.0
 """Seconds that one cell of a chapter may take, if neither the caller nor the chapter says otherwise."""
 

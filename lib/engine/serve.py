@@ -23,7 +23,7 @@ from typing import Any
 from watchfiles import Change
 from watchfiles import watch as watch_files
 
-from lib.engine import build, errors, render
+from lib.engine import build, render
 from lib.engine.project import Project
 from lib.engine.snapshot import LIBRARY
 
@@ -115,7 +115,7 @@ def watch(
 
     Raises
     ------
-    errors.BuildError
+    build.BuildError
         If the port cannot be used.
     """
     root = Path(root).resolve()
@@ -124,7 +124,7 @@ def watch(
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
-        raise errors.BuildError(f"port {port} cannot be used ({error}): choose another with --port") from None
+        raise build.BuildError(f"port {port} cannot be used ({error}): choose another with --port") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sources = ((root / data).resolve(), root / "book", root / "_config.yml", root / "_toc.yml", LIBRARY)
 
@@ -135,7 +135,7 @@ def watch(
     def rebuild() -> None:
         try:
             built = build.build(root, data, as_of, project=project, time_limit=time_limit, dask=dask)
-        except (errors.BuildError, OSError) as error:
+        except (build.BuildError, OSError) as error:
             print(error, file=sys.stderr, flush=True)
             state.failed(str(error))
         else:

@@ -16,8 +16,7 @@ from bs4 import BeautifulSoup
 from conftest import ROOT, run
 from lib.published import rates
 from lib.report import registry, tables
-from lib.engine.errors import BuildError
-from lib.engine.snapshot import chapters
+from lib.engine.build import BuildError, chapters
 from lib.simulations.coverage import RECOMMENDED
 from lib.evidence import load
 from lib.report.figures import percent

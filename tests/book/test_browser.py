@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from lib.engine.snapshot import chapters
+from lib.engine.build import chapters
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
