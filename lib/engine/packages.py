@@ -26,7 +26,8 @@ _LOCK = threading.Lock()
 
 def imported() -> list[str]:
     """Return the top-level names that this process has imported, without the standard library and ``lib``."""
-    names = {name.partition(".")[0] for name in list(sys.modules)}
+    # A module that must not be imported is there as None.
+    names = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
     return sorted(names - sys.stdlib_module_names - {"lib", "__main__", "__mp_main__"})
 
 

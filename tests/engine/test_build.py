@@ -347,4 +347,8 @@ def test_the_notes_of_a_chapter_are_what_it_read(built):
     views = {view for view, _ in noted["parts"]}
     assert views == {"monotherapy"}
     assert {"responses", "published_rates"} <= {part for _, part in noted["parts"]}
-    assert noted["modules"] == [f"lib/{name}.py" for name in ("__init__", "evidence", "shared", "validation")]
+    rooms = {name.rpartition("/")[0] for name in noted["modules"]}
+    assert {"lib", "lib/caching", "lib/evidence"} <= rooms
+    assert not rooms & {"lib/stats", "lib/published", "lib/report"}
+    assert "lib/evidence/edition.py" in noted["modules"]
+    assert {"pandas", "numpy"} <= {*noted["packages"]}
