@@ -144,6 +144,10 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
                 else:
                     raise fault
     finally:
+        # After an interrupt, no step may begin that has not begun.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ready.get_nowait()
         for _ in range(workers):
             ready.put(None)
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 import threading
+import time
 
 import nbformat
 import pytest
@@ -62,8 +63,13 @@ def test_an_interrupt_is_no_fault_but_ends_the_run(tmp_path):
     def interrupt():
         raise KeyboardInterrupt
 
+    later = make_step(tmp_path, "later")
     with pytest.raises(KeyboardInterrupt):
-        run([make_step(tmp_path, "step", interrupt)], 1)
+        run(
+            [make_step(tmp_path, "step", interrupt), make_step(tmp_path, "slow", lambda: time.sleep(1) or []), later], 1
+        )
+    time.sleep(1.5)
+    assert not later.is_done()
 
 
 def test_a_step_is_done_again_when_its_state_its_packages_or_its_record_change(tmp_path, monkeypatch):
