@@ -255,10 +255,11 @@ def test_no_state_of_one_chapter_reaches_another(tmp_path):
     look = """import os, sys
 import numpy as np, pandas as pd, matplotlib
 import lib.stats.pooling
+from lib.caching.shared_results import READ
 state = [
     pd.get_option("display.max_rows"), matplotlib.rcParams["figure.dpi"], os.environ.get("LEAK"), os.getcwd()[-4:],
     hasattr(lib.stats.pooling, "leak"), "leak" in sys.path, hasattr(np, "leak"), "leak" in globals(),
-    "leak" in sys.modules, sorted(edition.READ), np.random.get_state()[1][:3].tolist() == [1, 2, 3],
+    "leak" in sys.modules, sorted(READ), np.random.get_state()[1][:3].tolist() == [1, 2, 3],
 ]"""
     soil = """ev.maintenance
 leak = True
@@ -290,7 +291,7 @@ lib.published.rates.implied_tau2 = lambda *given: 0.123
 for result in rates.results(ev).values():
     result.summary.studies["v"] = -1.0
     object.__setattr__(result.summary, "tau2", 0.123)"""
-    ask = """from lib import published
+    ask = """from lib.published import rates
 print([round(float(r.summary.tau2), 6) for r in rates.results(ev).values()][:4])"""
     root = make_project(tmp_path / "project", {"spoil": ["# Spoil", spoil], "b": ["# B", ask], "c": ["# C", ask]})
     assert ran(build(root)) == {"spoil", "b", "c"}
@@ -301,7 +302,7 @@ print([round(float(r.summary.tau2), 6) for r in rates.results(ev).values()][:4])
 
 
 def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
-    write_chapter(project, "events", ["# Events", "from lib import published\nprint(len(rates.results(ev)))"])
+    write_chapter(project, "events", ["# Events", "from lib.published import rates\nprint(len(rates.results(ev)))"])
     assert ran(build(project)) == {"events"}
     noted = json.loads((project / "_build/reads/book/events.json").read_text())
     assert {"responses", "published_rates", "news_margins"} <= {part for _, part in noted["parts"]}
