@@ -1,7 +1,7 @@
-"""How long a build takes, against ``jupyter-book build --all`` with execution forced, on the same chapters.
+"""Measure builds against ``jupyter-book build --all`` with execution forced, on the same chapters.
 
-``make bench`` runs the cases in turn, so that a slow minute of the machine falls on all of them, and prints medians,
-ranges and ratios of this run, with the machine's noise beside them (a fixed piece of work timed at every step). With
+``make bench`` runs the cases in turn, so that a slow minute of the machine affects all of them, and prints medians,
+ranges and ratios of this run, together with the machine's noise (a fixed piece of work timed at every step). With
 ``--scale`` it builds the book with 10 and 100 times the studies instead.
 """
 
@@ -51,10 +51,10 @@ def force_execution(root: Path) -> Path:
     return root
 
 
-def run(command: list[str], root: Path, kept: Path) -> float:
+def run(command: list[str], root: Path, cache: Path) -> float:
     """Run a command to its end and return the seconds it took."""
     begun = time.perf_counter()
-    environment = {**os.environ, "REVIEW_KEPT": str(kept), "PYTHONPATH": str(root)}
+    environment = {**os.environ, "REVIEW_KEPT": str(cache), "PYTHONPATH": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     taken = time.perf_counter() - begun
     if done.returncode:
@@ -62,19 +62,19 @@ def run(command: list[str], root: Path, kept: Path) -> float:
     return taken
 
 
-def plain(root: Path, kept: Path) -> float:
+def plain(root: Path, cache: Path) -> float:
     """Build with Jupyter Book alone."""
     script = "from jupyter_book.cli.main import main; main()"
-    return run([sys.executable, "-c", script, "build", "--all", "-q", "."], root, kept)
+    return run([sys.executable, "-c", script, "build", "--all", "-q", "."], root, cache)
 
 
-def ours(root: Path, kept: Path, *options: str) -> float:
+def ours(root: Path, cache: Path, *options: str) -> float:
     """Build with this project."""
-    return run([sys.executable, "-m", "lib", "build", *options], root, kept)
+    return run([sys.executable, "-m", "lib", "build", *options], root, cache)
 
 
 def fixed_work() -> float:
-    """Time the same piece of work each time: what it varies by, the machine does."""
+    """Time a fixed piece of work: its variation is the noise of the machine."""
     begun = time.perf_counter()
     total = 0
     for i in range(3_000_000):
@@ -86,13 +86,13 @@ def fixed_work() -> float:
 
 
 def add_row(root: Path, turn: int) -> None:
-    """Add a row to the table of responses: a count, made up, of a study that has one at another degree."""
+    """Add a row to the table of responses: an invented count of a study that has one at another threshold."""
     path = root / "data/responses.csv"
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "benchmark" not in line]
     header = lines[0].split(",")
     row = next(line.split(",") for line in lines if line.startswith("cdi00845_2019,"))
     row[header.index("threshold")], row[header.index("events")] = "ge75", str(turn % 3)
-    row[header.index("derivation")] = "made up for a benchmark"
+    row[header.index("derivation")] = "invented for a benchmark"
     path.write_text("\n".join([*lines, ",".join(row)]) + "\n", encoding="utf-8")
 
 
@@ -125,44 +125,44 @@ CLEAN = "clean build, empty cache"
 def compare(rounds: int, clean_rounds: int, work: Path) -> dict:
     """Time the clean build ``clean_rounds`` times, then every other case in turn, ``rounds`` times."""
     root, other = copy_project(work / "ours"), force_execution(copy_project(work / "plain"))
-    kept, others_kept = work / "kept", work / "plain-kept"
+    cache, plain_cache = work / "cache", work / "plain-cache"
     took: dict[str, dict[str, list[float]]] = {name: {"plain": [], "ours": []} for name in [*CHANGES, CLEAN]}
     noise = []
     for _ in range(clean_rounds):
-        for folder in (root / "_build", other / "_build", kept, others_kept):
+        for folder in (root / "_build", other / "_build", cache, plain_cache):
             shutil.rmtree(folder, ignore_errors=True)
         noise.append(fixed_work())
-        took[CLEAN]["ours"].append(ours(root, kept))
+        took[CLEAN]["ours"].append(ours(root, cache))
         noise.append(fixed_work())
-        took[CLEAN]["plain"].append(plain(other, others_kept))
+        took[CLEAN]["plain"].append(plain(other, plain_cache))
     if not clean_rounds:
-        shutil.copytree(ROOT / "_build/kept", kept)
-        shutil.copytree(ROOT / "_build/kept", others_kept)
-        ours(root, kept)
+        shutil.copytree(ROOT / "_build/kept", cache)
+        shutil.copytree(ROOT / "_build/kept", plain_cache)
+        ours(root, cache)
     for turn in range(rounds):
-        # It executes every chapter whatever has changed: one run is the other side of all cases with draws kept.
+        # Jupyter Book executes every chapter whatever has changed: one run is compared with all cases.
         noise.append(fixed_work())
-        again = plain(other, others_kept)
+        again = plain(other, plain_cache)
         for name, (change, _) in CHANGES.items():
             change(root, turn)
             noise.append(fixed_work())
-            took[name]["ours"].append(ours(root, kept))
+            took[name]["ours"].append(ours(root, cache))
             took[name]["plain"].append(again)
         print(f"round {turn + 1} of {rounds} done", file=sys.stderr, flush=True)
     print(json.dumps(took), file=sys.stderr, flush=True)
-    return {"cases": took, "noise": noise, "watch": watch(rounds, root, kept)}
+    return {"cases": took, "noise": noise, "watch": watch(rounds, root, cache)}
 
 
 # --- Watch ------------------------------------------------------------------------------------------------
 
 
-def watch(rounds: int, root: Path, kept: Path) -> dict[str, list[float]]:
+def watch(rounds: int, root: Path, cache: Path) -> dict[str, list[float]]:
     """Time from saving a table to the page in a browser, and the work of the chapters that read it."""
     from playwright.sync_api import sync_playwright
 
     table, page = root / "data/later_reviews.csv", "book/new-studies.html"
     taken, own = [], []
-    with _serving(root, kept) as address, sync_playwright() as play:
+    with _serving(root, cache) as address, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page()
         text = table.read_text(encoding="utf-8")
@@ -178,13 +178,13 @@ def watch(rounds: int, root: Path, kept: Path) -> dict[str, list[float]]:
             taken.append(time.perf_counter() - begun)
             own.append(_work_of_last_build(root))
         browser.close()
-    # The first one warms the server of processes.
+    # The first save starts the fork server.
     return {"saved to shown": taken[1:], "chapters' own work": own[1:]}
 
 
 @contextlib.contextmanager
-def _serving(root: Path, kept: Path) -> Iterator[str]:
-    environment = {**os.environ, "REVIEW_KEPT": str(kept), "PYTHONUNBUFFERED": "1"}
+def _serving(root: Path, cache: Path) -> Iterator[str]:
+    environment = {**os.environ, "REVIEW_KEPT": str(cache), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "lib", "watch", "--port", "0"]
     process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -213,32 +213,32 @@ def _work_of_last_build(root: Path) -> float:
 
 def scale(work: Path, times: tuple[int, ...] = (1, 10, 100)) -> dict:
     """Build the book with more studies: seconds against rows, peak memory, the slowest chapter and the largest page."""
-    root, kept, found = copy_project(work / "ours"), work / "kept", {}
-    # Draws are of the printed review alone, whatever is added to it: the first build makes them.
-    ours(root, kept)
+    root, cache, measured = copy_project(work / "ours"), work / "cache", {}
+    # Simulated counts depend on the published review alone: the first build computes and caches them.
+    ours(root, cache)
     for factor in times:
         data = work / f"data{factor}"
         added = enlarge(ROOT / "data", data, factor)
         rows = sum(len(path.read_text(encoding="utf-8").splitlines()) - 1 for path in data.glob("*.csv"))
         shutil.rmtree(root / "_build", ignore_errors=True)
         with _peak_memory() as peak:
-            clean = ours(root, kept, "--data", str(data), "--time-limit", "3600")
+            clean = ours(root, cache, "--data", str(data), "--time-limit", "3600")
         seconds = {path.stem: _seconds(path) for path in root.glob("_build/reads/**/*.json")}
         slowest = max(seconds, key=seconds.get)
         largest = max((root / "_build/html").rglob("*.html"), key=lambda path: path.stat().st_size)
-        first = found.get(times[0], {"clean build": clean, "rows": rows})
-        found[factor] = {
+        first = measured.get(times[0], {"clean build": clean, "rows": rows})
+        measured[factor] = {
             "studies added": added,
             "rows": rows,
             "clean build": clean,
             "seconds a row, of those of the first": round(clean / rows / (first["clean build"] / first["rows"]), 2),
-            "nothing changed": ours(root, kept, "--data", str(data), "--time-limit", "3600"),
+            "nothing changed": ours(root, cache, "--data", str(data), "--time-limit", "3600"),
             "peak memory, MB": round(peak[0] / 1e6),
             "slowest chapter": f"{slowest}, {seconds[slowest]:.0f} s",
             "largest page": f"{largest.name}, {largest.stat().st_size / 1e6:.1f} MB",
         }
-        print(factor, found[factor], file=sys.stderr, flush=True)
-    return found
+        print(factor, measured[factor], file=sys.stderr, flush=True)
+    return measured
 
 
 def _seconds(notes: Path) -> float:
@@ -271,7 +271,7 @@ def _peak_memory() -> Iterator[list[int]]:
 
 
 def report(measured: dict) -> str:
-    """Set the measurements as a table."""
+    """Return the measurements as a table."""
 
     def shown(seconds: list[float]) -> str:
         return f"{statistics.median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
@@ -298,7 +298,7 @@ def main() -> None:
     """Measure, print, and write ``_build/bench.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the draws that are kept in _build/kept")
+    parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the cache in _build/kept")
     parser.add_argument("--scale", action="store_true", help="build with 10 and 100 times the studies instead")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

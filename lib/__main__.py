@@ -6,6 +6,27 @@ import argparse
 import sys
 from pathlib import Path
 
+from lib.engine.project import Project
+
+PROJECT = Project(
+    loader="lib.evidence:load",
+    data_error="lib.evidence:DataError",
+    results="lib.report.registry:as_json",
+    reader="lib.evidence.edition",
+    editions_loaded="lib.evidence.edition:LOADED",
+    files_read=("lib.simulations.committed:READ",),
+    preload=(
+        "pandera.backends.pandas.builtin_checks",
+        "lib.report.chapters.audit_findings",
+        "lib.report.chapters.heterogeneity",
+        "lib.report.chapters.rates",
+        "lib.report.figures.forest",
+        "lib.report.figures.picture",
+        "lib.report.tables.data_wanted",
+    ),
+)
+"""What the engine has to know of this review."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a fault in data or chapters, 2 wrong usage."""
@@ -24,7 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
         command.add_argument(
-            "--time-limit", default=900, type=float, metavar="SECONDS", help="for one cell of a chapter (default: 900)"
+            "--time-limit",
+            default=900,
+            type=float,
+            metavar="SECONDS",
+            help="for one cell of a chapter whose metadata.execution.timeout sets none (default: 900)",
         )
         command.add_argument(
             "--dask", default="", metavar="ADDRESS", help="run the chapters on the Dask cluster of this scheduler"
@@ -50,7 +75,7 @@ def _check(folder: Path) -> int:
 
     faults = [str(fault) for fault in check(folder)]
     if faults:
-        return _tell(faults)
+        return _report_faults(faults)
     print(f"{folder}: no faults.")
     return 0
 
@@ -71,23 +96,33 @@ def _simulate(every: bool, data: Path) -> int:
 def _build(given: argparse.Namespace) -> int:
     from lib.engine import build
 
-    options = {"time_limit": given.time_limit, "dask": given.dask}
     try:
         if given.command == "watch":
             from lib.engine.serve import watch
 
-            watch(given.root, given.data, given.as_of, port=given.port, **options)
+            watch(
+                given.root,
+                given.data,
+                given.as_of,
+                project=PROJECT,
+                port=given.port,
+                time_limit=given.time_limit,
+                dask=given.dask,
+            )
         else:
-            print(build.summary(build.build(given.root, given.data, given.as_of, **options)))
+            built = build.build(
+                given.root, given.data, given.as_of, project=PROJECT, time_limit=given.time_limit, dask=given.dask
+            )
+            print(build.summary(built))
     except build.DataFaults as error:
-        return _tell(str(error).splitlines())
+        return _report_faults(str(error).splitlines())
     except (build.BuildError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _tell(faults: list[str]) -> int:
+def _report_faults(faults: list[str]) -> int:
     print(*faults, sep="\n", file=sys.stderr)
     print(f"{len(faults)} fault{'s' * (len(faults) != 1)}; nothing was built.", file=sys.stderr)
     return 1

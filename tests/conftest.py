@@ -102,7 +102,7 @@ def browser():
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
     """A small project, built; tests take copies."""
     root = make_project(tmp_path_factory.mktemp("built") / "project")

@@ -30,11 +30,10 @@ CHAPTERS = {
 }
 
 
-def write_chapter(root: Path, name: str, cells: list[str]) -> None:
+def write_chapter(root: Path, name: str, cells: list[str], **metadata: dict) -> None:
     """Write a chapter; cells that begin with # are prose."""
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel, **metadata})
     parameters = nbformat.v4.new_code_cell('data = "../data"\nas_of = ""', metadata={"tags": ["parameters"]})
     title, *rest = cells
     new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
@@ -116,3 +115,16 @@ def add_row(root: Path, table: str) -> None:
     header, last = lines[0].split(","), lines[-1].split(",")
     last[header.index("arm")] += " again"
     path.write_text("\n".join([*lines, ",".join(last)]) + "\n", encoding="utf-8")
+
+
+def install(folder: Path, package: str, version: str) -> None:
+    """Put a package of one module, and its metadata, into a folder."""
+    for old in folder.glob(f"{package}-*"):
+        for path in old.iterdir():
+            path.unlink()
+        old.rmdir()
+    (folder / f"{package}.py").write_text("")
+    info = folder / f"{package}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    (info / "RECORD").write_text(f"{package}.py,,\n{info.name}/METADATA,,\n{info.name}/RECORD,,\n")

@@ -1,4 +1,7 @@
-"""Files that a build reads and writes: listed, and replaced whole or not at all."""
+"""List, copy and hash files, and replace a file in one step, so that no process ever reads half of one.
+
+Belongs here: operations on files, whatever they hold. Does not belong here: which files are sources, or results.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,40 @@ from pathlib import Path
 
 
 def files(folder: Path) -> list[str]:
-    """Return the files in a folder and below it, sorted, relative to it; none if it is not there, no compiled code."""
-    found = (os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
-    return sorted(name for name in found if "__pycache__" not in name)
+    """Return the files in and below a folder, without compiled code.
+
+    Returns
+    -------
+    list of str
+        Paths relative to the folder, sorted; empty if there is no such folder.
+    """
+    paths = (os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in paths if "__pycache__" not in path)
 
 
 def replace_if_changed(path: Path, content: bytes) -> bool:
-    """Give a file this content, whole or not at all; one that has it already keeps its time. Return if it changed."""
+    """Replace the content of a file by an atomic rename; a file that has this content already keeps its time.
+
+    Folders are made as needed.
+
+    Returns
+    -------
+    bool
+        Whether the file was written.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; its old content then remains.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "counts.csv"
+    ...     replace_if_changed(path, b"7"), replace_if_changed(path, b"7"), replace_if_changed(path, b"8")
+    (True, False, True)
+    """
     with contextlib.suppress(OSError):
         if path.read_bytes() == content:
             return False
@@ -35,7 +65,7 @@ def replace_if_changed(path: Path, content: bytes) -> bool:
 
 
 def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -> list[str]:
-    """Make a folder hold copies of the files wanted and nothing else but those to keep; return what changed.
+    """Make a folder hold copies of some files and nothing else, except files to keep.
 
     Parameters
     ----------
@@ -45,12 +75,17 @@ def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -
         The source of each file, by its name relative to ``folder``.
     keep : iterable of str
         Files that stay as they are.
+
+    Returns
+    -------
+    list of str
+        The files that are new, changed or gone, sorted.
     """
     gone = set(files(folder)) - wanted.keys() - set(keep)
     for name in gone:
         (folder / name).unlink()
         with contextlib.suppress(OSError):
-            # What is now a file may have been a folder.
+            # A folder that is empty now may have the name of a wanted file.
             os.removedirs((folder / name).parent)
     return sorted(
         [*gone, *(name for name, path in wanted.items() if replace_if_changed(folder / name, path.read_bytes()))]
@@ -58,12 +93,12 @@ def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -
 
 
 def hash_files(folder: Path, names: Iterable[str]) -> str:
-    """Return a hash of the names and contents of files; one that is not there counts as such."""
+    """Return a hash of the names and contents of files, in their order; a file that does not exist counts as such."""
     total = hashlib.sha256()
     for name in names:
         try:
             content = hashlib.sha256((folder / name).read_bytes()).digest()
         except FileNotFoundError:
-            content = b"is not there"
+            content = b"does not exist"
         total.update(f"{len(name)} {name}".encode() + content)
     return total.hexdigest()

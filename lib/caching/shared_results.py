@@ -1,144 +1,102 @@
-"""What several chapters ask of the same evidence, found once in a build.
+"""Compute results that several chapters share once in a build, and once in a process.
 
-A function of an edition of the evidence gives the same whoever asks. During a build one process holds the edition,
-and the kernels of the chapters ask it instead of computing each for itself. No chapter's code runs in it, so nothing
-of one chapter reaches another. Where nobody answers (outside of a build, on a cluster, or when that process is gone)
-a function simply runs where it is called.
+Belongs here: the decorators of functions whose results are shared, and the client that asks the result server of a
+build (`lib.engine.result_server`). Does not belong here: the server, and what the functions compute.
 
-Knows nothing of what the functions compute. What they read of the evidence is noted for whoever gets their result.
+A function of one edition of the inputs gives the same result in every process. During a build one process holds the
+edition, and the kernels of the chapters ask it instead of computing each for itself. Without a server (outside of a
+build, on a cluster, or if the server's process has ended) the function runs where it is called. What it reads of the
+inputs is recorded for every caller that gets its result.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import os
 import pickle
 import warnings
 from collections.abc import Callable
-from multiprocessing.connection import Client, Listener
-from typing import Any
+from multiprocessing.connection import Client
+from typing import Any, TypeVar
 
-ADDRESS = "REVIEW_EVIDENCE"
-"""Variable of the environment that names the socket at which is asked."""
+ADDRESS = "REVIEW_RESULTS"
+"""Environment variable that names the socket of the result server."""
 READ: set[tuple[str, str]] = set()
 """What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
-# Results of one function that a process keeps: more than the review has cells.
-_KEPT = 64
-# Seconds to wait for an answer.
+# Results of one function that a process caches: more than the review has outcomes.
+_CACHE_SIZE = 64
+# Seconds to wait for the server's reply.
 _PATIENCE = 60
-# How many may ask at once; beyond, the system has them try again after a second.
-_WAITING = 128
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def shared(function: Callable) -> Callable:
-    """Let a function of evidence, and of texts besides, be computed once by a process and once in a build.
+def shared(function: _Function) -> _Function:
+    """Let a function of the inputs, and of strings, be computed once in a process and once in a build.
 
-    The result must not be changed by who gets it.
+    The result must not be changed by its users.
     """
 
-    @functools.lru_cache(maxsize=_KEPT)
-    def find(evidence, *arguments: str) -> tuple[Any, frozenset]:
-        if evidence.edition is not None:
-            told = ask(evidence.edition, evidence.view, function.__module__, function.__qualname__, *arguments)
-            if told is not None:
-                result, read, warned = told
-                for message in warned:
+    @functools.lru_cache(maxsize=_CACHE_SIZE)
+    def compute(inputs: Any, *arguments: str) -> tuple[Any, frozenset[tuple[str, str]]]:
+        if inputs.edition is not None:
+            reply = ask(inputs.edition, inputs.view, function.__module__, function.__qualname__, *arguments)
+            if reply is not None:
+                result, read, messages = reply
+                for message in messages:
                     warnings.warn(message, stacklevel=3)
                 return result, read
         before = set(READ)
         READ.clear()
         try:
-            return function(evidence, *arguments), frozenset(READ)
+            return function(inputs, *arguments), frozenset(READ)
         finally:
             READ.update(before)
 
     @functools.wraps(function)
-    def found(evidence, *arguments: str) -> Any:
-        result, read = find(evidence, *arguments)
+    def shared_function(inputs: Any, *arguments: str) -> Any:
+        result, read = compute(inputs, *arguments)
         READ.update(read)
         return result
 
-    return found
+    return shared_function  # type: ignore[return-value]
 
 
-def of_one_regimen(function: Callable) -> Callable:
-    """Let a shared function of evidence and a regimen see the view of that regimen alone.
+def of_one_regimen(function: _Function) -> _Function:
+    """Let a shared function of the inputs and a regimen see only that regimen's view.
 
-    So it is found once, for chapters that read the whole and for those that read the view.
+    So it is computed once, for chapters that read the whole and for those that read the view.
     """
 
     @functools.wraps(function)
-    def narrowed(evidence, regimen: str, *arguments: str) -> Any:
-        return function(evidence if evidence.view else evidence.only(regimen), regimen, *arguments)
+    def function_of_view(inputs: Any, regimen: str, *arguments: str) -> Any:
+        return function(inputs if inputs.view else inputs.only(regimen), regimen, *arguments)
 
-    return narrowed
+    return function_of_view  # type: ignore[return-value]
 
 
-def ask(edition: tuple[str, str], *question: str) -> Any:
-    """Ask the process of a build that holds the evidence.
+def ask(edition: tuple[str, str], *request: str) -> Any:
+    """Ask the result server of the build.
 
     Parameters
     ----------
     edition : tuple of str
         Data folder and date asked for.
-    *question : str
-        View, module, name and arguments of a function of the evidence; nothing: the evidence itself.
+    *request : str
+        View, module, name and arguments of a function of the inputs; nothing: the inputs themselves.
 
     Returns
     -------
     object or None
-        For a function its result, what it reads and the warnings it gave; None where nobody answers.
+        For a function its result, what it reads and the warnings it gave; None if there is no server or no reply.
     """
     address = os.environ.get(ADDRESS)
     if not address:
         return None
     with contextlib.suppress(OSError, EOFError):
         with Client(address, "AF_UNIX") as connection:
-            connection.send((edition, question))
-            # Who waits for another's long question had better compute.
+            connection.send((edition, request))
+            # The server replies to one client at a time: behind a long computation it is faster to compute here.
             return pickle.loads(connection.recv_bytes()) if connection.poll(_PATIENCE) else None
     return None
-
-
-def answer(whole, address: str, ready: Callable[[], None]) -> None:
-    """Answer what is asked of evidence until this process is ended.
-
-    Parameters
-    ----------
-    whole : Evidence
-        One edition.
-    address : str
-        A socket to make, in a folder that is this user's alone: who asks is not asked for a password.
-    ready : callable
-        Is called when it can be asked.
-    """
-    views = {"": whole}
-
-    @functools.cache
-    def reply(edition: tuple[str, str], question: tuple[str, ...]) -> bytes:
-        if edition != whole.edition:
-            return pickle.dumps(None)
-        if not question:
-            return pickle.dumps(whole)
-        view, module, name, *arguments = question
-        if view not in views:
-            views[view] = whole.only(view)
-        function = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-        READ.clear()
-        try:
-            # A warning is for who asked.
-            with warnings.catch_warnings(record=True) as caught:
-                result = function(views[view], *arguments)
-            return pickle.dumps((result, frozenset(READ), [str(warning.message) for warning in caught]))
-        except Exception:
-            # Who asked runs it as well, and is told there what is wrong.
-            return pickle.dumps(None)
-
-    with Listener(address, "AF_UNIX", backlog=_WAITING) as listener:
-        ready()
-        while True:
-            # A chapter that was stopped asks no more.
-            with contextlib.suppress(OSError, EOFError), listener.accept() as connection:
-                connection.send_bytes(reply(*connection.recv()))

@@ -1,7 +1,8 @@
-"""The engine: notebooks in, site out, and only what has changed is made again.
+"""The build engine: notebooks in, site out; only what has changed is made again.
 
-Belongs here: the build, the execution of chapters in forked kernels, rendering, and the local server. README.md in
-this folder describes the life of a build.
+Belongs here: the build (`build`, `graph`, `snapshot`); the execution of chapters in forked kernels (`chapter`,
+`kernel`, `fork_server`, `preload`); the server of shared results (`result_server`); rendering (`render`); and the local
+server (`serve`). README.md in this folder describes the life of a build.
 
-Does not belong here: anything about the review. What the engine needs of it is handed in.
+Does not belong here: anything about the review. What the engine needs of it is handed in (`project`).
 """

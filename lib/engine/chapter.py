@@ -1,6 +1,7 @@
-"""One chapter: executed by papermill in a warm kernel, cleaned of what differs from run to run, or a message.
+"""Execute one chapter in a forked kernel, and remove from it what differs from run to run.
 
-Knows how a chapter is run and what its failure looks like to a person; nothing of other chapters or of pages.
+Belongs here: how a chapter is executed, and how its failure is described to a person. Does not belong here: other
+chapters, or pages.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -19,27 +21,29 @@ from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from lib.engine import fork_server, kernel
+from lib.engine.errors import BuildError
+from lib.engine.project import Project
 
-_ENGINE = "warm"
-
-
-class ChapterError(Exception):
-    """A chapter could not be executed; the message names chapter, cell and cause."""
+_ENGINE = "forked"
 
 
 class _CellFault(Exception):
-    """What went wrong outside the code of a cell, and in which."""
+    """A fault outside the code of a cell, and the cell in which it happened."""
 
     def __init__(self, index: int, cause: str):
         super().__init__(cause)
         self.index, self.cause = index, cause
 
 
-class _Engine(NBClientEngine):
-    """papermill's engine, which tells as well where a kernel died or a cell hung."""
+class _Engine(NBClientEngine):  # type: ignore[misc]
+    """papermill's engine, which also reports in which cell a kernel died or ran out of time."""
+
+    # Private interface: cell.metadata.papermill["status"] and ["duration"], which papermill's engine writes, and the
+    # option execution_timeout. If it breaks: the tests of hanging and dying chapters fail; take the last cell that has
+    # an execution count.
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, **options):
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
         """Execute the cells; options as papermill's engine takes them."""
         try:
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
@@ -50,8 +54,8 @@ class _Engine(NBClientEngine):
             raise _CellFault(max(begun, default=0), cause) from None
 
 
-def execute(source: Path, as_of: str, time_limit: float, evidence: str) -> tuple[bytes, bytes]:
-    """Execute one chapter; what it gives is returned and not written, so that it spoils nothing once nobody waits.
+def execute(source: Path, as_of: str, time_limit: float, project: Project, server: str) -> tuple[bytes, bytes]:
+    """Execute one chapter and return it; nothing is written, so that a build that has ended is not disturbed.
 
     Parameters
     ----------
@@ -60,9 +64,11 @@ def execute(source: Path, as_of: str, time_limit: float, evidence: str) -> tuple
     as_of : str
         Date of the edition, YYYY-MM-DD; empty: the newest.
     time_limit : float
-        Seconds that one cell may take.
-    evidence : str
-        The socket at which its kernel asks for the evidence (see `lib.caching.shared_results`); empty: nobody answers.
+        Seconds that one cell may take, if the notebook's ``metadata.execution.timeout`` does not set another limit.
+    project : Project
+        The project.
+    server : str
+        Socket of the result server (`lib.engine.result_server`); empty: there is none.
 
     Returns
     -------
@@ -73,25 +79,26 @@ def execute(source: Path, as_of: str, time_limit: float, evidence: str) -> tuple
 
     Raises
     ------
-    ChapterError
-        If a cell fails, warns, hangs, or its process dies.
+    BuildError
+        If a cell fails, warns or takes too long, or its process dies.
     OSError
         If there is no room for what its kernel needs.
     """
-    kernel.use()
+    fork_server.preload(project.preload)
+    kernel.install()
     papermill_engines.register(_ENGINE, _Engine)
-    # What goes wrong is told once, by what is raised here.
+    # A fault is reported once, by the exception raised here.
     logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
     with tempfile.TemporaryDirectory(prefix=f"{fork_server.SOCKETS}{os.getpid()}-") as folder:
-        noted = Path(folder) / "reads.json"
+        reads = Path(folder) / "reads.json"
         settings = Config(
             KernelManager={
-                # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel comes to it.
+                # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel opens it.
                 "transport": "ipc",
                 "connection_file": os.path.join(folder, "kernel.json"),
-                "client_factory": kernel.WarmClient,
+                "client_factory": kernel.ForkedKernelClient,
             },
-            # What it read is written down after each cell: nothing is left for it to end.
+            # What was read is recorded after each cell, so the kernel has nothing left to do.
             NotebookClient={"shutdown_kernel": "immediate"},
         )
         try:
@@ -102,29 +109,52 @@ def execute(source: Path, as_of: str, time_limit: float, evidence: str) -> tuple
                 engine_name=_ENGINE,
                 kernel_name="python3",
                 progress_bar=False,
-                execution_timeout=time_limit,
+                execution_timeout=_own_time_limit(source) or time_limit,
                 config=settings,
-                # What goes wrong in a kernel comes back as the error of a cell; its log would only repeat it.
-                extra_arguments=["--IPKernelApp.log_level=50", *kernel.arguments(source.parents[1], noted, evidence)],
+                # A fault in a kernel comes back as the error of a cell; the kernel's log would only repeat it.
+                extra_arguments=[
+                    "--IPKernelApp.log_level=50",
+                    *kernel.arguments(source.parents[1], reads, server, project),
+                ],
             )
         except PapermillExecutionError as error:
             raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None
         except _CellFault as error:
             raise _fault(source, error.index, f": {error.cause}") from None
+        except BuildError:
+            raise
         except Exception as error:
-            raise ChapterError(f"chapter {source.stem}: {type(error).__name__}: {error}") from None
-        if not noted.is_file():
-            raise ChapterError(f"chapter {source.stem}: its process ended without saying what it read")
-        note = json.loads(noted.read_text(encoding="utf-8"))
-    if note.pop("editions") not in ([], [[str((source.parents[1] / "data").resolve()), as_of]]):
-        raise ChapterError(f"chapter {source.stem}: it loads other data or another edition than this build is of")
-    note["seconds"] = round(sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells), 3)
+            raise BuildError(f"chapter {source.stem}: {type(error).__name__}: {error}") from None
+        if not reads.is_file():
+            raise BuildError(f"chapter {source.stem}: its process ended without recording what it read")
+        record = json.loads(reads.read_text(encoding="utf-8"))
+    if record.pop("editions") not in ([], [[str((source.parents[1] / "data").resolve()), as_of]]):
+        raise BuildError(
+            f"chapter {source.stem}: it loads other data or another edition than this build; use the parameters"
+            " data and as_of"
+        )
+    record["seconds"] = round(sum(cell.metadata.papermill["duration"] or 0 for cell in notebook.cells), 3)
     _clean(notebook, source)
-    return nbformat.writes(notebook).encode() + b"\n", json.dumps(note, indent=1).encode()
+    written: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    return written.encode() + b"\n", json.dumps(record, indent=1).encode()
+
+
+def _read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+
+
+def _own_time_limit(source: Path) -> float | None:
+    """Return the seconds that a chapter's own metadata grant a cell; None if they set no limit."""
+    limit: Any = _read(source).metadata.get("execution", {}).get("timeout")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+        raise BuildError(
+            f"chapter {source.stem}: metadata.execution.timeout must be a number of seconds above 0, not {limit!r}"
+        )
+    return None if limit is None else float(limit)
 
 
 def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
-    """Take out what differs from run to run, and refuse a chapter that warned."""
+    """Remove what differs from run to run, and refuse a chapter that warned."""
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
@@ -137,8 +167,8 @@ def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
     notebook.metadata.pop("papermill", None)
 
 
-def _fault(source: Path, index: int, what: str) -> ChapterError:
-    """Name the cell as a person counts it in the source, which lacks the one that papermill puts in."""
-    cells = nbformat.read(source, as_version=4).cells
-    after = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), -1)
-    return ChapterError(f"chapter {source.stem}, cell {index + 1 - (index > after)}{what}")
+def _fault(source: Path, index: int, cause: str) -> BuildError:
+    """Name the cell by its number in the source, which lacks the cell that papermill adds."""
+    cells = _read(source).cells
+    parameters = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), -1)
+    return BuildError(f"chapter {source.stem}, cell {index + 1 - (index > parameters)}{cause}")

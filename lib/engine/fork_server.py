@@ -1,10 +1,11 @@
 """Fresh processes, forked from one that has imported what chapters and pages need.
 
-Starting Python and importing the scientific packages takes longer than most chapters. Here that is paid for once:
-a server process imports them and runs nothing else, and every process asked for is forked from it. What runs in
-one is never seen by another. Of the project's own library a process sees the copy it is given, imported anew.
+Starting Python and importing the scientific packages takes longer than most chapters. Here this is done once: a server
+process imports them and runs nothing else, and every process is forked from it. What runs in one process is never seen
+by another. Each process imports the project's own library anew, from the copy it is given.
 
-Knows nothing of chapters or pages. Needs a system that can fork (Linux, macOS).
+Belongs here: starting and ending processes. Does not belong here: what they do. Needs a system that can fork (Linux,
+macOS).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -21,53 +22,65 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-# jsonschema, with which notebooks are checked, imports this where it is installed, and it takes a second to work out a
-# grammar of web addresses that no notebook is checked against.
-sys.modules.setdefault("rfc3987_syntax", None)
+# jsonschema, which validates notebooks, imports this package if it is installed, and spends a second on a grammar of
+# web addresses that no notebook needs.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 SOCKETS = "living-review-sockets-"
-"""What the names of temporary folders with sockets begin with; the number of the process that made them follows."""
+"""Prefix of temporary folders with sockets; the number of the process that made them follows."""
+PRELOAD = "REVIEW_PRELOAD"
+"""Environment variable that names the modules to preload, separated by spaces."""
+# Private interface: multiprocessing's fork server. Python documents `set_forkserver_preload` and the start method, but
+# not `forkserver.ensure_running`, nor that a module to preload may fail with an ImportError alone. If a version of
+# Python breaks them: start any process to start the server (slower by the time of its imports, otherwise the same).
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["lib.engine.preload"])
 
 
-def warm_up() -> None:
-    """Start the server process if it is not there yet; its imports go on in the background."""
-    # Sets of text are in the same order in every build.
+def preload(modules: Iterable[str]) -> None:
+    """Choose what the server process imports beforehand; has an effect until that process starts."""
+    os.environ[PRELOAD] = " ".join(modules)
+
+
+def ensure_running() -> None:
+    """Start the server process if it does not run yet; its imports go on in the background."""
+    # Sets of strings are in the same order in every build.
     os.environ["PYTHONHASHSEED"] = "0"
     forkserver.ensure_running()
 
 
-def start(function: Callable, *arguments: Any) -> BaseProcess:
+def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:
     """Run a function in a fresh process that ends with this one, and return the process."""
-    warm_up()
-    # A daemon: one that was being started when this process was interrupted is ended, and not waited for.
+    ensure_running()
+    # A daemon, so that an interrupted build does not wait for a process that was just being started.
     process = _CONTEXT.Process(target=_run, args=(function, arguments), daemon=True)
     process.start()
     return process
 
 
 @contextmanager
-def fresh_process() -> Iterator[Callable[..., Future]]:
-    """Give a fresh process as a function that runs another one in it: ``submit(function, *arguments)``.
+def fresh_process() -> Iterator[Callable[..., Future[Any]]]:
+    """Yield a function that runs others in one fresh process: ``submit(function, *arguments)``.
 
     Calls run one after another in the same process; it ends with the block.
     """
-    warm_up()
+    ensure_running()
     with ProcessPoolExecutor(1, mp_context=_CONTEXT, initializer=_end_with_parent) as pool:
         yield pool.submit
 
 
-def _run(function: Callable, arguments: tuple) -> None:
+def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     _end_with_parent()
     function(*arguments)
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that asked for it is gone, however it went."""
+    """End this process when the one that started it is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        if parent is not None:
+            parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -83,5 +96,5 @@ def use_library(root: Path) -> None:
 def library_modules(root: Path) -> list[str]:
     """Return the files of the library under ``root`` that this process has imported, relative to it."""
     below = f"{root}{os.sep}"
-    found = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
-    return sorted(file.removeprefix(below) for file in found if file.startswith(below))
+    paths = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
+    return sorted(path.removeprefix(below) for path in paths if path.startswith(below))

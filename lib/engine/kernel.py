@@ -1,82 +1,109 @@
-"""The kernel of a chapter: forked warm, isolated, and watched for what it reads.
+"""The kernel of a chapter: forked, isolated, and observed, so that the build knows what the chapter read.
 
-A kernel writes down the parts of the evidence and the modules of the library that its chapter used: that, and not a
-guess from its source, is what a chapter depends on. A chapter that reads data past `lib.evidence.edition` is stopped:
-nobody would know when to run it again.
+Belongs here: starting a kernel by forking, recording what it reads, and refusing reads that cannot be recorded. Does
+not belong here: executing cells (`lib.engine.chapter`).
+
+A kernel records the parts of the inputs, the modules of the library and the packages that its chapter used: that, and
+not a guess from its source, is what a chapter depends on. A chapter that reads data past the project's reader is
+stopped, as no build would know when to run it again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
 import sys
 import time
 from importlib.metadata import EntryPoint
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import Empty
+from types import FrameType
 from typing import Any
 
 from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from lib.caching.safe_files import replace_if_changed
 from lib.caching.shared_results import ADDRESS
-from lib.engine import fork_server
+from lib.engine import fork_server, packages
+from lib.engine.project import Project, recorded
 
-NAME = "warm"
-_SOURCE, _READS, _EVIDENCE = "--chapter-source=", "--chapter-reads=", "--chapter-evidence="
-# The library that a kernel imports is a copy; what it keeps from run to run stays in one place.
-_KEPT = str(Path(__file__).parents[2] / "_build" / "kept")
+NAME = "forked"
+_SETTINGS = "--chapter-settings="
+# The library that a kernel imports is a copy; its cache stays in one place from build to build.
+_CACHE = str(Path(__file__).parents[2] / "_build" / "kept")
 
 
 class UnknownRead(Exception):
     """A chapter read a file that the build does not know it depends on."""
 
 
-def arguments(source: Path, reads: Path, evidence: str) -> list[str]:
-    """Return the arguments of a kernel that works in ``source`` and notes what was read in the file ``reads``.
+def arguments(source: Path, reads: Path, server: str, project: Project) -> list[str]:
+    """Return the command-line arguments of a kernel that works in ``source``.
 
-    It asks for the evidence at the socket ``evidence`` (see `lib.caching.shared_results`); empty: nobody answers.
+    Parameters
+    ----------
+    source : Path
+        The snapshot of the sources.
+    reads : Path
+        File in which the kernel records what was read.
+    server : str
+        Socket of the result server (`lib.engine.result_server`); empty: there is none.
+    project : Project
+        The project.
     """
-    return [f"{_SOURCE}{source}", f"{_READS}{reads}", f"{_EVIDENCE}{evidence}"]
+    settings = {"source": str(source), "reads": str(reads), "server": server, "project": dataclasses.asdict(project)}
+    return [_SETTINGS + json.dumps(settings)]
 
 
-def use() -> None:
-    """Let kernels that this process starts be forked."""
+def install() -> None:
+    """Let Jupyter fork the kernels that this process starts."""
+    # Private interface: jupyter_client documents provisioners that are installed as entry points, but not adding one to
+    # the factory at run time. If it breaks: declare the entry point in pyproject.toml, in the group GROUP_NAME, and set
+    # the traitlet KernelProvisionerFactory.default_provisioner_name.
     factory = KernelProvisionerFactory.instance()
-    entry = EntryPoint(NAME, f"{__name__}:{WarmKernel.__name__}", KernelProvisionerFactory.GROUP_NAME)
+    entry = EntryPoint(NAME, f"{__name__}:{ForkedProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME)
     factory.provisioners[NAME] = entry
     factory.default_provisioner_name = NAME
 
 
-class WarmKernel(LocalProvisioner):
-    """Starts a kernel as a fork of the warm process, where Jupyter's own starts a new interpreter."""
+class ForkedProvisioner(LocalProvisioner):
+    """Starts a kernel as a fork of the server process, where Jupyter's own starts a new interpreter."""
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+    # Private interface: `process`, `pid` and `connection_info` of jupyter_client's LocalProvisioner. If it breaks:
+    # compare launch_kernel and kill with those of the installed version; the base class alone works too, slower.
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
-        environment = {"REVIEW_KEPT": _KEPT, **(kwargs.get("env") or os.environ)}
-        self.process = _Forked(cmd[cmd.index("-m") + 2 :], environment)
-        self.pid = self.process.pid
+        environment = {"REVIEW_KEPT": _CACHE, **(kwargs.get("env") or os.environ)}
+        process: Any = _ForkedProcess(cmd[cmd.index("-m") + 2 :], environment)
+        self.process, self.pid = process, process.pid
         return self.connection_info
 
     async def kill(self, restart: bool = False) -> None:
-        """End the kernel, and return when it is gone: Jupyter's own looks again after a tenth of a second."""
+        """End the kernel and return when it is gone; Jupyter's own looks again after a tenth of a second."""
         if self.process:
             self.process.kill()
 
 
-class WarmClient(AsyncKernelClient):
-    """Speaks with a kernel as soon as it answers, where Jupyter's own goes on listening a fifth of a second.
+class ForkedKernelClient(AsyncKernelClient):
+    """Talks to a kernel as soon as it replies, where Jupyter's own listens for another fifth of a second.
 
-    What is left of the first messages belongs to no cell, and nbclient passes over it.
+    What remains of the first messages belongs to no cell, and nbclient ignores it.
     """
 
-    async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait until the kernel has answered and is heard, or for ``timeout`` seconds.
+    # Private interface: that nbclient calls wait_for_ready of jupyter_client's client, and ignores messages without a
+    # cell. If it breaks: remove this class and "client_factory" in lib.engine.chapter; a chapter takes 0.2 s longer.
 
-        That it died, or does not answer, is told of the first cell: nbclient does not clean up where this raises.
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel has replied on both channels, or for ``timeout`` seconds.
+
+        A kernel that died or does not reply is reported for the first cell: nbclient does not clean up if this raises.
         """
         begun = time.monotonic()
         while await self.is_alive() and (timeout is None or time.monotonic() - begun < timeout):
@@ -87,14 +114,14 @@ class WarmClient(AsyncKernelClient):
                 return
 
 
-class _Forked:
-    """A forked process with the part of `subprocess.Popen` that Jupyter asks of a kernel's process."""
+class _ForkedProcess:
+    """A forked process with the part of `subprocess.Popen` that Jupyter uses of a kernel's process."""
 
     stdin = stdout = stderr = None
 
     def __init__(self, arguments: list[str], environment: dict[str, str]):
-        self._process = fork_server.start(_serve, arguments, environment)
-        self.pid = self._process.pid
+        self._process: BaseProcess = fork_server.start(_run_kernel, arguments, environment)
+        self.pid = self._process.pid or 0
 
     def poll(self) -> int | None:
         return self._process.exitcode
@@ -117,70 +144,71 @@ class _Forked:
         self.send_signal(signal.SIGTERM)
 
 
-def _serve(arguments: list[str], environment: dict[str, str]) -> None:
-    """Be the kernel of one chapter until it is shut down, and write down after each cell what was read."""
-    keys = (_SOURCE, _READS, _EVIDENCE)
-    own = {key: arg[len(key) :] for key in keys for arg in arguments if arg.startswith(key)}
-    source, reads = Path(own[_SOURCE]), Path(own[_READS])
+def _run_kernel(arguments: list[str], environment: dict[str, str]) -> None:
+    """Be the kernel of one chapter until it is shut down, and record after each cell what was read."""
+    settings = json.loads(next(a.removeprefix(_SETTINGS) for a in arguments if a.startswith(_SETTINGS)))
+    source, reads, project = Path(settings["source"]), Path(settings["reads"]), Project(**settings["project"])
     os.environ.clear()
-    # Its parent, as Jupyter sees it, is another process than the one it was forked from.
+    # Jupyter names the process that asked for the kernel, but the kernel's parent is the fork server.
     os.environ.update({k: v for k, v in environment.items() if k != "JPY_PARENT_PID"})
-    os.environ[ADDRESS] = own[_EVIDENCE]
+    os.environ[ADDRESS] = settings["server"]
     os.chdir(source / "book")
     fork_server.use_library(source)
 
     from ipykernel.kernelapp import IPKernelApp
 
-    app = IPKernelApp.instance()
-    app.initialize([arg for arg in arguments if not arg.startswith(keys)])
-    _refuse_unknown_reads(source)
+    app: Any = IPKernelApp.instance()
+    app.initialize([argument for argument in arguments if not argument.startswith(_SETTINGS)])
+    _refuse_unknown_reads(source, project.reader)
 
-    def note(*_) -> None:
-        modules = ("evidence.edition", "caching.shared_results", "simulations.committed")
-        evidence, shared, simulations = (sys.modules.get(f"lib.{name}") for name in modules)
-        results = simulations.READ if simulations else set()
-        noted = {
-            "modules": sorted({*fork_server.library_modules(source), *results}),
-            "parts": sorted(shared.READ) if shared else [],
-            "editions": sorted(evidence.LOADED) if evidence else [],
+    def record_reads(*_: object) -> None:
+        files = set().union(*map(recorded, project.files_read))
+        record = {
+            "modules": sorted({*fork_server.library_modules(source), *files}),
+            "packages": packages.imported(),
+            "parts": sorted(recorded("lib.caching.shared_results:READ")),
+            "editions": sorted(recorded(project.editions_loaded)),
         }
-        replace_if_changed(reads, json.dumps(noted, indent=1).encode())
+        replace_if_changed(reads, json.dumps(record, indent=1).encode())
 
-    # After each cell: what comes after the last is of no interest, and may be cut short.
-    app.shell.events.register("post_run_cell", note)
+    # After each cell, as the kernel is killed after the last one.
+    app.shell.events.register("post_run_cell", record_reads)
     app.start()
 
 
-def _refuse_unknown_reads(source: Path) -> None:
-    """Stop this process from reading data or sources by itself; the library may."""
-    guarded = {"open": ("data", "book"), "sqlite3.connect": ("data", "book")}
+def _refuse_unknown_reads(source: Path, reader: str) -> None:
+    """Stop this process from reading data or sources by itself; the module ``reader`` may."""
+    guarded: dict[str, tuple[str, ...]] = {"open": ("data", "book"), "sqlite3.connect": ("data", "book")}
     guarded |= {"os.listdir": ("data",), "os.scandir": ("data",)}
-    # The snapshot, and what it was taken of.
+    # The snapshot, and the folder it was taken of.
     roots = (source.resolve(), source.resolve().parents[1])
     folders = {
         event: tuple(f"{root / name}{os.sep}" for name in names for root in roots) for event, names in guarded.items()
     }
 
-    def look(event: str, given: tuple) -> None:
+    # Private interface: the names of Python's audit events and the order of their arguments may change between
+    # versions, and compiled code can read files without raising one. If it breaks: test_build's cases of refused reads
+    # fail; the table of events in the documentation of sys.addaudithook lists today's names.
+    def check(event: str, given: tuple[Any, ...]) -> None:
         if event in ("subprocess.Popen", "os.system", "os.posix_spawn"):
-            raise UnknownRead("another program is started here, and no build would know what it reads")
+            raise UnknownRead("another program is started here, and the build cannot know what it reads")
         if event not in folders or not isinstance(given[0], str | bytes | os.PathLike):
             return
         path = os.path.realpath(os.fsdecode(given[0]))
-        if f"{path}{os.sep}".startswith(folders[event]) and not _asked_by_library():
+        if f"{path}{os.sep}".startswith(folders[event]) and not _is_called_by(reader):
             name = next(os.path.relpath(path, root) for root in roots if path.startswith(f"{root}{os.sep}"))
             raise UnknownRead(
-                f"{name} is read past lib.evidence.edition, so no build would know when this chapter has to run again;"
-                " ask evidence.load(data, as_of) for it"
+                f"{name} is read past {reader}, so the build cannot know when this chapter has to run again;"
+                f" use what {reader} provides"
             )
 
-    sys.addaudithook(look)
+    sys.addaudithook(check)
 
 
-def _asked_by_library() -> bool:
-    frame = sys._getframe(2)
+def _is_called_by(module: str) -> bool:
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        if frame.f_globals.get("__name__") == "lib.evidence.edition":
+        if frame.f_globals.get("__name__") == module:
             return True
         frame = frame.f_back
     return False

@@ -1,43 +1,46 @@
-"""What the server process imports for all that are forked from it; it is never imported elsewhere.
+"""Modules that the fork server imports before it forks processes; never imported elsewhere.
 
-The library is imported for the packages it needs; a process forgets it again (`processes.use_library`).
+Belongs here: what every kernel imports, and what the fork server must set once. Does not belong here: names of the
+project's modules, which `lib.engine.fork_server.preload` is given.
+
+The library is imported only for the packages that it imports in turn; a forked process imports it again, from the
+snapshot (`lib.engine.fork_server.use_library`).
 """
 
 import contextlib
 import gc
+import importlib
+import os
 import signal
 import sys
+from types import TracebackType
 
-# An interrupted build ends this process; a half-done import has nothing to say of it.
+# An interrupted build ends this process; the traceback of a half-done import would tell nobody anything.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import ipykernel.ipkernel  # noqa: F401
 import ipykernel.kernelapp  # noqa: F401
 import IPython.core.completer  # noqa: F401
 import matplotlib_inline.backend_inline  # noqa: F401
-import pandera.backends.pandas.builtin_checks  # noqa: F401
 
 import lib.engine.kernel  # noqa: F401
+from lib.engine.fork_server import PRELOAD
 
-# A fault in the library is told by the chapter that imports it.
-with contextlib.suppress(Exception):
-    import lib.report.chapters.audit_findings
-    import lib.report.chapters.heterogeneity
-    import lib.report.chapters.rates
-    import lib.report.figures.forest
-    import lib.report.figures.picture
-    import lib.report.tables.data_wanted  # noqa: F401
+for _name in os.environ.get(PRELOAD, "").split():
+    # A fault in the library is reported by the chapter that imports it.
+    with contextlib.suppress(Exception):
+        importlib.import_module(_name)
 
-_tell = sys.excepthook
+_show_exception = sys.excepthook
 
 
-def _tell_who_is_there(kind, error, trace) -> None:
-    # What a forked process is to do cannot be read any more when the build that asked for it is gone.
+def _show_unless_build_is_gone(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    # A forked process cannot read its task any more when the build that asked for it is gone.
     if not issubclass(kind, EOFError | OSError):
-        _tell(kind, error, trace)
+        _show_exception(kind, error, trace)
 
 
-sys.excepthook = _tell_who_is_there
+sys.excepthook = _show_unless_build_is_gone
 
-# What is collected in a forked process would have to be copied to it first.
+# Objects that exist now are never collected: a collection in a forked process would copy the memory it shares.
 gc.freeze()

@@ -1,17 +1,20 @@
-"""The site: pages rendered from executed chapters, compared with those that are there, and put in place at once.
+"""Render the site from executed chapters, compare it with the present one, and replace that in one step.
 
-Knows Jupyter Book and the folder that readers see; nothing of how chapters are executed. What did not change keeps its
-bytes and its time, and a page is written anew only if that could change it (`lib.engine.sphinx_builder`).
+Belongs here: Jupyter Book and Sphinx, the process they run in, and the folder that readers see. Does not belong here:
+how chapters are executed.
+
+Every page is written anew, but a file of the site whose bytes did not change keeps its time.
 """
 
 from __future__ import annotations
 
+import atexit
+import concurrent.futures
 import contextlib
 import filecmp
 import gc
 import hashlib
 import io
-import json
 import os
 import re
 import shutil
@@ -23,49 +26,104 @@ from typing import Any
 
 import yaml
 
-from lib.caching.safe_files import files, hash_files, replace_if_changed
+from lib.caching.safe_files import files, hash_files
+from lib.engine import fork_server, packages
+from lib.engine.errors import BuildError
 
 LINK = "html"
 """Name of the site in the folder of what is built: a link to the folder of one build."""
 RESULTS = "results.json"
 """Name of the file of results, in the folder of what is built and in the site."""
-_RENDERED = "rendered.json"
-
-
-class RenderError(Exception):
-    """The pages could not be rendered; the message says which warning or error stopped it."""
 
 
 @dataclass
-class _Renderer:
-    """Sphinx with the pages as they were when it was made ready."""
+class _Sphinx:
+    """Sphinx, with the pages as they were when it read them."""
 
     app: Any
-    said: io.StringIO
+    messages: io.StringIO
     contexts: contextlib.ExitStack
 
 
-_ready: _Renderer | None = None
+_prepared: _Sphinx | None = None
 
 
-def get_ready(stage: Path, made: Path, work: Path) -> None:
-    """Import what rendering needs in this process, and read the pages that are there; the next `render` is faster.
+class Renderer:
+    """A process that has imported what rendering needs and read the present pages, for one rendering.
+
+    Parameters
+    ----------
+    made : Path
+        The folder of what is built.
+    """
+
+    def __init__(self, made: Path):
+        self.made, self.stage = made, made / "stage"
+        self.settings = hash_settings(self.stage)
+        self._resources = contextlib.ExitStack()
+        folder = tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-")
+        self._work = Path(self._resources.enter_context(folder))
+        self._submit = self._resources.enter_context(fork_server.fresh_process())
+        exists = (self.stage / "_toc.yml").is_file()
+        self._reading = self._submit(prepare, self.stage, made, self._work) if exists else None
+
+    def wait_for_reading(self) -> None:
+        """Wait until the present pages have been read; an error of reading is reported by the rendering."""
+        if self._reading is not None:
+            concurrent.futures.wait([self._reading])
+
+    def render(self) -> tuple[str, list[str], list[str]]:
+        """Run `render` in the process."""
+        result: tuple[str, list[str], list[str]] = self._submit(render, self.stage, self.made, self._work).result()
+        return result
+
+    def close(self) -> None:
+        """End the process and remove its folder."""
+        self._resources.close()
+
+
+_renderer: Renderer | None = None
+
+
+def prepare_renderer(made: Path) -> Renderer:
+    """Return a process that is prepared for the next rendering in a build folder, with its present settings."""
+    global _renderer
+    stage = made / "stage"
+    if _renderer is None or (_renderer.stage, _renderer.settings) != (stage, hash_settings(stage)):
+        close_renderer()
+        _renderer = Renderer(made)
+    return _renderer
+
+
+@atexit.register
+def close_renderer() -> None:
+    """End the prepared process, if there is one."""
+    global _renderer
+    if _renderer is not None:
+        _renderer.close()
+        _renderer = None
+
+
+def prepare(stage: Path, made: Path, work: Path) -> None:
+    """Import what rendering needs in this process, and read the present pages; the next `render` is faster.
 
     Parameters
     ----------
     stage, made, work : Path
         As in `render`.
     """
-    global _ready
-    # This process ends with its rendering: looking for garbage is lost time.
+    global _prepared
+    # This process ends with its rendering: collecting garbage is wasted time.
     gc.disable()
-    renderer = _make_renderer(stage, made, work)
-    renderer.app.builder.read()
-    _ready = renderer
+    sphinx = _make_sphinx(stage, made, work)
+    # Private interface: Builder.read of Sphinx, which reads pages without writing any. If it breaks: remove this
+    # line; pages are then read when they are rendered, and a save in `make watch` takes longer to appear.
+    sphinx.app.builder.read()
+    _prepared = sphinx
 
 
-def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[str]]:
-    """Render the book and lay the result next to the site that is there.
+def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[str]]:
+    """Render the book into a new folder beside the present site.
 
     Parameters
     ----------
@@ -75,8 +133,6 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
         The folder of what is built.
     work : Path
         A folder for what only the rendering needs.
-    tools : str
-        A hash of all else that decides what pages look like.
 
     Returns
     -------
@@ -84,39 +140,36 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
         Name of the new site's folder in ``made``, for `publish`.
     changed : list of str
         Files of it that are new or differ from the present site, and files that are gone.
+    used : list of str
+        The packages imported to render it.
 
     Raises
     ------
-    RenderError
+    BuildError
         If Jupyter Book fails or warns.
     OSError
         If there is no room, or no permission to write.
     """
-    renderer = _ready
-    # What was said of pages that may be others now is said again by a rendering that starts anew.
-    if renderer is None or renderer.said.getvalue():
-        if renderer is not None:
-            renderer.contexts.close()
-        renderer = _make_renderer(stage, made, Path(tempfile.mkdtemp(dir=work)))
-    app, said = renderer.app, renderer.said
-    out, made_with = Path(app.outdir), f"{tools} {hash_settings(stage)}"
-    app.builder.present = _present_pages(made, made_with)
-    if app.builder.present:
-        # Sphinx reads there what it knows of the words of the pages that stay.
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made / LINK / "searchindex.js", out)
+    sphinx = _prepared
+    # Messages about pages as they were may not hold for pages as they are: start anew, and get those that do.
+    if sphinx is None or sphinx.messages.getvalue():
+        if sphinx is not None:
+            sphinx.contexts.close()
+        sphinx = _make_sphinx(stage, made, Path(tempfile.mkdtemp(dir=work)))
+    app, messages, out = sphinx.app, sphinx.messages, Path(sphinx.app.outdir)
     try:
         app.build(force_all=True)
-        # Sphinx leaves it out where it has read no page again.
+        # Sphinx omits this if it has read no page again. Private interface: BuildEnvironment.check_consistency. If it
+        # breaks: remove this line; a page that no table of contents names is then reported by clean builds alone.
         app.env.check_consistency()
     except OSError:
         raise
     except Exception as error:
-        said.write(f"Error: {error}\n")
-    if app.statuscode != 0 or said.getvalue() or not (out / "index.html").is_file():
-        raise RenderError(f"the pages could not be rendered:\n{_in_short(said.getvalue(), stage)}")
+        messages.write(f"Error: {error}\n")
+    if app.statuscode != 0 or messages.getvalue() or not (out / "index.html").is_file():
+        raise BuildError(f"the pages could not be rendered:\n{_summary(messages.getvalue(), stage)}")
     (out / ".buildinfo").unlink(missing_ok=True)
-    # The page that leads on to the first one names no icon, and a browser would ask for one that is not there.
+    # The page that redirects to the first one names no icon, and a browser would ask for one that does not exist.
     index = out / "index.html"
     if b'http-equiv="Refresh"' in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
@@ -124,27 +177,14 @@ def render(stage: Path, made: Path, work: Path, tools: str) -> tuple[str, list[s
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     folder.chmod(0o755)
     try:
-        changed = _lay_out(out, made / LINK, folder, app.builder.others_stay)
-        rendered = {"made_with": made_with, "site": digest(folder), "pages": app.builder.made_of}
-        replace_if_changed(made / _RENDERED, json.dumps(rendered, indent=1).encode())
+        changed = _install(out, made / LINK, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return folder.name, changed
+    return folder.name, changed, packages.imported()
 
 
-def _present_pages(made: Path, made_with: str) -> dict:
-    """Return what decided the pages of the present site; nothing if it is not as it was rendered, or made otherwise."""
-    try:
-        rendered = json.loads((made / _RENDERED).read_bytes())
-        if (rendered["made_with"], rendered["site"]) == (made_with, digest(made / LINK)):
-            return rendered["pages"]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # Nothing was rendered yet, or somebody else wrote there.
-    return {}
-
-
-def _make_renderer(stage: Path, made: Path, work: Path) -> _Renderer:
+def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
     import jinja2
     import sphinx
     from jupyter_book.config import get_final_config
@@ -152,20 +192,21 @@ def _make_renderer(stage: Path, made: Path, work: Path) -> _Renderer:
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    # What Sphinx imports from the book's own folder leaves nothing there.
+    # Extensions that Sphinx imports from the book's own folder leave no compiled code there.
     sys.dont_write_bytecode = True
-    pages, said = _pages(stage), io.StringIO()
+    pages, messages = _pages(stage), io.StringIO()
     contexts = contextlib.ExitStack()
     overrides = {
         "external_toc_path": str(stage / "_toc.yml"),
         "latex_individualpages": False,
         "nitpicky": True,
     }
+    # Private interface: jupyter_book.config.get_final_config, which turns _config.yml and _toc.yml into settings of
+    # Sphinx, as `jupyter-book build` does. If it breaks: `jupyter-book config sphinx .` writes the same settings.
     try:
         config, _ = get_final_config(
             user_yaml=stage / "_config.yml", cli_config=overrides, sourcedir=stage, use_external_toc=True
         )
-        config["extensions"] = [*config["extensions"], "lib.engine.sphinx_builder"]
         contexts.enter_context(patch_docutils(None))
         contexts.enter_context(docutils_namespace())
         app = Sphinx(
@@ -176,20 +217,21 @@ def _make_renderer(stage: Path, made: Path, work: Path) -> _Renderer:
             buildername="html",
             confoverrides=config,
             status=None,
-            warning=said,
+            warning=messages,
             warningiserror=True,
             keep_going=True,
         )
     except (SphinxError, ValueError, yaml.YAMLError) as error:
-        raise RenderError(f"the pages could not be rendered:\n{error}") from None
-    # Compiling the theme's templates takes longer than to write a page with them.
+        raise BuildError(f"the pages could not be rendered:\n{error}") from None
+    # Compiling the theme's templates takes longer than writing a page with them. Private interface: the environment of
+    # Sphinx's template bridge. If it breaks: remove this statement; every build compiles the templates again.
     (made / "templates").mkdir(exist_ok=True)
     app.builder.templates.environment.bytecode_cache = jinja2.FileSystemBytecodeCache(
-        made / "templates", f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
+        str(made / "templates"), f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
     )
-    # A page is read again when its content is another, whatever its time.
+    # A page is read again when its content has changed, whatever its time.
     app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
-    return _Renderer(app, said, contexts)
+    return _Sphinx(app, messages, contexts)
 
 
 def _pages(stage: Path) -> dict[str, bytes]:
@@ -202,26 +244,29 @@ def _pages(stage: Path) -> dict[str, bytes]:
 
 
 def hash_settings(stage: Path) -> str:
-    """Hash what decides how every page is rendered: which files there are, and all but pages and tables as they are.
+    """Hash what decides how every page is rendered: all files' names, and the content of all but pages and tables.
 
-    A process that was made ready (`get_ready`) renders only with the settings that it has seen: it has imported them,
-    and looked which pages a link can lead to.
+    A prepared process (`prepare`) can render only with the settings that it has read: it has imported the extensions,
+    and noted which pages a link can lead to.
     """
     names = files(stage)
-    of_all = hash_files(stage, [name for name in names if not name.endswith((".ipynb", ".md", ".csv"))])
-    return hashlib.sha256("\n".join([of_all, *names]).encode()).hexdigest()
+    settings = hash_files(stage, [name for name in names if not name.endswith((".ipynb", ".md", ".csv"))])
+    return hashlib.sha256("\n".join([settings, *names]).encode()).hexdigest()
 
 
-def _in_short(said: str, stage: Path) -> str:
-    text = re.sub(r"\x1b\[[0-9;]*m", "", said).replace(f"{stage}{os.sep}", "")
+def _summary(messages: str, stage: Path) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", messages).replace(f"{stage}{os.sep}", "")
     lines = [line for line in text.splitlines() if re.search(r"WARNING|ERROR|Error", line)]
     return "\n".join(lines or text.splitlines()[-20:])
 
 
-def _lay_out(rendered: Path, present: Path, folder: Path, others_stay: bool) -> list[str]:
-    """Move the rendered files to their folder, those that are as at present with the time of these.
+def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
+    """Move the rendered files to the new site; those with the present content keep the present time.
 
-    Returns the files that are other than at present. What was not rendered stays as it is, or is gone.
+    Returns
+    -------
+    list of str
+        The files that are new, changed or gone.
     """
     changed = []
     before = set(files(present))
@@ -234,28 +279,23 @@ def _lay_out(rendered: Path, present: Path, folder: Path, others_stay: bool) -> 
             changed.append(name)
         os.replace(rendered / name, target)
         before.discard(name)
-    if others_stay:
-        for name in before:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(present / name, folder / name)
-        before = set()
     return sorted([*changed, *before])
 
 
 def publish(made: Path, folder: str) -> None:
-    """Make a rendered folder the site, in one step, and remove the ones before it."""
+    """Make a rendered folder the site, in one step, and remove the earlier ones."""
     link, part = made / LINK, made / f".{LINK}"
     part.unlink(missing_ok=True)
     part.symlink_to(folder)
     if link.is_dir() and not link.is_symlink():
-        # A folder cannot be replaced by a link in one step; no build since has made one.
+        # A folder, which only a copy of the site can have made, cannot be replaced by a link in one step.
         link.rename(made / f"site-before-{folder}")
     os.replace(part, link)
     remove_others(made)
 
 
 def remove_others(made: Path) -> None:
-    """Remove the sites that are not the present one."""
+    """Remove all sites but the present one."""
     present = os.path.basename(os.path.realpath(made / LINK))
     for path in made.glob("site-*"):
         if path.name != present:

@@ -1,7 +1,8 @@
-"""The book while it is written: served on this machine, built again at every save, refreshed in the browser.
+"""Serve the book while it is being written: build it again at every save, and refresh the open pages.
 
-Knows the server and what an open page is told; the build itself is `build.build`, which keeps its warm processes from
-one save to the next. What pages are served has a script that the published site has not.
+Belongs here: the local server, and the messages to open pages. Does not belong here: the build itself
+(`lib.engine.build`), whose preloaded processes stay from one save to the next. Pages are served with a script that the
+published site does not have.
 """
 
 from __future__ import annotations
@@ -17,86 +18,97 @@ import threading
 import time
 import urllib.parse
 from pathlib import Path
+from typing import Any
 
-from watchfiles import watch as changes_of
+from watchfiles import Change
+from watchfiles import watch as watch_files
 
 from lib.engine import build, render
+from lib.engine.project import Project
+from lib.engine.snapshot import LIBRARY
 
 _SCRIPT = b"""<script>
 (function () {
   var state;
-  function tell(event) {
-    var told = JSON.parse(event.data), banner = document.getElementById("review-fault");
-    if (told.reload) { state.close(); location.reload(); return; }
+  function show(event) {
+    var message = JSON.parse(event.data), banner = document.getElementById("review-fault");
+    if (message.reload) { state.close(); location.reload(); return; }
     if (banner) banner.remove();
-    if (!told.fault) return;
+    if (!message.fault) return;
     banner = document.createElement("pre");
     banner.id = "review-fault";
     banner.setAttribute("role", "alert");
     banner.style.cssText = "position:fixed;z-index:9999;left:0;right:0;bottom:0;max-height:40vh;overflow:auto;" +
       "margin:0;padding:1em;background:#7a0c0c;color:#fff;white-space:pre-wrap;font-size:0.85rem";
-    banner.textContent = "This is the last good book. The build after it failed:\\n" + told.fault;
+    banner.textContent = "This is the last good book. The build after it failed:\\n" + message.fault;
     document.body.appendChild(banner);
   }
-  // A browser keeps few connections open to one server: a page that nobody sees gives up its own.
+  // A browser keeps few connections open to one server, so a hidden page closes its own.
   function listen() {
     if (state) state.close();
     if (document.hidden) return;
     state = new EventSource("/__state?page=" + encodeURIComponent(location.pathname) + "&since=%d");
-    state.onmessage = tell;
+    state.onmessage = show;
   }
   document.addEventListener("visibilitychange", listen);
   listen();
 })();
 </script>"""
 _SILENCE = 15
-"""Seconds after which an open page is told that the server is still there."""
+"""Seconds after which an open page gets a sign of life, if there is nothing else to send."""
 
 
 class _State:
-    """What open pages need to know: which build changed which file last, and what is wrong now."""
+    """What open pages need to know: the last build that changed each file, and the present fault."""
 
     def __init__(self) -> None:
-        # Higher than in any watch before this one, whose pages may still be open.
+        # Higher than in any earlier watch, whose pages may still be open.
         self.number, self.fault = int(time.time()), ""
         self._first = self.number
         self._changed: dict[str, int] = {}
-        self._news = threading.Condition()
+        self._updated = threading.Condition()
 
     def built(self, changed: list[str]) -> None:
-        """Take in a good build and the files that it changed."""
-        with self._news:
+        """Record a good build and the files that it changed."""
+        with self._updated:
             self.number, self.fault = self.number + 1, ""
             self._changed.update(dict.fromkeys(changed, self.number))
-            self._news.notify_all()
+            self._updated.notify_all()
 
     def failed(self, fault: str) -> None:
-        """Take in why the last build failed."""
-        with self._news:
+        """Record why the last build failed."""
+        with self._updated:
             self.fault = fault
-            self._news.notify_all()
+            self._updated.notify_all()
 
-    def wait_for_news(self, page: str, since: int, known: dict | None) -> dict:
-        """Return what a page shown since a build has to know, as soon as it is other than what it was told."""
+    def wait_for_message(self, page: str, since: int, last: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the message for a page that was loaded after build ``since``, once it differs from the last one."""
 
-        def now() -> dict:
+        def now() -> dict[str, Any]:
             own = [n for f, n in self._changed.items() if f == page or f.startswith("_static/")]
-            # Nobody knows what changed between a watch before and this one.
+            # It is not known what changed between an earlier watch and this one.
             return {"reload": since < self._first or max(own, default=0) > since, "fault": self.fault}
 
-        with self._news:
-            self._news.wait_for(lambda: now() != known, timeout=_SILENCE)
+        with self._updated:
+            self._updated.wait_for(lambda: now() != last, timeout=_SILENCE)
             return now()
 
 
 def watch(
-    root: str | Path, data: str | Path = "data", as_of: str = "", *, port: int = 8000, **options: float | str
+    root: str | Path,
+    data: str | Path = "data",
+    as_of: str = "",
+    *,
+    project: Project,
+    port: int = 8000,
+    time_limit: float = build.TIME_LIMIT,
+    dask: str = "",
 ) -> None:
     """Build the book, serve it on this machine, and build it again whenever a source changes.
 
     Parameters
     ----------
-    root, data, as_of, options
+    root, data, as_of, project, time_limit, dask
         As in `build.build`.
     port : int
         Port on the loopback address; 0: any free one.
@@ -104,7 +116,7 @@ def watch(
     Raises
     ------
     build.BuildError
-        If the port cannot be had.
+        If the port cannot be used.
     """
     root = Path(root).resolve()
     state = _State()
@@ -112,84 +124,83 @@ def watch(
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
-        raise build.BuildError(f"port {port} cannot be had ({error}): choose another with --port") from None
+        raise build.BuildError(f"port {port} cannot be used ({error}): choose another with --port") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    library = Path(build.__file__).parents[1]
-    sources = ((root / data).resolve(), root / "book", root / "_config.yml", root / "_toc.yml", library)
+    sources = ((root / data).resolve(), root / "book", root / "_config.yml", root / "_toc.yml", LIBRARY)
 
-    def is_source(change, path: str) -> bool:
+    def is_source(change: Change, path: str) -> bool:
         below = [Path(path).relative_to(source).parts for source in sources if Path(path).is_relative_to(source)]
         return any(not any(part.startswith(".") or part == "__pycache__" for part in parts) for parts in below)
 
     def rebuild() -> None:
         try:
-            built = build.build(root, data, as_of, **options)
+            built = build.build(root, data, as_of, project=project, time_limit=time_limit, dask=dask)
         except (build.BuildError, OSError) as error:
             print(error, file=sys.stderr, flush=True)
             state.failed(str(error))
         else:
             print(build.summary(built), flush=True)
             state.built(built.changed)
-        # For the next save; what hinders it is told when it is needed.
+        # For the next save; an error is reported when the process is needed.
         with contextlib.suppress(OSError):
-            build.prepare_renderer(root / "_build")
+            render.prepare_renderer(root / "_build")
 
-    saves: queue.SimpleQueue[set] = queue.SimpleQueue()
+    saves: queue.SimpleQueue[set[tuple[Change, str]]] = queue.SimpleQueue()
 
-    def look_on(*folders: Path, below: bool) -> None:
-        """Have saves in some folders, and perhaps below them, put among ``saves`` from when this returns."""
-        options = {"step": 50, "yield_on_timeout": True, "rust_timeout": 200}
-        looks = changes_of(*folders, recursive=below, watch_filter=is_source, **options)
-        next(looks)
+    def observe(*folders: Path, recursive: bool) -> None:
+        """Put saves in some folders, and perhaps below them, into ``saves`` from when this returns."""
+        batches = watch_files(
+            *folders, recursive=recursive, watch_filter=is_source, step=50, yield_on_timeout=True, rust_timeout=200
+        )
+        next(batches)
 
-        def tell() -> None:
-            for found in looks:
-                if found:
-                    saves.put(found)
+        def forward() -> None:
+            for batch in batches:
+                if batch:
+                    saves.put(batch)
 
-        threading.Thread(target=tell, daemon=True).start()
+        threading.Thread(target=forward, daemon=True).start()
 
     try:
         # The folders, and not the files in them: an editor that saves by renaming puts a new file in place. Of the
         # project's own folder nothing below it: an environment there has thousands of folders.
-        look_on((root / data).resolve(), root / "book", library, below=True)
-        look_on(root, below=False)
+        observe((root / data).resolve(), root / "book", LIBRARY, recursive=True)
+        observe(root, recursive=False)
         rebuild()
         print(f"Serving http://127.0.0.1:{server.server_address[1]}/ (stop with Ctrl-C)", flush=True)
         while True:
             changes = saves.get()
             while not saves.empty():
                 changes |= saves.get()
-            names = {Path(path).name for _, path in changes}
-            print(f"Changed: {', '.join(sorted(names))}", flush=True)
-            if names & _OF_THE_BUILD:
-                # The build itself runs in this process and its server of processes, which have the old one.
-                port = str(server.server_address[1])
+            paths = [Path(path) for _, path in changes]
+            print(f"Changed: {', '.join(sorted({path.name for path in paths}))}", flush=True)
+            if any(path.is_relative_to(part) for path in paths for part in _RUNS_THE_BUILD):
+                # This process and its fork server have the old code: replace this process.
+                address = str(server.server_address[1])
                 server.server_close()
-                build.close_renderer()
-                os.execv(sys.executable, [sys.executable, "-m", "lib", *sys.argv[1:], "--port", port])
+                render.close_renderer()
+                os.execv(sys.executable, [sys.executable, "-m", "lib", *sys.argv[1:], "--port", address])
             rebuild()
     except KeyboardInterrupt:
-        pass  # It was stopped as it said it could be.
+        pass  # This is how it is stopped.
     finally:
         server.shutdown()
 
 
-_OF_THE_BUILD = {
-    f"{name}.py" for name in "__main__ build chapters files kernels pages processes site warm watch".split()
-}
+_RUNS_THE_BUILD = (LIBRARY / "engine", LIBRARY / "caching", LIBRARY / "__main__.py")
+"""Parts of the library that a watch runs itself, where all others are imported anew in every forked process."""
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves the site; to pages it adds the script that asks for the state."""
+    """Serves the site, with a script added to each page that listens for messages."""
 
-    def __init__(self, *arguments, state: _State, **options):
+    def __init__(self, *arguments: Any, state: _State, **options: Any):
         self.state = state
         super().__init__(*arguments, **options)
 
     def do_GET(self) -> None:
-        """Answer with the state, a page, or a file."""
-        # A browser that goes away in mid-page is no news.
+        """Send messages, a page, or a file."""
+        # A browser may close the connection in the middle of a page.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             address = urllib.parse.urlsplit(self.path)
             path = Path(self.translate_path(address.path))
@@ -201,7 +212,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
                 super().do_GET()
 
     def _send_page(self, path: Path) -> None:
-        # The number first: a build that ends in between is then told to the page once more.
+        # The number first: if a build ends in between, the page is told of it once more.
         number = self.state.number
         try:
             content = path.read_bytes()
@@ -220,17 +231,18 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        since, told = query.get("since", ["0"])[0], None
+        since = query.get("since", ["0"])[0]
+        last: dict[str, Any] | None = None
         while True:
-            news = self.state.wait_for_news(page, int(since) if since.isdecimal() else 0, told)
-            self.wfile.write(b": still here\n\n" if news == told else f"data: {json.dumps(news)}\n\n".encode())
+            message = self.state.wait_for_message(page, int(since) if since.isdecimal() else 0, last)
+            self.wfile.write(b": still here\n\n" if message == last else f"data: {json.dumps(message)}\n\n".encode())
             self.wfile.flush()
-            told = news
+            last = message
 
     def end_headers(self) -> None:
-        """Have the browser ask again each time."""
+        """Forbid the browser to cache anything."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
-    def log_message(self, *arguments) -> None:
-        """Say nothing: the terminal is for the builds."""
+    def log_message(self, *arguments: Any) -> None:
+        """Write nothing: the terminal is for the builds."""

@@ -1,0 +1,18 @@
+"""The errors of a build; each message is for the person who started it.
+
+Belongs here: the exceptions that `build` documents. Does not belong here: how they are shown.
+"""
+
+from __future__ import annotations
+
+
+class BuildError(Exception):
+    """The book could not be built."""
+
+
+class DataFaults(BuildError):
+    """The data have faults; the message has a line for each."""
+
+
+PROCESS_KILLED = "a process of the build was killed; is there enough memory?"
+"""Message for a process that ended without a result."""

@@ -1,0 +1,353 @@
+"""The steps of a build as a dependency graph, and the executor that runs those that have to run.
+
+Belongs here: what each step depends on, what it makes, and in which order steps run. Does not belong here: how a
+chapter is executed (`lib.engine.chapter`) or the site rendered (`lib.engine.render`), and any chapter by name.
+
+A step runs again when the content of what it depends on, or of what it has made, has changed; times do not count. What
+a chapter depends on was recorded when it last ran: its source, the parts of the inputs, the modules of the library and
+the packages that it used, and the date of the edition.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import functools
+import json
+import multiprocessing
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from lib.caching.safe_files import files, hash_files, mirror, replace_if_changed
+from lib.caching.shared_results import ADDRESS
+from lib.engine import fork_server, packages, render
+from lib.engine.errors import PROCESS_KILLED, BuildError
+from lib.engine.project import Project, look_up
+from lib.engine.result_server import ResultServer
+from lib.engine.snapshot import LIBRARY, content_of, digest, engine_code
+
+# --- Executor ---------------------------------------------------------------------------------------------
+
+
+class Step:
+    """A step of the build: its work, and a record of all that decided it when it was last done.
+
+    Parameters
+    ----------
+    name : str
+        A page, or what the step is for.
+    made : Path
+        The folder of what is built.
+    state : callable
+        Returns a hash of what the step depends on, packages apart, and of what it has made; None if it must run.
+    work : callable
+        Does the step, and returns the packages that it used.
+    after : iterable of Step
+        The steps that must be done before.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        made: Path,
+        state: Callable[[], str | None],
+        work: Callable[[], list[str]],
+        after: Iterable[Step] = (),
+    ):
+        self.name, self.after = name, tuple(after)
+        self._made, self._record = made, made / "records" / f"{name.replace('/', '.')}.json"
+        self._state, self._work = state, work
+
+    def bring_up_to_date(self) -> bool:
+        """Do the step unless nothing has changed since it was done; return whether it was done now."""
+        if self.is_done():
+            return False
+        self._write_record(self._work())
+        return True
+
+    def is_done(self) -> bool:
+        """Whether nothing has changed since the step was done."""
+        try:
+            record = json.loads(self._record.read_bytes())
+            state = self._state()
+            return state is not None and record["state"] == digest(
+                state, packages.versions(record["packages"], self._made)
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # It has never been done, or its record is damaged.
+
+    def _write_record(self, used: list[str]) -> None:
+        state = digest(self._state() or "", packages.versions(used, self._made))
+        replace_if_changed(self._record, json.dumps({"state": state, "packages": used}).encode())
+
+
+def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]]:
+    """Bring steps up to date, several at a time, each after those it depends on.
+
+    After a failure, the steps that do not depend on the failed one still run.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        All steps; among those that can begin, the first in this order begins first.
+    workers : int
+        How many may run at once.
+
+    Returns
+    -------
+    done : list of str
+        The names of the steps that had to run.
+    faults : list of Exception
+        What went wrong.
+    """
+    ready: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[tuple[Step, bool, BaseException | None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        while (step := ready.get()) is not None:
+            try:
+                ended.put((step, step.bring_up_to_date(), None))
+            except BaseException as fault:
+                ended.put((step, False, fault))
+
+    for _ in range(workers):
+        # Daemons: an interrupted build does not wait for a chapter.
+        threading.Thread(target=work, daemon=True).start()
+    done: list[str] = []
+    faults: list[Exception] = []
+    waiting, running, finished = list(steps), set[Step](), set[Step]()
+    try:
+        with tqdm(total=len(steps), desc="Steps", unit="step", disable=None, leave=False) as progress:
+            while True:
+                for step in [step for step in waiting if finished.issuperset(step.after)]:
+                    waiting.remove(step)
+                    running.add(step)
+                    ready.put(step)
+                if not running:
+                    # What still waits depends on a step that failed.
+                    return done, faults
+                step, had_to_run, fault = ended.get()
+                running.remove(step)
+                progress.update()
+                if fault is None:
+                    finished.add(step)
+                    done += [step.name] if had_to_run else []
+                elif isinstance(fault, Exception):
+                    faults.append(fault)
+                else:
+                    raise fault
+    finally:
+        # After an interrupt, no step may begin that has not begun.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ready.get_nowait()
+        for _ in range(workers):
+            ready.put(None)
+
+
+# --- Steps ------------------------------------------------------------------------------------------------
+
+
+class Graph:
+    """The steps of a build: check the inputs, execute each chapter, compute the results, render the site.
+
+    Parameters
+    ----------
+    made : Path
+        The folder of what is built, with a snapshot of the sources.
+    notebooks : list of str
+        The pages that are executed, as paths without their suffix.
+    as_of : str
+        Date of the edition, YYYY-MM-DD; empty: the newest.
+    time_limit : float
+        Seconds that one cell of a chapter may take.
+    project : Project
+        The project.
+    executor : Executor, optional
+        Executes the chapters; by default this machine does.
+
+    Attributes
+    ----------
+    steps : list of Step
+        All steps.
+    changed : list of str
+        Files of the site that rendering has changed.
+    """
+
+    def __init__(
+        self,
+        made: Path,
+        notebooks: list[str],
+        as_of: str,
+        time_limit: float,
+        project: Project,
+        executor: concurrent.futures.Executor | None = None,
+    ):
+        self.made, self.source, self.stage = made, made / "source", made / "stage"
+        self.as_of, self.time_limit, self.project, self.executor = as_of, time_limit, project, executor
+        self.server = ResultServer(self.source, as_of, project)
+        self.changed: list[str] = []
+        self._executed = {f"{page}.ipynb" for page in notebooks}
+        inputs = Step("inputs", made, self._inputs_state, self._check_inputs)
+        parts = [
+            Step(
+                page,
+                made,
+                functools.partial(self._chapter_state, page),
+                functools.partial(self._execute, page),
+                [inputs],
+            )
+            for page in sorted(notebooks, key=self._duration, reverse=True)
+        ]
+        parts.append(Step("results", made, self._results_state, self._write_results, [inputs]))
+        self.steps = [inputs, *parts, Step("site", made, self._site_state, self._render, parts)]
+
+    # Inputs
+
+    @property
+    def _fingerprints_file(self) -> Path:
+        return self.made / "inputs.json"
+
+    def _inputs_state(self) -> str | None:
+        if not self._fingerprints_file.is_file():
+            return None
+        room = self.project.loader.partition(":")[0].replace(".", "/")
+        names = [f"{folder}/{name}" for folder in ("data", room) for name in files(self.source / folder)]
+        code = engine_code(self.source, "result_server")
+        return digest(self.as_of, hash_files(self.source, names), code, content_of(self._fingerprints_file))
+
+    def _check_inputs(self) -> list[str]:
+        fingerprints, used = self.server.start()
+        replace_if_changed(self._fingerprints_file, json.dumps(fingerprints, indent=1).encode())
+        return used
+
+    # Chapters
+
+    def _reads_file(self, page: str) -> Path:
+        return self.made / "reads" / f"{page}.json"
+
+    def _duration(self, page: str) -> tuple[bool, float]:
+        """Return whether a chapter says that it may run long, and the seconds it last took: the longest begin first."""
+
+        def read(path: Path) -> dict[str, Any]:
+            # A chapter that cannot be read is reported when it is executed.
+            with contextlib.suppress(ValueError):
+                content = json.loads(content_of(path))
+                return content if isinstance(content, dict) else {}
+            return {}
+
+        metadata = read(self.source / f"{page}.ipynb").get("metadata")
+        is_long = isinstance(metadata, dict) and bool(metadata.get("long_running"))
+        return is_long, read(self._reads_file(page)).get("seconds", 0.0)
+
+    def _chapter_state(self, page: str) -> str | None:
+        """Hash what a chapter used when it last ran, as it is now, and what it made."""
+        try:
+            executed = (self.stage / f"{page}.ipynb").read_bytes()
+            reads = json.loads(self._reads_file(page).read_bytes())
+            fingerprints = json.loads(self._fingerprints_file.read_bytes())
+        except (OSError, ValueError):
+            return None
+        parts = [f"{view}/{name}: {fingerprints.get(view, {}).get(name)}" for view, name in reads["parts"]]
+        used = hash_files(self.source, [f"{page}.ipynb", *reads["modules"]])
+        return digest(self.as_of, used, engine_code(self.source, "chapter", "preload"), *parts, executed)
+
+    def _execute(self, page: str) -> list[str]:
+        # Its imports take longer than to see that nothing has changed.
+        from lib.engine.chapter import execute
+
+        arguments = (self.source / f"{page}.ipynb", self.as_of, self.time_limit, self.project)
+        if self.executor is None:
+            self.server.start()
+            notebook, reads = execute(*arguments, self.server.address)
+        else:
+            # The result server can be asked on this machine alone.
+            notebook, reads = self.executor.submit(execute, *arguments, "").result()
+        replace_if_changed(self.stage / f"{page}.ipynb", notebook)
+        replace_if_changed(self._reads_file(page), reads)
+        used: list[str] = json.loads(reads)["packages"]
+        return used
+
+    # Results
+
+    def _results_state(self) -> str | None:
+        written, checked = self.made / render.RESULTS, self._fingerprints_file
+        if not (written.is_file() and checked.is_file()):
+            return None
+        library = hash_files(self.source, [f"lib/{name}" for name in files(self.source / "lib")])
+        return digest(self.as_of, library, content_of(checked), content_of(written))
+
+    def _write_results(self) -> list[str]:
+        """Write the file of results; rendering copies it into the site."""
+        self.server.start()
+        text, used = _results(self.source, self.as_of, self.project, self.server.address)
+        replace_if_changed(self.made / render.RESULTS, text.encode())
+        return used
+
+    # Site
+
+    def _site_state(self) -> str | None:
+        present = render.digest(self.made / render.LINK)
+        if present is None:
+            return None
+        pages = hash_files(self.source, self._unexecuted()), hash_files(self.stage, sorted(self._executed))
+        results = content_of(self.made / render.RESULTS)
+        return digest(engine_code(self.source, "render"), *pages, results, present)
+
+    def _unexecuted(self) -> list[str]:
+        """Return what the pages are made of besides executed chapters, as names in the snapshot."""
+        return [name for name in files(self.source) if not name.startswith("lib/") and name not in self._executed]
+
+    def _render(self) -> list[str]:
+        # A file that is replaced while the renderer reads it could be taken for the one that was read.
+        render.prepare_renderer(self.made).wait_for_reading()
+        mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
+        try:
+            folder, self.changed, used = render.prepare_renderer(self.made).render()
+        finally:
+            render.close_renderer()
+        render.publish(self.made, folder)
+        return used
+
+
+def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[str, list[str]]:
+    """Compute the text of the results file in a process of its own, with the library of the snapshot.
+
+    Returns
+    -------
+    text : str
+        The file.
+    used : list of str
+        The packages that were imported to compute it.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    with receiver:
+        with sender:
+            process = fork_server.start(_send_results, source, as_of, project, address, sender)
+        try:
+            text, used, fault = receiver.recv()
+        except EOFError:
+            text, used, fault = "", [], PROCESS_KILLED
+        process.join()
+    if fault:
+        raise BuildError(f"the results of the book could not be computed: {fault}")
+    return text, used
+
+
+def _send_results(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
+    os.environ[ADDRESS] = address
+    # The library is a copy; its cache stays in one place from build to build.
+    os.environ.setdefault("REVIEW_KEPT", str(LIBRARY.parent / "_build" / "kept"))
+    fork_server.use_library(source)
+    try:
+        text = look_up(project.results)(look_up(project.loader)(source / "data", as_of))
+        sender.send((text, packages.imported(), ""))
+    except Exception as error:
+        sender.send(("", [], f"{type(error).__name__}: {error}"))

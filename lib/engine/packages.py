@@ -1,0 +1,71 @@
+"""The installed packages that a step of the build used, and their versions.
+
+Belongs here: which packages a process has imported, and which versions of them are installed. Does not belong here:
+the project's own library, whose files are hashed (`lib.engine.snapshot`).
+
+A package that is installed but not imported decides nothing: installing it runs nothing again. The one exception is
+not noticed: an optional accelerator that a package looks for in vain, and finds once it is installed.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from lib.caching.safe_files import replace_if_changed
+
+STORE = "packages.json"
+"""Name of the file, in the folder of what is built, that caches which distribution provides which package."""
+# Steps that end at the same time in a first build wait for one of them to read the metadata.
+_LOCK = threading.Lock()
+
+
+def imported() -> list[str]:
+    """Return the top-level names that this process has imported, without the standard library and ``lib``."""
+    # A module that must not be imported is there as None.
+    names = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
+    return sorted(names - sys.stdlib_module_names - {"lib", "__main__", "__mp_main__"})
+
+
+def versions(names: Iterable[str], made: Path) -> str:
+    """Return the version of Python, and the distributions with their versions that provide some packages.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Top-level names, as `imported` returns them; names that no distribution provides are passed over.
+    made : Path
+        The folder of what is built.
+    """
+    with _LOCK:
+        distributions = _distributions(made / STORE)
+    used = {distribution for name in names for distribution in distributions.get(name, [])}
+    return "\n".join([sys.version, *sorted(used)])
+
+
+def _distributions(store: Path) -> dict[str, list[str]]:
+    """Return "name version" of the distributions that provide each top-level name.
+
+    To read the list of files of every distribution takes a second or more; the result is kept until one is installed,
+    removed or replaced, which changes the name of its folder of metadata.
+    """
+    installed = sorted(str(path) for folder in sys.path for path in Path(folder).glob("*-info"))
+    try:
+        stored = json.loads(store.read_bytes())
+        if stored["installed"] == installed:
+            distributions: dict[str, list[str]] = stored["distributions"]
+            return distributions
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # Nothing is stored yet, or the file is damaged.
+    version_of = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    distributions = {
+        name: sorted({f"{provider} {version_of[provider]}" for provider in providers if provider in version_of})
+        for name, providers in importlib.metadata.packages_distributions().items()
+    }
+    content = {"installed": installed, "distributions": distributions}
+    replace_if_changed(store, json.dumps(content, indent=1, sort_keys=True).encode())
+    return distributions

@@ -1,0 +1,167 @@
+"""The result server: a process that has checked the inputs of a build and computes what several chapters share, once.
+
+Belongs here: the server and its life. Does not belong here: its clients and the decorators of functions that it may be
+asked for (`lib.caching.shared_results`), and what those functions compute.
+
+No chapter's code runs in the server, so nothing of one chapter reaches another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import multiprocessing
+import os
+import pickle
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from lib.caching import shared_results
+from lib.engine import fork_server, packages
+from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults
+from lib.engine.project import Inputs, Project, look_up
+
+# Clients that may wait to be accepted; the system has any others try again after a second.
+_BACKLOG = 128
+
+
+class ResultServer:
+    """The server of one build; its process starts when it is first needed.
+
+    Parameters
+    ----------
+    source : Path
+        The snapshot of the sources.
+    as_of : str
+        Date of the edition, YYYY-MM-DD; empty: the newest.
+    project : Project
+        The project.
+
+    Attributes
+    ----------
+    address : str
+        The server's socket, see `lib.caching.shared_results`; empty before it runs.
+    """
+
+    def __init__(self, source: Path, as_of: str, project: Project):
+        self._arguments = (source, as_of, project)
+        self._resources, self._starting = contextlib.ExitStack(), threading.Lock()
+        self._outcome: tuple[str, Any] | None = None
+        self.address = ""
+
+    def start(self) -> tuple[dict[str, dict[str, str]], list[str]]:
+        """Start the server if it does not run yet.
+
+        Returns
+        -------
+        fingerprints : dict
+            The content hash of every part of the inputs, by view and part.
+        packages : list of str
+            The packages imported to load the inputs.
+
+        Raises
+        ------
+        DataFaults
+            If the data have faults.
+        BuildError
+            If the library cannot read them, or the process was killed.
+        """
+        with self._starting:
+            if self._outcome is None:
+                self._outcome = self._start()
+        kind, content = self._outcome
+        if kind == "loaded":
+            fingerprints, used = content
+            return fingerprints, used
+        raise (DataFaults if kind == "faults" else BuildError)(content)
+
+    def _start(self) -> tuple[str, Any]:
+        # Not in the project's folder: the path of a socket must be short.
+        prefix = f"{fork_server.SOCKETS}{os.getpid()}-"
+        folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
+        self.address = os.path.join(folder, "results")
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        with receiver:
+            with sender:
+                process = fork_server.start(_load_and_serve, *self._arguments, self.address, sender)
+            self._resources.callback(process.join)
+            self._resources.callback(process.kill)
+            try:
+                outcome: tuple[str, Any] = receiver.recv()
+                return outcome
+            except EOFError:
+                return "error", PROCESS_KILLED
+
+    def close(self) -> None:
+        """End the process."""
+        self._resources.close()
+
+
+def _load_and_serve(source: Path, as_of: str, project: Project, address: str, outcome: Connection) -> None:
+    """Load the inputs, send what became of it, and serve results until this process is ended."""
+    fork_server.use_library(source)
+    try:
+        loader, data_error = look_up(project.loader), look_up(project.data_error)
+        try:
+            inputs = loader(source / "data", as_of)
+        except data_error as error:
+            outcome.send(("faults", "\n".join(map(str, error.faults))))
+            return
+        fingerprints = inputs.fingerprints()
+    except Exception as error:
+        outcome.send(("error", f"{type(error).__name__}: {error}"))
+        return
+    try:
+        serve(inputs, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported()))))
+    except OSError as error:
+        outcome.send(("error", f"the processes of the build cannot connect to each other: {error}"))
+
+
+def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
+    """Serve the inputs and the results of functions of them until this process is ended.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        One edition.
+    address : str
+        A socket to make, in a folder that only this user can enter: clients are not authenticated.
+    on_ready : callable
+        Is called when clients can connect.
+    """
+    views = {"": inputs}
+    # The library was imported anew in this process: its functions record what they read in today's module of the name.
+    read: set[tuple[str, str]] = importlib.import_module(shared_results.__name__).READ
+
+    @functools.cache
+    def reply(edition: tuple[str, str], request: tuple[str, ...]) -> bytes:
+        if edition != inputs.edition:
+            return pickle.dumps(None)
+        if not request:
+            return pickle.dumps(inputs)
+        view, module, name, *arguments = request
+        if view not in views:
+            views[view] = inputs.only(view)
+        function: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        read.clear()
+        try:
+            # A warning is for the client.
+            with warnings.catch_warnings(record=True) as caught:
+                result = function(views[view], *arguments)
+            return pickle.dumps((result, frozenset(read), [str(warning.message) for warning in caught]))
+        except Exception:
+            # The client then calls the function itself, and the error is raised there.
+            return pickle.dumps(None)
+
+    with Listener(address, "AF_UNIX", backlog=_BACKLOG) as listener:
+        on_ready()
+        while True:
+            # A chapter that was stopped closes its connection at any moment.
+            with contextlib.suppress(OSError, EOFError), listener.accept() as connection:
+                connection.send_bytes(reply(*connection.recv()))

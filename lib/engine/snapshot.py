@@ -1,0 +1,110 @@
+"""The snapshot: a copy of all sources as they are when a build begins, and hashes of their content.
+
+Belongs here: what is a source, and what identifies its content. Does not belong here: which step depends on what
+(`lib.engine.graph`).
+
+A build works on the snapshot alone, so that a file saved meanwhile belongs to the next build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lib.caching.code_hash import code_hash
+from lib.caching.safe_files import files, mirror
+from lib.engine.errors import BuildError, DataFaults
+
+LIBRARY = Path(__file__).parents[1]
+"""The library that this engine is part of."""
+
+
+def chapters(root: Path) -> list[str]:
+    """Return the pages of the book in the order of ``_toc.yml``, as paths without their suffix.
+
+    Raises
+    ------
+    BuildError
+        If the table of contents cannot be read, or names a page that does not exist.
+    """
+    try:
+        toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BuildError(f"_toc.yml cannot be read: {error}") from None
+    pages = list(_pages_below(toc))
+    if not pages:
+        raise BuildError("_toc.yml names no page")
+    for page in pages:
+        if pages.count(page) > 1:
+            raise BuildError(f"_toc.yml names {page} twice")
+        if not any((root / f"{page}{suffix}").is_file() for suffix in (".ipynb", ".md")):
+            raise BuildError(f"_toc.yml names {page}, but there is no {page}.ipynb or {page}.md")
+    return pages
+
+
+def _pages_below(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "glob":
+                raise BuildError("_toc.yml: glob is not supported; name each page")
+            if key in ("root", "file"):
+                yield value
+            else:
+                yield from _pages_below(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _pages_below(item)
+
+
+def take_snapshot(root: Path, data: Path, source: Path) -> bool:
+    """Make the folder ``source`` hold the sources as they are now; return whether anything changed.
+
+    Raises
+    ------
+    DataFaults
+        If there is no data folder.
+    """
+    if not data.is_dir():
+        raise DataFaults(f"{data}: the data folder does not exist")
+    wanted = {name: root / name for name in ("_config.yml", "_toc.yml")}
+    for folder, origin in (("book", root / "book"), ("data", data), ("lib", LIBRARY)):
+        names = (name for name in files(origin) if not any(part.startswith(".") for part in Path(name).parts))
+        wanted |= {f"{folder}/{name}": origin / name for name in names}
+    changed = mirror(source, wanted)
+    if any(name.endswith(".py") for name in changed):
+        # Python takes compiled code for current if the source has the same size and was written in the same second.
+        for compiled in (source / "lib").rglob("__pycache__"):
+            shutil.rmtree(compiled, ignore_errors=True)
+    return bool(changed)
+
+
+def engine_code(source: Path, *modules: str) -> str:
+    """Hash the code of modules of the engine and of those that they import, in a snapshot.
+
+    The imports decide, and not a list kept by hand or the whole folder: a change of the renderer must not run chapters
+    again. Comments and docstrings do not count. The hash is computed once per process: when the engine itself changes,
+    a running watch starts anew.
+    """
+    return digest(*(code_hash(f"lib.engine.{module}", source / "lib") for module in modules))
+
+
+def digest(*parts: bytes | str) -> str:
+    """Hash a sequence of texts; where one ends and the next begins counts."""
+    total = hashlib.sha256()
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        total.update(str(len(content)).encode() + b":" + content)
+    return total.hexdigest()
+
+
+def content_of(path: Path) -> bytes:
+    """Return the content of a file, or a text that stands for a file that does not exist."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b"does not exist"
