@@ -26,7 +26,6 @@ from stated import faults, without_key
 pytestmark = pytest.mark.book
 
 PAGES = chapters(ROOT)
-NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 
 
 def page(root: Path, name: str) -> BeautifulSoup:
