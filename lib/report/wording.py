@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 NOTHING = "–"
-"""What a cell shows that has no value."""
+"""Text of a table cell without a value."""
 
 
 def percent(value: float, digits: int = 0, sign: str = "%") -> str:
@@ -38,7 +38,7 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
     digits : int
         Decimals.
     sign : str
-        What follows the number.
+        Text that follows the number.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
 
 
 def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
-    """Return a rate with its interval in percent; what is NaN is left out.
+    """Return a rate with its interval in percent; a part that is NaN is left out.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def count(n: float, noun: str, plural: str = "") -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Join parts of a sentence.
+    """Join parts of a sentence with commas and a final "and".
 
     Examples
     --------
@@ -114,7 +114,7 @@ def date_text(day: dt.date) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text from the data for use in a Markdown sentence: nothing in it is taken for markup."""
+    """Escape text from the data for a Markdown sentence, so that nothing in it is read as markup."""
     return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
 
 
@@ -144,12 +144,12 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def row_name(outcome: Outcome) -> str:
-    """Return the name of the row of Table 3 that an outcome is in: ``TCI monotherapy, children``."""
+    """Return the name of an outcome's row in Table 3: ``TCI monotherapy, children``."""
     return f"{REGIMEN_NAMES[outcome.regimen]}, {GROUP_NAMES[outcome.group].lower()}"
 
 
 def coverage(outcome: Outcome) -> str:
-    """Return for how many studies of the review counts are available: ``3 of 19 studies, 56 of 520 participants``."""
+    """Describe how many of the review's studies have available counts: ``3 of 19 studies, 56 of 520 participants``."""
     patients = f" of {outcome.patients:g} participants" if outcome.patients == outcome.patients else " participants"
     text = f"{outcome.available_studies} of {outcome.studies:g} studies, {outcome.available_patients}{patients}"
     unlisted = outcome.available.study[~outcome.available.listed].nunique()
@@ -164,7 +164,8 @@ class Stated(str):
     key : str
         Key of the result.
     part : str
-        What of it the text gives: "" the estimate with or without its interval, "prediction" the prediction interval.
+        Part of the result that the text states: "" for the estimate (with or without its interval), "prediction" for
+        the prediction interval.
     """
 
     key: str
@@ -177,7 +178,7 @@ class Stated(str):
         return stated_text
 
     def __reduce__(self):
-        """Keep the key when it is copied or sent to another process."""
+        """Preserve the key when the text is copied or sent to another process."""
         return Stated, (str(self), self.key, self.part)
 
     def _repr_html_(self) -> str:
@@ -234,7 +235,7 @@ _PEOPLE = {
 
 
 def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
-    """Return the sentences that headline a rate, in Markdown: the rate, and beside it the recommended method's.
+    """Return the headline sentences of a rate, in Markdown.
 
     Parameters
     ----------
@@ -246,8 +247,9 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     Returns
     -------
     str
-        The rate in bold; whether it is published or updated, and by which method; what the method that the chapter
-        *Methods compared* recommends gives, from which studies; and of how many studies responder counts are available.
+        The current rate in bold; its origin (published or updated, and by which method); the result of the method that
+        the chapter *Methods compared* recommends, with its studies; and the number of studies with available responder
+        counts.
     """
     main, published = current_rate(entries, outcome), entries[rate_key(outcome, "published")]
     response = f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"

@@ -1,4 +1,6 @@
-"""Read and compute again the committed results of long simulations, each with the hash of the code that computed it.
+"""Read or recompute the committed results of long simulations.
+
+Each file carries a hash of the code that computed it.
 
 Belongs here: the list of simulations, reading their results from the folder ``results`` and refusing those of other
 code (`read_results`), and computing them again (`remake`). A simulation is a module with a sequence ``CASES``
