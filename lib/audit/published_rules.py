@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from lib.audit.findings import Finding, finding, rule
-from lib.audit.review import GROUP_COLUMNS, Listed, Review, ranges, references, studies_in_words
+from lib.audit.review import GROUP_COLUMNS, ReferenceList, Review, ranges, references, studies_in_words
 from lib.evidence import REGIMENS, THRESHOLDS
 from lib.published import sizes
 from lib.published.published_interval import digits_changed, read_interval
@@ -185,7 +185,7 @@ def _difference(review: Review) -> Iterator[Finding]:
                 yield finding(None, *about, "", "No other agrees with it.")
 
 
-def _possible_patients(review: Review, claim: Listed, other: Listed) -> range:
+def _possible_patients(review: Review, claim: ReferenceList, other: ReferenceList) -> range:
     """Return the numbers of patients that a claim can have if the other is right.
 
     A study adds from the fewest with which the review uses one at a site to all who were enrolled.
@@ -206,7 +206,7 @@ def _fewest_changed_digits(old: float, values: Iterable[int]) -> str:
     return ranges([n for n in changed if changed[n] == min(changed.values())], " to ")
 
 
-def _difference_of_lists(review: Review, claim: Listed, other: Listed) -> str:
+def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceList) -> str:
     """Return in words by which studies two lists differ, and by how many patients."""
     more, less, n = claim.refs - other.refs, other.refs - claim.refs, claim.patients - other.patients
     if not more | less:
@@ -248,7 +248,7 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
     "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
 )
 def _completed(review: Review) -> Iterator[Finding]:
-    claims = [c for c in review.lists if c.patients == c.patients and review.of_site_or_patches(c)]
+    claims = [c for c in review.lists if c.patients == c.patients and review.patients_not_in_table2(c)]
     for key in dict.fromkeys((c.group, c.patients, c.refs) for c in claims):
         alike = [c for c in claims if (c.group, c.patients, c.refs) == key]
         (regimen, _, _), patients, refs = key

@@ -36,7 +36,7 @@ from lib.engine.project import Project, recorded
 NAME = "forked"
 _SETTINGS = "--chapter-settings="
 # The library that a kernel imports is a copy; its cache stays in one place from build to build.
-_CACHE = str(Path(__file__).parents[2] / "_build" / "kept")
+_CACHE = str(Path(__file__).parents[2] / "_build" / "cache")
 
 
 class UnknownRead(Exception):
@@ -80,7 +80,7 @@ class ForkedProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
-        environment = {"REVIEW_KEPT": _CACHE, **(kwargs.get("env") or os.environ)}
+        environment = {"REVIEW_CACHE": _CACHE, **(kwargs.get("env") or os.environ)}
         process: Any = _ForkedProcess(cmd[cmd.index("-m") + 2 :], environment)
         self.process, self.pid = process, process.pid
         return self.connection_info

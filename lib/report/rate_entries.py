@@ -36,13 +36,16 @@ REVIEW = "raw proportions, inverse variance, random effects (DerSimonian-Laird),
 
 _MODEL = "random-intercept logistic model, interval by Student's t, tau2 on the logit scale"
 
+_RATE_WITH_SUBGROUPS = ("monotherapy", "total", "ge75")
+"""The rate for which subgroup results are registered: regimen, group and threshold."""
+
 _ENDS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
 @of_one_regimen
 @shared
 def rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
-    """Return the registered results of the rates of one regimen, by key, but those over imputed counts."""
+    """Return the registered results of one regimen's rates by key, except those from imputed counts."""
     return {
         entry.key: entry
         for (result_regimen, _, _), result in published_results(evidence).items()
@@ -90,13 +93,9 @@ def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
             " normal interval; tau2 on the logit scale"
         )
         entries.append(pooled_entry(rate_key(outcome, "logit"), logit, counts, method, page))
-    if (outcome.regimen, outcome.group, outcome.threshold) == _SPLIT:
+    if (outcome.regimen, outcome.group, outcome.threshold) == _RATE_WITH_SUBGROUPS:
         entries += _subgroups(outcome, "book/heterogeneity-and-bias.html")
     return entries
-
-
-_SPLIT = ("monotherapy", "total", "ge75")
-"""The rate that is given for subgroups too."""
 
 
 def _by_method_of_review(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
@@ -156,13 +155,13 @@ def _recommended(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
 
 
 def _clipped(entry: Entry, **ends: float) -> Entry:
-    """Return an entry with other values, cut to 0 and 1 as is right for a rate."""
+    """Return a copy of an entry with the given values, limited to the range from 0 to 1."""
     clipped: dict[str, Any] = {name: float(np.clip(value, 0, 1)) for name, value in ends.items()}
     return replace(entry, **clipped)
 
 
 def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
-    """Return the rates of the whole body by the recommended method, the unavailable counts imputed, by key."""
+    """Return the whole-body rates by the recommended method, with unavailable counts imputed, by key."""
     entries: dict[str, Entry] = {}
     known = rate_entries(evidence, regimen)
     imputations = None
@@ -266,7 +265,7 @@ _CHOICES = {
     "Concentration of tacrolimus": ("tacrolimus", {"0.1%": "0.1%", "0.03%": "0.03%"}, _OTHERS),
     "Duration": ("duration", {"short": "up to 3 months", "long": "longer than 3 months"}, "not reported"),
 }
-"""Choices of studies: column, code and name of the named subgroups, and the name of the rest."""
+"""Ways to split the studies, by heading: column of the counts, subgroup names by code, name of the other studies."""
 
 
 def choices(counts: pd.DataFrame) -> list[Choice]:
