@@ -59,7 +59,7 @@ def read_results(name: str) -> pd.DataFrame:
     Raises
     ------
     OutdatedSimulation
-        If there is no result, or the code that decides it has changed since.
+        If there is no result, or if the code behind it has changed since.
     """
     path = _path(name)
     READ.add(_relative(path))
@@ -76,7 +76,7 @@ def read_results(name: str) -> pd.DataFrame:
 
 
 def is_current(name: str) -> bool:
-    """Return whether the committed results of a simulation were computed by today's code."""
+    """Return whether the committed results of a simulation were computed by the current code."""
     try:
         read_results(name)
     except OutdatedSimulation:

@@ -44,8 +44,8 @@ def simulate(case: dict, seed: int) -> list[dict]:
     list of dict
         A row for each rule and entry of `RISKS`: the settings; covers (share of the intervals that contain the true log
         risk ratio), width (median width, log risk ratio), alike (share of the sets whose trials differ less than
-        sampling error alone would make them, so that Hartung and Knapp's factor is below 1), covers_alike (share of
-        the intervals of those that contain it). Sets in which no trial carries information are left out.
+        expected from sampling error alone, so that Hartung and Knapp's factor is below 1), covers_alike (coverage in
+        those sets). Sets in which no trial carries information are left out.
     """
     rng = np.random.default_rng(seed)
     rows = []

@@ -57,8 +57,8 @@ def simulate(case: dict[str, Any], seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        "rules": a row a rule, with its coverage of the mean true rate of all studies, bias, root mean squared error,
-        median width of the interval, 95% quantile of its distance from pooling all counts in reviews without a study at
+        "rules": one row per rule, with its coverage of the mean true rate of all studies, bias, root mean squared
+        error, median width of the interval, 95% quantile of its distance from pooling all counts in reviews without a study at
         0% or 100%, the share of reviews in which the rule narrows the published interval while pooling all counts
         widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the number of reviews (those whose
         rate has an interval), and the share of studies at 0% or 100%.
@@ -84,7 +84,7 @@ def _review(case: dict[str, Any], rng: np.random.Generator) -> tuple | None:
         return None
     numbers = np.round(np.clip([estimate, estimate - _Z * se, estimate + _Z * se], 0, 1), 3)
     estimate = numbers[0]
-    # The standard error follows from the end that is not cut at 0% or 100%.
+    # The standard error follows from the end of the interval that is not cut at 0% or 100%.
     reach = (numbers[2] - numbers[1]) / 2
     if numbers[1] == 0 or numbers[2] == 1:
         reach = max(numbers[2] - estimate, estimate - numbers[1])

@@ -84,8 +84,8 @@ def to_proportion(value: ArrayLike, *, transform: str, n: ArrayLike | None = Non
     transform : {"raw", "logit", "arcsine", "double-arcsine"}
         The scale. Arcsines below that of 0 or above that of 1 become 0 and 1.
     n : array_like, optional
-        For the double arcsine only: the number observed that the value is computed from. A pooled value has none; the
-        harmonic mean of those of the studies is customary (Miller 1978, doi:10.1080/00031305.1978.10479283).
+        For the double arcsine only: the number observed from which the value was computed. A pooled value has none; the
+        harmonic mean of the studies' numbers is customary (Miller 1978, doi:10.1080/00031305.1978.10479283).
 
     Returns
     -------
@@ -147,14 +147,14 @@ def two_groups(
     measure : {"RR", "OR", "RD"}
         Log risk ratio, log odds ratio, or risk difference.
     correlation : float
-        Correlation of the two outcomes of a patient, where both groups are the same patients (or matched pairs, or two
-        sites of each patient) and only the two margins are known; 0 for independent groups. See the notes.
+        Correlation of the two outcomes of a patient, if both groups are the same patients (or matched pairs, or two
+        sites of each patient) and only the marginal totals are known; 0 for independent groups. See the notes.
 
     Returns
     -------
     y, v : ndarray
         Effect sizes and sampling variances. For a ratio, a study with one empty cell or more has 0.5 added to its four
-        cells, and a study without an event in either group, or with nothing but events in both, is NaN: it carries no
+        cells, and a study with no events in either group, or with events only, is NaN: it carries no
         information on a ratio (metafor's ``escalc`` with ``drop00=TRUE``). For a difference no count is changed; the
         variance of a group at 0% or 100% is that of the proportion (events + 1) / (n + 2), see the notes.
 
@@ -235,11 +235,10 @@ def matched_pairs(
     -------
     y, v : ndarray
         Effect sizes and sampling variances: metafor's MPRR, MPORC and MPRD. For a ratio, a study with an empty cell
-        has 0.5 added to its four cells. A study that carries no information on the ratio is NaN: one without an event
-        with either treatment or with nothing but events with both, and for the odds ratio one without a discordant
-        patient. For a difference no count is changed; where the variance would be 0, as all patients or none are
-        discordant in one direction, it is that with 0.5 added to the four cells (Agresti & Min 2005,
-        doi:10.1002/sim.1781).
+        has 0.5 added to its four cells. A study that carries no information on the ratio is NaN: one with no events
+        with either treatment or with events only, and for the odds ratio one without a discordant patient. For a
+        difference no count is changed; if the variance would be 0, because all patients or none are discordant in one
+        direction, it is computed with 0.5 added to the four cells (Agresti & Min 2005, doi:10.1002/sim.1781).
 
     Raises
     ------
