@@ -74,12 +74,12 @@ class Review:
 
     @cached_property
     def table2(self) -> pd.DataFrame:
-        """Table 2 of the review, a row an arm."""
+        """Table 2 of the review, one row per arm."""
         return self.evidence.table2()
 
     @cached_property
     def treated(self) -> pd.DataFrame:
-        """The arms of Table 2 from which the review has its rates."""
+        """The arms of Table 2 on which the review's rates are based."""
         return self.table2[self.table2.role.isin(REGIMENS)]
 
     @cached_property
@@ -145,7 +145,7 @@ class Review:
         return of_all + ages
 
     def values(self, quantity: str) -> pd.Series:
-        """Values that the review reports of a quantity, by place."""
+        """Return the values that the review reports for a quantity, by place."""
         rows = self.numbers[self.numbers.quantity == quantity]
         return rows.set_index("place").value
 
@@ -170,7 +170,7 @@ class Review:
         return {name: self.evidence.meaning(name) for name in self.evidence.codes["list"].unique()}
 
     def meaning(self, code_list: str) -> dict[str, str]:
-        """Return code -> meaning of one code list."""
+        """Return the meanings of one code list, by code."""
         return self._meanings[code_list]
 
     def places(self, codes: Iterable[str]) -> str:

@@ -1,11 +1,11 @@
-"""The steps of a build as a dependency graph, and the executor that runs those that have to run.
+"""The steps of a build as a dependency graph, and the executor that runs the steps that are not up to date.
 
-Belongs here: what each step depends on, what it makes, and in which order steps run. Does not belong here: how a
+Belongs here: the dependencies and products of each step, and the order in which steps run. Does not belong here: how a
 chapter is executed (`lib.engine.chapter`) or the site rendered (`lib.engine.render`), and any chapter by name.
 
-A step runs again when the content of what it depends on, or of what it has made, has changed; times do not count. What
-a chapter depends on was recorded when it last ran: its source, the parts of the inputs, the modules of the library and
-the packages that it used, and the date of the edition.
+A step runs again when the content of its dependencies or its products has changed; times do not count. The
+dependencies of a chapter were recorded when it last ran: its source, the parts of the inputs, the modules of the
+library and the packages that it used, and the date of the edition.
 """
 
 from __future__ import annotations
@@ -96,16 +96,16 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
     Parameters
     ----------
     steps : sequence of Step
-        All steps; among those that can begin, the first in this order begins first.
+        All steps; those that are ready start in this order.
     workers : int
-        How many may run at once.
+        Number of steps that may run at once.
 
     Returns
     -------
     done : list of str
         The names of the steps that had to run.
     faults : list of Exception
-        What went wrong.
+        The errors of the steps that failed.
     """
     ready: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
     ended: queue.SimpleQueue[tuple[Step, bool, BaseException | None]] = queue.SimpleQueue()
@@ -131,7 +131,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
                     running.add(step)
                     ready.put(step)
                 if not running:
-                    # What still waits depends on a step that failed.
+                    # All steps that still wait depend on a step that failed.
                     return done, faults
                 step, had_to_run, fault = ended.get()
                 running.remove(step)
@@ -144,7 +144,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
                 else:
                     raise fault
     finally:
-        # After an interrupt, no step may begin that has not begun.
+        # After an interrupt, no further step may start.
         with contextlib.suppress(queue.Empty):
             while True:
                 ready.get_nowait()
@@ -167,7 +167,7 @@ class Graph:
     as_of : str
         Date of the edition, YYYY-MM-DD; empty: the newest.
     time_limit : float
-        Seconds that one cell of a chapter may take.
+        Time limit of one cell of a chapter in seconds.
     project : Project
         The project.
     executor : Executor, optional
@@ -346,7 +346,7 @@ def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[
 
 def _send_results(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
     os.environ[ADDRESS] = address
-    # The library is a copy; its cache stays in one place from build to build.
+    # The library is a copy; all builds share one cache.
     os.environ.setdefault("REVIEW_CACHE", str(LIBRARY.parent / "_build" / "cache"))
     fork_server.use_library(source)
     try:

@@ -1,6 +1,6 @@
 """The registered results of response rates.
 
-Belongs here: every kind of rate under ``rate.`` of the registry, with its method in words. Does not belong here: other
+Belongs here: every result whose key begins with ``rate.``, with its method in words. Does not belong here: other
 registered results (`trial_entries`), and the text of results (`wording`).
 """
 
@@ -29,7 +29,7 @@ PAGES = {
     "monotherapy": "book/children-and-sites.html",
     "phototherapy": "book/phototherapy.html",
 }
-"""The page on a rate: by regimen and group, or by regimen."""
+"""Page of a rate, by regimen and group, or by regimen for all other groups."""
 
 REVIEW = "raw proportions, inverse variance, random effects (DerSimonian-Laird), normal interval"
 """The method of the 2019 review, in plain words."""
@@ -56,7 +56,7 @@ def rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
 
 
 def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
-    """Return every kind of result of one outcome; None for a kind that it does not have."""
+    """Return the results of every kind of one outcome; None for a kind that it does not have."""
     outcome, summary = result.outcome, result.summary
     listed = evidence.studies.study[evidence.studies.review_ref.isin(outcome.refs)]
     page = PAGES.get((outcome.regimen, outcome.group)) or PAGES[outcome.regimen]
@@ -99,7 +99,7 @@ def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
 
 
 def _by_method_of_review(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
-    """Return the pooled result of studies with counts, or the rate of the only study; None: no result."""
+    """Return the pooled result of studies with counts, or the rate of the only study; None if there is no result."""
     rows = by_study(rows)
     if len(rows) == 1:
         row = rows.iloc[0]
@@ -109,7 +109,7 @@ def _by_method_of_review(key: str, rows: pd.DataFrame, page: str) -> Entry | Non
 
 
 def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page: str) -> Entry:
-    """Return the entry of a pooled result of studies with counts; the studies that were left out are not in it."""
+    """Return the entry of a pooled result of studies with counts, without the studies that were left out."""
     used = rows[~pooled.dropped]
     entry = Entry(
         key,
@@ -122,7 +122,7 @@ def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page
         page=page,
         pooled=pooled,
     )
-    # Too few studies to predict have no prediction interval.
+    # The prediction interval is left out if there are too few studies for it to be informative.
     ends = _ENDS if pooled.predicts else _ENDS[:3]
     return _clipped(entry, **{name: getattr(pooled, name) for name in ends})
 
@@ -176,7 +176,9 @@ def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
 
 
 def _over_imputations(imputations: Draws, outcome: Outcome, current: Entry) -> Entry | None:
-    """Pool an outcome by the recommended method in every imputation, and combine the results; None: no imputations.
+    """Pool an outcome by the recommended method in every imputation, and combine the results.
+
+    Return None if there are no imputations.
 
     Notes
     -----
@@ -237,11 +239,11 @@ class Choice:
     Attributes
     ----------
     heading, column : str
-        Its name, and the column of the counts that splits the studies.
+        Name of the split, and the column of the counts that splits the studies.
     names : Series
-        Name of the subgroup of each study in it; its index is that of the counts.
+        Name of the subgroup of each study that the split includes; the index is that of the counts.
     codes : dict of str to str
-        Name of a subgroup -> its code.
+        Code of each subgroup, by its name.
     """
 
     heading: str
@@ -269,7 +271,7 @@ _CHOICES = {
 
 
 def choices(counts: pd.DataFrame) -> list[Choice]:
-    """Return the ways to split studies with counts that give two subgroups or more.
+    """Return the ways to split studies with counts into two or more subgroups.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Numbers, names and results as the book's sentences and cells write them.
+"""Write numbers, names and results for the book's sentences and table cells.
 
-Belongs here: how percentages, ratios, counts, dates and p-values are written, how a registered result is written with
-its key, and the sentences that headline a rate. Does not belong here: sentences of a single chapter
-(`lib.report.chapters`), tables, and any computation.
+Belongs here: the form of percentages, ratios, counts, dates and p-values, the form of a registered result with its key,
+and the headline sentences of a rate. Does not belong here: sentences of a single chapter (`lib.report.chapters`),
+tables, and any computation.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def ratio_number(value: float) -> str:
 
 
 def ratio_text(estimate: float, low: float, high: float) -> str:
-    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash where there is none."""
+    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash if there is none."""
     if estimate != estimate:
         return NOTHING
     return f"{ratio_number(estimate)} ({ratio_number(low)}–{ratio_number(high)})"
@@ -104,12 +104,12 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """Return a text with a capital at its beginning, the rest as it is."""
+    """Return a text with its first letter capitalised and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def date_text(day: dt.date) -> str:
-    """Return a date as prose writes it: ``6 August 2018``."""
+    """Return a date for a sentence: ``6 August 2018``."""
     return f"{day.day} {day:%B %Y}"
 
 
@@ -119,7 +119,7 @@ def plain(text: str) -> str:
 
 
 def p_value(p: float) -> str:
-    """Return a p-value as prose writes it.
+    """Return a p-value for a sentence.
 
     Examples
     --------
@@ -209,13 +209,13 @@ def predicted(entry: Entry) -> str:
 def in_cell(entry: Entry | None, mark: str = "") -> str:
     """Return a rate with its interval for a cell of a table, with its key: ``18.1 (13.2–23.1)``; empty for None.
 
-    A ``mark`` of a footnote follows the rate.
+    The footnote sign ``mark`` follows the rate.
     """
     return Stated(span(entry.estimate, entry.ci_low, entry.ci_high) + mark, entry.key) if entry else ""
 
 
 def prediction_in_cell(entry: Entry | None) -> str:
-    """Return the prediction interval of a rate for a cell of a table, with its key; empty where there is none."""
+    """Return the prediction interval of a rate for a cell of a table, with its key; empty if there is none."""
     text = span(math.nan, entry.pi_low, entry.pi_high) if entry else ""
     return Stated(text, entry.key, "prediction") if entry and text else ""
 

@@ -41,9 +41,9 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     -------
     list of dict
         One row per method: studies, available, method ("exact", "chain"), solutions (number of joint counts that
-        agree), reproduced (whether every rate was reproduced to its last digit), variation (total variation of the relative
-        frequencies of the draws from the exact probabilities; NaN if a rate was not reproduced) and noise (mean total
-        variation of independent samples with as many draws).
+        agree), reproduced (whether every rate was reproduced to its last digit), variation (total variation of the
+        relative frequencies of the draws from the exact probabilities; NaN if a rate was not reproduced) and noise
+        (mean total variation of independent samples with as many draws).
     """
     rng = np.random.default_rng(seed)
     while True:

@@ -58,10 +58,10 @@ def simulate(case: dict[str, Any], seed: int) -> list[dict[str, Any]]:
     -------
     list of dict
         "rules": one row per rule, with its coverage of the mean true rate of all studies, bias, root mean squared
-        error, median width of the interval, 95% quantile of its distance from pooling all counts in reviews without a study at
-        0% or 100%, the share of reviews in which the rule narrows the published interval while pooling all counts
-        widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the number of reviews (those whose
-        rate has an interval), and the share of studies at 0% or 100%.
+        error, median width of the interval, 95% quantile of the distance of its estimate from that of pooling all
+        counts, in reviews without a study at 0% or 100%, the share of reviews in which the rule narrows the published
+        interval while pooling all counts widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the
+        number of reviews (those whose rate has an interval), and the share of studies at 0% or 100%.
         "repeated": the shares of reviews with an alarm up to the first, fifth and tenth update.
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Rules on studies and records: the two editions, screening, the flow of records and the main findings."""
+"""Rules for studies and records: the two editions, screening, the flow of records and the main findings."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tables of the included studies: their design and arms, their numbers, and their limitations.
 
-Belongs here: what describes studies. Does not belong here: the counts that they report (`reported`).
+Belongs here: descriptions of studies. Does not belong here: the counts that they report (`reported`).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _count_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
 
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
-    """List the limitations of the studies shown, and what their reports state on size, population, unit and dose."""
+    """List the limitations of the studies shown, and their reports' statements on size, population, unit and dose."""
     names = label_by_key(evidence)
     concerns, facts = rows_by(evidence.concerns, "study"), rows_by(evidence.report_facts, "study")
     rows = []
