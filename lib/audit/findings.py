@@ -1,4 +1,4 @@
-"""Define what a rule of the audit is and what it finds: the form of a finding, and the registry of rules.
+"""Define rules and findings of the audit: the form of a finding, and the registry of rules.
 
 Belongs here: `Finding` with its verdicts, and the decorator that enters a function in `RULES`.
 Does not belong here: the rules (`published_rules`, `report_rules`), and applying all of them (`all_rules`).
@@ -60,7 +60,7 @@ def finding(
     Parameters
     ----------
     ok : bool or None
-        True: the claim holds; False: it is contradicted; None: it cannot be checked.
+        True if the claim holds, False if it is contradicted, None if it cannot be checked.
     place, claim, published, reconciling, why, sources
         As in `Finding`; ``reconciling`` is used only if the claim is contradicted.
     """

@@ -1,8 +1,8 @@
 """Check the review's claims on single studies against their reports and against its own definitions, rule by rule.
 
 Belongs here: rules that compare Table 2 with the text, with the report and the title of each study, and with the
-criteria by which the review uses a study for a rate. Of a report they use only what was entered in the tables, mostly
-from its abstract: what was not entered is not missing from the report. They name no study, reference or published
+criteria by which the review uses a study for a rate. They use only the part of a report that was entered in the tables,
+mostly its abstract; a fact that was not entered may still be in the report. They name no study, reference or published
 number.
 Does not belong here: rules of arithmetic (`published_rules`).
 """
@@ -185,7 +185,7 @@ def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, si
 
 
 def _treats(facts: pd.DataFrame, site: str) -> bool | None:
-    """Return whether a study treated lesions of a site, by its own report; None: not reported."""
+    """Return whether a study treated lesions of a site, by its own report; None if not reported."""
     named = facts[facts.field.str.contains("site|involve")]
     sites = named.value.where(named.field == "site", named.field)
     for clause in ", ".join(sites).split(","):

@@ -71,7 +71,7 @@ def build(
     data : str or Path
         The data folder, relative to ``root`` unless absolute.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     project : Project
         What the engine needs to know about the project.
     time_limit : float

@@ -63,7 +63,7 @@ def execute(source: Path, as_of: str, time_limit: float, project: Project, serve
     source : Path
         The notebook, in the folder ``book`` next to ``data`` and ``lib``.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     time_limit : float
         Time limit of one cell in seconds, unless the notebook's ``metadata.execution.timeout`` sets another.
     project : Project

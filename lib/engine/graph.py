@@ -44,7 +44,7 @@ class Step:
     name : str
         Name of the step: that of a page for a chapter.
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     state : callable
         Returns a hash of the step's dependencies (except packages) and of its products; None if the step must run.
     work : callable
@@ -161,11 +161,11 @@ class Graph:
     Parameters
     ----------
     made : Path
-        The folder of what is built, with a snapshot of the sources.
+        The build folder (``_build``), with a snapshot of the sources.
     notebooks : list of str
         The pages that are executed, as paths without their suffix.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     time_limit : float
         Time limit of one cell of a chapter in seconds.
     project : Project

@@ -19,7 +19,7 @@ from pathlib import Path
 from lib.caching.safe_files import replace_if_changed
 
 STORE = "packages.json"
-"""Name of the file, in the folder of what is built, that caches which distribution provides which package."""
+"""Name of the file, in the build folder, that caches which distribution provides which package."""
 # Steps of a first build that end at the same time wait until one of them has read the metadata.
 _LOCK = threading.Lock()
 
@@ -39,7 +39,7 @@ def versions(names: Iterable[str], made: Path) -> str:
     names : iterable of str
         Top-level names, as `imported` returns them; names that no distribution provides are ignored.
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     """
     with _LOCK:
         distributions = _distributions(made / STORE)

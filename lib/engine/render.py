@@ -54,7 +54,7 @@ class Renderer:
     Parameters
     ----------
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     """
 
     def __init__(self, made: Path):
@@ -130,7 +130,7 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     stage : Path
         ``_config.yml``, ``_toc.yml``, executed chapters, data.
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     work : Path
         A folder for temporary files of the rendering.
 

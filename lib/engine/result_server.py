@@ -39,7 +39,7 @@ class ResultServer:
     source : Path
         The snapshot of the sources.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     project : Project
         The project.
 
@@ -136,7 +136,7 @@ def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
         Called when clients can connect.
     """
     views = {"": inputs}
-    # This process has imported the library anew: its functions record what they read in the module imported last.
+    # This process has imported the library anew: its functions record their reads in the module imported last.
     read: set[tuple[str, str]] = importlib.import_module(shared_results.__name__).READ
 
     @functools.cache

@@ -203,7 +203,7 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
         return None
     repeated = rows.study[rows.study.duplicated()]
     if len(repeated):
-        raise ValueError(f"{repeated.iloc[0]} has two rows, and its patients would count twice: keep one row a trial")
+        raise ValueError(f"{repeated.iloc[0]} has two rows, and its patients would count twice: keep one row per trial")
 
     with warnings.catch_warnings():
         # If no trial informs a ratio, its k of 0 shows it.

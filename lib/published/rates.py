@@ -34,7 +34,7 @@ from lib.stats import (
 
 @dataclass(frozen=True)
 class Summary:
-    """A published pooled rate, and what it implies by the method of the review.
+    """A published pooled rate, and its implications under the method of the review.
 
     Attributes
     ----------
@@ -69,12 +69,12 @@ class Summary:
 
     @property
     def pi_low(self) -> float:
-        """Lower end of the 95% prediction interval for another study's true rate; NaN where there is none."""
+        """Lower end of the 95% prediction interval for another study's true rate; NaN if there is none."""
         return self._prediction[0]
 
     @property
     def pi_high(self) -> float:
-        """Upper end of the 95% prediction interval for another study's true rate; NaN where there is none."""
+        """Upper end of the 95% prediction interval for another study's true rate; NaN if there is none."""
         return self._prediction[1]
 
     @property
@@ -371,7 +371,7 @@ class Result:
 
     @property
     def answer(self) -> Outcome | Updated:
-        """The current rate: updated where there are new counts, otherwise as published."""
+        """The current rate: updated if there are new counts, otherwise as published."""
         return self.updated if self.updated is not None and self.updated.k_new else self.outcome
 
 

@@ -99,7 +99,7 @@ def _rates(rng: np.random.Generator, mean: float, sd: float, k: int) -> np.ndarr
 
 
 def _review_method(events: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
-    """Pool as the review does: estimate, standard error and tau²; NaN where no study has a weight."""
+    """Pool as the review does: estimate, standard error and tau²; NaN if no study has a weight."""
     inside = (events > 0) & (events < n)
     if not inside.any():
         return np.nan, np.nan, np.nan

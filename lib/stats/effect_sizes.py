@@ -172,7 +172,7 @@ def two_groups(
     (Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560). The rule applies to each group separately: otherwise
     0/31 versus 0/32 would weigh less than 1/31 versus 0/32.
 
-    The variance of a paired comparison depends on how many patients responded to one treatment alone, which the two
+    The variance of a paired comparison depends on how many patients responded to only one treatment, which the two
     margins do not show. If the groups are treated as independent (correlation 0) the variance is too large where the
     outcomes of a patient are correlated positively, as they mostly are: the interval is then too wide and the study's
     weight too small. Another correlation is an assumption, for a sensitivity analysis; with it the covariance is that
@@ -225,7 +225,7 @@ def matched_pairs(
     Parameters
     ----------
     both, first, second, neither : array_like
-        Patients with the event with both treatments, with the first alone, with the second alone, and with neither.
+        Patients with the event with both treatments, with only the first, with only the second, and with neither.
     measure : {"RR", "OR", "RD"}
         Marginal log risk ratio and marginal risk difference, which have the same meaning as for independent groups; the
         log odds ratio is the conditional one, of the discordant patients alone, which is further from 0 than the
@@ -286,7 +286,7 @@ def refuse_impossible_counts(events: Floats, n: Floats) -> None:
     Parameters
     ----------
     events, n : ndarray
-        Number with the event, and number observed; NaN where unknown.
+        Number with the event, and number observed; NaN if unknown.
 
     Examples
     --------

@@ -57,7 +57,7 @@ def prediction_interval(
     -------
     low, high : ndarray
         estimate ± t √(se² + tau²), t the quantile of Student's t on k - 2 degrees of freedom (Higgins, Thompson &
-        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN where k < 3.
+        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN if k < 3.
 
     Examples
     --------

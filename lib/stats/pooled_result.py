@@ -36,19 +36,19 @@ class Pooled(Generic[Number, Count]):
     k : int
         Number of studies pooled.
     estimate : float
-        Pooled effect; NaN where k = 0.
+        Pooled effect; NaN if k = 0.
     se : float
         Its standard error.
     ci_low, ci_high : float
         Confidence interval. A raw proportion's may extend below 0 or above 1.
     pi_low, pi_high : float
-        Prediction interval of the true effect of another study; NaN where k < 3. See also ``predicts``.
+        Prediction interval of the true effect of another study; NaN if k < 3. See also ``predicts``.
     tau2 : float
         Between-study variance.
     i2 : float
         I² = max(0, (Q - df) / Q), a proportion (Higgins and Thompson 2002, doi:10.1002/sim.1186).
     h2 : float
-        H² = max(1, Q / df); 1 where k < 2.
+        H² = max(1, Q / df); 1 if k < 2.
     q, q_df, q_p : float
         Cochran's Q, its degrees of freedom k - 1 and the p-value of its chi-square test.
     weights : ndarray, shape (k,) or (k, m)

@@ -91,7 +91,7 @@ def by_group(groups: ArrayLike, *columns: ArrayLike) -> tuple[NDArray[Any], *tup
 
 
 def _masked(absent: Booleans, columns: tuple[ArrayLike, ...]) -> tuple[Floats, ...]:
-    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where that is true."""
+    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where it is true."""
     k, times = absent.shape
     arrays = (np.asarray(column, dtype=float) for column in columns)
     arrays = (x if x.ndim == 2 else x[:, None] for x in arrays)

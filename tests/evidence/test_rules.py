@@ -174,12 +174,12 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         studies.excluded_records_have_reasons,
         put("screening", "exclusion", "", study="adr2025"),
-        "screening.csv, row {row}, column exclusion: is required where the decision is excluded",
+        "screening.csv, row {row}, column exclusion: must be given if the decision is",
     ),
     (
         studies.excluded_records_have_reasons,
         put("screening", "exclusion", "design", study="shah2020"),
-        "row {row}, column exclusion: 'design': is required where the decision is excluded, and only there",
+        "row {row}, column exclusion: 'design': must be given if the decision is \"excluded\", and empty otherwise",
     ),
     (
         studies.update_is_screened,
@@ -377,9 +377,13 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         appraisal.margins_are_given,
         put("news_margins", "margin", "", rule="moved"),
-        "news_margins.csv, row {row}, column margin: a margin is required where the meaning has {} in its place",
+        "news_margins.csv, row {row}, column margin: must be given if the meaning of the rule contains {}",
     ),
-    (appraisal.margins_are_given, put("news_margins", "margin", "5", rule="first"), "row {row}, column margin: '5': a"),
+    (
+        appraisal.margins_are_given,
+        put("news_margins", "margin", "5", rule="first"),
+        "row {row}, column margin: '5': must be",
+    ),
 ]
 
 # Changes up to the limit of a rule.

@@ -129,5 +129,5 @@ def margins_are_given(tables: Tables) -> Iterator[Fault]:
     frame = tables["news_margins"]
     has_place = frame.meaning.str.contains("{}", regex=False)
     for row in frame[has_place != (frame.margin != "")].itertuples():
-        rule = "a margin is required where the meaning has {} in its place, and only there"
+        rule = "must be given if the meaning of the rule contains {}, and empty otherwise"
         yield Fault("news_margins.csv", row.Index, "margin", row.margin, rule)

@@ -285,7 +285,7 @@ def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequ
 
 
 def _judged_comparisons(evidence: Evidence, questions: Sequence[Question]) -> Iterator[tuple[str, str, Numbers, str]]:
-    """Return key, name, numbers and what was not retrieved of every rated comparison."""
+    """Yield key, name, numbers and the data not retrieved of every rated comparison."""
     for question in questions:
         for outcome in evidence.outcomes[evidence.outcomes.question == question.key].itertuples():
             compared = compare(question.at(outcome.threshold))
