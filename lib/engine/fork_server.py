@@ -1,4 +1,4 @@
-"""Fresh processes, forked from one that has imported what chapters and pages need.
+"""Start fresh processes by forking a server process that has imported the packages of chapters and pages.
 
 Starting Python and importing the scientific packages takes longer than most chapters. Here this is done once: a server
 process imports them and runs nothing else, and every process is forked from it. The processes are isolated from each

@@ -76,7 +76,7 @@ class ForkedProvisioner(LocalProvisioner):
     """Starts a kernel as a fork of the server process, while Jupyter's own provisioner starts a new interpreter."""
 
     # Private interface: `process`, `pid` and `connection_info` of jupyter_client's LocalProvisioner. If it breaks:
-    # compare launch_kernel and kill with those of the installed version; the base class alone works too, slower.
+    # compare launch_kernel and kill with the installed version; the base class works too, but more slowly.
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""

@@ -73,8 +73,8 @@ class Question:
 def question(evidence: Evidence, key: str) -> Question:
     """Select the trials that answer a question, and pair the counts of their arms.
 
-    A pair is a treated arm and another arm of the same trial with the same phototherapy that was given only what the
-    question names; occlusion of the treated arm alone is allowed. Their counts have the same threshold, site, age
+    A pair is a treated arm and another arm of the same trial with the same phototherapy that received only the control
+    treatment of the question; only the treated arm may be occluded. Their counts have the same threshold, site, age
     group, time and unit. If a trial has several such counts, the one over the whole body is used, and of those the
     latest. Of two treated arms in the same patients, the poolable one is used; parallel treated arms are added up.
 

@@ -1,4 +1,4 @@
-"""Choose pairs of samples by their distance from a published rate: the core of a move of the Markov chain.
+"""Choose pairs of samples by their distance from a published rate, as the core of a move of the Markov chain.
 
 Belongs here: the published rates with their tolerances (`Targets`), the sums over studies from which a pooled rate is
 computed approximately, and the choice among all pairs of samples of two halves of the studies.
@@ -170,18 +170,18 @@ class Targets:
 
 
 class _Distinct:
-    """Samples of a part of the studies, those of equal sums (9, c, m) put together, in the order of one of the sums.
+    """Distinct samples of a part of the studies: samples with equal sums (9, c, m) are merged, and sorted by one sum.
 
     Attributes
     ----------
     sums : ndarray, shape (d, 9)
         The distinct sums, state by state.
     state : ndarray of int, shape (d,)
-        Which state they belong to.
+        Index of the state that each of them belongs to.
     log_times : ndarray, shape (d,)
-        Logarithm of how many samples have them.
+        Logarithm of the number of samples that have each of them.
     current : ndarray of int, shape (c,)
-        Which of them are those of the first sample of each state.
+        Index of the sums of the first sample of each state.
     """
 
     def __init__(self, sums: np.ndarray):
@@ -199,7 +199,7 @@ class _Distinct:
         self.current = (np.cumsum(new) - 1)[np.flatnonzero(self._place % self._m == 0)]
 
     def pick(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return for distinct sums one of the samples that have them, by its place in its state."""
+        """Choose at random one of the samples that have each of some distinct sums; return its index in its state."""
         step = np.floor(rng.uniform(size=which.shape) * self._times[which]).astype(int)
         return self._place[self._start[which] + step] % self._m
 

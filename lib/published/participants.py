@@ -284,7 +284,7 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
 
 
 def _nearest(adds, published, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
-    """Return whole numbers near equal shares of ``wanted``, and whether each total is reproduced, as many as can."""
+    """Return whole numbers near equal shares of ``wanted``, and which totals they reproduce (as many as possible)."""
     size, total = len(wanted), len(published)
     shared = wanted * min(1.0, float(np.median(published / (adds @ wanted)))) if total else wanted
     slack = float(most.sum() + published.sum())

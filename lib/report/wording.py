@@ -258,7 +258,7 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
 
 
 def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
-    """Explain whether a headlined rate is published or updated, and by which method."""
+    """Explain whether the rate in a headline is published or updated, and by which method."""
     without = "" if published.ci_low == published.ci_low else ", without an interval"
     if main is published:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."

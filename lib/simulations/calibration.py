@@ -72,7 +72,7 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
 def review(
     rng: np.random.Generator, prior: str, studies: int, *, available: int, least: int = 12, largest: int = 60
 ) -> tuple[Block, np.ndarray]:
-    """Simulate a review of which every rate can be pooled.
+    """Simulate a review whose rates can all be pooled.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from lib.stats import Pooled, PoolingWarning, pool_proportions
 REVIEW_SIZES = (20, 15, 22, 12, 19, 20, 30, 19, 14, 60, 30, 30, 20, 31, 38, 26, 40, 30, 44)
 """Participants of the studies behind the 2019 review's monotherapy rates, as derived from its Table 2."""
 FEW_SIZES = (22, 19, 15, 30, 31)
-"""Sizes like those of its studies with available responder counts."""
+"""Sizes similar to those of the review's studies with available responder counts."""
 SIZES = {"review": REVIEW_SIZES, "few": FEW_SIZES}
 RATES = (0.55, 0.385, 0.181)
 """The review's monotherapy rates of at least 25%, 50% and 75% repigmentation."""

@@ -73,7 +73,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
 def _trials(rng: np.random.Generator, trials: int, tau: float, risk: float, effect: float) -> tuple[np.ndarray, ...]:
     """Return events and numbers of both arms, shape (trials, SETS)."""
     sizes = np.array(ARMS)[rng.integers(0, len(ARMS), (trials, SETS))]
-    # Half of each trial's effect lies in either arm; no risk exceeds 99%.
+    # Each arm gets half of the trial's effect; no risk exceeds 99%.
     most = -2 * math.log(risk / 0.99)
     half = np.clip(effect + tau * rng.standard_normal((trials, SETS)), -most, most) / 2
     arms = [

@@ -206,7 +206,7 @@ def two_groups(
 
 
 def _variance(events: Floats, n: Floats) -> Floats:
-    """Return the sampling variance of a proportion, that of (events + 1) / (n + 2) at 0% and 100%."""
+    """Return the sampling variance of a proportion; at 0% and 100% it is that of (events + 1) / (n + 2)."""
     added = np.where((events == 0) | (events == n), 1.0, 0.0)
     yes, no = events + added, n - events + added
     return yes * no / (yes + no) ** 3
@@ -275,7 +275,7 @@ def _paired_variance(first: Floats, second: Floats, n: Floats) -> Floats:
 
 
 def _without_empty_cells(*cells: Floats) -> tuple[Floats, ...]:
-    """Add 0.5 to the cells of a study of which one or more are empty."""
+    """Add 0.5 to all cells of a study with one or more empty cells."""
     added = np.where(np.any([cell == 0 for cell in cells], axis=0), 0.5, 0.0)
     return tuple(cell + added for cell in cells)
 

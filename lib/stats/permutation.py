@@ -137,9 +137,9 @@ def _orders(x: Floats, at_most: int) -> tuple[Integers, bool]:
 
 
 def _share_as_large(y: Floats, v: Floats, x: Floats, orders: Integers, tau2: str, ci: str, exact: bool) -> Floats:
-    """Return the share of orders of moderators (c, k) with statistics as large as those of analyses (k, m).
+    """Return the share of orders of moderators (c, k) with statistics at least as large as those of analyses (k, m).
 
-    There is a row for each moderator, and a last one for all together.
+    There is one row for each moderator, and a last row for all moderators together.
     """
     design = np.vstack([np.ones(len(y)), x])
 
@@ -147,7 +147,7 @@ def _share_as_large(y: Floats, v: Floats, x: Floats, orders: Integers, tau2: str
         _, _, statistic, qm = wald_statistics(fit_mixed(y, v, arranged, tau2), ci)
         return np.vstack([np.abs(statistic[1:]), qm])
 
-    # Equal statistics may differ by rounding and by the tolerance of iterations.
+    # Equal statistics may differ slightly because of rounding and the tolerance of iterations.
     observed = statistics(y, v, design[:, :, None]) * (1 - 1e-7)
     as_large = np.zeros(observed.shape[::-1])
     for part in column_slices(design.size, len(orders) * y.shape[1]):

@@ -142,7 +142,7 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
 
 
 def comparison_of_editions(outcome: Outcome) -> str:
-    """State the test between the studies of the review and those of the update, in a sentence."""
+    """State in a sentence the test for a difference between the studies of the review and those of the update."""
     counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
     y, v = proportions(counts.events, counts.n, transform="logit")
     groups, *split = by_group(counts.edition, y, v)
@@ -172,7 +172,7 @@ def _short_name(outcome: Outcome) -> str:
 
 
 def _study_numbers(pooled: Pooled) -> list[str]:
-    """Return the number of studies of each of several analyses, as text."""
+    """Return the number of studies of each analysis, as text."""
     return [f"{k}" for k in np.atleast_1d(pooled.k)]
 
 

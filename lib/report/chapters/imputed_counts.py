@@ -175,7 +175,7 @@ def updates_over_imputations(rows: Sequence[Pair]) -> Table:
 
 
 def largest_differences(rows: Sequence[Pair]) -> str:
-    """State how far updates over imputed counts differ from the closed form, and how uncertain they leave it."""
+    """State how much updates over imputed counts differ from the closed form, and their remaining uncertainty."""
     differences = [
         (raw.estimate - result.updated.estimate, raw.between, logit.between)
         for result, raw, logit in rows

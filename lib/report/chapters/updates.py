@@ -75,7 +75,7 @@ def choices(results: Sequence[Result]) -> Table:
 
 
 def largest_change(results: Sequence[Result]) -> str:
-    """State how far another method of the review would move the updated rates and the ends of their intervals."""
+    """State how much another method of the review would change the updated rates and the ends of their intervals."""
     moved, ends = [0.0], [0.0]
     for result in results:
         if result.summary.reading.kind != "no interval":

@@ -167,7 +167,7 @@ def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]
 
 
 def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: bool) -> Figure | Listing:
-    """Plot published rates beside those of new studies, the updated rates and those by the recommended method.
+    """Plot published rates beside the rates of new studies, updated rates, and rates by the recommended method.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
 def rate_plot(
     results: Sequence[tuple[str, Outcome, CountedStudies, CountedStudies]], *, wide: bool
 ) -> Figure | Listing:
-    """Plot the published rates of several outcomes, beside those of available and of new counts.
+    """Plot the published rates of several outcomes beside the rates from available and from new counts.
 
     Parameters
     ----------
