@@ -240,7 +240,7 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         counts.analysed_within_enrolled,
         put("responses", "n", "24", **SENDUR),
-        "responses.csv, row {row}, column n: '24': more analysed than enrolled (enrolled = 23)",
+        "responses.csv, row {row}, column n: '24': exceeds the number enrolled (enrolled = 23)",
     ),
     (
         counts.counts_left_out_have_reasons,

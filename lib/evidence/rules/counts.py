@@ -76,7 +76,7 @@ def analysed_within_enrolled(tables: Tables) -> Iterator[Fault]:
         limits = [enrolled.get((row.study, row.arm), math.nan), reported.get(row.study, math.nan)]
         limit = max((limit for limit in limits if not math.isnan(limit)), default=math.inf)
         if row.n > limit:
-            rule = f"more analysed than enrolled (enrolled = {limit:g})"
+            rule = f"exceeds the number enrolled (enrolled = {limit:g})"
             yield Fault("responses.csv", row.Index, "n", f"{row.n:g}", rule)
 
 
