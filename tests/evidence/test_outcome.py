@@ -5,7 +5,7 @@ import pytest
 from conftest import ROOT
 from lib.evidence import GROUPS, REGIMENS, load
 from lib.published import participants
-from lib.report.tables import coverage
+from lib.report.wording import coverage
 
 
 @pytest.fixture(scope="module")
