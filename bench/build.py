@@ -54,7 +54,7 @@ def force_execution(root: Path) -> Path:
 def run(command: list[str], root: Path, cache: Path) -> float:
     """Run a command to its end and return the seconds it took."""
     begun = time.perf_counter()
-    environment = {**os.environ, "REVIEW_KEPT": str(cache), "PYTHONPATH": str(root)}
+    environment = {**os.environ, "REVIEW_CACHE": str(cache), "PYTHONPATH": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     taken = time.perf_counter() - begun
     if done.returncode:
@@ -136,8 +136,8 @@ def compare(rounds: int, clean_rounds: int, work: Path) -> dict:
         noise.append(fixed_work())
         took[CLEAN]["plain"].append(plain(other, plain_cache))
     if not clean_rounds:
-        shutil.copytree(ROOT / "_build/kept", cache)
-        shutil.copytree(ROOT / "_build/kept", plain_cache)
+        shutil.copytree(ROOT / "_build/cache", cache)
+        shutil.copytree(ROOT / "_build/cache", plain_cache)
         ours(root, cache)
     for turn in range(rounds):
         # Jupyter Book executes every chapter whatever has changed: one run is compared with all cases.
@@ -184,7 +184,7 @@ def watch(rounds: int, root: Path, cache: Path) -> dict[str, list[float]]:
 
 @contextlib.contextmanager
 def _serving(root: Path, cache: Path) -> Iterator[str]:
-    environment = {**os.environ, "REVIEW_KEPT": str(cache), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "REVIEW_CACHE": str(cache), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "lib", "watch", "--port", "0"]
     process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -298,7 +298,7 @@ def main() -> None:
     """Measure, print, and write ``_build/bench.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the cache in _build/kept")
+    parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the cache in _build/cache")
     parser.add_argument("--scale", action="store_true", help="build with 10 and 100 times the studies instead")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

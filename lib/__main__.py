@@ -25,7 +25,7 @@ PROJECT = Project(
         "lib.report.tables.data_wanted",
     ),
 )
-"""What the engine has to know of this review."""
+"""What the engine needs to know about this review."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -23,7 +23,7 @@ settings.load_profile("without deadline")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Imputations take long and depend on nothing but what they are stored under: the books of all tests share them.
-os.environ.setdefault("REVIEW_KEPT", str(ROOT / "_build" / "kept"))
+os.environ.setdefault("REVIEW_CACHE", str(ROOT / "_build" / "cache"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 

@@ -19,7 +19,7 @@ __all__ = ["RULES", "apply", "audit"]
 
 
 def audit(evidence: Evidence) -> list[Finding]:
-    """Apply every rule to every claim of the original review that it fits; the findings in the order of the rules."""
+    """Apply every rule to every claim of the original review that it fits; findings are in the order of the rules."""
     review = Review(evidence)
     return [one for name in RULES for one in apply(name, review)]
 

@@ -1,4 +1,4 @@
-"""Define what a rule of the audit is and what it finds: the form of a finding, and the registry of rules.
+"""Define rules and findings of the audit: the form of a finding, and the registry of rules.
 
 Belongs here: `Finding` with its verdicts, and the decorator that enters a function in `RULES`.
 Does not belong here: the rules (`published_rules`, `report_rules`), and applying all of them (`all_rules`).
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lib.audit.review import Review
 
 VERDICTS = {"contradicted": "contradicted", "unchecked": "cannot be checked", "holds": "holds"}
-"""Verdict -> its text in the book."""
+"""Text of each verdict in the book."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Finding:
     rule : str
         Name of the rule.
     place, claim, published : str
-        Where in the review the claim stands, what it is about, and what is stated there.
+        Place of the claim in the review, its subject, and what the review states.
     verdict : str
         A key of `VERDICTS`.
     reconciling : str
-        What would agree with the rest, where something would.
+        A value that would agree with the rest; empty if there is none.
     why : str
-        What it was compared with, or why that cannot be done.
+        What the claim was compared with, or why it cannot be compared.
     sources : tuple of str
         The review, and the reports with which it was compared.
     """
@@ -60,9 +60,9 @@ def finding(
     Parameters
     ----------
     ok : bool or None
-        True: the claim holds; False: it is contradicted; None: it cannot be checked.
+        True if the claim holds, False if it is contradicted, None if it cannot be checked.
     place, claim, published, reconciling, why, sources
-        As in `Finding`; ``reconciling`` counts only where the claim is contradicted.
+        As in `Finding`; ``reconciling`` is used only if the claim is contradicted.
     """
     verdict = "unchecked" if ok is None else "holds" if ok else "contradicted"
     shown = published if isinstance(published, str) else f"{published:g}"
@@ -70,7 +70,7 @@ def finding(
 
 
 class Rule(NamedTuple):
-    """A rule: its statement, which the book shows, and its function of a `Review`."""
+    """A rule: its statement, which the book shows, and its function, which takes a `Review`."""
 
     statement: str
     check: Callable[[Review], Iterable[Finding]]
@@ -81,7 +81,7 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(name: str, statement: str) -> Callable:
-    """Enter the function that follows in `RULES`.
+    """Decorate a function to enter it in `RULES`.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from lib.audit.findings import Finding, finding, rule
-from lib.audit.review import GROUP_COLUMNS, Listed, Review, ranges, references, studies_in_words
+from lib.audit.review import GROUP_COLUMNS, ReferenceList, Review, ranges, references, studies_in_words
 from lib.evidence import REGIMENS, THRESHOLDS
 from lib.published import sizes
 from lib.published.published_interval import digits_changed, read_interval
@@ -54,7 +54,7 @@ def _lowest(review: Review) -> Iterator[Finding]:
         why += " Studies at 0% have no weight in the method that the review names."
         ok = upper >= 100 / largest
         if not ok and (row.site != "all" or (arms.assessment == "individual").any()):
-            # Where patches are counted a study can be larger than in Table 2, but not larger than the row.
+            # If patches are counted, a study can be larger than in Table 2, but not larger than the row.
             ok = None if upper >= 100 / row.patients else False
             why += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
             why += " A study may have counted patches; their number is not reported." if ok is None else ""
@@ -78,7 +78,7 @@ def _same(review: Review) -> Iterator[Finding]:
         apart = [c for c in columns if rows[c].nunique() > 1]
         apart_at = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
         shown = ", ".join(f"{rows[c].dropna().iloc[0]:g}" for c in columns if rows[c].notna().any())
-        # A value that is published more often than any other is the likely one.
+        # The value that is published most often is the most likely one.
         modes = [rows[c].mode() for c in apart]
         likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
         why = ". ".join(f"{column} {value:g}: {where}" for column, value, where in apart_at)
@@ -125,7 +125,7 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
 @rule("lists within lists", "The references of a subgroup are all among those of the whole.")
 def _lists_within(review: Review) -> Iterator[Finding]:
     pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
-    # Side effects were looked for in the studies of monotherapy.
+    # The review looked for side effects in the studies of monotherapy.
     numbers, whole = review.numbers, "monotherapy_studies"
     for row in numbers[numbers.quantity.str.startswith("adverse_event") & (numbers.refs != "")].itertuples():
         about = review.about(row.quantity, row.place)
@@ -169,7 +169,7 @@ def _difference(review: Review) -> Iterator[Finding]:
     for group in dict.fromkeys(c.group for c in claims):
         alike = [c for c in claims if c.group == group]
         fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(alike, 2)}
-        # The largest set of claims that agree with each other is taken as it stands; of several, the first.
+        # The largest set of claims that agree with each other is taken to be right; of several, the first.
         sets = (s for k in range(len(alike), 0, -1) for s in itertools.combinations(alike, k))
         agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
         for claim in alike if len(alike) > 1 else ():
@@ -185,10 +185,10 @@ def _difference(review: Review) -> Iterator[Finding]:
                 yield finding(None, *about, "", "No other agrees with it.")
 
 
-def _possible_patients(review: Review, claim: Listed, other: Listed) -> range:
+def _possible_patients(review: Review, claim: ReferenceList, other: ReferenceList) -> range:
     """Return the numbers of patients that a claim can have if the other is right.
 
-    A study adds from the fewest with which the review uses one at a site to all who were enrolled.
+    Each study adds a number from the smallest with which the review uses a study at a site to all who were enrolled.
     """
     least = review.value("minimum_per_site")
     least = int(least) if least == least else 1
@@ -201,13 +201,13 @@ def _possible_patients(review: Review, claim: Listed, other: Listed) -> range:
 
 
 def _fewest_changed_digits(old: float, values: Iterable[int]) -> str:
-    """Return in words those of some numbers that change the fewest digits of another."""
+    """Return in words the values that differ from a number in the fewest digits."""
     changed = {n: digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
     return ranges([n for n in changed if changed[n] == min(changed.values())], " to ")
 
 
-def _difference_of_lists(review: Review, claim: Listed, other: Listed) -> str:
-    """Return in words by which studies two lists differ, and by how many patients."""
+def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceList) -> str:
+    """Return in words the studies by which two lists differ, and the number of patients in them."""
     more, less, n = claim.refs - other.refs, other.refs - claim.refs, claim.patients - other.patients
     if not more | less:
         return "The first of these has the same list."
@@ -248,7 +248,7 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
     "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
 )
 def _completed(review: Review) -> Iterator[Finding]:
-    claims = [c for c in review.lists if c.patients == c.patients and review.of_site_or_patches(c)]
+    claims = [c for c in review.lists if c.patients == c.patients and review.patients_not_in_table2(c)]
     for key in dict.fromkeys((c.group, c.patients, c.refs) for c in claims):
         alike = [c for c in claims if (c.group, c.patients, c.refs) == key]
         (regimen, _, _), patients, refs = key
@@ -306,7 +306,7 @@ def _whole_numbers(review: Review) -> Iterator[Finding]:
     for row in rows[rows.quantity.str.endswith("_percent")].itertuples():
         stem, about = row.quantity.removesuffix("_percent"), (*review.about(row.quantity, row.place), f"{row.value}%")
         here = rows[rows.place == row.place].set_index("quantity").value
-        # Patients of the same place whose name begins the percentage's are its denominator.
+        # The denominator of a percentage is the number of patients at the same place whose name begins the same.
         kin = [q for q in here.index if q.endswith("_patients") and stem.startswith(q.removesuffix("_patients"))]
         if f"{stem}_events" in here and "adverse_event_patients" in here:
             k, n = here[f"{stem}_events"], here.adverse_event_patients
@@ -337,6 +337,6 @@ def _whole(percentage: float, n: float) -> list[int]:
 
 
 def _nearest_fractions(percentage: float, n: float) -> str:
-    """Return in words the whole numbers out of n next to a percentage, or the one that rounds to it."""
+    """Return in words the numbers out of n that round to a percentage, or else the two nearest to it."""
     below = int(percentage * n / 100)
     return " and ".join(f"{k}/{n:g} = {100 * k / n:.1f}%" for k in _whole(percentage, n) or (below, below + 1))

@@ -1,8 +1,8 @@
 """Check the review's claims on single studies against their reports and against its own definitions, rule by rule.
 
 Belongs here: rules that compare Table 2 with the text, with the report and the title of each study, and with the
-criteria by which the review uses a study for a rate. Of a report they use only what was entered in the tables, mostly
-from its abstract: what was not entered is not missing from the report. They name no study, reference or published
+criteria by which the review uses a study for a rate. They use only the part of a report that was entered in the tables,
+mostly its abstract; a fact that was not entered may still be in the report. They name no study, reference or published
 number.
 Does not belong here: rules of arithmetic (`published_rules`).
 """
@@ -74,7 +74,7 @@ def _one_study(review: Review) -> Iterator[Finding]:
 
 
 def _same_duration(value: float, unit: str, months: float) -> bool:
-    """Return whether a duration is so many months, be a month four weeks or one of the calendar."""
+    """Return whether a duration equals a number of months, of four weeks or of the calendar."""
     return value == months if unit == "months" else value / 4.5 <= months <= value / 4
 
 
@@ -161,7 +161,7 @@ def _definition(review: Review) -> Iterator[Finding]:
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
-    """Yield why a study does not belong to an outcome (False), or why that cannot be judged (None)."""
+    """Yield reasons why a study does not belong to an outcome (False), or why that cannot be judged (None)."""
     if not (rows.role == regimen).any():
         yield False, "Table 2 has no such arm of it"
         return
@@ -185,7 +185,7 @@ def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, si
 
 
 def _treats(facts: pd.DataFrame, site: str) -> bool | None:
-    """Return whether a study treated lesions of a site, by its own report; None: not reported."""
+    """Return whether a study treated lesions of a site, by its own report; None if not reported."""
     named = facts[facts.field.str.contains("site|involve")]
     sites = named.value.where(named.field == "site", named.field)
     for clause in ", ".join(sites).split(","):
@@ -218,7 +218,7 @@ def _none_left_out(review: Review) -> Iterator[Finding]:
 # --- Table 2 and the reports of the studies -----------------------------------------------------------------
 
 ELSEWHERE = ("refractory", "site", "discontinued", "unit of", "patients with")
-"""Beginnings of facts that Table 2 has no column for, and that other rules use."""
+"""First words of facts for which Table 2 has no column; other rules use them."""
 
 
 @rule("own report", "Table 2 agrees with the study's own report.")
@@ -236,14 +236,14 @@ def _own_report(review: Review) -> Iterator[Finding]:
 
 
 def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
-    """Return what Table 2 reports of a fact, whether they agree, and why that cannot be judged."""
+    """Return Table 2's version of a fact, whether the two agree, and the reason if that cannot be judged."""
     study, kind = rows.iloc[0], fact.field.partition("_")[0]
     named = rows if fact.arm in ("", "both arms") else rows[[_same_arm(fact.arm, arm) for arm in rows.arm]]
     if kind in ("enrolled", "completed"):
         sizes = [named[kind].sum()] if fact.arm == "both arms" else list(named[kind].unique())
         if len(sizes) == 1:
             ok, note = sizes[0] == float(fact.value), "; ".join(filter(None, named.note.unique()))
-            # A number that was entered from the report does not confirm the report.
+            # A number that was itself entered from the report cannot confirm the report.
             return f"{sizes[0]:g}", None if ok and note else ok, f"Table 2: {note}" if note else ""
         return "", None, "No arm of Table 2, or several, answer to it"
     if kind == "duration":
@@ -276,7 +276,7 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
 
 
 def _same_arm(named: str, arm: str) -> bool:
-    """Return whether a report's name of an arm is Table 2's, which may add how often it was treated."""
+    """Return whether a report and Table 2 name the same arm; Table 2 may add the frequency of treatment."""
     named, arm = (re.sub(r"[\s-]", "", t.lower().replace("excimer laser", "el")) for t in (named, arm))
     return arm.startswith(named) and "+" not in arm.removeprefix(named)
 
@@ -285,7 +285,7 @@ FACT_WORDS = {
     "blinding": {r"double.blind": "DB", r"single.blind": "SB", r"\bopen\b": "OL"},
     "randomised": {r"\brandomi[sz]ed": "yes", r"\bnon-?randomi[sz]ed": "no"},
 }
-"""Column of Table 2 -> words of a fact entered from a report -> the code that they stand for."""
+"""Codes by column of Table 2 and by the words of a fact entered from a report."""
 
 TITLE_WORDS = {
     "population": {r"\bchild(hood|ren)?\b": "children", r"\badults?\b": "adult"},
@@ -293,7 +293,7 @@ TITLE_WORDS = {
     "randomised": {r"randomi[sz]ed": "yes"},
     "subtype": {r"\bnonsegmental\b": "NSV", r"\bsegmental\b": "SV"},
 }
-"""Column of Table 2 -> words of a title -> the code that they stand for."""
+"""Codes by column of Table 2 and by the words of a title."""
 
 
 @rule("title", "Table 2 agrees with the title of the study's report.")
@@ -351,7 +351,7 @@ def _stops(review: Review) -> Iterator[Finding]:
     stops |= {r.study: f"{r.label}, {r.arm}: {r.events:g} of {r.n:g}" for r in events.itertuples()}
     why = f"By their own reports: {'; '.join(stops.values())}." if stops else "No available report names one."
     for published in review.values("discontinuation_studies").unique():
-        # Reports that are not available can only add to the number.
+        # Unavailable reports can only increase the number.
         ok = False if len(stops) > published else None
         about = *review.about("discontinuation_studies"), published
         yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])

@@ -24,19 +24,19 @@ GROUP_COLUMNS = ["regimen", "population", "site"]
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A list of references published for a rate, a row of Table 3 or a regimen, with its numbers.
+class ReferenceList:
+    """A published list of references for a rate, a row of Table 3 or a regimen, with its numbers.
 
     Attributes
     ----------
     place, name : str
-        Code of where it is published, and what it is about.
+        Code of the place of publication, and name of the rate, row or regimen.
     group : tuple of str
         Regimen, population and site.
     threshold : str
         Empty for a row of Table 3, which has all of them, and for a regimen.
     studies, patients : float
-        As published; NaN where none is.
+        Numbers as published; NaN if there is none.
     refs : frozenset of int
         The references.
     """
@@ -74,12 +74,12 @@ class Review:
 
     @cached_property
     def table2(self) -> pd.DataFrame:
-        """Table 2 of the review, a row an arm."""
+        """Table 2 of the review, one row per arm."""
         return self.evidence.table2()
 
     @cached_property
     def treated(self) -> pd.DataFrame:
-        """The arms of Table 2 from which the review has its rates."""
+        """The arms of Table 2 on which the review's rates are based."""
         return self.table2[self.table2.role.isin(REGIMENS)]
 
     @cached_property
@@ -89,37 +89,51 @@ class Review:
         return self.evidence.report_facts.merge(studies[["study", "label", "review_ref"]], on="study")
 
     @cached_property
-    def lists(self) -> list[Listed]:
+    def lists(self) -> list[ReferenceList]:
         """Every list of a rate: those of the text, then those of the rows of Table 3."""
         rows = self.rates[self.rates.refs != ""]
         in_table = rows.place == "table3"
         rows = pd.concat([rows[~in_table], rows[in_table].assign(threshold="")])
         rows = rows.drop_duplicates([*GROUP_COLUMNS, "place", "threshold", "studies", "patients", "refs"])
         return [
-            Listed(r.place, self.name(r), (r.regimen, r.population, r.site), r.threshold, r.studies, r.patients,
-                   references(r.refs))
+            ReferenceList(
+                r.place,
+                self.name(r),
+                (r.regimen, r.population, r.site),
+                r.threshold,
+                r.studies,
+                r.patients,
+                references(r.refs),
+            )
             for r in rows.itertuples()
-        ]  # fmt: skip
+        ]
 
     @cached_property
-    def rows(self) -> list[Listed]:
+    def rows(self) -> list[ReferenceList]:
         """The lists of the rows of Table 3."""
         return [c for c in self.lists if not c.threshold]
 
     @cached_property
-    def regimens(self) -> list[Listed]:
+    def regimens(self) -> list[ReferenceList]:
         """The list of all studies of each regimen, with its number of patients if the same place reports one."""
         rows = self.numbers[self.numbers.refs != ""]
         rows = rows.assign(regimen=rows.quantity.str.removesuffix("_studies"))
         return [
-            Listed(r.place, f"{self.meaning('role')[r.regimen]}, all studies", (r.regimen, "all", "all"), "", r.value,
-                   self.values(f"{r.regimen}_patients").get(r.place, np.nan), references(r.refs))
+            ReferenceList(
+                r.place,
+                f"{self.meaning('role')[r.regimen]}, all studies",
+                (r.regimen, "all", "all"),
+                "",
+                r.value,
+                self.values(f"{r.regimen}_patients").get(r.place, np.nan),
+                references(r.refs),
+            )
             for r in rows[rows.regimen.isin(REGIMENS)].itertuples()
-        ]  # fmt: skip
+        ]
 
     @cached_property
-    def parts(self) -> list[tuple[Listed, Listed]]:
-        """Rows of Table 3 beside all studies of their regimen, and age groups beside all ages."""
+    def parts(self) -> list[tuple[ReferenceList, ReferenceList]]:
+        """Pairs (part, whole): each row of Table 3 with all studies of its regimen, each age group with all ages."""
         of_all = [(row, whole) for row in self.rows for whole in self.regimens if whole.group[0] == row.group[0]]
         ages = [
             (part, whole)
@@ -131,20 +145,23 @@ class Review:
         return of_all + ages
 
     def values(self, quantity: str) -> pd.Series:
-        """Values that the review reports of a quantity, by place."""
+        """Return the values that the review reports for a quantity, by place."""
         rows = self.numbers[self.numbers.quantity == quantity]
         return rows.set_index("place").value
 
     def value(self, quantity: str) -> float:
-        """Return the value where a quantity is first published; NaN: nowhere."""
+        """Return the first published value of a quantity; NaN if there is none."""
         return next(iter(self.values(quantity)), np.nan)
 
     def refs(self, quantity: str) -> frozenset[int]:
         """Return all references published for a quantity."""
         return frozenset().union(*map(references, self.numbers.refs[self.numbers.quantity == quantity]))
 
-    def of_site_or_patches(self, claim: Listed) -> bool:
-        """Return whether Table 2 leaves open how many a list counts: at one site, or with a study by patches alone."""
+    def patients_not_in_table2(self, claim: ReferenceList) -> bool:
+        """Return whether Table 2 cannot give the number of patients of a list.
+
+        It cannot if the list concerns one site or includes a study that counted only patches.
+        """
         arms = self.table2[self.table2.review_ref.isin(claim.refs)]
         return claim.group[2] != "all" or (arms.assessment == "individual").any()
 
@@ -153,16 +170,19 @@ class Review:
         return {name: self.evidence.meaning(name) for name in self.evidence.codes["list"].unique()}
 
     def meaning(self, code_list: str) -> dict[str, str]:
-        """Return code -> meaning of one code list."""
+        """Return the meanings of one code list, by code."""
         return self._meanings[code_list]
 
     def places(self, codes: Iterable[str]) -> str:
-        """Return in words where in the review something is published."""
+        """Return the names of places in the review, separated by semicolons."""
         codes = set(codes)
         return "; ".join(text for code, text in self.meaning("place").items() if code in codes)
 
     def about(self, quantity: str, *places: str) -> tuple[str, str]:
-        """Return in words where the review reports a number, in all or in some places, and what it is."""
+        """Return the names of the places at which the review reports a quantity, and the name of the quantity.
+
+        Without ``places`` these are all the places at which it is published.
+        """
         return self.places(places or self.values(quantity).index), self.meaning("quantity")[quantity]
 
     def name(self, row) -> str:

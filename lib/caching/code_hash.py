@@ -1,4 +1,4 @@
-"""Hash the code that decides a result: a module of the library and every module that it imports.
+"""Hash the code behind a result: a module of the library and every module that it imports.
 
 Stored results carry this hash, so that they are computed again when the code behind them changes.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LIBRARY = Path(__file__).parents[1]
-# Rooms that change no result: one stores results, the other reads tables, whose content is hashed by itself.
+# Rooms whose code changes no result: one stores results, the other reads tables, whose content is hashed separately.
 _WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
 
 
@@ -65,7 +65,7 @@ def _file_of(module: str, library: Path) -> Path | None:
 
 
 def _exported_from(name: str, library: Path) -> list[str]:
-    """Return the module that defines a name which a room exports, by the room's stub; none for other names."""
+    """Return the module that defines a name exported by a room, according to its stub; empty for other names."""
     room, _, exported = name.rpartition(".")
     stub = library.parent.joinpath(*room.split("."), "__init__.pyi")
     if not stub.is_file():
@@ -75,7 +75,7 @@ def _exported_from(name: str, library: Path) -> list[str]:
 
 
 def _imported(source: str) -> Iterator[str]:
-    """Return the names of library modules, and of what is imported from them, in the import statements of a source."""
+    """Yield the names of library modules, and of the names imported from them, in the imports of a source."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "lib":
             yield node.module
@@ -83,7 +83,7 @@ def _imported(source: str) -> Iterator[str]:
 
 
 def _without_comments(source: str) -> str:
-    """Return source without comments, docstrings and blank lines, in a form that no version of Python changes."""
+    """Return source without comments, docstrings and blank lines, in the same form for every version of Python."""
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -91,7 +91,7 @@ def _without_comments(source: str) -> str:
             lines[line - 1] = lines[line - 1][:column]
     for node in ast.walk(ast.parse(source)):
         for child in getattr(node, "body", []) if not isinstance(node, ast.Lambda | ast.IfExp) else []:
-            # A string that stands alone is a docstring, of whatever it follows.
+            # A string that stands alone is a docstring, wherever it is.
             if (
                 isinstance(child, ast.Expr)
                 and isinstance(child.value, ast.Constant)

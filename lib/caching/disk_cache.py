@@ -1,7 +1,7 @@
-"""Store results that take long to compute on disk, under a hash of everything that decides them.
+"""Cache results that take long to compute on disk, under a hash of everything that determines them.
 
 Belongs here: arrays in files, their cache keys (which cover the source of the modules that compute them), and reading
-and writing them. A missing or damaged file costs time, not correctness, and so does a folder that cannot be written.
+and writing them. If a file is missing or damaged, or the folder is not writable, the result is computed again.
 Does not belong here: what the arrays mean.
 """
 
@@ -23,8 +23,8 @@ import scipy
 from lib.caching.code_hash import code_hash
 from lib.caching.safe_files import replace_if_changed
 
-# Outside of the folder of a build, as a result depends on nothing but what its key covers.
-_STORE = Path(os.environ.get("REVIEW_KEPT") or Path(__file__).parents[2] / "_build" / "kept")
+# Shared by all builds, because a result depends only on what its key covers.
+_STORE = Path(os.environ.get("REVIEW_CACHE") or Path(__file__).parents[2] / "_build" / "cache")
 
 
 def cached(
@@ -35,14 +35,13 @@ def cached(
     Parameters
     ----------
     module : str
-        Name of the module that computes it: the key covers its source and that of the modules it imports.
+        Name of the module that computes the result: the key covers its source and that of the modules it imports.
     compute : callable
-        Computes it, as arrays or numbers by name.
+        Computes the result: arrays or numbers by name.
     *given
-        Everything else that decides it: arrays, and objects whose ``repr`` gives their whole content.
+        Everything else that determines the result: arrays, and objects whose ``repr`` gives their whole content.
     committed : Path, optional
-        A second folder to read from, which is never written here: results under the same keys that are part of the
-        library.
+        A second, read-only folder, part of the library, that holds results under the same keys.
 
     Returns
     -------
@@ -87,15 +86,15 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def key(module: str, *given: Any) -> str:
     """Return the cache key of a result.
 
-    Arrays count with their type and shape, and every part with its length, so that different arguments have different
+    The key covers the type and shape of arrays and the length of every part, so that different arguments have different
     keys.
 
     Parameters
     ----------
     module : str
-        Name of the module that computes it.
+        Name of the module that computes the result.
     *given
-        Everything else that decides it, as in `cached`.
+        Everything else that determines the result, as in `cached`.
 
     Examples
     --------

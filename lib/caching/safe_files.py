@@ -1,6 +1,6 @@
-"""List, copy and hash files, and replace a file in one step, so that no process ever reads half of one.
+"""List, copy and hash files, and replace a file by an atomic rename, so that no process ever reads half of one.
 
-Belongs here: operations on files, whatever they hold. Does not belong here: which files are sources, or results.
+Belongs here: operations on files of any content. Does not belong here: which files are sources or results.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def replace_if_changed(path: Path, content: bytes) -> bool:
 
 
 def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -> list[str]:
-    """Make a folder hold copies of some files and nothing else, except files to keep.
+    """Copy some files to a folder, and remove everything else from it except files to keep.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -
     wanted : mapping of str to Path
         The source of each file, by its name relative to ``folder``.
     keep : iterable of str
-        Files that stay as they are.
+        Files to leave unchanged.
 
     Returns
     -------

@@ -1,12 +1,12 @@
-"""Compute results that several chapters share once in a build, and once in a process.
+"""Compute results that several chapters share only once per build and once per process.
 
-Belongs here: the decorators of functions whose results are shared, and the client that asks the result server of a
-build (`lib.engine.result_server`). Does not belong here: the server, and what the functions compute.
+Belongs here: the decorators of functions whose results are shared, and the client of the result server
+(`lib.engine.result_server`). Does not belong here: the server, and what the functions compute.
 
-A function of one edition of the inputs gives the same result in every process. During a build one process holds the
-edition, and the kernels of the chapters ask it instead of computing each for itself. Without a server (outside of a
-build, on a cluster, or if the server's process has ended) the function runs where it is called. What it reads of the
-inputs is recorded for every caller that gets its result.
+A function of one edition of the inputs gives the same result in every process. During a build one server process holds
+the edition, and the kernels of the chapters request results from it instead of computing them. Without a server
+(outside a build, on a cluster, or if the server has ended) the function runs where it is called. The parts of the
+inputs that it reads are recorded for every caller that gets its result.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 ADDRESS = "REVIEW_RESULTS"
 """Environment variable that names the socket of the result server."""
 READ: set[tuple[str, str]] = set()
-"""What this process has read of any edition, as (view, part): how a build knows what a chapter depends on."""
-# Results of one function that a process caches: more than the review has outcomes.
+"""Parts of any edition that this process has read, as (view, part): the dependencies of a chapter."""
+# Number of results of one function that a process caches: more than the review has outcomes.
 _CACHE_SIZE = 64
 # Seconds to wait for the server's reply.
 _PATIENCE = 60
@@ -33,9 +33,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def shared(function: _Function) -> _Function:
-    """Let a function of the inputs, and of strings, be computed once in a process and once in a build.
+    """Decorate a function of the inputs and of strings to be computed once per process and once per build.
 
-    The result must not be changed by its users.
+    Callers must not change the result.
     """
 
     @functools.lru_cache(maxsize=_CACHE_SIZE)
@@ -64,9 +64,9 @@ def shared(function: _Function) -> _Function:
 
 
 def of_one_regimen(function: _Function) -> _Function:
-    """Let a shared function of the inputs and a regimen see only that regimen's view.
+    """Decorate a shared function of the inputs and a regimen to receive only that regimen's view.
 
-    So it is computed once, for chapters that read the whole and for those that read the view.
+    It is then computed once for chapters that read the whole edition and chapters that read the view.
     """
 
     @functools.wraps(function)
@@ -77,19 +77,19 @@ def of_one_regimen(function: _Function) -> _Function:
 
 
 def ask(edition: tuple[str, str], *request: str) -> Any:
-    """Ask the result server of the build.
+    """Request a result from the result server of the build.
 
     Parameters
     ----------
     edition : tuple of str
-        Data folder and date asked for.
+        Data folder and date that were requested.
     *request : str
-        View, module, name and arguments of a function of the inputs; nothing: the inputs themselves.
+        View, module, name and arguments of a function of the inputs; none to get the inputs themselves.
 
     Returns
     -------
     object or None
-        For a function its result, what it reads and the warnings it gave; None if there is no server or no reply.
+        For a function its result, the parts it read and its warnings; None if there is no server or no reply.
     """
     address = os.environ.get(ADDRESS)
     if not address:
@@ -97,6 +97,6 @@ def ask(edition: tuple[str, str], *request: str) -> Any:
     with contextlib.suppress(OSError, EOFError):
         with Client(address, "AF_UNIX") as connection:
             connection.send((edition, request))
-            # The server replies to one client at a time: behind a long computation it is faster to compute here.
+            # The server replies to one client at a time: if it is busy with a long computation, compute here.
             return pickle.loads(connection.recv_bytes()) if connection.poll(_PATIENCE) else None
     return None

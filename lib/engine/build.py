@@ -1,7 +1,7 @@
-"""Build the book: make again what has to be made again, and only that, and replace the site as a whole.
+"""Build the book: run the steps that are not up to date, and replace the site as a whole.
 
-Belongs here: `build`, what it reports, and the folder that it works in. Does not belong here: the steps
-(`lib.engine.graph`) and what they do; any chapter by name, as ``_toc.yml`` lists them.
+Belongs here: `build`, its report, and the folder that it works in. Does not belong here: the steps
+(`lib.engine.graph`), and names of chapters, which ``_toc.yml`` lists.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from lib.engine.snapshot import chapters, take_snapshot
 __all__ = ["TIME_LIMIT", "BuildError", "Built", "DataFaults", "build", "chapters", "summary"]
 
 TIME_LIMIT = 900.0
-"""Seconds that one cell of a chapter may take, if neither the caller nor the chapter says otherwise."""
+"""Default time limit of one cell of a chapter, in seconds."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did.
+    """The outcome of a build.
 
     Attributes
     ----------
@@ -66,19 +66,18 @@ def build(
     Parameters
     ----------
     root : str or Path
-        The project's folder: ``_config.yml``, ``_toc.yml``, ``book/``. All that is built goes into its ``_build/``;
-        the site is ``_build/html``.
+        The project's folder, with ``_config.yml``, ``_toc.yml`` and ``book/``. Everything that is built goes into its
+        ``_build/``; the site is ``_build/html``.
     data : str or Path
         The data folder, relative to ``root`` unless absolute.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     project : Project
-        What the engine has to know of the project.
+        What the engine needs to know about the project.
     time_limit : float
-        Seconds that one cell of a chapter may take, if the chapter's ``metadata.execution.timeout`` does not set
-        another limit.
+        Time limit of one cell in seconds, unless the chapter's ``metadata.execution.timeout`` sets another.
     dask : str
-        Address of a Dask scheduler whose workers see the same files; empty: the processors of this machine.
+        Address of a Dask scheduler whose workers see the same files; empty to use the processors of this machine.
 
     Returns
     -------
@@ -90,9 +89,9 @@ def build(
         If the data have faults or there is no edition of that date.
     BuildError
         If a chapter fails, warns, takes too long or its process dies, or the pages cannot be rendered. The site of the
-        last good build stays as it was, and the work of the other chapters is not lost.
+        last successful build is unchanged, and the results of the other chapters are stored.
     OSError
-        If the disk is full or may not be written.
+        If the disk is full or cannot be written.
     """
     if not time_limit > 0:
         raise BuildError(f"the time limit must be more than 0 seconds, not {time_limit:g}")
@@ -105,7 +104,7 @@ def build(
         render.remove_others(made)
         _remove_leftovers(made)
         if take_snapshot(root, root / data, made / "source"):
-            # Some step will run: its imports may begin, here and in the fork server.
+            # Some step will run: start its imports now, here and in the fork server.
             fork_server.ensure_running()
             importlib.import_module("lib.engine.chapter")
             render.prepare_renderer(made)
@@ -127,7 +126,7 @@ def build(
 
 @contextlib.contextmanager
 def _lock(made: Path) -> Iterator[None]:
-    """Hold the lock of a build folder; the system releases that of a process that has ended."""
+    """Hold the lock of a build folder; the system releases the lock of a process that has ended."""
     lock, holder = filelock.FileLock(made / "lock"), made / "lock-holder"
     try:
         lock.acquire(timeout=0)
@@ -143,7 +142,7 @@ def _lock(made: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(made: Path) -> None:
-    """Remove what killed processes left behind."""
+    """Remove files and folders that killed processes left behind."""
     for folder in (made, made / "records", made / "reads", made / "stage"):
         for path in folder.rglob(".*") if folder != made else folder.glob(".*"):
             if path.is_file() or path.is_symlink():
@@ -154,14 +153,14 @@ def _remove_leftovers(made: Path) -> None:
         except ProcessLookupError:
             shutil.rmtree(path, ignore_errors=True)
         except (PermissionError, ValueError):
-            pass  # Of another user's living process, or not made by a build.
+            pass  # It belongs to a running process of another user, or no build made it.
     for path in (made / "templates").glob("*.tmp"):
         path.unlink()
 
 
 @contextlib.contextmanager
 def _executor(dask: str) -> Iterator[tuple[Executor | None, int]]:
-    """Yield what executes chapters, None for this machine, and how many steps may run at once."""
+    """Yield the executor of chapters (None for this machine) and the number of steps that may run at once."""
     if not dask:
         yield None, os.cpu_count() or 1
         return
@@ -178,7 +177,7 @@ def _executor(dask: str) -> Iterator[tuple[Executor | None, int]]:
 
 
 def _raise_first(faults: list[Exception]) -> None:
-    """Raise what a person has to know first; the faults of several chapters make one message."""
+    """Raise the most important fault; the faults of several chapters are joined in one message."""
     for kind in (DataFaults, OSError):
         for fault in faults:
             if isinstance(fault, kind):
@@ -191,7 +190,7 @@ def _raise_first(faults: list[Exception]) -> None:
 
 
 def summary(built: Built) -> str:
-    """Describe in a line or two what a build did."""
+    """Describe the outcome of a build in a line or two."""
     if not built.ran and not built.changed:
         return f"Nothing changed. The book is at {built.site / 'index.html'}"
     names = ", ".join(Path(page).name for page in built.ran) or "none"

@@ -1,7 +1,6 @@
-"""Execute one chapter in a forked kernel, and remove from it what differs from run to run.
+"""Execute one chapter in a forked kernel, and remove everything from it that differs from run to run.
 
-Belongs here: how a chapter is executed, and how its failure is described to a person. Does not belong here: other
-chapters, or pages.
+Belongs here: the execution of a chapter, and the message if it fails. Does not belong here: other chapters, or pages.
 """
 
 from __future__ import annotations
@@ -55,34 +54,36 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
 
 def execute(source: Path, as_of: str, time_limit: float, project: Project, server: str) -> tuple[bytes, bytes]:
-    """Execute one chapter and return it; nothing is written, so that a build that has ended is not disturbed.
+    """Execute one chapter and return it.
+
+    It writes no file, so that a worker that is still busy cannot disturb the files of a build that has ended.
 
     Parameters
     ----------
     source : Path
         The notebook, in the folder ``book`` next to ``data`` and ``lib``.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     time_limit : float
-        Seconds that one cell may take, if the notebook's ``metadata.execution.timeout`` does not set another limit.
+        Time limit of one cell in seconds, unless the notebook's ``metadata.execution.timeout`` sets another.
     project : Project
         The project.
     server : str
-        Socket of the result server (`lib.engine.result_server`); empty: there is none.
+        Socket of the result server (`lib.engine.result_server`); empty if there is none.
 
     Returns
     -------
     notebook : bytes
         The executed notebook.
     reads : bytes
-        What it read, and the seconds that its cells took, as JSON.
+        What the chapter read, and the duration of its cells in seconds, as JSON.
 
     Raises
     ------
     BuildError
         If a cell fails, warns or takes too long, or its process dies.
     OSError
-        If there is no room for what its kernel needs.
+        If there is no space for the files of its kernel.
     """
     fork_server.preload(project.preload)
     kernel.install()
@@ -98,7 +99,7 @@ def execute(source: Path, as_of: str, time_limit: float, project: Project, serve
                 "connection_file": os.path.join(folder, "kernel.json"),
                 "client_factory": kernel.ForkedKernelClient,
             },
-            # What was read is recorded after each cell, so the kernel has nothing left to do.
+            # The kernel records what was read after each cell, so it can be killed at once.
             NotebookClient={"shutdown_kernel": "immediate"},
         )
         try:
@@ -111,7 +112,7 @@ def execute(source: Path, as_of: str, time_limit: float, project: Project, serve
                 progress_bar=False,
                 execution_timeout=_own_time_limit(source) or time_limit,
                 config=settings,
-                # A fault in a kernel comes back as the error of a cell; the kernel's log would only repeat it.
+                # A fault in a kernel is returned as the error of a cell; the kernel's log would only repeat it.
                 extra_arguments=[
                     "--IPKernelApp.log_level=50",
                     *kernel.arguments(source.parents[1], reads, server, project),
@@ -144,7 +145,7 @@ def _read(path: Path) -> Any:
 
 
 def _own_time_limit(source: Path) -> float | None:
-    """Return the seconds that a chapter's own metadata grant a cell; None if they set no limit."""
+    """Return a chapter's own time limit of a cell in seconds; None if its metadata set none."""
     limit: Any = _read(source).metadata.get("execution", {}).get("timeout")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
         raise BuildError(
@@ -154,7 +155,7 @@ def _own_time_limit(source: Path) -> float | None:
 
 
 def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
-    """Remove what differs from run to run, and refuse a chapter that warned."""
+    """Remove everything that differs from run to run, and refuse a chapter that warned."""
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
@@ -168,7 +169,7 @@ def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
 
 
 def _fault(source: Path, index: int, cause: str) -> BuildError:
-    """Name the cell by its number in the source, which lacks the cell that papermill adds."""
+    """Return an error that names the cell by its number in the source, which lacks the cell that papermill adds."""
     cells = _read(source).cells
     parameters = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), -1)
     return BuildError(f"chapter {source.stem}, cell {index + 1 - (index > parameters)}{cause}")

@@ -1,11 +1,11 @@
-"""Fresh processes, forked from one that has imported what chapters and pages need.
+"""Start fresh processes by forking a server process that has imported the packages of chapters and pages.
 
 Starting Python and importing the scientific packages takes longer than most chapters. Here this is done once: a server
-process imports them and runs nothing else, and every process is forked from it. What runs in one process is never seen
-by another. Each process imports the project's own library anew, from the copy it is given.
+process imports them and runs nothing else, and every process is forked from it. The processes are isolated from each
+other. Each process imports the project's own library anew, from the copy it is given.
 
-Belongs here: starting and ending processes. Does not belong here: what they do. Needs a system that can fork (Linux,
-macOS).
+Belongs here: starting and ending processes. Does not belong here: what they do. The operating system must be able to
+fork (Linux, macOS).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _CONTEXT.set_forkserver_preload(["lib.engine.preload"])
 
 
 def preload(modules: Iterable[str]) -> None:
-    """Choose what the server process imports beforehand; has an effect until that process starts."""
+    """Set the modules that the server process imports; this has no effect once that process has started."""
     os.environ[PRELOAD] = " ".join(modules)
 
 
 def ensure_running() -> None:
     """Start the server process if it does not run yet; its imports go on in the background."""
-    # Sets of strings are in the same order in every build.
+    # With a fixed hash seed, sets of strings have the same order in every build.
     os.environ["PYTHONHASHSEED"] = "0"
     forkserver.ensure_running()
 
@@ -75,7 +75,7 @@ def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, even if that was killed."""
+    """End this process when the process that started it has ended, even if it was killed."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

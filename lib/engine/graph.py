@@ -1,11 +1,11 @@
-"""The steps of a build as a dependency graph, and the executor that runs those that have to run.
+"""The steps of a build as a dependency graph, and the executor that runs the steps that are not up to date.
 
-Belongs here: what each step depends on, what it makes, and in which order steps run. Does not belong here: how a
+Belongs here: the dependencies and products of each step, and the order in which steps run. Does not belong here: how a
 chapter is executed (`lib.engine.chapter`) or the site rendered (`lib.engine.render`), and any chapter by name.
 
-A step runs again when the content of what it depends on, or of what it has made, has changed; times do not count. What
-a chapter depends on was recorded when it last ran: its source, the parts of the inputs, the modules of the library and
-the packages that it used, and the date of the edition.
+A step runs again when the content of its dependencies or its products has changed; times do not count. The
+dependencies of a chapter were recorded when it last ran: its source, the parts of the inputs, the modules of the
+library and the packages that it used, and the date of the edition.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from lib.engine.snapshot import LIBRARY, content_of, digest, engine_code
 
 
 class Step:
-    """A step of the build: its work, and a record of all that decided it when it was last done.
+    """A step of the build, with a record of the state of its dependencies when it last ran.
 
     Parameters
     ----------
     name : str
-        A page, or what the step is for.
+        Name of the step: that of a page for a chapter.
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     state : callable
-        Returns a hash of what the step depends on, packages apart, and of what it has made; None if it must run.
+        Returns a hash of the step's dependencies (except packages) and of its products; None if the step must run.
     work : callable
-        Does the step, and returns the packages that it used.
+        Runs the step, and returns the packages that it used.
     after : iterable of Step
-        The steps that must be done before.
+        Steps that must be up to date before this one runs.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class Step:
         self._state, self._work = state, work
 
     def bring_up_to_date(self) -> bool:
-        """Do the step unless nothing has changed since it was done; return whether it was done now."""
+        """Run the step unless it is up to date, and return whether it ran."""
         if self.is_done():
             return False
         self._write_record(self._work())
         return True
 
     def is_done(self) -> bool:
-        """Whether nothing has changed since the step was done."""
+        """Return whether nothing has changed since the step last ran."""
         try:
             record = json.loads(self._record.read_bytes())
             state = self._state()
@@ -81,7 +81,7 @@ class Step:
                 state, packages.versions(record["packages"], self._made)
             )
         except (OSError, ValueError, KeyError, TypeError):
-            return False  # It has never been done, or its record is damaged.
+            return False  # It has never run, or its record is damaged.
 
     def _write_record(self, used: list[str]) -> None:
         state = digest(self._state() or "", packages.versions(used, self._made))
@@ -96,16 +96,16 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
     Parameters
     ----------
     steps : sequence of Step
-        All steps; among those that can begin, the first in this order begins first.
+        All steps; those that are ready start in this order.
     workers : int
-        How many may run at once.
+        Number of steps that may run at once.
 
     Returns
     -------
     done : list of str
         The names of the steps that had to run.
     faults : list of Exception
-        What went wrong.
+        The errors of the steps that failed.
     """
     ready: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
     ended: queue.SimpleQueue[tuple[Step, bool, BaseException | None]] = queue.SimpleQueue()
@@ -131,7 +131,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
                     running.add(step)
                     ready.put(step)
                 if not running:
-                    # What still waits depends on a step that failed.
+                    # All steps that still wait depend on a step that failed.
                     return done, faults
                 step, had_to_run, fault = ended.get()
                 running.remove(step)
@@ -144,7 +144,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
                 else:
                     raise fault
     finally:
-        # After an interrupt, no step may begin that has not begun.
+        # After an interrupt, no further step may start.
         with contextlib.suppress(queue.Empty):
             while True:
                 ready.get_nowait()
@@ -161,13 +161,13 @@ class Graph:
     Parameters
     ----------
     made : Path
-        The folder of what is built, with a snapshot of the sources.
+        The build folder (``_build``), with a snapshot of the sources.
     notebooks : list of str
         The pages that are executed, as paths without their suffix.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     time_limit : float
-        Seconds that one cell of a chapter may take.
+        Time limit of one cell of a chapter in seconds.
     project : Project
         The project.
     executor : Executor, optional
@@ -234,7 +234,10 @@ class Graph:
         return self.made / "reads" / f"{page}.json"
 
     def _duration(self, page: str) -> tuple[bool, float]:
-        """Return whether a chapter says that it may run long, and the seconds it last took: the longest begin first."""
+        """Return the key by which long chapters are started first.
+
+        It is whether the chapter is marked ``long_running``, and its last duration in seconds.
+        """
 
         def read(path: Path) -> dict[str, Any]:
             # A chapter that cannot be read is reported when it is executed.
@@ -248,7 +251,7 @@ class Graph:
         return is_long, read(self._reads_file(page)).get("seconds", 0.0)
 
     def _chapter_state(self, page: str) -> str | None:
-        """Hash what a chapter used when it last ran, as it is now, and what it made."""
+        """Return a hash of the current state of what a chapter used when it last ran, and of its executed notebook."""
         try:
             executed = (self.stage / f"{page}.ipynb").read_bytes()
             reads = json.loads(self._reads_file(page).read_bytes())
@@ -260,7 +263,7 @@ class Graph:
         return digest(self.as_of, used, engine_code(self.source, "chapter", "preload"), *parts, executed)
 
     def _execute(self, page: str) -> list[str]:
-        # Its imports take longer than to see that nothing has changed.
+        # Imported here because the imports take longer than checking that nothing has changed.
         from lib.engine.chapter import execute
 
         arguments = (self.source / f"{page}.ipynb", self.as_of, self.time_limit, self.project)
@@ -268,7 +271,7 @@ class Graph:
             self.server.start()
             notebook, reads = execute(*arguments, self.server.address)
         else:
-            # The result server can be asked on this machine alone.
+            # Cluster workers get no address: the result server accepts connections from this machine only.
             notebook, reads = self.executor.submit(execute, *arguments, "").result()
         replace_if_changed(self.stage / f"{page}.ipynb", notebook)
         replace_if_changed(self._reads_file(page), reads)
@@ -302,11 +305,11 @@ class Graph:
         return digest(engine_code(self.source, "render"), *pages, results, present)
 
     def _unexecuted(self) -> list[str]:
-        """Return what the pages are made of besides executed chapters, as names in the snapshot."""
+        """Return the names in the snapshot of the site's sources other than executed chapters."""
         return [name for name in files(self.source) if not name.startswith("lib/") and name not in self._executed]
 
     def _render(self) -> list[str]:
-        # A file that is replaced while the renderer reads it could be taken for the one that was read.
+        # Wait first: the renderer could mistake a file that is replaced while it reads for the version that it read.
         render.prepare_renderer(self.made).wait_for_reading()
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
         try:
@@ -343,8 +346,8 @@ def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[
 
 def _send_results(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
     os.environ[ADDRESS] = address
-    # The library is a copy; its cache stays in one place from build to build.
-    os.environ.setdefault("REVIEW_KEPT", str(LIBRARY.parent / "_build" / "kept"))
+    # The library is a copy; all builds share one cache.
+    os.environ.setdefault("REVIEW_CACHE", str(LIBRARY.parent / "_build" / "cache"))
     fork_server.use_library(source)
     try:
         text = look_up(project.results)(look_up(project.loader)(source / "data", as_of))

@@ -3,9 +3,9 @@
 Belongs here: starting a kernel by forking, recording what it reads, and refusing reads that cannot be recorded. Does
 not belong here: executing cells (`lib.engine.chapter`).
 
-A kernel records the parts of the inputs, the modules of the library and the packages that its chapter used: that, and
-not a guess from its source, is what a chapter depends on. A chapter that reads data past the project's reader is
-stopped, as no build would know when to run it again.
+A kernel records the parts of the inputs, the modules of the library and the packages that its chapter used. These are
+the chapter's dependencies; they are not guessed from its source. A chapter that reads data other than through the
+project's reader is stopped, because the build would not know when to run it again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from lib.engine.project import Project, recorded
 
 NAME = "forked"
 _SETTINGS = "--chapter-settings="
-# The library that a kernel imports is a copy; its cache stays in one place from build to build.
-_CACHE = str(Path(__file__).parents[2] / "_build" / "kept")
+# The library that a kernel imports is a copy; all builds share one cache.
+_CACHE = str(Path(__file__).parents[2] / "_build" / "cache")
 
 
 class UnknownRead(Exception):
@@ -53,7 +53,7 @@ def arguments(source: Path, reads: Path, server: str, project: Project) -> list[
     reads : Path
         File in which the kernel records what was read.
     server : str
-        Socket of the result server (`lib.engine.result_server`); empty: there is none.
+        Socket of the result server (`lib.engine.result_server`); empty if there is none.
     project : Project
         The project.
     """
@@ -62,7 +62,7 @@ def arguments(source: Path, reads: Path, server: str, project: Project) -> list[
 
 
 def install() -> None:
-    """Let Jupyter fork the kernels that this process starts."""
+    """Make Jupyter fork the kernels that this process starts."""
     # Private interface: jupyter_client documents provisioners that are installed as entry points, but not adding one to
     # the factory at run time. If it breaks: declare the entry point in pyproject.toml, in the group GROUP_NAME, and set
     # the traitlet KernelProvisionerFactory.default_provisioner_name.
@@ -73,28 +73,28 @@ def install() -> None:
 
 
 class ForkedProvisioner(LocalProvisioner):
-    """Starts a kernel as a fork of the server process, where Jupyter's own starts a new interpreter."""
+    """Starts a kernel as a fork of the server process, while Jupyter's own provisioner starts a new interpreter."""
 
     # Private interface: `process`, `pid` and `connection_info` of jupyter_client's LocalProvisioner. If it breaks:
-    # compare launch_kernel and kill with those of the installed version; the base class alone works too, slower.
+    # compare launch_kernel and kill with the installed version; the base class works too, but more slowly.
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
-        environment = {"REVIEW_KEPT": _CACHE, **(kwargs.get("env") or os.environ)}
+        environment = {"REVIEW_CACHE": _CACHE, **(kwargs.get("env") or os.environ)}
         process: Any = _ForkedProcess(cmd[cmd.index("-m") + 2 :], environment)
         self.process, self.pid = process, process.pid
         return self.connection_info
 
     async def kill(self, restart: bool = False) -> None:
-        """End the kernel and return when it is gone; Jupyter's own looks again after a tenth of a second."""
+        """End the kernel and return when it has ended; Jupyter's own method checks only every tenth of a second."""
         if self.process:
             self.process.kill()
 
 
 class ForkedKernelClient(AsyncKernelClient):
-    """Talks to a kernel as soon as it replies, where Jupyter's own listens for another fifth of a second.
+    """Uses a kernel as soon as it replies, while Jupyter's own client listens for another fifth of a second.
 
-    What remains of the first messages belongs to no cell, and nbclient ignores it.
+    Messages that remain from the start belong to no cell, and nbclient ignores them.
     """
 
     # Private interface: that nbclient calls wait_for_ready of jupyter_client's client, and ignores messages without a
@@ -115,7 +115,7 @@ class ForkedKernelClient(AsyncKernelClient):
 
 
 class _ForkedProcess:
-    """A forked process with the part of `subprocess.Popen` that Jupyter uses of a kernel's process."""
+    """A forked process with the methods of `subprocess.Popen` that Jupyter uses for a kernel."""
 
     stdin = stdout = stderr = None
 
@@ -131,7 +131,7 @@ class _ForkedProcess:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        # It may end just now.
+        # The process may end at this moment.
         with contextlib.suppress(ProcessLookupError):
             if self.poll() is None:
                 os.kill(self.pid, number)
@@ -145,11 +145,11 @@ class _ForkedProcess:
 
 
 def _run_kernel(arguments: list[str], environment: dict[str, str]) -> None:
-    """Be the kernel of one chapter until it is shut down, and record after each cell what was read."""
+    """Run the kernel of one chapter until it is shut down, and record after each cell what was read."""
     settings = json.loads(next(a.removeprefix(_SETTINGS) for a in arguments if a.startswith(_SETTINGS)))
     source, reads, project = Path(settings["source"]), Path(settings["reads"]), Project(**settings["project"])
     os.environ.clear()
-    # Jupyter names the process that asked for the kernel, but the kernel's parent is the fork server.
+    # Jupyter gives the process that requested the kernel as its parent, but the parent is the fork server.
     os.environ.update({k: v for k, v in environment.items() if k != "JPY_PARENT_PID"})
     os.environ[ADDRESS] = settings["server"]
     os.chdir(source / "book")
@@ -171,16 +171,16 @@ def _run_kernel(arguments: list[str], environment: dict[str, str]) -> None:
         }
         replace_if_changed(reads, json.dumps(record, indent=1).encode())
 
-    # After each cell, as the kernel is killed after the last one.
+    # Record after each cell, because the kernel is killed after the last one.
     app.shell.events.register("post_run_cell", record_reads)
     app.start()
 
 
 def _refuse_unknown_reads(source: Path, reader: str) -> None:
-    """Stop this process from reading data or sources by itself; the module ``reader`` may."""
+    """Prevent this process from reading data or sources, except through the module ``reader``."""
     guarded: dict[str, tuple[str, ...]] = {"open": ("data", "book"), "sqlite3.connect": ("data", "book")}
     guarded |= {"os.listdir": ("data",), "os.scandir": ("data",)}
-    # The snapshot, and the folder it was taken of.
+    # The snapshot, and the folder that it is a copy of.
     roots = (source.resolve(), source.resolve().parents[1])
     folders = {
         event: tuple(f"{root / name}{os.sep}" for name in names for root in roots) for event, names in guarded.items()

@@ -3,8 +3,8 @@
 Belongs here: which packages a process has imported, and which versions of them are installed. Does not belong here:
 the project's own library, whose files are hashed (`lib.engine.snapshot`).
 
-A package that is installed but not imported decides nothing: installing it runs nothing again. The one exception is
-not noticed: an optional accelerator that a package looks for in vain, and finds once it is installed.
+A package that is installed but not imported has no effect: installing it makes no step run again. One case is missed:
+an optional package, such as an accelerator, that another package uses once it is installed.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from pathlib import Path
 from lib.caching.safe_files import replace_if_changed
 
 STORE = "packages.json"
-"""Name of the file, in the folder of what is built, that caches which distribution provides which package."""
-# Steps that end at the same time in a first build wait for one of them to read the metadata.
+"""Name of the file, in the build folder, that caches which distribution provides which package."""
+# Steps of a first build that end at the same time wait until one of them has read the metadata.
 _LOCK = threading.Lock()
 
 
 def imported() -> list[str]:
     """Return the top-level names that this process has imported, without the standard library and ``lib``."""
-    # A module that must not be imported is there as None.
+    # A module whose import is blocked has the value None.
     names = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
     return sorted(names - sys.stdlib_module_names - {"lib", "__main__", "__mp_main__"})
 
 
 def versions(names: Iterable[str], made: Path) -> str:
-    """Return the version of Python, and the distributions with their versions that provide some packages.
+    """Return the version of Python, and the distributions that provide some packages with their versions.
 
     Parameters
     ----------
     names : iterable of str
-        Top-level names, as `imported` returns them; names that no distribution provides are passed over.
+        Top-level names, as `imported` returns them; names that no distribution provides are ignored.
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     """
     with _LOCK:
         distributions = _distributions(made / STORE)
@@ -50,8 +50,8 @@ def versions(names: Iterable[str], made: Path) -> str:
 def _distributions(store: Path) -> dict[str, list[str]]:
     """Return "name version" of the distributions that provide each top-level name.
 
-    To read the list of files of every distribution takes a second or more; the result is kept until one is installed,
-    removed or replaced, which changes the name of its folder of metadata.
+    Reading the list of files of every distribution takes a second or more. The result is cached until a distribution is
+    installed, removed or replaced, which changes the name of its metadata folder.
     """
     installed = sorted(str(path) for folder in sys.path for path in Path(folder).glob("*-info"))
     try:

@@ -1,7 +1,7 @@
 """Modules that the fork server imports before it forks processes; never imported elsewhere.
 
-Belongs here: what every kernel imports, and what the fork server must set once. Does not belong here: names of the
-project's modules, which `lib.engine.fork_server.preload` is given.
+Belongs here: the modules that every kernel imports, and settings that the fork server makes once. Does not belong here:
+names of the project's modules, which are passed to `lib.engine.fork_server.preload`.
 
 The library is imported only for the packages that it imports in turn; a forked process imports it again, from the
 snapshot (`lib.engine.fork_server.use_library`).
@@ -15,7 +15,7 @@ import signal
 import sys
 from types import TracebackType
 
-# An interrupted build ends this process; the traceback of a half-done import would tell nobody anything.
+# An interrupted build ends this process; the traceback of an interrupted import would be of no use.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import ipykernel.ipkernel  # noqa: F401
@@ -27,7 +27,7 @@ import lib.engine.kernel  # noqa: F401
 from lib.engine.fork_server import PRELOAD
 
 for _name in os.environ.get(PRELOAD, "").split():
-    # A fault in the library is reported by the chapter that imports it.
+    # The chapter that imports a faulty module reports the fault.
     with contextlib.suppress(Exception):
         importlib.import_module(_name)
 
@@ -35,12 +35,12 @@ _show_exception = sys.excepthook
 
 
 def _show_unless_build_is_gone(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    # A forked process cannot read its task any more when the build that asked for it is gone.
+    # A forked process cannot read its task if the build that requested it has ended.
     if not issubclass(kind, EOFError | OSError):
         _show_exception(kind, error, trace)
 
 
 sys.excepthook = _show_unless_build_is_gone
 
-# Objects that exist now are never collected: a collection in a forked process would copy the memory it shares.
+# Exempt existing objects from garbage collection, which would copy the memory that forked processes share.
 gc.freeze()

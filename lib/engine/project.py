@@ -1,4 +1,4 @@
-"""What a project hands to the engine: where its inputs come from, and how to tell what a chapter has read of them.
+"""The interface of a project for the engine: how to load its inputs, and how to know what a chapter has read of them.
 
 Belongs here: the interface between the engine and a project. Does not belong here: any project's own names; those of
 this one are in `lib.__main__`.
@@ -15,13 +15,13 @@ from typing import Any, Protocol
 class Inputs(Protocol):
     """What a project's loader returns: the checked data of one edition.
 
-    A *view* is a named subset of the inputs; the view "" is the whole. A *part* is a table, or whatever else of the
-    inputs is read as one.
+    A *view* is a named subset of the inputs; the view "" is the whole. A *part* is a table, or anything else in the
+    inputs that is read as a unit.
     """
 
     @property
     def edition(self) -> tuple[str, str] | None:
-        """The data folder and the date that were asked for."""
+        """The data folder and the date that were requested."""
 
     def only(self, view: str) -> Inputs:
         """Return a view of the whole."""
@@ -65,12 +65,12 @@ class Project:
 
 
 def look_up(name: str) -> Any:
-    """Import what is named ``"module:attribute"``.
+    """Import a module and return the attribute named by ``"module:attribute"``.
 
     Raises
     ------
     ImportError, AttributeError
-        If there is no such module, or nothing of that name in it.
+        If there is no such module, or if it has no attribute of that name.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Render the site from executed chapters, compare it with the present one, and replace that in one step.
+"""Render the site from executed chapters, compare it with the present site, and replace that in one step.
 
 Belongs here: Jupyter Book and Sphinx, the process they run in, and the folder that readers see. Does not belong here:
 how chapters are executed.
 
-Every page is written anew, but a file of the site whose bytes did not change keeps its time.
+Every page is rendered in every build, but a file of the site whose bytes did not change keeps its time.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from lib.engine import fork_server, packages
 from lib.engine.errors import BuildError
 
 LINK = "html"
-"""Name of the site in the folder of what is built: a link to the folder of one build."""
+"""Name of the site in the build folder: a link to the folder of one build."""
 RESULTS = "results.json"
-"""Name of the file of results, in the folder of what is built and in the site."""
+"""Name of the file of results, in the build folder and in the site."""
 
 
 @dataclass
 class _Sphinx:
-    """Sphinx, with the pages as they were when it read them."""
+    """Sphinx, with hashes of the pages as they were when it read them."""
 
     app: Any
     messages: io.StringIO
@@ -49,12 +49,12 @@ _prepared: _Sphinx | None = None
 
 
 class Renderer:
-    """A process that has imported what rendering needs and read the present pages, for one rendering.
+    """A process for one rendering, which has imported the packages for it and read the present pages.
 
     Parameters
     ----------
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     """
 
     def __init__(self, made: Path):
@@ -86,7 +86,7 @@ _renderer: Renderer | None = None
 
 
 def prepare_renderer(made: Path) -> Renderer:
-    """Return a process that is prepared for the next rendering in a build folder, with its present settings."""
+    """Return a process that is prepared for the next rendering in a build folder, with the current settings."""
     global _renderer
     stage = made / "stage"
     if _renderer is None or (_renderer.stage, _renderer.settings) != (stage, hash_settings(stage)):
@@ -105,7 +105,7 @@ def close_renderer() -> None:
 
 
 def prepare(stage: Path, made: Path, work: Path) -> None:
-    """Import what rendering needs in this process, and read the present pages; the next `render` is faster.
+    """Import the packages for rendering, and read the present pages, so that the next `render` is faster.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def prepare(stage: Path, made: Path, work: Path) -> None:
         As in `render`.
     """
     global _prepared
-    # This process ends with its rendering: collecting garbage is wasted time.
+    # This process ends after one rendering: garbage collection would be wasted time.
     gc.disable()
     sphinx = _make_sphinx(stage, made, work)
     # Private interface: Builder.read of Sphinx, which reads pages without writing any. If it breaks: remove this
@@ -130,16 +130,16 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     stage : Path
         ``_config.yml``, ``_toc.yml``, executed chapters, data.
     made : Path
-        The folder of what is built.
+        The build folder (``_build``).
     work : Path
-        A folder for what only the rendering needs.
+        A folder for temporary files of the rendering.
 
     Returns
     -------
     folder : str
         Name of the new site's folder in ``made``, for `publish`.
     changed : list of str
-        Files of it that are new or differ from the present site, and files that are gone.
+        Files that are new, changed or gone compared with the present site.
     used : list of str
         The packages imported to render it.
 
@@ -148,10 +148,10 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     BuildError
         If Jupyter Book fails or warns.
     OSError
-        If there is no room, or no permission to write.
+        If the disk is full or cannot be written.
     """
     sphinx = _prepared
-    # Messages about pages as they were may not hold for pages as they are: start anew, and get those that do.
+    # Messages about earlier versions of pages may no longer apply: start again to get only those that do.
     if sphinx is None or sphinx.messages.getvalue():
         if sphinx is not None:
             sphinx.contexts.close()
@@ -169,7 +169,7 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     if app.statuscode != 0 or messages.getvalue() or not (out / "index.html").is_file():
         raise BuildError(f"the pages could not be rendered:\n{_summary(messages.getvalue(), stage)}")
     (out / ".buildinfo").unlink(missing_ok=True)
-    # The page that redirects to the first one names no icon, and a browser would ask for one that does not exist.
+    # The page that redirects to the first one names no icon, so a browser would request one that does not exist.
     index = out / "index.html"
     if b'http-equiv="Refresh"' in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
@@ -192,7 +192,7 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    # Extensions that Sphinx imports from the book's own folder leave no compiled code there.
+    # Extensions that Sphinx imports from the book's own folder must not leave compiled code there.
     sys.dont_write_bytecode = True
     pages, messages = _pages(stage), io.StringIO()
     contexts = contextlib.ExitStack()
@@ -207,6 +207,8 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
         config, _ = get_final_config(
             user_yaml=stage / "_config.yml", cli_config=overrides, sourcedir=stage, use_external_toc=True
         )
+        # Private interface: docutils_namespace and patch_docutils, which Sphinx's documentation does not describe. If
+        # they break: prepare docutils as sphinx.cmd.build of the installed version does.
         contexts.enter_context(patch_docutils(None))
         contexts.enter_context(docutils_namespace())
         app = Sphinx(
@@ -229,7 +231,7 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
     app.builder.templates.environment.bytecode_cache = jinja2.FileSystemBytecodeCache(
         str(made / "templates"), f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
     )
-    # A page is read again when its content has changed, whatever its time.
+    # A page is read again if its content has changed; times do not count.
     app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
     return _Sphinx(app, messages, contexts)
 
@@ -244,10 +246,10 @@ def _pages(stage: Path) -> dict[str, bytes]:
 
 
 def hash_settings(stage: Path) -> str:
-    """Hash what decides how every page is rendered: all files' names, and the content of all but pages and tables.
+    """Hash what determines the rendering of every page: all file names, and all content except pages and tables.
 
     A prepared process (`prepare`) can render only with the settings that it has read: it has imported the extensions,
-    and noted which pages a link can lead to.
+    and recorded the pages that links can lead to.
     """
     names = files(stage)
     settings = hash_files(stage, [name for name in names if not name.endswith((".ipynb", ".md", ".csv"))])
@@ -261,7 +263,7 @@ def _summary(messages: str, stage: Path) -> str:
 
 
 def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
-    """Move the rendered files to the new site; those with the present content keep the present time.
+    """Move the rendered files to the new site; a file whose content is unchanged keeps its time.
 
     Returns
     -------
@@ -283,19 +285,19 @@ def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
 
 
 def publish(made: Path, folder: str) -> None:
-    """Make a rendered folder the site, in one step, and remove the earlier ones."""
+    """Make a rendered folder the site, in one step, and remove earlier sites."""
     link, part = made / LINK, made / f".{LINK}"
     part.unlink(missing_ok=True)
     part.symlink_to(folder)
     if link.is_dir() and not link.is_symlink():
-        # A folder, which only a copy of the site can have made, cannot be replaced by a link in one step.
+        # A folder of this name, which only copying can have created, cannot be replaced by a link in one step.
         link.rename(made / f"site-before-{folder}")
     os.replace(part, link)
     remove_others(made)
 
 
 def remove_others(made: Path) -> None:
-    """Remove all sites but the present one."""
+    """Remove all sites except the present one."""
     present = os.path.basename(os.path.realpath(made / LINK))
     for path in made.glob("site-*"):
         if path.name != present:

@@ -1,9 +1,9 @@
-"""The result server: a process that has checked the inputs of a build and computes what several chapters share, once.
+"""The result server: a process that checks the inputs of a build and computes results that several chapters share.
 
-Belongs here: the server and its life. Does not belong here: its clients and the decorators of functions that it may be
-asked for (`lib.caching.shared_results`), and what those functions compute.
+Belongs here: the server, its start and its end. Does not belong here: its clients and the decorators of the functions
+that they can call (`lib.caching.shared_results`), and what those functions compute.
 
-No chapter's code runs in the server, so nothing of one chapter reaches another.
+No chapter's code runs in the server, so that chapters cannot affect each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lib.engine import fork_server, packages
 from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults
 from lib.engine.project import Inputs, Project, look_up
 
-# Clients that may wait to be accepted; the system has any others try again after a second.
+# Number of clients that may wait to be accepted; the system makes further ones try again after a second.
 _BACKLOG = 128
 
 
@@ -39,14 +39,14 @@ class ResultServer:
     source : Path
         The snapshot of the sources.
     as_of : str
-        Date of the edition, YYYY-MM-DD; empty: the newest.
+        Date of the edition, YYYY-MM-DD; empty for the newest.
     project : Project
         The project.
 
     Attributes
     ----------
     address : str
-        The server's socket, see `lib.caching.shared_results`; empty before it runs.
+        The server's socket (see `lib.caching.shared_results`); empty before the server runs.
     """
 
     def __init__(self, source: Path, as_of: str, project: Project):
@@ -82,7 +82,7 @@ class ResultServer:
         raise (DataFaults if kind == "faults" else BuildError)(content)
 
     def _start(self) -> tuple[str, Any]:
-        # Not in the project's folder: the path of a socket must be short.
+        # A temporary folder and not the project's, because the path of a socket must be short.
         prefix = f"{fork_server.SOCKETS}{os.getpid()}-"
         folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
         self.address = os.path.join(folder, "results")
@@ -104,7 +104,7 @@ class ResultServer:
 
 
 def _load_and_serve(source: Path, as_of: str, project: Project, address: str, outcome: Connection) -> None:
-    """Load the inputs, send what became of it, and serve results until this process is ended."""
+    """Load the inputs, send the outcome of loading, and serve results until this process is ended."""
     fork_server.use_library(source)
     try:
         loader, data_error = look_up(project.loader), look_up(project.data_error)
@@ -131,12 +131,12 @@ def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
     inputs : Inputs
         One edition.
     address : str
-        A socket to make, in a folder that only this user can enter: clients are not authenticated.
+        Path of the socket to create, in a folder that only this user can enter: clients are not authenticated.
     on_ready : callable
-        Is called when clients can connect.
+        Called when clients can connect.
     """
     views = {"": inputs}
-    # The library was imported anew in this process: its functions record what they read in today's module of the name.
+    # This process has imported the library anew: its functions record their reads in the module imported last.
     read: set[tuple[str, str]] = importlib.import_module(shared_results.__name__).READ
 
     @functools.cache
@@ -151,7 +151,7 @@ def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
         function: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
         read.clear()
         try:
-            # A warning is for the client.
+            # Warnings are sent to the client.
             with warnings.catch_warnings(record=True) as caught:
                 result = function(views[view], *arguments)
             return pickle.dumps((result, frozenset(read), [str(warning.message) for warning in caught]))
@@ -162,6 +162,6 @@ def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
     with Listener(address, "AF_UNIX", backlog=_BACKLOG) as listener:
         on_ready()
         while True:
-            # A chapter that was stopped closes its connection at any moment.
+            # A chapter that is stopped can close its connection at any moment.
             with contextlib.suppress(OSError, EOFError), listener.accept() as connection:
                 connection.send_bytes(reply(*connection.recv()))

@@ -1,8 +1,8 @@
 """Serve the book while it is being written: build it again at every save, and refresh the open pages.
 
 Belongs here: the local server, and the messages to open pages. Does not belong here: the build itself
-(`lib.engine.build`), whose preloaded processes stay from one save to the next. Pages are served with a script that the
-published site does not have.
+(`lib.engine.build`), whose preloaded processes live on from one save to the next. Pages are served with an additional
+script that the published site does not have.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ _SCRIPT = b"""<script>
 })();
 </script>"""
 _SILENCE = 15
-"""Seconds after which an open page gets a sign of life, if there is nothing else to send."""
+"""Seconds after which an open page gets an empty message if there is nothing else to send."""
 
 
 class _State:
-    """What open pages need to know: the last build that changed each file, and the present fault."""
+    """State for open pages: the last build that changed each file, and the current fault."""
 
     def __init__(self) -> None:
-        # Higher than in any earlier watch, whose pages may still be open.
+        # Start above the numbers of any earlier watch, whose pages may still be open.
         self.number, self.fault = int(time.time()), ""
         self._first = self.number
         self._changed: dict[str, int] = {}
         self._updated = threading.Condition()
 
     def built(self, changed: list[str]) -> None:
-        """Record a good build and the files that it changed."""
+        """Record a successful build and the files that it changed."""
         with self._updated:
             self.number, self.fault = self.number + 1, ""
             self._changed.update(dict.fromkeys(changed, self.number))
@@ -141,14 +141,14 @@ def watch(
         else:
             print(build.summary(built), flush=True)
             state.built(built.changed)
-        # For the next save; an error is reported when the process is needed.
+        # Prepare for the next save; an error is reported when the process is used.
         with contextlib.suppress(OSError):
             render.prepare_renderer(root / "_build")
 
     saves: queue.SimpleQueue[set[tuple[Change, str]]] = queue.SimpleQueue()
 
     def observe(*folders: Path, recursive: bool) -> None:
-        """Put saves in some folders, and perhaps below them, into ``saves`` from when this returns."""
+        """Record saves in some folders (if ``recursive``, also below them) in ``saves`` from now on."""
         batches = watch_files(
             *folders, recursive=recursive, watch_filter=is_source, step=50, yield_on_timeout=True, rust_timeout=200
         )
@@ -162,8 +162,8 @@ def watch(
         threading.Thread(target=forward, daemon=True).start()
 
     try:
-        # The folders, and not the files in them: an editor that saves by renaming puts a new file in place. Of the
-        # project's own folder nothing below it: an environment there has thousands of folders.
+        # Folders are observed and not files, because an editor may save by replacing a file. The project's own folder
+        # is observed without its subfolders: a virtual environment there has thousands.
         observe((root / data).resolve(), root / "book", LIBRARY, recursive=True)
         observe(root, recursive=False)
         rebuild()
@@ -175,20 +175,20 @@ def watch(
             paths = [Path(path) for _, path in changes]
             print(f"Changed: {', '.join(sorted({path.name for path in paths}))}", flush=True)
             if any(path.is_relative_to(part) for path in paths for part in _RUNS_THE_BUILD):
-                # This process and its fork server have the old code: replace this process.
+                # This process and its fork server run the old code: replace this process.
                 address = str(server.server_address[1])
                 server.server_close()
                 render.close_renderer()
                 os.execv(sys.executable, [sys.executable, "-m", "lib", *sys.argv[1:], "--port", address])
             rebuild()
     except KeyboardInterrupt:
-        pass  # This is how it is stopped.
+        pass  # Ctrl+C is the way to stop the server.
     finally:
         server.shutdown()
 
 
 _RUNS_THE_BUILD = (LIBRARY / "engine", LIBRARY / "caching", LIBRARY / "__main__.py")
-"""Parts of the library that a watch runs itself, where all others are imported anew in every forked process."""
+"""Parts of the library that run in this process; all others are imported anew in every forked process."""
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -212,7 +212,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
                 super().do_GET()
 
     def _send_page(self, path: Path) -> None:
-        # The number first: if a build ends in between, the page is told of it once more.
+        # Read the number before the page: if a build ends in between, the page gets its message again.
         number = self.state.number
         try:
             content = path.read_bytes()
@@ -240,9 +240,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             last = message
 
     def end_headers(self) -> None:
-        """Forbid the browser to cache anything."""
+        """Prevent the browser from caching anything."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
     def log_message(self, *arguments: Any) -> None:
-        """Write nothing: the terminal is for the builds."""
+        """Write nothing: the terminal shows only messages of builds."""

@@ -1,9 +1,9 @@
 """The snapshot: a copy of all sources as they are when a build begins, and hashes of their content.
 
-Belongs here: what is a source, and what identifies its content. Does not belong here: which step depends on what
-(`lib.engine.graph`).
+Belongs here: which files are sources, and hashes that identify their content. Does not belong here: the dependencies of
+steps (`lib.engine.graph`).
 
-A build works on the snapshot alone, so that a file saved meanwhile belongs to the next build.
+A build uses only the snapshot, so that a file saved meanwhile belongs to the next build.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _pages_below(node: Any) -> Iterator[str]:
 
 
 def take_snapshot(root: Path, data: Path, source: Path) -> bool:
-    """Make the folder ``source`` hold the sources as they are now; return whether anything changed.
+    """Copy the sources as they are now to the folder ``source``, and return whether anything changed.
 
     Raises
     ------
@@ -77,24 +77,24 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
         wanted |= {f"{folder}/{name}": origin / name for name in names}
     changed = mirror(source, wanted)
     if any(name.endswith(".py") for name in changed):
-        # Python takes compiled code for current if the source has the same size and was written in the same second.
+        # Python treats compiled code as current if its source has the same size and was written in the same second.
         for compiled in (source / "lib").rglob("__pycache__"):
             shutil.rmtree(compiled, ignore_errors=True)
     return bool(changed)
 
 
 def engine_code(source: Path, *modules: str) -> str:
-    """Hash the code of modules of the engine and of those that they import, in a snapshot.
+    """Hash the code of modules of the engine, and of the modules that they import, in a snapshot.
 
-    The imports decide, and not a list kept by hand or the whole folder: a change of the renderer must not run chapters
-    again. Comments and docstrings do not count. The hash is computed once per process: when the engine itself changes,
-    a running watch starts anew.
+    The hash follows imports rather than cover the whole folder, so that a change of the renderer does not run chapters
+    again. Comments and docstrings do not count. It is computed once per process: if the engine itself changes, a
+    running watch replaces its process.
     """
     return digest(*(code_hash(f"lib.engine.{module}", source / "lib") for module in modules))
 
 
 def digest(*parts: bytes | str) -> str:
-    """Hash a sequence of texts; where one ends and the next begins counts."""
+    """Hash a sequence of texts; the boundaries between them count."""
     total = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else part
@@ -103,7 +103,7 @@ def digest(*parts: bytes | str) -> str:
 
 
 def content_of(path: Path) -> bytes:
-    """Return the content of a file, or a text that stands for a file that does not exist."""
+    """Return the content of a file, or a placeholder if it does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -3,7 +3,7 @@
 Belongs here: reading the CSV files, the rules that they must satisfy, the edition of a date (`load`), outcomes with
 their counts, the comparisons between arms of a trial, and the vocabulary of thresholds, regimens and groups.
 
-Does not belong here: what is concluded from the evidence. Nothing is pooled here but the trials of a comparison.
+Does not belong here: conclusions from the evidence. The only pooling here is that of the trials of a comparison.
 """
 
 import lazy_loader as _lazy

@@ -20,7 +20,7 @@ _META_COLUMNS = {
     "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "meaning"],
     "codes": ["list", "code", "meaning"],
 }
-"""Columns of the tables that say what the others may hold, and are read before them."""
+"""Columns of the tables that define the allowed content of the others, and are read before them."""
 
 
 def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData]:

@@ -60,7 +60,7 @@ def is_past_date(text: str) -> bool:
         period_end(text)
     except ValueError:
         return False
-    # In time zones ahead of this one it may be tomorrow.
+    # In time zones ahead of this one it may already be tomorrow.
     return text <= (dt.date.today() + dt.timedelta(days=1)).isoformat()[: len(text)]
 
 
@@ -80,7 +80,7 @@ def reference_numbers(text: str) -> list[int]:
     Raises
     ------
     ValueError
-        If the text is no such list, or a range runs backwards.
+        If the text is not such a list, or a range runs backwards.
 
     Examples
     --------
@@ -142,7 +142,7 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "doi": (_is_doi, "a DOI such as 10.1001/jamadermatol.2019.0696, without a prefix"),
     "pmid": (_is_pmid, "a PubMed number of 1 to 8 digits"),
 }
-"""Types of the dictionary: whether a text has the form, and the form in words."""
+"""Types of the dictionary: a function that checks the form of a text, and the form in words."""
 TYPES = (*FORMS, "code", "codes")
 """All types of the dictionary; ``code`` and ``codes`` take their values from a list of ``data/codes.csv``."""
 REFERENCE_COLUMNS = ("key", "doi", "pmid")

@@ -1,8 +1,8 @@
 """Compare the treated arm of a trial with the control arm of the same trial, and pool such comparisons.
 
 Belongs here: which arms answer a question of ``data/questions.csv``, and the pooling of their counts. Arms of different
-trials are never compared. Trials that made a comparison but have no available counts are listed, and their counts never
-filled in. Does not belong here: the sentences, tables and figures of comparisons (`lib.report`).
+trials are never compared. Trials that made a comparison but have no available counts are listed; their counts are never
+imputed. Does not belong here: the sentences, tables and figures of comparisons (`lib.report`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""
 INTERVAL = "mkh"
 """Method of the confidence interval of every comparison of two trials or more, chosen by simulation
-(`lib.simulations.interval_coverage`): it covers 95% for any number of trials, and is never narrower than the normal
-interval because trials happen to agree."""
+(`lib.simulations.interval_coverage`): its coverage is 95% for any number of trials, and it is never narrower than the
+normal interval, even if trials happen to agree."""
 _SHARED_COLUMNS = [column for column in ASSESSMENT if column != "arm"] + ["threshold", "unit"]
 """Columns of the responses in which two counts must agree to be compared."""
 _COUNT_COLUMNS = ["n", "events", "basis", "confidence", "derivation", "source"]
@@ -73,8 +73,8 @@ class Question:
 def question(evidence: Evidence, key: str) -> Question:
     """Select the trials that answer a question, and pair the counts of their arms.
 
-    A pair is a treated arm and another arm of the same trial with the same phototherapy that was given only what the
-    question names; occlusion of the treated arm alone is allowed. Their counts have the same threshold, site, age
+    A pair is a treated arm and another arm of the same trial with the same phototherapy that received only the control
+    treatment of the question; only the treated arm may be occluded. Their counts have the same threshold, site, age
     group, time and unit. If a trial has several such counts, the one over the whole body is used, and of those the
     latest. Of two treated arms in the same patients, the poolable one is used; parallel treated arms are added up.
 
@@ -108,7 +108,7 @@ def question(evidence: Evidence, key: str) -> Question:
     studies = evidence.studies[["study", "part", "label", "year", "edition", "design", "randomised", "duration_months"]]
     trials = trials.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
 
-    # A trial that reports "any repigmentation" alone is not pooled with others, but it is shown.
+    # A trial that reports only "any repigmentation" is shown, but not pooled with others.
     counts = evidence.responses
     counts = counts[((counts.poolable == "yes") | (counts.why_not == "any_alone")) & (counts.subtype == "")]
     counts = counts[[*ASSESSMENT, "threshold", "unit", *_COUNT_COLUMNS]]
@@ -152,7 +152,7 @@ class Comparison:
         The pairs, as in `Question.pairs`.
     risk_ratio, odds_ratio, risk_difference : Pooled
         Risk ratio, odds ratio and risk difference (treated less control, as a proportion); of one trial its own. A
-        trial without a response in either arm, or with nothing but responses in both, is ``dropped`` from the ratios;
+        trial without a response in either arm, or with only responses in both, is ``dropped`` from the ratios;
         if there is no other trial, the ratios are NaN and their k is 0.
     """
 
@@ -203,10 +203,10 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
         return None
     repeated = rows.study[rows.study.duplicated()]
     if len(repeated):
-        raise ValueError(f"{repeated.iloc[0]} has two rows, and its patients would count twice: keep one row a trial")
+        raise ValueError(f"{repeated.iloc[0]} has two rows, and its patients would count twice: keep one row per trial")
 
     with warnings.catch_warnings():
-        # That no trial informs a ratio shows in its k.
+        # If no trial informs a ratio, its k of 0 shows it.
         warnings.filterwarnings("ignore", "no study to pool", PoolingWarning)
         risk_ratio, odds_ratio, risk_difference = (
             pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=ci) for measure in ("RR", "OR", "RD")

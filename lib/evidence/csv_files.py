@@ -1,7 +1,7 @@
 """Read the files of the data folder: CSV tables as text, and the bibliography.
 
 Belongs here: the form of the files (encoding, separators, quoting, headers), and `Fault`, which describes anything that
-is wrong with the data. Does not belong here: what a value may be (`column_types`) and how rows and tables must agree
+is wrong with the data. Does not belong here: the allowed values (`column_types`) and the consistency of rows and tables
 (`rules`).
 """
 
@@ -29,11 +29,11 @@ class Fault:
     file : str
         Name of the file within the data folder.
     row : int or None
-        Row as a spreadsheet numbers it (the header is row 1); None if the whole file is meant.
+        Row as a spreadsheet numbers it (the header is row 1); None for the whole file.
     column : str
-        Name of the column; empty if the whole row or file is meant.
+        Name of the column; empty for the whole row or file.
     value : str
-        The value that is wrong; empty if a value is missing.
+        The wrong value; empty if a value is missing.
     rule : str
         What is wrong, what is allowed, and what to do.
 
@@ -97,7 +97,7 @@ def _decode(path: Path) -> str | Fault:
 def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault]]:
     """Read one CSV file as text.
 
-    What a spreadsheet leaves behind is accepted and removed: a byte-order mark, CRLF line ends, blank lines, empty
+    Traces of spreadsheet programs are accepted and removed: a byte-order mark, CRLF line ends, blank lines, empty
     trailing columns and spaces around a value.
 
     Parameters
@@ -113,7 +113,7 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         All values as stripped text, columns in the order given. The index is the row as a spreadsheet numbers it.
         Empty if the file has a fault.
     faults : list of Fault
-        What is wrong with the form of the file or its header.
+        The faults in the form of the file or its header.
     """
     empty = pd.DataFrame(columns=columns, dtype=str)
     text = _decode(path)
@@ -181,7 +181,7 @@ def read_references(path: Path) -> tuple[BibliographyData, list[Fault]]:
     references : pybtex.database.BibliographyData
         Empty if the file cannot be parsed.
     faults : list of Fault
-        Why it cannot be parsed, or that it has no entries.
+        The fault if it cannot be parsed or has no entries.
     """
     text = _decode(path)
     if isinstance(text, Fault):

@@ -1,7 +1,7 @@
-"""The evidence of the review, as of one date: `load` an edition, and ask the `Evidence` for tables and outcomes.
+"""The evidence of the review as of one date: `load` returns an edition as `Evidence`, with its tables and outcomes.
 
 Belongs here: how the tables of ``data/`` are joined, which records belong to the edition of a date, and the views of an
-edition. Does not belong here: what one outcome holds (`outcome`), and anything statistical.
+edition. Does not belong here: the content of one outcome (`outcome`), and anything statistical.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Evidence:
             raise AttributeError(f"there is no table {name!r}; the tables are {', '.join(parts)}")
         READ.add((self.view, name))
         part = parts[name]
-        # A caller may change its copy: results computed from the table before stay valid.
+        # Callers get a copy that they may change: results computed before from the table stay valid.
         return part.copy(deep=False) if isinstance(part, pd.DataFrame) else part
 
     def __dir__(self) -> list[str]:
@@ -154,7 +154,7 @@ class Evidence:
         Parameters
         ----------
         quantity, place : str
-            What the number is of and in which part of the article it stands, as in ``published_numbers``.
+            The quantity, and the part of the article that reports it, as in ``published_numbers``.
 
         Returns
         -------
@@ -262,9 +262,10 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
     """Read and check the data folder, and return the edition of a date.
 
     The edition of the original search holds the original review alone. A later edition also holds every record that
-    was known by ``as_of``: published by then or, if that was earlier or its date of publication is not available,
-    entered here by then. A date known to the year or month counts as its last day. With a record go its study, arms,
-    counts and remarks. Later reviews go by their year; one of an unknown year, by the last entry.
+    was known by ``as_of``: published by then, or entered here by then if that was earlier or its date of publication is
+    not available. A date known only to the year or month counts as the last day of that period. A record comes with its
+    study, arms, counts and remarks. Later reviews are included by their year, or by the last entry if the year is
+    unknown.
 
     Parameters
     ----------

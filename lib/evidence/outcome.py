@@ -1,7 +1,7 @@
 """Describe one outcome of the review's Table 3: its published rate, and which of its studies have counts.
 
 Belongs here: which arms and counts belong to an outcome, and which of its studies have available responder counts and
-which have none. Does not belong here: anything statistical. A count that is not available is never filled in.
+which have none. Does not belong here: anything statistical, and imputed counts.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) -> Outcome:
-    """Join everything that is known of an outcome.
+    """Collect the published rate of an outcome and the counts of its studies.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) 
     reported = reported[(reported.role == regimen) & (reported.threshold == threshold) & (reported.site == site)]
     if population != "all":
         reported = reported[reported.population == population]
-    # Counts by subtype divide patients who are in the other counts already.
+    # Counts by subtype are parts of the other counts: adding them would count patients twice.
     of_all_subtypes = reported[reported.subtype == ""]
     is_poolable = of_all_subtypes.poolable.isin(["yes"] if site == "all" else ["yes", "subgroup"])
     pooled = of_all_subtypes[is_poolable]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 REGIMENS = ("monotherapy", "phototherapy")
 ALL_THRESHOLDS = ("any", "ge25", "ge50", "ge75")
-"""Thresholds of repigmentation, from the lowest: a patient who reaches one has reached those before it."""
+"""Thresholds of repigmentation, in ascending order: a patient who reaches one has reached all lower ones."""
 THRESHOLDS = ALL_THRESHOLDS[1:]
 """The thresholds of the 2019 review."""
 GROUPS = {
@@ -20,8 +20,8 @@ GROUPS = {
 }
 """Rows of the review's Table 3: codes of (population, site) by group."""
 ASSESSMENT = ("study", "arm", "site", "site_detail", "population", "subtype", "months")
-"""Columns of the responses that say who was assessed, where and when. Counts that agree in all of them are of the same
-people, at several thresholds."""
+"""Columns of the responses that identify who was assessed, where and when. Counts that agree in all of them are of the
+same participants, at different thresholds."""
 
 REGIMEN_NAMES = {"monotherapy": "TCI monotherapy", "phototherapy": "TCI plus phototherapy"}
 THRESHOLD_NAMES = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}

@@ -1,8 +1,9 @@
 """Move counts towards the published rates by a Markov chain, for blocks too large to enumerate.
 
-Belongs here: the states of the chain and their moves. Many states are moved at once, in populations that started
-apart. A move renews all counts of one threshold: samples of the counts of one half of the studies are combined with
-samples of the other half, and of all combinations one is chosen by how near it comes to the published rates.
+Belongs here: the states of the chain and their moves. Many states are moved at once, in populations with different
+starting counts. A move replaces all counts of one threshold: samples of the counts of one half of the studies are
+combined with samples of the other half, and one combination is chosen with a probability that depends on its distance
+from the published rates.
 Does not belong here: that choice (`chain_pairs`), and the search for reachable tolerances (`chain_search`).
 """
 
@@ -18,14 +19,15 @@ from lib.published.count_model import Block, Prior, distance, distances, effects
 from lib.published.enumeration import MOST_TRIED, try_all
 
 POPULATIONS = 4
-"""Populations of states that move apart from each other; if they agree, the chain has converged. A population with
-which the search has found too few counts near the published rates starts from those of the others
+"""Number of populations of states that move independently; if they agree, the chain has converged. A population in
+which the search has found too few counts near the published rates starts from those of all populations
 (`chain_search.sample`)."""
 SAMPLES = 64
 """Samples of each part of the studies that are combined in the search."""
-# Possible counts of a threshold up to which all thresholds are renewed together, and how many of each are combined.
+# `_FEW`: if no threshold has more possible counts than this, all thresholds are moved together. `_LIST`: counts of each
+# threshold that such a move combines.
 _FEW, _LIST = 1e9, 32
-# By how many times its unit a change of the numbers of participants is made.
+# Possible sizes of a change of the numbers of participants, in multiples of the smallest change.
 _MULTIPLES = (1, 1, 1, 2, 4, 8)
 
 
@@ -64,15 +66,15 @@ class Chain:
     Notes
     -----
     The target is the prior times the product over the rates of max(1, off / tolerance) ** -power; states in which
-    all rates are within their tolerance are distributed as the prior given that they are. A power keeps states moving
-    that an exponential would hold where they are.
+    all rates are within their tolerance are distributed as the prior given that they are. A power of the distance is
+    used because states far from the rates would hardly move under an exponential.
 
-    A move of one threshold is that of an ensemble of states (Neal 2003, *Markov chain sampling for non-linear state
-    space models using embedded hidden Markov models*, arXiv:math/0305039): given everything else, the studies' counts
-    are independent but for the published rates. They are divided into two halves; `samples` - 1 samples of each half
-    are drawn without the rates, and the current counts are added to either; of all pairs one is chosen with a
-    probability that is proportional to its weight. The weight is computed approximately, from sums over studies (see
-    `Targets.choose`), and a Metropolis-Hastings step makes up for the difference.
+    A move of one threshold is an embedded hidden Markov move (Neal 2003, *Markov chain sampling for non-linear state
+    space models using embedded hidden Markov models*, arXiv:math/0305039): given everything else, only the published
+    rates make the studies' counts dependent. The studies are divided into two halves; `samples` - 1 samples of each
+    half are drawn without regard to the rates, and the current counts are added to each; one of all pairs is chosen
+    with a probability proportional to its weight. The weight is computed approximately, from sums over studies (see
+    `Targets.choose`), and a Metropolis-Hastings step corrects for the difference.
     """
 
     def __init__(self, block: Block, states: int, rng: np.random.Generator):
@@ -91,13 +93,13 @@ class Chain:
         self.off = distances(block, self.n, self.x)
 
     def _has_few(self) -> bool:
-        """Return whether the counts of all thresholds can be renewed together."""
+        """Return whether the counts of all thresholds can be moved together."""
         low, high = (np.array([self.block.limits(self.block.n, t)[end] for t in range(3)]) for end in (0, 1))
         several = any(len(self.targets.at_threshold(t)) > 1 for t in range(3))
         return not several and not len(self.block.shifts) and np.prod(high - low + 1.0, axis=1).max() <= _FEW
 
     def _has_small(self, t: int) -> bool:
-        """Return whether two rates share a threshold, of which one is small enough to try all its counts."""
+        """Return whether two rates share a threshold and one of them is small enough to try all its counts."""
         rates = self.targets.at_threshold(t)
         if len(rates) < 2 or len(self.block.shifts):
             return False
@@ -105,7 +107,7 @@ class Chain:
         return np.prod((high - low + 1)[self.block.rates[rates[0]].included]) <= MOST_TRIED
 
     def _try_small(self, t: int) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-        """Return the rate of the fewest studies of a threshold, all counts (r, m) near it and their distances (m,)."""
+        """Return the threshold's rate with the fewest studies, all counts (r, m) near it, and their distances (m,)."""
         small = self.targets.at_threshold(t)[0]
         rate = self.block.rates[small]
         part = rate.included
@@ -114,7 +116,7 @@ class Chain:
         return small, (counts, off[0])
 
     def _starting_counts(self) -> np.ndarray:
-        """Spread the states: the populations start with few responders, with many, and between."""
+        """Return starting counts that differ between populations, from few responders to many."""
         share = (3 + self.population + self.rng.uniform(size=self.c)) / (POPULATIONS + 6)
         bounds = [np.array(self.block.limits(self.n.T, t)).astype(int).transpose(0, 2, 1) for t in range(3)]
         top, counts = self.n, []
@@ -148,7 +150,7 @@ class Chain:
         self.node[t] = (weight < weight[:, -1:] * self.rng.uniform(size=(self.c, 1))).sum(axis=1)
 
     def _log_conditional(self, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the log prior (k, c, m) of each count of a threshold given all else, and the least count (k, c)."""
+        """Return the log prior (k, c, m) of each count of a threshold given all else, and the smallest count (k, c)."""
         prior, node, above = self.prior, self.node, self._above(t)
         low, high = (bound.T.astype(int) for bound in self.block.limits(self.n.T, t))
         high = np.minimum(high, above)
@@ -166,13 +168,13 @@ class Chain:
     def _sampled(self, t: int, log: np.ndarray, low: np.ndarray) -> np.ndarray:
         """Sample counts (k, c, `samples`) of a threshold without regard to the rates; the first are the current ones.
 
-        ``log`` (k, c, m) is the log prior of the counts from the least one, ``low`` (k, c).
+        ``log``, shape (k, c, m), is the log prior of the counts from the smallest one, ``low``, shape (k, c).
         """
         k, c, m = log.shape
         share = np.cumsum(np.exp(log - log.max(axis=2, keepdims=True)), axis=2).reshape(k * c, m)
         share /= share[:, -1:]
         rows = np.arange(k * c)[:, None]
-        # Ordered uniform numbers are looked up faster; each study's are put in a random order afterwards.
+        # Looking up ordered uniform numbers is faster; each study's samples are put in a random order afterwards.
         gaps = np.cumsum(self.rng.standard_exponential((k * c, self.samples + 1)), axis=1)
         wanted = rows + gaps[:, :-1] / gaps[:, -1:]
         place = np.searchsorted((rows + share).ravel(), wanted.ravel()).reshape(wanted.shape) - rows * m
@@ -182,13 +184,13 @@ class Chain:
         return x
 
     def _move_counts(self, t: int) -> None:
-        """Renew the counts of a threshold."""
+        """Move the counts of one threshold."""
         log_prior, low = self._log_conditional(t)
         x, rates = self._sampled(t, log_prior, low), self.targets.at_threshold(t)
         if not rates:
             self.x[t] = x[..., 1]
             return
-        # The rate of the fewest studies first: a total shares its threshold with that of the children.
+        # The rate with the fewest studies comes first: a total shares its threshold with the rate of the children.
         small, large = rates[0], rates[-1]
         inside = self.rng.permutation(np.flatnonzero(self.block.rates[small].included))
         others = np.flatnonzero(~self.block.rates[small].included)
@@ -230,10 +232,10 @@ class Chain:
         return distance(*pooled(p[rate.included], v[rate.included])[:2], rate)
 
     def _move_all(self) -> None:
-        """Renew the counts of all thresholds together.
+        """Move the counts of all thresholds together.
 
-        For each threshold a list of counts is sampled that come near to its rate, whatever the counts of the other
-        thresholds are; the current ones are the first. From the three lists a path is chosen by its probability.
+        For each threshold a list of counts near its rate is sampled without regard to the other thresholds; the current
+        counts come first. One combination of the three lists is then chosen by its probability.
         """
         lists = [self._list(t) for t in range(3)]
         start = self.prior.log_at_node(self.node[0][:, None], self.n[..., None], lists[0][0]).sum(axis=0) + lists[0][1]
@@ -256,7 +258,7 @@ class Chain:
         ndarray of int, shape (k, c, `_LIST`)
             The counts.
         ndarray, shape (c, `_LIST`)
-            Logarithm of the weight that their distance has, less that of the probability with which they were sampled.
+            Logarithm of the weight of their distance, less that of the probability with which they were sampled.
         ndarray, shape (c, `_LIST`)
             Their distance from the rate.
         """
@@ -288,7 +290,7 @@ class Chain:
         return chosen, weight - np.take_along_axis(log, chosen - low[..., None], axis=2).sum(axis=0), off
 
     def _log_steps(self, t: int, below: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the log prior (c, l, l) of counts x (k, c, l) of a threshold given those of the one below."""
+        """Return the log prior (c, l, l) of counts x (k, c, l) of a threshold given those of the lower threshold."""
         total = np.zeros((self.c, below.shape[2], x.shape[2]))
         at = self.node[t][:, None, None]
         for top, count in zip(below[..., None], x[:, :, None], strict=True):
@@ -297,20 +299,20 @@ class Chain:
         return total
 
     def _pick(self, log: np.ndarray) -> np.ndarray:
-        """Choose one of each row (c, l) of logarithms of weights."""
+        """Return an index for each row (c, l) of log weights, chosen with probabilities proportional to the weights."""
         return (log + self.rng.gumbel(size=log.shape)).argmax(axis=1)
 
     def _samples_of_small(
         self, small: int, part: np.ndarray, x: np.ndarray, log_prior: np.ndarray, low: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Choose counts of the studies of a rate that lie near it.
+        """Choose counts near a rate for the studies that it pools.
 
         Parameters
         ----------
         small : int
-            Place of the rate.
+            Index of the rate.
         part : ndarray of int, shape (r,)
-            Its studies.
+            Indices of its studies.
         x : ndarray of int, shape (k, c, `samples`)
             Samples of the counts of its threshold.
         log_prior, low : ndarray
@@ -319,7 +321,7 @@ class Chain:
         Returns
         -------
         ndarray of int, shape (r, c, `samples`)
-            The counts, of which the first are the current ones.
+            The counts; the current ones come first.
         ndarray, shape (c, `samples`)
             Logarithm of the ratio of the weight with which they were sampled to that of the current ones.
         """
@@ -348,7 +350,7 @@ class Chain:
         return chosen, ratio
 
     def _move_participants(self) -> None:
-        """Move participants from study to study, with the responders in proportion."""
+        """Shift participants between studies, and change the responders in proportion."""
         block, rng, every = self.block, self.rng, self.every
         which = rng.integers(len(self._shifts), size=self.c)
         arm = self._shifted[which].T

@@ -1,4 +1,4 @@
-"""Choose pairs of samples by how near they come to a published rate: the core of a move of the Markov chain.
+"""Choose pairs of samples by their distance from a published rate, as the core of a move of the Markov chain.
 
 Belongs here: the published rates with their tolerances (`Targets`), the sums over studies from which a pooled rate is
 computed approximately, and the choice among all pairs of samples of two halves of the studies.
@@ -12,9 +12,10 @@ from scipy import optimize
 
 from lib.published.count_model import Z95, Block, PublishedRate
 
-# Units of rounding of an estimate, with a fixed tau2, beyond which pairs are not looked at in the search.
+# The search skips pairs whose estimate, at fixed tau2, is further than this from the published one, in units of its
+# rounding.
 _SEARCH_LIMIT = 12
-# Where neither end of a published interval can be used.
+# Standard error that is assumed if neither end of a published interval can be used.
 _ROUGH_SE = 0.1
 
 
@@ -33,13 +34,14 @@ class Targets:
     Attributes
     ----------
     tolerance : ndarray, shape (rates,)
-        Units of rounding within which a published rate counts as reproduced; infinite: given up.
+        Units of rounding within which a published rate counts as reproduced; infinite if the rate was given up.
     power : int
-        Weights fall with this power of the distance beyond the tolerance; a power of two, from 4.
+        Weights fall with this power of the distance beyond the tolerance; a power of two, at least 4.
     limit : int
-        Units of rounding of an estimate, with a fixed tau2, beyond which pairs are not looked at.
+        Pairs whose estimate, at fixed tau2, is further than this from the published one, in units of its rounding, are
+        skipped.
     tau2 : ndarray, shape (rates,)
-        Between-study variance at which sums over studies are taken.
+        Fixed between-study variance at which the sums over studies are computed.
     """
 
     def __init__(self, block: Block, states: int, rng: np.random.Generator):
@@ -50,11 +52,11 @@ class Targets:
         self._unit = np.array([rate.half_unit[0] / _standard_error(rate) ** 2 for rate in block.rates])
 
     def active(self) -> np.ndarray:
-        """Return the places of the rates that are not given up."""
+        """Return the indices of the rates that are not given up."""
         return np.flatnonzero(np.isfinite(self.tolerance))
 
     def at_threshold(self, t: int) -> list[int]:
-        """Return the places of the rates of threshold t that are not given up, that of the fewest studies first."""
+        """Return the indices of threshold t's rates that are not given up, those with the fewest studies first."""
         rates = self.block.rates
         return sorted(
             (i for i in self.active() if rates[i].threshold_index == t), key=lambda i: rates[i].included.sum()
@@ -82,26 +84,26 @@ class Targets:
         return np.array([term.sum(axis=0, dtype=np.float32) for term in terms])
 
     def choose(self, i: int, first: np.ndarray, second: np.ndarray, wanted: int) -> tuple[list, np.ndarray]:
-        """Choose pairs of samples by how near they come to rate i.
+        """Choose pairs of samples by their distance from rate i.
 
         Parameters
         ----------
         i : int
-            Place of the rate.
+            Index of the rate.
         first, second : ndarray, shape (9, c, m)
             Sums over the studies of two parts.
         wanted : int
-            How many pairs to choose for each state; of several the first is that of the current counts.
+            Number of pairs to choose for each state; if there are several, the first is that of the current counts.
 
         Returns
         -------
         list of ndarray of int, shape (c, wanted)
-            Which samples of the first part and of the second.
+            Indices of the chosen samples of the first part and of the second.
         ndarray, shape (c, wanted)
             Logarithm of the ratio of their approximate weight to that of the current counts.
         """
         a, b = _Distinct(first), _Distinct(second)
-        # Only pairs whose estimate, with the rate's tau2, is near the published one, or nearer than the current one.
+        # Only pairs whose estimate, at the rate's fixed tau2, is near the published one or nearer than the current one.
         reach = (self.limit + self.tolerance[i]) * self._unit[i]
         reach = np.maximum(reach, np.abs(first[7, :, 0] + second[7, :, 0]) * (1 + 1e-5))
         one, other, edges = self._near_pairs(a, b, reach)
@@ -121,14 +123,14 @@ class Targets:
         return places, ratio
 
     def _near_pairs(self, a: _Distinct, b: _Distinct, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the pairs whose sums of `ad` lie within a reach (c,) of 0, state by state, and those of now.
+        """Return the pairs whose sums of `ad` are within ``reach`` (c,) of 0, state by state, with the current pairs.
 
         Returns
         -------
         one, other : ndarray of int, shape (pairs,)
-            Which distinct sums of a and of b.
+            Indices of the distinct sums of a and of b.
         edges : ndarray of int, shape (c + 1,)
-            Where the pairs of each state begin.
+            Index of the first pair of each state, and the number of pairs.
         """
         scale = 2.1 * max(np.abs(b.sums[:, 7]).max(), 1e-9)
         keys = b.sums[:, 7] / scale + b.state
@@ -146,13 +148,13 @@ class Targets:
         return one, other, np.searchsorted(a.state[one], np.arange(self.c + 1))
 
     def _approximate(self, i: int, sums: np.ndarray) -> np.ndarray:
-        """Return about max(1, off / tolerance) for rate i from sums (9, m) over the studies."""
+        """Approximate max(1, off / tolerance) for rate i from sums (9, m) over the studies."""
         rate, tiny = self.block.rates[i], np.float32(1e-6)
         k, s1, s2, sp, spp, a1, a2, b1, b2 = sums
         s1, a1 = s1 + tiny, a1 + tiny
         mean = sp / s1
         tau2 = np.maximum(spp - sp * mean - (k - 1), 0) / np.maximum(s1 - s2 / s1, tiny)
-        # 1 / (v + tau2) from its value at another tau2, exact where the variances v are equal.
+        # Derive 1 / (v + tau2) from its value at the fixed tau2; this is exact if the variances v are equal.
         change = tau2 - self.tau2[i]
         change = change * a1 / np.maximum(a1 + a2 * change, tiny)
         total = np.maximum(a1 - a2 * change, tiny)
@@ -168,18 +170,18 @@ class Targets:
 
 
 class _Distinct:
-    """Samples of a part of the studies, those of equal sums (9, c, m) put together, in the order of one of the sums.
+    """Distinct samples of a part of the studies: samples with equal sums (9, c, m) are merged, and sorted by one sum.
 
     Attributes
     ----------
     sums : ndarray, shape (d, 9)
         The distinct sums, state by state.
     state : ndarray of int, shape (d,)
-        Which state they belong to.
+        Index of the state that each of them belongs to.
     log_times : ndarray, shape (d,)
-        Logarithm of how many samples have them.
+        Logarithm of the number of samples that have each of them.
     current : ndarray of int, shape (c,)
-        Which of them are those of the first sample of each state.
+        Index of the sums of the first sample of each state.
     """
 
     def __init__(self, sums: np.ndarray):
@@ -197,19 +199,19 @@ class _Distinct:
         self.current = (np.cumsum(new) - 1)[np.flatnonzero(self._place % self._m == 0)]
 
     def pick(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return for distinct sums one of the samples that have them, by its place in its state."""
+        """Choose at random one of the samples that have each of some distinct sums; return its index in its state."""
         step = np.floor(rng.uniform(size=which.shape) * self._times[which]).astype(int)
         return self._place[self._start[which] + step] % self._m
 
 
 def _centre(rate: PublishedRate) -> float:
-    """Return the published estimate, or where that is not to be used the middle of the interval."""
+    """Return the published estimate, or the middle of the interval if the estimate is not used."""
     estimate, low, high = rate.published
     return float(np.nan_to_num(estimate if estimate == estimate else (low + high) / 2, nan=0.5))
 
 
 def _standard_error(rate: PublishedRate) -> float:
-    """Return the published standard error; a rough value where neither end of the interval is to be used."""
+    """Return the published standard error; a rough value if neither end of the interval is used."""
     estimate, low, high = rate.published
     widths = np.array([high - estimate, estimate - low, (high - low) / 2])
     known = widths[np.isfinite(widths)]

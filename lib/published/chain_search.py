@@ -1,7 +1,7 @@
 """Search for counts that agree with the published rates, and sample them by the Markov chain.
 
-Belongs here: which tolerances can be reached, where the states start, how long they move, and whether the populations
-agree.
+Belongs here: finding the reachable tolerances, the starting states and the number of sweeps, and checking that the
+populations agree.
 Does not belong here: how the states move (`chain`), and when a block is enumerated instead (`sampler`).
 """
 
@@ -16,21 +16,24 @@ from lib.published.count_model import WIDEST, Block, distances, effects, pooled
 
 STATES = 64
 """Number of states of the chain."""
-# When states are sampled: samples of each part of the studies that are combined, the larger number where counts are
-# few; and units of rounding of an estimate, with a fixed tau2, beyond which pairs are not looked at.
+# Used while sampling. `_SAMPLES`: samples of each half of the studies that a move combines; `_SAMPLES_OF_FEW`: the same
+# where few counts are possible. `_LIMIT`: pairs whose estimate, at fixed tau2, is further than this from the published
+# one (in units of its rounding) are skipped.
 _SAMPLES, _SAMPLES_OF_FEW, _LIMIT = 192, 600, 4
-# Draws wanted of each sweep.
+# Expected number of draws per sweep; it sets the number of sweeps.
 _PER_SWEEP = 10
-# The search: powers of the distance and of the prior, and sweeps with each; the last sweeps are looked at. It is taken
-# up again, harder, where a rate is not reproduced to the last digit.
+# Stages of the search, in groups; each stage is (power of the distance, power of the prior, number of sweeps). A later
+# group runs only while some rate is not reproduced to its last digit. `_LOOKED_AT`: number of last sweeps of each group
+# whose states are used.
 _SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 4)
 _LOOKED_AT = 6
-# Before the search, where participants are not published: tolerances, sweeps, and moves of participants in each.
+# Preliminary phase, for blocks whose numbers of participants are not published: successive tolerances, sweeps at each,
+# and moves of participants in each sweep.
 _LOOSE, _LOOSE_SWEEPS, _LOOSE_SHIFTS = (64, 16, 4), 5, 80
-# States within a tolerance, of those looked at, for it to count as reachable.
+# A tolerance is reachable if at least this many of the examined states lie within it.
 _ENOUGH = 8
-# The powers with which states are sampled: the first with which this share of them is within all tolerances, once they
-# have settled for some sweeps.
+# Powers of the distance to try for sampling, in this order. After `_SETTLE` sweeps at each, the first is used at which
+# the share `_ENOUGH_INSIDE` of the states is within all tolerances.
 _POWERS, _ENOUGH_INSIDE, _SETTLE = (4, 8, 16, 32, 64), 0.05, 10
 
 
@@ -42,16 +45,16 @@ def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
     block : Block
         The studies, bounds and published rates.
     draws : int
-        Number of draws wanted; there are fewer where the chain seldom reproduces all rates.
+        Largest number of draws; the result has fewer if the chain seldom reproduces all rates.
     rng : numpy Generator
         The source of random numbers.
 
     Returns
     -------
     dict
-        events (d, k, 3); n (d, k); state (d,), which of the states each draw is of; tolerance, a dict of int to int: of
-        each published rate that was reached, by its place in the block, the least whole number of units within which
-        all were, lowered for one rate at a time as long as enough states were within.
+        ``events``, shape (d, k, 3); ``n``, shape (d, k); ``state``, shape (d,): index of the state that each draw comes
+        from; ``tolerance``: the smallest tolerance of each reproduced rate, by its index in the block, in units of
+        rounding. Tolerances are lowered one rate at a time while at least `_ENOUGH` states remain within all of them.
     """
     chain = Chain(block, STATES, rng)
     targets = chain.targets
@@ -87,12 +90,12 @@ def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
 
 
 def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STATES) -> float:
-    """Return how far populations of states disagree.
+    """Return a convergence diagnostic (R-hat) across the populations of states.
 
     Parameters
     ----------
     state : ndarray of int, shape (d,)
-        Which state each draw is of.
+        Index of the state that each draw comes from.
     values : ndarray, shape (d, m)
         The draws.
     states : int
@@ -106,9 +109,9 @@ def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STA
 
     Notes
     -----
-    As Brooks & Gelman (1998, doi:10.1080/10618600.1998.10474787), but that the differences of the populations' means
-    that are to be expected by chance are taken off. Draws of one state depend on each other, so chance is measured by
-    the differences between the states of a population.
+    This is R-hat (Brooks & Gelman 1998, doi:10.1080/10618600.1998.10474787), with the variance between population means
+    reduced by the part that chance explains. Draws of one state are correlated, so that part is estimated from the
+    variation between the states of a population.
     """
     population = state * POPULATIONS // states
     groups = [values[population == i] for i in range(POPULATIONS)]
@@ -130,7 +133,7 @@ def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STA
 
 
 def _spread(chain: Chain) -> None:
-    """Move participants while the counts are still far from the rates; near them few such moves are possible."""
+    """Vary the numbers of participants first, at loose tolerances: near the rates few such moves are possible."""
     for loose in _LOOSE if len(chain.block.shifts) else ():
         chain.targets.tolerance[:] = loose
         for _ in range(_LOOSE_SWEEPS):
@@ -139,7 +142,7 @@ def _spread(chain: Chain) -> None:
 
 
 def _start_near(chain: Chain) -> None:
-    """Start again from counts near the rates of which all counts could be tried, those of the children."""
+    """Restart from counts near the rates that were small enough for all their counts to be tried."""
     limits = chain.block.limits
     for t in (2, 1, 0) if chain.small else ():
         low = limits(chain.n.T, t)[0].T.astype(int)
@@ -159,10 +162,10 @@ def _start_near(chain: Chain) -> None:
 
 
 def _search(chain: Chain, stages: Sequence[tuple], copy: bool) -> list[tuple]:
-    """Move the states near to the published rates, and return what the last of them were.
+    """Move the states towards the published rates, and return the states after each of the last `_LOOKED_AT` sweeps.
 
-    If ``copy``, the half of each population that is furthest off is replaced by copies of the other half after each
-    stage.
+    If ``copy``, the half of each population that is furthest from the rates is replaced by copies of the other half
+    after each stage.
     """
     seen: list[tuple] = []
     for chain.targets.power, chain.prior_power, sweeps in stages:
@@ -184,15 +187,15 @@ def _arrays(chain: Chain) -> tuple[np.ndarray, ...]:
 
 
 def _copy(chain: Chain, source: Sequence[np.ndarray], at: np.ndarray, to: np.ndarray) -> None:
-    """Copy the states ``at`` of arrays like those of a chain to the places ``to`` of the chain."""
+    """Copy states from arrays like those of `_arrays` (indices ``at``) into the chain (indices ``to``)."""
     for own, other in zip(_arrays(chain), source, strict=True):
         own[..., to] = other[..., at]
 
 
 def _settle(chain: Chain, seen: Sequence[np.ndarray]) -> None:
-    """Start from states that the search has seen within the tolerances, and prepare the chain for sampling.
+    """Start from states that the search found within the tolerances, and set the chain's parameters for sampling.
 
-    A population for which it has seen fewer than `_ENOUGH` starts from those of the others.
+    A population with fewer than `_ENOUGH` such states starts from those of all populations.
     """
     targets = chain.targets
     *states, population = seen
@@ -216,9 +219,9 @@ def _settle(chain: Chain, seen: Sequence[np.ndarray]) -> None:
 
 
 def _least_tolerances(off: np.ndarray, active: np.ndarray) -> dict[int, int]:
-    """Return the least tolerances of the active rates within which enough states are; empty: there are none.
+    """Return the smallest tolerance of each active rate such that at least `_ENOUGH` states are within all of them.
 
-    ``off`` (rates, m) holds the distances of states.
+    ``off``, shape (rates, m), holds the distances of states. The result is empty if there are none up to `WIDEST`.
     """
     units = np.maximum(np.ceil(off[active]), 1)
     worst = np.sort(units.max(axis=0))
@@ -234,7 +237,11 @@ def _least_tolerances(off: np.ndarray, active: np.ndarray) -> dict[int, int]:
 
 
 def _conflict(block: Block, off: np.ndarray, active: np.ndarray) -> int:
-    """Return the rate to give up: of those of the threshold that is furthest off, the one of the fewest studies."""
+    """Return the index of the rate to give up.
+
+    Among the rates that share a threshold and a study with the worst reproduced rate, it is the one with the fewest
+    studies.
+    """
     nearest = off[active][:, off[active].max(axis=0).argmin()]
     worst = block.rates[active[nearest.argmax()]]
     same = [

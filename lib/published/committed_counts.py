@@ -5,9 +5,9 @@ that the calibration page needs (``python -m lib simulations``).
 Does not belong here: reading them, which `sampler` does through the disk cache.
 
 The name of a file is its cache key: a hash of the block (all numbers of participants, bounds and published rates), of
-the number of draws and the seed, of the code that imputes, and of the versions of NumPy and SciPy. No file is used
-whose key is not that of today's counts and code; where none fits, the counts are computed. A test computes one block
-anew and compares it with its file, where the versions are those in ``versions.txt``.
+the number of draws and the seed, of the code that imputes, and of the versions of NumPy and SciPy. A file is used only
+if its key is that of the current counts and code; otherwise the counts are computed. A test recomputes one block and
+compares it with its file if the installed versions are those in ``versions.txt``.
 """
 
 from __future__ import annotations

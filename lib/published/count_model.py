@@ -1,9 +1,9 @@
-"""Model counts that are not available: studies, published rates, prior, and distance from the published rates.
+"""Model unavailable counts: studies, published rates, prior, and distance from the published rates.
 
 Belongs here: what the two methods of imputation share, `enumeration` (exact) and `chain` (a Markov chain).
 Does not belong here: which studies and published rates a block consists of (`imputation`).
 
-The method of the review is taken to be that of `lib.stats.pool_proportions` at its defaults: raw proportions, inverse
+The method of the review is assumed to be that of `lib.stats.pool_proportions` at its defaults: raw proportions, inverse
 variance, DerSimonian-Laird; a study at 0% or 100% is left out. The three thresholds are numbered t = 0, 1, 2 in the
 order of `lib.evidence.THRESHOLDS`: at least 25%, 50% and 75%.
 """
@@ -19,12 +19,12 @@ from scipy import special, stats
 from lib.evidence import THRESHOLDS
 
 WIDEST = 8
-"""A rate that no counts reproduce within this many times its rounding is given up, and reported as such."""
+"""Largest tolerance, in units of rounding: a rate that no counts reproduce within it is given up, and reported so."""
 
 CONCENTRATION, SPREAD = 4.0, 1.0
-"""Prior of each step (at least 25% of all, 50% of those, 75% of those): a study's share is beta, with a mean that is
-uniform and a concentration that is log-normal about the first number with this standard deviation of its
-logarithm: wide enough for studies that agree and for such that do not."""
+"""Prior of each step (at least 25% of all patients, 50% of those, 75% of those). A study's share is beta distributed;
+the mean is uniform, and the concentration is log-normal with median `CONCENTRATION` and standard deviation `SPREAD` of
+its logarithm. The prior is wide enough for studies that agree and for studies that do not."""
 
 MEANS, CONCENTRATIONS = 32, 12
 """Nodes of the quadrature over the mean (Gauss-Legendre) and the concentration (Gauss-Hermite) of the prior."""
@@ -42,10 +42,10 @@ class PublishedRate:
     threshold, group : str
         Codes of the threshold and of the row of the review's Table 3.
     included : ndarray of bool, shape (k,)
-        Which studies of the block it pools.
+        Whether the rate pools each study of the block.
     published, half_unit : ndarray, shape (3,)
-        Estimate and ends of the confidence interval as proportions, NaN for what is not compared with the counts (an
-        end cut at 0% or 100%, a misprinted number); and half a unit of the last published digit of each.
+        Estimate and ends of the confidence interval as proportions, NaN for a number that is not compared with the
+        counts (an end cut at 0% or 100%, a misprint); and half a unit of the last published digit of each.
     """
 
     threshold: str
@@ -56,13 +56,13 @@ class PublishedRate:
 
     @property
     def threshold_index(self) -> int:
-        """Place of the threshold in `lib.evidence.THRESHOLDS`."""
+        """Index of the threshold in `lib.evidence.THRESHOLDS`."""
         return THRESHOLDS.index(self.threshold)
 
 
 @dataclass(frozen=True)
 class Block:
-    """Studies and published rates that bear on each other, and on no others.
+    """Studies and published rates that depend on each other, and on no others.
 
     Attributes
     ----------
@@ -71,15 +71,15 @@ class Block:
     groups : tuple of str
         Rows of the review's Table 3.
     arms : DataFrame
-        A row a study, which the review divides as one: study, label, arms (a tuple).
+        One row per study, as the review counts studies: study, label, arms (a tuple).
     n, least, largest : ndarray, shape (k,)
-        Number of participants, and the range of it that the published totals leave.
+        Number of participants, and the range that the published totals allow.
     low, high : ndarray, shape (k, 3)
         Bounds of the number of responders at 25%, 50% and 75%; equal where the count is known.
     reported : ndarray of bool, shape (k, 3)
-        Which counts a report gives.
+        Whether a report gives the count.
     percent : ndarray, shape (k, 3)
-        A published percentage without its count, as a proportion of n; NaN: none.
+        A published percentage without its count, as a proportion of n; NaN if there is none.
     rates : tuple of PublishedRate
         The published rates.
     shifts : ndarray, shape (s, k)
@@ -101,7 +101,7 @@ class Block:
 
     @property
     def unknown(self) -> np.ndarray:
-        """Which counts are not known, as booleans of shape (k, 3)."""
+        """Whether each count is unknown, shape (k, 3)."""
         return self.high > self.low
 
     def limits(self, n: np.ndarray, t: int) -> tuple[np.ndarray, np.ndarray]:
@@ -159,14 +159,14 @@ class Prior:
 
 
 def effects(x: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return proportions and their variances, infinite where the review leaves a study out."""
+    """Return proportions and their variances, infinite for a study that the review leaves out."""
     used = (x > 0) & (x < n)
     p = np.where(used, x / n, 0.5)
     return p, np.where(used, p * (1 - p) / n, np.inf)
 
 
 def pooled(p: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pool as `lib.stats.pool_proportions` does by default, studies along the first axis; 0 where none is left.
+    """Pool as `lib.stats.pool_proportions` does by default, studies along the first axis; 0 if no study is left.
 
     A second implementation for speed, of the estimate, its standard error and tau2 only.
     """
@@ -189,12 +189,12 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def distance(estimate: np.ndarray, se: np.ndarray, rate: PublishedRate) -> np.ndarray:
-    """Return how far pooled results are from a published rate, in units of its rounding: at most 1 is agreement."""
+    """Return the distance of pooled results from a published rate, in units of its rounding; up to 1 they agree."""
     off, values = np.zeros_like(estimate), (estimate, estimate - Z95 * se, estimate + Z95 * se)
     for value, published, half_unit in zip(values, rate.published, rate.half_unit, strict=True):
         if not np.isnan(published):
             np.maximum(off, np.abs(value - published) / half_unit, out=off)
-    # Rounding errors of floating point are not a disagreement.
+    # Floating-point errors must not count as disagreement.
     return off - 1e-6
 
 

@@ -1,7 +1,7 @@
 """Enumerate all counts that agree with the published rates, for blocks that are small enough.
 
-Belongs here: trying all counts of each threshold, on which alone its published rates depend given the numbers of
-participants; joining those that agree over the thresholds, as no more patients reach a higher threshold than a lower
+Belongs here: trying all counts of each threshold, on which its published rates depend (given the numbers of
+participants); joining the counts of the three thresholds, of which a higher one never has more responders than a lower
 one; and drawing joint counts independently, with the probabilities that the prior gives them.
 Does not belong here: larger blocks (`chain`).
 """
@@ -19,11 +19,11 @@ from scipy import special
 from lib.published.count_model import WIDEST, Z95, Block, Prior, PublishedRate, distance, effects, pooled
 
 MOST_TRIED = 40_000_000
-"""Counts of one threshold, over all numbers of participants, beyond which a block is not enumerated."""
+"""Largest number of counts of one threshold, over all numbers of participants, for which a block is enumerated."""
 MOST_COMPARED = 300_000_000
-"""Pairs of counts of neighbouring thresholds, compared study by study, beyond which a block is not enumerated."""
+"""Largest number of pairs of counts at neighbouring thresholds, compared study by study, for which it is enumerated."""
 MOST_PAIRS = 200_000
-"""Pairs of nested counts of neighbouring thresholds beyond which a block is not enumerated."""
+"""Largest number of pairs of nested counts at neighbouring thresholds for which a block is enumerated."""
 _MOST_PARTICIPANTS = 1_000
 # Counts that are compared with the published rates in one piece, as many as fit into a processor's cache.
 _AT_ONCE = 20_000
@@ -40,7 +40,7 @@ class Agreeing:
     Attributes
     ----------
     row : ndarray of int, shape (m,)
-        Which row of the possible numbers of participants they belong to, in ascending order.
+        Row of the possible numbers of participants that each count belongs to, in ascending order.
     x : ndarray of int, shape (k, m)
         The counts.
     off : ndarray, shape (rates of the threshold, m)
@@ -52,7 +52,7 @@ class Agreeing:
     off: np.ndarray
 
     def within(self, tolerance: Sequence[float]) -> Agreeing:
-        """Return those that are within a tolerance of each published rate."""
+        """Return the counts that are within the tolerance of each published rate."""
         inside = (self.off <= np.array(tolerance)[:, None]).all(axis=0)
         return Agreeing(self.row[inside], self.x[:, inside], self.off[:, inside])
 
@@ -68,9 +68,9 @@ class Enumeration:
     Attributes
     ----------
     tolerance : dict of int to int
-        For each published rate that joint counts reproduce, by its place in the block, the units of rounding within
-        which they do: the least whole number for all rates together, then lowered for one rate at a time, that which
-        leaves the most joint counts, as long as any are left.
+        Tolerance of each published rate that joint counts reproduce, by its index in the block, in units of rounding:
+        first the smallest whole number that serves for all rates, then lowered for one rate at a time, each time for
+        the rate that leaves the most joint counts, while any are left.
     participants : ndarray of int, shape (s, k)
         The possible numbers of participants.
     agreeing : list of Agreeing
@@ -83,8 +83,8 @@ class Enumeration:
 
     Notes
     -----
-    Where no joint counts are within `WIDEST` units of all published rates, rates are given up until there are: those
-    that no counts of their threshold reproduce, else the one of the fewest studies.
+    If no joint counts are within `WIDEST` units of all published rates, rates are given up until there are: those that
+    no counts of their threshold reproduce, otherwise the one with the fewest studies.
     """
 
     def __init__(self, block: Block):
@@ -112,7 +112,7 @@ class Enumeration:
 
     @functools.cache  # noqa: B019
     def _try_threshold(self, t: int, places: tuple[int, ...]) -> Agreeing:
-        """Try all counts of threshold t, and return those near its rates, which are given by their places."""
+        """Try all counts of threshold t, and return those near its rates, given by their indices ``places``."""
         rates = [self.block.rates[i] for i in places]
         bounds = np.array(self.block.limits(self.participants, t)).astype(int)
         if np.prod(bounds[1] - bounds[0] + 1.0, axis=1).sum() > (MOST_TRIED if rates else MOST_PAIRS):
@@ -122,7 +122,7 @@ class Enumeration:
         return Agreeing(row, *(np.concatenate(arrays, axis=1) for arrays in zip(*pieces, strict=True)))
 
     def _least_tolerances(self, agreeing: Sequence[Agreeing], active: Sequence[int]) -> dict[int, int]:
-        """Return the least tolerances that leave joint counts and keep those counts; empty: there are none."""
+        """Return the smallest tolerances that leave joint counts, and store those counts; empty if there are none."""
         tolerance: dict[int, int] = {}
         for widest in range(1, WIDEST + 1):
             if self._join(agreeing, dict.fromkeys(active, widest)):
@@ -195,7 +195,7 @@ class Enumeration:
         return *self._at(first[lower], second[lower], third[higher]), special.softmax(log)
 
     def _at(self, *places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return joint counts (m, k, 3), given by the place of each threshold's, and their participants (m, k)."""
+        """Return joint counts (m, k, 3) from the indices of each threshold's counts, and their participants (m, k)."""
         events = np.stack([counts.x[:, at].T for counts, at in zip(self.agreeing, places, strict=True)], axis=2)
         return events, self.participants[self.agreeing[0].row[places[0]]]
 
@@ -249,7 +249,7 @@ def try_all(n: np.ndarray, low: np.ndarray, high: np.ndarray, rates: Sequence[Pu
 
 
 def _half(options: np.ndarray) -> int:
-    """Return where to divide studies so that both parts have about as many counts."""
+    """Return the index at which to divide studies so that both parts have about as many counts."""
     log = np.cumsum(np.log(options))
     return int(np.searchsorted(log, log[-1] / 2)) + (len(options) > 1)
 
@@ -275,7 +275,7 @@ def _sums(p: np.ndarray, v: np.ndarray, included: np.ndarray) -> np.ndarray:
 
 
 def _squared_se_limits(rate: PublishedRate) -> tuple[float, float]:
-    """Return the least and largest squared standard error within `WIDEST` units of a rate."""
+    """Return the smallest and largest squared standard error within `WIDEST` units of a rate."""
     (estimate, low, high), reach = rate.published, WIDEST * rate.half_unit
     ends = [
         (high - estimate, reach[2] + reach[0]),

@@ -1,10 +1,10 @@
 """Impute the counts that a review does not report, and use them.
 
-Belongs here: sorting published rates, available counts and remarks of reports into blocks that bear on each other;
-pooling imputed counts; ranking the studies by how much their counts would narrow the answer; and withholding reported
-counts to see whether they are recovered.
-Does not belong here: how counts are imputed (`sampler`). Imputed counts are possible, not reported: none may be shown
-or pooled as a study's count without saying so.
+Belongs here: sorting published rates, available counts and bounds from reports into independent blocks; pooling imputed
+counts; ranking the studies by how much their counts would narrow the results; and withholding reported counts to check
+whether imputation recovers them.
+Does not belong here: how counts are imputed (`sampler`). Imputed counts are possible values, not reported ones:
+whatever shows or pools them must say so.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OF_WHOLE_BODY = ("total", "children")
 
 
 def blocks(evidence: Evidence) -> list[Block]:
-    """Sort the published rates of a review into blocks of those that share studies and counts."""
+    """Return the blocks of a review: published rates that share studies and counts are in the same block."""
     sorted_out: list[Block] = []
     for outcome in evidence.all_outcomes():
         if not any(outcome.regimen == block.regimen and outcome.group in block.groups for block in sorted_out):
@@ -44,8 +44,8 @@ def blocks(evidence: Evidence) -> list[Block]:
 def block_of(evidence: Evidence, regimen: str, group: str) -> Block:
     """Return the block of one row of the review's Table 3.
 
-    The whole body and the children are one block, as a study of children counts in both; each body site is one
-    of its own: a patient's sites need not agree with each other, or with the whole body.
+    The whole body and the children are one block, because a study of children counts in both. Each body site is a block
+    of its own, because a patient's sites need not respond alike, or like the whole body.
     """
     together = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
     outcomes = [
@@ -67,7 +67,7 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
     for at, t, n_counted, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
         low[at, t] = events
         if whole:
-            # The report's own unit and number, be it patches where Table 2 has patients.
+            # The report's own unit and number, even if it counts patches and Table 2 patients.
             n[at] = least[at] = largest[at] = max(n_counted, n[at] if reported[at].any() else 0)
             high[at, ~reported[at]] = n[at]
             high[at, t] = events
@@ -96,7 +96,7 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
         rate = _published_rate(outcome, included)
         if rate is not None:
             rates.append(rate)
-    # At least 75% is also at least 50%, and that at least 25%.
+    # Thresholds are nested: who reaches 75% has reached 50%, and who reaches 50% has reached 25%.
     for weaker, stronger in ((0, 1), (1, 2)):
         high[:, stronger] = np.minimum(high[:, stronger], high[:, weaker])
     for weaker, stronger in ((1, 2), (0, 1)):
@@ -109,7 +109,7 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
 
 
 def _places(arms: pd.DataFrame, row) -> np.ndarray:
-    """Return the place of the study of a row in a block, if the row is of an arm that counts; otherwise none."""
+    """Return the index in a block of the study of a row; empty if the row's arm is not one that counts."""
     counts = [row.arm in counting for counting in arms.arms]
     return np.flatnonzero((arms.study == row.study).to_numpy() & np.array(counts, dtype=bool))
 
@@ -119,8 +119,9 @@ def _added_up(
 ) -> Iterator[tuple[int, int, float, float, bool]]:
     """Add up counts over the arms of a study.
 
-    Yields the place of the study, the place of the threshold among ``thresholds``, n, events, and whether all arms of
-    the study are in them. By site a block has all arms, as it is not known which count: there any of them is enough.
+    Yields the index of the study, the index of the threshold in ``thresholds``, n, events, and whether these cover all
+    arms of the study. A block of a body site has all arms, because it is not known which of them count; there any arm
+    is enough.
     """
     placed = [(at, count.threshold, count) for count in counts.itertuples() for at in _places(arms, count)]
     placed.sort(key=lambda one: one[:2])
@@ -133,7 +134,7 @@ def _added_up(
 
 
 def _any_repigmentation(evidence: Evidence, regimen: str) -> pd.DataFrame:
-    """Return counts of any repigmentation anywhere: no more patients can have reached a threshold."""
+    """Return counts of any repigmentation anywhere: upper bounds of the counts at every threshold."""
     rows = evidence.counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.threshold == "any")]
     rows = rows[(rows.unit == "patients") & (rows.months == rows.duration_months)]
@@ -147,7 +148,7 @@ def _bounds(evidence: Evidence, outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def _published_rate(outcome: Outcome, included: np.ndarray) -> PublishedRate | None:
-    """Return what counts have to reproduce of a published rate; None: nothing that could be compared with them."""
+    """Return the part of a published rate that counts have to reproduce; None if there is none to compare."""
     published, half_unit = np.array([outcome.estimate, outcome.ci_low, outcome.ci_high]), half_units(outcome.decimals)
     reading = read_interval(published, outcome.decimals)
     if reading.kind == "no interval" or (reading.kind == "off centre" and not reading.wrong):
@@ -161,7 +162,7 @@ def _published_rate(outcome: Outcome, included: np.ndarray) -> PublishedRate | N
 
 
 def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
-    """Return the changes by one of up to three n that leave every published total as it is."""
+    """Return the changes by one, in up to three n, that leave every published total unchanged."""
     free = np.flatnonzero(arms.largest > arms.least)
     lists = [refs for row in rows for refs in row.totals.refs[row.totals.reproduced]]
     adds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
@@ -193,8 +194,8 @@ def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        study, arms (a tuple of those that the rate is of), low and high, as proportions. Empty where the draws
-        did not converge, or no counts reproduce the outcome's published rate.
+        study, arms (a tuple of the arms in the rate), low and high, as proportions. Empty if the draws did not converge
+        or no counts reproduce the outcome's published rate.
     """
     block = block_of(evidence, outcome.regimen, outcome.group)
     included = _included(block, outcome)
@@ -207,7 +208,7 @@ def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
 
 
 def _included(block: Block, outcome: Outcome) -> np.ndarray | None:
-    """Return which studies of a block the published rate of an outcome pools; None: it does not restrict the counts."""
+    """Return whether the published rate of an outcome pools each study of a block; None if it restricts no counts."""
     key = outcome.threshold, outcome.group
     return next((rate.included for rate in block.rates if (rate.threshold, rate.group) == key), None)
 
@@ -219,9 +220,9 @@ class OverDraws:
     Attributes
     ----------
     estimate, ci_low, ci_high : float
-        Mean over the draws and its 95% interval, which counts the spread within and between draws.
+        Mean over the draws and its 95% interval, which includes the variation within and between draws.
     between : float
-        Standard deviation of the estimate between draws: what the missing counts leave open.
+        Standard deviation of the estimate between draws: the uncertainty due to the unavailable counts.
     draws : int
         Number of draws.
     """
@@ -243,13 +244,13 @@ def update_over_draws(draws: Draws, outcome: Outcome, transform: str = "raw") ->
     outcome : Outcome
         The outcome, with its new counts.
     transform : str
-        As in `pooling.pool_proportions`; "logit": the combination is on the scale of proportions too, each draw
-        with the standard error that its interval has there.
+        As in `pooling.pool_proportions`. With "logit", too, the draws are combined on the scale of proportions, each
+        with the standard error that its interval implies there.
 
     Returns
     -------
     OverDraws or None
-        None where the draws did not converge, or the outcome's published rate was given up.
+        None if the draws did not converge or the outcome's published rate was given up.
 
     Notes
     -----
@@ -281,12 +282,13 @@ def _pool_draws(draws: Draws, outcome: Outcome, transform: str) -> tuple[np.ndar
 
 
 def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.DataFrame:
-    """Rank the studies without available counts by how much their counts would narrow the answer.
+    """Rank the studies without available counts by how much their counts would narrow the results.
 
-    The answer is each rate as it would be pooled on the logit scale, which keeps the studies at 0% and 100%. On the
-    raw scale the published rates fix it already, whatever the counts are; on the logit scale the imputed counts spread
-    it. A study's counts take away the share of that spread which goes with them (the square of their correlation, less
-    what as many draws give by chance). Another seed may change the order of studies that are close to each other.
+    The results are the rates pooled on the logit scale, which keeps the studies at 0% and 100%. On the raw scale the
+    published rates determine them already, whatever the counts are; on the logit scale they vary between draws. Knowing
+    a study's counts would remove the share of that variance which they explain: their squared correlation with the
+    result, less the value expected by chance with this number of draws. Another seed may change the order of studies
+    that are close to each other.
 
     Parameters
     ----------
@@ -298,9 +300,9 @@ def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.D
     Returns
     -------
     DataFrame
-        A row a study, the most wanted first: study, label, rates (number of published rates that it is part of and
-        that have draws), narrowing (percentage points by which the 95% ranges of those rates would narrow in
-        all), most (the regimen, group and threshold that would narrow most).
+        One row per study, the most useful first: study, label, rates (number of published rates with draws that include
+        the study), narrowing (percentage points by which the 95% ranges of those rates would narrow in total), most
+        (the regimen, group and threshold that would narrow most).
     """
     narrowings = []
     for outcome in outcomes:
@@ -337,7 +339,7 @@ def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
 # --- Calibration on the review's own counts -----------------------------------------------------------------
 
 WITHHELD_DRAWS = 200
-"""Draws of each count that is withheld: enough for the ends of a range of whole numbers."""
+"""Number of draws of each withheld count: enough for the ends of a range of whole numbers."""
 
 
 def withhold(block: Block, arm: int) -> Block:
@@ -350,9 +352,9 @@ def withhold(block: Block, arm: int) -> Block:
 def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
     """Withhold the available counts of each study in turn and impute them from the rest, up to the first failure.
 
-    Yields the place of the study and the draws without its counts; the last draws may not have converged: the chain
-    takes long where it does not converge, and does so for one study of a block as for another. Published rates that the
-    imputed counts do not reproduce to the last digit together with the reported ones are left out.
+    Yields the index of the study and the draws without its counts. The last draws may not have converged; the others
+    are then not tried, because a chain that does not converge takes long and would fail for them too. Published rates
+    that imputed and reported counts together do not reproduce to the last digit are left out.
     """
     studies = np.flatnonzero(block.reported.any(axis=1)).tolist()
     tolerance = impute(block).tolerance if len(studies) else {}
@@ -366,7 +368,7 @@ def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
 
 
 def recovered(block: Block) -> pd.DataFrame:
-    """Withhold the available counts of each study in turn, and compare them with what is imputed from the rest.
+    """Withhold the available counts of each study in turn, and compare them with those imputed from the rest.
 
     Parameters
     ----------
@@ -376,9 +378,9 @@ def recovered(block: Block) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a count: study, label, threshold, n, events, low and high (the 95% range of the imputed counts), inside,
-        and converged. Where the draws did not converge, low and high are NaN and nothing is inside; after the first
-        study of a block with which they do not, the others of that block are not assessed either (see `withheld`).
+        One row per count: study, label, threshold, n, events, low and high (95% range of the imputed counts), inside
+        and converged. If the draws did not converge, low and high are NaN and inside is false; the remaining studies of
+        that block are then not assessed either (see `withheld`).
     """
     draws_by_study = {study: draws for study, draws in withheld(block) if draws.converged}
     rows = []

@@ -1,8 +1,8 @@
 """Derive the numbers of participants behind a review's published totals.
 
 Belongs here: how each study was counted (enrolled or completed, all arms or one) for all published totals at once, and
-the range that the totals leave where sizes are not published, as by body site.
-Does not belong here: responders (`count_model`, `imputation`), but for the selection of reported counts.
+the range of unpublished sizes, such as those by body site, that the totals allow.
+Does not belong here: responders (`count_model`, `imputation`), except for the selection of reported counts.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class Sizes:
     Attributes
     ----------
     totals : DataFrame
-        A row a published total: claim, patients, listed (the sum of all who completed), reproduced (whether the
-        solution adds up to it), n (what the solution adds up to).
+        One row per published total: claim, patients, listed (the sum of all who completed), reproduced (whether the
+        solution adds up to it), n (the sum in the solution).
     arms : DataFrame
-        A row an arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
+        One row per arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
     otherwise : list of dict of str to str
-        For every solution that departs as little, the studies that are not read as "all arms, all who completed",
-        with how they are read: ``enrolled``, ``one arm``, ``one arm, enrolled``. The first is the solution that
-        ``arms`` and ``totals`` show.
+        For each solution with the fewest departures, the studies that are not counted as "all arms, all who completed",
+        with the way they are counted: ``enrolled``, ``one arm``, ``one arm, enrolled``. ``arms`` and ``totals`` show
+        the first solution.
     departures : int
-        Number of departures of each: a study read at those enrolled, or at one arm, is one.
+        Number of departures of each of these solutions: counting a study by those enrolled, or by one arm, is one.
     next_departures : float
-        Departures that the next best solution needs; NaN if there is none, or more than `MOST_SOLUTIONS` depart as
-        little.
+        Departures of the next best solution; NaN if there is none, or if more than `MOST_SOLUTIONS` solutions have the
+        fewest.
     """
 
     regimen: str
@@ -161,7 +161,7 @@ def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
     """Return the ways to count each study: all its arms or one of them, those who completed or those enrolled."""
     options = []
     for study, rows in arms.groupby("study", sort=False):
-        # Of arms of one size, which the published totals cannot tell apart, the one with an available count.
+        # The published totals cannot distinguish arms of equal size: use the one with an available count.
         order = sorted(range(len(rows)), key=lambda i: (study, rows.arm.iloc[i]) not in counted)
         subsets = [rows] + ([rows.iloc[[i]] for i in order] if len(rows) > 1 else [])
         seen = set()
@@ -187,9 +187,9 @@ def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
 
 
 def _solve(cost: np.ndarray, constraints: Sequence[tuple], upper=1, lower=0) -> np.ndarray | None:
-    """Minimise a cost over whole numbers between lower and upper; None: no numbers satisfy the constraints.
+    """Minimise a cost over whole numbers between lower and upper; None if no numbers satisfy the constraints.
 
-    Each constraint is a matrix with the least and the largest product.
+    Each constraint is a matrix with the smallest and the largest allowed product.
     """
     linear = [optimize.LinearConstraint(sparse.csr_array(matrix), least, most) for matrix, least, most in constraints]
     result = optimize.milp(
@@ -205,11 +205,11 @@ class Members:
     Attributes
     ----------
     frame : DataFrame
-        A row a study, as the review divides the responders of a study by its participants: study, label, review_ref,
-        arms (a tuple of those that count; by body site it is not known which do, and it holds all), n, and least
-        and largest, the range of n that the published totals leave.
+        One row per study, as the review counts studies: study, label, review_ref, arms (a tuple of those that count;
+        all arms for a body site, where it is not known which count), n, and least and largest (the range of n that the
+        published totals allow).
     totals : DataFrame
-        A row a published total of the row: claim, patients, refs, reproduced.
+        One row per published total of this row of Table 3: claim, patients, refs, reproduced.
     """
 
     regimen: str
@@ -223,10 +223,10 @@ class Members:
 def members(evidence: Evidence, regimen: str, group: str) -> Members:
     """Return the numbers of participants of the studies in one row of the review's Table 3.
 
-    Of the whole body they are those of `sizes`. Table 2 does not give the number of patients with a lesion at a body
-    site, or in a study assessed by patch only: there they are whole numbers that add up to as many of the row's
-    published totals as can be reproduced together, none above the number enrolled, as near as can be to equal shares of
-    those who completed.
+    For the whole body they are those of `sizes`. Table 2 does not give the number of patients with a lesion at a body
+    site, or in a study assessed by patch only. For these, they are whole numbers, none above the number enrolled, that
+    add up to as many of the row's published totals as possible and are as near as possible to equal shares of those who
+    completed.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
 
 
 def _nearest(adds, published, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
-    """Return whole numbers near to equal shares of the wanted ones, and which totals they add up to: as many as can."""
+    """Return whole numbers near equal shares of ``wanted``, and which totals they reproduce (as many as possible)."""
     size, total = len(wanted), len(published)
     shared = wanted * min(1.0, float(np.median(published / (adds @ wanted)))) if total else wanted
     slack = float(most.sum() + published.sum())
@@ -308,14 +308,14 @@ def _nearest(adds, published, wanted, least, most) -> tuple[np.ndarray, np.ndarr
 
 
 def known_counts(evidence: Evidence, regimen: str, group: str) -> pd.DataFrame:
-    """Return the reported counts of the original studies in a group, a row an arm and threshold.
+    """Return the reported counts of the original studies in a group, one row per arm and threshold.
 
-    Counts of arms that must not be pooled on their own (two arms in the same patients) are among them: the review
-    may have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
+    Counts of arms that must not be pooled on their own (two arms in the same patients) are included: the review may
+    have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
     """
     population, site = GROUPS[group]
     rows = evidence.counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
-    # An interim count is not what the review pooled.
+    # The review did not pool interim counts.
     rows = rows[rows.why_not != "interim"]
     return rows[rows.population == population] if population != "all" else rows

@@ -19,15 +19,15 @@ class Reading:
     Attributes
     ----------
     kind : {"centred", "cut", "off centre", "no interval"}
-        Whether the estimate is the middle of the interval within rounding; ``cut``: an end at 0% or 100% was
-        cut there, so that the middle is not known.
+        Whether the estimate is the middle of the interval, allowing for rounding; ``cut``: an end was cut at 0% or
+        100%, so that the middle is not known.
     se, se_low, se_high : float
-        Standard error of the estimate, and its range under the rounding of the published numbers; NaN without
-        interval. Off centre: by the numbers as reconciled.
+        Standard error of the estimate, and its range given the rounding of the published numbers; NaN without an
+        interval. If off centre, these follow from the reconciled numbers.
     wrong : {"", "estimate", "ci_low", "ci_high"}
-        Off centre: the published number whose change reconciles the three.
+        If off centre, the published number whose change reconciles the three.
     reconciled : float
-        The value that reconciles them, as a proportion; NaN where nothing has to be.
+        The value that reconciles them, as a proportion; NaN if none is needed.
     """
 
     kind: str
@@ -39,12 +39,12 @@ class Reading:
 
 
 def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
-    """Derive the standard error from a published estimate with the interval of a pooling on the raw scale.
+    """Derive the standard error from a published estimate and interval that were pooled on the raw scale.
 
     Parameters
     ----------
     numbers : sequence of float
-        Estimate and both ends of the interval, as proportions; NaN where none is published.
+        Estimate and both ends of the interval, as proportions; NaN if not published.
     decimals : sequence of int
         Number of decimals of each, as published in percent.
     level : float
@@ -53,8 +53,8 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
     Returns
     -------
     Reading
-        Off centre, the number is taken to be wrong whose change alters the fewest published digits; of equals, an
-        end before the estimate, then the smaller change.
+        If the estimate is off centre, the number taken to be wrong is the one whose correction alters the fewest
+        published digits; among equals an end before the estimate, then the smaller change.
 
     Examples
     --------
@@ -90,7 +90,10 @@ def digits_changed(old: str, new: str) -> int:
 
 
 def _se_bounds(published, half, z: float, open_low: bool, open_high: bool) -> tuple[float, float]:
-    """Return the least and largest standard error for which the rounded numbers agree; least > largest: none."""
+    """Return the smallest and largest standard error for which the rounded numbers agree.
+
+    If there is none, the first is larger than the second.
+    """
     (estimate, low, high), (d, d_low, d_high) = published, half
     least, largest = [0.0], [np.inf]
     if not open_high:

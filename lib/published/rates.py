@@ -34,7 +34,7 @@ from lib.stats import (
 
 @dataclass(frozen=True)
 class Summary:
-    """A published pooled rate, and what it implies by the method of the review.
+    """A published pooled rate, and its implications under the method of the review.
 
     Attributes
     ----------
@@ -43,15 +43,15 @@ class Summary:
     reading : Reading
         What its interval implies.
     studies : DataFrame
-        A row a study: study, arms, label, n, rate (its available rate; NaN: not available) and pooled, whether the
-        review's method gives it a weight: a study whose available count is 0% or 100% has none. n is the number of
-        participants that the published totals imply, be the available count one of patches.
+        One row per study: study, arms, label, n, rate (its available rate; NaN if not available) and pooled (whether
+        the review's method gives it a weight; a study whose available count is 0% or 100% has none). n is the number of
+        participants that the published totals imply, even if the available count is one of patches.
     tau2, tau2_low, tau2_high : float
-        Between-study variance that the standard error implies (`updating.implied_tau2`), and its range under the
-        rounding. NaN: none; sampling error alone exceeds the published standard error.
+        Between-study variance that the standard error implies (`updating.implied_tau2`), and its range given the
+        rounding; NaN if sampling error alone exceeds the published standard error.
     rest : float
-        Mean rate that the published rate and the available counts leave for the studies without an available count;
-        NaN without such studies. Outside of 0 to 1 the published rate and the counts contradict each other.
+        Mean rate that the published rate and the available counts imply for the studies without an available count; NaN
+        without such studies. A value outside 0 to 1 shows that the published rate and the counts contradict each other.
     """
 
     estimate: float
@@ -69,12 +69,12 @@ class Summary:
 
     @property
     def pi_low(self) -> float:
-        """Lower end of the 95% prediction interval for another study's true rate; NaN where there is none."""
+        """Lower end of the 95% prediction interval for another study's true rate; NaN if there is none."""
         return self._prediction[0]
 
     @property
     def pi_high(self) -> float:
-        """Upper end of the 95% prediction interval for another study's true rate; NaN where there is none."""
+        """Upper end of the 95% prediction interval for another study's true rate; NaN if there is none."""
         return self._prediction[1]
 
     @property
@@ -83,7 +83,7 @@ class Summary:
 
 
 def _prediction(estimate: float, se: float, tau2: float, k: int) -> tuple[float, float]:
-    """Return the 95% prediction interval for another study's true rate; NaN where `Pooled.predicts` would be false."""
+    """Return the 95% prediction interval for another study's true rate; NaN if `Pooled.predicts` would be false."""
     if k <= 2 or not (tau2 > 0 or k >= ENOUGH_TO_PREDICT):
         return np.nan, np.nan
     low, high = prediction_interval(estimate, se, tau2, k)
@@ -139,7 +139,10 @@ def _rest(summary: Summary) -> float:
 
 
 def _available_rate(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> float:
-    """Return the rate of a study by its counts, of all its arms or by site of those with a count; NaN: none."""
+    """Return the available rate of a study; NaN if there is none.
+
+    It is the rate of all its arms, or by site that of the arms with a count.
+    """
     if counted is None:
         return np.nan
     rows = counted[counted.arm.isin(arms)]
@@ -159,7 +162,7 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The same columns, studies in the order of their first row. Numbers of participants are added up, different
-        texts of the arms are joined by a semicolon, and of other columns the first arm's value stands.
+        texts of the arms are joined by a semicolon, and other columns have the first arm's value.
 
     Examples
     --------
@@ -194,15 +197,15 @@ class Updated:
     ----------
     estimate, se, ci_low, ci_high, pi_low, pi_high : float
         Updated rate as a proportion, its standard error, 95% confidence interval, and 95% prediction interval for
-        another study's true rate (NaN with fewer than 3 studies). Where no patient of any study responded the
-        interval is NaN.
+        another study's true rate (NaN with fewer than 3 studies). If no patient of any study responded, the interval is
+        NaN.
     tau2 : float
         Between-study variance behind it.
     k_old, k_new : int
-        Studies behind the published rate that have a weight in it, and new studies. Every new study has a weight.
+        Numbers of studies with a weight in the published rate, and of new studies. Every new study has a weight.
     new : Pooled or None
-        The new studies alone by the review's method, which leaves out those at 0% or 100% (``new.dropped``); None
-        where fewer than two are left.
+        The new studies alone by the review's method, which leaves out those at 0% or 100% (``new.dropped``); None if
+        fewer than two remain.
     weights : ndarray, shape (k_new,)
         Share of each new study in the estimate.
     """
@@ -228,19 +231,19 @@ def update(summary: Summary, events, n) -> Updated | None:
     summary : Summary
         What the published rate implies.
     events, n : array_like, shape (k,)
-        Responders and participants of the new studies. Each counts, those at 0% or 100% among them.
+        Responders and participants of the new studies. Every study is used, including those at 0% or 100%.
 
     Returns
     -------
     Updated or None
-        Without new studies the published rate as it is. None for a rate that was published without an interval, unless
-        it is 0% and there are new studies: then the published studies enter as studies without a responder.
+        Without new studies, the published rate unchanged. None for a rate that was published without an interval,
+        unless it is 0% and there are new studies: then the published studies enter as studies without a responder.
 
     Notes
     -----
-    The combination is that of `updating.combine`; the interval is normal, as the review's. It differs from pooling all
-    counts by the review's method in three ways: weights use the variance at the combined rate, so that no study is left
-    out; the weights' between-study variance is that of the published rate, so that the estimate never rises when a
+    The combination is that of `updating.combine`; the interval is normal, like the review's. It differs from pooling
+    all counts by the review's method in three ways: weights use the variance at the combined rate, so that no study is
+    left out; the weights' between-study variance is that of the published rate, so that the estimate never rises when a
     count falls; and the published studies enter with what their rate and its interval imply.
 
     Examples
@@ -282,7 +285,7 @@ def update(summary: Summary, events, n) -> Updated | None:
 
 
 def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, float]]:
-    """Update a published rate as if the review had pooled by another method than the one it describes.
+    """Update a published rate as if the review had used another method than the one it describes.
 
     Parameters
     ----------
@@ -292,10 +295,9 @@ def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, fl
     Returns
     -------
     dict of str to (float, float, float)
-        Choice -> updated rate and the ends of its interval. "Paule-Mandel": tau² of all studies by iterated weights.
-        What the published standard error implies is the same for every estimator of tau². "Hartung-Knapp": the
-        published and the updated interval have Student's t, so that the published one implies a smaller standard
-        error.
+        Updated rate and the ends of its interval, by method. "Paule-Mandel": tau² of all studies by iterated weights;
+        what the published standard error implies is the same for every estimator of tau². "Hartung-Knapp": the
+        published and the updated interval use Student's t, so that the published one implies a smaller standard error.
     """
     sizes, k_old, k = summary.sizes, len(summary.sizes), len(summary.sizes) + len(n)
     t_old, t = (stats.t.ppf(0.975, max(df, 1)) for df in (k_old - 1, k - 1))
@@ -323,9 +325,9 @@ def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> 
     updated : Updated
         The rate brought up to date.
     margins : dict of str to float
-        Rule -> margin, in percent: ``moved``, the least change of the estimate in percentage points;
-        ``narrower``, the least share by which the interval narrows. ``outside`` (the updated interval excludes the
-        published estimate) and ``first`` (a rate that the review could not give an interval) have none.
+        Margin in percent, by rule: ``moved``, the smallest change of the estimate in percentage points; ``narrower``,
+        the smallest share by which the interval narrows. ``outside`` (the updated interval excludes the published
+        estimate) and ``first`` (the review could not give the rate an interval) have no margin.
 
     Returns
     -------
@@ -369,7 +371,7 @@ class Result:
 
     @property
     def answer(self) -> Outcome | Updated:
-        """The current rate: updated where there are new counts, otherwise as published."""
+        """The current rate: updated if there are new counts, otherwise as published."""
         return self.updated if self.updated is not None and self.updated.k_new else self.outcome
 
 

@@ -1,4 +1,4 @@
-"""Impute counts that are not available, so that they agree with the published rates.
+"""Impute unavailable counts so that they agree with the published rates.
 
 Belongs here: the choice of the method (a block that is small enough is enumerated, a larger one is sampled by a Markov
 chain), the imputed counts with what is known of their quality (`Draws`), and their cache.
@@ -21,11 +21,11 @@ from lib.published.count_model import Block
 from lib.published.enumeration import Enumeration, TooLargeError
 
 DRAWS = 400
-"""Draws of every block of the review."""
+"""Default number of draws of a block."""
 COMMITTED = Path(__file__).parent / "imputed"
-"""Folder of committed results, a file under its cache key (`committed_counts` writes them)."""
+"""Folder of committed results; each file is named by its cache key (`committed_counts` writes them)."""
 GOOD_RHAT = 1.2
-"""Largest ratio of total to within-population spread at which the draws count as converged (see
+"""Largest R-hat (ratio of total to within-population spread) at which the draws count as converged (see
 `chain_search.compare_populations`)."""
 
 
@@ -36,18 +36,18 @@ class Draws:
     Attributes
     ----------
     block : Block
-        What they were drawn for.
+        The block whose counts were imputed.
     events : ndarray, shape (d, k, 3)
         Numbers of responders at 25%, 50% and 75%.
     n : ndarray, shape (d, k)
         Numbers of participants.
     tolerance : dict of (threshold, group) to float
-        Units of its rounding within which every draw reproduces each published rate: 1 is to the last published digit;
-        NaN: given up, as no counts were found near it.
+        Units of rounding within which every draw reproduces each published rate. 1 means to the last published digit;
+        NaN means that the rate was given up, because no counts were found near it.
     rhat : float
-        Largest ratio of total to within-population spread among the unknown rates; 1 where all counts were tried.
+        Largest R-hat (ratio of total to within-population spread) of the unknown rates; 1 if all counts were tried.
     solutions : int
-        Number of joint counts that agree, where all counts were tried; 0 where they were sampled by a Markov chain.
+        Number of joint counts that agree if all counts were tried; 0 if they were sampled by a Markov chain.
     exact : bool
         Whether all counts were tried.
     """
@@ -66,12 +66,12 @@ class Draws:
         return len(self.events) > 0 and self.rhat <= GOOD_RHAT
 
     def ranges(self, threshold: str, level: float = 0.95) -> pd.DataFrame:
-        """Return the range of rates that is compatible with the published ones, a row a study without a count.
+        """Return the range of rates compatible with the published ones, one row per study without a count.
 
         Returns
         -------
         DataFrame
-            study, arms, low and high, as proportions; no rows where the draws did not converge.
+            study, arms, low and high, as proportions; no rows if the draws did not converge.
         """
         if not self.converged:
             return pd.DataFrame(columns=["study", "arms", "low", "high"])
@@ -96,8 +96,8 @@ def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
     Returns
     -------
     Draws
-        Joint counts in which every published rate that was not given up is reproduced within its tolerance; none
-        where nothing is unknown or nothing is published. `Draws.converged` says whether they can be used.
+        Joint counts that reproduce every published rate that was not given up within its tolerance; none if no count is
+        unknown or no rate is published. Use them only if `Draws.converged` is true.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
 
 
 def imputed_arrays(block: Block, draws: int, seed: int = 1) -> dict[str, np.ndarray]:
-    """Return what `Draws` holds beside the block, from a cache or computed."""
+    """Return the fields of `Draws` other than the block, from a cache or computed."""
     given = (draws, seed, *_content(block))
     return cached(__name__, lambda: _impute(block, draws, seed), *given, committed=COMMITTED)
 
@@ -144,7 +144,7 @@ def cache_key(block: Block, draws: int, seed: int = 1) -> str:
 
 
 def _impute(block: Block, draws: int, seed: int) -> dict:
-    """Impute counts by the method that fits the block, and return what `Draws` holds beside it."""
+    """Impute counts by the method that fits the block, and return the fields of `Draws` other than the block."""
     rng = np.random.default_rng(seed)
     exact, solutions, rhat = False, 0, np.inf
     try:
@@ -174,7 +174,7 @@ def _no_draws(block: Block) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _content(block: Block) -> list:
-    """Return all of a block that decides its draws."""
+    """Return everything in a block that determines its draws."""
     content = [block.regimen, block.groups, block.n, block.least, block.largest, block.low, block.high, block.percent]
     for rate in block.rates:
         content += [rate.threshold, rate.group, rate.included, rate.published, rate.half_unit]

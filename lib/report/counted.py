@@ -1,7 +1,7 @@
 """Studies with available responder counts: each study's own rate with its interval, and their pooled rate.
 
-Belongs here: what figures and tables show of counts before any result gets a key. Does not belong here: the pooling
-methods (`lib.stats`), and registered results (`rate_entries`).
+Belongs here: rates computed from counts for figures and tables, without a key of the registry. Does not belong here:
+the pooling methods (`lib.stats`), and registered results (`rate_entries`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class CountedStudies:
         One row for each study, the arms of a study added up, with its ``rate`` and the score interval ``ci_low``,
         ``ci_high`` (Wilson 1927, doi:10.1080/01621459.1927.10502953), as proportions.
     pooled : Pooled or None
-        Their pooled rate by the review's method, with weights in the order of ``studies``; None where fewer than two
-        can be pooled.
+        Their pooled rate by the review's method, with weights in the order of ``studies``; None if fewer than two can
+        be pooled.
     """
 
     studies: pd.DataFrame
@@ -57,7 +57,7 @@ def counts_of(outcome: Outcome) -> pd.DataFrame:
 
 
 def pool_counts(rows: pd.DataFrame, **options: Any) -> Pooled | None:
-    """Pool counts by study with `stats.pool_proportions`; None where fewer than two studies can be pooled.
+    """Pool counts by study with `stats.pool_proportions`; return None if fewer than two studies can be pooled.
 
     Parameters
     ----------

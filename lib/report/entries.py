@@ -26,14 +26,14 @@ class Entry:
     Attributes
     ----------
     key : str
-        Its name; the module `registry` lists all.
+        Key of the result; the module `registry` lists all keys.
     estimate, ci_low, ci_high, pi_low, pi_high : float
-        Estimate with its 95% confidence and prediction interval; NaN where there is none. Rates are proportions, and
-        their intervals end at 0 and 1.
+        Estimate with its 95% confidence and prediction interval; NaN if there is none. Rates are proportions, and their
+        intervals are limited to the range from 0 to 1.
     tau2 : float
-        Between-study variance, on the scale of the method; NaN where it was not estimated.
+        Between-study variance, on the scale of the method; NaN if it was not estimated.
     k, participants : float
-        Number of studies and of participants (or patches) behind it; NaN where not reported.
+        Number of studies and of participants (or patches); NaN if not reported.
     method : str
         Statistical method, in words.
     studies : tuple of str
@@ -41,7 +41,7 @@ class Entry:
     page : str
         Page of the book that reports it.
     pooled : Pooled or None
-        The pooled result that it was taken from, with heterogeneity and weights; None where nothing was pooled here.
+        The pooled result behind the entry, with heterogeneity and weights; None if nothing was pooled here.
     """
 
     key: str
@@ -80,12 +80,12 @@ def maintenance_key(study: str, analysis: str, arm: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Return a text as a part of a key: lower case, words joined by ``_``."""
+    """Return a text in the form of a part of a key: lower case, words joined by ``_``."""
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
 def of_rate(entries: Mapping[str, Entry], outcome: Outcome, kind: str) -> Entry | None:
-    """Return one kind of result of a rate; None where there is none."""
+    """Return one kind of result of a rate; None if there is none."""
     return entries.get(rate_key(outcome, kind))
 
 
@@ -95,7 +95,7 @@ def current_rate(entries: Mapping[str, Entry], outcome: Outcome) -> Entry:
 
 
 KINDS_SHOWN = ("published", "new", "updated", "recommended.available")
-"""Kinds of result of a rate that `figures.update_plot` shows, in its order."""
+"""Kinds of result of a rate that `figures.update_plot` shows, in the order of the plot."""
 
 
 def results_shown(entries: Mapping[str, Entry], outcome: Outcome) -> list[Entry | None]:

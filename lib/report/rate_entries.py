@@ -1,6 +1,6 @@
 """The registered results of response rates.
 
-Belongs here: every kind of rate under ``rate.`` of the registry, with its method in words. Does not belong here: other
+Belongs here: every result whose key begins with ``rate.``, with its method in words. Does not belong here: other
 registered results (`trial_entries`), and the text of results (`wording`).
 """
 
@@ -29,12 +29,15 @@ PAGES = {
     "monotherapy": "book/children-and-sites.html",
     "phototherapy": "book/phototherapy.html",
 }
-"""The page on a rate: by regimen and group, or by regimen."""
+"""Page of a rate, by regimen and group, or by regimen for all other groups."""
 
 REVIEW = "raw proportions, inverse variance, random effects (DerSimonian-Laird), normal interval"
 """The method of the 2019 review, in plain words."""
 
 _MODEL = "random-intercept logistic model, interval by Student's t, tau2 on the logit scale"
+
+_RATE_WITH_SUBGROUPS = ("monotherapy", "total", "ge75")
+"""The rate for which subgroup results are registered: regimen, group and threshold."""
 
 _ENDS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
@@ -42,7 +45,7 @@ _ENDS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 @of_one_regimen
 @shared
 def rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
-    """Return the registered results of the rates of one regimen, by key, but those over imputed counts."""
+    """Return the registered results of one regimen's rates by key, except those from imputed counts."""
     return {
         entry.key: entry
         for (result_regimen, _, _), result in published_results(evidence).items()
@@ -53,7 +56,7 @@ def rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
 
 
 def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
-    """Return every kind of result of one outcome; None for a kind that it does not have."""
+    """Return the results of every kind of one outcome; None for a kind that it does not have."""
     outcome, summary = result.outcome, result.summary
     listed = evidence.studies.study[evidence.studies.review_ref.isin(outcome.refs)]
     page = PAGES.get((outcome.regimen, outcome.group)) or PAGES[outcome.regimen]
@@ -90,17 +93,13 @@ def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
             " normal interval; tau2 on the logit scale"
         )
         entries.append(pooled_entry(rate_key(outcome, "logit"), logit, counts, method, page))
-    if (outcome.regimen, outcome.group, outcome.threshold) == _SPLIT:
+    if (outcome.regimen, outcome.group, outcome.threshold) == _RATE_WITH_SUBGROUPS:
         entries += _subgroups(outcome, "book/heterogeneity-and-bias.html")
     return entries
 
 
-_SPLIT = ("monotherapy", "total", "ge75")
-"""The rate that is given for subgroups too."""
-
-
 def _by_method_of_review(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
-    """Return the pooled result of studies with counts, or the rate of the only study; None: no result."""
+    """Return the pooled result of studies with counts, or the rate of the only study; None if there is no result."""
     rows = by_study(rows)
     if len(rows) == 1:
         row = rows.iloc[0]
@@ -110,7 +109,7 @@ def _by_method_of_review(key: str, rows: pd.DataFrame, page: str) -> Entry | Non
 
 
 def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page: str) -> Entry:
-    """Return the entry of a pooled result of studies with counts; the studies that were left out are not in it."""
+    """Return the entry of a pooled result of studies with counts, without the studies that were left out."""
     used = rows[~pooled.dropped]
     entry = Entry(
         key,
@@ -123,7 +122,7 @@ def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page
         page=page,
         pooled=pooled,
     )
-    # Too few studies to predict have no prediction interval.
+    # The prediction interval is left out if there are too few studies for it to be informative.
     ends = _ENDS if pooled.predicts else _ENDS[:3]
     return _clipped(entry, **{name: getattr(pooled, name) for name in ends})
 
@@ -156,13 +155,13 @@ def _recommended(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
 
 
 def _clipped(entry: Entry, **ends: float) -> Entry:
-    """Return an entry with other values, cut to 0 and 1 as is right for a rate."""
+    """Return a copy of an entry with the given values, limited to the range from 0 to 1."""
     clipped: dict[str, Any] = {name: float(np.clip(value, 0, 1)) for name, value in ends.items()}
     return replace(entry, **clipped)
 
 
 def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
-    """Return the rates of the whole body by the recommended method, the unavailable counts imputed, by key."""
+    """Return the whole-body rates by the recommended method, with unavailable counts imputed, by key."""
     entries: dict[str, Entry] = {}
     known = rate_entries(evidence, regimen)
     imputations = None
@@ -177,7 +176,9 @@ def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
 
 
 def _over_imputations(imputations: Draws, outcome: Outcome, current: Entry) -> Entry | None:
-    """Pool an outcome by the recommended method in every imputation, and combine the results; None: no imputations.
+    """Pool an outcome by the recommended method in every imputation, and combine the results.
+
+    Return None if there are no imputations.
 
     Notes
     -----
@@ -238,11 +239,11 @@ class Choice:
     Attributes
     ----------
     heading, column : str
-        Its name, and the column of the counts that splits the studies.
+        Name of the split, and the column of the counts that splits the studies.
     names : Series
-        Name of the subgroup of each study in it; its index is that of the counts.
+        Name of the subgroup of each study that the split includes; the index is that of the counts.
     codes : dict of str to str
-        Name of a subgroup -> its code.
+        Code of each subgroup, by its name.
     """
 
     heading: str
@@ -266,11 +267,11 @@ _CHOICES = {
     "Concentration of tacrolimus": ("tacrolimus", {"0.1%": "0.1%", "0.03%": "0.03%"}, _OTHERS),
     "Duration": ("duration", {"short": "up to 3 months", "long": "longer than 3 months"}, "not reported"),
 }
-"""Choices of studies: column, code and name of the named subgroups, and the name of the rest."""
+"""Ways to split the studies, by heading: column of the counts, subgroup names by code, name of the other studies."""
 
 
 def choices(counts: pd.DataFrame) -> list[Choice]:
-    """Return the ways to split studies with counts that give two subgroups or more.
+    """Return the ways to split studies with counts into two or more subgroups.
 
     Parameters
     ----------

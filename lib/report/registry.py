@@ -1,10 +1,10 @@
 """The registry of results: every rate and comparison that the book states, computed once, under one key.
 
 A page takes a result from here and writes it with `wording.stated`, `wording.rounded` or `wording.in_cell`, which put
-its key into the HTML (``data-result``); the build writes all results to ``results.json`` beside the pages. So a
-quantity has one value in the book.
+its key into the HTML (``data-result``); the build writes all results to ``results.json`` beside the pages. This ensures
+that a quantity has only one value in the book.
 
-Belongs here: the list of all results, and their form as JSON. Does not belong here: making them (`rate_entries`,
+Belongs here: the list of all results, and their form as JSON. Does not belong here: their computation (`rate_entries`,
 `trial_entries`), and their text (`wording`).
 
 Keys
@@ -17,10 +17,10 @@ Keys
       implies by the review's method; the review reports neither;
     - ``available``: the original studies with available responder counts, by the review's method;
     - ``new``: the new studies, by the review's method;
-    - ``updated``: the published rate and the new studies together (`published.update`); absent where no new study
-      reports the outcome;
-    - ``recommended``: the method that the chapter *Methods compared* recommends, on all studies, the counts that are
-      not available imputed from the published results; for the whole body (``total``) only;
+    - ``updated``: the published rate and the new studies together (`published.update`); absent if no new study reports
+      the outcome;
+    - ``recommended``: the method that the chapter *Methods compared* recommends, on all studies, with unavailable
+      counts imputed from the published results; for the whole body (``total``) only;
     - ``recommended.available``: the same method on the studies with available counts, original and new; absent with
       fewer than two of them;
     - ``logit``: all studies with available counts on the logit scale (DerSimonian-Laird), from which the chapter on
@@ -36,9 +36,9 @@ Keys
     The share of lesions that lost pigment in a trial of maintenance; words joined by ``_``.
 
 Not registered: counts of studies, participants and records; single studies' own rates; heterogeneity statistics;
-simulated coverage; imputed counts, and updates over them;
-leave-one-out and cumulative analyses; other choices in comparisons; adverse events. The numbers in
-figures are those of the registry, but carry no key: the pictures are embedded as images.
+simulated coverage; imputed counts, and updates over them; leave-one-out and cumulative analyses; other choices in
+comparisons; adverse events. The numbers in figures are those of the registry, but carry no key: the pictures are
+embedded as images.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def results(evidence: Evidence) -> dict[str, Entry]:
     Parameters
     ----------
     evidence : Evidence
-        One edition, or its view of one regimen: then the rates of that regimen alone.
+        One edition; or its view of one regimen, which gives only the rates of that regimen.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def as_json(evidence: Evidence) -> str:
 
 
 def _json_value(value: Any) -> Any:
-    """Return a field of an entry as JSON holds it: no NaN, no infinity, whole numbers without a fraction."""
+    """Convert a field of an entry for JSON: no NaN, no infinity, whole numbers without a fraction."""
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, str):

@@ -1,6 +1,6 @@
 """The registered results of comparisons within trials and of the maintenance trial.
 
-Belongs here: results under ``comparison.`` and ``maintenance.`` of the registry. Does not belong here: the pooling of
+Belongs here: results whose keys begin with ``comparison.`` or ``maintenance.``. Does not belong here: the pooling of
 comparisons (`lib.evidence.comparisons`), and rates (`rate_entries`).
 """
 
@@ -46,7 +46,7 @@ def comparison_entries(evidence: Evidence) -> dict[str, Entry]:
                     estimate,
                     ci_low,
                     ci_high,
-                    # Too few studies to predict have no prediction interval.
+                    # The prediction interval is left out if there are too few studies for it to be informative.
                     pi_low=pi_low if pooled.predicts else math.nan,
                     pi_high=pi_high if pooled.predicts else math.nan,
                     tau2=pooled.tau2 if pooled.k > 1 else math.nan,

@@ -1,8 +1,8 @@
-"""Numbers, names and results as the book's sentences and cells write them.
+"""Write numbers, names and results for the book's sentences and table cells.
 
-Belongs here: how percentages, ratios, counts, dates and p-values are written, how a registered result is written with
-its key, and the sentences that headline a rate. Does not belong here: sentences of a single chapter
-(`lib.report.chapters`), tables, and any computation.
+Belongs here: the form of percentages, ratios, counts, dates and p-values, the form of a registered result with its key,
+and the headline sentences of a rate. Does not belong here: sentences of a single chapter (`lib.report.chapters`),
+tables, and any computation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 NOTHING = "–"
-"""What a cell shows that has no value."""
+"""Text of a table cell without a value."""
 
 
 def percent(value: float, digits: int = 0, sign: str = "%") -> str:
@@ -38,7 +38,7 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
     digits : int
         Decimals.
     sign : str
-        What follows the number.
+        Text that follows the number.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
 
 
 def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
-    """Return a rate with its interval in percent; what is NaN is left out.
+    """Return a rate with its interval in percent; a part that is NaN is left out.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def ratio_number(value: float) -> str:
 
 
 def ratio_text(estimate: float, low: float, high: float) -> str:
-    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash where there is none."""
+    """Return a ratio with its interval, ``"1.90 (1.37–2.62)"``; a dash if there is none."""
     if estimate != estimate:
         return NOTHING
     return f"{ratio_number(estimate)} ({ratio_number(low)}–{ratio_number(high)})"
@@ -93,7 +93,7 @@ def count(n: float, noun: str, plural: str = "") -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """Join parts of a sentence.
+    """Join parts of a sentence with commas and a final "and".
 
     Examples
     --------
@@ -104,22 +104,22 @@ def listed(parts: Sequence[str]) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """Return a text with a capital at its beginning, the rest as it is."""
+    """Return a text with its first letter capitalised and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def date_text(day: dt.date) -> str:
-    """Return a date as prose writes it: ``6 August 2018``."""
+    """Return a date for a sentence: ``6 August 2018``."""
     return f"{day.day} {day:%B %Y}"
 
 
 def plain(text: str) -> str:
-    """Return text from the data for use in a Markdown sentence: nothing in it is taken for markup."""
+    """Escape text from the data for a Markdown sentence, so that nothing in it is read as markup."""
     return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
 
 
 def p_value(p: float) -> str:
-    """Return a p-value as prose writes it.
+    """Return a p-value for a sentence.
 
     Examples
     --------
@@ -144,12 +144,12 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def row_name(outcome: Outcome) -> str:
-    """Return the name of the row of Table 3 that an outcome is in: ``TCI monotherapy, children``."""
+    """Return the name of an outcome's row in Table 3: ``TCI monotherapy, children``."""
     return f"{REGIMEN_NAMES[outcome.regimen]}, {GROUP_NAMES[outcome.group].lower()}"
 
 
 def coverage(outcome: Outcome) -> str:
-    """Return for how many studies of the review counts are available: ``3 of 19 studies, 56 of 520 participants``."""
+    """Describe how many of the review's studies have available counts: ``3 of 19 studies, 56 of 520 participants``."""
     patients = f" of {outcome.patients:g} participants" if outcome.patients == outcome.patients else " participants"
     text = f"{outcome.available_studies} of {outcome.studies:g} studies, {outcome.available_patients}{patients}"
     unlisted = outcome.available.study[~outcome.available.listed].nunique()
@@ -164,7 +164,8 @@ class Stated(str):
     key : str
         Key of the result.
     part : str
-        What of it the text gives: "" the estimate with or without its interval, "prediction" the prediction interval.
+        Part of the result that the text states: "" for the estimate (with or without its interval), "prediction" for
+        the prediction interval.
     """
 
     key: str
@@ -177,7 +178,7 @@ class Stated(str):
         return stated_text
 
     def __reduce__(self):
-        """Keep the key when it is copied or sent to another process."""
+        """Preserve the key when the text is copied or sent to another process."""
         return Stated, (str(self), self.key, self.part)
 
     def _repr_html_(self) -> str:
@@ -208,13 +209,13 @@ def predicted(entry: Entry) -> str:
 def in_cell(entry: Entry | None, mark: str = "") -> str:
     """Return a rate with its interval for a cell of a table, with its key: ``18.1 (13.2–23.1)``; empty for None.
 
-    A ``mark`` of a footnote follows the rate.
+    The footnote sign ``mark`` follows the rate.
     """
     return Stated(span(entry.estimate, entry.ci_low, entry.ci_high) + mark, entry.key) if entry else ""
 
 
 def prediction_in_cell(entry: Entry | None) -> str:
-    """Return the prediction interval of a rate for a cell of a table, with its key; empty where there is none."""
+    """Return the prediction interval of a rate for a cell of a table, with its key; empty if there is none."""
     text = span(math.nan, entry.pi_low, entry.pi_high) if entry else ""
     return Stated(text, entry.key, "prediction") if entry and text else ""
 
@@ -234,7 +235,7 @@ _PEOPLE = {
 
 
 def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
-    """Return the sentences that headline a rate, in Markdown: the rate, and beside it the recommended method's.
+    """Return the headline sentences of a rate, in Markdown.
 
     Parameters
     ----------
@@ -246,8 +247,9 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     Returns
     -------
     str
-        The rate in bold; whether it is published or updated, and by which method; what the method that the chapter
-        *Methods compared* recommends gives, from which studies; and of how many studies responder counts are available.
+        The current rate in bold; its origin (published or updated, and by which method); the result of the method that
+        the chapter *Methods compared* recommends, with its studies; and the number of studies with available responder
+        counts.
     """
     main, published = current_rate(entries, outcome), entries[rate_key(outcome, "published")]
     response = f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"
@@ -256,7 +258,7 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
 
 
 def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
-    """Explain whether a headlined rate is published or updated, and by which method."""
+    """Explain whether the rate in a headline is published or updated, and by which method."""
     without = "" if published.ci_low == published.ci_low else ", without an interval"
     if main is published:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."

@@ -1,4 +1,4 @@
-"""Simulate how often the range of imputed counts holds the true count.
+"""Simulate how often the range of imputed counts contains the true count.
 
 Belongs here: simulated reviews whose counts are known. Their pooled rates are rounded as a journal would publish them,
 most of their counts are withheld and imputed from the rest. The rates of the studies follow the prior of the imputation
@@ -29,7 +29,7 @@ STUDIES = (3, 5, 8, 12, 20)
 CASES: tuple[dict[str, Any], ...] = tuple(
     {"prior": prior, "studies": studies} for _, studies, prior in product(range(8), STUDIES, PRIORS)
 )
-"""One simulated review each."""
+"""Settings of each simulated review."""
 _LOGIT_SD = {"logit-normal": 0.8, "wide": 1.6, "narrow": 0.3, "identical": 0.0}
 _DRAWS = 200
 
@@ -49,12 +49,13 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     list of dict
         One row: prior, studies, exact (whether all counts were tried), converged, reproduced (whether every rate was
         reproduced to the last digit), withheld (number of counts) and covered (how many of them are within their 95%
-        range; NaN where the draws did not converge).
+        range; NaN if the draws did not converge).
 
     Notes
     -----
-    With the prior of the imputation the shares of covered counts of a faithful sampler average 95% (Cook, Gelman &
-    Rubin 2006, doi:10.1198/106186006X136976), but for the range of whole numbers, which holds a little more.
+    If the rates follow the prior of the imputation and the sampler is correct, 95% of the counts are covered on average
+    (Cook, Gelman & Rubin 2006, doi:10.1198/106186006X136976), or slightly more because a range of whole numbers covers
+    at least 95%.
     """
     rng = np.random.default_rng(seed)
     block, truth = review(rng, case["prior"], case["studies"], available=min(2, case["studies"] - 2))
@@ -71,7 +72,7 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
 def review(
     rng: np.random.Generator, prior: str, studies: int, *, available: int, least: int = 12, largest: int = 60
 ) -> tuple[Block, np.ndarray]:
-    """Simulate a review of which every rate can be pooled.
+    """Simulate a review whose rates can all be pooled.
 
     Parameters
     ----------

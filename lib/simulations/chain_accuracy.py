@@ -21,7 +21,7 @@ CASES: tuple[dict[str, Any], ...] = tuple(
     for studies in (3, 4, 5, 6)
     for available in (0, 1, 2)
 )[3:]
-"""One simulated review each: its number of studies, and of those with available counts."""
+"""Settings of each simulated review: number of studies, and number of studies with available counts."""
 DRAWS = 400
 _LEAST, _LARGEST = 9, 20
 _RESAMPLED = 200
@@ -40,10 +40,10 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        A row a method: studies, available, method ("exact", "chain"), solutions (number of joint counts that agree),
-        reproduced (whether every rate was reproduced to its last digit), variation (total variation of the relative
-        frequencies of the draws from the exact probabilities; NaN where a rate was not reproduced) and noise (the mean
-        of that over independent samples of as many draws).
+        One row per method: studies, available, method ("exact", "chain"), solutions (number of joint counts that
+        agree), reproduced (whether every rate was reproduced to its last digit), variation (total variation of the
+        relative frequencies of the draws from the exact probabilities; NaN if a rate was not reproduced) and noise
+        (mean total variation of independent samples with as many draws).
     """
     rng = np.random.default_rng(seed)
     while True:

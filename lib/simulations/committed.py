@@ -1,4 +1,6 @@
-"""Read and compute again the committed results of long simulations, each with the hash of the code that computed it.
+"""Read or recompute the committed results of long simulations.
+
+Each file carries a hash of the code that computed it.
 
 Belongs here: the list of simulations, reading their results from the folder ``results`` and refusing those of other
 code (`read_results`), and computing them again (`remake`). A simulation is a module with a sequence ``CASES``
@@ -57,7 +59,7 @@ def read_results(name: str) -> pd.DataFrame:
     Raises
     ------
     OutdatedSimulation
-        If there is no result, or the code that decides it has changed since.
+        If there is no result, or if the code behind it has changed since.
     """
     path = _path(name)
     READ.add(_relative(path))
@@ -74,7 +76,7 @@ def read_results(name: str) -> pd.DataFrame:
 
 
 def is_current(name: str) -> bool:
-    """Return whether the committed results of a simulation were computed by today's code."""
+    """Return whether the committed results of a simulation were computed by the current code."""
     try:
         read_results(name)
     except OutdatedSimulation:

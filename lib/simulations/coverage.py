@@ -18,7 +18,7 @@ from lib.stats import Pooled, PoolingWarning, pool_proportions
 REVIEW_SIZES = (20, 15, 22, 12, 19, 20, 30, 19, 14, 60, 30, 30, 20, 31, 38, 26, 40, 30, 44)
 """Participants of the studies behind the 2019 review's monotherapy rates, as derived from its Table 2."""
 FEW_SIZES = (22, 19, 15, 30, 31)
-"""Sizes like those of its studies with available responder counts."""
+"""Sizes similar to those of the review's studies with available responder counts."""
 SIZES = {"review": REVIEW_SIZES, "few": FEW_SIZES}
 RATES = (0.55, 0.385, 0.181)
 """The review's monotherapy rates of at least 25%, 50% and 75% repigmentation."""
@@ -38,7 +38,7 @@ class Method:
     ci: str
 
     def pool(self, events, n) -> Pooled:
-        """Pool proportions; what cannot be pooled is NaN, without a warning."""
+        """Pool proportions; an analysis that cannot be pooled gives NaN, without a warning."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PoolingWarning)
             return pool_proportions(events, n, transform=self.transform, tau2=self.tau2, ci=self.ci)
@@ -79,12 +79,12 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
 
 
 def true_rate(transform: str, mean: float, tau: float) -> float:
-    """Return what a method estimates where the logits of the studies' rates are normal.
+    """Return the true value of a method's estimate if the logits of the studies' rates are normal.
 
     Parameters
     ----------
     transform : str
-        Scale of the method: on each, the mean over studies is another number.
+        Scale of the method; the mean over studies depends on it.
     mean, tau : float
         Mean and standard deviation of the logits.
 
@@ -133,7 +133,7 @@ def simulate_reviews(
     rate, tau : float
         Rate at the mean of the studies' logits, and their standard deviation.
     methods : sequence of Method
-        What is compared.
+        Methods to compare.
     reviews : int
         Number of simulated reviews.
     seed : int

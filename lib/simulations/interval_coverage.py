@@ -44,8 +44,8 @@ def simulate(case: dict, seed: int) -> list[dict]:
     list of dict
         A row for each rule and entry of `RISKS`: the settings; covers (share of the intervals that contain the true log
         risk ratio), width (median width, log risk ratio), alike (share of the sets whose trials differ less than
-        sampling error alone would make them, so that Hartung and Knapp's factor is below 1), covers_alike (share of
-        the intervals of those that contain it). Sets in which no trial carries information are left out.
+        expected from sampling error alone, so that Hartung and Knapp's factor is below 1), covers_alike (coverage in
+        those sets). Sets in which no trial carries information are left out.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -73,7 +73,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
 def _trials(rng: np.random.Generator, trials: int, tau: float, risk: float, effect: float) -> tuple[np.ndarray, ...]:
     """Return events and numbers of both arms, shape (trials, SETS)."""
     sizes = np.array(ARMS)[rng.integers(0, len(ARMS), (trials, SETS))]
-    # Half of each trial's effect lies in either arm; no risk exceeds 99%.
+    # Each arm gets half of the trial's effect; no risk exceeds 99%.
     most = -2 * math.log(risk / 0.99)
     half = np.clip(effect + tau * rng.standard_normal((trials, SETS)), -most, most) / 2
     arms = [

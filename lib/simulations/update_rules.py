@@ -57,11 +57,11 @@ def simulate(case: dict[str, Any], seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        "rules": a row a rule, with its coverage of the mean true rate of all studies, bias, root mean squared error,
-        median width of the interval, 95% quantile of its distance from pooling all counts in reviews without a study at
-        0% or 100%, the share of reviews in which the rule narrows the published interval while pooling all counts
-        widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the number of reviews (those whose
-        rate has an interval), and the share of studies at 0% or 100%.
+        "rules": one row per rule, with its coverage of the mean true rate of all studies, bias, root mean squared
+        error, median width of the interval, 95% quantile of the distance of its estimate from that of pooling all
+        counts, in reviews without a study at 0% or 100%, the share of reviews in which the rule narrows the published
+        interval while pooling all counts widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the
+        number of reviews (those whose rate has an interval), and the share of studies at 0% or 100%.
         "repeated": the shares of reviews with an alarm up to the first, fifth and tenth update.
     """
     rng = np.random.default_rng(seed)
@@ -84,7 +84,7 @@ def _review(case: dict[str, Any], rng: np.random.Generator) -> tuple | None:
         return None
     numbers = np.round(np.clip([estimate, estimate - _Z * se, estimate + _Z * se], 0, 1), 3)
     estimate = numbers[0]
-    # The standard error follows from the end that is not cut at 0% or 100%.
+    # The standard error follows from the end of the interval that is not cut at 0% or 100%.
     reach = (numbers[2] - numbers[1]) / 2
     if numbers[1] == 0 or numbers[2] == 1:
         reach = max(numbers[2] - estimate, estimate - numbers[1])
@@ -99,7 +99,7 @@ def _rates(rng: np.random.Generator, mean: float, sd: float, k: int) -> np.ndarr
 
 
 def _review_method(events: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
-    """Pool as the review does: estimate, standard error and tau²; NaN where no study has a weight."""
+    """Pool as the review does: estimate, standard error and tau²; NaN if no study has a weight."""
     inside = (events > 0) & (events < n)
     if not inside.any():
         return np.nan, np.nan, np.nan

@@ -1,7 +1,7 @@
 """Array types, checks and layout that the other modules of this room share.
 
-Belongs here: the shape that one analysis and many analyses are brought to, the values and options that every analysis
-refuses, and the slices in which many analyses are computed. Does not belong here: any formula of meta-analysis.
+Belongs here: the common shape of one analysis and many, the values and options that every analysis refuses, and the
+slices in which many analyses are computed. Does not belong here: any formula of meta-analysis.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ Integers: TypeAlias = NDArray[np.int_]
 Booleans: TypeAlias = NDArray[np.bool_]
 
 # A result of one analysis has numbers, a result of many has arrays of shape (m,). Which of them a function returns
-# depends on the shape of its arguments, which their types do not show: such functions return, say, ``Pooled[Any,
-# Any]``.
+# depends on the shape of its arguments, which types do not express: such functions return, say, ``Pooled[Any, Any]``.
 Number = TypeVar("Number", bound=float | Floats)
 Count = TypeVar("Count", bound=int | Integers)
 
 LEAST_VARIANCE = 1e-140
 """Smallest sampling variance above 0: the sums of squared weights of smaller ones exceed floating-point numbers."""
 
-# Numbers in one slice of many analyses. Its arrays stay in the processor's cache, and the memory needed beyond input
-# and result is that of one slice.
+# Size of one slice of many analyses, in numbers. The arrays of a slice stay in the processor's cache, and only one
+# slice needs memory besides input and result.
 _SLICE_SIZE = 80_000
 
 
@@ -57,7 +56,7 @@ def studies_by_analysis(y: ArrayLike, v: ArrayLike) -> tuple[Floats, Floats, boo
 
 
 def usable(y: Floats, v: Floats) -> Booleans:
-    """Return which studies have an effect and a variance above 0, the only ones that can be weighed."""
+    """Return whether each study has an effect and a variance above 0, without which it has no weight."""
     present: Booleans = ~(np.isnan(y) | np.isnan(v))
     weighable: Booleans = present & (v != 0)
     return weighable

@@ -84,8 +84,8 @@ def to_proportion(value: ArrayLike, *, transform: str, n: ArrayLike | None = Non
     transform : {"raw", "logit", "arcsine", "double-arcsine"}
         The scale. Arcsines below that of 0 or above that of 1 become 0 and 1.
     n : array_like, optional
-        For the double arcsine only: the number observed that the value is computed from. A pooled value has none; the
-        harmonic mean of those of the studies is customary (Miller 1978, doi:10.1080/00031305.1978.10479283).
+        For the double arcsine only: the number observed from which the value was computed. A pooled value has none; the
+        harmonic mean of the studies' numbers is customary (Miller 1978, doi:10.1080/00031305.1978.10479283).
 
     Returns
     -------
@@ -147,14 +147,14 @@ def two_groups(
     measure : {"RR", "OR", "RD"}
         Log risk ratio, log odds ratio, or risk difference.
     correlation : float
-        Correlation of the two outcomes of a patient, where both groups are the same patients (or matched pairs, or two
-        sites of each patient) and only the two margins are known; 0 for independent groups. See the notes.
+        Correlation of the two outcomes of a patient, if both groups are the same patients (or matched pairs, or two
+        sites of each patient) and only the marginal totals are known; 0 for independent groups. See the notes.
 
     Returns
     -------
     y, v : ndarray
         Effect sizes and sampling variances. For a ratio, a study with one empty cell or more has 0.5 added to its four
-        cells, and a study without an event in either group, or with nothing but events in both, is NaN: it carries no
+        cells, and a study with no events in either group, or with events only, is NaN: it carries no
         information on a ratio (metafor's ``escalc`` with ``drop00=TRUE``). For a difference no count is changed; the
         variance of a group at 0% or 100% is that of the proportion (events + 1) / (n + 2), see the notes.
 
@@ -172,7 +172,7 @@ def two_groups(
     (Agresti & Caffo 2000, doi:10.1080/00031305.2000.10474560). The rule applies to each group separately: otherwise
     0/31 versus 0/32 would weigh less than 1/31 versus 0/32.
 
-    The variance of a paired comparison depends on how many patients responded to one treatment alone, which the two
+    The variance of a paired comparison depends on how many patients responded to only one treatment, which the two
     margins do not show. If the groups are treated as independent (correlation 0) the variance is too large where the
     outcomes of a patient are correlated positively, as they mostly are: the interval is then too wide and the study's
     weight too small. Another correlation is an assumption, for a sensitivity analysis; with it the covariance is that
@@ -206,7 +206,7 @@ def two_groups(
 
 
 def _variance(events: Floats, n: Floats) -> Floats:
-    """Return the sampling variance of a proportion, that of (events + 1) / (n + 2) at 0% and 100%."""
+    """Return the sampling variance of a proportion; at 0% and 100% it is that of (events + 1) / (n + 2)."""
     added = np.where((events == 0) | (events == n), 1.0, 0.0)
     yes, no = events + added, n - events + added
     return yes * no / (yes + no) ** 3
@@ -225,7 +225,7 @@ def matched_pairs(
     Parameters
     ----------
     both, first, second, neither : array_like
-        Patients with the event with both treatments, with the first alone, with the second alone, and with neither.
+        Patients with the event with both treatments, with only the first, with only the second, and with neither.
     measure : {"RR", "OR", "RD"}
         Marginal log risk ratio and marginal risk difference, which have the same meaning as for independent groups; the
         log odds ratio is the conditional one, of the discordant patients alone, which is further from 0 than the
@@ -235,11 +235,10 @@ def matched_pairs(
     -------
     y, v : ndarray
         Effect sizes and sampling variances: metafor's MPRR, MPORC and MPRD. For a ratio, a study with an empty cell
-        has 0.5 added to its four cells. A study that carries no information on the ratio is NaN: one without an event
-        with either treatment or with nothing but events with both, and for the odds ratio one without a discordant
-        patient. For a difference no count is changed; where the variance would be 0, as all patients or none are
-        discordant in one direction, it is that with 0.5 added to the four cells (Agresti & Min 2005,
-        doi:10.1002/sim.1781).
+        has 0.5 added to its four cells. A study that carries no information on the ratio is NaN: one with no events
+        with either treatment or with events only, and for the odds ratio one without a discordant patient. For a
+        difference no count is changed; if the variance would be 0, because all patients or none are discordant in one
+        direction, it is computed with 0.5 added to the four cells (Agresti & Min 2005, doi:10.1002/sim.1781).
 
     Raises
     ------
@@ -276,7 +275,7 @@ def _paired_variance(first: Floats, second: Floats, n: Floats) -> Floats:
 
 
 def _without_empty_cells(*cells: Floats) -> tuple[Floats, ...]:
-    """Add 0.5 to the cells of a study of which one or more are empty."""
+    """Add 0.5 to all cells of a study with one or more empty cells."""
     added = np.where(np.any([cell == 0 for cell in cells], axis=0), 0.5, 0.0)
     return tuple(cell + added for cell in cells)
 
@@ -287,7 +286,7 @@ def refuse_impossible_counts(events: Floats, n: Floats) -> None:
     Parameters
     ----------
     events, n : ndarray
-        Number with the event, and number observed; NaN where unknown.
+        Number with the event, and number observed; NaN if unknown.
 
     Examples
     --------

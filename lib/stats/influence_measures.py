@@ -58,7 +58,7 @@ def influence(y: ArrayLike, v: ArrayLike, moderators: ArrayLike | None = None, *
     y, v : array_like, shape (k,) or (k, m)
         Effect sizes and sampling variances, as in `pool`.
     moderators : array_like, shape (k,), (k, c) or (k, c, m), optional
-        As in `regress`. Without moderators the analysis is a pooling.
+        As in `regress`. Without moderators the studies are pooled.
     tau2 : str
         Estimator of the between-study variance, one of `TAU2`. It is estimated again without each study.
 

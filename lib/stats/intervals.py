@@ -1,7 +1,7 @@
-"""Intervals that follow from a formula: prediction, heterogeneity, one proportion, the difference of two.
+"""Prediction intervals, and confidence intervals of heterogeneity, of a proportion and of a difference of proportions.
 
-Belongs here: intervals that other modules of this room and users need besides that of a pooled estimate. Does not
-belong here: pooling and the confidence interval of its estimate (`pooling`).
+Belongs here: intervals other than that of a pooled estimate. Does not belong here: pooling and the confidence interval
+of its estimate (`pooling`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lib.stats.tau2 import tau2_at
 
 
 class HeterogeneityInterval(NamedTuple, Generic[Number]):
-    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, else arrays of shape (m,)."""
+    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, arrays of shape (m,) for many."""
 
     tau2_low: Number
     tau2_high: Number
@@ -33,7 +33,7 @@ def normal_quantile(level: float) -> float:
 
 
 def t_quantiles(df: Integers, level: float, otherwise: float) -> Floats:
-    """Return quantiles of Student's t for two-sided intervals, and another value where df is below 1."""
+    """Return quantiles of Student's t for two-sided intervals; ``otherwise`` if df is below 1."""
     different, at = np.unique(df, return_inverse=True)
     quantiles = np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), otherwise)
     return quantiles[at]
@@ -57,7 +57,7 @@ def prediction_interval(
     -------
     low, high : ndarray
         estimate ± t √(se² + tau²), t the quantile of Student's t on k - 2 degrees of freedom (Higgins, Thompson &
-        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN where k < 3.
+        Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN if k < 3.
 
     Examples
     --------
@@ -83,8 +83,8 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
     Returns
     -------
     HeterogeneityInterval
-        The intervals. They belong to no estimator of tau² and need not contain every estimate. Both limits are 0 where
-        the effects differ less than sampling error alone would make them; metafor calls that interval empty. NaN with
+        The intervals. They do not depend on an estimator of tau² and need not contain every estimate. Both limits are 0
+        if the effects differ less than expected from sampling error alone; metafor calls that interval empty. NaN with
         fewer than two studies.
 
     Raises
@@ -95,8 +95,8 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
     Notes
     -----
     The limits of tau² are the values at which Q(tau²) equals quantiles of its chi-square distribution (Viechtbauer
-    2007, doi:10.1002/sim.2514). I² is here tau² / (tau² + s²), s² the typical sampling variance of Higgins and Thompson
-    (2002, doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
+    2007, doi:10.1002/sim.2514). I² is here tau² / (tau² + s²), where s² is the typical sampling variance of Higgins and
+    Thompson (2002, doi:10.1002/sim.1186), so that its interval is that of tau² on another scale.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
 
 
 def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Return the score interval of single proportions, which is defined at 0% and 100% too.
+    """Return the score (Wilson) interval of single proportions, which is defined at 0% and 100% too.
 
     Parameters
     ----------

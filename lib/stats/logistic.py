@@ -1,7 +1,7 @@
 """The random-intercept logistic model of proportions, for many analyses at once.
 
-Belongs here: the binomial-normal likelihood, in which a study at 0% or 100% needs no correction, and the search for its
-maximum. Does not belong here: the intervals and the pooled result (`pool_proportions`).
+Belongs here: the binomial-normal likelihood, in which a study at 0% or 100% needs no correction, and its
+maximisation. Does not belong here: the intervals and the pooled result (`pool_proportions`).
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from lib.stats.tau2 import PoolingWarning
 # The log likelihood of m analyses, its slopes (2, m), its information (3, m), and the information by study (k, m).
 Likelihood: TypeAlias = tuple[Floats, Floats, Floats, Floats]
 
-# Nodes of the adaptive quadrature, and the tolerance of the steps with them: most steps use few nodes, the last many.
+# Numbers of nodes of the adaptive quadrature, with the tolerance of the steps: the first steps use few nodes, the last
+# many.
 _STAGES = ((7, 1e-4), (61, 1e-9))
 _RULES = {nodes: tuple(zip(*hermgauss(nodes), strict=True)) for nodes, _ in _STAGES}
 _LAST = _STAGES[-1][0]
-# Numbers in one slice of many analyses. Each of them has several arrays of moments.
+# Size of one slice of many analyses, in numbers; each analysis needs several arrays of moments.
 _SLICE_SIZE = 10_000
 _MAX_STEPS = 100
-# Smallest tau that is not taken for 0.
+# Smaller values of tau are set to 0.
 _LEAST_TAU = 1e-4
-# From this tau on the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is
-# unreliable; the dense one is used.
+# From this tau on, the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is
+# unreliable, and the dense one is used.
 _SPREAD_OUT = 2.5
-# The dense quadrature: range of u in standard deviations, the widest step of u and of the logit, and how many numbers
-# are held in memory at once.
+# Settings of the dense quadrature: range of u in standard deviations, largest step of u and of the logit, and how many
+# numbers are in memory at once.
 _RANGE, _STEP, _LOGIT_STEP, _DENSE_BLOCK = 9.0, 0.4, 0.25, 1_000_000
-# From this information of a study about its own logit on, its integrand is so nearly normal that adaptive quadrature
-# is exact, and the dense one would need very many nodes.
+# If a study has at least this much information about its own logit, its integrand is so nearly normal that adaptive
+# quadrature is exact, and the dense one would need very many nodes.
 _NEARLY_NORMAL = 30.0
-# Mean and tau where the search with the dense quadrature may begin.
+# Grid of means and taus at which the search with the dense quadrature can begin.
 _GRID = [(tau * z, tau) for tau in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0) for z in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)]
 
 
@@ -49,7 +50,7 @@ class LogisticFit(NamedTuple):
     Attributes
     ----------
     mean, se, tau2 : ndarray, shape (m,)
-        Mean logit, its standard error from the observed information, which accounts for tau² being estimated, and tau².
+        Mean logit; its standard error, from the observed information, which allows for tau² being estimated; and tau².
     information : ndarray, shape (k, m)
         Information of each study on the mean at that tau², in units of 1 / logit².
     """
@@ -73,20 +74,20 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     Returns
     -------
     LogisticFit
-        The maximum. NaN where there is none because every study is at 0% or 100%.
+        The maximum; NaN if there is none because every study is at 0% or 100%.
 
     Warns
     -----
     PoolingWarning
-        Where there is no maximum, where the search for it did not end, or where the information about the mean is not
-        positive; the estimate, or the standard error, is then NaN.
+        If there is no maximum, the search for it did not converge, or the information about the mean is not positive;
+        the estimate, or the standard error, is then NaN.
 
     Notes
     -----
-    The integrals over u are by adaptive Gauss-Hermite quadrature, the nodes of each study set around its mode (Liu and
-    Pierce 1994, doi:10.1093/biomet/81.3.624). Newton's steps use the derivatives of the marginal likelihood after
-    Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), in mean and tau, and are halved until the likelihood
-    rises. The model without tau² is chosen where it is as likely.
+    The integrals over u are computed by adaptive Gauss-Hermite quadrature, with the nodes of each study around its mode
+    (Liu and Pierce 1994, doi:10.1093/biomet/81.3.624). Newton steps in mean and tau use the derivatives of the marginal
+    likelihood after Louis (1982, doi:10.1111/j.2517-6161.1982.tb01203.x), and are halved until the likelihood rises.
+    The model without tau² is chosen if its likelihood is as high.
 
     Near separation, where most studies are at 0% or 100% and tau is large, the integrands are far from normal, and the
     adaptive quadrature has its maximum elsewhere. Such an analysis is fitted again from several starts with a dense
@@ -115,7 +116,7 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
         alone = a - np.divide(b * b, c, out=np.zeros_like(a), where=(tau[part] > 0) & (c != 0))
         positive = (alone > 0) & ((tau[part] == 0) | (c > 0))
         se[part] = np.sqrt(np.divide(1, alone, out=np.full_like(a, np.nan), where=positive & ~np.isnan(mean[part])))
-    # Where the search did not end, which `_fit` has warned of, tau is NaN too.
+    # If the search did not converge, `_fit` has warned of it, and tau is NaN too.
     if (np.isnan(mean) & ~np.isnan(tau)).any():
         message = "no study, or every one at 0% or 100%: the logistic model has no estimate"
         warnings.warn(message, PoolingWarning, stacklevel=3)
@@ -146,10 +147,10 @@ def _fit(x: Floats, n: Floats, common: bool) -> tuple[Floats, Floats]:
     if spread_out.any():
         again = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
         start[:, spread_out], height[spread_out], unfinished[spread_out] = again
-    # Without tau any number of nodes is exact.
+    # With tau = 0 any number of nodes is exact.
     without = _adaptive(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
     none = (start[1] < _LEAST_TAU) | (height <= without)
-    # Towards a maximum at tau = 0 the steps never stop becoming shorter, and the search does not count as failed.
+    # Towards a maximum at tau = 0 the steps become ever shorter without end; this does not count as a failed search.
     lost = unfinished & ~none
     if lost.any():
         message = f"the search for the maximum of the logistic model did not end in {int(lost.sum())} analyses"
@@ -190,8 +191,8 @@ def _climb(
         tried[1] = np.abs(tried[1])
         new, slope, hessian, _ = likelihood(x, n, *tried)
         better = new >= height - 1e-12 * np.abs(height)
-        # Where a step with hardly any expected gain does not raise the likelihood, the error of the quadrature is
-        # reached.
+        # If a step with hardly any expected gain does not raise the likelihood, the limit of the quadrature's accuracy
+        # is reached.
         moved = (np.abs(step).max(axis=0) > tolerance * (1 + np.abs(at).max(axis=0))) & (better | (gain > 1e-6))
         at, height = np.where(better, tried, at), np.where(better, new, height)
         newton = _newton(slope, hessian)
@@ -219,14 +220,14 @@ def _spread(x: Floats, n: Floats) -> Floats:
 
 
 def _newton(slope: Floats, hessian: Floats) -> Floats:
-    """Return Newton's step, or an uphill one where the information is not positive definite."""
+    """Return the Newton step, or an uphill step if the information is not positive definite."""
     a, b, c = hessian
     determinant = a * c - b * b
     convex = (determinant > 0) & (c > 0)
     b, determinant = np.where(convex, b, 0.0), np.where(convex, determinant, a * np.abs(c) + 1e-300)
     c = np.where(convex, c, np.abs(c))
     step = np.array([c * slope[0] - b * slope[1], a * slope[1] - b * slope[0]]) / determinant
-    # Newton's step is valid only near its origin: limit its length.
+    # A Newton step is valid only near its origin: limit its length.
     limited: Floats = step / np.maximum(np.abs(step).max(axis=0), 1)
     return limited
 
@@ -234,7 +235,8 @@ def _newton(slope: Floats, hessian: Floats) -> Floats:
 def _adaptive(x: Floats, n: Floats, mean: Floats, tau: Floats, nodes: int) -> Likelihood:
     """Return the log likelihood (up to a constant) and its derivatives, by adaptive quadrature.
 
-    The slopes are those in mean and tau, the information the negative second derivatives (mean twice, both, tau twice).
+    The slopes are those in mean and tau; the information is the negative second derivatives (mean-mean, mean-tau,
+    tau-tau).
     """
     return _from_moments(*_adaptive_moments(x, n, mean, tau, nodes))
 
@@ -272,7 +274,7 @@ _LAST_LIKELIHOOD = partial(_adaptive, nodes=_LAST)
 
 
 def _dense(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Likelihood:
-    """Return the numbers of `_adaptive`, by the trapezoidal rule over u for the studies that need it."""
+    """Return the same as `_adaptive`, with the trapezoidal rule over u for the studies that need it."""
     k, m = x.shape
     own = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0)
     peaked = np.where(own < _NEARLY_NORMAL, own, 0.0).max(axis=0)
@@ -322,13 +324,13 @@ def _log_density(x: Floats, n: Floats, logit: Floats, u: Floats) -> tuple[Floats
 
 
 def _mode(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Floats:
-    """Return an approximation of the u at which the density is highest, by Newton's steps within a bracket.
+    """Approximate the u at which the density is highest, by Newton steps within a bracket.
 
-    The nodes need only a point near it. For a study at 0% where the mean is high, Newton's steps would oscillate
-    without end: a step that is not half as long as the last but one is replaced by a bisection of the bracket.
+    An approximation suffices to place the nodes. For a study at 0% while the mean is high, Newton steps would oscillate
+    without end; a step that is not half as long as the last but one is therefore replaced by a bisection.
     """
     slope = tau * (x - n * special.expit(mean))
-    # The slope in u falls, from this at 0 to 0 at the mode, faster than u rises.
+    # The slope in u falls from this value at 0 to 0 at the mode, and it falls faster than u rises.
     low, high = np.minimum(slope, 0.0), np.maximum(slope, 0.0)
     u, last_but_one = np.zeros_like(x), high - low
     last = last_but_one

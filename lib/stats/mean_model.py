@@ -1,7 +1,8 @@
-"""Studies around one common mean: what an estimator of tau² needs to know of the data.
+"""The model of studies around one common mean: the quantities that estimators of tau² need.
 
-Belongs here: the questions that an estimator asks (`MeanModel`) and the answers for one common mean (`Mean`). Does not
-belong here: the equations of the estimators (`tau2`), and a mean that depends on moderators (`mixed_model`).
+Belongs here: the interface between estimators and data (`MeanModel`), and its implementation for one common mean
+(`Mean`). Does not belong here: the equations of the estimators (`tau2`), and a mean that depends on moderators
+(`mixed_model`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats, Integers, refuse_values, usable
 
-# Share of the weight that all studies but one have, below which differences with that one lose digits.
+# If all studies but one together have less than this share of the weight, differences from that one lose digits.
 _DOMINATED = 1e-6
 
 
@@ -62,13 +63,13 @@ class MeanModel(Protocol):
 
 
 class Scratch(threading.local):
-    """Memory of each thread to compute in: fresh memory from the system would take longer than the sums."""
+    """Reusable memory of each thread: allocating new memory would take longer than the sums."""
 
     def __init__(self) -> None:
         self.memory: Floats = np.empty(0)
 
     def arrays(self, number: int, shape: tuple[int, ...]) -> Floats:
-        """Return arrays of one shape (k, m), which the next call returns again."""
+        """Return arrays of shape (k, m); the next call reuses their memory."""
         size = number * shape[0] * shape[1]
         if self.memory.size < size:
             self.memory = np.empty(size)
@@ -79,7 +80,7 @@ _SCRATCH = Scratch()
 
 
 class Mean:
-    """Studies around one common mean, a `MeanModel`. It is made by `Mean.centred`.
+    """Studies around one common mean, a `MeanModel`. Construct it with `Mean.centred`.
 
     Attributes
     ----------
@@ -110,7 +111,7 @@ class Mean:
         k : ndarray of int, shape (m,)
             Number of studies present.
         out : ndarray, shape (k, m), optional
-            Memory for the centred effects, for a caller who makes one model after the other. The model lasts until
+            Memory for the centred effects, for a caller who makes one model after another. The model is valid until
             that memory is used again.
         """
         self = cls(y, v, k)
@@ -127,7 +128,7 @@ class Mean:
         if self.absent:
             self.y[np.isinf(v)] = 0.0
         weight *= self.y
-        # The Q of one study is 0; computed, it would be what rounding leaves of 0.
+        # The Q of one study is 0 by definition; computing it would leave a rounding error.
         self.q_fixed = (self.q(0.0)[0] if alone.size else _dot(weight, self.y)) * (k > 1)
         return self
 
@@ -188,7 +189,7 @@ class Mean:
 
 
 def common_mean(y: Floats, v: Floats, *, out: Floats | None = None) -> tuple[Mean, Booleans | bool]:
-    """Return the model of analyses as users give them, and which of their studies were left out.
+    """Return the model of analyses as users give them, and whether each study was left out.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def common_mean(y: Floats, v: Floats, *, out: Floats | None = None) -> tuple[Mea
     model : Mean
         The studies with a variance above 0 around their mean.
     dropped : ndarray of bool, shape (k, m), or False
-        The studies present whose variance is 0, which no weight can hold; False where there is none.
+        The studies present whose variance is 0, which have no finite weight; False if there are none.
 
     Raises
     ------
@@ -227,7 +228,7 @@ def _dot(a: Floats, b: Floats) -> Floats:
 
 
 def _trace(weight: Floats, total: Floats) -> Floats:
-    """Return the sum of the weights less that of their squares over it, to full precision."""
+    """Return sum(w) - sum(w²) / sum(w) of the weights w, to full precision."""
     trace = total - _dot(weight, weight) / total
     lost = (trace < _DOMINATED * total).nonzero()[0]
     if lost.size:

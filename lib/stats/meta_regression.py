@@ -3,7 +3,7 @@
 Belongs here: the regression and its coefficients, and subgroups with a common tau². Effects and variances have shape
 (k,) for one analysis or (k, m) for m at once, NaN for an absent study. Does not belong here: the model itself
 (`mixed_model`), its permutation test (`permutation`) and influence diagnostics (`influence_measures`). No such analysis
-can tell the effect of a moderator from that of whatever is associated with it.
+can separate the effect of a moderator from the effects of whatever is associated with it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Regression(Generic[Number, Count]):
     tau2 : float, shape (m,)
         Residual between-study variance.
     r2 : float, shape (m,)
-        Share of tau² that the moderators account for, max(0, 1 - tau² / tau² without them); NaN where the latter is 0.
+        Share of tau² that the moderators account for, max(0, 1 - tau² / tau² without them); NaN if the latter is 0.
         With few studies it is very imprecise.
     qe, qe_df, qe_p : shape (m,)
         Residual heterogeneity: Q, degrees of freedom, p-value.
@@ -107,7 +107,7 @@ def regress(
     Returns
     -------
     Regression
-        The result. It is NaN where there are fewer studies than coefficients, or the moderators are collinear with
+        The result. It is NaN if there are fewer studies than coefficients, or if the moderators are collinear with
         each other or with the intercept. With as many studies as coefficients "hksj" has no degree of freedom, and
         the intervals are NaN.
 
@@ -120,7 +120,7 @@ def regress(
     Warns
     -----
     PoolingWarning
-        Where the result is NaN, and where the estimator of tau² did not converge.
+        If the result is NaN or the estimator of tau² did not converge.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def subgroups_with_common_tau2(
 ) -> tuple[NDArray[Any], Pooled[Any, Any]]:
     """Pool each group of studies with a tau² that is the same for all, estimated within the groups.
 
-    With few studies in a group its own tau² is nearly unknown. ``pool(*by_group(groups, y, v)[1:])`` estimates one for
+    The tau² of a group of few studies is very imprecise. ``pool(*by_group(groups, y, v)[1:])`` estimates one for
     each group; `between_groups` tests the difference in both cases.
 
     Parameters

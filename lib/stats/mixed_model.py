@@ -1,7 +1,7 @@
 """The mixed-effects model with moderators: its design, its fit, and the statistics of its coefficients.
 
-Belongs here: what meta-regression, its permutation test and influence diagnostics compute alike. Does not belong here:
-what each of them makes of a fit (`meta_regression`, `permutation`, `influence_measures`).
+Belongs here: the computations that meta-regression, its permutation test and influence diagnostics share. Does not
+belong here: how each of them uses a fit (`meta_regression`, `permutation`, `influence_measures`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CI = ("normal", "hksj")
 
 NO_FIT = "too few studies, or moderators that are collinear: the result is NaN"
 
-# A moderator is collinear with those before it, to rounding, if less than this share of it is orthogonal to them.
+# A moderator counts as collinear with those before it if less than this share of it is orthogonal to them.
 _COLLINEAR = 1e-10
 
 
@@ -33,8 +33,8 @@ class ModeratedMean:
     k : ndarray of int, shape (m,)
         Number of studies present.
     basis : ndarray, shape (c, k, m) or (c, k, 1)
-        Orthonormal columns that span the design: sums over them are well conditioned whatever the units of the
-        moderators. A column of zeros belongs to a group that the analysis lacks.
+        Orthonormal columns that span the design, so that sums over them are well conditioned whatever the units of the
+        moderators. A group without studies in an analysis has a column of zeros.
     """
 
     def __init__(self, y: Floats, v: Floats, k: Integers, basis: Floats) -> None:
@@ -53,7 +53,7 @@ class ModeratedMean:
     def fit(self, t2: Floats | float) -> tuple[Floats, Floats, Floats, Floats]:
         """Return weights, the inverse of the information (m, c, c), coefficients in the basis (c, m) and residuals."""
         weight = 1 / (self.v + t2)
-        # A group that is lacking stays apart from the others, and out of the determinant.
+        # A group without studies must not affect the other groups or the determinant.
         information = self._information(weight) + self.lacking[:, :, None] * np.eye(len(self.basis))
         inverse = np.asarray(np.linalg.pinv(information, hermitian=True), dtype=float)
         coefficients: Floats = np.einsum("mij,jm->im", inverse, (self.basis * (weight * self.y)).sum(axis=1))
@@ -145,7 +145,7 @@ def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     Returns
     -------
     MixedFit
-        NaN where there are fewer studies than coefficients, or the moderators are collinear.
+        The fit; NaN if there are fewer studies than coefficients or the moderators are collinear.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     y, v, k, centre = centred_effects(y, v, used)
     if not used.all():
         design = np.where(used, design, 0.0)
-    # Batches of (k, c) matrices, filled up with absent studies where R would not be square.
+    # Batches of (k, c) matrices, padded with absent studies if R would not be square.
     columns = np.pad(np.moveaxis(design, (0, 1), (2, 1)), ((0, 0), (0, max(len(design) - len(y), 0)), (0, 0)))
     size = np.sqrt((columns**2).sum(axis=1))
     basis, r = np.linalg.qr(columns / np.where(size > 0, size, 1.0)[:, None])
@@ -170,7 +170,7 @@ def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     weight, inverse, coefficients, residual = model.fit(t2)
     back = np.linalg.inv(r) / np.where(size > 0, size, 1.0)[:, :, None]
     coefficients = np.einsum("mij,jm->im", back, coefficients)
-    # The first column is the intercept, to which the mean that was subtracted from the effects is added again.
+    # The first column is the intercept: add the mean that was subtracted from the effects.
     coefficients[0] += centre
     covariance = back @ inverse @ np.swapaxes(back, 1, 2)
     if bad.any():

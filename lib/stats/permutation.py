@@ -1,6 +1,6 @@
 """The permutation test of a meta-regression.
 
-Belongs here: the arrangements of moderators among studies, and the share of them with statistics as large as observed.
+Belongs here: the permutations of moderators among studies, and the share of them with statistics as large as observed.
 Does not belong here: the statistics (`mixed_model`).
 """
 
@@ -30,12 +30,12 @@ from lib.stats.tau2 import TAU2, PoolingWarning
 
 
 class Permuted(NamedTuple, Generic[Number, Count]):
-    """The result of a permutation test; the shapes are those for m analyses, for one the last dimension is missing.
+    """The result of a permutation test. Shapes are for m analyses; for one analysis the last dimension is missing.
 
     Attributes
     ----------
     p : ndarray, shape (c - 1, m)
-        p-value of each coefficient but the intercept.
+        p-value of each coefficient except the intercept.
     qm_p : float, shape (m,)
         p-value of all moderators together.
     number : int, shape (m,)
@@ -79,8 +79,8 @@ def permutation_test(
     Returns
     -------
     Permuted
-        Share of arrangements with statistics at least as large as those observed. The observed arrangement counts as
-        one more in a random sample. NaN where there is no fit.
+        Share of arrangements with statistics at least as large as those observed. A random sample is counted with the
+        observed arrangement added to it. NaN if there is no fit.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def permutation_test(
     Warns
     -----
     PoolingWarning
-        Where there is no fit.
+        If there is no fit.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def permutation_test(
     refuse_values(y, v)
     design, m = design_matrix(y, moderators), y.shape[1]
     used = weighable(y, v, design)
-    # Analyses with the same studies and moderators, here infinite for an absent study, share their arrangements.
+    # Analyses with the same studies and moderators (infinite here for an absent study) share their arrangements.
     x = np.where(used, design[1:], np.inf)
     group = np.unique(x.reshape(-1, m), axis=1, return_inverse=True)[1].reshape(m)
     p, number, exact = np.empty((len(design), m)), np.empty(m, dtype=int), np.empty(m, dtype=bool)
@@ -124,7 +124,7 @@ def permutation_test(
 
 
 def _orders(x: Floats, at_most: int) -> tuple[Integers, bool]:
-    """Return orders of studies with moderators (c, k), a row each, and whether these are all that differ."""
+    """Return orders of studies with moderators (c, k), one per row, and whether these are all distinct orders."""
     _, kind, counts = np.unique(x, axis=1, return_inverse=True, return_counts=True)
     k = x.shape[1]
     number = math.factorial(k) // math.prod(math.factorial(int(count)) for count in counts)
@@ -137,9 +137,9 @@ def _orders(x: Floats, at_most: int) -> tuple[Integers, bool]:
 
 
 def _share_as_large(y: Floats, v: Floats, x: Floats, orders: Integers, tau2: str, ci: str, exact: bool) -> Floats:
-    """Return the share of orders of moderators (c, k) with statistics as large as those of analyses (k, m).
+    """Return the share of orders of moderators (c, k) with statistics at least as large as those of analyses (k, m).
 
-    There is a row for each moderator, and a last one for all together.
+    There is one row for each moderator, and a last row for all moderators together.
     """
     design = np.vstack([np.ones(len(y)), x])
 
@@ -147,7 +147,7 @@ def _share_as_large(y: Floats, v: Floats, x: Floats, orders: Integers, tau2: str
         _, _, statistic, qm = wald_statistics(fit_mixed(y, v, arranged, tau2), ci)
         return np.vstack([np.abs(statistic[1:]), qm])
 
-    # Equal statistics may differ by rounding and by the tolerance of iterations.
+    # Equal statistics may differ slightly because of rounding and the tolerance of iterations.
     observed = statistics(y, v, design[:, :, None]) * (1 - 1e-7)
     as_large = np.zeros(observed.shape[::-1])
     for part in column_slices(design.size, len(orders) * y.shape[1]):

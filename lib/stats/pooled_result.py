@@ -1,6 +1,6 @@
-"""The result of pooling one analysis or many: its numbers, its heterogeneity statistics, and how it is displayed.
+"""The result of pooling one analysis or many: its numbers, its heterogeneity statistics, and its display.
 
-Belongs here: what follows from an estimate, its standard error, tau² and Q. Does not belong here: how these are
+Belongs here: everything computed from an estimate, its standard error, tau² and Q. Does not belong here: how these are
 estimated (`pooling`, `logistic`).
 """
 
@@ -18,7 +18,7 @@ from lib.stats.arrays import Booleans, Count, Floats, Integers, Number
 from lib.stats.intervals import prediction_interval
 
 ENOUGH_TO_PREDICT = 10
-"""Studies below which a between-study variance estimated as 0 does not show that studies agree."""
+"""Smallest number of studies with which a between-study variance estimated as 0 suggests that studies agree."""
 
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
@@ -36,26 +36,26 @@ class Pooled(Generic[Number, Count]):
     k : int
         Number of studies pooled.
     estimate : float
-        Pooled effect; NaN where k = 0.
+        Pooled effect; NaN if k = 0.
     se : float
         Its standard error.
     ci_low, ci_high : float
         Confidence interval. A raw proportion's may extend below 0 or above 1.
     pi_low, pi_high : float
-        Prediction interval of the true effect of another study; NaN where k < 3. See also ``predicts``.
+        Prediction interval of the true effect of another study; NaN if k < 3. See also ``predicts``.
     tau2 : float
         Between-study variance.
     i2 : float
         I² = max(0, (Q - df) / Q), a proportion (Higgins and Thompson 2002, doi:10.1002/sim.1186).
     h2 : float
-        H² = max(1, Q / df); 1 where k < 2.
+        H² = max(1, Q / df); 1 if k < 2.
     q, q_df, q_p : float
         Cochran's Q, its degrees of freedom k - 1 and the p-value of its chi-square test.
     weights : ndarray, shape (k,) or (k, m)
         Share of each study in the estimate, summing to 1; 0 for a study that was left out.
     dropped : ndarray of bool, shape (k,) or (k, m)
-        Studies present but left out: their sampling variance is 0, which inverse-variance weights cannot hold, or they
-        carry no information on a ratio (`pool_ratios`).
+        Studies present but left out: their sampling variance is 0, so that they have no finite inverse-variance weight,
+        or they carry no information on a ratio (`pool_ratios`).
     level : float
         Confidence level of both intervals.
     """
@@ -79,10 +79,10 @@ class Pooled(Generic[Number, Count]):
 
     @property
     def predicts(self) -> Any:
-        """Whether the prediction interval adds to the confidence interval: a bool, of shape (m,) for many.
+        """Whether the prediction interval is informative: a bool, of shape (m,) for many analyses.
 
-        It does not with fewer than 3 studies, which have none, nor where fewer than `ENOUGH_TO_PREDICT` studies give
-        tau² = 0: so few often do although their true effects differ.
+        It is not with fewer than 3 studies, which have no such interval, or if fewer than `ENOUGH_TO_PREDICT` studies
+        give tau² = 0: so few often do although their true effects differ.
         """
         return (self.k > 2) & ((self.tau2 > 0) | (self.k >= ENOUGH_TO_PREDICT))
 
@@ -118,7 +118,7 @@ class Pooled(Generic[Number, Count]):
         Returns
         -------
         str
-            For one analysis a line for each number. For many their number and the shape of the attributes.
+            For one analysis, a line for each number. For many, the number of analyses and the shape of the attributes.
 
         Examples
         --------
@@ -236,15 +236,15 @@ def pooled_result(
 
 
 def _chi2_tail(q: Floats, df: Integers) -> Floats:
-    """Return the upper tail of chi-square, 1 where there is no degree of freedom.
+    """Return the upper tail of chi-square; 1 without a degree of freedom.
 
     Analyses computed together mostly have the same, moderate number of degrees of freedom. The tail is then a finite
-    sum of positive terms, at a fraction of the cost of the incomplete gamma function.
+    sum of positive terms, which is much faster to compute than the incomplete gamma function.
     """
     if not q.size or df[0] == 0 or df[0] > 100 or (df != df[0]).any() or q.max() > 1000:
         return np.where(df > 0, special.chdtrc(np.maximum(df, 1), q), 1.0)
     half, number = q / 2, int(df[0])
-    # 1 + x / l + x² / (l (l + 1)) + ..., from its last term.
+    # Sum 1 + x / l + x² / (l (l + 1)) + ..., starting with the last term.
     terms = np.cumprod([1.0, *(1 / np.arange(1 + number % 2 / 2, number / 2))])
     total = np.full_like(half, terms[-1])
     for term in terms[-2::-1]:

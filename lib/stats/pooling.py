@@ -28,7 +28,7 @@ from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
 CI = ("normal", "hksj", "mkh")
 """Confidence intervals: normal; Hartung-Knapp-Sidik-Jonkman, with Student's t on k - 1 degrees of freedom; and
 modified Knapp-Hartung, the same with a variance that is never smaller than that of the normal interval and, for two
-studies, with the quantile of three."""
+studies, with 2 degrees of freedom instead of 1."""
 
 LOGISTIC_CI = ("normal", "t")
 """Confidence intervals of the logistic model: normal, or Student's t on k - 1 degrees of freedom."""
@@ -41,7 +41,7 @@ TRANSFORMS = (*SCALES, "glmm")
 
 # Degrees of freedom of the modified Knapp-Hartung interval of two studies.
 _LEAST_DF = 2
-# For the models of `pool`, none of which is used after the next is made.
+# Reused buffer: `pool` never uses a model after it has made the next one.
 _CENTRED = Scratch()
 
 
@@ -60,9 +60,9 @@ def pool(
         A number, or one for each analysis, is used as tau² without estimation.
     ci : {"normal", "hksj", "mkh"}
         Normal interval; that of Hartung and Knapp (2001, doi:10.1002/sim.1009), unmodified; or the modified one, whose
-        variance factor is never below 1 (Röver, Knapp & Friede 2015, doi:10.1186/s12874-015-0091-1), with one
-        exception: two studies have the quantile of three, Student's t on 2 degrees of freedom, because the intervals
-        with 1 degree of freedom are too wide to be useful (`lib.simulations.interval_coverage`).
+        variance factor is at least 1 (Röver, Knapp & Friede 2015, doi:10.1186/s12874-015-0091-1). With two studies it
+        uses Student's t on 2 degrees of freedom instead of 1, which would give intervals too wide to be useful
+        (`lib.simulations.interval_coverage`).
     level : float
         Confidence level of both intervals, between 0 and 1.
 
@@ -82,13 +82,14 @@ def pool(
     Warns
     -----
     PoolingWarning
-        Where there is no study to pool, and where the estimator of tau² did not converge.
+        If there is no study to pool, or the estimator of tau² did not converge.
 
     Notes
     -----
-    The prediction interval is that of `prediction_interval`, whatever the confidence interval. I² and H² come from Q,
-    whatever the estimator of tau²; metafor's come from tau², which is the same for DerSimonian-Laird alone. Of several
-    maxima of a likelihood the highest one found is taken; metafor ends at the one that its iterations reach.
+    The prediction interval is that of `prediction_interval`, whatever the confidence interval. I² and H² are computed
+    from Q, whatever the estimator of tau²; metafor computes them from tau², and the two agree only for
+    DerSimonian-Laird. If the likelihood has several maxima, the highest one found is used; metafor returns the one to
+    which its iterations converge.
 
     Examples
     --------
@@ -165,9 +166,9 @@ def pool_proportions(
     events, n : array_like, shape (k,) or (k, m)
         Number with the event, and number observed. A study with NaN in either is absent from that analysis.
     transform : {"raw", "logit", "arcsine", "double-arcsine", "glmm"}
-        Scale on which they are pooled by inverse variance (`proportions`), and from which the result is transformed
-        back (`to_proportion`): from the double arcsine with the harmonic mean of the pooled studies' n, which can
-        mislead where these differ much. Or "glmm": the random-intercept logistic model by maximum likelihood
+        Scale on which proportions are pooled by inverse variance (`proportions`); the result is back-transformed
+        (`to_proportion`). The double arcsine uses the harmonic mean of the pooled studies' n, which can mislead if the
+        n differ much. "glmm" is the random-intercept logistic model by maximum likelihood
         (`random_intercept_logistic`), on the logit scale.
     tau2 : str, optional
         As in `pool`; by default "DL". With "glmm": "ML", its default and only estimator, or "FE" (tau² = 0).
@@ -182,8 +183,8 @@ def pool_proportions(
     Pooled
         Estimate and intervals as proportions; ``se`` and ``tau2`` on the scale of the analysis. On the raw
         scale a study at 0% or 100% has variance 0 and is left out: ``dropped`` marks it. With "glmm" Q is the
-        likelihood ratio of the saturated to the common-effect model, the weights are shares in the information on the
-        mean logit, and where all studies are at 0% or 100% the estimate is NaN.
+        likelihood ratio of the saturated to the common-effect model, the weights are shares of the information on the
+        mean logit, and the estimate is NaN if all studies are at 0% or all at 100%.
 
     Raises
     ------
@@ -194,9 +195,8 @@ def pool_proportions(
     Warns
     -----
     PoolingWarning
-        Where there is no study to pool; where the logistic model has no estimate or no standard error, which are then
-        NaN; and where the back-transformation of the double arcsine gives exactly 0 or 1 though not all studies are at
-        0% or all at 100%.
+        If there is no study to pool; if the logistic model has no estimate or no standard error, which are then NaN;
+        or if the back-transformed double arcsine is exactly 0 or 1 although not every study has that proportion.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def pool_proportions(
 
 
 def _warn_at_an_end(estimate: ArrayLike, events: Floats, n: Floats) -> None:
-    """Warn where the double arcsine gives a pooled proportion of 0 or 1 and the proportions of the studies differ."""
+    """Warn if the back-transformed double arcsine is exactly 0 or 1 although not every study has that proportion."""
     end = np.where(np.asarray(estimate) == 0, 0.0, n)
     at_end = (np.asarray(estimate) == 0) | (np.asarray(estimate) == 1)
     wrong = at_end & ((events != end) & ~np.isnan(events)).any(axis=0)
@@ -301,9 +301,9 @@ def pool_ratios(
     -------
     Pooled
         Estimate and intervals as ratios (RD: as a difference); ``se`` and ``tau2`` on the scale of the analysis, the
-        logarithm (RD: the difference). A study that carries no information on a ratio, with no event in either group
-        or with nothing but events in both, is left out of it and marked in ``dropped``; a difference leaves out none.
-        The confidence interval of a single study's difference is that of `difference_interval`.
+        logarithm (RD: the difference). A study with no events in either group, or with events only, carries no
+        information on a ratio: it is left out and marked in ``dropped``. A risk difference keeps every study. The
+        confidence interval of a single study's difference is that of `difference_interval`.
 
     Raises
     ------
@@ -313,8 +313,8 @@ def pool_ratios(
     Notes
     -----
     For paired designs (the same patients, matched pairs, two sites of a patient) compute effects with `matched_pairs`
-    and pool them with `pool`. Where only the two margins are known use `two_groups`, whose notes explain what an
-    analysis as independent groups does to the result.
+    and pool them with `pool`. If only the marginal totals are known, use `two_groups`; its notes explain the effect of
+    treating paired data as independent.
 
     Examples
     --------
@@ -330,7 +330,7 @@ def pool_ratios(
         return replace(pooled.back_transformed(np.exp), dropped=present & np.isnan(y))
     alone = np.asarray(pooled.k) == 1
     for name, limits in zip(("ci_low", "ci_high"), difference_interval(*counts, level=level), strict=True):
-        # Where there is one study this is the sum of one number.
+        # Used only for analyses with one study: only that study has a weight, so the sum returns its limit.
         own = np.where(pooled.weights > 0, limits, 0.0).sum(axis=0)
         value = np.where(alone, own, getattr(pooled, name))
         pooled = replace(pooled, **{name: value if y.ndim > 1 else value.item()})

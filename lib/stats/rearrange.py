@@ -1,6 +1,6 @@
-"""One analysis rearranged into many: leave-one-out, cumulative, by group, and the test between groups.
+"""Rearrange one analysis into many: leave-one-out, cumulative, by group, and the test between groups.
 
-Belongs here: which studies each of many analyses has. Does not belong here: how they are pooled (`pooling`), and the
+Belongs here: the selection of studies for each analysis. Does not belong here: how they are pooled (`pooling`), and the
 diagnostics that compare an analysis with those that lack a study (`influence_measures`).
 """
 
@@ -16,7 +16,7 @@ from lib.stats.pooling import pool
 
 
 def leave_one_out(*columns: ArrayLike) -> tuple[Floats, ...]:
-    """Repeat analyses, each time without one of the studies.
+    """Repeat analyses, leaving out one study each time.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def leave_one_out(*columns: ArrayLike) -> tuple[Floats, ...]:
 
 
 def cumulative(*columns: ArrayLike) -> tuple[Floats, ...]:
-    """Repeat analyses, each time with one study more, in the order given.
+    """Repeat analyses, adding one study each time, in the order given.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def by_group(groups: ArrayLike, *columns: ArrayLike) -> tuple[NDArray[Any], *tup
 
 
 def _masked(absent: Booleans, columns: tuple[ArrayLike, ...]) -> tuple[Floats, ...]:
-    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where that is true."""
+    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where it is true."""
     k, times = absent.shape
     arrays = (np.asarray(column, dtype=float) for column in columns)
     arrays = (x if x.ndim == 2 else x[:, None] for x in arrays)

@@ -1,4 +1,4 @@
-"""Small-study effects: whether small studies show other effects than large ones.
+"""Small-study effects: whether the effects of small studies differ from those of large ones.
 
 Belongs here: three tests of a funnel's asymmetry, and trim-and-fill. Effects and variances have shape (k,) for one
 analysis or (k, m) for m at once, NaN for an absent study. None of these methods shows why a funnel is asymmetric:
@@ -33,7 +33,8 @@ from lib.stats.pooling import pool
 from lib.stats.tau2 import TAU2
 
 ENOUGH_TO_TEST = 10
-"""Studies below which a test of asymmetry has next to no power (Sterne et al. 2011, doi:10.1136/bmj.d4002)."""
+"""Smallest number of studies for a test of asymmetry; with fewer its power is too low (Sterne et al. 2011,
+doi:10.1136/bmj.d4002)."""
 
 FEWEST_TO_FILL = 3
 """Smallest number of studies for trim-and-fill: two studies cannot show an asymmetry."""
@@ -42,7 +43,7 @@ _MAX_STEPS = 100
 
 
 class AsymmetryTest(NamedTuple, Generic[Number, Count]):
-    """A test of asymmetry; numbers for one analysis, else arrays of shape (m,).
+    """A test of asymmetry; numbers for one analysis, arrays of shape (m,) for many.
 
     Attributes
     ----------
@@ -63,16 +64,16 @@ class AsymmetryTest(NamedTuple, Generic[Number, Count]):
 
 
 class TrimFill(NamedTuple, Generic[Number, Count]):
-    """A funnel made symmetric; numbers for one analysis, else arrays of shape (m,).
+    """The result of trim-and-fill; numbers for one analysis, arrays of shape (m,) for many.
 
     Attributes
     ----------
     missing : int
         Number of studies added.
     right : bool
-        Whether they were added at the right of the funnel.
+        Whether they were added on the right of the funnel.
     y, v : ndarray, shape (2 k,) or (2 k, m)
-        Effects and variances of the studies and then of those added, NaN for none.
+        Effects and variances of the studies, then of those added; NaN fills the rest.
     pooled : Pooled
         Pooled result of all of them.
     """
@@ -85,7 +86,7 @@ class TrimFill(NamedTuple, Generic[Number, Count]):
 
 
 def too_few(k: int) -> str:
-    """Return the sentence that has to accompany a test of k studies; empty where there are enough.
+    """Return the warning that must accompany a test with k studies; empty if there are enough.
 
     Examples
     --------
@@ -191,7 +192,7 @@ def _regression_test(
 
 
 def _as_given(test: AsymmetryTest[Floats, Integers], single: bool) -> AsymmetryTest[Any, Any]:
-    """Return the test with numbers in place of arrays where the data were one analysis."""
+    """Return the test with numbers in place of arrays if the data were one analysis."""
     return AsymmetryTest(*(np.asarray(x)[0].item() for x in test)) if single else test
 
 
@@ -206,9 +207,9 @@ def begg(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
     Returns
     -------
     AsymmetryTest
-        Kendall's tau of the effects, less their common-effect mean and standardised, and the variances. The p-value is
-        exact where there are no ties, otherwise from the normal distribution with the variance corrected for ties; NaN
-        with fewer than two studies.
+        Kendall's tau between the variances and the standardised deviations of the effects from their common-effect
+        mean. The p-value is exact without ties, otherwise from the normal distribution with the variance corrected for
+        ties; NaN with fewer than two studies.
 
     Raises
     ------
@@ -234,7 +235,7 @@ def begg(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
     standardised = (y - mean) / np.sqrt(np.where(spread > 0, spread, np.nan))
     orders = [np.nan_to_num(np.sign(x[:, None] - x)) for x in (standardised, v)]
     score = (orders[0] * orders[1]).sum(axis=(0, 1)) / 2
-    # Of each study, how many others have the same value.
+    # Number of other studies that have the same value as each study.
     ties = [np.where(used, (x[:, None] == x).sum(axis=1) - 1, 0) for x in (standardised, v)]
     pairs = k * (k - 1) / 2
     alone = [pairs - tied.sum(axis=0) / 2 for tied in ties]
@@ -277,24 +278,24 @@ def _discordances(k: int) -> Floats:
 
 
 def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[Any, Any]:
-    """Add the studies that a symmetric funnel would have.
+    """Add the studies that would make a funnel symmetric, and pool all (trim-and-fill).
 
-    It shows how much a result depends on one assumption about missing studies; it does not find them. The method is
-    that of Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the number: by the
-    sum of ranks.
+    It shows how much a result depends on one assumption about missing studies; it does not identify such studies. The
+    method is that of Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the
+    number of missing studies, which uses the sum of ranks.
 
     Parameters
     ----------
     y, v : array_like, shape (k,) or (k, m)
         Effect sizes and sampling variances, as in `pool`.
     tau2 : str
-        Estimator of the between-study variance, one of `TAU2`, at every step and in the end.
+        Estimator of the between-study variance, one of `TAU2`, used in every step and for the final result.
 
     Returns
     -------
     TrimFill
-        The number of studies added, and the side: the one on which small studies are lacking, by a regression on
-        standard errors with the same estimator of tau². The data with them, and the pooled result.
+        The number of studies added; the side on which small studies are lacking, determined by a regression on standard
+        errors with the same estimator of tau²; the data with the added studies; and their pooled result.
 
     Raises
     ------
@@ -316,7 +317,7 @@ def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[A
     if (k < FEWEST_TO_FILL).any():
         raise ValueError(f"trim-and-fill needs at least {FEWEST_TO_FILL} studies in each analysis, not {k.min()}")
     to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal").statistic) < 0
-    # Effects change their sign where studies are missing at the right, so that they are always missing at the left.
+    # Change the sign of the effects if studies are missing on the right, so that they are always missing on the left.
     sign = np.where(to_right, -1.0, 1.0)
     order = np.argsort(sign * y, axis=0, kind="stable")
     ranked, variances = sign * np.take_along_axis(y, order, axis=0), np.take_along_axis(v, order, axis=0)
@@ -329,7 +330,7 @@ def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[A
         if (before == missing).all():
             break
     added = (place >= k - missing) & (place < k)
-    # The studies in the order in which they were given, and then those added.
+    # The studies in their original order, then those added.
     filled = np.concatenate([y, np.where(added, 2 * mean - ranked, np.nan) * sign])
     variances = np.concatenate([v, np.where(added, variances, np.nan)])
     if single:
@@ -339,7 +340,7 @@ def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[A
 
 
 def _missing(residual: Floats, k: Integers) -> Integers:
-    """Return how many studies are missing at the left, by the signed ranks of residuals."""
+    """Return the number of studies missing on the left, from the signed ranks of residuals."""
     rank = np.argsort(np.argsort(np.abs(residual), axis=0, kind="stable"), axis=0, kind="stable") + 1
     number = np.rint((4 * np.where(residual > 0, rank, 0).sum(axis=0) - k * (k + 1)) / (2 * k - 1)).astype(int)
     clipped: Integers = np.clip(number, 0, np.maximum(k - 1, 0))

@@ -1,8 +1,7 @@
 """The between-study variance, tau², estimated for many analyses at once.
 
-Belongs here: the equations of eight estimators, and the iterations that solve each analysis' own equation. Does not
-belong here: what an equation needs to know of the data, which a `MeanModel` answers; effect sizes; the intervals of an
-estimate.
+Belongs here: the equations of eight estimators, and the iterations that solve them for each analysis. Does not belong
+here: the sums over the data that the equations need (`mean_model`), effect sizes, and the intervals of an estimate.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ def between_study_variance(model: MeanModel, method: str) -> Floats:
     Returns
     -------
     ndarray, shape (m,)
-        tau², 0 where an analysis has no degree of freedom.
+        tau²; 0 for an analysis without a degree of freedom.
 
     Warns
     -----
     PoolingWarning
-        Where an iteration did not converge.
+        If an iteration did not converge.
 
     Notes
     -----
@@ -93,7 +92,7 @@ def between_study_variance(model: MeanModel, method: str) -> Floats:
 
 
 def tau2_at(model: MeanModel, target: ArrayLike) -> Floats:
-    """Return the tau² at which the generalised Q equals a target, or 0 where Q is already below it at tau² = 0.
+    """Return the tau² at which the generalised Q equals a target, or 0 if Q is already below it at tau² = 0.
 
     Parameters
     ----------
@@ -110,13 +109,13 @@ def tau2_at(model: MeanModel, target: ArrayLike) -> Floats:
     Warns
     -----
     PoolingWarning
-        Where the iteration did not converge.
+        If the iteration did not converge.
 
     Notes
     -----
-    Q is a sum of terms c² / (λ + tau²), λ the variances after the fitted effects are projected out. So 1 / Q rises and
-    is concave: a Newton step on it ends below the root. Further steps rise towards the root and never pass it, and few
-    are needed however far apart the variances are.
+    Q is a sum of terms c² / (λ + tau²), where λ are the variances after the fitted effects are projected out. So 1 / Q
+    rises and is concave: a Newton step on it ends below the root. Further steps rise towards the root without passing
+    it, and few are needed however much the variances differ.
 
     Examples
     --------
@@ -148,12 +147,12 @@ def tau2_at(model: MeanModel, target: ArrayLike) -> Floats:
 def _likelihood_maximum(model: MeanModel, restricted: bool) -> Floats:
     """Return the tau² with the highest (restricted) likelihood.
 
-    A likelihood can have several maxima. Its slope is positive where R > 1, R the ratio of Σ c² / (λ + tau²)² to
-    Σ 1 / (λ + tau²), and R falls as soon as the largest of the λ + tau² is below twice the smallest: above
-    max v - 2 min v there is at most one maximum, and none above the sum of squares. Below, the slope is evaluated on a
-    grid. Each interval in which it turns from positive to negative contains a maximum, and 0 is another where it is
-    negative from the start. Only where there are several are their heights compared. A maximum and a minimum between
-    two points of the grid are not seen.
+    A likelihood can have several maxima. Its slope is positive where R > 1, with R the ratio of Σ c² / (λ + tau²)² to
+    Σ 1 / (λ + tau²), and R falls once the largest of the λ + tau² is below twice the smallest. Therefore, above
+    max v - 2 min v there is at most one maximum, and there is none above the sum of squares. Below, the slope is
+    evaluated on a grid. Each interval in which it changes from positive to negative contains a maximum, and 0 is
+    another if the slope is negative there. Their heights are compared only if there are several. A maximum and a
+    minimum between two neighbouring points of the grid are missed.
     """
     least, widest, most = model.bounds()
     end = np.minimum(np.maximum(widest - 2 * least, 0.0), most)
@@ -171,7 +170,7 @@ def _likelihood_maximum(model: MeanModel, restricted: bool) -> Floats:
     root = _turning_point(part, restricted, *((g[j, column]) for j in (interval, interval + 1) for g in (grid, slope)))
     if one_each:
         return root
-    # Each analysis once, at its highest maximum, the first of equal ones.
+    # Select one maximum for each analysis: the highest, and the first of equal ones.
     height = part.log_likelihood(root, restricted)
     order = np.lexsort((root, -height, column))
     return root[order[np.unique(column[order], return_index=True)[1]]]
@@ -180,7 +179,7 @@ def _likelihood_maximum(model: MeanModel, restricted: bool) -> Floats:
 def _turning_point(
     model: MeanModel, restricted: bool, a: Floats, slope_a: Floats, b: Floats, slope_b: Floats
 ) -> Floats:
-    """Return where the slope of the likelihood is 0 between two tau², by regula falsi after Anderson and Björck.
+    """Return the tau² between two others at which the slope of the likelihood is 0 (Anderson-Björck regula falsi).
 
     Parameters
     ----------
@@ -189,8 +188,8 @@ def _turning_point(
     restricted : bool
         Whether it is the restricted likelihood.
     a, slope_a, b, slope_b : ndarray, shape (m,)
-        The two tau², a < b, and the slopes there. A slope of -infinity at b means that it is not known. Where the slope
-        at a is not positive the result is a.
+        The two tau², a < b, and the slopes there. A slope of -infinity at b means that it is not known. If the slope at
+        a is not positive, the result is a.
     """
     # The slope times (tau² + s)², s a typical variance, is nearly a straight line, and is -df (tau² + s) far above.
     s = model.k / np.add.reduce(1 / model.v)

@@ -53,7 +53,7 @@ def implied_tau2(estimate: float, se: float, n: ArrayLike) -> float:
     Returns
     -------
     float
-        tau² at which 1 / sqrt(sum(1 / V_i)) is ``se``, with V_i = p (1 - p) / n_i + tau² (1 - 1 / n_i); NaN where
+        tau² at which 1 / sqrt(sum(1 / V_i)) is ``se``, with V_i = p (1 - p) / n_i + tau² (1 - 1 / n_i); NaN if
         sampling error alone gives a larger standard error.
 
     Notes
@@ -104,8 +104,8 @@ def combine(
         Between-study variance used in the weights; by default the one that the published standard error implies, but at
         least `LEAST_TAU2` p (1 - p). It must not depend on the new counts.
     iterate : bool
-        Estimate the combined tau² by iterated weights (Paule & Mandel 1982, doi:10.6028/jres.087.022) and not in one
-        step.
+        Whether to estimate the combined tau² by iterated weights (Paule & Mandel 1982, doi:10.6028/jres.087.022)
+        instead of in one step.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def _expected(weight: Floats, variance: Floats) -> float:
 
 
 def _root(y: Floats, n: Floats, tau2: float) -> float:
-    """Return the mean at which the weighted residuals sum to 0; 0 or 1 where all studies have that rate."""
+    """Return the mean at which the weighted residuals sum to 0; 0 or 1 if all studies have that rate."""
     if (y == y[0]).all() and y[0] in (0.0, 1.0):
         return float(y[0])
 

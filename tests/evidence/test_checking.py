@@ -28,7 +28,7 @@ def test_faults_of_all_kinds_come_in_one_run_in_the_order_of_the_dictionary(data
     faults = [str(fault) for fault in check(data)]
     expected = [
         ("studies.csv, row ", "column edition: 'orignal': must be one of: original, update"),
-        ("arms.csv, row 3, column completed: '21'", "more completed than enrolled (enrolled = 20)"),
+        ("arms.csv, row 3, column completed: '21'", "exceeds the number enrolled (enrolled = 20)"),
         ("searches.csv", "the file does not exist"),
         ("findings.csv: 'UTF-16'", "save the file as CSV UTF-8"),
         ("copy of arms.csv", "is not in the data dictionary: describe the file there, or remove it"),
@@ -73,7 +73,7 @@ def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
     for done in (checked, built):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
-        assert "more completed than enrolled" in done.stderr
+        assert "exceeds the number enrolled" in done.stderr
         assert "flow.csv: the file does not exist" in done.stderr
         assert "nothing was built" in done.stderr
     assert not (small_book / "_build/html").exists()

@@ -174,12 +174,12 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         studies.excluded_records_have_reasons,
         put("screening", "exclusion", "", study="adr2025"),
-        "screening.csv, row {row}, column exclusion: is required where the decision is excluded",
+        "screening.csv, row {row}, column exclusion: must be given if the decision is",
     ),
     (
         studies.excluded_records_have_reasons,
         put("screening", "exclusion", "design", study="shah2020"),
-        "row {row}, column exclusion: 'design': is required where the decision is excluded, and only there",
+        "row {row}, column exclusion: 'design': must be given if the decision is \"excluded\", and empty otherwise",
     ),
     (
         studies.update_is_screened,
@@ -209,13 +209,13 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         counts.responders_within_participants,
         put("responses", "events", "20", **SENDUR),
-        "responses.csv, row {row}, column events: '20': more with the event than there are (n = 19)",
+        "responses.csv, row {row}, column events: '20': exceeds the number observed (n = 19)",
     ),
     (counts.responders_within_participants, put("responses", "n", "0", **SENDUR), "row {row}, column n: '0': at least"),
     (
         counts.adverse_events_within_participants,
         put("adverse_events", "events", "31", study="xu2009"),
-        "adverse_events.csv, row {row}, column events: '31': more with the event than there are (n = 30)",
+        "adverse_events.csv, row {row}, column events: '31': exceeds the number observed (n = 30)",
     ),
     (
         counts.depigmented_within_participants,
@@ -225,32 +225,32 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         counts.completed_within_enrolled,
         put("arms", "completed", "21", **LEPE_ARM),
-        "arms.csv, row {row}, column completed: '21': more completed than enrolled (enrolled = 20)",
+        "arms.csv, row {row}, column completed: '21': exceeds the number enrolled (enrolled = 20)",
     ),
     (
         counts.thresholds_are_ordered,
         put("responses", "events", "8", **SENDUR),
-        "row {row}, column events: '8': more reached ge75 than reached the lower ge50 (7 in row 13)",
+        "row {row}, column events: '8': the count at ≥75% exceeds that at ≥50% (7 in row 13)",
     ),
     (
         counts.thresholds_are_ordered,
         put("responses", "events", "2", study="sendur2006", threshold="ge50"),
-        "row 14, column events: '3': more reached ge75 than reached the lower ge50 (2 in row {row})",
+        "row 14, column events: '3': the count at ≥75% exceeds that at ≥50% (2 in row {row})",
     ),
     (
         counts.analysed_within_enrolled,
         put("responses", "n", "24", **SENDUR),
-        "responses.csv, row {row}, column n: '24': more analysed than enrolled (enrolled = 23)",
+        "responses.csv, row {row}, column n: '24': exceeds the number enrolled (enrolled = 23)",
     ),
     (
         counts.counts_left_out_have_reasons,
         put("responses", "poolable", "no", **SENDUR),
-        "row {row}, column why_not: is required where poolable is not yes, and only there; one of: any_alone, interim,",
+        'must be given if poolable is "no" or "subgroup", and empty if it is "yes"; allowed: any_alone, interim,',
     ),
     (
         counts.counts_left_out_have_reasons,
         put("responses", "why_not", "interim", **SENDUR),
-        "row {row}, column why_not: 'interim': is required where poolable is not yes, and only there",
+        'row {row}, column why_not: \'interim\': must be given if poolable is "no" or "subgroup", and empty if it is',
     ),
     (
         counts.only_included_studies_are_pooled,
@@ -260,17 +260,17 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         counts.patches_have_patients,
         put("arms", "completed", "", study="passeron2004", arm="tacrolimus+EL"),
-        "column unit: 'patches': patches can be pooled only if arms.csv says how many patients completed",
+        "column unit: 'patches': patches are pooled only if \"completed\" in arms.csv has a value for this arm",
     ),
     (
         counts.patients_are_pooled_once,
         put("responses", "poolable", "yes", study="radakovic2009", arm="tacrolimus once daily", threshold="ge75"),
-        "column poolable: 'yes': the same patients are pooled already in row",
+        "column poolable: 'yes': these patients are already pooled in row",
     ),
     (
         counts.patients_are_pooled_once,
         repeat("responses", "months", "3", **SENDUR),
-        "row {row}, column poolable: 'yes': the same patients are pooled already in row 14",
+        "row {row}, column poolable: 'yes': these patients are already pooled in row 14",
     ),
     (
         counts.published_rates_have_studies,
@@ -306,12 +306,12 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         counts.bounds_within_enrolled,
         put("bounds", "value", "13", **TAMLER),
-        "bounds.csv, row {row}, column value: '13': more than are enrolled (enrolled = 12)",
+        "row {row}, column value: '13': the lower bound exceeds the number of patients enrolled (enrolled = 12)",
     ),
     (
         counts.bounds_agree,
         put("bounds", "value", "7", **TAMLER),
-        "bounds.csv, row {row}, column value: '7': more than the count can be at most (6)",
+        "bounds.csv, row {row}, column value: '7': the lower bound exceeds the upper bound of the same count (6)",
     ),
     (
         appraisal.outcomes_are_complete,
@@ -377,9 +377,13 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         appraisal.margins_are_given,
         put("news_margins", "margin", "", rule="moved"),
-        "news_margins.csv, row {row}, column margin: a margin is required where the meaning has {} in its place",
+        "news_margins.csv, row {row}, column margin: must be given if the meaning of the rule contains {}",
     ),
-    (appraisal.margins_are_given, put("news_margins", "margin", "5", rule="first"), "row {row}, column margin: '5': a"),
+    (
+        appraisal.margins_are_given,
+        put("news_margins", "margin", "5", rule="first"),
+        "row {row}, column margin: '5': must be",
+    ),
 ]
 
 # Changes up to the limit of a rule.

@@ -85,9 +85,9 @@ def small(blocks):
 
 
 def test_the_same_seed_gives_the_same_draws_cached_or_computed_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "kept")
+    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "cache")
     made = impute(small(blocks), draws=80, seed=7)
-    assert len(list((tmp_path / "kept").glob("*.npz"))) == 1
+    assert len(list((tmp_path / "cache").glob("*.npz"))) == 1
     again = impute(small(blocks), draws=80, seed=7)
     monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "none")
     anew = impute(small(blocks), draws=80, seed=7)

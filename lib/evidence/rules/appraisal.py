@@ -1,4 +1,4 @@
-"""Rules on the appraisal of the evidence: rated outcomes, certainty, risk of bias, and what changes conclusions."""
+"""Rules for the appraisal of the evidence: rated outcomes, certainty, risk of bias, and changes of conclusions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def overall_judgements_follow(tables: Tables) -> Iterator[Fault]:
 
 
 def _overall_fault(domains: pd.DataFrame, overall: str, tool: str, judgements: list[str]) -> str:
-    """Return what is wrong with an overall judgement, empty if nothing is; judgements are ordered from the best."""
+    """Return the fault of an overall judgement, empty if there is none; judgements are ordered from the best."""
     *ranked, unknown = judgements
     known = domains[domains.judgement != unknown]
     worst = max(map(ranked.index, known.judgement), default=0)
@@ -125,9 +125,9 @@ def _overall_fault(domains: pd.DataFrame, overall: str, tool: str, judgements: l
 
 @needs("news_margins")
 def margins_are_given(tables: Tables) -> Iterator[Fault]:
-    """A rule for what changes the conclusions has a margin if, and only if, its text has a place for one."""
+    """A rule for changes of the conclusions has a margin if, and only if, its text has a placeholder for it."""
     frame = tables["news_margins"]
     has_place = frame.meaning.str.contains("{}", regex=False)
     for row in frame[has_place != (frame.margin != "")].itertuples():
-        rule = "a margin is required where the meaning has {} in its place, and only there"
+        rule = "must be given if the meaning of the rule contains {}, and empty otherwise"
         yield Fault("news_margins.csv", row.Index, "margin", row.margin, rule)

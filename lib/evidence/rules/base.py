@@ -1,4 +1,4 @@
-"""Provide what rules of several subjects share.
+"""Helpers for the rules of all subjects.
 
 Belongs here: the type of a rule, the decorator `needs`, and comparisons that more than one module of rules makes.
 """
@@ -46,7 +46,7 @@ def needs(*names: str) -> Callable[[Rule], Rule]:
 
 
 def with_numbers(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Return a copy with some columns as numbers; what is no number becomes NaN (its form is reported elsewhere)."""
+    """Return a copy with some columns as numbers; other text becomes NaN, because its form is reported elsewhere."""
     return frame.assign(**{column: pd.to_numeric(frame[column], errors="coerce") for column in columns})
 
 
@@ -62,7 +62,7 @@ def exceeding(tables: Tables, name: str, smaller: str, larger: str, rule: str) -
     smaller, larger : str
         Numeric columns; the first must not exceed the second.
     rule : str
-        What is wrong where it does.
+        Message for rows in which it does.
 
     Yields
     ------

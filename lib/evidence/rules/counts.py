@@ -1,4 +1,4 @@
-"""Rules on arms, counts and rates: what can be true of numbers of patients, and what may be pooled."""
+"""Rules for arms, counts and rates: which numbers of patients are possible, and which counts may be pooled."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from lib.evidence.csv_files import Fault
 from lib.evidence.rules.base import Tables, exceeding, needs, with_numbers
-from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
+from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT, THRESHOLD_NAMES
 
 
 def _within_participants(tables: Tables, name: str, events: str) -> Iterator[Fault]:
-    yield from exceeding(tables, name, events, "n", "more with the event than there are")
+    yield from exceeding(tables, name, events, "n", "exceeds the number observed")
     frame = tables[name]
     for row in frame.index[pd.to_numeric(frame["n"], errors="coerce") == 0]:
         yield Fault(f"{name}.csv", row, "n", "0", "at least one must have been observed")
@@ -41,12 +41,12 @@ def depigmented_within_participants(tables: Tables) -> Iterator[Fault]:
 @needs("arms")
 def completed_within_enrolled(tables: Tables) -> Iterator[Fault]:
     """No more patients completed an arm than were enrolled."""
-    yield from exceeding(tables, "arms", "completed", "enrolled", "more completed than enrolled")
+    yield from exceeding(tables, "arms", "completed", "enrolled", "exceeds the number enrolled")
 
 
 @needs("responses")
 def thresholds_are_ordered(tables: Tables) -> Iterator[Fault]:
-    """Of the same people, no more reached a threshold than reached a lower one."""
+    """A count at a threshold (≥75%) does not exceed the count of the same participants at a lower threshold (≥50%)."""
     frame = with_numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
     frame = frame[frame.threshold.isin(ALL_THRESHOLDS)]
     frame = frame.iloc[frame.threshold.map(ALL_THRESHOLDS.index).argsort(kind="stable")]
@@ -56,7 +56,7 @@ def thresholds_are_ordered(tables: Tables) -> Iterator[Fault]:
         lower = previous_by_assessment.get(assessment)
         if lower is not None and row.events > lower.events and row.threshold != lower.threshold:
             rule = (
-                f"more reached {row.threshold} than reached the lower {lower.threshold}"
+                f"the count at {THRESHOLD_NAMES[row.threshold]} exceeds that at {THRESHOLD_NAMES[lower.threshold]}"
                 f" ({lower.events:g} in row {lower.Index})"
             )
             yield Fault("responses.csv", row.Index, "events", f"{row.events:g}", rule)
@@ -76,7 +76,7 @@ def analysed_within_enrolled(tables: Tables) -> Iterator[Fault]:
         limits = [enrolled.get((row.study, row.arm), math.nan), reported.get(row.study, math.nan)]
         limit = max((limit for limit in limits if not math.isnan(limit)), default=math.inf)
         if row.n > limit:
-            rule = f"more analysed than enrolled (enrolled = {limit:g})"
+            rule = f"exceeds the number enrolled (enrolled = {limit:g})"
             yield Fault("responses.csv", row.Index, "n", f"{row.n:g}", rule)
 
 
@@ -86,7 +86,7 @@ def counts_left_out_have_reasons(tables: Tables) -> Iterator[Fault]:
     frame, codes = tables["responses"], tables["codes"]
     allowed = ", ".join(codes.code[codes["list"] == "why_not"])
     for row in frame[(frame.poolable != "yes") != (frame.why_not != "")].itertuples():
-        rule = f"is required where poolable is not yes, and only there; one of: {allowed}"
+        rule = f'must be given if poolable is "no" or "subgroup", and empty if it is "yes"; allowed: {allowed}'
         yield Fault("responses.csv", row.Index, "why_not", row.why_not, rule)
 
 
@@ -113,13 +113,16 @@ def patches_have_patients(tables: Tables) -> Iterator[Fault]:
     """Patches are pooled only where the number of patients who completed the arm is available."""
     for row, arm in _pooled_with_arms(tables):
         if row.unit == "patches" and arm.completed == "":
-            rule = "patches can be pooled only if arms.csv says how many patients completed"
+            rule = (
+                'patches are pooled only if "completed" in arms.csv has a value for this arm: enter it, or set poolable'
+                ' to "no"'
+            )
             yield Fault("responses.csv", row.Index, "unit", row.unit, rule)
 
 
 @needs("responses", "arms", "studies")
 def patients_are_pooled_once(tables: Tables) -> Iterator[Fault]:
-    """No patient is pooled twice: at two time points, or in two arms that hold the same patients."""
+    """No patient is pooled twice: at two time points, or in two arms of the same patients."""
     designs = {(row.study, row.part): row.design for row in tables["studies"].itertuples()}
     first_row: dict[tuple, int] = {}
     for row, arm in _pooled_with_arms(tables):
@@ -127,7 +130,10 @@ def patients_are_pooled_once(tables: Tables) -> Iterator[Fault]:
         people = arm.role if same_patients else row.arm
         key = (row.study, people, row.site, row.site_detail, row.subtype, row.threshold)
         if key in first_row:
-            rule = f"the same patients are pooled already in row {first_row[key]}"
+            rule = (
+                f'these patients are already pooled in row {first_row[key]}: set poolable to "no" in one of the two'
+                " rows"
+            )
             yield Fault("responses.csv", row.Index, "poolable", row.poolable, rule)
         first_row.setdefault(key, row.Index)
 
@@ -184,7 +190,7 @@ def bounds_within_enrolled(tables: Tables) -> Iterator[Fault]:
     for row in frame[frame.kind == "at_least"].itertuples():
         limit = enrolled.get((row.study, row.arm), math.nan)
         if row.value > limit:
-            rule = f"more than are enrolled (enrolled = {limit:g})"
+            rule = f"the lower bound exceeds the number of patients enrolled (enrolled = {limit:g})"
             yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", rule)
 
 
@@ -197,5 +203,5 @@ def bounds_agree(tables: Tables) -> Iterator[Fault]:
     for row in frame[frame.kind == "at_least"].itertuples():
         limit = at_most.get(tuple(getattr(row, name) for name in key), math.nan)
         if row.value > limit:
-            rule = f"more than the count can be at most ({limit:g})"
+            rule = f"the lower bound exceeds the upper bound of the same count ({limit:g})"
             yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", rule)

@@ -1,4 +1,4 @@
-"""Rules on the keys and labels by which rows are identified and tables are joined."""
+"""Rules for the keys and labels by which rows are identified and tables are joined."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lib.evidence.rules.base import Tables, needs, with_numbers
 
 @needs("dictionary")
 def keys_are_unique(tables: Tables) -> Iterator[Fault]:
-    """No two rows of a table have the same key, numbers being compared as numbers."""
+    """No two rows of a table have the same key; numbers are compared as numbers."""
     dictionary = tables["dictionary"]
     for name, frame in tables.items():
         columns = dictionary[dictionary.table == name]
@@ -43,7 +43,7 @@ def keys_exist(tables: Tables) -> Iterator[Fault]:
         for row, key in zip(frame.index, frame[columns].itertuples(index=False, name=None), strict=True):
             if not key[0] or key in known:
                 continue
-            # Of a key of several columns, the second is wrong if the first is known.
+            # In a key of two columns, report the second if the first exists.
             at = 1 if len(key) > 1 and key[0] in known_first else 0
             rule = f"is unknown: there is no such {columns[at]} in {files}" + (f" for {key[0]}" if at else "")
             yield Fault(f"{reference.table}.csv", row, columns[at], key[at], rule)

@@ -1,4 +1,4 @@
-"""Rules on studies and records: the two editions, screening, the flow of records and the main findings."""
+"""Rules for studies and records: the two editions, screening, the flow of records and the main findings."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def excluded_records_have_reasons(tables: Tables) -> Iterator[Fault]:
     """A record has a kind of reason for exclusion if, and only if, it is excluded."""
     screening = tables["screening"]
     for row in screening[(screening.decision == "excluded") != (screening.exclusion != "")].itertuples():
-        rule = "is required where the decision is excluded, and only there"
+        rule = 'must be given if the decision is "excluded", and empty otherwise'
         yield Fault("screening.csv", row.Index, "exclusion", row.exclusion, rule)
 
 

@@ -1,6 +1,6 @@
 """Tables of the audit: its rules, and the findings of each.
 
-Belongs here: how findings are shown. Does not belong here: the rules (`lib.audit`).
+Belongs here: the display of findings. Does not belong here: the rules (`lib.audit`).
 """
 
 from __future__ import annotations

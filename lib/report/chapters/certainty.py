@@ -1,7 +1,7 @@
 """The certainty of the evidence for an outcome (GRADE).
 
-Belongs here: what of a GRADE judgement follows from numbers, the level that the judgements leave, and their reasons in
-words. Does not belong here: the judgements themselves, which are data (``data/certainty.csv``).
+Belongs here: the parts of a GRADE judgement that follow from numbers, the level that results from all judgements, and
+their reasons in words. Does not belong here: the judgements themselves, which are data (``data/certainty.csv``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DOUBT = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certaint
 _DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
 
 Numbers = dict[str, tuple[str, int | None]]
-"""Domain -> the numbers that bear on it, in words, and the levels by which they alone would lower the certainty."""
+"""By domain: the numbers relevant to it, in words, and the levels by which they alone would lower the certainty."""
 
 _LARGE_I2 = 0.5
 
@@ -35,9 +35,9 @@ def numbers_by_domain(evidence: Evidence, compared: Comparison) -> Numbers:
     Returns
     -------
     dict of str to (str, int or None)
-        Domain -> the numbers in words, and the levels by which they alone would lower the certainty; None: numbers do
-        not decide it. Inconsistency: I² above 50%, or a range for another trial that includes no effect where the
-        interval of the mean does not. Imprecision: one level for fewer than 300 responders and one for an interval that
+        By domain, the numbers in words, and the levels by which they alone would lower the certainty (None if numbers
+        do not determine them). Inconsistency: I² above 50%, or a prediction interval that includes no effect while the
+        confidence interval does not. Imprecision: one level for fewer than 300 responders and one for an interval that
         includes no effect (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012).
     """
     result, trials = compared.risk_ratio, compared.rows
@@ -62,7 +62,7 @@ def outcome_key(evidence: Evidence, question: Question, threshold: str) -> str:
 
 
 def certainty_of_comparison(evidence: Evidence, question: Question, threshold: str) -> str:
-    """Return the certainty of a comparison: a level of `LEVELS`, or `NOT_JUDGED` where a judgement is missing.
+    """Return the certainty of a comparison: a level of `LEVELS`, or `NOT_JUDGED` if a judgement is missing.
 
     Evidence from randomised trials starts at high certainty, other comparisons at low.
     """
@@ -74,7 +74,7 @@ def certainty_of_comparison(evidence: Evidence, question: Question, threshold: s
 
 
 def lowered_level(evidence: Evidence, outcome: str, start: str) -> str:
-    """Lower the level at which the evidence for an outcome starts by the judgements on it."""
+    """Return the level of certainty after the judgements on an outcome have lowered the level ``start``."""
     rows = evidence.certainty[evidence.certainty.outcome == outcome]
     if set(rows.domain) != set(_DOMAINS):
         return NOT_JUDGED
@@ -84,8 +84,8 @@ def lowered_level(evidence: Evidence, outcome: str, start: str) -> str:
 def certainty_of_rate(evidence: Evidence, outcome: str) -> str:
     """Return the certainty of a rate in treated people.
 
-    Studies of one treated group start at high certainty for the question how many respond, though not for what the
-    treatment adds (Iorio et al. 2015, doi:10.1136/bmj.h870). GRADE's five domains then lower it as for a comparison.
+    Studies of one treated group start at high certainty for the proportion that responds, but not for the effect of the
+    treatment (Iorio et al. 2015, doi:10.1136/bmj.h870). GRADE's five domains then lower it as for a comparison.
     """
     return lowered_level(evidence, outcome, "High")
 
@@ -100,13 +100,13 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) ->
     outcome : str
         Key of ``data/outcomes.csv``.
     numbers : dict, optional
-        As `numbers_by_domain` returns them, to be shown in brackets; the recorded reason is shown where there are none.
+        As `numbers_by_domain` returns them, shown in brackets; without numbers the recorded reason is shown.
 
     Returns
     -------
     str
         Such as ``imprecision by two levels (5 responders, interval includes no effect) and risk of bias by one level``;
-        empty where nothing lowers it.
+        empty if nothing lowers it.
     """
     rows = evidence.certainty[(evidence.certainty.outcome == outcome) & (evidence.certainty.levels > 0)]
     names = evidence.meaning("certainty_domain")
@@ -119,7 +119,7 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) ->
 
 
 def worded(level: str, sentence: str) -> str:
-    """Complete a sentence with the word for its level of certainty, and with a reservation if that is very low.
+    """Insert the word for a level of certainty into a sentence, and add a reservation if the certainty is very low.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Effects of comparisons within trials, as sentences and cells write them.
+"""Write the effects of comparisons within trials for sentences and table cells.
 
 Belongs here: names of the treatments compared, and risk ratio, absolute effect and number needed to treat in words.
 Does not belong here: the pooling (`lib.evidence.comparisons`), and findings worded by certainty
@@ -23,7 +23,7 @@ PAIR = ("events", "n", "control_events", "control_n")
 
 
 def own_ratios(trials: pd.DataFrame) -> Pooled:
-    """Return the risk ratio of each trial by itself, NaN for one that carries no information on it.
+    """Return the risk ratio of each single trial, NaN for a trial that carries no information on it.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def label(rows: pd.DataFrame) -> str:
 
 
 def per_100(estimate: float, low: float, high: float) -> str:
-    """Return a difference of proportions as patients of 100.
+    """Return a difference of proportions as a number of patients per 100.
 
     Examples
     --------
@@ -107,8 +107,8 @@ class Absolute:
     estimate, ci_low, ci_high : float
         Share of responders with the treatment, and its 95% confidence interval.
     from_ratio : bool
-        Whether these are the baseline risk times the risk ratio. A baseline risk of 0 has no such product: they are
-        then the baseline risk plus the trials' risk difference.
+        Whether these are the baseline risk times the risk ratio. If the baseline risk is 0, they are the baseline risk
+        plus the trials' risk difference.
     """
 
     without: float
@@ -141,7 +141,7 @@ def absolute(compared: Comparison) -> Absolute:
 
 
 def risk_difference(compared: Comparison) -> str:
-    """Return the trials' risk difference as patients of 100, cut to what is possible with that baseline."""
+    """Return the trials' risk difference per 100 patients, limited to values possible with the baseline risk."""
     without = float(compared.rows.control_events.sum() / compared.rows.control_n.sum())
     return per_100(
         *(min(max(value, -without), 1 - without) for value in estimate_with_interval(compared.risk_difference))
@@ -151,14 +151,14 @@ def risk_difference(compared: Comparison) -> str:
 def number_needed(compared: Comparison) -> str:
     """Return the number of patients, or patches, to be treated for one more to respond (Cook & Sackett 1995).
 
-    The reciprocal of the risk difference, rounded up as is usual (doi:10.1136/bmj.310.6977.452), with its interval.
-    Where the interval of the difference or of the ratio includes no effect, the number has no finite interval, and a
-    dash is returned.
+    It is the reciprocal of the risk difference, rounded up as is usual (doi:10.1136/bmj.310.6977.452), with its
+    interval. If the interval of the difference or of the ratio includes no effect, the number has no finite interval,
+    and a dash is returned.
     """
     estimate, low, high = estimate_with_interval(compared.risk_difference)
     if not (low > 0 and compared.risk_ratio.ci_low > 1):
         return NOTHING
-    # Rounded first: the reciprocal of a difference of 1/10 may be a little above 10.
+    # Round to a few decimals first: the computed reciprocal of 1/10 may be slightly above 10.
     needed, least, most = (math.ceil(round(1 / value, 6)) for value in (estimate, high, low))
     return f"{needed} ({least} to {most})"
 
@@ -187,12 +187,12 @@ def compare_some(rows: pd.DataFrame, **options: Any) -> Comparison:
 
 
 def informative(compared: Comparison) -> pd.DataFrame:
-    """Return the trials that inform the ratio: not those in which both arms have no responders, or only responders."""
+    """Return the trials that inform the ratio: all except those without responders, or with only responders."""
     return compared.rows[~compared.risk_ratio.dropped]
 
 
 def ratio_cell(pooled: Pooled, key: str = "") -> str:
-    """Return a ratio for a cell of a table, with its key where it is registered; a dash where there is none."""
+    """Return a ratio for a cell of a table, with its key if it is registered; a dash if there is none."""
     if not math.isfinite(pooled.estimate):
         return NOTHING
     text = ratio_text(*estimate_with_interval(pooled))
@@ -205,7 +205,7 @@ def includes_no_effect(pooled: Pooled) -> bool:
 
 
 def prediction(pooled: Pooled) -> str:
-    """State where the true ratio of another trial may lie, or that too few trials cannot show it."""
+    """State the range of the true ratio of another trial, or that there are too few trials to estimate it."""
     if not pooled.predicts:
         return f"{count(pooled.k, 'trial')} cannot show how far the true ratio of another trial may lie from this one"
     return f"another trial's true ratio may lie from {_between(pooled.pi_low, pooled.pi_high)}"
@@ -213,14 +213,14 @@ def prediction(pooled: Pooled) -> str:
 
 def trials_and_patients(rows: pd.DataFrame) -> str:
     """Return the numbers of trials and of patients or patches: ``2 trials, 60 patients``."""
-    # Patients who had both treatments count once; their patches are different ones.
+    # Patients who had both treatments count once; patches count in each arm, because they differ.
     same = rows.paired & (rows.unit == "patients")
     number = (rows.n + rows.control_n).where(~same, rows[["n", "control_n"]].max(axis=1)).sum()
     return f"{count(len(rows), 'trial')}, {number:g} {' or '.join(dict.fromkeys(rows.unit))}"
 
 
 def per_100_with(effect: Absolute) -> str:
-    """Return the responders of 100 with the treatment: ``45 (30 to 60)``."""
+    """Return the responders per 100 with the treatment: ``45 (30 to 60)``."""
     estimate, low, high = (percent(value, 0, "") for value in (effect.estimate, effect.ci_low, effect.ci_high))
     return f"{estimate} ({low} to {high})"
 

@@ -1,4 +1,4 @@
-"""What comparisons within trials found, in sentences worded by certainty, and their forest plots.
+"""Findings of comparisons within trials, in sentences worded by certainty, and their forest plots.
 
 Belongs here: findings, their limitations, and captions. Does not belong here: tables (`comparison_tables`), and the
 certainty itself (`certainty`).
@@ -88,7 +88,7 @@ def finding(evidence: Evidence, question: Question, threshold: str) -> str:
 
 
 def estimates(question: Question, threshold: str) -> str:
-    """State the numbers behind `finding`: the ratio, how many trials, and the absolute effect with its baseline."""
+    """State the numbers behind `finding`: ratio, number of trials, and absolute effect with its baseline risk."""
     compared = compare(question.at(threshold))
     if compared is None:
         return ""
@@ -124,7 +124,7 @@ def _randomised(trials: pd.DataFrame) -> str:
 
 
 def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
-    """State what limits a result: concerns about its trials, trials at another threshold, and trials without counts."""
+    """State the limitations of a result: concerns about trials, trials at other thresholds, trials without counts."""
     sentences, compared = [], compare(question.at(threshold))
     if compared is not None:
         others = compare(compared.rows[~compared.rows.study.isin(evidence.concerns.study)])
@@ -158,7 +158,7 @@ def not_retrieved(question: Question, threshold: str) -> str:
 
 
 def summary_sentences(evidence: Evidence, question: Question, threshold: str) -> str:
-    """State a finding, its certainty with every reason that lowered it, and what could not be retrieved.
+    """State a finding, its certainty with every reason that lowered it, and the data that could not be retrieved.
 
     Returns
     -------

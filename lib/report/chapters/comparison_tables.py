@@ -86,7 +86,7 @@ def summary(questions: Sequence[Question]) -> Table:
         for threshold, compared in results:
             if compared is None:
                 continue
-            # Results at no threshold are not registered.
+            # Results of any repigmentation are not registered.
             rr_key, or_key = (threshold and comparison_key(question.key, threshold, name) for name in ("rr", "or"))
             cells = {
                 "Response": THRESHOLD_NAMES[threshold] if threshold else "Any repigmentation",

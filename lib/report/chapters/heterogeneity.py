@@ -47,7 +47,7 @@ from lib.stats import (
 
 
 def headline(outcome: Outcome, logit: Entry | None) -> str:
-    """State how much the available counts of an outcome differ, for the head of a chapter."""
+    """State how much the available counts of an outcome differ, for the beginning of a chapter."""
     counts = counts_of(outcome)
     studies = f"{count(len(counts), 'study', 'studies')} with available responder counts ({outcome_name(outcome)})"
     if logit is None:
@@ -102,7 +102,7 @@ def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdo
 
 _EDITIONS = {"original": "Original review", "update": "Update"}
 
-# With fewer, each study has a third of the weight or more and influences the result whatever its rate.
+# With fewer studies, each has a third of the weight or more and influences the result whatever its rate.
 _ENOUGH_TO_PLOT = 4
 
 
@@ -142,7 +142,7 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
 
 
 def comparison_of_editions(outcome: Outcome) -> str:
-    """State the test between the studies of the review and those of the update, in a sentence."""
+    """State in a sentence the test for a difference between the studies of the review and those of the update."""
     counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
     y, v = proportions(counts.events, counts.n, transform="logit")
     groups, *split = by_group(counts.edition, y, v)
@@ -172,7 +172,7 @@ def _short_name(outcome: Outcome) -> str:
 
 
 def _study_numbers(pooled: Pooled) -> list[str]:
-    """Return the number of studies of each of several analyses, as text."""
+    """Return the number of studies of each analysis, as text."""
     return [f"{k}" for k in np.atleast_1d(pooled.k)]
 
 
@@ -201,7 +201,7 @@ def influence(outcome: Outcome) -> Table | Markdown:
 
 
 def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
-    """Show Baujat's plot of an outcome's available counts, or state that it shows too little."""
+    """Show Baujat's plot of an outcome's available counts, or state that there are too few studies for it."""
     counts, measures = _influence(outcome)
     if len(counts) < _ENOUGH_TO_PLOT:
         return Markdown(f"Of {count(len(counts), 'count')} Baujat's plot would show no more than the table.")

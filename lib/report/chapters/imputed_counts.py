@@ -1,4 +1,4 @@
-"""Tables and sentences on the counts imputed where none are available.
+"""Tables and sentences on imputed counts.
 
 Belongs here: participants behind the published rates, imputed counts and updates over them, and their calibration by
 simulation. Does not belong here: the imputation (`lib.published`), and updates in closed form (`updates`).
@@ -22,7 +22,7 @@ from lib.report.wording import count, outcome_name, plain, span
 
 
 def other_readings(evidence: Evidence, solved: Sizes) -> str:
-    """Name the studies that must be counted otherwise than the review states, for its totals to add up."""
+    """Name the studies that must be counted differently from the review's description for its totals to add up."""
     names = evidence.studies.drop_duplicates("study").set_index("study").label
     solutions = [
         "; ".join(f"{plain(names[study])} ({reading})" for study, reading in readings.items())
@@ -71,7 +71,7 @@ def sizes(evidence: Evidence, solved: Sizes) -> Table:
 
 
 def agreement(imputations: Sequence[Draws]) -> Table:
-    """Show how near the imputed counts come to each published rate."""
+    """Show how closely the imputed counts reproduce each published rate."""
     rows = []
     for block in imputations:
         for (threshold, group), tolerance in block.tolerance.items():
@@ -96,7 +96,7 @@ def agreement(imputations: Sequence[Draws]) -> Table:
 
 
 def not_reproduced(imputations: Sequence[Draws]) -> str:
-    """Name the published rates that no counts reproduce, and state how counts were searched."""
+    """Name the published rates that no counts reproduce, and state how counts were searched for."""
 
     def named(exact: bool) -> list[str]:
         return [
@@ -129,7 +129,7 @@ def not_reproduced(imputations: Sequence[Draws]) -> str:
 
 
 Pair = tuple[Result, OverDraws | None, OverDraws | None]
-"""An updated rate, and the same over imputed counts on the raw and on the logit scale; None: no imputations."""
+"""An updated rate, and the rate over imputed counts on the raw and on the logit scale (None without imputations)."""
 
 
 def update_over_imputations(results: Sequence[Result], imputations: Sequence[Draws]) -> list[Pair]:
@@ -175,7 +175,7 @@ def updates_over_imputations(rows: Sequence[Pair]) -> Table:
 
 
 def largest_differences(rows: Sequence[Pair]) -> str:
-    """State how far updates over imputed counts differ from the closed form, and how uncertain they leave it."""
+    """State how much updates over imputed counts differ from the closed form, and their remaining uncertainty."""
     differences = [
         (raw.estimate - result.updated.estimate, raw.between, logit.between)
         for result, raw, logit in rows
@@ -264,7 +264,7 @@ def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping
 
 
 def chain_accuracy(rows: pd.DataFrame) -> str:
-    """State how near the Markov chain comes to exact enumeration, on simulated reviews small enough for both."""
+    """State how closely the Markov chain agrees with exact enumeration on simulated reviews small enough for both."""
     chain, exact = (rows[rows.method == method] for method in ("chain", "exact"))
     reached = chain[chain.reproduced]
     near, exactly_near = ((part.variation <= 2 * part.noise + 1e-12).sum() for part in (reached, exact))

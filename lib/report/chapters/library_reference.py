@@ -1,6 +1,6 @@
-"""The reference of the library for analysts: what a room exports, from its docstrings.
+"""The reference of the library for analysts: the exports of a room, with their docstrings.
 
-Belongs here: turning docstrings into a page. Does not belong here: the docstrings themselves.
+Belongs here: converting docstrings to a page. Does not belong here: the docstrings themselves.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def reference(room: ModuleType) -> Markdown:
 
 def _section(name: str, value: Callable[..., object]) -> str:
     parsed = NumpyDocString(inspect.getdoc(value) or "")
-    # A class is used for its attributes; most are results, which no user makes.
+    # Classes are documented by their attributes: most are results, which users do not construct.
     kind = f"`{name}{_signature(value)}`" if inspect.isfunction(value) else f"`{name}` (class)"
     parts = [f"### {name}", kind, _prose(parsed["Summary"]), _prose(parsed["Extended Summary"])]
     parts += [_field_list(field, parsed[field]) for field in _FIELDS]
@@ -75,7 +75,7 @@ def _field_list(field: str, rows: Iterable[tuple[str, str, list[str]]]) -> str:
 
 
 def _prose(lines: Iterable[str]) -> str:
-    """Join the lines of paragraphs; text outside code has no meaning in Markdown."""
+    """Join the lines of paragraphs, and escape text outside code for Markdown."""
     text = re.sub(r"\s*\n\s*", " ", "\n".join(lines)).strip()
     pieces = re.split(r"(``.+?``|`.+?`)", text)
     return "".join(re.sub(r"([*_<|\\])", r"\\\1", piece) if not piece.startswith("`") else piece for piece in pieces)

@@ -1,4 +1,4 @@
-"""What the chapter on maintenance states about its one trial.
+"""Numbers and sentences of the chapter on maintenance about its one trial.
 
 Belongs here: shares, numbers and design of the trial for its sentences. Does not belong here: the registered results
 (`lib.report.trial_entries`), and the table (`lib.report.tables.maintenance`).

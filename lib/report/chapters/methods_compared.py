@@ -1,7 +1,7 @@
 """Tables and sentences of the chapter that compares pooling methods, on the available counts and in simulations.
 
-Belongs here: methods side by side. Does not belong here: the methods and simulations (`lib.simulations`), and how the
-studies of one rate differ (`heterogeneity`).
+Belongs here: the comparison of methods. Does not belong here: the methods and simulations (`lib.simulations`), and how
+the studies of one rate differ (`heterogeneity`).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _REGISTERED = {RECOMMENDED.name: "recommended.available", "Logit, DL": "logit"}
 
 
 def _with_key(text: str, outcome: Outcome, method: Method, part: str = "") -> str:
-    """Return the text of a method's result, with its key where it is registered."""
+    """Return the text of a method's result, with its key if it is registered."""
     kind = _REGISTERED.get(method.name)
     return Stated(text, rate_key(outcome, kind), part) if kind and text else text
 

@@ -1,4 +1,4 @@
-"""Sentences on the records and studies since the original search, and on what they change.
+"""Sentences on the records and studies since the original search, and on the changes that follow from them.
 
 Belongs here: numbers of records and studies, the main finding of each new study, and which conclusions change. Does not
 belong here: the tables of new studies (`lib.report.tables`).
@@ -75,7 +75,7 @@ def state_of_evidence(evidence: Evidence) -> str:
 
 
 def nothing_new(evidence: Evidence, text: str = "None in this edition.") -> str:
-    """Return what a page shows in the place of new studies or records where there are none."""
+    """Return the text that a page shows if there are no new studies or records."""
     return text if len(evidence.screening) else "Nothing: this edition ends with the original search."
 
 
@@ -93,7 +93,7 @@ def changed_conclusions(results: Sequence[Result]) -> list[str]:
 
 
 def what_changes(results: Sequence[Result], total: int) -> str:
-    """State in Markdown on how many of the published rates new studies bear, and which conclusions change.
+    """State in Markdown for how many of the published rates there are new studies, and which conclusions change.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def what_changes(results: Sequence[Result], total: int) -> str:
 
 
 def what_changes_in_brief(results: Sequence[Result]) -> str:
-    """State in Markdown on how many rates new studies bear, and which conclusions change; empty if there are none."""
+    """State in Markdown how many rates have new studies, and which conclusions change; empty if there are none."""
     if not results:
         return ""
     changed = changed_conclusions(results)
@@ -128,7 +128,7 @@ def what_changes_in_brief(results: Sequence[Result]) -> str:
 
 
 def rules_of_change(evidence: Evidence) -> str:
-    """Explain in Markdown when an update changes the conclusions, and what repeated updates do to such rules."""
+    """Explain in Markdown when an update changes the conclusions, and the effect of repeated updates on such rules."""
     rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()]
     return (
         "An update changes the conclusions on a rate if at least one of these is true:\n\n"
@@ -143,14 +143,15 @@ def rules_of_change(evidence: Evidence) -> str:
 
 
 _NEWEST = 60
-"""Studies whose findings `finding_lines` gives, if there are more."""
+"""Largest number of studies whose findings `finding_lines` gives."""
 
 
 def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     """Return the main finding of each study of an edition as a list item in Markdown: in words, then its counts.
 
-    The words are those of `findings`; the counts are of every arm of the study, whole or by a body site, whether pooled
-    or compared. Of very many studies only the newest are given, and the number of the others.
+    The words are those of the table ``findings``; the counts are those of every arm of the study, for the whole body or
+    a site, whether pooled or compared. If there are very many studies, only the newest and the number of the others are
+    given.
 
     Parameters
     ----------

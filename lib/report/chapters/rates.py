@@ -1,7 +1,7 @@
 """Sections, plots and sentences on the response rates of one regimen.
 
-Belongs here: what the chapters on monotherapy, phototherapy, children and body sites show of each rate. Does not belong
-here: the results (`lib.report.rate_entries`), and tables of all rates (`lib.report.tables`).
+Belongs here: the parts of the chapters on monotherapy, phototherapy, children and body sites that show a rate. Does not
+belong here: the results (`lib.report.rate_entries`), and tables of all rates (`lib.report.tables`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tables and sentences on the risk of bias in single trials.
 
-Belongs here: what the book shows of ``data/risk_of_bias.csv``. Does not belong here: the judgements, which are data,
+Belongs here: the display of ``data/risk_of_bias.csv``. Does not belong here: the judgements, which are data,
 the rules that they must follow (`lib.evidence`), and the certainty of an outcome (`certainty`).
 """
 
@@ -30,7 +30,7 @@ class TrafficLights(Table):
         One row for each study and one column for each domain; values are judgement codes. The index holds the names of
         the studies.
     words : dict of str to str
-        Judgement code -> word.
+        Word for each judgement code.
     caption, note : str
         Plain text.
     """
@@ -70,7 +70,7 @@ def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
         Code of the tool, as in the code list ``bias_tool``.
     """
     judged = _judged(evidence, tool)
-    # The overall judgement comes first: on a phone the last columns are out of sight.
+    # The overall judgement comes first, because the last columns are not visible on a phone.
     judged = judged[["overall", *judged.columns.drop("overall")]]
     names = evidence.meaning(f"{tool}_domain")
     judged = judged.set_axis(labels(evidence, judged.index.to_series()), axis=0)
@@ -163,7 +163,7 @@ def not_assessed_sentence(evidence: Evidence, studies: Iterable[str]) -> str:
 
 
 def judgement_figure(evidence: Evidence, tool: str, caption: str) -> figures.Picture | figures.Listing:
-    """Plot how many trials have which judgement in each domain of a tool."""
+    """Plot the numbers of trials by judgement in each domain of a tool."""
     words = evidence.meaning(f"{tool}_judgement")
     return figures.show(figures.judgement_bars, shares(evidence, tool), words, caption=caption)
 

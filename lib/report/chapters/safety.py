@@ -1,6 +1,6 @@
 """Sentences and plots on adverse events.
 
-Belongs here: what the chapter on safety shows beside its table. Does not belong here: the table
+Belongs here: the contents of the chapter on safety other than its table. Does not belong here: the table
 (`lib.report.tables.adverse_events`), and the certainty (`certainty`).
 """
 

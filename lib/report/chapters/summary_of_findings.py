@@ -1,6 +1,6 @@
 """The summary of findings: comparisons, rates, maintenance and safety, each with its certainty.
 
-Belongs here: the tables and lists of that chapter. Does not belong here: how a level of certainty is found
+Belongs here: the tables and lists of that chapter. Does not belong here: how a level of certainty is determined
 (`certainty`), and how a comparison is worded (`comparison_findings`).
 """
 
@@ -113,9 +113,9 @@ class Rated:
     certainty : str
         A level of `LEVELS`, or `NOT_JUDGED`.
     numbers : dict
-        Domain -> the numbers that bear on it, in words; they decide no level.
+        The numbers relevant to each domain, in words; they do not determine a level.
     not_retrieved : str
-        What could not be retrieved, in words.
+        The data that could not be retrieved, in words.
     """
 
     key: str
@@ -129,7 +129,7 @@ class Rated:
 
 
 def rated(evidence: Evidence, results: Mapping[tuple[str, str, str], Result]) -> list[Rated]:
-    """Return the rated outcomes that are no comparison: rates, maintenance and safety.
+    """Return the rated outcomes other than comparisons: rates, maintenance and safety.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def other_findings(outcomes: Sequence[Rated]) -> Table:
 
 
 def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
-    """Return one list item for each outcome that is no comparison: finding, certainty and every reason."""
+    """Return one list item for each outcome other than comparisons: finding, certainty and every reason."""
     lines = []
     for outcome in outcomes:
         lowered = reasons(evidence, outcome.key, outcome.numbers)
@@ -258,9 +258,9 @@ def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
 
 
 def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequence[Rated] = ()) -> Table:
-    """Return every judgement with its reason, beside what the numbers contribute.
+    """Return every judgement with its reason and the numbers relevant to it.
 
-    The last row of each outcome states what could not be retrieved, which is no domain of GRADE.
+    The last row of each outcome states which data could not be retrieved, which is not a domain of GRADE.
     """
     domains = evidence.meaning("certainty_domain")
     rows = []
@@ -285,7 +285,7 @@ def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequ
 
 
 def _judged_comparisons(evidence: Evidence, questions: Sequence[Question]) -> Iterator[tuple[str, str, Numbers, str]]:
-    """Return key, name, numbers and what was not retrieved of every rated comparison."""
+    """Yield key, name, numbers and the data not retrieved of every rated comparison."""
     for question in questions:
         for outcome in evidence.outcomes[evidence.outcomes.question == question.key].itertuples():
             compared = compare(question.at(outcome.threshold))

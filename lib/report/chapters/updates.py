@@ -1,4 +1,4 @@
-"""Tables and sentences on the updated rates: what they depend on, and how the rule of updating did in simulations.
+"""Tables and sentences on the updated rates: their sensitivity, and the performance of the update rule in simulations.
 
 Belongs here: sensitivity of the updated rates. Does not belong here: the update (`lib.published`), and updates over
 imputed counts (`imputed_counts`).
@@ -17,7 +17,7 @@ from lib.report.tables import Table, grouped
 from lib.report.wording import outcome_name, percent, span
 
 _MOST = 20
-"""New studies of a rate that are left out in turn; if there are more, those with the largest influence."""
+"""Largest number of new studies of a rate that are left out in turn: those with the largest influence."""
 
 
 def with_new_studies(results: Mapping[tuple[str, str, str], Result]) -> list[Result]:
@@ -38,7 +38,7 @@ def _updated(result: Result) -> Updated:
 
 
 def without_each(results: Sequence[Result]) -> Table:
-    """Show the updated rates with each new study left out in turn; of very many those with the largest influence."""
+    """Show the updated rates with each new study left out in turn (if very many, those with the largest influence)."""
     rows, some_omitted = [], False
     for result in results:
         new, name, updated = by_study(result.outcome.new), outcome_name(result.outcome), _updated(result)
@@ -60,7 +60,7 @@ def without_each(results: Sequence[Result]) -> Table:
 
 
 def choices(results: Sequence[Result]) -> Table:
-    """Show the updated rates as they are, and as they would be had the review pooled by another method."""
+    """Show the updated rates as they are, and as they would be if the review had used another method."""
     rows = []
     for result in results:
         if result.summary.reading.kind == "no interval":
@@ -75,7 +75,7 @@ def choices(results: Sequence[Result]) -> Table:
 
 
 def largest_change(results: Sequence[Result]) -> str:
-    """State how far another method of the review would move the updated rates and the ends of their intervals."""
+    """State how much another method of the review would change the updated rates and the ends of their intervals."""
     moved, ends = [0.0], [0.0]
     for result in results:
         if result.summary.reading.kind != "no interval":

@@ -1,7 +1,7 @@
-"""Figures: results in, pictures out.
+"""Figures of results.
 
-Belongs here: the look of the figures (`style`), rows with intervals (`rows`, `intervals`, `listing`), and the plots
-made of them. Every plotting function takes ``wide`` and returns a matplotlib Figure whose label is its text
+Belongs here: the style of the figures (`style`), rows with intervals (`rows`, `intervals`, `listing`), and the plots
+that consist of them. Every plotting function takes ``wide`` and returns a matplotlib Figure whose label is its text
 alternative, or a `Listing` for very many rows; `show` plots the wide and the narrow form and lets the page choose.
 
 Does not belong here: reading files, and any estimate. Nothing is pooled here.

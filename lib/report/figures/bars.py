@@ -1,6 +1,6 @@
-"""Bars of counts, a panel for each question.
+"""Bar charts of counts, with one panel for each variable.
 
-Belongs here: how counts are drawn as bars. Does not belong here: counting.
+Belongs here: drawing counts as bars. Does not belong here: counting.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from lib.report.figures.style import NARROW, REPORTED, WIDE
 
 
 def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
-    """Draw counts as horizontal bars, a panel for each question.
+    """Draw counts as horizontal bars, with one panel for each variable.
 
     Parameters
     ----------
     panels : dict of str to Series
-        Title -> counts, the index being the labels, from top to bottom.
+        Counts by title of the panel; the index holds the labels, from top to bottom.
     wide : bool
         Form: panels in two columns, or one below the other.
 

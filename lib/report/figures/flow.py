@@ -16,13 +16,13 @@ from lib.report.figures.style import GREY, INK, NARROW, REPORTED, WIDE
 
 
 def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Figure:
-    """Draw a flow diagram after PRISMA 2020: the main path down, what leaves it at the right.
+    """Draw a flow diagram after PRISMA 2020: the main path downwards, exclusions on the right.
 
     Parameters
     ----------
     columns : dict of str to list of (main, aside)
-        Heading -> steps from top to bottom: text of the box on the main path, and of the box beside the arrow
-        that leads on from it (empty: none).
+        Steps from top to bottom, by heading: text of the box on the main path, and of the box beside the arrow that
+        leads on from it (empty if there is none).
     wide : bool
         Form: headings side by side, or one below the other.
 
@@ -92,8 +92,8 @@ def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Fi
 
 
 def _fill(text: str, chars: int) -> str:
-    """Wrap a text to so many characters, the lines of a paragraph indented."""
-    # A count stays on the line of what it counts.
+    """Wrap a text to a number of characters, and indent the continued lines of a paragraph."""
+    # A count stays on the line of the words that it belongs to.
     text = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
     text = re.sub(r" (\(\d+\))", "\N{NO-BREAK SPACE}\\1", text)
     return "\n".join(

@@ -1,7 +1,7 @@
 """Forest plots of response rates and of comparisons within trials.
 
-Belongs here: which rows a forest plot has, in which order, with which mark and colour. Does not belong here: how a row
-is drawn (`intervals`), and any pooling: pooled results and the intervals of single studies come in.
+Belongs here: the rows of a forest plot, with their order, marks and colours. Does not belong here: how a row is drawn
+(`intervals`), and any pooling: pooled results and the intervals of single studies are arguments.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def forest_plot(
     ranges: pd.DataFrame | None = None,
     updated: Updated | None = None,
 ) -> Figure | Listing:
-    """Plot all studies of an outcome, those without available responder counts among them.
+    """Plot all studies of an outcome, including those without available responder counts.
 
     Parameters
     ----------
@@ -48,18 +48,18 @@ def forest_plot(
     wide : bool
         Form.
     ranges : DataFrame, optional
-        For studies without available counts the rates that are compatible with the published results, as
+        Ranges of rates compatible with the published results for studies without available counts, as
         `published.imputation.consistent_ranges` returns them.
     updated : Updated, optional
-        The updated rate; drawn where there are new studies.
+        The updated rate; drawn if there are new studies.
 
     Returns
     -------
     Figure or Listing
-        Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; named grey rows
-        for studies whose counts are not available, with the compatible range as a dotted line; the published result as
-        an open diamond; pooled results as filled diamonds; the studies of the update below, apart. A dagger marks a
-        study with available counts that the review's reference list of the outcome does not name.
+        Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; labelled grey
+        rows for studies whose counts are not available, with the compatible range as a dotted line; the published
+        result as an open diamond; pooled results as filled diamonds; the studies of the update in a separate group
+        below. A dagger marks a study with available counts that the review's reference list of the outcome lacks.
     """
     patients = f"n = {outcome.patients:g}" if outcome.patients == outcome.patients else ""
     published = _published_row(outcome, f"Published, {outcome.studies:g} studies", patients)
@@ -88,7 +88,7 @@ def _published_row(outcome: Outcome, label: str, counts: str) -> Row:
 
 
 def _pooled_rows(label: str, counted: CountedStudies, colour: str) -> list[Row]:
-    """Return the row of a pooled rate with the counts in it; none where nothing is pooled."""
+    """Return the row of a pooled rate with its total counts; no row if nothing is pooled."""
     if counted.pooled is None:
         return []
     used = counted.studies[~counted.pooled.dropped]
@@ -108,7 +108,7 @@ def _study_rows(counted: CountedStudies, colour: str, wide: bool) -> list[Row]:
 
 
 def _missing_rows(outcome: Outcome, ranges: pd.DataFrame | None, wide: bool) -> list[Row]:
-    """Return a row for each arm whose counts are not available, with the compatible range where there is one."""
+    """Return a row for each arm whose counts are not available, with the compatible range if there is one."""
     rows = []
     # The review gives no number of patients with a lesion at one site, only of those who completed.
     with_size = outcome.group == "total"
@@ -130,14 +130,14 @@ _SHORT = {"tacrolimus": "tac.", "pimecrolimus": "pim."}
 def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
     drugs = studies.drug if wide else studies.drug.replace(_SHORT, regex=True)
     several = studies.study.duplicated(keep=False) | studies.drug.str.contains("; ")
-    # The column holds about this many letters beside the counts.
+    # Number of letters for which the column has space beside the counts.
     room = 40 if wide else 22
     drugs = (", " + drugs).where(several, "")
     return [_shortened(label, room - len(drug)) + drug for label, drug in zip(studies.label, drugs, strict=True)]
 
 
 def _shortened(label: str, room: int) -> str:
-    """Shorten a label to so many letters, but keep the year at its end, which distinguishes descriptions."""
+    """Shorten a label to a number of letters, but keep the year at its end, which distinguishes descriptions."""
     if len(label) <= room:
         return label
     year = " " + label[-4:] if label[-4:].isdigit() else ""
@@ -147,7 +147,7 @@ def _shortened(label: str, room: int) -> str:
 
 
 def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -> list[Row]:
-    """Arrange the groups of a forest plot, each with its results below; of very many rows the results come first."""
+    """Arrange the groups of a forest plot, each with its results below, or above if there are very many rows."""
     rows = []
     for heading, (studies, results) in groups.items():
         rows += [Row(heading, "heading"), *studies, *results]
@@ -159,7 +159,7 @@ def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -
 
 
 def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]:
-    """Return the compatible range of an arm, and whether it is of several arms (then the first of them has it)."""
+    """Return the compatible range of an arm, and whether it covers several arms (only the first of them has it)."""
     for row in () if ranges is None else ranges[ranges.study == study.study].itertuples():
         if study.arm == min(row.arms):
             return row.low, row.high, len(row.arms) > 1
@@ -167,7 +167,7 @@ def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]
 
 
 def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: bool) -> Figure | Listing:
-    """Plot published rates beside those of new studies, the updated rates and those by the recommended method.
+    """Plot published rates beside the rates of new studies, updated rates, and rates by the recommended method.
 
     Parameters
     ----------
@@ -200,13 +200,13 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
 def rate_plot(
     results: Sequence[tuple[str, Outcome, CountedStudies, CountedStudies]], *, wide: bool
 ) -> Figure | Listing:
-    """Plot the published rates of several outcomes, beside those of available and of new counts.
+    """Plot the published rates of several outcomes beside the rates from available and from new counts.
 
     Parameters
     ----------
     results : sequence of (label, outcome, original, new)
-        The outcomes, each with the studies of the review and of the update that have available counts. Where they are
-        not pooled, each is drawn as a study.
+        The outcomes, each with the studies of the review and of the update that have available counts. If these are not
+        pooled, they are drawn as single studies.
     wide : bool
         Form.
 
@@ -241,7 +241,7 @@ def comparison_plot(
     ratios : Pooled
         The risk ratio of each trial, shape (number of trials,).
     pooled : Pooled, optional
-        Their pooled risk ratio, drawn where there is more than one trial.
+        Their pooled risk ratio, drawn if there is more than one trial.
     wide : bool
         Form.
 

@@ -1,7 +1,7 @@
 """Plots of studies as points: the funnel plot and Baujat's plot.
 
-Belongs here: points, their names and the lines of a funnel. Does not belong here: what the points stand for, which is
-computed in `lib.stats`.
+Belongs here: points, their names and the lines of a funnel. Does not belong here: the plotted values, which `lib.stats`
+computes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
     Parameters
     ----------
     groups : dict of str to DataFrame
-        Name -> studies with label, n, log_odds and se. The first group is drawn as squares, the second as
-        triangles.
+        Studies with label, n, log_odds and se, by name of the group. The first group is drawn as squares, the second
+        as triangles.
     centre : float
-        Pooled log odds: the plot is then the standard one, with the standard error downwards and lines within which 95%
-        of studies would lie if only sampling made them differ (Sterne & Egger 2001,
-        doi:10.1016/S0895-4356(01)00377-8); NaN: the review's.
+        Pooled log odds. If given, the plot is the standard one, with the standard error increasing downwards and lines
+        within which 95% of studies would lie if only sampling error made them differ (Sterne & Egger 2001,
+        doi:10.1016/S0895-4356(01)00377-8); if NaN, it is that of the review.
     wide : bool
         Form.
 
@@ -66,15 +66,15 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
 
 
 def baujat_plot(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
-    """Draw what each study adds to heterogeneity against its pull on the result (Baujat et al. 2002).
+    """Draw the contribution of each study to heterogeneity against its influence on the result (Baujat et al. 2002).
 
-    doi:10.1002/sim.1221. Studies with twice the mean of either are named: the others crowd near the origin, as they
-    should.
+    doi:10.1002/sim.1221. Studies with at least twice the mean of either are named; the others lie close together near
+    the origin.
 
     Parameters
     ----------
     groups : dict of str to DataFrame
-        Name -> studies with label, heterogeneity and pull (`stats.Influence`). Marks as in `funnel_plot`.
+        Studies with label, heterogeneity and pull (`stats.Influence`), by name of the group. Marks as in `funnel_plot`.
     wide : bool
         Form.
 
@@ -97,7 +97,7 @@ def baujat_plot(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
 
 
 def _study_texts(groups: dict[str, pd.DataFrame], texts: Iterable[str]) -> str:
-    """Join the texts of all studies; where there are very many, give their number instead."""
+    """Join the texts of all studies; if there are very many, give their number instead."""
     if sum(map(len, groups.values())) > NAMED:
         texts = (f"{name}: {len(studies)} studies" for name, studies in groups.items())
     return "; ".join(texts) + "."
@@ -132,7 +132,7 @@ _BESIDE = (
 
 
 def _name_points(axes: Axes, studies: pd.DataFrame, x: str, y: str) -> None:
-    """Write the names of studies beside their points without overlap; a name that finds no room is left out."""
+    """Write the names of studies beside their points without overlap; omit a name for which there is no space."""
     if len(studies) > NAMED:
         return
     points = studies[[x, y]].to_numpy(float)

@@ -1,8 +1,8 @@
 """Interval plots: rows with their estimates and intervals on a common axis.
 
-Belongs here: how a row is drawn. What a study reported, what the review published, what came later and what is not
-available differ in marker and in colour, so that no difference depends on seeing colours. Does not belong here: which
-rows a figure has (`forest`), or reading files and pooling.
+Belongs here: how a row is drawn. Reported, published, new and unavailable results differ in marker as well as in
+colour, so that no difference depends on seeing colours. Does not belong here: which rows a figure has (`forest`), or
+reading files and pooling.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def interval_plot(
     Parameters
     ----------
     rows : sequence of Row
-        From top to bottom.
+        Rows from top to bottom.
     wide : bool
         Form.
     scale : Scale
         The axis.
     xlabel, counts : str
-        Label of the axis where it is not that of the scale, and heading of the second column.
+        Label of the axis (by default that of the scale), and heading of the second column.
     alt : str
-        Text alternative; the estimates of all rows that have one are added to that of a Figure.
+        Text alternative; that of a Figure also gets the estimates of all rows.
 
     Returns
     -------
     Figure or Listing
-        A Listing of more than `MANY` rows, which is one for all widths.
+        A Listing if there are more than `MANY` rows; it is the same for all widths.
     """
     if len(rows) > MANY:
         return Listing(tuple(rows), scale, xlabel or scale.label, counts, f"{alt} A table of {len(rows)} rows.".strip())
@@ -52,7 +52,7 @@ def interval_plot(
     width = WIDE if wide else NARROW
     height = line * (len(rows) + 1) + margin
     figure = Figure(figsize=(width, height))
-    # A ratio with its interval takes more letters than a rate.
+    # A ratio with its interval needs more space than a rate.
     left, right = (0.44, 0.725) if wide else (0.51, 0.68) if scale.log else (0.57, 0.74)
     axes = figure.add_axes((left, margin / height, right - left, 1 - margin / height))
     axes.set(xlim=(scale.low, scale.high), ylim=(len(rows) - 0.4, -1.4), yticks=[])
@@ -86,7 +86,7 @@ def interval_plot(
 
 
 def _alt_text(row: Row, scale: Scale) -> str:
-    """Return what a row adds to the text alternative."""
+    """Return the part of the text alternative that describes a row."""
     if row.kind == "heading":
         return f"{row.label}:"
     if row.kind == "missing" and row.low == row.low:

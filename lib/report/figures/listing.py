@@ -17,13 +17,13 @@ from lib.report.figures.style import POSSIBLE
 class Listing:
     """An interval plot of very many rows: a table with each row's interval, which scrolls within its page.
 
-    A picture of thousands of rows is taller than browsers draw, and no reader finds a study in it. The rows of
-    a table can be searched, fit a phone, and are there when they are scrolled to.
+    A picture of thousands of rows is taller than browsers can draw, and readers could not find a study in it. The rows
+    of a table can be searched, fit a phone, and scroll.
 
     Attributes
     ----------
     rows : tuple of Row
-        From top to bottom.
+        Rows from top to bottom.
     scale : Scale
         The axis.
     xlabel, counts : str
@@ -70,7 +70,7 @@ class Listing:
     def _row(self, row: Row, weighted: bool) -> str:
         label = html.escape(row.label)
         if row.kind == "heading":
-            # Not over the weights, for which a phone has no room.
+            # The heading does not span the weights, for which a phone has no space.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         estimate = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.remark
         cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(estimate)]
@@ -79,7 +79,7 @@ class Listing:
         return f'<tr{kind}><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>\n'
 
     def _mark(self, row: Row) -> str:
-        """Return a row's mark and interval as SVG: percent of the axis along it, pixels across."""
+        """Return a row's mark and interval as SVG, in percent of the axis horizontally and in pixels vertically."""
         x, low, high = (self.scale.position(self.scale.place(value)) for value in (row.estimate, row.low, row.high))
         line = f'<line x1="{low:g}%" x2="{high:g}%" y1="6" y2="6"' if low == low else ""
         if row.kind == "missing":

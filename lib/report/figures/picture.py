@@ -1,6 +1,6 @@
-"""Pictures for a page: a figure drawn in a wide and a narrow form, as SVG with its text alternative and caption.
+"""Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative and caption.
 
-Belongs here: turning what a plotting function returns into HTML. Does not belong here: the plots themselves.
+Belongs here: converting the result of a plotting function to HTML. Does not belong here: the plots themselves.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Picture:
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        # The class dark-light keeps the theme's own dark filter off: the style sheet has one that keeps hues.
+        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
         return (
             f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
             f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></picture>{caption}</figure>'
@@ -63,7 +63,7 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
         Shown by a notebook and the book; the same input gives the same bytes.
     """
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # Letters that the font here lacks are drawn by the reader's: the text stays text in the SVG.
+        # The text stays text in the SVG, so the reader's font draws letters that the font here lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         wide = plot(*args, wide=True, **kwargs)
         if isinstance(wide, Listing):

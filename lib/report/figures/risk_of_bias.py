@@ -1,4 +1,4 @@
-"""The summary figure of risk of bias: how many trials have which judgement in each domain.
+"""The summary figure of risk of bias: numbers of trials by judgement in each domain.
 
 Belongs here: the stacked bars of that figure. Does not belong here: counting the judgements
 (`lib.report.chapters.risk_of_bias`).
@@ -21,7 +21,7 @@ FILLS = {
     "critical": ("#c46a6a", "xx"),
     "no_information": ("#e6e6e6", ""),
 }
-"""Judgement -> fill colour and hatching: light enough for the number that stands on it, different without colours."""
+"""Fill colour and hatching by judgement: light enough for a number on top, and distinguishable without colours."""
 
 
 def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) -> Figure:
@@ -33,9 +33,9 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
         Numbers of trials, one row for each domain and one column for each judgement, as
         `chapters.risk_of_bias.shares` returns them.
     words : dict of str to str
-        Judgement code -> word, for the legend.
+        Word for each judgement code, for the legend.
     wide : bool
-        Form: names of the domains beside the bars, or above them.
+        Form: names of the domains beside the bars (wide) or above them.
 
     Returns
     -------

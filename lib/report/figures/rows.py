@@ -1,7 +1,7 @@
-"""The rows and axes of interval plots: what a row shows and where a value stands on an axis.
+"""The rows and axes of interval plots: the content of a row and the position of a value on an axis.
 
-Belongs here: the data of a plot. Does not belong here: drawing (`intervals`, `listing`), nor any estimate: the
-estimates and intervals come in.
+Belongs here: the data of a plot. Does not belong here: drawing (`intervals`, `listing`) and computing estimates or
+intervals, which are arguments.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Row:
     kind : {"heading", "study", "missing", "published", "pooled"}
         Text only, a square, a dotted line without a mark, an open diamond, a filled diamond.
     estimate, low, high : float
-        Proportions; NaN where there is none. The ends of a row of kind "missing" are of the range of
-        rates compatible with the published results, and not of an interval of data.
+        Proportions; NaN if there is none. For a row of kind "missing", ``low`` and ``high`` are the range of rates
+        compatible with the published results, not an interval from data.
     counts : str
         Text of the second column, such as ``"3/19"``.
     weight : float
-        Share in the pooled estimate; NaN: not shown.
+        Share in the pooled estimate; not shown if NaN.
     colour : str
         Colour of the mark.
     remark : str
@@ -59,20 +59,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the axis of an interval plot shows.
+    """The axis of an interval plot.
 
     Attributes
     ----------
     label, heading : str
         Label of the axis, and heading of the column of estimates.
     low, high, factor : float
-        Ends of the axis, and what a value is multiplied by to stand on it.
+        Ends of the axis, and the factor that converts a value to its unit.
     ticks, few_ticks : tuple of float
         Ticks of the wide and of the narrow form.
     log : bool
         Whether the axis is logarithmic.
     no_effect : float
-        Value of no effect, marked with a line; NaN: there is none.
+        Value of no effect, marked with a line; NaN if there is none.
     """
 
     label: str
@@ -86,11 +86,11 @@ class Scale:
     no_effect: float = np.nan
 
     def place(self, value: float) -> float:
-        """Return where a value stands on the axis, within its ends; NaN for NaN."""
+        """Return the position of a value in the unit of the axis, limited to its ends; NaN for NaN."""
         return value if value != value else min(max(self.factor * float(value), self.low), self.high)
 
     def position(self, placed: float) -> float:
-        """Return how far along the axis a placed value is, in percent of its length."""
+        """Convert a position from `place` to percent of the length of the axis."""
         low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, placed))
         return round(100 * (at - low) / (high - low), 1)
 

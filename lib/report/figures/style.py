@@ -1,4 +1,4 @@
-"""The look of the figures: colours, sizes and matplotlib settings.
+"""The style of the figures: colours, sizes and matplotlib settings.
 
 Belongs here: constants that several figures share. Does not belong here: anything that draws.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# Okabe and Ito's palette, which readers with any common colour blindness can tell apart.
+# Okabe and Ito's palette, whose colours readers with any common colour blindness can distinguish.
 INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
 
 REPORTED, PUBLISHED, NEW, POSSIBLE = "#0072b2", "#d55e00", "#008f68", "#a3458b"
@@ -16,19 +16,19 @@ WIDE, NARROW = 7.4, 3.4
 """Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
 
 MANY = 150
-"""Rows above which an interval plot is a `Listing`, and a forest plot begins with its results."""
+"""Largest number of rows of a picture: with more, an interval plot is a `Listing`, and results precede the studies."""
 
 NAMED = 40
-"""Studies above which a plot of points names none: there is no room, and the search for it takes long."""
+"""Largest number of studies that a plot of points names: for more there is no space, and finding it would take long."""
 
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
     "font.size": 8.0,
     "svg.fonttype": "none",
-    # Dollar signs in the data do not start mathematical text.
+    # Dollar signs in the data must not start mathematical text.
     "text.parse_math": False,
-    # Element ids are hashes of this and the content: the same figure is the same bytes in every build.
+    # Element ids are hashes of this salt and the content, so that equal figures give equal bytes in every build.
     "svg.hashsalt": "living-review",
     "axes.edgecolor": INK,
     "axes.linewidth": 0.7,
@@ -47,4 +47,4 @@ BIAS_SIGNS = {
     "critical": "!",
     "no_information": "?",
 }
-"""Judgement of bias -> sign beside its word, so that neither colour nor the word alone carries the meaning."""
+"""Sign beside the word of each judgement of bias, so that the meaning does not depend on colour alone."""

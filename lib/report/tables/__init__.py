@@ -1,9 +1,9 @@
-"""Tables: evidence and results in, tables of a page out.
+"""Tables of evidence and results for the pages.
 
-Belongs here: the form of every table (`table`), and what each shows, by subject: included studies, what their reports
-give, rates, records, data that are wanted, and the data dictionary.
+Belongs here: the form of every table (`table`), and the tables by subject: included studies, the content of their
+reports, rates, records, data we are looking for, and the data dictionary.
 
-Does not belong here: computing what is shown, and tables of a single chapter (`lib.report.chapters`).
+Does not belong here: computations, and tables of a single chapter (`lib.report.chapters`).
 """
 
 import lazy_loader as _lazy

@@ -14,7 +14,7 @@ from lib.report.tables.table import Table
 
 
 def dictionary(evidence: Evidence, table: str) -> Table:
-    """List the columns of one table with what they hold."""
+    """List the columns of one table with their content."""
     rows = evidence.dictionary[evidence.dictionary.table == table]
     types = evidence.meaning("type")
 

@@ -1,6 +1,6 @@
-"""Tables of data that are not available: for which rates, which would help most, and what bounds them.
+"""Tables of unavailable data: the rates that lack them, the studies that would help most, and known bounds.
 
-Belongs here: what is missing and where it may be found. Does not belong here: the ranking itself
+Belongs here: which data are missing and where they may be found. Does not belong here: the ranking itself
 (`lib.published.imputation`).
 """
 
@@ -43,9 +43,9 @@ def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], li
     Returns
     -------
     none : list of str
-        Those without counts for any rate.
+        Studies without counts for any rate.
     partly : list of str
-        Those with counts for some rates, with the rates for which they are missing: ``Kanwar 2004 (TCI monotherapy,
+        Studies with counts for some rates, with the rates for which they are missing: ``Kanwar 2004 (TCI monotherapy,
         total: ≥25%; TCI monotherapy, children: ≥25%)``.
     """
     missing = _missing_rates(outcomes)
@@ -81,11 +81,11 @@ def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 _WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
-"""Groups of the most wanted studies: least narrowing in percentage points, and name."""
+"""Groups of the ranked studies: smallest narrowing in percentage points, and name."""
 
 
 def bounds(evidence: Evidence) -> Table:
-    """List what reports state that bounds a count they do not give."""
+    """List the statements of reports that bound a count without giving it."""
     rows = evidence.bounds
     kinds = evidence.meaning("bound")
     frame = pd.DataFrame(

@@ -1,6 +1,6 @@
 """Tables of the included studies: their design and arms, their numbers, and their limitations.
 
-Belongs here: what describes studies. Does not belong here: the counts that they report (`reported`).
+Belongs here: descriptions of studies. Does not belong here: the counts that they report (`reported`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lib.report.wording import count
 
 def studies(evidence: Evidence, edition: str) -> Table:
     """List the studies of one edition with their arms, as Table 2 of the review does."""
-    # An arm of "one drug or the other" holds the counts of several arms together.
+    # An arm of "one drug or the other" combines the counts of several arms.
     arms = rows_by(evidence.arms[~evidence.arms.drug.str.contains(" or ")], "study", "part")
     rows = []
     for study in evidence.included(edition).itertuples():
@@ -98,7 +98,7 @@ def _count_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
 
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
-    """List the limitations of the studies shown, and what their reports state on size, population, unit and dose."""
+    """List the limitations of the studies shown, and their reports' statements on size, population, unit and dose."""
     names = label_by_key(evidence)
     concerns, facts = rows_by(evidence.concerns, "study"), rows_by(evidence.report_facts, "study")
     rows = []

@@ -1,6 +1,6 @@
-"""Words and labels for the codes and keys of the evidence, column by column.
+"""Words and labels for the codes and keys of the evidence.
 
-Belongs here: what several tables need to turn codes into words and keys into names. Does not belong here: tables.
+Belongs here: functions of several tables that convert codes to words and keys to names. Does not belong here: tables.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from lib.evidence import Evidence
 
 
 def meanings(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
-    """Return the meaning of each code; of several codes, separated by semicolons, their meanings."""
+    """Return the meaning of each value, which is one code or several separated by semicolons."""
     meaning = evidence.meaning(code_list)
     return codes.map(lambda text: ", ".join(meaning.get(c.strip(), c.strip()) for c in text.split(";") if c))
 
 
 def rows_by(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any]]:
-    """Group the rows of a table by the values of some columns, for many look-ups."""
+    """Group the rows of a table by the values of some columns, for repeated look-ups."""
     groups: dict[tuple[str, ...], list[Any]] = {}
     for key, row in zip(zip(*(rows[name] for name in columns), strict=True), rows.itertuples(), strict=True):
         groups.setdefault(key, []).append(row)
@@ -39,6 +39,6 @@ def label_by_key(evidence: Evidence) -> dict[str, str]:
 
 
 def with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
-    """Replace the keys by which remarks refer to other studies with their labels."""
+    """Replace keys of other studies in remarks with the labels of those studies."""
     named = label_by_key(evidence)
     return texts.map(lambda text: re.sub(r"\w*\d\w*", lambda word: named.get(word[0], word[0]), text))

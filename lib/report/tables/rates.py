@@ -30,7 +30,7 @@ from lib.stats import ENOUGH_TO_PREDICT
 
 
 def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
-    """Return the caption of an outcome's forest plot: what it shows, and for how much of it counts are available."""
+    """Return the caption of an outcome's forest plot: its content, and the share of studies with available counts."""
     caption = f"{outcome_name(outcome)} repigmentation. Responder counts of the original studies: {coverage(outcome)}."
     shown = pd.concat([outcome.available, outcome.new])
     studies = by_study(shown)
@@ -64,11 +64,11 @@ def _patches(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str]]:
 
 
 _FEW = 12
-"""Studies that a caption names; of more it gives the number."""
+"""Largest number of studies that a caption names; if there are more, it gives their number."""
 
 
 def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
-    """Show pooled results with their heterogeneity, one row each; None: fewer than two studies to pool."""
+    """Show pooled results with their heterogeneity, one row each; None stands for fewer than two studies to pool."""
     rows = []
     for name, result in results.items():
         pooled = result.pooled if result else None
@@ -134,7 +134,7 @@ def row_totals(outcome: Outcome) -> str:
 
 
 def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str, Entry]) -> Table:
-    """Show every rate as published and as updated, with what its published interval implies."""
+    """Show every rate as published and as updated, and what its published interval implies."""
     rows = []
     for result in results.values():
         outcome = result.outcome
@@ -233,7 +233,7 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
 
 
 def _by_counts_alone(entries: Mapping[str, Entry], outcome: Outcome, kind: str) -> str:
-    """Return the rate in the original or the new studies with counts; their sums where they cannot be pooled."""
+    """Return the rate in the original or the new studies with counts; their sums if they cannot be pooled."""
     if entry := of_rate(entries, outcome, kind):
         return in_cell(entry)
     rows = outcome.new if kind == "new" else outcome.available

@@ -1,6 +1,6 @@
 """Tables of bibliographic records: searches, screening decisions, and the steps of the flow diagram.
 
-Belongs here: records and what was decided on them. Does not belong here: included studies (`included`).
+Belongs here: records and the decisions on them. Does not belong here: included studies (`included`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lib.report.wording import count
 
 
 def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
-    """Return the flow of records for `figures.flow_diagram`: of the review, and of the update where there is one."""
+    """Return the flow of records for `figures.flow_diagram`: of the review, and of the update if there is one."""
     n = evidence.flow.set_index("step").n
     reasons = evidence.flow[evidence.flow.step.str.startswith("excluded_")]
     kinds = evidence.study_counts("original")

@@ -1,4 +1,4 @@
-"""Tables of what reports say: responder counts, results without counts, adverse events, maintenance, mechanisms.
+"""Tables of reported data: responder counts, results without counts, adverse events, maintenance, mechanisms.
 
 Belongs here: rows of the data, in words. Does not belong here: pooled results (`rates`).
 """

@@ -1,7 +1,7 @@
-"""The table that every page shows: caption, escaped cells, headings of groups, and a note below.
+"""The common form of all tables: caption, escaped cells, headings of groups, and a note below.
 
-Belongs here: how a table looks. Text from the data is escaped here, once, for all of them. Does not belong here: what
-any one table shows.
+Belongs here: the appearance of tables, and the escaping of text from the data in them. Does not belong here: the
+content of any table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pandas.io.formats.style import Styler
 from lib.report.wording import NOTHING, Stated
 
 _LONG = 400
-"""Rows above which a table scrolls within its page, so that what follows it can be reached."""
+"""Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
 
 
 def grouped(
@@ -29,11 +29,11 @@ def grouped(
     Parameters
     ----------
     rows : iterable of (str, dict)
-        Group and cells of each row; rows of a group follow each other. Keys that are tuples make a header of two rows.
+        Group and cells of each row; rows of a group are adjacent. Keys that are tuples give a header of two rows.
     heading : str
         Name of the index, which holds the groups.
     columns : sequence of str, optional
-        Columns of a table that may have no rows.
+        Columns, needed if the table may have no rows.
     """
     rows = list(rows)
     index = pd.Index([group for group, _ in rows], name=heading)
@@ -49,16 +49,16 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        What it shows, as text, numbers or results with their key (`wording.Stated`). The index, if it has a
-        name, holds the headings of groups of rows (`grouped`).
+        Cells: text, numbers, or results with their key (`wording.Stated`). If the index has a name, it holds the
+        headings of groups of rows (`grouped`).
     caption, note : str
         Plain text.
     numeric : iterable of column labels
         Columns aligned to the right.
     folded : bool
-        Whether the reader sees the caption only until it is opened.
+        Whether readers see only the caption until they open the table.
     detail : label of a column
-        Column set as a line of its own below each row, over the whole width; empty: none.
+        Column that is shown as a separate line below each row, over the whole width; empty if there is none.
     """
 
     def __init__(
@@ -117,7 +117,8 @@ _LINKS = (
     (r"pmid:(\d+)", "https://pubmed.ncbi.nlm.nih.gov/", "PubMed"),
     (r"(https?://([^/\s]+)\S*)", "", ""),
 )
-"""Sources that can be followed: pattern, what goes before its first group, and the text shown (empty: the host)."""
+"""Sources that become links: pattern, prefix of the address before the pattern's first group, and link text (empty for
+the host)."""
 
 
 def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int) -> str:
