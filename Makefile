@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TO_TEST := $(VENV)/.ready-to-test
 UV := uv==0.13.9
-# Installs with uv, several times as fast as pip; with pip where uv cannot be installed or fails.
-INSTALL = $(BIN)/python -m uv pip install --python $(BIN)/python $(1) || $(BIN)/python -m pip install $(1)
+# Installs with uv, several times as fast as pip, and compiled as by pip; with pip where uv cannot be installed or fails.
+INSTALL = $(BIN)/python -m uv pip install --compile-bytecode --python $(BIN)/python $(1) || $(BIN)/python -m pip install $(1)
 OPTIONS = $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DATA),--data $(DATA)) $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
 
 .PHONY: help book check watch lab test nbval coverage bench simulations lint lock newest reference clean
