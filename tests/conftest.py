@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
+from lib.evidence import Evidence, load
 from small_book import CHAPTERS, ROOT, build, make_project, ran
 
 # Machines are loaded now and then; how long an example takes is no property of the code. In CI the examples are the
@@ -25,6 +26,12 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 # Imputations take long and depend on nothing but what they are stored under: the books of all tests share them.
 os.environ.setdefault("REVIEW_CACHE", str(ROOT / "_build" / "cache"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="session")
+def ev() -> Evidence:
+    """The newest edition of the evidence; tests change nothing of it."""
+    return load(ROOT / "data")
 
 
 @pytest.fixture

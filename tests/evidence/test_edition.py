@@ -15,11 +15,6 @@ from lib.published import imputation, participants, rates
 
 
 @pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
-
-
-@pytest.fixture(scope="module")
 def original():
     """The edition of the original search."""
     return load(ROOT / "data", "2018-08-06")

@@ -2,15 +2,9 @@
 
 import pytest
 
-from conftest import ROOT
-from lib.evidence import GROUPS, REGIMENS, load
+from lib.evidence import GROUPS, REGIMENS
 from lib.published import participants
 from lib.report.wording import coverage
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 def test_coverage_is_counted_from_the_responses(ev):

@@ -16,11 +16,6 @@ from lib.stats import pool_proportions
 
 
 @pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
-
-
-@pytest.fixture(scope="module")
 def blocks(ev):
     return imputation.blocks(ev)
 

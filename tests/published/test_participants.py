@@ -2,14 +2,8 @@
 
 import pytest
 
-from conftest import ROOT
 from lib.evidence import load, reference_numbers
 from lib.published import participants, rates
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,6 @@ Z = stats.norm.ppf(0.975)
 
 
 @pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
-
-
-@pytest.fixture(scope="module")
 def results(ev):
     return rates.results(ev)
 

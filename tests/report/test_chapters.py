@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import ROOT
-from lib.evidence import load
 from lib.published import by_study, rates, sensitivity
 from lib.report import registry, wording
 from lib.report.chapters import (
@@ -25,11 +23,6 @@ from lib.report.chapters import rates as rate_chapters
 from lib.report.counted import counted, counts_of
 from lib.report.entries import Entry, rate_key
 from lib.stats import pool_proportions, proportion_interval
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 @pytest.fixture(scope="module")

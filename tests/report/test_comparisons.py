@@ -27,11 +27,6 @@ from lib.stats import difference_interval, pool_ratios
 
 
 @pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
-
-
-@pytest.fixture(scope="module")
 def questions(ev):
     return {key: comparisons.question(ev, key) for key in ev.questions.question}
 

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from conftest import ROOT
-from lib.evidence import comparisons, load
+from lib.evidence import comparisons
 from lib.published import rates
 from lib.report import figures, registry, tables
 from lib.report.chapters import new_studies, updates
@@ -21,11 +20,6 @@ from lib.report.entries import results_shown
 from lib.report.tables.rates import _by_counts_alone
 from lib.report.wording import NOTHING, count, p_value, percent, plain, rate
 from lib.stats import pool_proportions, proportion_interval
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 def unpooled(outcome):

@@ -27,11 +27,6 @@ from stated import faults, without_key
 
 
 @pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
-
-
-@pytest.fixture(scope="module")
 def entries(ev):
     return results(ev)
 

@@ -6,19 +6,13 @@ import matplotlib as mpl
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from conftest import ROOT
-from lib.evidence import comparisons, load
+from lib.evidence import comparisons
 from lib.report import figures
 from lib.report.chapters import risk_of_bias
 from lib.report.figures.risk_of_bias import FILLS
 from lib.report.figures.style import BIAS_SIGNS
 
 TOOLS = ("rob2_2019", "robins_i_2016")
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 def test_every_trial_of_a_comparison_and_every_new_trial_is_assessed(ev):

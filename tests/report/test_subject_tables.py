@@ -4,17 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from conftest import ROOT
-from lib.evidence import load
 from lib.report import tables
 from lib.report.tables.table import grouped
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 def like(table, **columns):

@@ -6,16 +6,9 @@ import re
 import pandas as pd
 import pytest
 
-from conftest import ROOT
-from lib.evidence import load
 from lib.report import tables
 from lib.report.chapters import new_studies
 from lib.report.figures.forest import _labels
-
-
-@pytest.fixture(scope="module")
-def ev():
-    return load(ROOT / "data")
 
 
 @pytest.fixture(scope="module")
