@@ -90,24 +90,25 @@ def single_count_entry(key: str, study: str, events: float, n: float, method: st
     return Entry(key, events / n, low, high, k=1, participants=n, method=method, studies=(study,), page=page)
 
 
-def count_row(label: str, events: float, n: float, colour: str = REPORTED) -> Row:
-    """Return the row of one proportion, with its score interval (Wilson 1927)."""
+def count_row(label: str, events: float, n: float, colour: str = REPORTED, key: str = "") -> Row:
+    """Return the row of one proportion, with its score interval (Wilson 1927), and its key if it is registered."""
     low, high = proportion_interval(events, n)
-    return Row(label, "study", events / n, float(low), float(high), f"{events:g}/{n:g}", colour=colour)
+    return Row(label, "study", events / n, float(low), float(high), f"{events:g}/{n:g}", colour=colour, key=key)
 
 
-def count_rows(frame: pd.DataFrame, heading: str, label: str, events: str) -> list[Row]:
+def count_rows(frame: pd.DataFrame, heading: str, label: str, events: str, key: str = "") -> list[Row]:
     """Return a row for each proportion of a table, under a heading for each group.
 
     Parameters
     ----------
     frame : DataFrame
         With column ``n`` and the columns named here.
-    heading, label, events : str
-        Columns of the group, the name and the number with the event.
+    heading, label, events, key : str
+        Columns of the group, the name, the number with the event, and the key of the registered result (by default
+        none is registered).
     """
     rows: list[Row] = []
     for name, group in frame.groupby(heading, sort=False):
         rows.append(Row(str(name).capitalize(), "heading"))
-        rows += [count_row(r[label], r[events], r["n"]) for _, r in group.iterrows()]
+        rows += [count_row(r[label], r[events], r["n"], key=r[key] if key else "") for _, r in group.iterrows()]
     return rows

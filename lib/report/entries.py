@@ -30,6 +30,9 @@ class Entry:
     estimate, ci_low, ci_high, pi_low, pi_high : float
         Estimate with its 95% confidence and prediction interval; NaN if there is none. Rates are proportions, and their
         intervals are limited to the range from 0 to 1.
+    scale : {"rate", "ratio", "difference", "number"}
+        What the estimate is: a proportion, which pages state in percent or per 100; a ratio; a difference of
+        proportions, which pages state as more or fewer per 100; a number that pages state as it is.
     tau2 : float
         Between-study variance, on the scale of the method; NaN if it was not estimated.
     k, participants : float
@@ -56,12 +59,13 @@ class Entry:
     method: str = ""
     studies: tuple[str, ...] = ()
     page: str = ""
+    scale: str = "rate"
     pooled: Pooled | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_rate(self) -> bool:
-        """Whether it is a proportion, and not a ratio or a difference."""
-        return not self.key.startswith("comparison.")
+        """Whether it is a proportion, and not a ratio, a difference or another number."""
+        return self.scale == "rate"
 
 
 def rate_key(outcome: Outcome, kind: str) -> str:
@@ -69,9 +73,23 @@ def rate_key(outcome: Outcome, kind: str) -> str:
     return f"rate.{outcome.regimen}.{outcome.group}.{outcome.threshold}.{kind}"
 
 
-def comparison_key(question: str, threshold: str, measure: str = "rr") -> str:
-    """Return the key of a pooled comparison: ``comparison.added_to_phototherapy.ge75.rr``."""
-    return f"comparison.{question}.{threshold}.{measure}"
+def comparison_key(question: str, threshold: str, measure: str = "rr", analysis: str = "") -> str:
+    """Return the key of a comparison: ``comparison.added_to_phototherapy.ge75.rr``.
+
+    The analysis follows for a single trial (``trial.rafiq2016``) or another choice of trials or methods
+    (``randomised``).
+    """
+    return ".".join(filter(None, ("comparison", question, threshold, measure, analysis)))
+
+
+def safety_key(kind: str) -> str:
+    """Return the key of the share of patients with an adverse event in the sums of the 2019 review."""
+    return f"safety.monotherapy.{slug(kind)}"
+
+
+def later_review_key(review: str, comparison: str, outcome: str) -> str:
+    """Return the key of a result of a later review, from the columns of its table."""
+    return f"later_review.{review}.{slug(comparison)}.{slug(outcome)}"
 
 
 def maintenance_key(study: str, analysis: str, arm: str) -> str:

@@ -72,7 +72,7 @@ def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
         page=page,
     )
     implied = replace(
-        _clipped(published, pi_low=summary.pi_low, pi_high=summary.pi_high),
+        clipped(published, pi_low=summary.pi_low, pi_high=summary.pi_high),
         key=rate_key(outcome, "published.implied"),
         tau2=summary.tau2,
         method="between-study variance and prediction interval implied by the published interval",
@@ -124,7 +124,7 @@ def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page
     )
     # The prediction interval is left out if there are too few studies for it to be informative.
     ends = _ENDS if pooled.predicts else _ENDS[:3]
-    return _clipped(entry, **{name: getattr(pooled, name) for name in ends})
+    return clipped(entry, **{name: getattr(pooled, name) for name in ends})
 
 
 def _updated(result: Result, published: Entry) -> Entry | None:
@@ -142,7 +142,7 @@ def _updated(result: Result, published: Entry) -> Entry | None:
         " effects, normal interval",
         studies=(*published.studies, *new.study),
     )
-    return _clipped(entry, **{name: getattr(updated, name) for name in _ENDS})
+    return clipped(entry, **{name: getattr(updated, name) for name in _ENDS})
 
 
 def _recommended(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
@@ -154,7 +154,7 @@ def _recommended(key: str, rows: pd.DataFrame, page: str) -> Entry | None:
     return pooled_entry(key, pooled, rows, f"{_MODEL}, on all studies with available counts", page)
 
 
-def _clipped(entry: Entry, **ends: float) -> Entry:
+def clipped(entry: Entry, **ends: float) -> Entry:
     """Return a copy of an entry with the given values, limited to the range from 0 to 1."""
     clipped: dict[str, Any] = {name: float(np.clip(value, 0, 1)) for name, value in ends.items()}
     return replace(entry, **clipped)

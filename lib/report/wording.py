@@ -45,8 +45,19 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
     >>> percent(0.385), percent(0.0171, 1), percent(0.5, sign="")
     ('39%', '1.7%', '50')
     """
-    scaled = Decimal(repr(round(100 * min(max(float(value), 0.0), 1.0), 9)))
-    return f"{scaled.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}{sign}"
+    return fixed(100 * min(max(float(value), 0.0), 1.0), digits) + sign
+
+
+def fixed(value: float, digits: int) -> str:
+    """Return a number with so many decimals, halves rounded up.
+
+    Examples
+    --------
+    >>> fixed(1.175, 2), fixed(2.0, 0)
+    ('1.18', '2')
+    """
+    # The computed value of 47/40 may be slightly below 1.175.
+    return str(Decimal(repr(round(float(value), 9))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
 def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
@@ -71,7 +82,7 @@ def ratio_number(value: float) -> str:
     >>> ratio_number(1.9), ratio_number(14.62), ratio_number(372.4)
     ('1.90', '14.6', '372')
     """
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return fixed(value, 2 if value < 10 else 1 if value < 100 else 0)
 
 
 def ratio_text(estimate: float, low: float, high: float) -> str:
@@ -164,8 +175,8 @@ class Stated(str):
     key : str
         Key of the result.
     part : str
-        Part of the result that the text states: "" for the estimate (with or without its interval), "prediction" for
-        the prediction interval.
+        Part of the result that the text states: "" for the estimate (with or without its interval), "interval" for the
+        confidence interval alone, "prediction" for the prediction interval.
     """
 
     key: str
@@ -184,6 +195,66 @@ class Stated(str):
     def _repr_html_(self) -> str:
         part = f' data-part="{self.part}"' if self.part else ""
         return f'<span data-result="{html.escape(self.key)}"{part}>{html.escape(self)}</span>'
+
+
+class Phrase(str):
+    """Plain text in which some words are results with their keys, for a cell, a caption or a sentence.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        The words in order: text and results (`Stated`).
+    """
+
+    parts: tuple[str, ...]
+
+    def __new__(cls, *parts: str) -> Phrase:
+        """Join texts and results."""
+        phrase = super().__new__(cls, "".join(parts))
+        phrase.parts = tuple(part for whole in parts for part in getattr(whole, "parts", (whole,)))
+        return phrase
+
+    def __reduce__(self):
+        """Preserve the results when the phrase is copied or sent to another process."""
+        return Phrase, self.parts
+
+    def _repr_html_(self) -> str:
+        return "".join(map(with_keys, self.parts))
+
+    def _repr_markdown_(self) -> str:
+        return "".join(part._repr_html_() if isinstance(part, Stated) else plain(part) for part in self.parts)
+
+
+def marked(text: str, *results: str) -> Phrase:
+    """Return a text in which each of the results (`Stated`) carries its key wherever the text contains its words.
+
+    Examples
+    --------
+    >>> marked("the rate is 18.1%", Stated("18.1%", "rate.x")).parts
+    ('the rate is ', '18.1%')
+    """
+    parts: list[str] = [*getattr(text, "parts", (text,))]
+    for result in results:
+        if isinstance(result, Stated) and result:
+            parts = [piece for part in parts for piece in _split(part, result)]
+    return Phrase(*filter(None, parts))
+
+
+def _split(part: str, result: Stated) -> list[str]:
+    if isinstance(part, Stated):
+        return [part]
+    first, *others = part.split(str(result))
+    return [first, *(piece for other in others for piece in (result, other))]
+
+
+def with_keys(text: str) -> str:
+    """Return the HTML of a text: its results with their keys, and everything else escaped."""
+    return text._repr_html_() if isinstance(text, Stated | Phrase) else html.escape(text)
+
+
+def in_markdown(text: str) -> str:
+    """Return a text for a Markdown sentence: its results with their keys, and everything else escaped (`plain`)."""
+    return text._repr_markdown_() if isinstance(text, Phrase) else plain(text)
 
 
 def stated(entry: Entry) -> str:
@@ -207,11 +278,12 @@ def predicted(entry: Entry) -> str:
 
 
 def in_cell(entry: Entry | None, mark: str = "") -> str:
-    """Return a rate with its interval for a cell of a table, with its key: ``18.1 (13.2–23.1)``; empty for None.
+    """Return a rate or a ratio with its interval for a cell of a table, with its key: ``18.1 (13.2–23.1)``.
 
-    The footnote sign ``mark`` follows the rate.
+    Empty for None. The footnote sign ``mark`` follows.
     """
-    return Stated(span(entry.estimate, entry.ci_low, entry.ci_high) + mark, entry.key) if entry else ""
+    write = ratio_text if entry and entry.scale == "ratio" else span
+    return Stated(write(entry.estimate, entry.ci_low, entry.ci_high) + mark, entry.key) if entry else ""
 
 
 def prediction_in_cell(entry: Entry | None) -> str:

@@ -13,6 +13,7 @@ from scipy import special
 from conftest import ROOT
 from lib.evidence import THRESHOLDS, comparisons, load
 from lib.published import rates
+from lib.report import absolute_effects
 from lib.report.chapters import (
     certainty,
     comparison_effects,
@@ -312,7 +313,7 @@ def of_counts(added, *counts):
 )
 def test_the_absolute_effect_is_the_baseline_times_the_ratio_within_all_patients(added, counts):
     compared = of_counts(added, *counts)
-    effect = comparison_effects.absolute(compared)
+    effect = absolute_effects.absolute(compared)
     baseline = sum(c for _, _, c, _ in counts) / sum(n for *_, n in counts)
     assert effect.from_ratio
     assert effect.without == pytest.approx(baseline)
@@ -326,7 +327,7 @@ def test_the_absolute_effect_is_the_baseline_times_the_ratio_within_all_patients
 @pytest.mark.parametrize("counts", [(2, 15, 0, 10), (3, 31, 0, 32), (8, 31, 0, 32)])
 def test_of_nobody_who_responded_there_are_no_fewer(added, counts):
     compared = of_counts(added, counts)
-    effect = comparison_effects.absolute(compared)
+    effect = absolute_effects.absolute(compared)
     assert not effect.from_ratio
     assert effect.estimate == compared.risk_difference.estimate
     assert effect.ci_low == max(compared.risk_difference.ci_low, 0)
@@ -348,7 +349,7 @@ def test_the_summary_of_findings_names_its_baseline_and_has_one_effect_a_row(ev,
         assert "control arms of" in row.Basis
     added = questions["added_to_phototherapy"]
     row = shown.loc[added.label]
-    effect = comparison_effects.absolute(comparisons.compare(added.at("ge75")))
+    effect = absolute_effects.absolute(comparisons.compare(added.at("ge75")))
     assert row["Difference, per 100"] == comparison_effects.per_100(*effect.difference)
     for name in added.at("ge75").label:
         assert name in row.Basis
@@ -601,14 +602,14 @@ def test_an_early_edition_has_its_findings(ev):
     ],
 )
 def test_the_numbers_tell_by_how_much_they_would_lower(ev, added, domain, changes, levels):
-    statement = certainty.numbers_by_domain(ev, compared_with(added, **changes))
+    statement = certainty.numbers_by_domain(ev, compared_with(added, **changes), "key")
     assert statement[domain][1] == levels
 
 
 def test_many_responders_are_precise(ev, added):
     compared = compared_with(added)
     many = dataclasses.replace(compared, rows=compared.rows.assign(events=200.0, n=400.0))
-    assert certainty.numbers_by_domain(ev, many)["imprecision"][1] == 0
+    assert certainty.numbers_by_domain(ev, many, "key")["imprecision"][1] == 0
 
 
 def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
@@ -622,10 +623,12 @@ def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
 
 def test_the_first_domain_refers_to_the_table_of_risk_of_bias(ev, added):
     compared = comparisons.compare(added.at("ge75"))
-    statement = certainty.numbers_by_domain(ev, compared)["risk_of_bias"][0]
+    statement = certainty.numbers_by_domain(ev, compared, "key")["risk_of_bias"][0]
     assert statement == risk_of_bias.described(ev, compared.rows.study)
     worse = ev.risk_of_bias.assign(judgement="high")
-    assert certainty.numbers_by_domain(ev.with_tables(risk_of_bias=worse), compared)["risk_of_bias"][0] != statement
+    assert (
+        certainty.numbers_by_domain(ev.with_tables(risk_of_bias=worse), compared, "key")["risk_of_bias"][0] != statement
+    )
 
 
 def test_a_forest_plot_of_ratios_tells_every_trial(added):

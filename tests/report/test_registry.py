@@ -14,16 +14,26 @@ import yaml
 
 import lib
 from conftest import ROOT
-from lib.evidence import GROUPS, REGIMENS, THRESHOLDS, load
+from lib.evidence import ALL_THRESHOLDS, GROUPS, REGIMENS, THRESHOLDS, compare, load, question
 from lib.published import by_study
 from lib.report import registry, tables
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.rate_entries import choices
 from lib.report.registry import results
-from lib.report.wording import Stated, headline, in_cell, prediction_in_cell, rounded, stated
+from lib.report.wording import (
+    Phrase,
+    Stated,
+    headline,
+    in_cell,
+    in_markdown,
+    marked,
+    prediction_in_cell,
+    rounded,
+    stated,
+)
 from lib.stats import pool_proportions, proportion_interval
-from stated import faults, without_key
+from stated import faults, rows_without_key, without_key
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +44,23 @@ def entries(ev):
 # --- Entries ----------------------------------------------------------------------------------------------
 
 
-def test_every_key_is_documented_and_names_what_it_is(entries):
+def test_every_key_is_documented_and_names_what_it_is(ev, entries):
     groups = "|".join(GROUPS)
-    kinds = "published(.implied)?|available|new|updated|recommended(.available|.by_[a-z]+.\\w+)?|logit"
-    rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({kinds})"
-    rest = rf"comparison\.\w+\.({'|'.join(THRESHOLDS)})\.(rr|or|rd)|maintenance\.\w+\.\w+\.\w+"
-    assert all(re.fullmatch(f"{rates}|{rest}", key) for key in entries)
-    assert all(key == entry.key for key, entry in entries.items())
+    kinds = [
+        r"published(\.implied|\.tau2)?|available|new",
+        r"updated(\.without\.\w+|\.method\.\w+|\.imputed\.(raw|logit))?",
+        r"recommended(\.available|\.by_[a-z]+\.\w+)?",
+        r"logit(\.(without|until|moderator)\.\w+|\.tau2(\.\w+)?|\.i2|\.filled)?|method\.\w+",
+    ]
+    rates = rf"rate\.({'|'.join(REGIMENS)})\.({groups})\.({'|'.join(THRESHOLDS)})\.({'|'.join(kinds)})"
+    measures = "rr|or|rd|nnt|without|with|difference"
+    comparisons = rf"comparison\.\w+\.({'|'.join(ALL_THRESHOLDS)})\.(({measures})(\.trial\.\w+)?|rr\.(without\.)?\w+)"
+    rest = r"maintenance\.\w+\.\w+\.\w+|safety\.monotherapy\.\w+|later_review\.\w+\.\w+\.\w+"
+    every = registry.every_result(ev)
+    assert [key for key in every if not re.fullmatch(f"{rates}|{comparisons}|{rest}", key)] == []
+    assert all(key == entry.key for key, entry in every.items())
     assert sum(key.endswith(".published") for key in entries) == 24
+    assert set(entries) < set(every)
 
 
 def test_a_rate_lies_within_0_and_1_and_within_its_interval(entries):
@@ -112,8 +131,8 @@ def test_the_file_is_the_same_bytes_twice_and_has_no_number_that_json_lacks(ev, 
     assert text == registry.as_json(load(ROOT / "data"))
     written = json.loads(text, parse_constant=pytest.fail)
     assert (written["edition"], written["version"]) == (ev.as_of.isoformat(), lib.__version__)
-    assert list(written["results"]) == list(entries)
-    fields = "estimate ci_low ci_high pi_low pi_high tau2 k participants method studies page".split()
+    assert list(written["results"]) == list(registry.every_result(ev))
+    fields = "estimate ci_low ci_high pi_low pi_high tau2 k participants method studies page scale".split()
     assert all(list(entry) == fields for entry in written["results"].values())
     hands = written["results"]["rate.monotherapy.hands_feet.ge75.published"]
     assert (hands["estimate"], hands["ci_low"], hands["k"]) == (0, None, 4)
@@ -148,6 +167,48 @@ def test_arms_are_added_up_and_what_differs_between_them_is_kept():
     assert by_study(rows[:2]).equals(rows[:2])
 
 
+def test_the_results_of_comparisons_are_those_of_the_pooled_trials(ev, entries):
+    trials = question(ev, "added_to_phototherapy").at("ge75")
+    compared = compare(trials)
+    key = "comparison.added_to_phototherapy.ge75"
+    ratio, without = compared.risk_ratio, trials.control_events.sum() / trials.control_n.sum()
+    assert entries[f"{key}.rr"].estimate == ratio.estimate
+    assert entries[f"{key}.without"].estimate == without
+    assert entries[f"{key}.with"].estimate == pytest.approx(without * ratio.estimate)
+    assert entries[f"{key}.with"].ci_high == min(without * ratio.ci_high, 1)
+    assert entries[f"{key}.difference"].estimate == pytest.approx(without * (ratio.estimate - 1))
+    assert entries[f"{key}.rd"].ci_high <= 1 - without
+    for row in trials.itertuples():
+        own = entries[f"{key}.rr.trial.{row.study}"]
+        rest = entries[f"{key}.rr.without.{row.study}"]
+        assert (own.k, own.studies) == (1, (row.study,))
+        assert (rest.k, set(rest.studies)) == (len(trials) - 1, set(trials.study) - {row.study})
+        # Ratio of this trial's own shares; all of its cells are above 0.
+        assert own.estimate == pytest.approx(row.events / row.n / (row.control_events / row.control_n))
+
+
+def test_a_trial_known_at_any_response_alone_has_its_own_results(entries):
+    key = "comparison.steroid.any"
+    ratio, difference = entries[f"{key}.rr.trial.rafiq2016"], entries[f"{key}.difference.trial.rafiq2016"]
+    assert [round(x, 2) for x in (ratio.estimate, ratio.ci_low, ratio.ci_high)] == [0.56, 0.38, 0.81]
+    assert difference.estimate == pytest.approx(15 / 30 - 27 / 30)
+    assert f"{key}.nnt.trial.rafiq2016" not in entries
+    assert f"{key}.rr" not in entries
+
+
+def test_the_other_methods_of_the_review_leave_the_registered_rate(ev):
+    every = registry.every_result(ev)
+    main = every["rate.monotherapy.total.ge75.updated"]
+    for method in ("paule_mandel", "hartung_knapp"):
+        assert every[f"rate.monotherapy.total.ge75.updated.method.{method}"].k == main.k
+    for scale in ("raw", "logit"):
+        assert every[f"rate.monotherapy.total.ge75.updated.imputed.{scale}"].participants == main.participants
+    new = by_study(ev.outcome("monotherapy", "ge75").new).study
+    for study in new:
+        assert every[f"rate.monotherapy.total.ge75.updated.without.{study}"].k == main.k - 1
+    assert len(new) > 1
+
+
 # --- Their texts ------------------------------------------------------------------------------------------
 
 
@@ -156,7 +217,7 @@ def test_a_stated_result_carries_its_key_and_its_interval():
     assert stated(entry) == '<span data-result="rate.x">18.2% (95% CI 13.5% to 22.9%)</span>'
     assert stated(replace(entry, ci_low=math.nan)) == '<span data-result="rate.x">18.2%</span>'
     assert rounded(entry) == '<span data-result="rate.x">18%</span>'
-    ratio = Entry("comparison.x.ge75.rr", 1.9, 0.949, 14.62)
+    ratio = Entry("comparison.x.ge75.rr", 1.9, 0.949, 14.62, scale="ratio")
     assert stated(ratio) == '<span data-result="comparison.x.ge75.rr">1.90 (95% CI 0.95 to 14.6)</span>'
 
 
@@ -166,6 +227,18 @@ def test_a_cell_of_a_table_carries_its_key_and_nothing_is_taken_for_markup():
     assert '<span data-result="k&quot;">&lt;1&gt;</span>' in page
     assert '<span data-result="k" data-part="prediction">2–3</span>' in page
     assert in_cell(None) == prediction_in_cell(Entry("k", 0.5)) == ""
+
+
+def test_a_phrase_marks_its_results_and_escapes_the_rest():
+    value = Stated("18%", "k")
+    phrase = marked("<b> 18% & 18%", value)
+    span = '<span data-result="k">18%</span>'
+    assert (phrase, phrase._repr_html_()) == ("<b> 18% & 18%", f"&lt;b&gt; {span} &amp; {span}")
+    assert in_markdown(phrase) == f"&#60;b&#62; {span} &#38; {span}"
+    assert marked(Phrase("of ", value), Stated("of", "other")).parts == ("of", " ", "18%")
+    again = pickle.loads(pickle.dumps(phrase))
+    assert (again, again.parts[1].key) == (phrase, "k")
+    assert span in tables.Table(pd.DataFrame({"a": [phrase]}, dtype=object), "c")._repr_html_()
 
 
 def test_a_text_keeps_its_key_in_another_process():
@@ -247,14 +320,27 @@ def test_a_study_with_counts_for_some_rates_is_not_among_those_without(ev):
 # --- The check of pages -----------------------------------------------------------------------------------
 
 RESULTS = {
-    "rate.a": {"estimate": 0.1815, "ci_low": 0.135, "ci_high": 0.229, "pi_low": 0.01, "pi_high": 0.4},
-    "comparison.b.ge75.rr": {"estimate": 1.896, "ci_low": 0.949, "ci_high": None, "pi_low": None, "pi_high": None},
+    key: dict(zip(("scale", "estimate", "ci_low", "ci_high", "pi_low", "pi_high"), values, strict=True))
+    for key, values in {
+        "rate.a": ("rate", 0.1815, 0.135, 0.229, 0.01, 0.4),
+        "comparison.b.ge75.rr": ("ratio", 1.896, 0.949, None, None, None),
+        "comparison.b.ge75.or": ("ratio", 14.63, 1.2, 204.6, None, None),
+        "comparison.b.ge75.rd": ("difference", -0.25, -0.5, -0.104, None, None),
+        "comparison.c.ge75.rd": ("difference", 0.102, -0.05, 0.251, None, None),
+        "comparison.b.ge75.nnt": ("number", 4, 3, 11, None, None),
+    }.items()
 }
 TRUE = (
     '<article><p><span data-result="rate.a">18.2% (95% CI 13.5% to 22.9%)</span></p><table><tr><td>'
     '<span data-result="rate.a">18.2 (13.5–22.9)</span></td><td><span data-result="rate.a">18%</span></td>'
     '<td><span data-result="rate.a" data-part="prediction">1.0–40.0</span></td>'
-    '<td><span data-result="comparison.b.ge75.rr">1.90</span></td></tr></table></article>'
+    '<td><span data-result="comparison.b.ge75.rr">1.90</span></td>'
+    '<td><span data-result="rate.a" data-part="interval">13.5–22.9</span></td>'
+    '<td><span data-result="comparison.b.ge75.rd">25 fewer (10 to 50 fewer)</span></td>'
+    '<td><span data-result="comparison.c.ge75.rd">10 more (5 fewer to 25 more)</span></td>'
+    '<td><span data-result="comparison.b.ge75.nnt">4 (3 to 11)</span></td></tr></table>'
+    '<figure data-results="rate.a comparison.b.ge75.or"><img alt="All: One: 50.0 (30.0–70.0); Pooled: 18.2 (13.5–22.9);'
+    ' Odds: 14.6 (1.20–205);"></figure></article>'
 )
 
 
@@ -275,6 +361,14 @@ def test_a_true_page_has_no_fault():
         ('"rate.a">18%', '"rate.c">18%', "p: rate.c is not in results.json"),
         (">18%<", ">many<", "p: rate.a states 'many'"),
         ("18.2 (", "18.1 (", "rate.a: estimate is stated as 18.1 and 18.2"),
+        (">13.5–", ">13.6–", "p: rate.a states 13.6 for ci_low"),
+        ("25 fewer (10", "25 more (10", "p: comparison.b.ge75.rd states 25 for estimate, which is -0.25"),
+        ("10 to 50 fewer", "10 to 50 more", "p: comparison.b.ge75.rd states 10 for ci_low"),
+        ("5 fewer to 25", "5 more to 25", "p: comparison.c.ge75.rd states 5 for ci_low"),
+        ("4 (3 to 11)", "4 (3 to 12)", "p: comparison.b.ge75.nnt states 12 for ci_high"),
+        ("Pooled: 18.2", "Pooled: 18.3", "p: a figure lists rate.a, but its text lacks 18.2 (13.5–22.9)"),
+        ("1.20–205", "1.21–205", "p: a figure lists comparison.b.ge75.or, but its text lacks 14.6 (1.20–205)"),
+        ('"rate.a comp', '"rate.d comp', "p: rate.d of a figure is not in results.json"),
     ],
 )
 def test_a_doctored_page_is_noticed(old, new, fault):
@@ -286,3 +380,11 @@ def test_a_result_without_a_key_is_noticed():
     page = TRUE.replace(' data-result="rate.a"', "")
     assert without_key(page, "p") == ["18.2% (95% CI 13.5% to 22.9%)"]
     assert without_key(page, "td") == ["18.2 (13.5–22.9)"]
+    assert without_key(TRUE.replace(' data-result="comparison.b.ge75.rd"', ""), "td") == ["25 fewer (10 to 50 fewer)"]
+    alone = TRUE.replace(' data-result="rate.a" data-part="interval"', "")
+    assert without_key(alone, "td") == [] and without_key(alone, "td", intervals=True) == ["13.5–22.9"]
+
+
+def test_a_row_of_a_figure_without_a_key_is_noticed():
+    assert rows_without_key(TRUE, RESULTS) == ["One"]
+    assert rows_without_key(TRUE.replace('"rate.a comp', '"comp'), RESULTS) == ["One", "Pooled"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lib.evidence import Comparison, Evidence, Question
 from lib.report.chapters import risk_of_bias
 from lib.report.chapters.comparison_effects import includes_no_effect, prediction
-from lib.report.wording import count, listed, plain
+from lib.report.wording import Phrase, count, in_markdown, listed
 
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
@@ -29,8 +29,17 @@ _LARGE_I2 = 0.5
 _RESPONDERS = 300
 
 
-def numbers_by_domain(evidence: Evidence, compared: Comparison) -> Numbers:
+def numbers_by_domain(evidence: Evidence, compared: Comparison, key: str) -> Numbers:
     """Compute what the data of a comparison contribute to each domain of GRADE.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    compared : Comparison
+        The pooled comparison.
+    key : str
+        Key of its risk ratio in the registry, which the numbers carry.
 
     Returns
     -------
@@ -45,12 +54,12 @@ def numbers_by_domain(evidence: Evidence, compared: Comparison) -> Numbers:
     numbers["risk_of_bias"] = (risk_of_bias.described(evidence, trials.study), None)
     if result.k > 1:
         inconsistent = result.predicts and (result.pi_low <= 1 <= result.pi_high) and not includes_no_effect(result)
-        text = f"I² {100 * result.i2:.0f}%; {prediction(result)}"
+        text = Phrase(f"I² {100 * result.i2:.0f}%; ", prediction(result, key))
         numbers["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or inconsistent))
     responders = int(trials.events.sum() + trials.control_events.sum())
     imprecise = includes_no_effect(result)
-    text = f"{count(responders, 'responder')}, interval {'includes' if imprecise else 'excludes'} no effect"
-    numbers["imprecision"] = (text, int(responders < _RESPONDERS) + int(imprecise))
+    size = f"{count(responders, 'responder')}, interval {'includes' if imprecise else 'excludes'} no effect"
+    numbers["imprecision"] = (size, int(responders < _RESPONDERS) + int(imprecise))
     return numbers
 
 
@@ -112,9 +121,10 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) ->
     names = evidence.meaning("certainty_domain")
     parts = []
     for row in rows.sort_values("levels", ascending=False, kind="stable").itertuples():
-        shown = (numbers or {}).get(row.domain, ("", None))[0] or plain(row.reason.rstrip("."))
+        shown = (numbers or {}).get(row.domain, ("", None))[0] or row.reason.rstrip(".")
+        text = in_markdown(shown)
         levels = {1: "one level", 2: "two levels"}[int(row.levels)]
-        parts.append(f"{names[row.domain]} by {levels} ({shown[:1].lower()}{shown[1:]})")
+        parts.append(f"{names[row.domain]} by {levels} ({text[:1].lower()}{text[1:]})")
     return listed(parts)
 
 

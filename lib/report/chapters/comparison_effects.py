@@ -1,21 +1,29 @@
 """Write the effects of comparisons within trials for sentences and table cells.
 
 Belongs here: names of the treatments compared, and risk ratio, absolute effect and number needed to treat in words.
-Does not belong here: the pooling (`lib.evidence.comparisons`), and findings worded by certainty
-(`comparison_findings`).
+Does not belong here: their computation (`lib.evidence.comparisons`, `lib.report.absolute_effects`), and findings worded
+by certainty (`comparison_findings`).
 """
 
 from __future__ import annotations
 
-import math
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from lib.evidence import PHOTOTHERAPY_NAMES, Comparison, compare
-from lib.report.wording import NOTHING, Stated, count, percent, ratio_number, ratio_text, sentence_case
+from lib.report.absolute_effects import Absolute, estimate_with_interval, needed_to_treat, possible_difference
+from lib.report.wording import (
+    NOTHING,
+    Phrase,
+    Stated,
+    count,
+    percent,
+    ratio_number,
+    ratio_text,
+    sentence_case,
+)
 from lib.stats import Pooled, PoolingWarning, pool_ratios
 
 PAIR = ("events", "n", "control_events", "control_n")
@@ -96,76 +104,15 @@ def per_100(estimate: float, low: float, high: float) -> str:
     return f"{difference} ({abs(low)} fewer to {high} more)"
 
 
-@dataclass(frozen=True)
-class Absolute:
-    """The absolute effect of a comparison, as proportions within 0 and 1.
-
-    Attributes
-    ----------
-    without : float
-        Baseline risk: the share of responders in all control arms together.
-    estimate, ci_low, ci_high : float
-        Share of responders with the treatment, and its 95% confidence interval.
-    from_ratio : bool
-        Whether these are the baseline risk times the risk ratio. If the baseline risk is 0, they are the baseline risk
-        plus the trials' risk difference.
-    """
-
-    without: float
-    estimate: float
-    ci_low: float
-    ci_high: float
-    from_ratio: bool
-
-    @property
-    def difference(self) -> tuple[float, float, float]:
-        """Responders with the treatment less those without: estimate and 95% confidence interval."""
-        return self.estimate - self.without, self.ci_low - self.without, self.ci_high - self.without
-
-
-def absolute(compared: Comparison) -> Absolute:
-    """Apply the relative effect of a comparison to the risk in its control arms (Guyatt et al. 2013).
-
-    The summary of findings has one effect in each row, the risk ratio, and its absolute effect follows from it
-    (doi:10.1016/j.jclinepi.2012.01.012).
-    """
-    rows = compared.rows
-    without = float(rows.control_events.sum() / rows.control_n.sum())
-    from_ratio = without > 0 and math.isfinite(compared.risk_ratio.estimate)
-    if from_ratio:
-        values = [without * value for value in estimate_with_interval(compared.risk_ratio)]
-    else:
-        values = [without + value for value in estimate_with_interval(compared.risk_difference)]
-    estimate, low, high = (min(max(value, 0.0), 1.0) for value in values)
-    return Absolute(without, estimate, low, high, from_ratio)
-
-
 def risk_difference(compared: Comparison) -> str:
     """Return the trials' risk difference per 100 patients, limited to values possible with the baseline risk."""
-    without = float(compared.rows.control_events.sum() / compared.rows.control_n.sum())
-    return per_100(
-        *(min(max(value, -without), 1 - without) for value in estimate_with_interval(compared.risk_difference))
-    )
+    return per_100(*possible_difference(compared))
 
 
 def number_needed(compared: Comparison) -> str:
-    """Return the number of patients, or patches, to be treated for one more to respond (Cook & Sackett 1995).
-
-    It is the reciprocal of the risk difference, rounded up as is usual (doi:10.1136/bmj.310.6977.452), with its
-    interval. If the interval of the difference or of the ratio includes no effect, the number has no finite interval,
-    and a dash is returned.
-    """
-    estimate, low, high = estimate_with_interval(compared.risk_difference)
-    if not (low > 0 and compared.risk_ratio.ci_low > 1):
-        return NOTHING
-    # Round to a few decimals first: the computed reciprocal of 1/10 may be slightly above 10.
-    needed, least, most = (math.ceil(round(1 / value, 6)) for value in (estimate, high, low))
-    return f"{needed} ({least} to {most})"
-
-
-def estimate_with_interval(pooled: Pooled) -> tuple[float, float, float]:
-    """Return the estimate of one analysis and the ends of its 95% confidence interval."""
-    return pooled.estimate, pooled.ci_low, pooled.ci_high
+    """Return the number needed to treat with its interval, ``5 (3 to 12)``; a dash if it has no finite interval."""
+    needed = needed_to_treat(compared)
+    return "{} ({} to {})".format(*needed) if needed else NOTHING
 
 
 def _between(low: float, high: float) -> str:
@@ -191,12 +138,19 @@ def informative(compared: Comparison) -> pd.DataFrame:
     return compared.rows[~compared.risk_ratio.dropped]
 
 
-def ratio_cell(pooled: Pooled, key: str = "") -> str:
-    """Return a ratio for a cell of a table, with its key if it is registered; a dash if there is none."""
-    if not math.isfinite(pooled.estimate):
-        return NOTHING
-    text = ratio_text(*estimate_with_interval(pooled))
-    return Stated(text, key) if key else text
+def ratio_cell(pooled: Pooled, key: str) -> str:
+    """Return a ratio for a cell of a table, with its key; a dash if there is none."""
+    return with_key(ratio_text(*estimate_with_interval(pooled)), key)
+
+
+def with_key(text: str, key: str) -> str:
+    """Return the text of a result with its key; a dash stays a dash."""
+    return text if text == NOTHING else Stated(text, key)
+
+
+def in_sentence(text: str, key: str) -> str:
+    """Return the text of a result for a Markdown sentence, with its key."""
+    return Stated(text, key)._repr_html_()
 
 
 def includes_no_effect(pooled: Pooled) -> bool:
@@ -204,11 +158,15 @@ def includes_no_effect(pooled: Pooled) -> bool:
     return not (pooled.ci_low > 1 or pooled.ci_high < 1)
 
 
-def prediction(pooled: Pooled) -> str:
-    """State the range of the true ratio of another trial, or that there are too few trials to estimate it."""
+def prediction(pooled: Pooled, key: str) -> str:
+    """State the range of the true ratio of another trial, or that there are too few trials to estimate it.
+
+    The range carries the key of the ratio (`wording.Phrase`).
+    """
     if not pooled.predicts:
         return f"{count(pooled.k, 'trial')} cannot show how far the true ratio of another trial may lie from this one"
-    return f"another trial's true ratio may lie from {_between(pooled.pi_low, pooled.pi_high)}"
+    between = Stated(_between(pooled.pi_low, pooled.pi_high), key, "prediction")
+    return Phrase("another trial's true ratio may lie from ", between)
 
 
 def trials_and_patients(rows: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ certainty itself (`certainty`).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,7 @@ from IPython.display import Markdown
 
 from lib.evidence import RESPONSES, THRESHOLD_NAMES, Evidence, Question, compare
 from lib.report import figures
+from lib.report.absolute_effects import absolute
 from lib.report.chapters.certainty import (
     DOUBT,
     NOT_JUDGED,
@@ -23,8 +25,8 @@ from lib.report.chapters.certainty import (
     reasons,
 )
 from lib.report.chapters.comparison_effects import (
-    absolute,
     compare_some,
+    in_sentence,
     includes_no_effect,
     informative,
     label,
@@ -38,7 +40,8 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.chapters.comparison_tables import without
 from lib.report.entries import Entry, comparison_key
 from lib.report.tables import Table
-from lib.report.wording import Stated, count, percent, plain, sentence_case, stated
+from lib.report.trial_entries import WITHOUT_CONCERNS, of_no_concern, trial_analysis
+from lib.report.wording import Phrase, count, percent, plain, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""
@@ -98,20 +101,23 @@ def estimates(question: Question, threshold: str) -> str:
         return (
             f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
         )
-    value = Stated(ratio(compared.risk_ratio), comparison_key(question.key, threshold))._repr_html_()
+    key = functools.partial(comparison_key, question.key, threshold)
+    value = in_sentence(ratio(compared.risk_ratio), key("rr"))
     text = f"The risk ratio is {value} in {count(len(used), 'trial')}, {_randomised(used)}."
     if len(used) < len(rows):
         names = ", ".join(map(plain, rows.label[~rows.study.isin(used.study)]))
         text += f" Without information on the ratio, and not in it: {names}."
+    difference = in_sentence(per_100(*effect.difference), key("difference"))
     source = f"{', '.join(map(plain, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
     if not effect.from_ratio:
         return (
             f"{text} Nobody responded in the control arms ({source}), so the ratio rests on a"
-            f" correction and has no absolute effect; the observed difference is {per_100(*effect.difference)} per 100."
+            f" correction and has no absolute effect; the observed difference is {difference} per 100."
         )
+    without, treated = in_sentence(percent(effect.without, 0, ""), key("without")), per_100_with(effect)
     return (
-        f"{text} In the control arms ({source}) {percent(effect.without, 0, '')} of 100 responded; by"
-        f" this ratio {per_100_with(effect)} would respond with the treatment, {per_100(*effect.difference)}."
+        f"{text} In the control arms ({source}) {without} of 100 responded; by this ratio"
+        f" {in_sentence(treated, key('with'))} would respond with the treatment, {difference}."
     )
 
 
@@ -126,13 +132,13 @@ def _randomised(trials: pd.DataFrame) -> str:
 def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
     """State the limitations of a result: concerns about trials, trials at other thresholds, trials without counts."""
     sentences, compared = [], compare(question.at(threshold))
-    if compared is not None:
-        others = compare(compared.rows[~compared.rows.study.isin(evidence.concerns.study)])
-        if others is not None and len(informative(others)) and len(others.rows) < len(compared.rows):
-            sentences.append(
-                f"Without the trials about which there is a concern (see the remarks below) the ratio is"
-                f" {ratio(others.risk_ratio)} in {count(len(informative(others)), 'trial')}."
-            )
+    others = of_no_concern(evidence, compared.rows) if compared is not None else None
+    if others is not None:
+        key = comparison_key(question.key, threshold, "rr", WITHOUT_CONCERNS)
+        sentences.append(
+            f"Without the trials about which there is a concern (see the remarks below) the ratio is"
+            f" {in_sentence(ratio(others.risk_ratio), key)} in {count(len(informative(others)), 'trial')}."
+        )
     sentences += _at_other_thresholds(question, threshold)
     return " ".join([*sentences, f"Evidence not retrieved: {not_retrieved(question, threshold)}."])
 
@@ -143,10 +149,11 @@ def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
     for _, row in question.at_other_thresholds(threshold).iterrows():
         compared = compare_some(row.to_frame().T.infer_objects())
         treated, control = map(plain, treatments(compared.rows))
+        key = comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study))
         sentences.append(
             f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
             f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
-            + (f", risk ratio {ratio(compared.risk_ratio)}." if compared.risk_ratio.k else ".")
+            + (f", risk ratio {in_sentence(ratio(compared.risk_ratio), key)}." if compared.risk_ratio.k else ".")
         )
     return sentences
 
@@ -169,8 +176,8 @@ def summary_sentences(evidence: Evidence, question: Question, threshold: str) ->
     sentences = [f"{finding(evidence, question, threshold)}."]
     if compared is not None:
         level = certainty_of_comparison(evidence, question, threshold)
-        key = outcome_key(evidence, question, threshold)
-        lowered = reasons(evidence, key, numbers_by_domain(evidence, compared))
+        key, ratio_key = outcome_key(evidence, question, threshold), comparison_key(question.key, threshold)
+        lowered = reasons(evidence, key, numbers_by_domain(evidence, compared, ratio_key))
         if level != NOT_JUDGED:
             sentences.append(f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else "."))
     sentences += _at_other_thresholds(question, threshold)
@@ -207,7 +214,7 @@ def rated_comparisons(evidence: Evidence, questions: Sequence[Question]) -> list
     ]
 
 
-def forest_caption(question: Question, threshold: str) -> str:
+def forest_caption(question: Question, threshold: str) -> Phrase:
     """Return the caption of a question's forest plot at one threshold."""
     trials = question.at(threshold)
     response = "any repigmentation" if threshold == "any" else THRESHOLD_NAMES[threshold]
@@ -216,12 +223,14 @@ def forest_caption(question: Question, threshold: str) -> str:
     patches = trials[trials.unit == "patches"]
     if len(patches):
         caption += f". Counted in patches: {', '.join(patches.label)}"
+    parts = [caption]
     if len(trials) > 1:
         pooled = compare_some(trials).risk_ratio
-        caption += f". I² {100 * pooled.i2:.0f}%; {prediction(pooled)}"
+        parts += [f". I² {100 * pooled.i2:.0f}%; ", prediction(pooled, comparison_key(question.key, threshold))]
         if pooled.dropped.any():
-            caption += f". Without information on the ratio, and not in it: {', '.join(trials.label[pooled.dropped])}"
-    return caption + (". * Both arms are the same patients." if trials.paired.any() else ".")
+            names = ", ".join(trials.label[pooled.dropped])
+            parts.append(f". Without information on the ratio, and not in it: {names}")
+    return Phrase(*parts, ". * Both arms are the same patients." if trials.paired.any() else ".")
 
 
 def forest(question: Question, threshold: str) -> figures.Picture | figures.Listing | Markdown:
@@ -231,7 +240,23 @@ def forest(question: Question, threshold: str) -> figures.Picture | figures.List
         return Markdown(f"No trial has available counts of {RESPONSES[threshold]}.")
     caption = forest_caption(question, threshold)
     trials = compared.rows
-    return figures.show(figures.comparison_plot, trials, own_ratios(trials), compared.risk_ratio, caption=caption)
+    return figures.show(
+        figures.comparison_plot,
+        trials,
+        own_ratios(trials),
+        compared.risk_ratio,
+        caption=caption,
+        keys=_trial_keys(question, trials),
+        pooled_key=comparison_key(question.key, threshold),
+    )
+
+
+def _trial_keys(question: Question, trials: pd.DataFrame) -> list[str]:
+    """Return the key of each trial's risk ratio."""
+    return [
+        comparison_key(question.key, trial.threshold, "rr", trial_analysis(trial.study))
+        for trial in trials.itertuples()
+    ]
 
 
 def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listing | Table:
@@ -244,4 +269,10 @@ def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listin
     caption = f"{question.label}: each trial by itself, nothing pooled. {'; '.join(treatments_by_trial)}."
     if question.pairs.paired.any():
         caption += " * Both arms are the same patients."
-    return figures.show(figures.comparison_plot, question.pairs, own_ratios(question.pairs), caption=caption)
+    return figures.show(
+        figures.comparison_plot,
+        question.pairs,
+        own_ratios(question.pairs),
+        caption=caption,
+        keys=_trial_keys(question, question.pairs),
+    )

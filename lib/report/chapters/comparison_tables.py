@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from lib.evidence import RESPONSES, THRESHOLD_NAMES, THRESHOLDS, Evidence, Question, assume_correlation, compare
+from lib.evidence import THRESHOLD_NAMES, THRESHOLDS, Evidence, Question, compare
+from lib.report.absolute_effects import estimate_with_interval
 from lib.report.chapters.comparison_effects import (
     compare_some,
-    estimate_with_interval,
     label,
     number_needed,
     own_ratios,
@@ -23,16 +23,13 @@ from lib.report.chapters.comparison_effects import (
     responders,
     risk_difference,
     treatments,
+    with_key,
 )
-from lib.report.entries import comparison_key
+from lib.report.entries import comparison_key, later_review_key
 from lib.report.tables import Table, grouped
+from lib.report.trial_entries import analyses, trial_analysis
 from lib.report.wording import count, ratio_text
 from lib.stats import Pooled
-
-_ASSUMED = (0.3, 0.6)
-"""Correlations assumed between the outcomes of the same patients."""
-
-_ALL = "All trials"
 
 
 def pairs(question: Question) -> Table | Markdown:
@@ -42,6 +39,7 @@ def pairs(question: Question) -> Table | Markdown:
         return Markdown("No trial has available counts of both arms.")
     own = own_ratios(rows)
     intervals = np.column_stack([own.estimate, own.ci_low, own.ci_high])
+    keys = [comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study)) for row in rows.itertuples()]
     frame = pd.DataFrame(
         {
             "Trial": rows.label,
@@ -50,10 +48,11 @@ def pairs(question: Question) -> Table | Markdown:
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
             "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
             "Unit": rows.unit,
-            "RR (95% CI)": [ratio_text(*values) for values in intervals],
+            "RR (95% CI)": [with_key(ratio_text(*values), key) for values, key in zip(intervals, keys, strict=True)],
             "Same patients": rows.paired.map({True: "yes", False: "no"}),
             "Randomised": rows.randomised,
-        }
+        },
+        dtype=object,
     )
     note = (
         "RR risk ratio. Where a group has no responders, or only responders, 0.5 is added to the four counts of its"
@@ -80,22 +79,23 @@ def summary(questions: Sequence[Question]) -> Table:
     rows = []
     for question in questions:
         pairs = question.pairs
-        results = [(t, compare(question.at(t))) for t in reversed(THRESHOLDS)]
+        results = [(t, "", compare(question.at(t))) for t in reversed(THRESHOLDS)]
         others = pairs[~pairs.study.isin(pairs.study[pairs.threshold.isin(THRESHOLDS)])]
-        results += [("", compare(others.loc[[i]])) for i in others.index]
-        for threshold, compared in results:
+        results += [
+            (row.threshold, trial_analysis(row.study), compare(others.loc[[row.Index]])) for row in others.itertuples()
+        ]
+        for threshold, analysis, compared in results:
             if compared is None:
                 continue
-            # Results of any repigmentation are not registered.
-            rr_key, or_key = (threshold and comparison_key(question.key, threshold, name) for name in ("rr", "or"))
+            keys = {name: comparison_key(question.key, threshold, name, analysis) for name in ("rr", "or", "rd", "nnt")}
             cells = {
-                "Response": THRESHOLD_NAMES[threshold] if threshold else "Any repigmentation",
+                "Response": "Any repigmentation" if threshold == "any" else THRESHOLD_NAMES[threshold],
                 "Trials": str(len(compared.rows)),
                 "Responders": responders(compared.rows),
-                "RR (95% CI)": ratio_cell(compared.risk_ratio, rr_key),
-                "OR (95% CI)": ratio_cell(compared.odds_ratio, or_key),
-                "Risk difference per 100 (95% CI)": risk_difference(compared),
-                "NNT (95% CI)": number_needed(compared),
+                "RR (95% CI)": ratio_cell(compared.risk_ratio, keys["rr"]),
+                "OR (95% CI)": ratio_cell(compared.odds_ratio, keys["or"]),
+                "Risk difference per 100 (95% CI)": with_key(risk_difference(compared), keys["rd"]),
+                "NNT (95% CI)": with_key(number_needed(compared), keys["nnt"]),
                 "Treatments": f"{label(compared.rows)} ({', '.join(compared.rows.label)})",
             }
             rows.append((question.label, cells))
@@ -114,43 +114,18 @@ def sensitivity(question: Question, threshold: str) -> Table | Markdown:
     rows = question.at(threshold)
     if len(rows) < 2:
         return Markdown(f"With {count(len(rows), 'trial')} there is nothing to choose.")
-    subsets = {
-        "Randomised trials": rows.randomised == "yes",
-        "Patients, not patches": rows.unit == "patients",
-        "Different patients in the arms": ~rows.paired,
-        "Counts of high confidence": (rows.confidence == "high") & (rows.control_confidence == "high"),
-        "Stated counts, none derived": (rows.basis == "stated") & (rows.control_basis == "stated"),
-        "Tacrolimus": rows.drug == "tacrolimus",
-        "Up to 3 months": rows.duration_months <= 3,
-    }
-    results: list[tuple[str, Pooled]] = [(_ALL, compare_some(rows).risk_ratio)]
-    results += [
-        (name, compare_some(rows[part]).risk_ratio) for name, part in subsets.items() if 0 < part.sum() < len(rows)
-    ]
-    if len(rows) > 2:
-        results += [
-            (f"Without {row.label}", compare_some(rows.drop(index=row.Index)).risk_ratio) for row in rows.itertuples()
-        ]
-    methods = {
-        "Normal interval": {"ci": "normal"},
-        "DerSimonian-Laird, normal interval": {"tau2": "DL", "ci": "normal"},
-        "Common effect, normal interval": {"tau2": "FE", "ci": "normal"},
-        "Hartung-Knapp interval": {"ci": "hksj"},
-    }
-    results += [(name, compare_some(rows, **options).risk_ratio) for name, options in methods.items()]
-    if rows.paired.any():
-        name = "Outcomes of the same patients correlate by {:g}"
-        results += [(name.format(value), assume_correlation(rows, value)) for value in _ASSUMED]
-    registered = comparison_key(question.key, threshold)
+    main = comparison_key(question.key, threshold)
+    results: list[tuple[str, str, Pooled]] = [("All trials", main, compare_some(rows).risk_ratio)]
+    results += [(choice.name, f"{main}.{choice.kind}", choice.ratio) for choice in analyses(rows)]
     frame = pd.DataFrame(
         [
             {
                 "Analysis": name,
                 "Trials": str(pooled.k),
-                "Risk ratio (95% CI)": ratio_cell(pooled, registered if name == _ALL else ""),
+                "Risk ratio (95% CI)": ratio_cell(pooled, key),
                 "I²": f"{100 * pooled.i2:.0f}%" if pooled.k > 1 else "",
             }
-            for name, pooled in results
+            for name, key, pooled in results
         ],
         dtype=object,
     )
@@ -168,26 +143,34 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
         here = [
             (
                 "This book",
-                RESPONSES[t] if t == "any" else THRESHOLD_NAMES[t],
+                THRESHOLD_NAMES[t],
                 "RR",
                 compared.risk_ratio,
+                comparison_key(question.key, t),
                 len(compared.rows),
             )
             for t in reversed(THRESHOLDS)
             if (compared := compare(question.at(t)))
         ]
         elsewhere = [
-            (row.label, row.outcome, row.measure, row, row.studies)
+            (
+                row.label,
+                row.outcome,
+                row.measure,
+                row,
+                later_review_key(row.review, row.comparison, row.outcome),
+                row.studies,
+            )
             for row in later[later.question == question.key].itertuples()
         ]
         if not elsewhere:
             continue
-        for name, outcome, measure, result, k in [*here, *elsewhere]:
+        for name, outcome, measure, result, key, k in [*here, *elsewhere]:
             cells = {
                 "Review": name,
                 "Outcome": outcome,
                 "Measure": measure,
-                "Estimate (95% CI)": ratio_text(*estimate_with_interval(result)),
+                "Estimate (95% CI)": with_key(ratio_text(*estimate_with_interval(result)), key),
                 "Trials": f"{k:g}" if k == k else "",
             }
             rows.append((question.label, cells))

@@ -11,38 +11,29 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
-from scipy import special
 
 from lib import stats
 from lib.evidence import RESPONSES, Outcome
 from lib.published import by_study
-from lib.report import figures
+from lib.report import figures, rate_details
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.rate_entries import choices
 from lib.report.tables import Table, grouped
-from lib.report.wording import count, in_cell, outcome_name, p_value, percent, predicted, ratio_text, span
+from lib.report.wording import Phrase, Stated, count, in_cell, outcome_name, p_value, percent, predicted, span
 from lib.stats import (
     ENOUGH_TO_TEST,
     FEWEST_TO_FILL,
-    TAU2,
     Influence,
-    Pooled,
     begg,
     between_groups,
     by_group,
-    cumulative,
     egger,
-    heterogeneity_interval,
-    leave_one_out,
-    permutation_test,
     peters,
     pool,
     pool_proportions,
     proportions,
-    regress,
     subgroups_with_common_tau2,
-    trim_and_fill,
 )
 
 
@@ -68,34 +59,36 @@ def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
         counts = counts_of(outcome)
         if len(counts) < 2:
             continue
-        y, v = proportions(counts.events, counts.n, transform="logit")
-        ends = heterogeneity_interval(y, v)
+        entries = rate_details.between_study_variance(outcome, counts)
+        interval, i2 = entries.pop("tau2"), entries.pop("i2")
+        ends = f"{interval.ci_low:.2f}–{interval.ci_high:.{2 if interval.ci_high < 100 else 0}f}"
         rows.append(
             {
                 "Rate": outcome_name(outcome),
-                **{name: f"{pool(y, v, tau2=name).tau2:.2f}" for name in TAU2 if name != "FE"},
-                "95% CI": f"{ends.tau2_low:.2f}–{ends.tau2_high:.{2 if ends.tau2_high < 100 else 0}f}",
-                "I² (95% CI)": span(pool(y, v).i2, ends.i2_low, ends.i2_high, 0),
+                **{name: Stated(f"{entry.estimate:.2f}", entry.key) for name, entry in entries.items()},
+                "95% CI": Stated(ends, interval.key, "interval"),
+                "I² (95% CI)": Stated(span(i2.estimate, i2.ci_low, i2.ci_high, 0), i2.key),
             }
         )
     note = (
         "Logit scale. DL DerSimonian-Laird, PM Paule-Mandel, REML and ML restricted and full maximum likelihood, EB"
         " empirical Bayes, SJ Sidik-Jonkman, HE Hedges. Intervals by the Q-profile, which belong to none of them."
     )
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, dtype=object)
     return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
 
 
 def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
     """Plot the pooled rate of an outcome's available counts with each study left out in turn."""
-    counts = counts_of(outcome).sort_values("year", kind="stable")
+    counts = rate_details.by_year(counts_of(outcome))
     if len(counts) < 2:
         return Markdown(f"Of {count(len(counts), 'count')} none can be left out.")
     whole = pool_proportions(counts.events, counts.n, transform="logit")
-    without = pool_proportions(*leave_one_out(counts.events, counts.n), transform="logit")
-    rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"])
-    names = [f"without {label}" for label in counts.label]
-    rows += figures.result_rows(names, without, counts=_study_numbers(without))
+    rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"], key=rate_key(outcome, "logit"))
+    rows += [
+        figures.entry_row(f"without {label}", entry)
+        for label, entry in zip(counts.label, rate_details.without_each_study(outcome, counts), strict=True)
+    ]
     caption = f"{outcome_name(outcome)}: the pooled rate with each study left out in turn."
     return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption)
 
@@ -108,9 +101,11 @@ _ENOUGH_TO_PLOT = 4
 
 def cumulative_plot(outcome: Outcome) -> figures.Picture | figures.Listing:
     """Plot the pooled rate of an outcome's available counts after each study, in order of publication."""
-    counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
-    pooled = pool_proportions(*cumulative(counts.events, counts.n), transform="logit")
-    rows = figures.result_rows([f"+ {label}" for label in counts.label], pooled, counts=_study_numbers(pooled))
+    counts = rate_details.by_year(counts_of(outcome))
+    rows = [
+        figures.entry_row(f"+ {label}", entry)
+        for label, entry in zip(counts.label, rate_details.study_by_study(outcome, counts), strict=True)
+    ]
     caption = f"{_short_name(outcome)}: the pooled rate after each study, in order of publication."
     return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption)
 
@@ -169,11 +164,6 @@ def _with_log_odds(studies: pd.DataFrame) -> pd.DataFrame:
 
 def _short_name(outcome: Outcome) -> str:
     return outcome_name(outcome).removeprefix("TCI ").capitalize()
-
-
-def _study_numbers(pooled: Pooled) -> list[str]:
-    """Return the number of studies of each analysis, as text."""
-    return [f"{k}" for k in np.atleast_1d(pooled.k)]
 
 
 def influence(outcome: Outcome) -> Table | Markdown:
@@ -255,29 +245,20 @@ def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
     return p_value(between_groups(pooled.estimate, pooled.se**2)[2])
 
 
-_MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "children": "Children alone"}
-
-
 def moderators(outcome: Outcome) -> Table:
     """Show meta-regressions of the available counts on one moderator each, with permutation p-values."""
-    counts = counts_of(outcome).assign(children=lambda rows: (rows.population == "children").astype(float))
-    y, v = proportions(counts.events, counts.n, transform="logit")
     rows = []
-    for column, name in _MODERATORS.items():
-        x = counts[column].to_numpy(float)
-        known = ~np.isnan(x)
-        if known.sum() < 4 or len(set(x[known])) < 2:
-            rows.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
+    for moderator in rate_details.moderators(outcome, counts_of(outcome)):
+        cells = {"Moderator": moderator.name, "Studies": f"{moderator.k}"}
+        if moderator.entry is None or moderator.fit is None:
+            rows.append({**cells, "Odds ratio per unit (95% CI)": ""})
             continue
-        fit = regress(y, v, x, ci="hksj")
-        permuted = permutation_test(y, v, x, ci="hksj")
-        values = np.exp([fit.coefficients[1], fit.ci_low[1], fit.ci_high[1]])
+        permuted = moderator.permuted()
         rows.append(
             {
-                "Moderator": name,
-                "Studies": f"{fit.k}",
-                "Odds ratio per unit (95% CI)": ratio_text(*values),
-                "p": p_value(fit.p[1]),
+                **cells,
+                "Odds ratio per unit (95% CI)": in_cell(moderator.entry),
+                "p": p_value(moderator.fit.p[1]),
                 "p by permutation": p_value(permuted.p[0]),
                 "Arrangements": f"{permuted.number}{'' if permuted.exact else ', sampled'}",
             }
@@ -287,7 +268,8 @@ def moderators(outcome: Outcome) -> Table:
         " that would look at least as strong; it can be no smaller than one in their number. A dash: it does not vary,"
         " or fewer than four studies have it."
     )
-    return Table(pd.DataFrame(rows), f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
+    frame = pd.DataFrame(rows, dtype=object)
+    return Table(frame, f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
 
 
 def small_studies(outcomes: Sequence[Outcome]) -> Table:
@@ -295,17 +277,19 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
     rows = []
     for outcome in outcomes:
         counts = counts_of(outcome)
-        if len(counts) < FEWEST_TO_FILL:
+        filled = rate_details.without_small_study_effects(outcome, counts)
+        if filled is None:
             continue
+        entry, added = filled
+        rate = Stated(percent(entry.estimate, 1), entry.key)
         y, v = proportions(counts.events, counts.n, transform="logit")
         tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
-        filled = trim_and_fill(y, v, tau2="REML")
         rows.append(
             {
                 "Rate": outcome_name(outcome),
                 "Studies": f"{len(counts)}",
                 **{f"{name}, p": p_value(test.p) if test.p == test.p else "" for name, test in tests.items()},
-                "Trim and fill": f"{filled.missing:g} put in, {percent(special.expit(filled.pooled.estimate), 1)}",
+                "Trim and fill": Phrase(f"{added} put in, ", rate),
                 "What it means": "nothing: too few studies" if tests["Egger"].too_few else "can be asked",
             }
         )
@@ -313,4 +297,4 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
         f" gives. Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
     )
-    return Table(pd.DataFrame(rows), "Small-study effects", note, numeric=["Studies"])
+    return Table(pd.DataFrame(rows, dtype=object), "Small-study effects", note, numeric=["Studies"])

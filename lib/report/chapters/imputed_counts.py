@@ -14,11 +14,13 @@ import pandas as pd
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.published import Draws, Result, Sizes
 from lib.published.count_model import WIDEST
-from lib.published.imputation import OverDraws, update_over_draws
+from lib.published.imputation import OverDraws
 from lib.published.participants import MOST_SOLUTIONS
 from lib.report.chapters.updates import updated_span
+from lib.report.entries import Entry
+from lib.report.rate_details import SCALES, over_imputations
 from lib.report.tables import Table, grouped
-from lib.report.wording import count, outcome_name, plain, span
+from lib.report.wording import count, in_cell, outcome_name, plain
 
 
 def other_readings(evidence: Evidence, solved: Sizes) -> str:
@@ -128,7 +130,9 @@ def not_reproduced(imputations: Sequence[Draws]) -> str:
     )
 
 
-Pair = tuple[Result, OverDraws | None, OverDraws | None]
+OverCounts = tuple[Entry | None, OverDraws | None]
+
+Pair = tuple[Result, OverCounts, OverCounts]
 """An updated rate, and the rate over imputed counts on the raw and on the logit scale (None without imputations)."""
 
 
@@ -147,7 +151,7 @@ def update_over_imputations(results: Sequence[Result], imputations: Sequence[Dra
     for result in results:
         outcome = result.outcome
         block = block_of[outcome.regimen, outcome.group]
-        raw, logit = (update_over_draws(block, outcome, scale) for scale in ("raw", "logit"))
+        raw, logit = (over_imputations(result, block, scale) for scale in SCALES)
         rows.append((result, raw, logit))
     return rows
 
@@ -158,10 +162,10 @@ def updates_over_imputations(rows: Sequence[Pair]) -> Table:
         {
             "Rate": outcome_name(result.outcome),
             "Closed form": updated_span(result),
-            "Imputed counts": span(raw.estimate, raw.ci_low, raw.ci_high) if raw else "",
-            "SD between imputations": f"{100 * raw.between:.2f}" if raw else "",
-            "Imputed, logit scale": span(logit.estimate, logit.ci_low, logit.ci_high) if logit else "",
-            "SD between imputations, logit": f"{100 * logit.between:.1f}" if logit else "",
+            "Imputed counts": in_cell(raw[0]),
+            "SD between imputations": f"{100 * raw[1].between:.2f}" if raw[1] else "",
+            "Imputed, logit scale": in_cell(logit[0]),
+            "SD between imputations, logit": f"{100 * logit[1].between:.1f}" if logit[1] else "",
         }
         for result, raw, logit in rows
     )
@@ -178,7 +182,7 @@ def largest_differences(rows: Sequence[Pair]) -> str:
     """State how much updates over imputed counts differ from the closed form, and their remaining uncertainty."""
     differences = [
         (raw.estimate - result.updated.estimate, raw.between, logit.between)
-        for result, raw, logit in rows
+        for result, (_, raw), (_, logit) in rows
         if result.updated and raw and logit
     ]
     if not differences:

@@ -16,15 +16,17 @@ from lib.report.wording import rounded
 
 
 def rows(evidence: Evidence) -> pd.DataFrame:
-    """Return the table of maintenance trials with a column for the drug of each arm."""
-    return evidence.maintenance.assign(drug=evidence.maintenance.arm.str.split().str[0])
+    """Return the table of maintenance trials with a column for the drug of each arm, and one for the key."""
+    rows = evidence.maintenance
+    keys = [maintenance_key(row.study, row.analysis, row.arm) for row in rows.itertuples()]
+    return rows.assign(drug=rows.arm.str.split().str[0], key=keys)
 
 
 def shares_lost(evidence: Evidence, entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
     """Return the share of lesions that lost pigment as text with its key, by analysis and drug."""
     shares: dict[str, dict[str, str]] = {}
     for row in rows(evidence).itertuples():
-        entry = entries.get(maintenance_key(row.study, row.analysis, row.arm))
+        entry = entries.get(row.key)
         if entry is not None:
             shares.setdefault(row.analysis, {})[row.drug] = rounded(entry, 1)
     return shares

@@ -16,6 +16,7 @@ from lib.evidence import Outcome
 from lib.report import figures
 from lib.report.counted import counts_of
 from lib.report.entries import rate_key
+from lib.report.rate_details import method_key
 from lib.report.tables import Table, grouped
 from lib.report.wording import Stated, count, outcome_name, percent, span
 from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
@@ -27,15 +28,17 @@ from lib.stats import ENOUGH_TO_PREDICT, Pooled
 def rows(outcome: Outcome) -> list[figures.Row]:
     """Return the rows of an interval plot: the published rate, and the available counts by each method."""
     counts, values = counts_of(outcome), (outcome.estimate, outcome.ci_low, outcome.ci_high)
-    published = figures.Row("Published", "published", *values, f"{outcome.studies:g}")
-    return [published, *(_row(method, method.pool(counts.events, counts.n)) for method in METHODS)]
+    key = rate_key(outcome, "published")
+    published = figures.Row("Published", "published", *values, f"{outcome.studies:g}", key=key)
+    return [published, *(_row(outcome, method, method.pool(counts.events, counts.n)) for method in METHODS)]
 
 
-def _row(method: Method, pooled: Pooled) -> figures.Row:
+def _row(outcome: Outcome, method: Method, pooled: Pooled) -> figures.Row:
     chosen = method is RECOMMENDED
     colour = figures.INK if chosen else figures.REPORTED
     values = (pooled.estimate, pooled.ci_low, pooled.ci_high)
-    return figures.Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=chosen)
+    key = method_key(outcome, method) if pooled.estimate == pooled.estimate else ""
+    return figures.Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=chosen, key=key)
 
 
 def results(outcomes: Sequence[Outcome]) -> Table:
@@ -50,9 +53,11 @@ def results(outcomes: Sequence[Outcome]) -> Table:
             cells = {
                 "Method": method.name,
                 "Studies": str(pooled.k),
-                "Rate, % (95% CI)": _with_key(rate, outcome, method),
+                "Rate, % (95% CI)": Stated(rate, method_key(outcome, method)) if rate else "",
                 "Prediction, %": (
-                    _with_key(prediction, outcome, method, "prediction") if pooled.predicts else "too few"
+                    Stated(prediction, method_key(outcome, method), "prediction")
+                    if pooled.predicts and prediction
+                    else "too few"
                 ),
                 "τ²": f"{pooled.tau2:.4f}",
                 "I²": percent(pooled.i2),
@@ -68,16 +73,6 @@ def results(outcomes: Sequence[Outcome]) -> Table:
     )
     frame = grouped(rows, "Rate")
     return Table(frame, "Available counts by every method", note, numeric=["Studies", "Left out"], folded=True)
-
-
-_REGISTERED = {RECOMMENDED.name: "recommended.available", "Logit, DL": "logit"}
-"""Methods whose results are registered, and their kinds of result."""
-
-
-def _with_key(text: str, outcome: Outcome, method: Method, part: str = "") -> str:
-    """Return the text of a method's result, with its key if it is registered."""
-    kind = _REGISTERED.get(method.name)
-    return Stated(text, rate_key(outcome, kind), part) if kind and text else text
 
 
 def coverage_at_low_rates(simulated: pd.DataFrame) -> str:

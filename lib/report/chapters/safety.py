@@ -9,20 +9,19 @@ from __future__ import annotations
 from lib.evidence import Evidence
 from lib.report import figures
 from lib.report.counted import count_row, count_rows
+from lib.report.entries import safety_key
 from lib.report.tables import labels
+from lib.report.trial_entries import SAFETY_EVENTS
 from lib.report.wording import count, plain
-
-KINDS = ("burning", "pruritus", "erythema")
-"""Events that the 2019 review counts."""
 
 
 def events_plot(evidence: Evidence) -> figures.Picture | figures.Listing:
     """Plot the sums of the review and the counts in reports of single studies, for monotherapy."""
     patients = evidence.number("adverse_event_patients", "safety")
     rows = [figures.Row("Pooled by the 2019 review", "heading")]
-    for kind in KINDS:
+    for kind in SAFETY_EVENTS:
         events = evidence.number(f"{kind}_events", "safety")
-        rows.append(count_row(kind.capitalize(), events, patients, figures.PUBLISHED))
+        rows.append(count_row(kind.capitalize(), events, patients, figures.PUBLISHED, safety_key(kind)))
     reported = evidence.adverse_events[evidence.is_included(evidence.adverse_events.study)]
     reported = reported.query("role == 'monotherapy' and kind not in ['any or serious', 'stopped for side effects']")
     rows += count_rows(reported.assign(label=labels(evidence, reported.study)), "kind", "label", "events")

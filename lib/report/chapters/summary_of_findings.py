@@ -23,6 +23,7 @@ from lib.evidence import (
     reference_numbers,
 )
 from lib.published import Result
+from lib.report.absolute_effects import absolute
 from lib.report.chapters import risk_of_bias
 from lib.report.chapters.certainty import (
     Numbers,
@@ -34,18 +35,31 @@ from lib.report.chapters.certainty import (
     worded,
 )
 from lib.report.chapters.comparison_effects import (
-    absolute,
     compare_some,
     label,
     per_100,
     per_100_with,
     ratio_cell,
     trials_and_patients,
+    with_key,
 )
 from lib.report.chapters.comparison_findings import not_retrieved
-from lib.report.entries import comparison_key
+from lib.report.entries import comparison_key, rate_key, safety_key
 from lib.report.tables import Table, grouped
-from lib.report.wording import NOTHING, count, listed, percent, plain, rate, sentence_case
+from lib.report.trial_entries import SAFETY_EVENTS, trial_analysis
+from lib.report.wording import (
+    NOTHING,
+    Phrase,
+    Stated,
+    count,
+    in_markdown,
+    listed,
+    marked,
+    percent,
+    plain,
+    rate,
+    sentence_case,
+)
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
@@ -59,11 +73,11 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
             level = certainty_of_comparison(evidence, question, outcome_threshold)
             compared = compare(question.at(outcome_threshold))
             if compared is not None:
-                key = comparison_key(question.key, outcome_threshold)
-                rows.append((question.label, _finding_cells(compared, outcome_threshold, level, key)))
+                rows.append((question.label, _finding_cells(question, compared, outcome_threshold, level)))
             others = question.at_other_thresholds(outcome_threshold)
-            for i, threshold in others.threshold.items():
-                cells = _finding_cells(compare_some(others.loc[[i]]), threshold, "Not rated")
+            for row in others.itertuples():
+                compared, analysis = compare_some(others.loc[[row.Index]]), trial_analysis(row.study)
+                cells = _finding_cells(question, compared, row.threshold, "Not rated", analysis)
                 rows.append((question.label, cells))
     note = (
         "Without: responders in the control arms that are named below each row. With: that risk times the risk ratio"
@@ -81,15 +95,22 @@ def _rated_thresholds(evidence: Evidence, question: Question) -> list[str]:
     return list(outcomes.threshold[(outcomes.kind == "comparison") & (outcomes.question == question.key)])
 
 
-def _finding_cells(compared: Comparison, threshold: str, level: str, key: str = "") -> dict[str, str]:
-    """Return a row of the summary of findings; a result without a key is not registered."""
+def _finding_cells(
+    question: Question, compared: Comparison, threshold: str, level: str, analysis: str = ""
+) -> dict[str, str]:
+    """Return a row of the summary of findings; ``analysis`` is the part of its keys that names a single trial."""
     effect, trials = absolute(compared), compared.rows
+    key = {
+        name: comparison_key(question.key, threshold, name, analysis)
+        for name in ("rr", "without", "with", "difference")
+    }
+    difference = per_100(*effect.difference) + ("" if effect.from_ratio else " †")
     return {
         "Response": THRESHOLD_NAMES[threshold],
-        "Without, per 100": percent(effect.without, 0, ""),
-        "With, per 100 (95% CI)": per_100_with(effect),
-        "Difference, per 100": per_100(*effect.difference) + ("" if effect.from_ratio else " †"),
-        "Risk ratio (95% CI)": ratio_cell(compared.risk_ratio, key),
+        "Without, per 100": with_key(percent(effect.without, 0, ""), key["without"]),
+        "With, per 100 (95% CI)": with_key(per_100_with(effect), key["with"]),
+        "Difference, per 100": with_key(difference, key["difference"]),
+        "Risk ratio (95% CI)": ratio_cell(compared.risk_ratio, key["rr"]),
         "Certainty": level,
         "Basis": f"{label(trials)}: {trials_and_patients(trials)}. Risk without: control arms of"
         f" {', '.join(trials.label)}, {trials.control_events.sum():g} of {trials.control_n.sum():g}",
@@ -164,20 +185,24 @@ def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
         f"{single} of {count(len(studies), 'study', 'studies')} single arm, {open_label} open label;"
         f" {arms.completed.sum():g} of {arms.enrolled.sum():g} enrolled participants completed"
     )
-    interval = f"interval {percent(answer.ci_low)} to {percent(answer.ci_high)}"
-    numbers: Numbers = {"risk_of_bias": (bias, None), "imprecision": (interval, None)}
+    is_updated = answer is not outcome
+    key = rate_key(outcome, "updated" if is_updated else "published")
+    value = Stated(rate(answer), key)
+    ends = Stated(f"{percent(answer.ci_low)} to {percent(answer.ci_high)}", key, "interval")
+    numbers: Numbers = {"risk_of_bias": (bias, None), "imprecision": (Phrase("interval ", ends), None)}
     low, high = getattr(answer, "pi_low", result.summary.pi_low), getattr(answer, "pi_high", result.summary.pi_high)
     if low == low:
-        text = f"another study's true rate may lie from {percent(low)} to {percent(high)}"
-        numbers["inconsistency"] = (text, None)
+        of = key if is_updated else rate_key(outcome, "published.implied")
+        predicted = Stated(f"{percent(low)} to {percent(high)}", of, "prediction")
+        numbers["inconsistency"] = (Phrase("another study's true rate may lie from ", predicted), None)
     basis = f"{outcome.studies:g} studies ({outcome.patients:g} participants) of the 2019 review" + (
         f", {count(new, 'new study', 'new studies')}" if new else ""
     )
     missing = f"counts for {outcome.studies - outcome.available_studies:g} of the review's {outcome.studies:g} studies"
     level = certainty_of_rate(evidence, row.outcome)
-    share = f"With {REGIMEN_NAMES[outcome.regimen]}, {rate(answer)} of patients or patches"
-    finding = worded(level, f"{share} {{}}reach {RESPONSES[outcome.threshold]}")
-    return Rated(row.outcome, row.label, rate(answer), finding, basis, level, numbers, missing)
+    share = f"With {REGIMEN_NAMES[outcome.regimen]}, {value} of patients or patches"
+    finding = marked(worded(level, f"{share} {{}}reach {RESPONSES[outcome.threshold]}"), value)
+    return Rated(row.outcome, row.label, value, finding, basis, level, numbers, missing)
 
 
 def _rated_maintenance(evidence: Evidence, row: Any) -> Rated:
@@ -205,8 +230,11 @@ def _rated_maintenance(evidence: Evidence, row: Any) -> Rated:
 
 def _rated_safety(evidence: Evidence, row: Any) -> Rated:
     patients = evidence.number("adverse_event_patients", "safety")
-    words = {"burning": "burning", "pruritus": "itching", "erythema": "redness"}
+    words = dict(zip(SAFETY_EVENTS, ("burning", "itching", "redness"), strict=True))
     events = {word: evidence.number(f"{kind}_events", "safety") for kind, word in words.items()}
+    stated_shares = [
+        Stated(percent(n / patients, 1), safety_key(kind)) for kind, n in zip(words, events.values(), strict=True)
+    ]
     counting = evidence.number("adverse_event_studies_counting", "safety")
     studies = evidence.number("monotherapy_studies", "safety")
     stated = evidence.published_numbers
@@ -220,8 +248,11 @@ def _rated_safety(evidence: Evidence, row: Any) -> Rated:
     return Rated(
         row.outcome,
         row.label,
-        f"Events in {patients} patients: {result}",
-        worded(level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares}"),
+        marked(f"Events in {patients} patients: {result}", *stated_shares),
+        marked(
+            worded(level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares}"),
+            *stated_shares,
+        ),
         f"{counting} studies ({patients} participants) of the 2019 review",
         level,
         numbers,
@@ -232,7 +263,8 @@ def _rated_safety(evidence: Evidence, row: Any) -> Rated:
 def other_findings(outcomes: Sequence[Rated]) -> Table:
     """Return the summary of findings of rates, maintenance and safety."""
     frame = pd.DataFrame(
-        [{"Outcome": o.label, "Result": o.result, "Studies": o.basis, "Certainty": o.certainty} for o in outcomes]
+        [{"Outcome": o.label, "Result": o.result, "Studies": o.basis, "Certainty": o.certainty} for o in outcomes],
+        dtype=object,
     )
     note = (
         "A rate says how many treated people reach an outcome and not what the treatment adds. Studies of treated"
@@ -250,7 +282,8 @@ def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
     for outcome in outcomes:
         lowered = reasons(evidence, outcome.key, outcome.numbers)
         lines.append(
-            f"- **{plain(outcome.label)}.** {plain(outcome.finding)}. The certainty is {outcome.certainty.lower()}"
+            f"- **{plain(outcome.label)}.** {in_markdown(outcome.finding)}."
+            + f" The certainty is {outcome.certainty.lower()}"
             + (f", lowered for {lowered}." if lowered else ".")
             + f" Evidence not retrieved: {outcome.not_retrieved}."
         )
@@ -271,7 +304,7 @@ def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequ
                 "Domain": sentence_case(domains[row.domain]),
                 "Levels": f"−{row.levels:g}" if row.levels else "0",
                 "Reason": row.reason,
-                "Numbers": text + _levels_by_numbers(levels, row.levels),
+                "Numbers": Phrase(text, _levels_by_numbers(levels, row.levels)),
             }
             rows.append((name, cells))
         cells = {"Domain": "Evidence not retrieved", "Levels": NOTHING, "Reason": f"{sentence_case(missing)}."}
@@ -292,7 +325,9 @@ def _judged_comparisons(evidence: Evidence, questions: Sequence[Question]) -> It
             if compared is not None:
                 name = f"{label(compared.rows)}: {outcome.label}"
                 missing = not_retrieved(question, outcome.threshold)
-                yield outcome.outcome, name, numbers_by_domain(evidence, compared), missing
+                key = comparison_key(question.key, outcome.threshold)
+                numbers = numbers_by_domain(evidence, compared, key)
+                yield outcome.outcome, name, numbers, missing
 
 
 def _judged_outcome(outcome: Rated) -> tuple[str, str, Numbers, str]:

@@ -7,14 +7,15 @@ imputed counts (`imputed_counts`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from lib.published import Result, Updated, by_study, sensitivity, update
+from lib.published import Result, Updated, by_study, sensitivity
+from lib.report.entries import rate_key
+from lib.report.rate_details import under_other_methods, without_each_new_study
 from lib.report.tables import Table, grouped
-from lib.report.wording import outcome_name, percent, span
+from lib.report.wording import Stated, in_cell, outcome_name, percent, span
 
 _MOST = 20
 """Largest number of new studies of a rate that are left out in turn: those with the largest influence."""
@@ -26,9 +27,9 @@ def with_new_studies(results: Mapping[tuple[str, str, str], Result]) -> list[Res
 
 
 def updated_span(result: Result) -> str:
-    """Return an updated rate with its interval for a cell of a table."""
+    """Return an updated rate with its interval for a cell of a table, with its key."""
     updated = _updated(result)
-    return span(updated.estimate, updated.ci_low, updated.ci_high)
+    return Stated(span(updated.estimate, updated.ci_low, updated.ci_high), rate_key(result.outcome, "updated"))
 
 
 def _updated(result: Result) -> Updated:
@@ -47,10 +48,8 @@ def without_each(results: Sequence[Result]) -> Table:
         influence = updated.weights * np.abs(new.events / new.n - updated.estimate)
         largest = np.argsort(-influence.to_numpy(), kind="stable")[:_MOST]
         some_omitted |= len(largest) < len(new)
-        for i in sorted(largest):
-            others = new.drop(index=i)
-            remaining = update(result.summary, others.events, others.n)
-            rows.append((name, {"Without": new.label[i], "Updated": updated_span(replace(result, updated=remaining))}))
+        entries = without_each_new_study(result)
+        rows += [(name, {"Without": new.label[i], "Updated": in_cell(entries[i])}) for i in sorted(largest)]
         rows.append((name, {"Without": "none", "Updated": updated_span(result)}))
     frame = grouped(rows, "group", columns=["Without", "Updated"])
     note = "In % (95% CI)."
@@ -65,10 +64,10 @@ def choices(results: Sequence[Result]) -> Table:
     for result in results:
         if result.summary.reading.kind == "no interval":
             continue
-        name, new = outcome_name(result.outcome), by_study(result.outcome.new)
+        name = outcome_name(result.outcome)
         rows.append((name, {"Method of the review": "As the review says", "Updated": updated_span(result)}))
-        for method, ends in sensitivity(result.summary, new.events, new.n).items():
-            rows.append((name, {"Method of the review": method, "Updated": span(*ends)}))
+        for method, entry in under_other_methods(result).items():
+            rows.append((name, {"Method of the review": method, "Updated": in_cell(entry)}))
     frame = grouped(rows, "group", columns=["Method of the review", "Updated"])
     note = "In % (95% CI). Paule-Mandel: another estimator of τ². Hartung-Knapp: an interval by Student's t."
     return Table(frame, "Updated rates under other methods of the review", note, numeric=["Updated"])

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lib.evidence import THRESHOLD_NAMES, Outcome
+from lib.report.entries import rate_key
 from lib.report.figures.intervals import interval_plot
 from lib.report.figures.listing import Listing
 from lib.report.figures.rows import RATIO, Row, result_rows
@@ -66,16 +67,20 @@ def forest_plot(
     groups = {
         "Original review": (
             _study_rows(original, REPORTED, wide) + _missing_rows(outcome, ranges, wide),
-            [published, *_pooled_rows("Available counts", original, REPORTED)],
+            [published, *_pooled_rows("Available counts", original, REPORTED, rate_key(outcome, "available"))],
         )
     }
     if len(new.studies):
         heading = "Update since August 2018" if wide else "Update since 2018"
-        groups[heading] = (_study_rows(new, NEW, wide), _pooled_rows("New counts", new, NEW))
+        groups[heading] = (
+            _study_rows(new, NEW, wide),
+            _pooled_rows("New counts", new, NEW, rate_key(outcome, "new")),
+        )
     last = []
     if updated is not None and updated.k_new:
         label = "Updated: published and new" if wide else "Published and new"
-        last = [Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK)]
+        key = rate_key(outcome, "updated")
+        last = [Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK, key=key)]
     alt = (
         f"Forest plot. {outcome.available_studies} of {outcome.studies:g} studies of the original review have available"
         f" counts; {outcome.missing.study.nunique()} are named without."
@@ -84,16 +89,17 @@ def forest_plot(
 
 
 def _published_row(outcome: Outcome, label: str, counts: str) -> Row:
-    return Row(label, "published", outcome.estimate, outcome.ci_low, outcome.ci_high, counts, colour=PUBLISHED)
+    values, key = (outcome.estimate, outcome.ci_low, outcome.ci_high), rate_key(outcome, "published")
+    return Row(label, "published", *values, counts, colour=PUBLISHED, key=key)
 
 
-def _pooled_rows(label: str, counted: CountedStudies, colour: str) -> list[Row]:
+def _pooled_rows(label: str, counted: CountedStudies, colour: str, key: str) -> list[Row]:
     """Return the row of a pooled rate with its total counts; no row if nothing is pooled."""
     if counted.pooled is None:
         return []
     used = counted.studies[~counted.pooled.dropped]
     counts = f"{used.events.sum():g}/{used.n.sum():g}"
-    return result_rows([label], counted.pooled, counts=[counts], colour=colour)
+    return result_rows([label], counted.pooled, counts=[counts], colour=colour, key=key)
 
 
 def _study_rows(counted: CountedStudies, colour: str, wide: bool) -> list[Row]:
@@ -193,7 +199,8 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
             if rate is not None:
                 kind = "study" if rate.k == 1 else kind
                 values = (rate.estimate, rate.ci_low, rate.ci_high)
-                rows.append(Row(name, kind, *values, f"{rate.k:g}", colour=colour, bold=name == "Updated"))
+                bold = name == "Updated"
+                rows.append(Row(name, kind, *values, f"{rate.k:g}", colour=colour, bold=bold, key=rate.key))
     return interval_plot(rows, wide=wide, counts="Studies")
 
 
@@ -218,19 +225,30 @@ def rate_plot(
     for label, outcome, original, new in results:
         rows.append(Row(label, "heading"))
         rows.append(_published_row(outcome, "Published", f"{outcome.studies:g}"))
-        for name, counted, colour in (("Available counts", original, REPORTED), ("New counts", new, NEW)):
+        for name, kind, counted, colour in (
+            ("Available counts", "available", original, REPORTED),
+            ("New counts", "new", new, NEW),
+        ):
+            key = rate_key(outcome, kind)
             if counted.pooled is not None:
-                rows += result_rows([name], counted.pooled, counts=[f"{len(counted.studies)}"], colour=colour)
+                rows += result_rows([name], counted.pooled, counts=[f"{len(counted.studies)}"], colour=colour, key=key)
             else:
+                key = key if len(counted.studies) == 1 else ""
                 rows += [
-                    Row(name, "study", study.rate, study.ci_low, study.ci_high, "1", colour=colour)
+                    Row(name, "study", study.rate, study.ci_low, study.ci_high, "1", colour=colour, key=key)
                     for study in counted.studies.itertuples()
                 ]
     return interval_plot([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 
 
 def comparison_plot(
-    trials: pd.DataFrame, ratios: Pooled, pooled: Pooled | None = None, *, wide: bool
+    trials: pd.DataFrame,
+    ratios: Pooled,
+    pooled: Pooled | None = None,
+    *,
+    wide: bool,
+    keys: Sequence[str] = (),
+    pooled_key: str = "",
 ) -> Figure | Listing:
     """Plot comparisons within trials, as risk ratios.
 
@@ -244,6 +262,10 @@ def comparison_plot(
         Their pooled risk ratio, drawn if there is more than one trial.
     wide : bool
         Form.
+    keys : sequence of str
+        Key of each trial's risk ratio in the registry of stated results; by default none.
+    pooled_key : str
+        Key of the pooled risk ratio.
 
     Returns
     -------
@@ -253,15 +275,19 @@ def comparison_plot(
     weights = pooled.weights if pooled is not None and several else np.full(len(trials), np.nan)
     rows = []
     own = np.column_stack([ratios.estimate, ratios.ci_low, ratios.ci_high])
-    for trial, (estimate, low, high), weight in zip(trials.itertuples(), own, weights, strict=True):
+    keys = keys or [""] * len(trials)
+    for trial, (estimate, low, high), weight, key in zip(trials.itertuples(), own, weights, keys, strict=True):
         threshold = THRESHOLD_NAMES[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
         label = _shortened(trial.label, 38 - len(threshold) if wide else 20)
         label += "*" if trial.paired else ""
         colour = NEW if trial.edition == "update" else REPORTED
         label = f"{label}, {threshold}" if wide else label
-        rows.append(Row(label, "study", estimate, low, high, counts if wide else threshold, weight, colour))
+        shown = counts if wide else threshold
+        # A trial that carries no information on the ratio has no registered result.
+        key = key if estimate == estimate else ""
+        rows.append(Row(label, "study", estimate, low, high, shown, weight, colour, key=key))
     if pooled is not None and several:
-        rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK)
+        rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK, key=pooled_key)
     alt = f"Forest plot of {count(trials.study.nunique(), 'trial')}, risk ratio."
     return interval_plot(rows, wide=wide, scale=RATIO, counts="Responders" if wide else "", alt=alt)

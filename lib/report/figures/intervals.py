@@ -23,6 +23,18 @@ from lib.report.figures.style import FAINT, GREY, INK, MANY, NARROW, POSSIBLE, W
 from lib.report.wording import span
 
 
+class IntervalFigure(Figure):
+    """A figure that knows which registered results its rows show.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Their keys, in the order of the rows.
+    """
+
+    keys: tuple[str, ...] = ()
+
+
 def interval_plot(
     rows: Sequence[Row], *, wide: bool, scale: Scale = RATE, xlabel: str = "", counts: str = "", alt: str = ""
 ) -> Figure | Listing:
@@ -51,7 +63,8 @@ def interval_plot(
     line, margin = 0.19, 0.62
     width = WIDE if wide else NARROW
     height = line * (len(rows) + 1) + margin
-    figure = Figure(figsize=(width, height))
+    figure = IntervalFigure(figsize=(width, height))
+    figure.keys = tuple(row.key for row in rows if row.key)
     # A ratio with its interval needs more space than a rate.
     left, right = (0.44, 0.725) if wide else (0.51, 0.68) if scale.log else (0.57, 0.74)
     axes = figure.add_axes((left, margin / height, right - left, 1 - margin / height))

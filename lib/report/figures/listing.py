@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from lib.report.figures.rows import Row, Scale
 from lib.report.figures.style import POSSIBLE
+from lib.report.wording import Stated, with_keys
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Listing:
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in [*titles, *["Weight"] * weighted])
         rows = "".join(self._row(row, weighted) for row in self.rows)
-        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         return (
             '<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
             f' aria-label="{html.escape(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
@@ -73,7 +74,8 @@ class Listing:
             # The heading does not span the weights, for which a phone has no space.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         estimate = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.remark
-        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(estimate)]
+        shown = with_keys(Stated(estimate, row.key) if row.key else estimate)
+        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), shown]
         cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
         kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
         return f'<tr{kind}><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>\n'

@@ -16,27 +16,34 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from lib.report.figures.intervals import IntervalFigure
 from lib.report.figures.listing import Listing
 from lib.report.figures.style import STYLE
+from lib.report.wording import with_keys
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure in both forms with its text alternative and caption, as a page shows it."""
+    """A figure in both forms with its text alternative and caption, as a page shows it.
+
+    ``keys`` are those of the registered results that it shows; the text alternative has their numbers.
+    """
 
     wide: str
     narrow: str
     alt: str
     caption: str
+    keys: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         wide, narrow = (
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
-        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
+        shown = f' data-results="{html.escape(" ".join(self.keys))}"' if self.keys else ""
         # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
         return (
-            f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
+            f'<figure class="review-figure"{shown}><picture><source media="(max-width: 600px)" srcset="{narrow}">'
             f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></picture>{caption}</figure>'
         )
 
@@ -70,7 +77,8 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
             return replace(wide, caption=caption)
         narrow = plot(*args, wide=False, **kwargs)
         assert isinstance(narrow, Figure)
-        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption)
+        keys = wide.keys if isinstance(wide, IntervalFigure) else ()
+        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, keys)
 
 
 def _svg(figure: Figure) -> str:

@@ -17,6 +17,7 @@ from lib.report.figures.style import REPORTED
 from lib.report.wording import ratio_text, span
 
 if TYPE_CHECKING:
+    from lib.report.entries import Entry
     from lib.stats import Pooled
 
 
@@ -43,6 +44,8 @@ class Row:
         Text in place of the estimate of a row of kind "missing".
     bold : bool
         Whether a published or pooled result is set in bold.
+    key : str
+        Key of the result in the registry of stated results (`lib.report.registry`); empty if it is not registered.
     """
 
     label: str
@@ -55,6 +58,7 @@ class Row:
     colour: str = REPORTED
     remark: str = ""
     bold: bool = True
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,21 @@ RATE = Scale("Response rate, %", "% (95% CI)", 0, 100, 100, (0, 25, 50, 75, 100)
 RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0.1, 1, 10), log=True, no_effect=1)
 
 
-def result_rows(labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED) -> list[Row]:
-    """Return one row of an interval plot for each of the pooled results, as filled diamonds."""
+def entry_row(label: str, entry: Entry, *, counts: str = "", colour: str = REPORTED, kind: str = "pooled") -> Row:
+    """Return the row of a registered result, with its key."""
+    values = (entry.estimate, entry.ci_low, entry.ci_high)
+    return Row(label, kind, *values, counts or f"{entry.k:g}", colour=colour, key=entry.key)
+
+
+def result_rows(
+    labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED, key: str = ""
+) -> list[Row]:
+    """Return one row of an interval plot for each of the pooled results, as filled diamonds.
+
+    ``key`` is that of a single result.
+    """
     values = np.column_stack([np.atleast_1d(ends) for ends in (pooled.estimate, pooled.ci_low, pooled.ci_high)])
     return [
-        Row(label, "pooled", float(estimate), float(low), float(high), text, colour=colour)
+        Row(label, "pooled", float(estimate), float(low), float(high), text, colour=colour, key=key)
         for label, text, (estimate, low, high) in zip(labels, counts, values, strict=True)
     ]

@@ -15,8 +15,11 @@ from lib.evidence import THRESHOLD_NAMES, Evidence, Outcome
 from lib.published import Result, by_study
 from lib.report.counted import at_edge
 from lib.report.entries import Entry, of_rate
+from lib.report.rate_details import implied_variance
 from lib.report.tables.table import Table, grouped
 from lib.report.wording import (
+    Phrase,
+    Stated,
     count,
     coverage,
     in_cell,
@@ -161,28 +164,30 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
     return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
 
 
-def _implied(result: Result) -> str:
+def _implied(result: Result) -> Phrase:
     """Describe what a published interval implies, and the between-study variance after the update."""
     summary, updated = result.summary, result.updated
     reading = summary.reading
     if reading.kind == "no interval":
-        return "No interval is published."
+        return Phrase("No interval is published.")
     text = f"Standard error {100 * reading.se:.2f} points"
     if reading.kind == "cut":
         text += ", from the end of the interval that is not cut"
     elif reading.wrong:
         number = _published_number(result.outcome, reading.wrong)
         text += f", with {100 * reading.reconciled:.1f} for the published {number}"
+    end = ""
     if summary.tau2 != summary.tau2:
-        text += "; no between-study variance: sampling error alone exceeds it"
+        end = "; no between-study variance: sampling error alone exceeds it"
     else:
-        low = 0.0 if summary.tau2_low != summary.tau2_low else summary.tau2_low
-        text += f"; implied τ² {summary.tau2:.4f} ({low:.4f} to {summary.tau2_high:.4f} under the rounding)"
+        (implied,) = implied_variance(result)
+        value = f"{implied.estimate:.4f} ({implied.ci_low:.4f} to {implied.ci_high:.4f} under the rounding)"
+        text = Phrase(text, "; implied τ² ", Stated(value, implied.key))
     if updated is not None and updated.k_new:
-        text += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
+        end += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
     if not 0 <= summary.rest <= 1 and summary.rest == summary.rest:
-        text += ". The published rate and the available counts contradict each other: no rate is left for the others"
-    return text + "."
+        end += ". The published rate and the available counts contradict each other: no rate is left for the others"
+    return Phrase(text, end, ".")
 
 
 def _published_number(outcome: Outcome, name: str) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.report.entries import later_review_key, maintenance_key
 from lib.report.tables.names import labels, meanings
 from lib.report.tables.table import Table
-from lib.report.wording import count, percent
+from lib.report.wording import Stated, count, percent, ratio_text
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
@@ -100,10 +101,14 @@ def maintenance(evidence: Evidence) -> Table:
                 for r in rows.itertuples()
             ],
             "Share": [
-                percent(r.depigmented / r.n, 1) if r.depigmented == r.depigmented else "" for r in rows.itertuples()
+                Stated(percent(r.depigmented / r.n, 1), maintenance_key(r.study, r.analysis, r.arm))
+                if r.depigmented == r.depigmented
+                else ""
+                for r in rows.itertuples()
             ],
             "Remark": rows.note,
-        }
+        },
+        dtype=object,
     )
     months = " or ".join(f"{month:g}" for month in rows.months.unique())
     return Table(frame, f"Any loss of pigment over {months} months", numeric=["Share"], detail="Remark")
@@ -135,13 +140,17 @@ def later_reviews(evidence: Evidence) -> Table:
             "Outcome": rows.outcome,
             "Measure": meanings(evidence, "measure", rows.measure),
             "Estimate (95% CI)": [
-                f"{100 * r.estimate:.0f}% ({100 * r.ci_low:.0f}–{100 * r.ci_high:.0f}%)"
-                if r.measure == "rate"
-                else f"{r.estimate:.2f} ({r.ci_low:.2f}–{r.ci_high:.2f})"
+                Stated(
+                    f"{100 * r.estimate:.0f}% ({100 * r.ci_low:.0f}–{100 * r.ci_high:.0f}%)"
+                    if r.measure == "rate"
+                    else ratio_text(r.estimate, r.ci_low, r.ci_high),
+                    later_review_key(r.review, r.comparison, r.outcome),
+                )
                 for r in rows.itertuples()
             ],
             "Studies": rows.studies,
             "Source": rows.source,
-        }
+        },
+        dtype=object,
     )
     return Table(frame, "Pooled results of later reviews", numeric=["Estimate (95% CI)", "Studies"])

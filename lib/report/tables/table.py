@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from lib.report.wording import NOTHING, Stated
+from lib.report.wording import NOTHING, Phrase, Stated
 
 _LONG = 400
 """Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
@@ -49,8 +49,8 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        Cells: text, numbers, or results with their key (`wording.Stated`). If the index has a name, it holds the
-        headings of groups of rows (`grouped`).
+        Cells: text, numbers, or results with their key (`wording.Stated`, `wording.Phrase`). If the index has a name,
+        it holds the headings of groups of rows (`grouped`).
     caption, note : str
         Plain text.
     numeric : iterable of column labels
@@ -100,7 +100,7 @@ def _cell(value: Any) -> str:
     """Return the HTML of a cell; a source becomes a link."""
     if value is None or value != value or value == "":
         return NOTHING
-    if isinstance(value, Stated):
+    if isinstance(value, Stated | Phrase):
         return value._repr_html_()
     if isinstance(value, float):
         return f"{value:g}"
