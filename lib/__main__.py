@@ -12,6 +12,7 @@ PROJECT = Project(
     loader="lib.evidence:load",
     data_error="lib.evidence:DataError",
     results="lib.report.registry:as_json",
+    notices="lib.report.chapters.overtaken:notices",
     reader="lib.evidence.edition",
     editions_loaded="lib.evidence.edition:LOADED",
     files_read=("lib.simulations.committed:READ",),

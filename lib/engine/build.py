@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,14 @@ class Built:
         Chapters that were executed, in the order of the book.
     changed : list of str
         Files of the site that are new, changed or gone, sorted.
+    notices : list of str
+        The project's notices about the results.
     """
 
     site: Path
     ran: list[str]
     changed: list[str]
+    notices: list[str] = field(default_factory=list)
 
 
 def build(
@@ -121,7 +124,7 @@ def build(
             finally:
                 graph.server.close()
         _raise_first(faults)
-        return Built(made / render.LINK, [page for page in notebooks if page in done], graph.changed)
+        return Built(made / render.LINK, [page for page in notebooks if page in done], graph.changed, graph.notices)
 
 
 @contextlib.contextmanager
@@ -190,11 +193,14 @@ def _raise_first(faults: list[Exception]) -> None:
 
 
 def summary(built: Built) -> str:
-    """Describe the outcome of a build in a line or two."""
+    """Describe the outcome of a build in a line or two; the notices about its results follow, a line each."""
+    notices = "".join(f"\n{notice}" for notice in built.notices)
+    if notices:
+        notices = f"\nFaults that did not stop the build: {len(built.notices)}.{notices}"
     if not built.ran and not built.changed:
-        return f"Nothing changed. The book is at {built.site / 'index.html'}"
+        return f"Nothing changed. The book is at {built.site / 'index.html'}{notices}"
     names = ", ".join(Path(page).name for page in built.ran) or "none"
     return (
         f"Chapters executed: {names}. Files of the site that changed: {len(built.changed)}.\n"
-        f"The book is at {built.site / 'index.html'}"
+        f"The book is at {built.site / 'index.html'}{notices}"
     )

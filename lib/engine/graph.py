@@ -280,17 +280,28 @@ class Graph:
 
     # Results
 
+    @property
+    def _notices_file(self) -> Path:
+        return self.made / "notices.json"
+
+    @property
+    def notices(self) -> list[str]:
+        """The project's notices about the results of the last build."""
+        notices: list[str] = json.loads(self._notices_file.read_bytes())
+        return notices
+
     def _results_state(self) -> str | None:
-        written, checked = self.made / render.RESULTS, self._fingerprints_file
-        if not (written.is_file() and checked.is_file()):
+        written, checked, notices = self.made / render.RESULTS, self._fingerprints_file, self._notices_file
+        if not (written.is_file() and checked.is_file() and notices.is_file()):
             return None
         library = hash_files(self.source, [f"lib/{name}" for name in files(self.source / "lib")])
-        return digest(self.as_of, library, content_of(checked), content_of(written))
+        return digest(self.as_of, library, content_of(checked), content_of(written), content_of(notices))
 
     def _write_results(self) -> list[str]:
         """Write the file of results; rendering copies it into the site."""
         self.server.start()
-        text, used = _results(self.source, self.as_of, self.project, self.server.address)
+        text, notices, used = _results(self.source, self.as_of, self.project, self.server.address)
+        replace_if_changed(self._notices_file, json.dumps(notices, indent=1).encode())
         replace_if_changed(self.made / render.RESULTS, text.encode())
         return used
 
@@ -320,13 +331,15 @@ class Graph:
         return used
 
 
-def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[str, list[str]]:
-    """Compute the text of the results file in a process of its own, with the library of the snapshot.
+def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[str, list[str], list[str]]:
+    """Compute the text of the results file and the notices in a process of its own, with the library of the snapshot.
 
     Returns
     -------
     text : str
         The file.
+    notices : list of str
+        The project's notices about the results.
     used : list of str
         The packages that were imported to compute it.
     """
@@ -335,13 +348,13 @@ def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[
         with sender:
             process = fork_server.start(_send_results, source, as_of, project, address, sender)
         try:
-            text, used, fault = receiver.recv()
+            text, notices, used, fault = receiver.recv()
         except EOFError:
-            text, used, fault = "", [], PROCESS_KILLED
+            text, notices, used, fault = "", [], [], PROCESS_KILLED
         process.join()
     if fault:
         raise BuildError(f"the results of the book could not be computed: {fault}")
-    return text, used
+    return text, notices, used
 
 
 def _send_results(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
@@ -350,7 +363,9 @@ def _send_results(source: Path, as_of: str, project: Project, address: str, send
     os.environ.setdefault("REVIEW_CACHE", str(LIBRARY.parent / "_build" / "cache"))
     fork_server.use_library(source)
     try:
-        text = look_up(project.results)(look_up(project.loader)(source / "data", as_of))
-        sender.send((text, packages.imported(), ""))
+        inputs = look_up(project.loader)(source / "data", as_of)
+        text = look_up(project.results)(inputs)
+        notices = look_up(project.notices)(inputs) if project.notices else []
+        sender.send((text, notices, packages.imported(), ""))
     except Exception as error:
-        sender.send(("", [], f"{type(error).__name__}: {error}"))
+        sender.send(("", [], [], f"{type(error).__name__}: {error}"))

@@ -51,6 +51,9 @@ class Project:
         Set of the editions, as in `Inputs.edition`, that the current process has loaded.
     files_read : tuple of str
         Sets of files, relative to the folder that holds the library, that the current process has read.
+    notices : str
+        Function of the inputs that returns lines of text on results which someone must act on; they are shown after
+        every build, and stop none. Empty for no function.
     preload : tuple of str
         Modules to import once, in the process from which all others are forked: those that import most packages.
     """
@@ -61,6 +64,7 @@ class Project:
     reader: str
     editions_loaded: str
     files_read: tuple[str, ...] = ()
+    notices: str = ""
     preload: tuple[str, ...] = ()
 
 

@@ -315,7 +315,10 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
 
 
 def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Convert the text of all tables, and add to the published rates the number of their decimals."""
+    """Convert the text of all tables.
+
+    Add the number of their decimals to the published rates, and the spreadsheet row to the judgements of certainty.
+    """
     dictionary = texts["dictionary"]
     tables = {
         name: convert(text, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))
@@ -324,6 +327,7 @@ def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for name in _ESTIMATES:
         decimals = texts["published_rates"][name].str.partition(".")[2].str.len()
         tables["published_rates"][f"{name}_decimals"] = decimals.to_numpy()
+    tables["certainty"]["row"] = texts["certainty"].index.to_numpy()
     return tables
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lib.published import by_study, rates, sensitivity
+from lib.published.imputation import OverDraws
 from lib.report import registry, wording
 from lib.report.chapters import (
     comparison_effects,
@@ -202,13 +203,10 @@ def test_withheld_counts_are_inside_outside_or_not_assessed():
 def test_the_differences_between_closed_form_and_imputations_are_the_largest(results):
     result = results["monotherapy", "ge75", "total"]
 
-    class Over:
-        ci_low, ci_high, between = 0.1, 0.3, 0.02
+    def over(estimate):
+        return Entry("rate.x", estimate, 0.1, 0.3), OverDraws(estimate, 0.1, 0.3, between=0.02, draws=9)
 
-        def __init__(self, estimate):
-            self.estimate = estimate
-
-    rows = [(result, Over(result.updated.estimate + 0.013), Over(0.2)), (result, None, None)]
+    rows = [(result, over(result.updated.estimate + 0.013), over(0.2)), (result, (None, None), (None, None))]
     text = imputed_counts.largest_differences(rows)
     assert "at most 1.3 points apart" in text and "no more than 2.0 points" in text
     assert imputed_counts.largest_differences(rows[1:]).startswith("Nothing to update")

@@ -49,18 +49,43 @@ def numbers_by_domain(evidence: Evidence, compared: Comparison, key: str) -> Num
         confidence interval does not. Imprecision: one level for fewer than 300 responders and one for an interval that
         includes no effect (Guyatt et al. 2011, doi:10.1016/j.jclinepi.2011.01.012).
     """
-    result, trials = compared.risk_ratio, compared.rows
+    result, trials, facts = compared.risk_ratio, compared.rows, facts_by_domain(compared)
     numbers: Numbers = dict.fromkeys(_DOMAINS, ("", None))
     numbers["risk_of_bias"] = (risk_of_bias.described(evidence, trials.study), None)
     if result.k > 1:
-        inconsistent = result.predicts and (result.pi_low <= 1 <= result.pi_high) and not includes_no_effect(result)
         text = Phrase(f"I² {100 * result.i2:.0f}%; ", prediction(result, key))
-        numbers["inconsistency"] = (text, int(result.i2 > _LARGE_I2 or inconsistent))
-    responders = int(trials.events.sum() + trials.control_events.sum())
-    imprecise = includes_no_effect(result)
-    size = f"{count(responders, 'responder')}, interval {'includes' if imprecise else 'excludes'} no effect"
-    numbers["imprecision"] = (size, int(responders < _RESPONDERS) + int(imprecise))
+        numbers["inconsistency"] = (text, int("trials_differ" in facts["inconsistency"]))
+    imprecise = "includes_no_effect" in facts["imprecision"]
+    size = f"{count(_responders(compared), 'responder')}, interval {'includes' if imprecise else 'excludes'} no effect"
+    numbers["imprecision"] = (size, int("few_responders" in facts["imprecision"]) + int(imprecise))
     return numbers
+
+
+def facts_by_domain(compared: Comparison) -> dict[str, tuple[str, ...]]:
+    """Return the facts about the numbers of a comparison on which a judgement of a domain can rest.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        By domain, codes of the list ``certainty_fact`` of ``data/codes.csv``.
+    """
+    result = compared.risk_ratio
+    imprecise = includes_no_effect(result)
+    inconsistent = result.predicts and (result.pi_low <= 1 <= result.pi_high) and not imprecise
+    differ = result.i2 > _LARGE_I2 or inconsistent
+    few = _responders(compared) < _RESPONDERS
+    agreement = "one_trial" if result.k == 1 else "trials_differ" if differ else "trials_agree"
+    return {
+        "inconsistency": (agreement,) if result.k else (),
+        "imprecision": (
+            "includes_no_effect" if imprecise else "excludes_no_effect",
+            "few_responders" if few else "enough_responders",
+        ),
+    }
+
+
+def _responders(compared: Comparison) -> int:
+    return int(compared.rows.events.sum() + compared.rows.control_events.sum())
 
 
 def outcome_key(evidence: Evidence, question: Question, threshold: str) -> str:

@@ -1,0 +1,68 @@
+"""Judgements of certainty that the numbers have overtaken.
+
+Belongs here: the comparison of the facts on which a judgement rests (``data/certainty.csv``) with those that the
+numbers now give, and its report on the terminal and on the page. Does not belong here: the judgements' levels
+(`certainty`).
+"""
+
+from __future__ import annotations
+
+from lib.evidence import Evidence, Fault, compare, question
+from lib.report.chapters.certainty import facts_by_domain
+from lib.report.wording import count, plain
+
+_TABLE, _COLUMN = "certainty.csv", "rests_on"
+
+
+def overtaken(evidence: Evidence) -> list[Fault]:
+    """Find the judgements that rest on facts which the numbers no longer give.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition. The judgements are those of the newest: if the edition was requested by its date, nothing is
+        found.
+
+    Returns
+    -------
+    list of Fault
+        File, row and column to change, and the facts that the numbers now give.
+    """
+    if evidence.edition is not None and evidence.edition[1]:
+        return []
+    meaning = evidence.meaning("certainty_fact")
+    faults = []
+    outcomes = evidence.outcomes.set_index("outcome")
+    for key, rows in evidence.certainty.groupby("outcome", sort=False):
+        outcome = outcomes.loc[key]
+        facts: dict[str, tuple[str, ...]] = {}
+        if outcome.kind == "comparison":
+            compared = compare(question(evidence, outcome.question).at(outcome.threshold))
+            facts = facts_by_domain(compared) if compared is not None else {}
+        for row in rows.itertuples():
+            entered = [code.strip() for code in row.rests_on.split(";") if code.strip()]
+            found = facts.get(row.domain, ())
+            if set(entered) != set(found):
+                now = ", ".join(meaning[code] for code in found) or "none of these facts"
+                codes = f"enter {';'.join(found)}" if found else "leave the column empty"
+                rule = (
+                    f"no longer agrees with the numbers of {key} ({row.domain}), which give: {now}."
+                    f" Judge this domain again, change levels and reason if needed, and {codes}"
+                )
+                faults.append(Fault(_TABLE, int(row.row), _COLUMN, row.rests_on, rule))
+    return faults
+
+
+def notices(evidence: Evidence) -> list[str]:
+    """Return the faults of `overtaken` in words, for the summary of a build."""
+    return list(map(str, overtaken(evidence)))
+
+
+def note(evidence: Evidence) -> str:
+    """Return a note in Markdown that names each judgement to be changed; empty if there is none."""
+    faults = notices(evidence)
+    if not faults:
+        return ""
+    judgements = count(len(faults), "judgement below no longer agrees", "judgements below no longer agree")
+    lines = "\n".join(f"- {plain(fault)}" for fault in faults)
+    return f"**{judgements} with the numbers:**\n\n{lines}"
