@@ -86,7 +86,10 @@ _WRITTEN = tuple(f.name for f in fields(Entry) if f.name not in ("key", "pooled"
 
 
 def results(evidence: Evidence) -> dict[str, Entry]:
-    """Return the registered results by key, without the sensitivity analyses of rates (`every_result`).
+    """Return the registered rates, comparisons and shares of the maintenance trial by key.
+
+    Sensitivity analyses of rates, safety, and later reviews are in `every_result`: the chapters that state them compute
+    them by the same functions, and no other chapter depends on what these read.
 
     Parameters
     ----------
@@ -103,13 +106,13 @@ def results(evidence: Evidence) -> dict[str, Entry]:
         entries |= rate_entries(evidence, regimen) | imputed_rate_entries(evidence, regimen)
     if evidence.view:
         return entries
-    entries |= comparison_entries(evidence) | maintenance_entries(evidence)
-    return entries | safety_entries(evidence) | later_review_entries(evidence)
+    return entries | comparison_entries(evidence) | maintenance_entries(evidence)
 
 
 def every_result(evidence: Evidence) -> dict[str, Entry]:
-    """Return every registered result of an edition by key: those of `results`, then the details of rates."""
-    return results(evidence) | rate_details(evidence)
+    """Return every registered result of an edition by key: those of `results`, then all others."""
+    others = rate_details(evidence) | safety_entries(evidence) | later_review_entries(evidence)
+    return results(evidence) | others
 
 
 def as_json(evidence: Evidence) -> str:

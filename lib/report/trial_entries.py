@@ -238,7 +238,6 @@ def maintenance_entries(evidence: Evidence) -> dict[str, Entry]:
     return entries
 
 
-@shared
 def safety_entries(evidence: Evidence) -> dict[str, Entry]:
     """Return the share of patients with each adverse event in the sums of the 2019 review, by key."""
     patients, entries = evidence.number("adverse_event_patients", "safety"), {}
@@ -250,7 +249,6 @@ def safety_entries(evidence: Evidence) -> dict[str, Entry]:
     return entries
 
 
-@shared
 def later_review_entries(evidence: Evidence) -> dict[str, Entry]:
     """Return the results of later reviews as they published them, by key."""
     entries = {}

@@ -18,7 +18,7 @@ from lib.report.chapters.comparison_effects import own_ratios
 from lib.report.counted import count_row, counted, pool_counts
 from lib.report.entries import results_shown
 from lib.report.tables.rates import _by_counts_alone
-from lib.report.wording import NOTHING, count, p_value, percent, plain, rate
+from lib.report.wording import NOTHING, Phrase, Stated, count, p_value, percent, plain, rate
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -419,3 +419,39 @@ def test_of_very_many_studies_the_newest_are_told(ev):
     assert [line.split("**")[1] for line in lines[:2]] == ["S1.", "S3."]
     assert len(lines) == 61 and lines[-1] == "- and 140 more"
     assert len(new_studies.finding_lines(ev, "update")) == len(new)
+
+
+def test_a_figure_carries_the_keys_of_its_results_in_both_forms(ev):
+    row = count_row("One & only", 3, 19, key="rate.a")
+    study = count_row("Study", 4, 19)
+    caption = Phrase("of ", Stated("1%", "rate.b"), " & more")
+    picture = BeautifulSoup(
+        figures.show(figures.interval_plot, [row, study], caption=caption)._repr_html_(), "html.parser"
+    )
+    assert picture.figure["data-results"] == "rate.a"
+    assert str(picture.figcaption) == '<figcaption>of <span data-result="rate.b">1%</span> &amp; more</figcaption>'
+    listing = figures.show(figures.interval_plot, [row] + [study] * figures.MANY, caption=caption)
+    assert isinstance(listing, figures.Listing)
+    shown = BeautifulSoup(listing._repr_html_(), "html.parser")
+    assert [tag["data-result"] for tag in shown.select("[data-result]")] == ["rate.a", "rate.b"]
+    assert shown.select_one("[data-result]").get_text() == "15.8 (5.5–37.6)"
+    plain_picture = figures.show(figures.interval_plot, [study])
+    assert "data-result" not in plain_picture._repr_html_()
+
+
+def test_every_pooled_row_of_a_forest_plot_has_a_key(ev):
+    entries = registry.every_result(ev)
+    outcome = ev.outcome("monotherapy", "ge75")
+    plots = [
+        figures.forest_plot(
+            outcome,
+            counted(outcome.available),
+            counted(outcome.new),
+            wide=True,
+            updated=rates.results(ev)["monotherapy", "ge75", "total"].updated,
+        ),
+        figures.rate_plot([("a", outcome, counted(outcome.available), counted(outcome.new))], wide=True),
+    ]
+    kinds = [[key.rpartition(".")[2] for key in plot.keys] for plot in plots]
+    assert kinds == [["published", "available", "new", "updated"], ["published", "available", "new"]]
+    assert {key for plot in plots for key in plot.keys} < set(entries)
