@@ -257,6 +257,11 @@ def in_markdown(text: str) -> str:
     return text._repr_markdown_() if isinstance(text, Phrase) else plain(text)
 
 
+def in_sentence(text: str, key: str) -> str:
+    """Return the text of a result for a Markdown sentence, with its key."""
+    return Stated(text, key)._repr_html_()
+
+
 def stated(entry: Entry) -> str:
     """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
     write = functools.partial(percent, digits=1) if entry.is_rate else ratio_number

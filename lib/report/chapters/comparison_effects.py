@@ -148,11 +148,6 @@ def with_key(text: str, key: str) -> str:
     return text if text == NOTHING else Stated(text, key)
 
 
-def in_sentence(text: str, key: str) -> str:
-    """Return the text of a result for a Markdown sentence, with its key."""
-    return Stated(text, key)._repr_html_()
-
-
 def includes_no_effect(pooled: Pooled) -> bool:
     """Return whether the interval of a ratio includes 1."""
     return not (pooled.ci_low > 1 or pooled.ci_high < 1)

@@ -26,7 +26,6 @@ from lib.report.chapters.certainty import (
 )
 from lib.report.chapters.comparison_effects import (
     compare_some,
-    in_sentence,
     includes_no_effect,
     informative,
     label,
@@ -41,7 +40,7 @@ from lib.report.chapters.comparison_tables import without
 from lib.report.entries import Entry, comparison_key
 from lib.report.tables import Table
 from lib.report.trial_entries import WITHOUT_CONCERNS, of_no_concern, trial_analysis
-from lib.report.wording import Phrase, count, percent, plain, sentence_case, stated
+from lib.report.wording import Phrase, count, in_sentence, percent, plain, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""

@@ -20,7 +20,18 @@ from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.rate_entries import choices
 from lib.report.tables import Table, grouped
-from lib.report.wording import Phrase, Stated, count, in_cell, outcome_name, p_value, percent, predicted, span
+from lib.report.wording import (
+    Phrase,
+    Stated,
+    count,
+    in_cell,
+    in_sentence,
+    outcome_name,
+    p_value,
+    percent,
+    predicted,
+    span,
+)
 from lib.stats import (
     ENOUGH_TO_TEST,
     FEWEST_TO_FILL,
@@ -49,7 +60,8 @@ def headline(outcome: Outcome, logit: Entry | None) -> str:
         if logit.pi_low == logit.pi_low
         else "so few cannot show where the true rate of another study may lie"
     )
-    return f"**Among the {studies} I² is {percent(logit.pooled.i2)}, and {prediction}.**"
+    i2 = in_sentence(percent(logit.pooled.i2), rate_key(outcome, "logit.i2"))
+    return f"**Among the {studies} I² is {i2}, and {prediction}.**"
 
 
 def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
