@@ -186,6 +186,37 @@ class Stated(str):
         return f'<span data-result="{html.escape(self.key)}"{part}>{html.escape(self)}</span>'
 
 
+class StudyName(str):
+    """The name of a study for a cell of a table, which leads to the record of the study.
+
+    Attributes
+    ----------
+    key : str
+        Key of the study.
+    """
+
+    key: str
+
+    def __new__(cls, name: str, key: str) -> StudyName:
+        """Return a name with the key of its study."""
+        study_name = super().__new__(cls, name)
+        study_name.key = key
+        return study_name
+
+    def __reduce__(self):
+        """Preserve the key when the name is copied or sent to another process."""
+        return StudyName, (str(self), self.key)
+
+    def _repr_html_(self) -> str:
+        target = html.escape(f"study-records.html#{study_anchor(self.key)}")
+        return f'<a href="{target}">{html.escape(self)}</a>'
+
+
+def study_anchor(key: str) -> str:
+    """Return the id of the record of a study on the page *Study records*."""
+    return f"study-{key}"
+
+
 def stated(entry: Entry) -> str:
     """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
     write = functools.partial(percent, digits=1) if entry.is_rate else ratio_number
