@@ -39,7 +39,10 @@ _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=Tr
 <thead><tr>{% for column in columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in rows %}
-<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+<tr>{% for cell in row[:columns | length] %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% if row | length > columns | length %}
+<tr class="detail"><td colspan="{{ columns | length }}"><div>{{ row[-1] }}</div></td></tr>
+{% endif %}
 {% endfor %}
 </tbody></table></div>
 {% endfor %}
@@ -163,7 +166,7 @@ class _Parts:
         return " and ".join(self._word(code_list, code.strip()) for code in codes.split(";") if code)
 
     def _tables(self, key: str) -> Iterator[tuple[str, list[str], list[list[Any]]]]:
-        """Yield caption, columns and rows of every table of a record."""
+        """Yield caption, columns and rows of every table; a cell beyond the columns is a line below its row."""
         yield (
             "Arms",
             ["Arm", "Role", "Treatment", "Enrolled/completed"],
@@ -174,21 +177,21 @@ class _Parts:
         )
         yield (
             "Responder counts",
-            ["Arm", "Response", "Counted", "Events/n", "Origin", "Use", "Source"],
+            ["Arm", "Response", "Counted", "Events/n", "Source"],
             [self._count(row) for row in self._of("responses", key)],
         )
         yield (
             "Results reported without a count",
-            ["Arm", "Site", "n", "What is reported", "Source"],
+            ["Arm", "Site", "n", "Source"],
             [
-                [row.arm, row.site_detail or self._word("site", row.site), _number(row.n), row.reported, _source(row)]
+                [row.arm, row.site_detail or self._word("site", row.site), _number(row.n), _source(row), row.reported]
                 for row in self._of("reported_without_counts", key)
             ],
         )
         bounds = self.evidence.bounds.query("study == @key")
         yield (
             "Bounds of counts that are not reported",
-            ["Arm", "Site", "Response", "Bound", "Reason", "Source"],
+            ["Arm", "Site", "Response", "Bound", "Source"],
             [
                 [
                     row.arm,
@@ -238,7 +241,7 @@ class _Parts:
         )
         yield (
             "Risk of bias",
-            ["Domain", "Judgement", "Support", "Source"],
+            ["Domain", "Judgement", "Source"],
             [
                 [
                     sentence_case(self._word(f"{row.tool}_domain", row.domain)),
@@ -269,10 +272,10 @@ class _Parts:
             sentence_case(self._word("threshold", row.threshold)),
             ", ".join(filter(None, counted)),
             f"{row.events:g}/{row.n:g} {row.unit}" + (f" ({percent(row.events / row.n, 1)})" if row.n else ""),
-            f"{self._word('basis', row.basis)}, {row.confidence} confidence"
-            + (f": {row.derivation}" if row.derivation else ""),
-            ": ".join(filter(None, [use, "; ".join(filter(None, reasons))])),
             Markup(f"{_source(row)} ({self._word('source_kind', row.source_kind)})"),
+            sentence_case(f"{self._word('basis', row.basis)}, {row.confidence} confidence")
+            + (f": {row.derivation}" if row.derivation else "")
+            + f". {sentence_case(use)}{': ' if any(reasons) else ''}{'; '.join(filter(None, reasons))}.",
         ]
 
 
