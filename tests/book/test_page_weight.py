@@ -22,7 +22,7 @@ def test_the_last_icon_of_a_name_is_taken_as_the_solid_one():
     )
     rules = page_weight.icon_rules(script)
     for i, name in enumerate(page_weight.ICONS):
-        (rule,) = re.findall(rf"\.fa-{name} \{{.*\}}", rules)
+        (rule,) = re.findall(rf"^\.fa-{name} \{{.*\}}", rules, re.MULTILINE)
         assert "0 0 30 40" in rule.replace("%22", '"')
         assert f"M0 {i}z" in rule
 
