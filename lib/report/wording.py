@@ -186,30 +186,34 @@ class Stated(str):
         return f'<span data-result="{html.escape(self.key)}"{part}>{html.escape(self)}</span>'
 
 
-class StudyName(str):
-    """The name of a study for a cell of a table, which leads to the record of the study.
+class PageLink(str):
+    """Text of a cell of a table that leads to a place in the book.
 
     Attributes
     ----------
-    key : str
-        Key of the study.
+    target : str
+        File of the page, with an anchor where the place is not its beginning.
     """
 
-    key: str
+    target: str
 
-    def __new__(cls, name: str, key: str) -> StudyName:
-        """Return a name with the key of its study."""
-        study_name = super().__new__(cls, name)
-        study_name.key = key
-        return study_name
+    def __new__(cls, text: str, target: str) -> PageLink:
+        """Return a text with the place to which it leads."""
+        link = super().__new__(cls, text)
+        link.target = target
+        return link
 
     def __reduce__(self):
-        """Preserve the key when the name is copied or sent to another process."""
-        return StudyName, (str(self), self.key)
+        """Preserve the place when the text is copied or sent to another process."""
+        return PageLink, (str(self), self.target)
 
     def _repr_html_(self) -> str:
-        target = html.escape(f"study-records.html#{study_anchor(self.key)}")
-        return f'<a href="{target}">{html.escape(self)}</a>'
+        return f'<a href="{html.escape(self.target)}">{html.escape(self)}</a>'
+
+
+def study_link(name: str, study: str) -> PageLink:
+    """Return the name of a study, which leads to the record of the study."""
+    return PageLink(name, f"study-records.html#{study_anchor(study)}")
 
 
 def study_anchor(key: str) -> str:

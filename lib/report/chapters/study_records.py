@@ -1,6 +1,6 @@
 """The record of each study: everything that the data hold of it, and the results in which it is used.
 
-Belongs here: the page *Study records*, to which the names of studies in tables lead (`wording.StudyName`). Does not
+Belongs here: the page *Study records*, to which the names of studies in tables lead (`wording.study_link`). Does not
 belong here: tables that compare studies (`lib.report.tables`).
 """
 

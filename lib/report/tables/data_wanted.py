@@ -15,7 +15,7 @@ from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, 
 from lib.report.citations import citation, identifiers
 from lib.report.tables.names import bound_texts, labels, meanings
 from lib.report.tables.table import Table, grouped
-from lib.report.wording import StudyName, count, plain, row_name
+from lib.report.wording import count, plain, row_name, study_link
 
 
 def coverages(outcomes: Sequence[Outcome]) -> Table:
@@ -112,7 +112,7 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
         group_of_rank = next(name for least, name in _WANTED if study.narrowing >= least)
         cells = {
             "": place,
-            "Study": StudyName(study.label, study.study),
+            "Study": study_link(study.label, study.study),
             "Rates": study.rates,
             "Counts": "some" if study.study in partly else "none",
             "Narrows by": f"{study.narrowing:.1f}",

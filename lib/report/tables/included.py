@@ -12,7 +12,7 @@ import pandas as pd
 from lib.evidence import Evidence
 from lib.report.tables.names import label_by_key, meanings, rows_by, with_labels
 from lib.report.tables.table import Table
-from lib.report.wording import StudyName, count
+from lib.report.wording import count, study_link
 
 
 def studies(evidence: Evidence, edition: str) -> Table:
@@ -24,7 +24,7 @@ def studies(evidence: Evidence, edition: str) -> Table:
         design = [study.design, study.blinding, "RCT" if study.randomised == "yes" else ""]
         rows.append(
             {
-                "Study": StudyName(study.label, study.study),
+                "Study": study_link(study.label, study.study),
                 "Ref.": study.review_ref,
                 "Country": study.country,
                 "Design": ", ".join(d for d in design if d),

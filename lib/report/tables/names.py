@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence import Evidence
-from lib.report.wording import StudyName
+from lib.report.wording import study_link
 
 
 def meanings(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
@@ -31,12 +31,12 @@ def rows_by(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any
 def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
     """Return the name of each study or record, which leads to its record."""
     names = label_by_key(evidence)
-    return pd.Series([StudyName(names[key], key) for key in keys], index=keys.index, dtype=object)
+    return pd.Series([study_link(names[key], key) for key in keys], index=keys.index, dtype=object)
 
 
 def linked(rows: pd.DataFrame) -> pd.Series:
     """Return the names of the studies of some rows, from their columns study and label; each leads to its record."""
-    names = [StudyName(label, key) for label, key in zip(rows.label, rows.study, strict=True)]
+    names = [study_link(label, key) for label, key in zip(rows.label, rows.study, strict=True)]
     return pd.Series(names, index=rows.index, dtype=object)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from lib.report.wording import NOTHING, Stated, StudyName
+from lib.report.wording import NOTHING, PageLink, Stated
 
 _LONG = 400
 """Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
@@ -100,7 +100,7 @@ def cell_html(value: Any) -> str:
     """Return the HTML of a cell: text is escaped, and a source becomes a link."""
     if value is None or value != value or value == "":
         return NOTHING
-    if isinstance(value, Stated | StudyName):
+    if isinstance(value, Stated | PageLink):
         return value._repr_html_()
     if isinstance(value, float):
         return f"{value:g}"
