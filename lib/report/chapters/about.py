@@ -1,8 +1,8 @@
 """Statements about the review itself: people, funding, contact, protocol, editions, status; and reporting checklists.
 
-Belongs here: the pages *About this review* and *Reporting checklists*, from ``settings.csv``, ``editions.csv`` and
-``checklists.csv``. Does not belong here: how a page is cited, which the book's Sphinx extension ``page_metadata`` writes
-at its foot.
+Belongs here: the pages *About this review* and *Reporting checklists*, from the tables ``settings``, ``editions`` and
+``checklists``. Does not belong here: the citation at the foot of a page, which the book's Sphinx extension
+``page_metadata`` writes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.evidence import Evidence
-from lib.report.tables import Table, grouped
+from lib.report.tables import Table
 from lib.report.tables.names import meanings
 from lib.report.wording import PageLink, count, plain, sentence_case
 
@@ -78,27 +78,18 @@ def checklist(evidence: Evidence, name: str) -> Table:
     name : str
         Code of the checklist, as in the code list ``checklist``.
     """
-    meaning = evidence.meaning("checklist_state")
     rows = evidence.checklists[evidence.checklists.checklist == name]
-    frame = grouped(
-        (
-            (
-                "",
-                {
-                    "Item": row.item,
-                    "Topic": row.topic,
-                    "State": sentence_case(meaning[row.state]),
-                    "Where": PageLink(row.page.partition(".")[0].replace("-", " "), row.page) if row.page else "",
-                    "Note": row.note,
-                },
-            )
-            for row in rows.itertuples()
-        ),
-        "checklist",
-        columns=["Item", "Topic", "State", "Where", "Note"],
+    links = [
+        PageLink(sentence_case(row.page.partition(".")[0].replace("-", " ")), row.page) for row in rows.itertuples()
+    ]
+    frame = pd.DataFrame(
+        {
+            "Item": rows.item,
+            "Topic": rows.topic,
+            "State": meanings(evidence, "checklist_state", rows.state).str.capitalize(),
+            "Where": pd.Series(links, index=rows.index, dtype=object),
+            "Note": rows.note,
+        }
     )
-    frame.index.name = None
-    reported = int((rows.state == "reported").sum())
-    return Table(
-        frame, f"{evidence.meaning('checklist')[name]}: {reported} of {count(len(rows), 'item')} reported in full"
-    )
+    caption = f"{evidence.meaning('checklist')[name]}: {(rows.state == 'reported').sum()} of {count(len(rows), 'item')}"
+    return Table(frame, f"{caption} reported in full", detail="Note")
