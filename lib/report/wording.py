@@ -262,6 +262,41 @@ def in_sentence(text: str, key: str) -> str:
     return Stated(text, key)._repr_html_()
 
 
+class PageLink(str):
+    """Text of a cell of a table that leads to a place in the book.
+
+    Attributes
+    ----------
+    target : str
+        File of the page, with an anchor where the place is not its beginning.
+    """
+
+    target: str
+
+    def __new__(cls, text: str, target: str) -> PageLink:
+        """Return a text with the place to which it leads."""
+        link = super().__new__(cls, text)
+        link.target = target
+        return link
+
+    def __reduce__(self):
+        """Preserve the place when the text is copied or sent to another process."""
+        return PageLink, (str(self), self.target)
+
+    def _repr_html_(self) -> str:
+        return f'<a href="{html.escape(self.target)}">{html.escape(self)}</a>'
+
+
+def study_link(name: str, study: str) -> PageLink:
+    """Return the name of a study, which leads to the record of the study."""
+    return PageLink(name, f"study-records.html#{study_anchor(study)}")
+
+
+def study_anchor(key: str) -> str:
+    """Return the id of the record of a study on the page *Study records*."""
+    return f"study-{key}"
+
+
 def stated(entry: Entry) -> str:
     """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
     write = functools.partial(percent, digits=1) if entry.is_rate else ratio_number

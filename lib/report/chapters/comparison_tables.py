@@ -26,7 +26,7 @@ from lib.report.chapters.comparison_effects import (
     with_key,
 )
 from lib.report.entries import comparison_key, later_review_key
-from lib.report.tables import Table, grouped
+from lib.report.tables import Table, grouped, linked
 from lib.report.trial_entries import analyses, trial_analysis
 from lib.report.wording import count, ratio_text
 from lib.stats import Pooled
@@ -42,7 +42,7 @@ def pairs(question: Question) -> Table | Markdown:
     keys = [comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study)) for row in rows.itertuples()]
     frame = pd.DataFrame(
         {
-            "Trial": rows.label,
+            "Trial": linked(rows),
             "Arms": [" versus ".join(treatments(rows.loc[[i]])) for i in rows.index],
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
@@ -67,7 +67,7 @@ def without(question: Question) -> Table:
     """List the trials that made a comparison and have no available counts at any threshold."""
     rows = question.without()
     arms = rows.treated + " versus " + rows.control
-    frame = pd.DataFrame({"Trial": rows.label, "Arms": arms, "Randomised": rows.randomised})
+    frame = pd.DataFrame({"Trial": linked(rows), "Arms": arms, "Randomised": rows.randomised})
     return Table(frame, f"{question.label}: trials without available counts", folded=True)
 
 

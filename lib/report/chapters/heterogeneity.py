@@ -19,7 +19,7 @@ from lib.report import figures, rate_details
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.rate_entries import choices
-from lib.report.tables import Table, grouped
+from lib.report.tables import Table, grouped, linked
 from lib.report.wording import (
     Phrase,
     Stated,
@@ -185,7 +185,7 @@ def influence(outcome: Outcome) -> Table | Markdown:
         return Markdown("Nor is there an influence of it to measure.")
     frame = pd.DataFrame(
         {
-            "Study": counts.label,
+            "Study": linked(counts),
             "Rate": [f"{row.events:g}/{row.n:g}" for row in counts.itertuples()],
             "Weight": [percent(value) for value in measures.hat],
             "Studentised residual": [f"{value:.2f}" for value in measures.residual],

@@ -19,7 +19,7 @@ from lib.published.participants import MOST_SOLUTIONS
 from lib.report.chapters.updates import updated_span
 from lib.report.entries import Entry
 from lib.report.rate_details import SCALES, over_imputations
-from lib.report.tables import Table, grouped
+from lib.report.tables import Table, grouped, linked
 from lib.report.wording import count, in_cell, outcome_name, plain
 
 
@@ -232,7 +232,7 @@ def recovered(rows: pd.DataFrame) -> Table:
     """Show available counts that were withheld, and the range of the counts imputed for them."""
     frame = pd.DataFrame(
         {
-            "Study": rows.label,
+            "Study": linked(rows),
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Reported": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
             "95% range of the imputed counts": [

@@ -9,6 +9,7 @@ from .included import characteristics as characteristics
 from .included import remarks as remarks
 from .included import studies as studies
 from .names import labels as labels
+from .names import linked as linked
 from .rates import forest_caption as forest_caption
 from .rates import heterogeneity as heterogeneity
 from .rates import row_totals as row_totals

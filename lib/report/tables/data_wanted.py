@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from pybtex.richtext import Text
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, Outcome
-from lib.report.tables.names import labels, meanings
+from lib.report.citations import citation, identifiers
+from lib.report.tables.names import bound_texts, labels, meanings
 from lib.report.tables.table import Table, grouped
-from lib.report.wording import count, plain, row_name
+from lib.report.wording import count, plain, row_name, study_link
 
 
 def coverages(outcomes: Sequence[Outcome]) -> Table:
@@ -87,17 +87,13 @@ _WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
 def bounds(evidence: Evidence) -> Table:
     """List the statements of reports that bound a count without giving it."""
     rows = evidence.bounds
-    kinds = evidence.meaning("bound")
     frame = pd.DataFrame(
         {
             "Study": labels(evidence, rows.study),
             "Arm": rows.arm,
             "Site": meanings(evidence, "site", rows.site),
             "Response": rows.threshold.map(THRESHOLD_NAMES),
-            "Bound": [
-                kinds[r.kind].replace("this percentage", f"{r.value:g}%").replace("this", f"{r.value:g}")
-                for r in rows.itertuples()
-            ],
+            "Bound": bound_texts(evidence, rows),
             "Source": rows.source,
             "Why": rows.reason.str.capitalize(),
         }
@@ -116,12 +112,12 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
         group_of_rank = next(name for least, name in _WANTED if study.narrowing >= least)
         cells = {
             "": place,
-            "Study": study.label,
+            "Study": study_link(study.label, study.study),
             "Rates": study.rates,
             "Counts": "some" if study.study in partly else "none",
             "Narrows by": f"{study.narrowing:.1f}",
-            "Source": _source(evidence, study.study),
-            "detail": f"{_citation(evidence, study.study)} Most for {most}, {THRESHOLD_NAMES[threshold]}."
+            "Source": next(iter(identifiers(evidence, study.study)), ""),
+            "detail": f"{citation(evidence, study.study)} Most for {most}, {THRESHOLD_NAMES[threshold]}."
             + (f" Missing: {missing[study.study]}." if study.study in partly and study.study in missing else "")
             + f" Country: {country or 'not reported'}.",
         }
@@ -134,27 +130,3 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
     )
     frame = grouped(rows, "group")
     return Table(frame, "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
-
-
-def _source(evidence: Evidence, study: str) -> str:
-    entry = evidence.references.entries.get(study)
-    fields = entry.fields if entry else {}
-    return f"doi:{fields['doi']}" if "doi" in fields else f"pmid:{fields['pmid']}" if "pmid" in fields else ""
-
-
-def _citation(evidence: Evidence, study: str) -> str:
-    """Return the citation of a study; a field that is not known is left out."""
-    entry = evidence.references.entries.get(study)
-    if entry is None:
-        return "Citation not seen."
-    fields = {name: str(Text.from_latex(value)) for name, value in entry.fields.items()}
-    names = [str(Text.from_latex(" ".join(p.last_names))) for p in entry.persons.get("author", ())]
-    authors = ", ".join("et al" if name == "others" else name for name in names)
-    journal = " ".join(filter(None, [fields.get("journal"), fields.get("year")]))
-    volume_and_pages = ":".join(filter(None, [fields.get("volume"), fields.get("pages", "").replace("--", "–")]))
-    parts = [
-        authors.replace(", et al", " et al"),
-        fields.get("title", ""),
-        f"{journal};{volume_and_pages}" if volume_and_pages else journal,
-    ]
-    return ". ".join(part.rstrip(".") for part in parts if part) + "."

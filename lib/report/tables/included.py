@@ -12,7 +12,7 @@ import pandas as pd
 from lib.evidence import Evidence
 from lib.report.tables.names import label_by_key, meanings, rows_by, with_labels
 from lib.report.tables.table import Table
-from lib.report.wording import count
+from lib.report.wording import count, study_link
 
 
 def studies(evidence: Evidence, edition: str) -> Table:
@@ -24,7 +24,7 @@ def studies(evidence: Evidence, edition: str) -> Table:
         design = [study.design, study.blinding, "RCT" if study.randomised == "yes" else ""]
         rows.append(
             {
-                "Study": study.label,
+                "Study": study_link(study.label, study.study),
                 "Ref.": study.review_ref,
                 "Country": study.country,
                 "Design": ", ".join(d for d in design if d),
@@ -33,7 +33,7 @@ def studies(evidence: Evidence, edition: str) -> Table:
                 "Assessed": study.assessment.replace(";", ", "),
                 "Months": study.duration_months,
                 "Arms (enrolled/completed)": "; ".join(
-                    f"{_arm_text(arm)} ({_enrolled_text(arm)})".replace(" ()", "")
+                    f"{arm_text(arm)} ({enrolled_text(arm)})".replace(" ()", "")
                     for arm in arms.get((study.study, study.part), ())
                 ),
             }
@@ -52,7 +52,8 @@ def studies(evidence: Evidence, edition: str) -> Table:
     return Table(frame, title, note, numeric=["Ref.", "Months"], detail="Arms (enrolled/completed)")
 
 
-def _arm_text(arm: Any) -> str:
+def arm_text(arm: Any) -> str:
+    """Return what an arm was given, in words: ``tacrolimus 0.1% twice daily + NB-UVB``."""
     parts = [] if arm.drug == "none" else [" ".join(t for t in (arm.drug, arm.concentration) if t)]
     if arm.frequency:
         parts[-1:] = [f"{parts[-1]} {arm.frequency}"] if parts else []
@@ -64,7 +65,8 @@ def _arm_text(arm: Any) -> str:
     return " + ".join(parts) or "no treatment"
 
 
-def _enrolled_text(arm: Any) -> str:
+def enrolled_text(arm: Any) -> str:
+    """Return how many patients of an arm were enrolled and completed, ``23/19``; empty if neither is available."""
     shown = [f"{n:g}" if n == n else "?" for n in (arm.enrolled, arm.completed)]
     return "" if shown == ["?", "?"] else "/".join(shown)
 

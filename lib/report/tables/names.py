@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.report.wording import study_link
 
 
 def meanings(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:
@@ -28,8 +29,15 @@ def rows_by(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any
 
 
 def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
-    """Return the label of each study or record."""
-    return keys.map(label_by_key(evidence))
+    """Return the name of each study or record, which leads to its record."""
+    names = label_by_key(evidence)
+    return pd.Series([study_link(names[key], key) for key in keys], index=keys.index, dtype=object)
+
+
+def linked(rows: pd.DataFrame) -> pd.Series:
+    """Return the names of the studies of some rows, from their columns study and label; each leads to its record."""
+    names = [study_link(label, key) for label, key in zip(rows.label, rows.study, strict=True)]
+    return pd.Series(names, index=rows.index, dtype=object)
 
 
 def label_by_key(evidence: Evidence) -> dict[str, str]:
@@ -42,3 +50,12 @@ def with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
     """Replace keys of other studies in remarks with the labels of those studies."""
     named = label_by_key(evidence)
     return texts.map(lambda text: re.sub(r"\w*\d\w*", lambda word: named.get(word[0], word[0]), text))
+
+
+def bound_texts(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
+    """Return in words what each row of ``bounds`` states of a count."""
+    kinds = evidence.meaning("bound")
+    return [
+        kinds[row.kind].replace("this percentage", f"{row.value:g}%").replace("this", f"{row.value:g}")
+        for row in rows.itertuples()
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.evidence import Evidence
-from lib.report.tables.names import meanings, with_labels
+from lib.report.tables.names import linked, meanings, with_labels
 from lib.report.tables.table import Table
 from lib.report.wording import count
 
@@ -69,7 +69,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
     rows = evidence.screening[evidence.screening.decision == decision]
     frame = pd.DataFrame(
         {
-            "Record": rows.label,
+            "Record": linked(rows),
             "Published": rows.published,
             "Regimen": meanings(evidence, "role", rows.regimen),
             "Enrolled": rows.enrolled,

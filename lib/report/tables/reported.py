@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib.evidence import Evidence
 from lib.report.entries import later_review_key, maintenance_key
-from lib.report.tables.names import labels, meanings
+from lib.report.tables.names import labels, linked, meanings
 from lib.report.tables.table import Table
 from lib.report.wording import Stated, count, percent, ratio_text
 
@@ -20,7 +20,7 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
     poolable, reasons = (meanings(evidence, column, rows[column]) for column in ("poolable", "why_not"))
     frame = pd.DataFrame(
         {
-            "Study": rows.label,
+            "Study": linked(rows),
             "Arm": rows.arm,
             "Response": meanings(evidence, "threshold", rows.threshold),
             "Site": rows.site_detail.where(rows.site_detail != "", _sites(evidence, rows)),

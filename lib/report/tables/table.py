@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from lib.report.wording import NOTHING, Phrase, Stated
+from lib.report.wording import NOTHING, PageLink, Phrase, Stated
 
 _LONG = 400
 """Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
@@ -75,7 +75,7 @@ class Table:
 
     def _repr_html_(self) -> str:
         style = self.frame.drop(columns=self.detail or []).reset_index(drop=True)
-        styler = Styler(style, cell_ids=False).format(_cell).format_index(escape="html", axis=1).hide(axis="index")
+        styler = Styler(style, cell_ids=False).format(cell_html).format_index(escape="html", axis=1).hide(axis="index")
         styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
         classes[[c for c in self.numeric if c in style]] = "numeric"
@@ -96,11 +96,11 @@ class Table:
         return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
 
 
-def _cell(value: Any) -> str:
-    """Return the HTML of a cell; a source becomes a link."""
+def cell_html(value: Any) -> str:
+    """Return the HTML of a cell: text is escaped, and a source becomes a link."""
     if value is None or value != value or value == "":
         return NOTHING
-    if isinstance(value, Stated | Phrase):
+    if isinstance(value, Stated | Phrase | PageLink):
         return value._repr_html_()
     if isinstance(value, float):
         return f"{value:g}"
@@ -133,5 +133,5 @@ def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int
             parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
         parts.append("<tr>" + row)
         if details:
-            parts.append(f'<tr class="detail"><td colspan="{width}"><div>{_cell(details[i])}</div></td></tr>\n')
+            parts.append(f'<tr class="detail"><td colspan="{width}"><div>{cell_html(details[i])}</div></td></tr>\n')
     return "".join([*parts, end])

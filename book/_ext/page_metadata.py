@@ -1,0 +1,165 @@
+"""Sphinx extension: what each page states about itself, and how a reader cites it.
+
+Adds to every page a description, a canonical address and a social card; a box with the citation of the page as text,
+BibTeX and RIS; links to report an error or suggest a trial; and a footer with edition, licence and disclaimer. Writes a
+sitemap and a robots file.
+
+The edition is read from ``results.json`` of the build, and what the owner of the review states from
+``data/settings.csv``; what is empty there is left out.
+"""
+
+import csv
+import html
+import json
+import re
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from docutils import nodes
+
+LICENCE = "Text and data: CC BY 4.0. Code: MIT."
+DISCLAIMER = "This is research, not medical advice."
+_LONGEST_DESCRIPTION = 250
+
+_SITEMAP = """<?xml version="1.0" encoding="UTF-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{pages}</urlset>
+"""
+_CITE = """
+<details class="review-cite"><summary>Cite this page</summary>
+<p>{text}</p>
+<p>BibTeX</p><pre tabindex="0">{bibtex}</pre>
+<p>RIS</p><pre tabindex="0">{ris}</pre>
+</details>
+<p class="review-contact">{links}</p>
+"""
+
+
+def first_paragraph(doctree):
+    """Return the text of the first paragraph of a page, cut at the end of a word."""
+    paragraph = next(iter(doctree.findall(nodes.paragraph)), None) if doctree is not None else None
+    text = " ".join(paragraph.astext().split()) if paragraph is not None else ""
+    text = re.sub(r"<[^>]*>", "", text)
+    if len(text) <= _LONGEST_DESCRIPTION:
+        return text
+    return text[:_LONGEST_DESCRIPTION].rpartition(" ")[0].rstrip(",;:") + " …"
+
+
+def citation(page, book, edition, settings, address):
+    """Return the citation of a page as text, BibTeX and RIS.
+
+    Parameters
+    ----------
+    page, book : str
+        Titles of the page and of the book.
+    edition : dict
+        ``edition`` (the date) and ``version``, as in ``results.json``.
+    settings : dict
+        Values of ``data/settings.csv`` by their name.
+    address : str
+        Address of the page; empty if the site has none.
+    """
+    authors = [name.strip() for name in settings.get("authors", "").split(";") if name.strip()]
+    date, version, doi = edition["edition"], edition["version"], settings.get("doi", "")
+    year = date[:4]
+    parts = [", ".join(authors), page, f"In: {book}", f"Edition of {date}, version {version}"]
+    parts += [f"https://doi.org/{doi}"] if doi else []
+    parts += [address] if address else []
+    fields = {
+        "author": " and ".join(f"{{{name}}}" for name in authors),
+        "title": f"{{{page}}}",
+        "booktitle": f"{{{book}}}",
+        "year": year,
+        "edition": f"{date}, version {version}",
+        "doi": doi,
+        "url": address,
+    }
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
+    bibtex = "\n".join([f"@incollection{{tci-vitiligo-{date},", *lines, "}"])
+    ris = [("TY", "CHAP"), *(("AU", name) for name in authors), ("TI", page), ("BT", book), ("PY", year)]
+    ris += [
+        ("DA", date.replace("-", "/")),
+        ("ET", f"{date}, version {version}"),
+        ("DO", doi),
+        ("UR", address),
+        ("ER", ""),
+    ]
+    ris_text = "\n".join([*(f"{tag}  - {value}" for tag, value in ris if value), "ER  - "])
+    return ". ".join(part.rstrip(".") for part in parts if part) + ".", bibtex, ris_text
+
+
+def contact_links(page, edition, settings):
+    """Return the links by which a reader reports an error or suggests a trial, as HTML."""
+    links = []
+    for label, title in (("Report an error", f"Error on the page “{page}”"), ("Suggest a trial", "A trial to add")):
+        body = f"Page: {page}\nEdition: {edition['edition']}, version {edition['version']}\n\n"
+        if repository := settings.get("repository", "").rstrip("/"):
+            target = f"{repository}/issues/new?{urlencode({'title': title, 'body': body})}"
+        elif contact := settings.get("contact", ""):
+            target = f"mailto:{quote(contact, safe='@')}?{urlencode({'subject': title, 'body': body}, quote_via=quote)}"
+        else:
+            target = "about.html#contact"
+        links.append(f'<a href="{html.escape(target)}">{label}</a>')
+    return " · ".join(links)
+
+
+def head(title, description, address, book):
+    """Return the description, canonical address and social card of a page, as HTML."""
+    named = [("name", "description", description), ("property", "og:type", "article"), ("property", "og:title", title)]
+    named += [("property", "og:description", description), ("property", "og:site_name", book)]
+    named += [("property", "og:url", address), ("name", "twitter:card", "summary")]
+    tags = [f'<meta {kind}="{name}" content="{html.escape(value)}" />' for kind, name, value in named if value]
+    tags += [f'<link rel="canonical" href="{html.escape(address)}" />'] if address else []
+    return "\n".join(tags)
+
+
+def _settings(app):
+    path = Path(app.srcdir) / "data/settings.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["setting"]: row["value"] for row in csv.DictReader(file)}
+
+
+def _edition(app):
+    return json.loads((Path(app.srcdir).parent / "results.json").read_text(encoding="utf-8"))
+
+
+def _add(app, pagename, templatename, context, doctree):
+    if doctree is None:
+        return
+    settings, edition, book = _settings(app), _edition(app), app.config.html_title
+    base = settings.get("address", "").rstrip("/")
+    address = f"{base}/{pagename}.html" if base else ""
+    title = html.unescape(re.sub(r"<[^>]*>", "", context["title"]))
+    context["metatags"] += head(title, first_paragraph(doctree), address, book)
+    text, bibtex, ris = citation(title, book, edition, settings, address)
+    context["body"] += _CITE.format(
+        text=html.escape(text),
+        bibtex=html.escape(bibtex),
+        ris=html.escape(ris),
+        links=contact_links(title, edition, settings),
+    )
+    context["theme_extra_footer"] = (
+        f"<p>Edition of {html.escape(edition['edition'])}, version {html.escape(edition['version'])}. {LICENCE}"
+        f" {DISCLAIMER}</p>"
+    )
+
+
+def _write_sitemap(app, exception):
+    if exception or app.builder.name != "html":
+        return
+    out, base = Path(app.outdir), _settings(app).get("address", "").rstrip("/")
+    lines = ["User-agent: *", "Allow: /"]
+    if base:
+        pages = "".join(
+            f"<url><loc>{html.escape(f'{base}/{name}.html')}</loc></url>" for name in sorted(app.env.found_docs)
+        )
+        sitemap = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{pages}</urlset>\n'
+        (out / "sitemap.xml").write_text(sitemap, encoding="utf-8")
+        lines.append(f"Sitemap: {base}/sitemap.xml")
+    (out / "robots.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def setup(app):
+    """Register the extension."""
+    app.connect("html-page-context", _add, priority=950)
+    app.connect("build-finished", _write_sitemap)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,104 @@
+"""Sphinx extension: leave out what the theme loads and no page of this book uses.
+
+The theme's icons come with a script of 1.5 MB that holds thousands of them, of which a page shows a dozen: those become
+rules of the style sheet. The rules for elements that no page has, the search index on pages other than the search, and
+the styles of components that a page does not contain are left out as well.
+"""
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+ICONS = (
+    "angle-left",
+    "angle-right",
+    "arrow-up",
+    "bars",
+    "circle-half-stroke",
+    "download",
+    "expand",
+    "file",
+    "file-pdf",
+    "list",
+    "magnifying-glass",
+    "moon",
+    "sun",
+    "xmark",
+)
+"""Icons of the theme that pages of this book show."""
+
+_ICON_BASE = """
+.fa-solid, .fas { display: inline-block; width: 1.25em; height: 1em; vertical-align: -0.125em; background: currentColor;
+  -webkit-mask: var(--icon) center / contain no-repeat; mask: var(--icon) center / contain no-repeat; }
+.fa-lg { font-size: 1.25em; vertical-align: -0.075em; }
+.bd-search .fa-solid.fa-magnifying-glass { position: static; }
+"""
+_SEARCH_SCRIPTS = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
+_ICON_SCRIPT = re.compile(r'\s*<script defer src="[^"]*fontawesome\.js[^"]*"></script>')
+_COMPONENTS = re.compile(r"\s*<(?:link|script)[^>]*(?:sphinx-design|design-tabs)[^>]*>(?:</script>)?")
+_VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
+
+
+def icon_rules(script):
+    """Return the rules of the style sheet for the icons, from the text of Font Awesome's script."""
+    rules = [_ICON_BASE]
+    for name in ICONS:
+        # The script holds brands, then outlines, then solid icons; the theme shows solid ones.
+        found = re.findall(rf'(?<![\w-])"?{name}"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]', script)
+        if not found:
+            raise ValueError(f"the theme's icons have no {name!r}: name another one in {Path(__file__).name}")
+        width, height, path = found[-1]
+        picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><path d="{path}"/></svg>'
+        rules.append(f'.fa-{name} {{ --icon: url("data:image/svg+xml,{quote(picture, safe=" /:=")}"); }}\n')
+    return "".join(rules)
+
+
+def used_rules(style, words):
+    """Return a style sheet without the rules whose selectors all need a class that is not among some words."""
+
+    def used(rule):
+        selectors, _, _ = rule[0].partition("{")
+        # What is within parentheses may be an alternative or a negation: it does not decide.
+        plain = re.sub(r"/\*.*?\*/|\([^()]*(?:\([^()]*\)[^()]*)*\)", "", selectors, flags=re.DOTALL)
+        classes = (re.findall(r"\.(-?[_a-zA-Z][\w-]*)", selector) for selector in plain.split(","))
+        return rule[0] if any(words.issuperset(needed) for needed in classes) else ""
+
+    return re.sub(r"[^{}]*\{[^{}]*\}", used, style)
+
+
+def lighter(page, is_search):
+    """Return a page without the scripts and styles that it does not use, and with one viewport."""
+    page = _ICON_SCRIPT.sub("", page)
+    if not is_search:
+        page = _SEARCH_SCRIPTS.sub("", page)
+    if not re.search(r'class="[^"]*\bsd-', page):
+        page = _COMPONENTS.sub("", page)
+    first = _VIEWPORT.search(page)
+    return page[: first.end()] + _VIEWPORT.sub("", page[first.end() :]) if first else page
+
+
+def _write_lighter(app, exception):
+    if exception or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    static = out / "_static"
+    icons = icon_rules((static / "scripts/fontawesome.js").read_text(encoding="utf-8"))
+    for unused in {*static.glob("scripts/fontawesome*"), *static.rglob("*.map"), *static.glob("vendor/**/*.*")}:
+        unused.unlink()
+    words = set()
+    for path in out.rglob("*.html"):
+        text = lighter(path.read_text(encoding="utf-8"), path.stem == "search")
+        path.write_text(text, encoding="utf-8")
+        words.update(*(names.split() for names in re.findall(r'class="([^"]*)"', text)))
+    for path in static.rglob("*.js"):
+        words.update(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
+    for path in [*static.glob("styles/*.css"), *static.glob("mystnb*.css")]:
+        path.write_text(used_rules(path.read_text(encoding="utf-8"), words), encoding="utf-8")
+    theme = static / "styles/pydata-sphinx-theme.css"
+    theme.write_text(theme.read_text(encoding="utf-8") + icons, encoding="utf-8")
+
+
+def setup(app):
+    """Register the extension."""
+    app.connect("build-finished", _write_lighter)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,95 @@
+"""Statements about the review itself: people, funding, contact, protocol, editions, status; and reporting checklists.
+
+Belongs here: the pages *About this review* and *Reporting checklists*, from the tables ``settings``, ``editions`` and
+``checklists``. Does not belong here: the citation at the foot of a page, which the book's Sphinx extension
+``page_metadata`` writes.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.evidence import Evidence
+from lib.report.tables import Table
+from lib.report.tables.names import meanings
+from lib.report.wording import PageLink, count, plain, sentence_case
+
+NOT_STATED = "Not stated yet. The owner of the review adds it to `data/settings.csv`."
+"""Text in place of a setting that has no value."""
+
+
+def statement(evidence: Evidence, *settings: str) -> str:
+    """Return the values of some settings as a list in Markdown, each with a placeholder where there is none.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    *settings : str
+        Codes of the settings, as in the code list ``setting``.
+    """
+    meaning, values = (
+        evidence.meaning("setting"),
+        dict(zip(evidence.settings.setting, evidence.settings.value, strict=True)),
+    )
+    return "\n".join(
+        f"- **{sentence_case(meaning[setting])}:** {plain(values[setting]) if values.get(setting) else NOT_STATED}"
+        for setting in settings
+    )
+
+
+def editions(evidence: Evidence) -> Table:
+    """List the editions up to this one, the newest first."""
+    rows = evidence.editions.iloc[::-1]
+    frame = pd.DataFrame(
+        {
+            "Edition": rows.date,
+            "Version": rows.version,
+            "Trigger": rows.trigger,
+            "Authors": rows.authors,
+            "Status": meanings(evidence, "edition_status", rows.status),
+            "Next search due": rows.next_search,
+            "detail": [_changes(row.question_changes, row.method_changes) for row in rows.itertuples()],
+        }
+    )
+    return Table(frame, "Editions", detail="detail")
+
+
+def _changes(question: str, methods: str) -> str:
+    return f"Questions: {question or 'unchanged'}. Methods: {methods or 'unchanged'}."
+
+
+def assessors(evidence: Evidence) -> str:
+    """State who judged the risk of bias, as the data name them."""
+    judged = evidence.risk_of_bias.groupby("assessor").study.nunique()
+    return "\n".join(
+        f"- Risk of bias: {plain(assessor)}, {count(studies, 'study', 'studies')}"
+        for assessor, studies in judged.items()
+    )
+
+
+def checklist(evidence: Evidence, name: str) -> Table:
+    """List the items of a reporting checklist with their state, and a link to where the book reports each.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    name : str
+        Code of the checklist, as in the code list ``checklist``.
+    """
+    rows = evidence.checklists[evidence.checklists.checklist == name]
+    links = [
+        PageLink(sentence_case(row.page.partition(".")[0].replace("-", " ")), row.page) for row in rows.itertuples()
+    ]
+    frame = pd.DataFrame(
+        {
+            "Item": rows.item,
+            "Topic": rows.topic,
+            "State": meanings(evidence, "checklist_state", rows.state).str.capitalize(),
+            "Where": pd.Series(links, index=rows.index, dtype=object),
+            "Note": rows.note,
+        }
+    )
+    caption = f"{evidence.meaning('checklist')[name]}: {(rows.state == 'reported').sum()} of {count(len(rows), 'item')}"
+    return Table(frame, f"{caption} reported in full", detail="Note")

@@ -1,0 +1,94 @@
+"""What each page states about itself: citation, description, address, and links to report an error."""
+
+import importlib.util
+import re
+import urllib.parse
+
+import pytest
+from bs4 import BeautifulSoup
+from docutils import nodes
+from pybtex.database import parse_string
+
+from tests.conftest import ROOT
+
+spec = importlib.util.spec_from_file_location("page_metadata", ROOT / "book/_ext/page_metadata.py")
+page_metadata = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(page_metadata)
+
+EDITION = {"edition": "2026-11-25", "version": "1.0.0"}
+SETTINGS = {"authors": "First Author; Second Author", "doi": "10.1000/example"}
+
+
+def test_a_page_is_cited_with_authors_edition_and_address():
+    text, bibtex, ris = page_metadata.citation(
+        "Safety", "A review", EDITION, SETTINGS, "https://example.org/safety.html"
+    )
+    assert text == (
+        "First Author, Second Author. Safety. In: A review. Edition of 2026-11-25, version 1.0.0."
+        " https://doi.org/10.1000/example. https://example.org/safety.html."
+    )
+    (entry,) = parse_string(bibtex, "bibtex").entries.values()
+    assert [str(person) for person in entry.persons["author"]] == ["{First Author}", "{Second Author}"]
+    assert entry.fields["edition"] == "2026-11-25, version 1.0.0"
+    lines = ris.split("\n")
+    assert lines[0] == "TY  - CHAP"
+    assert lines[-1] == "ER  - "
+    assert {"AU  - First Author", "AU  - Second Author", "PY  - 2026", "UR  - https://example.org/safety.html"} < {
+        *lines
+    }
+
+
+def test_what_is_not_known_is_left_out_of_a_citation():
+    text, bibtex, ris = page_metadata.citation("Safety", "A review", EDITION, {}, "")
+    assert text == "Safety. In: A review. Edition of 2026-11-25, version 1.0.0."
+    assert not re.search(r"author|doi|url", bibtex)
+    assert not re.search(r"^(AU|DO|UR)", ris, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ({"repository": "https://example.org/r/"}, "https://example.org/r/issues/new?"),
+        ({"contact": "someone@example.org"}, "mailto:someone@example.org?"),
+        ({}, "about.html#contact"),
+    ],
+)
+def test_an_error_is_reported_with_the_page_and_the_edition(settings, start):
+    links = BeautifulSoup(page_metadata.contact_links("A <b> page", EDITION, settings), "html.parser").find_all("a")
+    assert [link.text for link in links] == ["Report an error", "Suggest a trial"]
+    assert all(link["href"].startswith(start) for link in links)
+    if settings:
+        asked = urllib.parse.unquote_plus(links[0]["href"])
+        assert "Page: A <b> page" in asked
+        assert "2026-11-25, version 1.0.0" in asked
+
+
+def test_the_head_of_a_page_has_its_description_and_address():
+    text = page_metadata.head("Safety", 'About "safety" & <risk>', "https://example.org/safety.html", "A review")
+    head = BeautifulSoup(text, "html.parser")
+    assert head.find("meta", {"name": "description"})["content"] == 'About "safety" & <risk>'
+    assert head.find("link", rel="canonical")["href"] == "https://example.org/safety.html"
+    assert head.find("meta", property="og:title")["content"] == "Safety"
+    assert "canonical" not in page_metadata.head("Safety", "", "", "A review")
+
+
+def test_a_description_is_the_first_paragraph_cut_at_a_word():
+    words = " ".join(["word"] * 100)
+    document = nodes.section("", nodes.title("", "Title"), nodes.paragraph("", words), nodes.paragraph("", "Second"))
+    text = page_metadata.first_paragraph(document)
+    assert text.endswith("word …")
+    assert len(text) <= 252
+
+
+def test_every_page_states_its_citation_and_the_edition(book):
+    site = (book / "_build/html").resolve()
+    pages = sorted(site.glob("book/*.html"))
+    assert len(pages) > 25
+    for path in pages:
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        cite = page.find("details", class_="review-cite")
+        assert page.find("h1").get_text().rstrip("#").strip() in cite.get_text(), path.name
+        assert "not medical advice" in page.find("footer", class_="bd-footer-content").get_text()
+        assert len(page.find_all("meta", {"name": "viewport"})) == 1
+        assert page.find("meta", {"name": "description"})["content"]
+    assert (site / "robots.txt").read_text(encoding="utf-8").startswith("User-agent: *")
