@@ -77,7 +77,7 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
 
 
 def reference_table(references: BibliographyData) -> pd.DataFrame:
-    """Return the keys and identifiers of the bibliography as a table, which rules compare with other tables.
+    """Return the bibliography as a table, which rules compare with other tables.
 
     Parameters
     ----------
@@ -87,10 +87,11 @@ def reference_table(references: BibliographyData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each entry: key, doi and pmid (missing: "").
+        One row for each entry: its key, and the fields of `REFERENCE_COLUMNS` (missing: "").
     """
     rows = [
-        (key, *(entry.fields.get(name, "") for name in ("doi", "pmid"))) for key, entry in references.entries.items()
+        (key, *(entry.fields.get(name, "") for name in REFERENCE_COLUMNS[1:]))
+        for key, entry in references.entries.items()
     ]
     return pd.DataFrame(rows, columns=REFERENCE_COLUMNS)
 

@@ -145,7 +145,7 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
 """Types of the dictionary: a function that checks the form of a text, and the form in words."""
 TYPES = (*FORMS, "code", "codes")
 """All types of the dictionary; ``code`` and ``codes`` take their values from a list of ``data/codes.csv``."""
-REFERENCE_COLUMNS = ("key", "doi", "pmid")
+REFERENCE_COLUMNS = ("key", "doi", "pmid", "url", "year", "title", "journal", "howpublished", "note")
 """Columns of the table ``references``, which is made from the bibliography."""
 
 

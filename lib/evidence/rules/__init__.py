@@ -10,7 +10,7 @@ To add a rule, write the function in the module of its subject, name the tables 
 
 from __future__ import annotations
 
-from lib.evidence.rules import appraisal, counts, keys, studies
+from lib.evidence.rules import agreement, appraisal, arms, assessments, counts, identity, keys, sources, studies
 from lib.evidence.rules.base import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -53,5 +53,41 @@ RULES: tuple[Rule, ...] = (
     studies.update_is_screened,
     studies.included_records_are_entered,
     studies.identifiers_agree,
+    identity.identifiers_are_unique,
+    identity.registrations_are_unique,
+    identity.review_refs_are_unique,
+    identity.published_lists_name_studies_once,
+    arms.roles_fit_treatments,
+    arms.arm_names_fit_treatments,
+    arms.designs_fit_arms,
+    arms.single_arms_are_open,
+    arms.arms_share_their_patients,
+    arms.roles_fit_arms_in_words,
+    arms.results_are_of_arms,
+    assessments.thresholds_have_one_denominator,
+    assessments.assessments_have_one_time,
+    assessments.assessments_are_within_the_duration,
+    assessments.maintenance_is_within_the_duration,
+    assessments.composite_sites_are_described,
+    assessments.other_sites_are_described,
+    assessments.derived_counts_have_their_derivation,
+    agreement.parts_agree,
+    agreement.populations_agree,
+    agreement.countries_agree,
+    agreement.designs_agree,
+    agreement.regimens_agree,
+    agreement.enrolled_agree,
+    agreement.years_agree,
+    agreement.labels_have_the_year,
+    sources.counts_are_from_reports_of_the_study,
+    sources.sources_are_not_of_another_study,
+    sources.included_studies_have_results,
+    sources.facts_are_numbers,
 )
-"""All rules. Faults of the same row are reported in this order."""
+"""Rules whose breach is a fault, with which nothing is built. Faults of the same row are reported in this order."""
+WARNINGS: tuple[Rule, ...] = (
+    identity.titles_are_distinct,
+    arms.drugs_are_used,
+    agreement.entries_follow_publication,
+)
+"""Rules whose breach is a warning: it is listed and counted, and stops nothing."""
