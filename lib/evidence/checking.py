@@ -17,7 +17,7 @@ from lib.evidence.csv_files import DataError, Fault, read_references, read_table
 from lib.evidence.rules import RULES
 
 _META_COLUMNS = {
-    "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "meaning"],
+    "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "range", "meaning"],
     "codes": ["list", "code", "meaning"],
 }
 """Columns of the tables that define the allowed content of the others, and are read before them."""
