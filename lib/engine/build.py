@@ -45,11 +45,14 @@ class Built:
         Chapters that were executed, in the order of the book.
     changed : list of str
         Files of the site that are new, changed or gone, sorted.
+    remark : str
+        The project's remark on its inputs; empty if there is none.
     """
 
     site: Path
     ran: list[str]
     changed: list[str]
+    remark: str = ""
 
 
 def build(
@@ -121,7 +124,7 @@ def build(
             finally:
                 graph.server.close()
         _raise_first(faults)
-        return Built(made / render.LINK, [page for page in notebooks if page in done], graph.changed)
+        return Built(made / render.LINK, [page for page in notebooks if page in done], graph.changed, graph.remark)
 
 
 @contextlib.contextmanager
@@ -190,11 +193,12 @@ def _raise_first(faults: list[Exception]) -> None:
 
 
 def summary(built: Built) -> str:
-    """Describe the outcome of a build in a line or two."""
+    """Describe the outcome of a build in two or three lines."""
+    remark = f"\n{built.remark}" if built.remark else ""
     if not built.ran and not built.changed:
-        return f"Nothing changed. The book is at {built.site / 'index.html'}"
+        return f"Nothing changed. The book is at {built.site / 'index.html'}{remark}"
     names = ", ".join(Path(page).name for page in built.ran) or "none"
     return (
         f"Chapters executed: {names}. Files of the site that changed: {len(built.changed)}.\n"
-        f"The book is at {built.site / 'index.html'}"
+        f"The book is at {built.site / 'index.html'}{remark}"
     )

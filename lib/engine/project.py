@@ -53,6 +53,8 @@ class Project:
         Sets of files, relative to the folder that holds the library, that the current process has read.
     preload : tuple of str
         Modules to import once, in the process from which all others are forked: those that import most packages.
+    remark : str
+        Function of the inputs that returns a line of text to show after every build; empty text for none.
     """
 
     loader: str
@@ -62,6 +64,7 @@ class Project:
     editions_loaded: str
     files_read: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
+    remark: str = ""
 
 
 def look_up(name: str) -> Any:
