@@ -295,11 +295,13 @@ def test_the_original_edition_shows_nothing_of_the_update(original_edition):
 def add_trial(root: Path, label: str) -> None:
     """Enter a trial, clearly synthetic, as a maintainer would: a row in each of five tables, and a reference."""
     lines = {
-        "screening": f'synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,"SA, OL",50,,Made for a test.,,,,',
+        "screening": f'synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,"SA, OL",50,,Made for tests.,,,,',
         "studies": f"synthetic2026,1,update,,{label},2026,,SA,OL,no,all,,total,6,synthetic2026,",
         "findings": "synthetic2026,More responders than before.,synthetic2026",
         "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic2026,",
-        "responses": "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic2026,full_text,",
+        "responses": (
+            "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic2026,full_text,"
+        ),
     }
     for table, line in lines.items():
         with (root / "data" / f"{table}.csv").open("a", encoding="utf-8") as file:

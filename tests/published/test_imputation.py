@@ -149,6 +149,8 @@ def entered(tmp_path_factory):
         for count in ENTERED:
             row = same | dict(zip(("study", "arm", "site", "threshold", "n", "events"), count, strict=True))
             row["source"] = row["study"]
+            if row["study"] in ("lotti2008", "stinco2009"):
+                row["population"] = "adult"
             csv.writer(file, lineterminator="\n").writerow([row.get(column, "") for column in columns])
     return followed(folder)
 
