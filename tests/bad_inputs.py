@@ -444,6 +444,24 @@ BAD_INPUTS = (
         "responses.csv, row {row}, column n: '29': differs from n of the same participants at another threshold (30 in",
     ),
     Bad(
+        "more children counted than patients",
+        assessments.subgroups_are_within_the_whole,
+        in_turn(
+            repeat("responses", "population", "children", study=KEY, arm=BOTH, threshold="ge75"),
+            put("responses", "events", "13", study=KEY, arm=BOTH, population="children"),
+        ),
+        "row {row}, column events: '13': exceeds the number in all patients of the arm (12 in row ",
+    ),
+    Bad(
+        "more of a subtype counted than patients",
+        assessments.subgroups_are_within_the_whole,
+        in_turn(
+            repeat("responses", "subtype", "SV", study=KEY, arm=BOTH, threshold="ge75"),
+            put("responses", "n", "31", study=KEY, subtype="SV"),
+        ),
+        "row {row}, column n: '31': exceeds the number in all patients of the arm (30 in row ",
+    ),
+    Bad(
         "unit differs between thresholds",
         assessments.thresholds_have_one_denominator,
         _count("unit", "patches"),
@@ -634,13 +652,19 @@ BAD_INPUTS = (
         agreement.enrolled_agree,
         _record("enrolled", "23"),
         "screening.csv, row {row}, column enrolled: '23': differs from the arms with the role phototherapy in arms.csv"
-        " (32): correct one of the two",
+        " (32): enter the number of one of them, or of all together",
     ),
     Bad(
         "year differs from the reference",
         agreement.years_agree,
         put("references", "year", "2025", key=KEY),
         "column year: '2026': differs from references.bib (2025): correct one of the two, or explain in note why 2025",
+    ),
+    Bad(
+        "year differs from the reference, and the note no longer says why",
+        agreement.years_agree,
+        put("studies", "note", "", study="kanokrungsee2021"),
+        "studies.csv, row {row}, column year: '2020': differs from references.bib (2021): correct one of the two, or",
     ),
     Bad(
         "year of a record differs from its reference",

@@ -5,7 +5,7 @@ broken. Does not belong here: what a single value may be (`lib.evidence.column_t
 with itself (`lib.audit`).
 
 To add a rule, write the function in the module of its subject, name the tables that it reads with
-`lib.evidence.rules.base.needs`, list it in `RULES`, and give it an example in ``tests/evidence/test_rules.py``.
+`lib.evidence.rules.base.needs`, list it in `RULES` or `WARNINGS`, and give it an example in ``tests/bad_inputs.py``.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
     arms.roles_fit_arms_in_words,
     arms.results_are_of_arms,
     assessments.thresholds_have_one_denominator,
+    assessments.subgroups_are_within_the_whole,
     assessments.assessments_have_one_time,
     assessments.assessments_are_within_the_duration,
     assessments.maintenance_is_within_the_duration,

@@ -15,6 +15,8 @@ _POPULATIONS = {
     "ND": {"all", "ND"},
 }
 """Age groups of those counted, by the age group of the study."""
+_DESIGN_CODES = {"SA", "WP", "PD", "DB", "SB", "OL", "RCT"}
+"""Codes that the design of a record may consist of; a design in other words is not compared."""
 _YEAR = re.compile(r"\b(?:19|20)[0-9]{2}\b")
 _ONE_PER_STUDY = ("edition", "review_ref", "year", "country")
 """Columns of studies.csv that are facts of a report and not of a part of it."""
@@ -77,7 +79,7 @@ def designs_agree(tables: Tables) -> Iterator[Fault]:
     for row in tables["screening"].itertuples():
         study = study_by_key.get(row.study)
         codes = {code.strip() for code in row.design.split(",")} - {""}
-        if study is None or not codes:
+        if study is None or not codes & _DESIGN_CODES:
             continue
         for column, kinds in (("design", {"SA", "WP", "PD"}), ("blinding", {"DB", "SB", "OL"})):
             given = codes & kinds
@@ -109,11 +111,12 @@ def enrolled_agree(tables: Tables) -> Iterator[Fault]:
     """A record has as many participants as the arms of its regimen: those of one arm, or of all together."""
     included, arms = included_studies(tables), rows_by(with_numbers(tables["arms"], "enrolled"), "study")
     for row in with_numbers(tables["screening"], "enrolled").itertuples():
-        known = [arm.enrolled for arm in arms.get((row.study,), []) if arm.role == row.regimen and arm.enrolled > 0]
-        if row.study in included and known and row.enrolled > 0 and row.enrolled not in {*known, sum(known)}:
+        numbers = [arm.enrolled for arm in arms.get((row.study,), []) if arm.role == row.regimen]
+        is_known = row.study in included and row.enrolled > 0 and numbers and all(number > 0 for number in numbers)
+        if is_known and row.enrolled not in (*numbers, sum(numbers)):
             rule = (
                 f"differs from the arms with the role {row.regimen} in arms.csv"
-                f" ({' + '.join(f'{n:g}' for n in known)}): correct one of the two"
+                f" ({' + '.join(f'{n:g}' for n in numbers)}): enter the number of one of them, or of all together"
             )
             yield Fault("screening.csv", row.Index, "enrolled", f"{row.enrolled:g}", rule)
 

@@ -21,7 +21,7 @@ _EMPTY_WORDS = {"and", "or", "with", "once", "twice", "daily", "arm", "arms", "g
 def roles_fit_treatments(tables: Tables) -> Iterator[Fault]:
     """The role of an arm agrees with its drug, with its phototherapy and with what else was given."""
     kinds = dict(zip(tables["drugs"].drug, tables["drugs"].kind, strict=True))
-    drug_names = [words(drug) for drug, kind in kinds.items() if kind != "none"]
+    active = [words(drug) for drug, kind in kinds.items() if kind not in ("none", "vehicle")]
     for arm in tables["arms"].itertuples():
         kind, has_light = kinds.get(arm.drug), arm.phototherapy in ("NBUVB", "EL")
         if arm.role in _TREATED:
@@ -31,7 +31,7 @@ def roles_fit_treatments(tables: Tables) -> Iterator[Fault]:
                     f" {arm.drug}: set role to comparator, or correct drug"
                 )
                 yield Fault("arms.csv", arm.Index, "role", arm.role, rule)
-            if any(name <= words(arm.given_with) for name in drug_names):
+            if any(name <= words(arm.given_with) for name in active):
                 rule = (
                     f"{arm.role} is the role of an arm without another drug, and this one was given"
                     f" {arm.given_with} too: set role to comparator, or correct given_with"
@@ -116,6 +116,11 @@ def arms_share_their_patients(tables: Tables) -> Iterator[Fault]:
                 yield Fault("arms.csv", arm.Index, "enrolled", arm.enrolled, rule)
 
 
+def _identifying(text: str) -> set[str]:
+    """Return the words of a text that can identify an arm."""
+    return {word for word in words(text) if not word.isdecimal()} - _EMPTY_WORDS
+
+
 def _results(tables: Tables) -> Iterator[tuple[str, Any]]:
     for name in ("reported_without_counts", "adverse_events"):
         for row in tables[name].itertuples():
@@ -147,8 +152,8 @@ def results_are_of_arms(tables: Tables) -> Iterator[Fault]:
     for file, row in _results(tables):
         in_role = [arm for arm in arms.get((row.study,), []) if arm.role == row.role]
         known = arms.get((row.study,), []) if row.role != "all arms" else []
-        named = words(row.arm) - _EMPTY_WORDS
-        if known and not any(named & (words(f"{a.arm} {a.drug} {a.phototherapy}") - _EMPTY_WORDS) for a in in_role):
+        named = _identifying(row.arm)
+        if known and not any(named & _identifying(f"{arm.arm} {arm.drug} {arm.phototherapy}") for arm in in_role):
             names = ", ".join(arm.arm for arm in in_role) or "none"
             rule = (
                 f"names no arm of {row.study} with the role {row.role} in arms.csv (there: {names}): name the drug as"

@@ -31,9 +31,27 @@ def thresholds_have_one_denominator(tables: Tables) -> Iterator[Fault]:
                 if getattr(row, column) != common:
                     rule = (
                         f"differs from {column} of the same participants at another threshold ({common} in row"
-                        f" {first.Index}): correct it, or say in site, subtype or months who else was assessed"
+                        f" {first.Index}): correct one of them; if the report itself gives both, enter the count that"
+                        " cannot be used in reported_without_counts.csv"
                     )
                     yield Fault("responses.csv", row.Index, column, getattr(row, column), rule)
+
+
+@needs("responses")
+def subgroups_are_within_the_whole(tables: Tables) -> Iterator[Fault]:
+    """A count of an age group or subtype exceeds neither n nor the events of all patients of the arm."""
+    frame = with_numbers(_months_as_numbers(tables["responses"]), "n", "events")
+    key = ("study", "arm", "site", "site_detail", "threshold", "months", "unit")
+    for rows in rows_by(frame, *key).values():
+        whole = next((row for row in rows if row.population == "all" and not row.subtype), None)
+        for row in rows:
+            for column in ("n", "events"):
+                if whole is not None and getattr(row, column) > getattr(whole, column):
+                    rule = (
+                        f"exceeds the number in all patients of the arm ({getattr(whole, column):g} in row"
+                        f" {whole.Index}): correct one of the two, or the age group or subtype"
+                    )
+                    yield Fault("responses.csv", row.Index, column, f"{getattr(row, column):g}", rule)
 
 
 @needs("responses", "arms")

@@ -31,9 +31,14 @@ def _reports_by_study(tables: Tables) -> dict[str, set[str]]:
     for key, rows in (("key", tables["references"]), ("study", tables["screening"])):
         for row in rows.itertuples():
             study = getattr(row, key)
-            identifiers = {f"doi:{row.doi.casefold()}" if row.doi else "", f"pmid:{row.pmid}" if row.pmid else ""}
-            reports[study] |= {study, *identifiers, getattr(row, "url", "").casefold()} - {""}
+            identifiers = {f"doi:{row.doi}" if row.doi else "", f"pmid:{row.pmid}" if row.pmid else ""}
+            reports[study] |= {_normal(text) for text in (study, *identifiers, getattr(row, "url", ""))} - {""}
     return reports
+
+
+def _normal(source: str) -> str:
+    """Return one way of writing a source."""
+    return source.casefold().rstrip("/")
 
 
 @needs("references", "screening", *_COUNTS)
@@ -45,7 +50,7 @@ def counts_are_from_reports_of_the_study(tables: Tables) -> Iterator[Fault]:
         for row in frame.itertuples():
             is_secondary = getattr(row, "source_kind", "") == "secondary_review"
             known = reports.get(row.study, {row.study})
-            if row.source and row.source.casefold() not in known and not is_secondary:
+            if row.source and _normal(row.source) not in known and not is_secondary:
                 place = f"the entry {row.study} in references.bib"
                 rule = (
                     f"is no report of {row.study} (known: {', '.join(sorted(known))}): correct it, or add the report as"
@@ -65,7 +70,7 @@ def sources_are_not_of_another_study(tables: Tables) -> Iterator[Fault]:
         if name in _COUNTS or not {"study", "source"} <= set(frame):
             continue
         for row in frame.itertuples():
-            report = row.source.casefold()
+            report = _normal(row.source)
             owner = study_by_report.get(report, row.study)
             if owner != row.study and report not in reports.get(row.study, ()):
                 rule = f"is the report of {owner}, and the row is about {row.study}: correct one of the two"
