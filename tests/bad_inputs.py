@@ -422,7 +422,7 @@ BAD_INPUTS = (
         arms.arms_share_their_patients,
         put("arms", "enrolled", "21", study="lepe2003", arm="clobetasol"),
         "arms.csv, row {row}, column enrolled: '21': the arms of a within-patient study share their participants, and"
-        " row 3 has 20: correct one of the two, or the design",
+        " row 3 has 20: correct one of the two, or the design; if the source contradicts itself, the note says",
     ),
     Bad(
         "included study without a result of any kind",

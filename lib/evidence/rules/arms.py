@@ -13,6 +13,9 @@ _TREATED = (*REGIMENS, "maintenance")
 """Roles of an arm that is given a calcineurin inhibitor and nothing else but phototherapy."""
 _LIGHT = {"nbuvb", "el", "light", "uv", "phototherapy"}
 """Words by which a text names phototherapy, after `words`."""
+_AS_PUBLISHED = "as published"
+"""Words of a note by which a row gives what its source says although it contradicts itself."""
+_OR_AS_PUBLISHED = f'; if the source contradicts itself, the note says "{_AS_PUBLISHED}"'
 _EMPTY_WORDS = {"and", "or", "with", "once", "twice", "daily", "arm", "arms", "group", "side", "cream", "ointment"}
 """Words that identify no arm."""
 
@@ -79,13 +82,16 @@ def designs_fit_arms(tables: Tables) -> Iterator[Fault]:
             if row.study in included:
                 rule = "is included, and has no arm in arms.csv: add a row for each arm, comparators included"
                 yield Fault("studies.csv", row.Index, "study", row.study, rule)
+        elif _AS_PUBLISHED in row.note:
+            continue
         elif row.design == "SA" and number > 1:
             rule = f"is the design with a single arm, and arms.csv has {number} of them: correct the one that is wrong"
+            rule += _OR_AS_PUBLISHED
             yield Fault("studies.csv", row.Index, "design", row.design, rule)
         elif row.design in ("PD", "WP") and number == 1:
             rule = (
                 "is a design with several arms, and arms.csv has only one: add the others, comparators included, or"
-                " set design to SA"
+                f" set design to SA{_OR_AS_PUBLISHED}"
             )
             yield Fault("studies.csv", row.Index, "design", row.design, rule)
 
@@ -94,10 +100,12 @@ def designs_fit_arms(tables: Tables) -> Iterator[Fault]:
 def single_arms_are_open(tables: Tables) -> Iterator[Fault]:
     """A study with a single arm is neither randomised nor double-blind."""
     studies = tables["studies"]
-    for row in studies[studies.design == "SA"].itertuples():
+    is_published = studies.note.str.contains(_AS_PUBLISHED, regex=False)
+    for row in studies[(studies.design == "SA") & ~is_published].itertuples():
         for column, value in (("randomised", "yes"), ("blinding", "DB")):
             if getattr(row, column) == value:
                 rule = "is not possible with a single arm (design = SA): correct the one that is wrong"
+                rule += _OR_AS_PUBLISHED
                 yield Fault("studies.csv", row.Index, column, value, rule)
 
 
@@ -106,12 +114,12 @@ def arms_share_their_patients(tables: Tables) -> Iterator[Fault]:
     """The arms of a within-patient study have the same number of participants enrolled."""
     within = {(row.study, row.part) for row in tables["studies"].itertuples() if row.design == "WP"}
     for key, arms in rows_by(tables["arms"], "study", "part").items():
-        counted = [arm for arm in arms if arm.enrolled] if key in within else []
+        counted = [arm for arm in arms if arm.enrolled and _AS_PUBLISHED not in arm.note] if key in within else []
         for arm in counted[1:]:
             if arm.enrolled != counted[0].enrolled:
                 rule = (
                     f"the arms of a within-patient study share their participants, and row {counted[0].Index} has"
-                    f" {counted[0].enrolled}: correct one of the two, or the design"
+                    f" {counted[0].enrolled}: correct one of the two, or the design{_OR_AS_PUBLISHED}"
                 )
                 yield Fault("arms.csv", arm.Index, "enrolled", arm.enrolled, rule)
 
