@@ -52,11 +52,12 @@ def _study(key: str, number: int, chance: random.Random) -> list[tuple[str, dict
     arm["phototherapy"] = {"monotherapy": "none", "phototherapy": "NBUVB"}[regimen]
     count = {"arm": "tacrolimus", "site": "all", "population": "all", "months": 6, "unit": "patients", "n": n}
     count |= {"basis": "stated", "confidence": "high", "poolable": "yes", "source_kind": "full_text"}
-    screened = {"study": key, "label": f"Synthetic {number}", "decision": "included", "regimen": regimen}
-    screened |= {"published": str(year), "entered": "2026-11-22", "design": "RCT", "enrolled": n}
+    label = f"Synthetic {number}, {year}"
+    screened = {"study": key, "label": label, "decision": "included", "regimen": regimen}
+    screened |= {"published": str(year), "entered": "2026-11-22", "design": "SA, OL", "enrolled": n}
     screened |= {"reason": "Made for a benchmark."}
-    study = {"part": 1, "edition": "update", "label": f"Synthetic {number}", "year": year, "design": "PD"}
-    study |= {"randomised": "yes", "population": "all", "assessment": "total", "duration_months": 6}
+    study = {"part": 1, "edition": "update", "label": label, "year": year, "design": "SA", "blinding": "OL"}
+    study |= {"randomised": "no", "population": "all", "assessment": "total", "duration_months": 6}
     return [
         ("screening", screened),
         ("studies", common | study),

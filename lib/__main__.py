@@ -16,6 +16,7 @@ PROJECT = Project(
     reader="lib.evidence.edition",
     editions_loaded="lib.evidence.edition:LOADED",
     files_read=("lib.simulations.committed:READ",),
+    remark="lib.evidence:warnings_in_words",
     preload=(
         "pandera.backends.pandas.builtin_checks",
         "lib.report.chapters.audit_findings",
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib", description="The living review.")
     commands = parser.add_subparsers(dest="command", required=True)
     about = {
-        "check": "check the data and list every fault",
+        "check": "check the data and list every fault and warning",
         "build": "check the data, execute the chapters that changed and render the book",
         "watch": "build, serve the book on this machine, and build again on every change",
     }
@@ -72,12 +73,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(folder: Path) -> int:
-    from lib.evidence import check
+    from lib.evidence import check_with_warnings
 
-    faults = [str(fault) for fault in check(folder)]
+    faults, warnings = check_with_warnings(folder)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     if faults:
-        return _report_faults(faults)
-    print(f"{folder}: no faults.")
+        return _report_faults([str(fault) for fault in faults])
+    count = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+    print(f"{folder}: no faults{count}.")
     return 0
 
 

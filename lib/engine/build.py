@@ -45,6 +45,8 @@ class Built:
         Chapters that were executed, in the order of the book.
     changed : list of str
         Files of the site that are new, changed or gone, sorted.
+    remark : str
+        The project's remark on its inputs; empty if there is none.
     notices : list of str
         The project's notices about the results.
     """
@@ -52,6 +54,7 @@ class Built:
     site: Path
     ran: list[str]
     changed: list[str]
+    remark: str = ""
     notices: list[str] = field(default_factory=list)
 
 
@@ -124,7 +127,8 @@ def build(
             finally:
                 graph.server.close()
         _raise_first(faults)
-        return Built(made / render.LINK, [page for page in notebooks if page in done], graph.changed, graph.notices)
+        ran = [page for page in notebooks if page in done]
+        return Built(made / render.LINK, ran, graph.changed, graph.remark, graph.notices)
 
 
 @contextlib.contextmanager
@@ -193,14 +197,15 @@ def _raise_first(faults: list[Exception]) -> None:
 
 
 def summary(built: Built) -> str:
-    """Describe the outcome of a build in a line or two; the notices about its results follow, a line each."""
-    notices = "".join(f"\n{notice}" for notice in built.notices)
-    if notices:
-        notices = f"\nFaults that did not stop the build: {len(built.notices)}.{notices}"
-    if not built.ran and not built.changed:
-        return f"Nothing changed. The book is at {built.site / 'index.html'}{notices}"
-    names = ", ".join(Path(page).name for page in built.ran) or "none"
-    return (
-        f"Chapters executed: {names}. Files of the site that changed: {len(built.changed)}.\n"
-        f"The book is at {built.site / 'index.html'}{notices}"
-    )
+    """Describe the outcome of a build in a few lines; the remark on its inputs and the notices about results follow."""
+    lines = [f"The book is at {built.site / 'index.html'}"]
+    if built.ran or built.changed:
+        names = ", ".join(Path(page).name for page in built.ran) or "none"
+        lines.insert(0, f"Chapters executed: {names}. Files of the site that changed: {len(built.changed)}.")
+    else:
+        lines[0] = f"Nothing changed. {lines[0]}"
+    if built.remark:
+        lines.append(built.remark)
+    if built.notices:
+        lines += [f"Faults that did not stop the build: {len(built.notices)}.", *built.notices]
+    return "\n".join(lines)

@@ -215,16 +215,27 @@ class Graph:
     def _fingerprints_file(self) -> Path:
         return self.made / "inputs.json"
 
+    @property
+    def _remark_file(self) -> Path:
+        return self.made / "remark.txt"
+
+    @property
+    def remark(self) -> str:
+        """The project's remark on the inputs; empty if there is none."""
+        return self._remark_file.read_text(encoding="utf-8") if self._remark_file.is_file() else ""
+
     def _inputs_state(self) -> str | None:
-        if not self._fingerprints_file.is_file():
+        if not (self._fingerprints_file.is_file() and self._remark_file.is_file()):
             return None
         room = self.project.loader.partition(":")[0].replace(".", "/")
         names = [f"{folder}/{name}" for folder in ("data", room) for name in files(self.source / folder)]
         code = engine_code(self.source, "result_server")
-        return digest(self.as_of, hash_files(self.source, names), code, content_of(self._fingerprints_file))
+        written = content_of(self._fingerprints_file), content_of(self._remark_file)
+        return digest(self.as_of, hash_files(self.source, names), code, *written)
 
     def _check_inputs(self) -> list[str]:
-        fingerprints, used = self.server.start()
+        fingerprints, used, remark = self.server.start()
+        replace_if_changed(self._remark_file, remark.encode())
         replace_if_changed(self._fingerprints_file, json.dumps(fingerprints, indent=1).encode())
         return used
 

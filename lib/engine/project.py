@@ -56,6 +56,8 @@ class Project:
         every build, and stop none. Empty for no function.
     preload : tuple of str
         Modules to import once, in the process from which all others are forked: those that import most packages.
+    remark : str
+        Function of the inputs that returns a line of text to show after every build; empty text for none.
     """
 
     loader: str
@@ -66,6 +68,7 @@ class Project:
     files_read: tuple[str, ...] = ()
     notices: str = ""
     preload: tuple[str, ...] = ()
+    remark: str = ""
 
 
 def look_up(name: str) -> Any:

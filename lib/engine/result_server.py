@@ -55,7 +55,7 @@ class ResultServer:
         self._outcome: tuple[str, Any] | None = None
         self.address = ""
 
-    def start(self) -> tuple[dict[str, dict[str, str]], list[str]]:
+    def start(self) -> tuple[dict[str, dict[str, str]], list[str], str]:
         """Start the server if it does not run yet.
 
         Returns
@@ -64,6 +64,8 @@ class ResultServer:
             The content hash of every part of the inputs, by view and part.
         packages : list of str
             The packages imported to load the inputs.
+        remark : str
+            The project's remark on the inputs.
 
         Raises
         ------
@@ -77,8 +79,8 @@ class ResultServer:
                 self._outcome = self._start()
         kind, content = self._outcome
         if kind == "loaded":
-            fingerprints, used = content
-            return fingerprints, used
+            fingerprints, used, remark = content
+            return fingerprints, used, remark
         raise (DataFaults if kind == "faults" else BuildError)(content)
 
     def _start(self) -> tuple[str, Any]:
@@ -114,11 +116,12 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
             outcome.send(("faults", "\n".join(map(str, error.faults))))
             return
         fingerprints = inputs.fingerprints()
+        remark = look_up(project.remark)(inputs) if project.remark else ""
     except Exception as error:
         outcome.send(("error", f"{type(error).__name__}: {error}"))
         return
     try:
-        serve(inputs, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported()))))
+        serve(inputs, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported(), remark))))
     except OSError as error:
         outcome.send(("error", f"the processes of the build cannot connect to each other: {error}"))
 

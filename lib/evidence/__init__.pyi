@@ -1,4 +1,5 @@
 from .checking import check as check
+from .checking import check_with_warnings as check_with_warnings
 from .column_types import period_end as period_end
 from .column_types import reference_numbers as reference_numbers
 from .comparisons import Comparison as Comparison
@@ -10,6 +11,7 @@ from .csv_files import DataError as DataError
 from .csv_files import Fault as Fault
 from .edition import Evidence as Evidence
 from .edition import load as load
+from .edition import warnings_in_words as warnings_in_words
 from .outcome import Outcome as Outcome
 from .vocabulary import ALL_THRESHOLDS as ALL_THRESHOLDS
 from .vocabulary import GROUP_NAMES as GROUP_NAMES

@@ -14,10 +14,11 @@ from pybtex.database import BibliographyData
 
 from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, reference_faults, value_faults
 from lib.evidence.csv_files import DataError, Fault, read_references, read_table
-from lib.evidence.rules import RULES
+from lib.evidence.rules import RULES, WARNINGS
+from lib.evidence.rules.base import Rule
 
 _META_COLUMNS = {
-    "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "meaning"],
+    "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "range", "meaning"],
     "codes": ["list", "code", "meaning"],
 }
 """Columns of the tables that define the allowed content of the others, and are read before them."""
@@ -43,6 +44,20 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     DataError
         If there is any fault; it has all of them. If the dictionary or the codes have faults, no other table is read.
     """
+    tables, references, faults = _read(folder)
+    if faults:
+        raise DataError(faults)
+    return tables, references
+
+
+def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData, list[Fault]]:
+    """Return the tables that can be read, the bibliography, and all faults by file and row.
+
+    Raises
+    ------
+    DataError
+        If the folder does not exist, or if the dictionary or the codes have faults.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError([Fault(str(folder), None, "", "", "the data folder does not exist")])
@@ -66,18 +81,42 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     faults += file_faults
     if references.entries:
         faults += reference_faults("references.bib", references)
-        tables["references"] = reference_table(references)
-    for rule in RULES:
-        faults += rule(tables)
-    if faults:
-        order = {f"{name}.csv": i for i, name in enumerate(names)}
-        raise DataError(sorted(faults, key=lambda fault: (order.get(fault.file, len(order)), fault.row or 0)))
-    del tables["references"]
-    return tables, references
+    faults += _broken(RULES, tables, references)
+    return tables, references, _in_order(faults, names)
+
+
+def _broken(rules: tuple[Rule, ...], tables: dict[str, pd.DataFrame], references: BibliographyData) -> list[Fault]:
+    """Return the faults that rules find in the tables and the bibliography."""
+    known = {**tables, "references": reference_table(references)} if references.entries else tables
+    return [fault for rule in rules for fault in rule(known)]
+
+
+def _in_order(faults: list[Fault], names: list[str]) -> list[Fault]:
+    """Sort faults by file, in the order of the dictionary, and by row."""
+    order = {f"{name}.csv": i for i, name in enumerate(names)}
+    return sorted(faults, key=lambda fault: (order.get(fault.file, len(order)), fault.row or 0))
+
+
+def find_warnings(tables: dict[str, pd.DataFrame], references: BibliographyData) -> list[Fault]:
+    """Return what in the tables is allowed but probably a mistake.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Tables as `read_tables` returns them; rules about others are skipped.
+    references : pybtex.database.BibliographyData
+        The bibliography.
+
+    Returns
+    -------
+    list of Fault
+        The breaches of `lib.evidence.rules.WARNINGS`, by file and row.
+    """
+    return _in_order(_broken(WARNINGS, tables, references), list(dict.fromkeys(tables["dictionary"].table)))
 
 
 def reference_table(references: BibliographyData) -> pd.DataFrame:
-    """Return the keys and identifiers of the bibliography as a table, which rules compare with other tables.
+    """Return the bibliography as a table, which rules compare with other tables.
 
     Parameters
     ----------
@@ -87,10 +126,11 @@ def reference_table(references: BibliographyData) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each entry: key, doi and pmid (missing: "").
+        One row for each entry: its key, and the fields of `REFERENCE_COLUMNS` (missing: "").
     """
     rows = [
-        (key, *(entry.fields.get(name, "") for name in ("doi", "pmid"))) for key, entry in references.entries.items()
+        (key, *(entry.fields.get(name, "") for name in REFERENCE_COLUMNS[1:]))
+        for key, entry in references.entries.items()
     ]
     return pd.DataFrame(rows, columns=REFERENCE_COLUMNS)
 
@@ -133,8 +173,26 @@ def check(folder: str | Path) -> list[Fault]:
     ...     print(fault)
     no/such/folder: the data folder does not exist
     """
+    return check_with_warnings(folder)[0]
+
+
+def check_with_warnings(folder: str | Path) -> tuple[list[Fault], list[Fault]]:
+    """Check a data folder, and look for what is allowed but probably a mistake.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As in `check`.
+
+    Returns
+    -------
+    faults : list of Fault
+        As in `check`.
+    warnings : list of Fault
+        What a maintainer should look at; it stops nothing.
+    """
     try:
-        read_tables(folder)
+        tables, references, faults = _read(folder)
     except DataError as error:
-        return error.faults
-    return []
+        return error.faults, []
+    return faults, find_warnings(tables, references)

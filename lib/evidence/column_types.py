@@ -8,6 +8,7 @@ belong here: rules about several values or tables (`rules`).
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -111,6 +112,7 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 _is_doi = _matches(r"10\.[0-9]{4,9}/[^\s\"<>]+")
 _is_pmid = _matches(r"[1-9][0-9]{0,7}")
+_is_number = _matches(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def _is_source(text: str) -> bool:
@@ -123,7 +125,7 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "key": (_matches(r"[a-z0-9_]+"), "lower-case letters, digits and underscores"),
     "text": (lambda text: "\x00" not in text, "text"),
     "count": (_matches(r"[0-9]{1,9}"), "a whole number, 0 or more, in digits only"),
-    "number": (_matches(r"-?[0-9]+(\.[0-9]+)?"), "a number with a decimal point"),
+    "number": (_is_number, "a number with a decimal point"),
     "percent": (
         lambda text: bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", text)) and float(text) <= 100,
         "a number from 0 to 100",
@@ -143,10 +145,53 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "pmid": (_is_pmid, "a PubMed number of 1 to 8 digits"),
 }
 """Types of the dictionary: a function that checks the form of a text, and the form in words."""
+NUMBERS = ("count", "number", "percent", "year")
+"""Types whose values are numbers; every column of such a type has a range in the dictionary."""
 TYPES = (*FORMS, "code", "codes")
 """All types of the dictionary; ``code`` and ``codes`` take their values from a list of ``data/codes.csv``."""
-REFERENCE_COLUMNS = ("key", "doi", "pmid")
+REFERENCE_COLUMNS = ("key", "doi", "pmid", "url", "year", "title", "journal", "howpublished", "note")
 """Columns of the table ``references``, which is made from the bibliography."""
+
+
+def limits(text: str) -> tuple[float, float]:
+    """Return the lowest and the highest value of a range of the dictionary.
+
+    Parameters
+    ----------
+    text : str
+        The range, such as "0 to 100"; after "none:" or without text, there are no limits.
+
+    Returns
+    -------
+    low, high : float
+        The limits, which belong to the range.
+
+    Raises
+    ------
+    ValueError
+        If the text has another form.
+
+    Examples
+    --------
+    >>> from lib.evidence.column_types import limits
+    >>> limits("0.1 to 120")
+    (0.1, 120.0)
+    >>> limits("none: the type allows 1900 to this year")
+    (-inf, inf)
+    """
+    if not text or re.fullmatch(r"none: .*\w.*", text):
+        return -math.inf, math.inf
+    low, separator, high = text.partition(" to ")
+    if not separator or not (_is_number(low) and _is_number(high)) or float(low) >= float(high):
+        raise ValueError(f"{text!r} is not a range such as 0 to 100")
+    return float(low), float(high)
+
+
+def _is_range(text: str) -> bool:
+    try:
+        return bool(limits(text))
+    except ValueError:
+        return False
 
 
 def dictionary_faults(dictionary: pd.DataFrame) -> Iterator[Fault]:
@@ -160,13 +205,19 @@ def dictionary_faults(dictionary: pd.DataFrame) -> Iterator[Fault]:
     Yields
     ------
     Fault
-        An unknown type, or a reference to a table or column that does not exist.
+        An unknown type, a number without a range, or a reference to a table or column that does not exist.
     """
     known = {(row.table, row.column) for row in dictionary.itertuples()}
     known |= {("references", column) for column in REFERENCE_COLUMNS}
     for row in dictionary.itertuples():
         if row.type not in TYPES:
             yield Fault("dictionary.csv", row.Index, "type", row.type, f"must be one of: {', '.join(TYPES)}")
+        elif (row.type in NUMBERS) != (row.range != ""):
+            rule = 'must be given for a number, such as "0 to 100", or "none: " and the reason; and only for a number'
+            yield Fault("dictionary.csv", row.Index, "range", row.range, rule)
+        elif row.range and not _is_range(row.range):
+            rule = 'must be the lowest and the highest value, such as "0 to 100", or "none: " and the reason'
+            yield Fault("dictionary.csv", row.Index, "range", row.range, rule)
         for target in filter(None, map(str.strip, row.refers_to.split("|"))):
             table, _, columns = target.partition(".")
             if any((table, column) not in known for column in columns.split("+")):
@@ -188,7 +239,7 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
     Yields
     ------
     Fault
-        A value that is missing, or not of the type that the dictionary names.
+        A value that is missing, not of the type that the dictionary names, or outside of its range.
     """
     try:
         _schema(dictionary[dictionary.table == name], codes).validate(frame, lazy=True)
@@ -221,7 +272,23 @@ def _schema_column(row, codes: pd.DataFrame) -> pa.Column:
     checks.append(
         pa.Check(lambda text: text == "" or has_form(text), element_wise=True, error=f"must be {form}"),
     )
+    if row.type == "codes":
+        checks.append(pa.Check(_is_distinct, element_wise=True, error="names a code twice: leave one out"))
+    low, high = limits(row.range)
+    if not math.isinf(low):
+        unit = f" {row.unit}" if row.unit and row.unit != "%" else row.unit
+        form = f"must be from {row.range}{unit} (range in dictionary.csv)"
+
+        def is_in_range(text: str) -> bool:
+            return not has_form(text) or low <= float(text) <= high
+
+        checks.append(pa.Check(is_in_range, element_wise=True, error=form))
     return pa.Column(checks=checks)
+
+
+def _is_distinct(text: str) -> bool:
+    codes = [code.strip() for code in text.split(";")]
+    return len(set(codes)) == len(codes)
 
 
 def reference_faults(file: str, references: BibliographyData) -> Iterator[Fault]:
@@ -271,5 +338,5 @@ def convert(frame: pd.DataFrame, types: Iterable[tuple[str, str]]) -> pd.DataFra
     0  tacrolimus  20.0
     1     placebo   NaN
     """
-    numeric = [column for column, kind in types if kind in ("count", "number", "percent", "year")]
+    numeric = [column for column, kind in types if kind in NUMBERS]
     return frame.assign(**{column: pd.to_numeric(frame[column]) for column in numeric}).reset_index(drop=True)

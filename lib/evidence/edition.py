@@ -17,7 +17,7 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
-from lib.evidence.checking import read_tables
+from lib.evidence.checking import find_warnings, read_tables
 from lib.evidence.column_types import convert, period_end
 from lib.evidence.csv_files import DataError, Fault
 from lib.evidence.outcome import Outcome, build_outcome
@@ -54,11 +54,14 @@ class Evidence:
         Name of the view; empty for the whole edition.
     edition : tuple of str, optional
         Data folder and date as they were given to `load`; None if tables were replaced since.
+    warnings : tuple of Fault
+        What in the data folder is allowed but probably a mistake (`lib.evidence.check_with_warnings`).
     """
 
     _parts: dict[str, Any] = field(repr=False)
     view: str = ""
     edition: tuple[str, str] | None = None
+    warnings: tuple[Fault, ...] = field(default=(), repr=False)
 
     def __getattr__(self, name: str) -> Any:
         parts = self.__dict__.get("_parts", {})
@@ -292,6 +295,7 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
 
 def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, str]) -> Evidence:
     texts, references = read_tables(folder)
+    warnings = tuple(find_warnings(texts, references))
     tables = _convert_tables(texts)
     screening, searches, reviews = tables["screening"], tables["searches"], tables["later_reviews"]
     original_search = period_end(min(searches.date))
@@ -311,7 +315,14 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
             tables[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)
     last_search = max(map(period_end, searches.date[searches.kind == "database search"]))
     parts = {**tables, "as_of": date, "last_search": last_search, "references": references}
-    return Evidence(parts, edition=edition)
+    return Evidence(parts, edition=edition, warnings=warnings)
+
+
+def warnings_in_words(evidence: Evidence) -> str:
+    """Return the number of warnings about the data in a line of text; empty if there are none."""
+    number = len(evidence.warnings)
+    plural = "s" * (number != 1)
+    return f"{number} warning{plural} about the data: `make check` lists {'them' if plural else 'it'}." * bool(number)
 
 
 def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -307,11 +307,13 @@ def test_the_original_edition_shows_nothing_of_the_update(original_edition):
 def add_trial(root: Path, label: str) -> None:
     """Enter a trial, clearly synthetic, as a maintainer would: a row in each of five tables, and a reference."""
     lines = {
-        "screening": f"synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,RCT,50,,Made for a test.,,,,",
-        "studies": f"synthetic2026,1,update,,{label},2026,,PD,,yes,all,,total,6,synthetic,",
-        "findings": "synthetic2026,More responders than before.,synthetic",
-        "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic,",
-        "responses": "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic,full_text,",
+        "screening": f'synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,"SA, OL",50,,Made for tests.,,,,',
+        "studies": f"synthetic2026,1,update,,{label},2026,,SA,OL,no,all,,total,6,synthetic2026,",
+        "findings": "synthetic2026,More responders than before.,synthetic2026",
+        "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic2026,",
+        "responses": (
+            "synthetic2026,tacrolimus,all,,all,,ge75,6,patients,41,29,stated,high,yes,,,synthetic2026,full_text,"
+        ),
     }
     for table, line in lines.items():
         with (root / "data" / f"{table}.csv").open("a", encoding="utf-8") as file:
@@ -325,12 +327,12 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
     assert before.returncode == 0, before.stderr
     assert "29/41" not in str(page(small_book, "monotherapy"))
     old = load(small_book / "data").outcome("monotherapy", "ge75")
-    add_trial(small_book, "<b>Synthetic & co</b>")
+    add_trial(small_book, "<b>Synthetic & co</b> 2026")
     after = run(small_book, "build")
     assert after.returncode == 0, after.stderr
     shown = page(small_book, "monotherapy")
     alt = html.unescape(next(img["alt"] for img in shown.select("img") if "Forest plot" in img.get("alt", "")))
-    assert "<b>Synthetic & co</b>: 70.7 (" in alt
+    assert "<b>Synthetic & co</b> 2026: 70.7 (" in alt
     new = load(small_book / "data").outcome("monotherapy", "ge75")
     pooled = pool_counts(new.new)
     assert pooled.k == len(old.new) + 1

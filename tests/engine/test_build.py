@@ -104,6 +104,17 @@ def test_the_results_beside_the_pages_follow_data_edition_and_library(project):
     assert content_of(project)["results.json"] == before
 
 
+def test_warnings_about_the_data_are_counted_after_every_build(project):
+    edit(project / "data/screening.csv", "2020-04,2026-11-22", "2020-04,2020-03-31")
+    expected = "1 warning about the data: `make check` lists it."
+    done = [build(project), build(project)]
+    assert [one.returncode for one in done] == [0, 0]
+    assert [one.stdout.splitlines()[-1] for one in done] == [expected, expected]
+    assert done[1].stdout.startswith("Nothing changed.")
+    edit(project / "data/screening.csv", "2020-04,2020-03-31", "2020-04,2026-11-22")
+    assert "about the data" not in build(project).stdout
+
+
 def unchanged_search(before: dict, after: dict) -> set[str]:
     """The search index changes only if a word is new to it."""
     return {"searchindex.js"} if before["searchindex.js"] == after["searchindex.js"] else set()

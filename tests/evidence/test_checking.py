@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import ROOT, run
-from lib.evidence import DataError, check
+from lib.evidence import DataError, check, check_with_warnings, load, warnings_in_words
 from lib.evidence.checking import read_tables
 
 
@@ -77,6 +77,29 @@ def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
         assert "flow.csv: the file does not exist" in done.stderr
         assert "nothing was built" in done.stderr
     assert not (small_book / "_build/html").exists()
+
+
+def test_warnings_are_listed_and_stop_nothing(data):
+    replace(data / "screening.csv", "2020-04,2026-11-22", "2020-04,2020-03-31")
+    warning = (
+        "screening.csv, row 4, column entered: '2020-03-31': is before the date of publication (2020-04): check both"
+    )
+    faults, warnings = check_with_warnings(data)
+    assert (faults, list(map(str, warnings))) == ([], [warning])
+    done = run(data.parent, "check")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [f"warning: {warning}"]
+    assert done.stdout.strip().endswith("data: no faults, 1 warning.")
+    assert warnings_in_words(load(data)) == "1 warning about the data: `make check` lists it."
+    (data / "flow.csv").unlink()
+    done = run(data.parent, "check")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"warning: {warning}"
+    assert "flow.csv: the file does not exist" in done.stderr
+
+
+def test_data_without_warnings_have_no_remark(ev):
+    assert warnings_in_words(ev) == ""
 
 
 def test_check_says_that_all_is_well():

@@ -10,9 +10,11 @@ from conftest import ROOT
 from lib.evidence.checking import read_tables
 from lib.evidence.column_types import (
     FORMS,
+    NUMBERS,
     TYPES,
     convert,
     dictionary_faults,
+    limits,
     period_end,
     reference_faults,
     reference_numbers,
@@ -117,6 +119,28 @@ def test_every_type_of_the_dictionary_is_one_that_is_checked(tables):
     assert set(codes.code[codes["list"] == "type"]) == set(TYPES)
 
 
+def test_every_number_of_the_dictionary_has_a_range_or_a_reason_why_not(tables):
+    dictionary = tables["dictionary"]
+    numbers = dictionary[dictionary.type.isin(NUMBERS)]
+    assert len(numbers) > 30
+    assert numbers.range.str.fullmatch(r"-?[0-9.]+ to -?[0-9.]+|none: \w.{10,}").all()
+    assert set(dictionary.range[~dictionary.type.isin(NUMBERS)]) == {""}
+
+
+def test_every_range_is_checked_at_both_ends(tables):
+    dictionary, codes = tables["dictionary"], tables["codes"]
+    for row in dictionary[dictionary.range.str.match("[0-9]")].itertuples():
+        low, high = limits(row.range)
+        beyond = [f"{high + 1:g}", *([f"{low - 1:g}"] if row.type == "number" or low >= 1 else [])]
+        frame = tables[row.table].iloc[: len(beyond)].copy()
+        frame[row.column] = beyond
+        faults = [str(f) for f in value_faults(row.table, frame, dictionary, codes) if f.column == row.column]
+        assert len(faults) >= len(beyond), (row.table, row.column)
+        assert all("must be " in fault for fault in faults)
+        frame[row.column] = [f"{limit:.10g}" for limit in (low, high)[: len(beyond)]]
+        assert [f for f in value_faults(row.table, frame, dictionary, codes) if f.column == row.column] == []
+
+
 def test_tightening_the_dictionary_tightens_the_check(tables):
     dictionary = tables["dictionary"].copy()
     dictionary.loc[(dictionary.table == "studies") & (dictionary.column == "blinding"), "required"] = "yes"
@@ -129,6 +153,11 @@ def test_tightening_the_dictionary_tightens_the_check(tables):
     ("column", "value", "message"),
     [
         ("type", "txet", "column type: 'txet': must be one of: key, text,"),
+        ("range", "", "column range: must be given for a number, such as"),
+        ("range", "9 to 1", "column range: '9 to 1': must be the lowest and the highest value, such as"),
+        ("range", "0-9", "column range: '0-9': must be the lowest and the highest value"),
+        ("range", "none", "column range: 'none': must be the lowest and the highest value"),
+        ("type", "text", "column range: '1 to 9': must be given for a number, such as"),
         ("refers_to", "studes.study", "column refers_to: 'studes.study': there is no such table or column"),
         ("refers_to", "studies.study+prat", "column refers_to: 'studies.study+prat': there is no such table or column"),
     ],
@@ -136,9 +165,10 @@ def test_tightening_the_dictionary_tightens_the_check(tables):
 def test_a_dictionary_that_cannot_be_used_is_named_with_its_place(tables, column, value, message):
     dictionary = tables["dictionary"].copy()
     assert list(dictionary_faults(dictionary)) == []
-    dictionary.loc[20, column] = value
+    ((row, *_),) = [dictionary.index[(dictionary.table == "studies") & (dictionary.column == "part")]]
+    dictionary.loc[row, column] = value
     (fault,) = dictionary_faults(dictionary)
-    assert str(fault).startswith(f"dictionary.csv, row 20, {message}")
+    assert str(fault).startswith(f"dictionary.csv, row {row}, {message}")
 
 
 # --- Single functions -------------------------------------------------------------------------------------

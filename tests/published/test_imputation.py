@@ -144,10 +144,13 @@ def entered(tmp_path_factory):
     with (folder / "responses.csv").open(encoding="utf-8", newline="") as file:
         columns = next(csv.reader(file))
     same = {"population": "all", "months": "3", "unit": "patients", "basis": "stated", "confidence": "high"}
-    same |= {"poolable": "yes", "source": "synthetic", "source_kind": "full_text"}
+    same |= {"poolable": "yes", "source_kind": "full_text"}
     with (folder / "responses.csv").open("a", encoding="utf-8", newline="") as file:
         for count in ENTERED:
             row = same | dict(zip(("study", "arm", "site", "threshold", "n", "events"), count, strict=True))
+            row["source"] = row["study"]
+            if row["study"] in ("lotti2008", "stinco2009"):
+                row["population"] = "adult"
             csv.writer(file, lineterminator="\n").writerow([row.get(column, "") for column in columns])
     return followed(folder)
 

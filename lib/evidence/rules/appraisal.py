@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from lib.evidence.csv_files import Fault
-from lib.evidence.rules.base import Tables, needs, with_numbers
+from lib.evidence.rules.base import Tables, needs
 
 _COLUMNS_BY_KIND: dict[str, set[str]] = {
     "comparison": {"question", "threshold"},
@@ -16,7 +16,6 @@ _COLUMNS_BY_KIND: dict[str, set[str]] = {
     "safety": set(),
 }
 """Columns of outcomes.csv that each kind of outcome needs; the others are empty."""
-_MAX_LEVELS = 2
 _RANDOMISED_TOOL, _OTHER_TOOL = "rob2_2019", "robins_i_2016"
 """The tool for randomised trials (Sterne et al. 2019, doi:10.1136/bmj.l4898), and that for other studies (Sterne et al.
 2016, doi:10.1136/bmj.i4919)."""
@@ -34,14 +33,6 @@ def outcomes_are_complete(tables: Tables) -> Iterator[Fault]:
                 yield Fault("outcomes.csv", row.Index, column, "", f"a value is required for the kind {row.kind}")
             elif value and not is_needed:
                 yield Fault("outcomes.csv", row.Index, column, value, f"must be empty for the kind {row.kind}")
-
-
-@needs("certainty")
-def domains_lower_certainty_by_two_at_most(tables: Tables) -> Iterator[Fault]:
-    """A domain of GRADE lowers the certainty by at most two levels."""
-    frame = with_numbers(tables["certainty"], "levels")
-    for row in frame[frame.levels > _MAX_LEVELS].itertuples():
-        yield Fault("certainty.csv", row.Index, "levels", f"{row.levels:g}", "must be one of: 0, 1, 2")
 
 
 def _assessments(tables: Tables) -> Iterator[tuple[str, str, pd.DataFrame]]:

@@ -6,7 +6,10 @@ Belongs here: the type of a rule, the decorator `needs`, and comparisons that mo
 from __future__ import annotations
 
 import functools
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -73,3 +76,30 @@ def exceeding(tables: Tables, name: str, smaller: str, larger: str, rule: str) -
     numbers = with_numbers(frame, smaller, larger)
     for row in frame.index[numbers[smaller] > numbers[larger]]:
         yield Fault(f"{name}.csv", row, smaller, frame.at[row, smaller], f"{rule} ({larger} = {frame.at[row, larger]})")
+
+
+def rows_by(frame: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any]]:
+    """Return the rows of a table, as named tuples, grouped by their values in some columns."""
+    rows: dict[tuple[str, ...], list[Any]] = defaultdict(list)
+    for row in frame.itertuples():
+        rows[tuple(getattr(row, column) for column in columns)].append(row)
+    return dict(rows)
+
+
+def included_studies(tables: Tables) -> set[str]:
+    """Return the keys of the studies that are included: those whose record was not excluded and awaits nothing."""
+    screening = tables["screening"]
+    return set(tables["studies"].study) - set(screening.study[screening.decision != "included"])
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a text in lower case, with one word for each kind of phototherapy.
+
+    Examples
+    --------
+    >>> from lib.evidence.rules.base import words
+    >>> sorted(words("Tacrolimus 0.1% + NB-UVB"))
+    ['0', '1', 'nbuvb', 'tacrolimus']
+    """
+    text = re.sub(r"\b(?:nb[- ]?)?uv[- ]?b\b|\bnarrow[- ]?band\b", " nbuvb ", text.casefold())
+    return set(re.findall(r"[^\W_]+", re.sub(r"\bexcimer\b|\blaser\b", " el ", text)))

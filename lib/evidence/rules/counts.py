@@ -6,36 +6,27 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
 from lib.evidence.csv_files import Fault
 from lib.evidence.rules.base import Tables, exceeding, needs, with_numbers
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT, THRESHOLD_NAMES
 
 
-def _within_participants(tables: Tables, name: str, events: str) -> Iterator[Fault]:
-    yield from exceeding(tables, name, events, "n", "exceeds the number observed")
-    frame = tables[name]
-    for row in frame.index[pd.to_numeric(frame["n"], errors="coerce") == 0]:
-        yield Fault(f"{name}.csv", row, "n", "0", "at least one must have been observed")
-
-
 @needs("responses")
 def responders_within_participants(tables: Tables) -> Iterator[Fault]:
-    """There are no more responders than participants, and at least one participant."""
-    yield from _within_participants(tables, "responses", "events")
+    """There are no more responders than participants."""
+    yield from exceeding(tables, "responses", "events", "n", "exceeds the number observed")
 
 
 @needs("adverse_events")
 def adverse_events_within_participants(tables: Tables) -> Iterator[Fault]:
-    """There are no more patients with an adverse event than participants, and at least one participant."""
-    yield from _within_participants(tables, "adverse_events", "events")
+    """There are no more patients with an adverse event than participants."""
+    yield from exceeding(tables, "adverse_events", "events", "n", "exceeds the number observed")
 
 
 @needs("maintenance")
 def depigmented_within_participants(tables: Tables) -> Iterator[Fault]:
-    """There are no more patches or patients depigmented than observed, and at least one was observed."""
-    yield from _within_participants(tables, "maintenance", "depigmented")
+    """There are no more patches or patients depigmented than observed."""
+    yield from exceeding(tables, "maintenance", "depigmented", "n", "exceeds the number observed")
 
 
 @needs("arms")
@@ -63,21 +54,55 @@ def thresholds_are_ordered(tables: Tables) -> Iterator[Fault]:
         previous_by_assessment[assessment] = row
 
 
-@needs("responses", "arms", "report_facts")
-def analysed_within_enrolled(tables: Tables) -> Iterator[Fault]:
-    """No more patients were analysed than enrolled, by the review's Table 2 or by the report of the study."""
-    arms = with_numbers(tables["arms"], "enrolled").drop_duplicates(["study", "arm"])
-    enrolled = arms.set_index(["study", "arm"])["enrolled"]
+def _reported_numbers(tables: Tables, *fields: str) -> dict[str, float]:
+    """Return the largest number of patients that the report of each study gives in some fields."""
     facts = tables["report_facts"]
-    facts = with_numbers(facts[facts.field.isin(["enrolled", "completed"])], "value")
-    reported = facts.groupby("study")["value"].max()
+    facts = with_numbers(facts[facts.field.isin(fields)], "value")
+    return dict(facts.groupby("study")["value"].max())
+
+
+@needs("responses", "arms", "report_facts")
+def analysed_within_completed(tables: Tables) -> Iterator[Fault]:
+    """No more patients were analysed than completed (at an interim time: were enrolled), as far as is known."""
+    arms = with_numbers(tables["arms"], "enrolled", "completed")
+    arm_by_key = {(arm.study, arm.arm): arm for arm in arms.itertuples()}
+    completed = _reported_numbers(tables, "completed", "analysed")
+    enrolled = _reported_numbers(tables, "enrolled", "completed", "analysed")
     rows = with_numbers(tables["responses"], "n")
     for row in rows[rows.unit == "patients"].itertuples():
-        limits = [enrolled.get((row.study, row.arm), math.nan), reported.get(row.study, math.nan)]
+        arm = arm_by_key.get((row.study, row.arm))
+        column = "enrolled"
+        if arm is not None and row.why_not != "interim" and not math.isnan(arm.completed):
+            column = "completed"
+        reported = (completed if column == "completed" else enrolled).get(row.study, math.nan)
+        limits = [getattr(arm, column, math.nan), reported]
         limit = max((limit for limit in limits if not math.isnan(limit)), default=math.inf)
         if row.n > limit:
-            rule = f"exceeds the number enrolled (enrolled = {limit:g})"
+            verb = {"completed": "who completed", "enrolled": "enrolled"}[column]
+            rule = (
+                f"exceeds the number {verb} ({column} = {limit:g}): correct one of the two; if the report analysed"
+                " more, enter that number in report_facts.csv with the field analysed"
+            )
             yield Fault("responses.csv", row.Index, "n", f"{row.n:g}", rule)
+
+
+@needs("adverse_events", "maintenance", "arms", "report_facts")
+def observed_within_enrolled(tables: Tables) -> Iterator[Fault]:
+    """No more patients were observed for adverse events or loss of pigment than the arms of the study enrolled."""
+    total = with_numbers(tables["arms"], "enrolled").groupby("study").enrolled.agg(lambda n: n.sum(skipna=False))
+    reported = _reported_numbers(tables, "enrolled", "completed", "analysed")
+    events, maintenance = tables["adverse_events"], tables["maintenance"]
+    counted_by_name = {
+        "adverse_events": events[~events.event.str.contains("lesion|patch", case=False)],
+        "maintenance": maintenance[maintenance.unit == "patients"],
+    }
+    for name, frame in counted_by_name.items():
+        for row in with_numbers(frame, "n").itertuples():
+            limits = [total.get(row.study, math.nan), reported.get(row.study, math.nan)]
+            limit = max((limit for limit in limits if not math.isnan(limit)), default=math.inf)
+            if row.n > limit:
+                rule = f"exceeds the number enrolled in all arms of the study ({limit:g}): correct one of the two"
+                yield Fault(f"{name}.csv", row.Index, "n", f"{row.n:g}", rule)
 
 
 @needs("responses", "codes")
@@ -173,13 +198,11 @@ def later_intervals_hold_estimates(tables: Tables) -> Iterator[Fault]:
 
 
 @needs("bounds")
-def bounds_are_possible(tables: Tables) -> Iterator[Fault]:
-    """A bound is not negative, and as a percentage not above 100."""
+def bounds_are_percentages(tables: Tables) -> Iterator[Fault]:
+    """A bound that is a percentage is at most 100."""
     frame = with_numbers(tables["bounds"], "value")
     for row in frame[frame.kind.isin(["percent", "at_most_percent"]) & (frame.value > 100)].itertuples():
         yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "a percentage must be from 0 to 100")
-    for row in frame[frame.value < 0].itertuples():
-        yield Fault("bounds.csv", row.Index, "value", f"{row.value:g}", "must not be negative")
 
 
 @needs("bounds", "arms")

@@ -58,7 +58,8 @@ def study_labels_are_distinct(tables: Tables) -> Iterator[Fault]:
         if name not in tables:
             continue
         for row in tables[name].itertuples():
-            study, file, first_row = first_use.setdefault(row.label, (row.study, f"{name}.csv", row.Index))
+            same = " ".join(row.label.casefold().split())
+            study, file, first_row = first_use.setdefault(same, (row.study, f"{name}.csv", row.Index))
             if study != row.study:
                 rule = f"is the label of {study} too ({file}, row {first_row}): two studies must not share one"
                 yield Fault(f"{name}.csv", row.Index, "label", row.label, rule)

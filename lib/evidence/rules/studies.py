@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lib.evidence.column_types import is_past_date
 from lib.evidence.csv_files import Fault
-from lib.evidence.rules.base import Tables, needs, with_numbers
+from lib.evidence.rules.base import Tables, needs, rows_by, with_numbers
 
 
 def _included_in_update(tables: Tables) -> set[str]:
@@ -37,9 +37,10 @@ def findings_are_of_the_update(tables: Tables) -> Iterator[Fault]:
 def findings_repeat_no_counts(tables: Tables) -> Iterator[Fault]:
     """A main finding does not repeat a count or percentage of the responses, which the book adds."""
     counts = with_numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
-    counts = counts[counts.n > 0]
+    counts = counts[counts.n > 0].drop_duplicates(["study", "events", "n"])
+    counts_by_study = rows_by(counts, "study")
     for row in tables["findings"].itertuples():
-        for count in counts[counts.study == row.study].drop_duplicates(["events", "n"]).itertuples():
+        for count in counts_by_study.get((row.study,), []):
             percentages = {f"{100 * count.events / count.n:.{decimals}f}" for decimals in (0, 1, 2)}
             repeated = rf"\b{count.events:g} ?(?:/|of) ?{count.n:g}\b|\b(?:{'|'.join(map(re.escape, percentages))})%"
             if match := re.search(repeated, row.finding):

@@ -21,7 +21,8 @@ def dictionary(evidence: Evidence, table: str) -> Table:
     def allowed(row: Any) -> str:
         if row.allowed and row.type in ("code", "codes"):
             return ("one or more of: " if row.type == "codes" else "") + ", ".join(evidence.meaning(row.allowed))
-        return types[row.type]
+        is_narrower = row.range and not row.range.startswith("none:")
+        return types[row.type] + (f"; from {row.range}" if is_narrower else "")
 
     frame = pd.DataFrame(
         {
