@@ -4,4 +4,4 @@ From the ground up: `caching`; `stats` and `engine`; `evidence`; `published`; `a
 the command line, `__main__`.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(folder: Path) -> int:
-    from lib.evidence import check_with_warnings
+    from lib.evidence import check_with_warnings, unstated
 
     faults, warnings = check_with_warnings(folder)
     for warning in warnings:
@@ -82,6 +82,8 @@ def _check(folder: Path) -> int:
         return _report_faults([str(fault) for fault in faults])
     count = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
     print(f"{folder}: no faults{count}.")
+    if missing := unstated(folder):
+        print(f"Not stated yet in settings.csv, and so marked on the page About this review: {', '.join(missing)}.")
     return 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from changes import Change, add, drop, in_turn, put, repeat
-from lib.evidence.rules import agreement, arms, assessments, counts, identity, keys, sources
+from lib.evidence.rules import agreement, arms, assessments, counts, identity, keys, reporting, sources
 from lib.evidence.rules.base import Rule
 
 KEY, LABEL = "synthetic2026", "Synthetic 2026"
@@ -780,5 +780,30 @@ BAD_INPUTS = (
         None,
         put("questions", "against", "vehicle; none; vehicle", question="vehicle"),
         "questions.csv, row {row}, column against: 'vehicle; none; vehicle': names a code twice: leave one out",
+    ),
+    # --- What the review states about itself ---
+    Bad(
+        "setting without a row",
+        reporting.settings_are_complete,
+        drop("settings", setting="funding"),
+        "settings.csv, column setting: 'funding': the setting has no row: add it, with an empty value",
+    ),
+    Bad(
+        "first edition of another day",
+        reporting.editions_follow_searches,
+        put("editions", "date", "2018-08-07", date="2018-08-06"),
+        "editions.csv, row {row}, column date: '2018-08-07': the first edition must be that of the original search",
+    ),
+    Bad(
+        "editions out of order",
+        reporting.editions_follow_searches,
+        put("editions", "date", "2018-08-05", date="2026-11-22"),
+        "'2018-08-05': must come after the edition before (2018-08-06)",
+    ),
+    Bad(
+        "open item of a checklist without a note",
+        reporting.open_items_are_explained,
+        put("checklists", "note", "", checklist="prisma_2020", item="24a"),
+        'checklists.csv, row {row}, column note: must be given where the state is "not_done"',
     ),
 )

@@ -1,5 +1,6 @@
 from .checking import check as check
 from .checking import check_with_warnings as check_with_warnings
+from .checking import unstated as unstated
 from .column_types import period_end as period_end
 from .column_types import reference_numbers as reference_numbers
 from .comparisons import Comparison as Comparison

@@ -196,3 +196,20 @@ def check_with_warnings(folder: str | Path) -> tuple[list[Fault], list[Fault]]:
     except DataError as error:
         return error.faults, []
     return faults, find_warnings(tables, references)
+
+
+def unstated(folder: str | Path) -> list[str]:
+    """Return the settings that the owner of the review has not stated yet.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A data folder without faults.
+
+    Returns
+    -------
+    list of str
+        The codes of the settings without a value, in the order of ``settings.csv``.
+    """
+    settings, _ = read_table(Path(folder) / "settings.csv", ["setting", "value"])
+    return list(settings.setting[settings.value == ""])

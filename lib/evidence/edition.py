@@ -310,6 +310,8 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
     reviews_known_on = [last_entry if pd.isna(year) else dt.date(int(year), 12, 31) for year in reviews.year]
     tables["later_reviews"] = reviews[[min(day, last_entry) <= date for day in reviews_known_on]]
     tables["searches"] = searches = searches[[period_end(day) <= date for day in searches.date]]
+    editions = tables["editions"]
+    tables["editions"] = editions[[period_end(day) <= date for day in editions.date]]
     for name, table in tables.items():
         if "study" in table:
             tables[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)

@@ -10,7 +10,18 @@ To add a rule, write the function in the module of its subject, name the tables 
 
 from __future__ import annotations
 
-from lib.evidence.rules import agreement, appraisal, arms, assessments, counts, identity, keys, sources, studies
+from lib.evidence.rules import (
+    agreement,
+    appraisal,
+    arms,
+    assessments,
+    counts,
+    identity,
+    keys,
+    reporting,
+    sources,
+    studies,
+)
 from lib.evidence.rules.base import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -84,6 +95,9 @@ RULES: tuple[Rule, ...] = (
     sources.sources_are_not_of_another_study,
     sources.included_studies_have_results,
     sources.facts_are_numbers,
+    reporting.settings_are_complete,
+    reporting.editions_follow_searches,
+    reporting.open_items_are_explained,
 )
 """Rules whose breach is a fault, with which nothing is built. Faults of the same row are reported in this order."""
 WARNINGS: tuple[Rule, ...] = (
