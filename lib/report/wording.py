@@ -194,7 +194,8 @@ class Stated(str):
 
     def _repr_html_(self) -> str:
         part = f' data-part="{self.part}"' if self.part else ""
-        return f'<span data-result="{html.escape(self.key)}"{part}>{html.escape(self)}</span>'
+        key = html.escape(self.key)
+        return f'<a href="all-results.html#{result_anchor(key)}" data-result="{key}"{part}>{html.escape(self)}</a>'
 
 
 class Phrase(str):
@@ -285,6 +286,11 @@ class PageLink(str):
 
     def _repr_html_(self) -> str:
         return f'<a href="{html.escape(self.target)}">{html.escape(self)}</a>'
+
+
+def result_anchor(key: str) -> str:
+    """Return the id of a result on the page *All results*."""
+    return f"result-{key}"
 
 
 def study_link(name: str, study: str) -> PageLink:

@@ -44,6 +44,11 @@ def entries(ev):
 # --- Entries ----------------------------------------------------------------------------------------------
 
 
+def keyed(key: str, text: str, part: str = "") -> str:
+    """Return a number as a page states it: with its key, and a link to its entry."""
+    return f'<a href="all-results.html#result-{key}" data-result="{key}"{part}>{text}</a>'
+
+
 def test_every_key_is_documented_and_names_what_it_is(ev, entries):
     groups = "|".join(GROUPS)
     kinds = [
@@ -214,25 +219,25 @@ def test_the_other_methods_of_the_review_leave_the_registered_rate(ev):
 
 def test_a_stated_result_carries_its_key_and_its_interval():
     entry = Entry("rate.x", 0.1815, 0.135, 0.229)
-    assert stated(entry) == '<span data-result="rate.x">18.2% (95% CI 13.5% to 22.9%)</span>'
-    assert stated(replace(entry, ci_low=math.nan)) == '<span data-result="rate.x">18.2%</span>'
-    assert rounded(entry) == '<span data-result="rate.x">18%</span>'
+    assert stated(entry) == keyed("rate.x", "18.2% (95% CI 13.5% to 22.9%)")
+    assert stated(replace(entry, ci_low=math.nan)) == keyed("rate.x", "18.2%")
+    assert rounded(entry) == keyed("rate.x", "18%")
     ratio = Entry("comparison.x.ge75.rr", 1.9, 0.949, 14.62, scale="ratio")
-    assert stated(ratio) == '<span data-result="comparison.x.ge75.rr">1.90 (95% CI 0.95 to 14.6)</span>'
+    assert stated(ratio) == keyed("comparison.x.ge75.rr", "1.90 (95% CI 0.95 to 14.6)")
 
 
 def test_a_cell_of_a_table_carries_its_key_and_nothing_is_taken_for_markup():
     frame = pd.DataFrame({"a": [Stated("<1>", 'k"'), Stated("2–3", "k", "prediction")]}, dtype=object)
     page = tables.Table(frame, "c")._repr_html_()
-    assert '<span data-result="k&quot;">&lt;1&gt;</span>' in page
-    assert '<span data-result="k" data-part="prediction">2–3</span>' in page
+    assert keyed("k&quot;", "&lt;1&gt;") in page
+    assert keyed("k", "2–3", ' data-part="prediction"') in page
     assert in_cell(None) == prediction_in_cell(Entry("k", 0.5)) == ""
 
 
 def test_a_phrase_marks_its_results_and_escapes_the_rest():
     value = Stated("18%", "k")
     phrase = marked("<b> 18% & 18%", value)
-    span = '<span data-result="k">18%</span>'
+    span = keyed("k", "18%")
     assert (phrase, phrase._repr_html_()) == ("<b> 18% & 18%", f"&lt;b&gt; {span} &amp; {span}")
     assert in_markdown(phrase) == f"&#60;b&#62; {span} &#38; {span}"
     assert marked(Phrase("of ", value), Stated("of", "other")).parts == ("of", " ", "18%")

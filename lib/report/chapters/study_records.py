@@ -20,7 +20,7 @@ from lib.report.citations import citation, identifiers
 from lib.report.tables.included import arm_text, enrolled_text
 from lib.report.tables.names import bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
-from lib.report.wording import percent, sentence_case, study_anchor
+from lib.report.wording import PageLink, percent, result_anchor, sentence_case, study_anchor
 
 Rows = dict[tuple[str, ...], list[Any]]
 
@@ -255,7 +255,10 @@ class _Parts:
         yield (
             "Results in which the study is used",
             ["Result"],
-            [[result] for result in self.results_by_study.get(key, ())],
+            [
+                [Markup(PageLink(result, f"all-results.html#{result_anchor(result)}")._repr_html_())]
+                for result in self.results_by_study.get(key, ())
+            ],
         )
 
     def _count(self, row: Any) -> list[Any]:

@@ -1,0 +1,167 @@
+"""The list of all registered results, to which every stated number leads: method, studies and their reports.
+
+Belongs here: the page *All results*. Does not belong here: the results themselves (`lib.report.registry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
+from lib.report.chapters.comparison_effects import per_100
+from lib.report.citations import identifiers
+from lib.report.entries import Entry
+from lib.report.registry import every_result
+from lib.report.tables.names import label_by_key
+from lib.report.tables.table import cell_html
+from lib.report.wording import (
+    NOTHING,
+    Stated,
+    fixed,
+    ratio_number,
+    ratio_text,
+    result_anchor,
+    sentence_case,
+    span,
+    study_link,
+)
+
+_WORDS = {
+    "any": "any repigmentation",
+    "available": "studies with available counts",
+    "i2": "I²",
+    "imputed": "with imputed counts",
+    "implied": "with implied between-study variance",
+    "logit": "on the logit scale",
+    "new": "new studies",
+    "nnt": "number needed to treat",
+    "or": "odds ratio",
+    "published": "as published",
+    "raw": "on the scale of proportions",
+    "rd": "risk difference",
+    "recommended": "recommended method",
+    "rr": "risk ratio",
+    "tau2": "between-study variance",
+    "trial": "single trial",
+    "with": "responders with the treatment",
+    "without": "without",
+    **GROUP_NAMES,
+    **REGIMEN_NAMES,
+    **THRESHOLD_NAMES,
+}
+"""Words for parts of a key; a part that is not listed here is shown with spaces in place of underscores."""
+
+_PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    """\
+{% for heading, rows in groups %}
+<div class="review-table"><table class="review review-results"><caption>{{ heading }}</caption>
+<thead><tr><th scope="col">Result</th><th scope="col">Estimate (95% CI)</th><th scope="col">Studies</th>
+<th scope="col">Participants</th></tr></thead>
+<tbody>
+{% for row in rows %}
+<tr id="{{ row.anchor }}"><td>{{ row.name }}</td><td class="numeric">{{ row.estimate }}</td>
+<td class="numeric">{{ row.k }}</td><td class="numeric">{{ row.participants }}</td></tr>
+<tr class="detail"><td colspan="4"><div>{{ row.method }}. <a href="{{ row.page }}">Page</a>.
+{% if row.same_studies %}Studies: those of the entry above.{% endif %}
+{% for name, links in row.studies %}
+{{ "Studies: " if loop.first }}{{ name }} {{ links | join(" ") }}{{ "." if loop.last else ", " }}
+{% endfor %}
+<code>{{ row.key }}</code></div></td></tr>
+{% endfor %}
+</tbody></table></div>
+{% endfor %}
+"""
+)
+
+
+class Results:
+    """All registered results of an edition, as a page shows them, in tables by regimen and question.
+
+    Examples
+    --------
+    >>> from lib import evidence
+    >>> page = Results(evidence.load("data"))._repr_html_()
+    >>> 'id="result-rate.monotherapy.total.ge75.updated"' in page
+    True
+    """
+
+    def __init__(self, evidence: Evidence):
+        self.evidence = evidence
+        self.entries = every_result(evidence)
+
+    def __repr__(self) -> str:
+        return f"{len(self.entries)} results"
+
+    def _repr_html_(self) -> str:
+        return _PAGE.render(groups=list(self._groups()))
+
+    def _groups(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Yield the heading and rows of each table."""
+        names = label_by_key(self.evidence)
+        questions = self.evidence.questions.set_index("question").label.to_dict()
+        words = names | questions | _WORDS
+        reports = {
+            study: [Markup(cell_html(source)) for source in identifiers(self.evidence, study)[:1]] for study in names
+        }
+        groups: dict[tuple[str, str], list[Entry]] = {}
+        for entry in self.entries.values():
+            kind, subject, *_ = entry.key.split(".")
+            groups.setdefault((kind, subject), []).append(entry)
+        for (kind, subject), group in groups.items():
+            title = words.get(subject, subject.replace("_", " "))
+            yield (
+                f"{sentence_case(kind.replace('_', ' '))}: {title}",
+                [
+                    {
+                        "anchor": result_anchor(entry.key),
+                        "key": entry.key,
+                        "name": result_name(entry.key, words),
+                        "estimate": Markup(Stated(estimate_text(entry), entry.key)._repr_html_()),
+                        "k": number(entry.k),
+                        "participants": number(entry.participants),
+                        "method": sentence_case(entry.method),
+                        "page": entry.page.removeprefix("book/"),
+                        "studies": [
+                            (Markup(study_link(names[study], study)._repr_html_()), reports[study])
+                            for study in dict.fromkeys(entry.studies)
+                        ],
+                    }
+                    for entry in group
+                ],
+            )
+
+
+def result_name(key: str, words: Mapping[str, str]) -> str:
+    """Return the name of a result in words, from the parts of its key after the subject.
+
+    Examples
+    --------
+    >>> result_name("rate.monotherapy.children.ge50.logit.without.x", {"ge50": "≥50%", "x": "Example 2020"})
+    'Children, ≥50%, logit, without, Example 2020'
+    """
+    parts = [words.get(part, part.replace("_", " ")) for part in key.split(".")[2:]]
+    return sentence_case(", ".join(parts))
+
+
+def estimate_text(entry: Entry) -> str:
+    """Return the estimate of a result with its interval, in the form of its scale; a dash if there is none."""
+    values = entry.estimate, entry.ci_low, entry.ci_high
+    if entry.estimate != entry.estimate and entry.ci_low != entry.ci_low:
+        return NOTHING
+    if entry.scale == "rate":
+        return span(*values)
+    if entry.scale == "ratio":
+        return ratio_text(*values) if entry.ci_low == entry.ci_low else ratio_number(entry.estimate)
+    if entry.scale == "difference":
+        return per_100(*values)
+    texts = [fixed(value, 0 if float(value).is_integer() else 3) for value in values if value == value]
+    return texts[0] + (f" ({texts[1]}–{texts[2]})" if len(texts) == 3 else "")
+
+
+def number(value: float) -> str:
+    """Return a whole number; empty if it is NaN."""
+    return "" if value != value else f"{value:g}"
