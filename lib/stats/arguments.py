@@ -276,10 +276,16 @@ def refuse_impossible_counts(
     Traceback (most recent call last):
     ValueError: the study with index 1 has events = 21 and n = 20: each study needs 0 <= events <= n and n > 0
     """
-    possible = (
-        (events >= 0) & (events <= n) & (n > 0) & (n < np.inf) & (np.floor(events) == events) & (np.floor(n) == n)
-    )
-    if possible.all():
+    # A few fast passes recognise the common case: all numbers known, all counts possible.
+    if (
+        n.size
+        and n.min() > 0
+        and n.max() < np.inf
+        and events.min() >= 0
+        and (events <= n).all()
+        and (np.floor(events) == events).all()
+        and (np.floor(n) == n).all()
+    ):
         return
     outside = (events < 0) | (events > n) | (n <= 0)
     infinite = np.isinf(events) | np.isinf(n)
@@ -362,7 +368,7 @@ def refuse_level(level: float) -> None:
     raise ValueError(f"level must lie between 0 and 1, not {level!r}{hint}")
 
 
-def warn_left_out(names: Names, reasons: Iterable[tuple[Booleans, str]], *, stacklevel: int = 3) -> None:
+def warn_left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]], *, stacklevel: int = 3) -> None:
     """Warn of the studies of a single analysis that are left out, and name them with the reason.
 
     Parameters
@@ -384,16 +390,24 @@ def warn_left_out(names: Names, reasons: Iterable[tuple[Booleans, str]], *, stac
         warnings.warn(f"left out of the analysis: {message}", LeftOutWarning, stacklevel=stacklevel)
 
 
-def left_out(names: Names, reasons: Iterable[tuple[Booleans, str]]) -> str:
+def left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]]) -> str:
     """Return the studies that are left out, with the reasons; empty if there are none."""
     parts = []
     for which, reason in reasons:
         positions = np.flatnonzero(which).tolist()
         if positions:
-            listed = ", ".join(study(position, names) for position in positions[:_MOST_NAMED])
-            more = f" and {len(positions) - _MOST_NAMED} more" if len(positions) > _MOST_NAMED else ""
-            parts.append(f"{listed}{more} ({reason})")
+            parts.append(f"{_several(positions, names)} ({reason})")
     return "; ".join(parts)
+
+
+def _several(positions: list[int], names: Names) -> str:
+    """Return how a message refers to one study or more."""
+    if len(positions) == 1:
+        return study(positions[0], names)
+    found = [names[position] if names else position for position in positions]
+    listed = ", ".join(map(repr, found[:_MOST_NAMED]))
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return f"{'studies' if isinstance(found[0], str) else 'the studies with index'} {listed}{more}"
 
 
 MISSING = "a number is missing"

@@ -115,7 +115,7 @@ class Regression(Displayed, Generic[Number, Count]):
         >>> regress(y, v, months, moderator_names=["months"]).to_frame()[["coefficients", "p"]].round(3)
                      coefficients      p
         coefficient
-        intercept          -0.158  0.348
+        intercept          -0.167  0.286
         months              0.127  0.000
         """
         numbers = {name: getattr(self, name) for name in _OF_COEFFICIENTS}

@@ -141,7 +141,7 @@ def pool(
 
 def pool_effects(
     given: Effects,
-    lacking: list[tuple[Booleans, str]],
+    lacking: Sequence[tuple[Booleans | np.bool_, str]],
     *,
     tau2: str | ArrayLike = "DL",
     ci: str = "normal",
@@ -154,7 +154,7 @@ def pool_effects(
     ----------
     given : Effects
         The effects.
-    lacking : list of (ndarray of bool, str)
+    lacking : sequence of (ndarray of bool, str)
         Studies of a single analysis that are left out, with the reason.
     tau2, ci, level
         As in `pool`.

@@ -84,7 +84,7 @@ class AsymmetryTest(Displayed, Generic[Number, Count]):
         >>> egger([0.2, 0.5, 0.3, 0.9, 0.7], [0.01, 0.02, 0.05, 0.2, 0.3]).to_frame().round(2)
                   k  statistic     p  too_few
         analysis
-        0         5       1.75  0.18     True
+        0         5       1.74  0.18     True
         """
         numbers = {"k": self.k, "statistic": self.statistic, "p": self.p, "too_few": self.too_few}
         return frame("analysis", self.analyses, numbers)
@@ -431,13 +431,16 @@ def trim_and_fill(
     2 studies added, estimate 0.31
     """
     refuse_unknown("tau2", tau2, TAU2)
-    given = _checked(effects(y, v, names))
+    given = effects(y, v, names)
     y, v = given.y, given.v
+    refuse_values(y, v, given.names)
     used = usable(y, v)
     k: Integers = used.sum(axis=0)
-    y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
     if (k < FEWEST_TO_FILL).any():
         raise ValueError(f"trim-and-fill needs at least {FEWEST_TO_FILL} studies in each analysis, not {k.min()}")
+    if given.single:
+        warn_left_out(given.names, without_weight(y, v))
+    y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
     to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal")[1]) < 0
     # Change the sign of the effects if studies are missing on the right, so that they are always missing on the left.
     sign = np.where(to_right, -1.0, 1.0)
