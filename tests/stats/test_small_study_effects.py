@@ -49,8 +49,9 @@ def test_equals_metafor(case, expected):
 
 
 def peters_of(y, v):
-    """Test effects by counts that have these variances."""
-    return peters(y, 2 / v, 4 / v)
+    """Test effects by counts that have about these variances."""
+    events = np.ceil(2 / v)
+    return peters(y, events, 2 * events)
 
 
 @pytest.mark.parametrize("test", [egger, peters_of, begg])

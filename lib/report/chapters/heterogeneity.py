@@ -17,7 +17,7 @@ from lib import stats
 from lib.evidence import RESPONSES, Outcome
 from lib.published import by_study
 from lib.report import figures
-from lib.report.counted import counts_of
+from lib.report.counted import at_edge, counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.rate_entries import choices
 from lib.report.tables import Table, grouped
@@ -269,8 +269,8 @@ def moderators(outcome: Outcome) -> Table:
         if known.sum() < 4 or len(set(x[known])) < 2:
             rows.append({"Moderator": name, "Studies": f"{known.sum()}", "Odds ratio per unit (95% CI)": ""})
             continue
-        fit = regress(y, v, x, ci="hksj")
-        permuted = permutation_test(y, v, x, ci="hksj")
+        fit = regress(y[known], v[known], x[known], ci="hksj")
+        permuted = permutation_test(y[known], v[known], x[known], ci="hksj")
         values = np.exp([fit.coefficients[1], fit.ci_low[1], fit.ci_high[1]])
         rows.append(
             {
@@ -298,7 +298,9 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         if len(counts) < FEWEST_TO_FILL:
             continue
         y, v = proportions(counts.events, counts.n, transform="logit")
-        tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
+        inside, numbers = ~at_edge(counts).to_numpy(), counts[["events", "n"]].to_numpy(float)
+        peters_test = peters(y[inside], *numbers[inside].T)
+        tests = {"Egger": egger(y, v), "Peters": peters_test, "Begg": begg(y, v)}
         filled = trim_and_fill(y, v, tau2="REML")
         rows.append(
             {
@@ -311,6 +313,7 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         )
     note = (
         f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
-        f" gives. Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+        " gives. Peters' test leaves out studies at 0% or 100%. Trim-and-fill needs at least"
+        f" {FEWEST_TO_FILL} studies: rates with fewer are not listed."
     )
     return Table(pd.DataFrame(rows), "Small-study effects", note, numeric=["Studies"])
