@@ -16,7 +16,7 @@ import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from scipy import special
 
-from lib.stats.arguments import PoolingWarning
+from lib.stats.arguments import PoolingWarning, refuse_impossible_counts
 from lib.stats.arrays import Booleans, Floats, column_slices
 from lib.stats.display import Displayed, Shown, frame, listed, number, rest
 
@@ -93,6 +93,11 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     LogisticFit
         The maximum; NaN if there is none because every study is at 0% or 100%.
 
+    Raises
+    ------
+    ValueError
+        If the arrays have not the same shape (k, m), or counts are impossible.
+
     Warns
     -----
     PoolingWarning
@@ -117,6 +122,9 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     >>> print(f"mean logit {fit.mean[0]:.2f}, standard error {fit.se[0]:.2f}, tau² {fit.tau2[0]:.2f}")
     mean logit -1.80, standard error 0.96, tau² 1.67
     """
+    if events.ndim != 2 or events.shape != n.shape:
+        raise ValueError(f"events and n must both have shape (k, m), not {events.shape} and {n.shape}")
+    refuse_impossible_counts(np.where(n == 0, np.nan, events), np.where(n == 0, np.nan, n))
     x, (k, m) = events, events.shape
     mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
     for part in column_slices(k, m, size=_SLICE_SIZE):

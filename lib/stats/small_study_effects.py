@@ -90,7 +90,7 @@ class AsymmetryTest(Displayed, Generic[Number, Count]):
         return frame("analysis", self.analyses, numbers)
 
     def _shown(self, most: int) -> Shown:
-        heading = f"{self.test}'s test of asymmetry"
+        heading = f"{self.test}'{'' if self.test.endswith('s') else 's'} test of asymmetry"
         if isinstance(self.k, int):
             rows: list[Sequence[str]] = [
                 ("Studies", f"{self.k}"),

@@ -13,10 +13,12 @@ from lib.stats import (
     begg,
     between_groups,
     by_group,
+    combine,
     cumulative,
     difference_interval,
     egger,
     heterogeneity_interval,
+    implied_tau2,
     influence,
     leave_one_out,
     matched_pairs,
@@ -28,6 +30,7 @@ from lib.stats import (
     prediction_interval,
     proportion_interval,
     proportions,
+    random_intercept_logistic,
     regress,
     subgroups_with_common_tau2,
     to_proportion,
@@ -126,6 +129,21 @@ BAD = {
     "fractions of pairs": (lambda: matched_pairs(0.5, 1, 2, 3), "it has counts 0.5, 1, 2, 3: each study needs whole"),
     "text": (lambda: pool_proportions([3, "eight", 12], N), "events must be numbers, not 'eight'"),
     "text as effects": (lambda: pool("text", V), "y must be numbers, not 'text'"),
+    "logistic": (lambda: random_intercept_logistic(np.ones((2, 1)), np.ones(2)), "events and n must both have shape"),
+    "logistic counts": (
+        lambda: random_intercept_logistic(np.array([[1.0], [0.5]]), np.array([[0.0], [3.0]])),
+        "the study with index 1 has events = 0.5 and n = 3",
+    ),
+    "new counts": (lambda: combine(0.2, 0.05, [50, 60], [3], [2]), "the study with index 0 has events = 3 and n = 2"),
+    "new studies": (lambda: combine(0.2, 0.05, [50], [3, 4], [9]), "events has 2 studies and n has 1"),
+    "a percentage": (
+        lambda: combine(20, 0.05, [50], [3], [9]),
+        "estimate must be a proportion between 0 and 1, not 20",
+    ),
+    "no participants": (
+        lambda: implied_tau2(0.2, 0.05, [50, 0]),
+        "the study with index 1 has n = 0: n must be above 0",
+    ),
     # Effects
     "negative variance": (
         lambda: pool(Y, [0.02, -0.03, 0.05], names=NAMES),
