@@ -16,7 +16,7 @@ import pandas as pd
 
 from lib.evidence.edition import Evidence
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
-from lib.stats import Pooled, PoolingWarning, pool, pool_ratios, two_groups
+from lib.stats import LeftOutWarning, Pooled, PoolingWarning, pool, pool_ratios, two_groups
 
 TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""
@@ -208,6 +208,8 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
     with warnings.catch_warnings():
         # If no trial informs a ratio, its k of 0 shows it.
         warnings.filterwarnings("ignore", "no study to pool", PoolingWarning)
+        # `dropped` marks the trials that do not inform a ratio.
+        warnings.simplefilter("ignore", LeftOutWarning)
         risk_ratio, odds_ratio, risk_difference = (
             pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=ci) for measure in ("RR", "OR", "RD")
         )
@@ -252,7 +254,8 @@ def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
     counts = _counts(rows)
     y, v = two_groups(*counts)
     v = np.where(rows.paired, two_groups(*counts, correlation=correlation)[1], v)
-    pooled = pool(y, v, tau2=TAU2, ci=INTERVAL)
+    with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
+        pooled = pool(y, v, tau2=TAU2, ci=INTERVAL)
     names = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
     ratios: dict[str, Any] = {name: float(np.exp(getattr(pooled, name))) for name in names}
     return replace(pooled, **ratios)

@@ -9,6 +9,7 @@ Does not belong here: the arithmetic of the combination (`lib.stats.updating`), 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from lib.published.participants import Members, known_counts, members
 from lib.published.published_interval import Reading, read_interval
 from lib.stats import (
     ENOUGH_TO_PREDICT,
+    LeftOutWarning,
     Pooled,
     pool_proportions,
     prediction_interval,
@@ -265,7 +267,9 @@ def update(summary: Summary, events, n) -> Updated | None:
     if len(n):
         combined = updating.combine(estimate, se, sizes, events, n)
     with_weight = ((events > 0) & (events < n)).sum()
-    new = pool_proportions(events, n) if with_weight > 1 else None
+    # The combined rate has every new study, also those at 0% or 100% that the review's method leaves out.
+    with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
+        new = pool_proportions(events, n) if with_weight > 1 else None
     estimate, se, tau2 = combined.estimate, combined.se, combined.tau2
     reach = Z95 * se if se > 0 else np.nan
     pi_low, pi_high = _prediction(estimate, se, tau2, len(sizes) + len(n)) if se > 0 else (np.nan, np.nan)

@@ -6,6 +6,7 @@ the pooling methods (`lib.stats`), and registered results (`rate_entries`).
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from lib.published import by_study
 from lib.report.entries import Entry
 from lib.report.figures.rows import Row
 from lib.report.figures.style import REPORTED
-from lib.stats import Pooled, pool_proportions, proportion_interval
+from lib.stats import LeftOutWarning, Pooled, pool_proportions, proportion_interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,11 @@ def pool_counts(rows: pd.DataFrame, **options: Any) -> Pooled | None:
     rows = by_study(rows)
     raw = options.get("transform", "raw") == "raw"
     poolable = ~at_edge(rows) if raw else rows.n > 0
-    return pool_proportions(rows.events, rows.n, **options) if poolable.sum() > 1 else None
+    if poolable.sum() < 2:
+        return None
+    # Whoever shows the result also says which studies it leaves out: `dropped` marks them.
+    with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
+        return pool_proportions(rows.events, rows.n, **options)
 
 
 def at_edge(rows: pd.DataFrame) -> pd.Series:

@@ -2,7 +2,8 @@
 
 Belongs here: effect sizes, between-study variance, pooling and its rearrangements, the logistic model,
 meta-regression, influence, small-study effects, and the combination of a published summary with new studies. Every
-function takes and returns arrays; most analyse many data sets at once, one in each column.
+function takes arrays; most analyse many data sets at once, one in each column. Results are shown as tables (`display`),
+and mistakes in a call are errors that name the study or the argument (`arguments`).
 
 Does not belong here: vitiligo, files, figures, sentences about results.
 

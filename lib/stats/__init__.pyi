@@ -1,6 +1,8 @@
+from .arguments import LeftOutWarning as LeftOutWarning
+from .arguments import PoolingWarning as PoolingWarning
+from .arguments import refuse_impossible_counts as refuse_impossible_counts
 from .effect_sizes import matched_pairs as matched_pairs
 from .effect_sizes import proportions as proportions
-from .effect_sizes import refuse_impossible_counts as refuse_impossible_counts
 from .effect_sizes import to_proportion as to_proportion
 from .effect_sizes import two_groups as two_groups
 from .influence_measures import Influence as Influence
@@ -36,7 +38,6 @@ from .small_study_effects import peters as peters
 from .small_study_effects import too_few as too_few
 from .small_study_effects import trim_and_fill as trim_and_fill
 from .tau2 import TAU2 as TAU2
-from .tau2 import PoolingWarning as PoolingWarning
 from .tau2 import between_study_variance as between_study_variance
 from .updating import Combined as Combined
 from .updating import combine as combine

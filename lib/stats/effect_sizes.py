@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lib.stats.arrays import Booleans, Floats, refuse_unknown
+from lib.stats.arguments import Names, one_shape, refuse_impossible_counts, refuse_unknown, study, to_numbers
+from lib.stats.arrays import Booleans, Floats
 
 TRANSFORMS = ("raw", "logit", "arcsine", "double-arcsine")
 """Scales of a single proportion."""
@@ -43,7 +44,8 @@ def proportions(events: ArrayLike, n: ArrayLike, *, transform: str = "raw") -> t
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, n is 0, or the transform is unknown.
+        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        differ, or the transform is unknown.
 
     Examples
     --------
@@ -51,8 +53,14 @@ def proportions(events: ArrayLike, n: ArrayLike, *, transform: str = "raw") -> t
     >>> print(y.round(2), v.round(2))
     [-1.73 -3.37] [0.39 2.07]
     """
-    events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
-    refuse_impossible_counts(events, n)
+    (events, n), names, _ = one_shape(events=events, n=n)
+    refuse_unknown("transform", transform, TRANSFORMS)
+    refuse_impossible_counts(events, n, names)
+    return proportion_effects(events, n, transform)
+
+
+def proportion_effects(events: Floats, n: Floats, transform: str) -> tuple[Floats, Floats]:
+    """Return what `proportions` returns, of counts that are possible and have one shape."""
     if transform == "raw":
         p = events / n
         return p, p * (1 - p) / n
@@ -64,9 +72,7 @@ def proportions(events: ArrayLike, n: ArrayLike, *, transform: str = "raw") -> t
     n = np.where(np.isnan(events), np.nan, n)
     if transform == "arcsine":
         return np.arcsin(np.sqrt(events / n)), 1 / (4 * n)
-    if transform == "double-arcsine":
-        return _double_arcsine(events, n), 1 / (4 * n + 2)
-    raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {transform!r}")
+    return _double_arcsine(events, n), 1 / (4 * n + 2)
 
 
 def _double_arcsine(events: Floats, n: Floats) -> Floats:
@@ -95,7 +101,7 @@ def to_proportion(value: ArrayLike, *, transform: str, n: ArrayLike | None = Non
     Raises
     ------
     ValueError
-        If the transform is unknown.
+        If the transform is unknown, or n is missing for the double arcsine.
 
     Notes
     -----
@@ -109,16 +115,21 @@ def to_proportion(value: ArrayLike, *, transform: str, n: ArrayLike | None = Non
     >>> to_proportion([-1.73, 0.0], transform="logit").round(2)
     array([0.15, 0.5 ])
     """
-    value = np.asarray(value, dtype=float)
+    refuse_unknown("transform", transform, TRANSFORMS)
+    value = to_numbers("value", value)
     if transform == "raw":
         return value
-    refuse_unknown("transform", transform, TRANSFORMS)
     if transform == "logit":
         p = special.expit(value)
     elif transform == "arcsine":
         p = np.sin(np.clip(value, 0, np.pi / 2)) ** 2
     else:
-        n = np.asarray(n, dtype=float)
+        if n is None:
+            raise ValueError(
+                "n is needed to transform a double arcsine back: give the number observed, or for a pooled value the"
+                " harmonic mean of the studies' numbers"
+            )
+        n = to_numbers("n", n)
         least, most = _double_arcsine(np.zeros_like(n), n), _double_arcsine(n, n)
         inside = (value > least) & (value < most)
         sine = np.sin(2 * np.where(inside, value, np.pi / 4))
@@ -161,8 +172,8 @@ def two_groups(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, n is 0, the measure is unknown, or the
-        correlation is not between -1 and 1 (1 excluded).
+        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        differ, the measure is unknown, or the correlation is not between -1 and 1 (1 excluded).
 
     Notes
     -----
@@ -185,12 +196,18 @@ def two_groups(
     >>> print(np.exp(y).round(2), v.round(2))
     [2.48 0.21] [0.22 2.31]
     """
-    events1, n1, events2, n2 = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (events1, n1, events2, n2)))
-    refuse_impossible_counts(events1, n1)
-    refuse_impossible_counts(events2, n2)
+    counts, names, _ = one_shape(events1=events1, n1=n1, events2=events2, n2=n2)
     if not -1 <= correlation < 1:
         raise ValueError(f"correlation must lie between -1 and 1 (1 excluded), not {correlation!r}")
+    return group_effects(counts, names, measure, correlation)
+
+
+def group_effects(counts: list[Floats], names: Names, measure: str, correlation: float = 0.0) -> tuple[Floats, Floats]:
+    """Return what `two_groups` returns, of counts of one shape, with the studies' names for messages."""
+    events1, n1, events2, n2 = counts
     refuse_unknown("measure", measure, MEASURES)
+    refuse_impossible_counts(events1, n1, names, called=("events1", "n1"))
+    refuse_impossible_counts(events2, n2, names, called=("events2", "n2"))
     if measure == "RD":
         y, v1, v2 = events1 / n1 - events2 / n2, _variance(events1, n1), _variance(events2, n2)
     else:
@@ -243,7 +260,8 @@ def matched_pairs(
     Raises
     ------
     ValueError
-        If a count is negative, a study has no patient, or the measure is unknown.
+        If a count is negative, infinite or no whole number, a study has no patient, the shapes differ, or the measure
+        is unknown.
 
     Examples
     --------
@@ -253,12 +271,16 @@ def matched_pairs(
     >>> print(f"risk ratio {np.exp(y):.2f}, standard error of its logarithm {np.sqrt(v):.2f}")
     risk ratio 1.57, standard error of its logarithm 0.28
     """
-    cells = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (both, first, second, neither)))
+    cells, names, _ = one_shape(both=both, first=first, second=second, neither=neither)
+    refuse_unknown("measure", measure, MEASURES)
     a, b, c, d = cells
     n = a + b + c + d
-    if any((cell < 0).any() for cell in cells) or (n == 0).any():
-        raise ValueError("each study needs counts >= 0 and at least one patient")
-    refuse_unknown("measure", measure, MEASURES)
+    wrong = (n == 0) | np.any([(cell < 0) | (np.floor(cell) < cell) | np.isinf(cell) for cell in cells], axis=0)
+    if wrong.any():
+        at = np.unravel_index(wrong.argmax(), wrong.shape)
+        which = study(int(at[0]), names) if at else "it"
+        found = ", ".join(f"{cell[at]:g}" for cell in cells)
+        raise ValueError(f"{which} has counts {found}: each study needs whole counts >= 0 and at least one patient")
     concordant = (b == 0) & (c == 0)
     if measure == "RD":
         v = _paired_variance(b, c, n)
@@ -278,21 +300,3 @@ def _without_empty_cells(*cells: Floats) -> tuple[Floats, ...]:
     """Add 0.5 to all cells of a study with one or more empty cells."""
     added = np.where(np.any([cell == 0 for cell in cells], axis=0), 0.5, 0.0)
     return tuple(cell + added for cell in cells)
-
-
-def refuse_impossible_counts(events: Floats, n: Floats) -> None:
-    """Raise ValueError unless 0 <= events <= n and n > 0 wherever both are known.
-
-    Parameters
-    ----------
-    events, n : ndarray
-        Number with the event, and number observed; NaN if unknown.
-
-    Examples
-    --------
-    >>> refuse_impossible_counts(np.array([3, 21]), np.array([20, 20]))
-    Traceback (most recent call last):
-    ValueError: each study needs 0 <= events <= n and n > 0
-    """
-    if (events < 0).any() or (events > n).any() or (n <= 0).any():
-        raise ValueError("each study needs 0 <= events <= n and n > 0")

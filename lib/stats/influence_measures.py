@@ -6,18 +6,40 @@ study (``pool(*leave_one_out(y, v))``), and drawing.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arrays import Floats, column_slices, refuse_unknown, studies_by_analysis
-from lib.stats.mixed_model import design_matrix, fit_mixed
+from lib.stats.arguments import Names, effects, refuse_unknown, refuse_values
+from lib.stats.arrays import Floats, column_slices
+from lib.stats.display import Displayed, Shown, counted, crossed_frame, listed, number, rest
+from lib.stats.mixed_model import design_matrix, fit_mixed, warn_unfitted
 from lib.stats.rearrange import leave_one_out
 from lib.stats.tau2 import TAU2
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class Influence(NamedTuple):
+_MEASURES = ("hat", "residual", "dffits", "cook", "covariance_ratio", "tau2", "q", "baujat_x", "baujat_y")
+_HEADER = (
+    "Study",
+    "Hat",
+    "Studentised residual",
+    "DFFITS",
+    "Cook's distance",
+    "Covariance ratio",
+    "tau² without it",
+    "Q without it",
+    "Baujat x",
+    "Baujat y",
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Influence(Displayed):
     """Influence of each study on an analysis; arrays of the shape of its effects, NaN for an absent study.
 
     Attributes
@@ -37,6 +59,8 @@ class Influence(NamedTuple):
     baujat_x, baujat_y : ndarray
         Contribution to heterogeneity, and influence on the result (Baujat et al. 2002, doi:10.1002/sim.1221; the plot
         of that paper is of a common-effect model).
+    names, analyses : tuple
+        Names of the studies and of the analyses.
     """
 
     hat: Floats
@@ -48,9 +72,38 @@ class Influence(NamedTuple):
     q: Floats
     baujat_x: Floats
     baujat_y: Floats
+    names: Names = ()
+    analyses: Names = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the measures as a data frame with a row for each study, and for many analyses in each of them."""
+        measures = {name: getattr(self, name) for name in _MEASURES}
+        return crossed_frame(self.analyses, "study", self.names, measures, single=self.hat.ndim == 1)
+
+    def _shown(self, most: int) -> Shown:
+        k = len(self.hat)
+        if self.hat.ndim > 1:
+            m = self.hat.shape[1]
+            rows: list[Sequence[str]] = [("Analyses", f"{m:,}"), ("Studies", f"{k}")]
+            return Shown("Influence of each study", rows, notes=["to_frame() has a row for each study and analysis"])
+        columns = [getattr(self, name) for name in _MEASURES]
+        rows = []
+        for name, hat, *others in zip(
+            listed(self.names, k)[:most], *(column[:most] for column in columns), strict=True
+        ):
+            share = "not available" if np.isnan(hat) else f"{100 * hat:.0f}%"
+            rows.append([str(name), share, *map(number, others)])
+        return Shown(f"Influence of each of {counted(k)}", rows, _HEADER, rest(len(rows), k))
 
 
-def influence(y: ArrayLike, v: ArrayLike, moderators: ArrayLike | None = None, *, tau2: str = "REML") -> Influence:
+def influence(
+    y: ArrayLike,
+    v: ArrayLike,
+    moderators: ArrayLike | None = None,
+    *,
+    tau2: str = "REML",
+    names: Sequence[Any] | None = None,
+) -> Influence:
     """Compare each analysis with those that lack one of its studies.
 
     Parameters
@@ -61,6 +114,8 @@ def influence(y: ArrayLike, v: ArrayLike, moderators: ArrayLike | None = None, *
         As in `regress`. Without moderators the studies are pooled.
     tau2 : str
         Estimator of the between-study variance, one of `TAU2`. It is estimated again without each study.
+    names : sequence, optional
+        Names of the studies, for the result and for messages; by default the index of a pandas object.
 
     Returns
     -------
@@ -73,6 +128,11 @@ def influence(y: ArrayLike, v: ArrayLike, moderators: ArrayLike | None = None, *
     ValueError
         As in `regress`.
 
+    Warns
+    -----
+    LeftOutWarning
+        As in `regress`.
+
     Examples
     --------
     The third study differs from the others:
@@ -80,20 +140,24 @@ def influence(y: ArrayLike, v: ArrayLike, moderators: ArrayLike | None = None, *
     >>> influence([0.1, 0.3, 1.9, 0.2], [0.02, 0.03, 0.03, 0.05], tau2="DL").residual.round(1)
     array([-0.6, -0.4,  8.6, -0.5])
     """
-    y, v, single = studies_by_analysis(y, v)
+    y, v, single, study_names, analyses = effects(y, v, names, moderators=moderators)
     refuse_unknown("tau2", tau2, TAU2)
-    design = design_matrix(y, np.empty((len(y), 0)) if moderators is None else moderators)
+    design = design_matrix(y, np.empty((len(y), 0)) if moderators is None else moderators, study_names)
+    refuse_values(y, v, study_names)
+    if single:
+        warn_unfitted(y, v, design, study_names)
     own = design.shape[2] > 1
-    results = Influence(*np.empty((len(Influence._fields), *y.shape)))
+    results = np.empty((len(_MEASURES), *y.shape))
     for columns in column_slices(design[:, :, 0].size * len(y), y.shape[1]):
         part = _influence(y[:, columns], v[:, columns], design[:, :, columns] if own else design, tau2)
         for result, value in zip(results, part, strict=True):
             result[:, columns] = value
-    return Influence(*(value[:, 0] if single else value for value in results))
+    given = {name: value[:, 0] if single else value for name, value in zip(_MEASURES, results, strict=True)}
+    return Influence(**given, names=study_names, analyses=analyses)
 
 
 def _influence(y: Floats, v: Floats, design: Floats, tau2: str) -> list[Floats]:
-    """Return the fields of `Influence` for analyses of shape (k, m) with a design of shape (c, k, m) or (c, k, 1)."""
+    """Return the measures of `Influence` for analyses of shape (k, m) with a design of shape (c, k, m) or (c, k, 1)."""
     k, m = y.shape
     whole = fit_mixed(y, v, design, tau2)
     used = np.isfinite(whole.model.v)
@@ -113,15 +177,15 @@ def _influence(y: Floats, v: Floats, design: Floats, tau2: str) -> list[Floats]:
     own_error = np.einsum("ikm,kmij,jkm->km", x, covariance, x)
     with np.errstate(invalid="ignore", divide="ignore"):
         information = np.linalg.inv(whole.covariance)
-        results = Influence(
-            hat=hat,
-            residual=(y - (x * coefficients).sum(axis=0)) / np.sqrt(deleted + own_error),
-            dffits=moved / np.sqrt(hat * deleted),
-            cook=np.einsum("ikm,mij,jkm->km", change, information, change),
-            covariance_ratio=np.linalg.det(covariance) / np.linalg.det(whole.covariance),
-            tau2=t2,
-            q=without.model.q_fixed.reshape(k, m),
-            baujat_x=whole.residual**2 * whole.weight,
-            baujat_y=moved**2 / own_error,
-        )
-    return [np.where(used & ~np.isnan(t2), value, np.nan) for value in results]
+        results = {
+            "hat": hat,
+            "residual": (y - (x * coefficients).sum(axis=0)) / np.sqrt(deleted + own_error),
+            "dffits": moved / np.sqrt(hat * deleted),
+            "cook": np.einsum("ikm,mij,jkm->km", change, information, change),
+            "covariance_ratio": np.linalg.det(covariance) / np.linalg.det(whole.covariance),
+            "tau2": t2,
+            "q": without.model.q_fixed.reshape(k, m),
+            "baujat_x": whole.residual**2 * whole.weight,
+            "baujat_y": moved**2 / own_error,
+        }
+    return [np.where(used & ~np.isnan(t2), results[name], np.nan) for name in _MEASURES]

@@ -6,25 +6,76 @@ of its estimate (`pooling`).
 
 from __future__ import annotations
 
-from typing import Any, Generic, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from lib.stats.arrays import Floats, Integers, Number, column_slices, refuse_level, studies_by_analysis
-from lib.stats.effect_sizes import refuse_impossible_counts
+from lib.stats.arguments import (
+    Names,
+    effects,
+    one_shape,
+    refuse_impossible_counts,
+    refuse_level,
+    warn_left_out,
+    without_weight,
+)
+from lib.stats.arrays import Floats, Integers, Number, column_slices
+from lib.stats.display import Displayed, Shown, frame, interval, listed, percent, rest
 from lib.stats.mean_model import common_mean
 from lib.stats.tau2 import tau2_at
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class HeterogeneityInterval(NamedTuple, Generic[Number]):
-    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, arrays of shape (m,) for many."""
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeterogeneityInterval(Displayed, Generic[Number]):
+    """Confidence limits of tau² and of I² (a proportion); numbers for one analysis, arrays of shape (m,) for many.
+
+    Attributes
+    ----------
+    tau2_low, tau2_high, i2_low, i2_high : float
+        The limits.
+    level : float
+        Confidence level.
+    analyses : tuple
+        Names of the analyses.
+    """
 
     tau2_low: Number
     tau2_high: Number
     i2_low: Number
     i2_high: Number
+    level: float
+    analyses: Names = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the limits as a data frame with a row for each analysis."""
+        return frame("analysis", self.analyses, self._limits())
+
+    def _limits(self) -> dict[str, Number]:
+        return {"tau2_low": self.tau2_low, "tau2_high": self.tau2_high, "i2_low": self.i2_low, "i2_high": self.i2_high}
+
+    def _shown(self, most: int) -> Shown:
+        heading = f"{percent(self.level)} confidence intervals of heterogeneity"
+        limits = [np.atleast_1d(limit) for limit in self._limits().values()]
+        rows = [
+            (
+                interval(low, high),
+                "not available" if np.isnan(i2_low) else f"{100 * i2_low:.0f}% to {100 * i2_high:.0f}%",
+            )
+            for low, high, i2_low, i2_high in zip(*(limit[:most] for limit in limits), strict=True)
+        ]
+        if isinstance(self.tau2_low, float):
+            return Shown(heading, list(zip(("tau²", "I²"), rows[0], strict=True)))
+        m = len(limits[0])
+        names = listed(self.analyses, m)[:most]
+        named = [(str(name), *row) for name, row in zip(names, rows, strict=True)]
+        return Shown(heading, named, ("Analysis", "tau²", "I²"), rest(len(named), m))
 
 
 def normal_quantile(level: float) -> float:
@@ -59,18 +110,26 @@ def prediction_interval(
         estimate ± t √(se² + tau²), t the quantile of Student's t on k - 2 degrees of freedom (Higgins, Thompson &
         Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x); NaN if k < 3.
 
+    Raises
+    ------
+    ValueError
+        If the level is not between 0 and 1.
+
     Examples
     --------
     >>> low, high = prediction_interval(0.42, 0.05, 0.01, k=8)
     >>> print(f"{low:.2f} to {high:.2f}")
     0.15 to 0.69
     """
+    refuse_level(level)
     estimate, k = np.asarray(estimate, dtype=float), np.asarray(k)
     reach = t_quantiles(k - 2, level, np.nan).reshape(k.shape) * np.sqrt(np.square(se) + tau2)
     return estimate - reach, estimate + reach
 
 
-def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -> HeterogeneityInterval[Any]:
+def heterogeneity_interval(
+    y: ArrayLike, v: ArrayLike, *, level: float = 0.95, names: Sequence[Any] | None = None
+) -> HeterogeneityInterval[Any]:
     """Return confidence intervals of tau² and I², by the Q-profile method.
 
     Parameters
@@ -79,6 +138,8 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
         Effect sizes and sampling variances, as in `pool`.
     level : float
         Confidence level, between 0 and 1.
+    names : sequence, optional
+        Names of the studies, as in `pool`.
 
     Returns
     -------
@@ -90,6 +151,11 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
     Raises
     ------
     ValueError
+        As in `pool`.
+
+    Warns
+    -----
+    LeftOutWarning
         As in `pool`.
 
     Notes
@@ -104,11 +170,11 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
     >>> print(f"tau² {interval.tau2_low:.3f} to {interval.tau2_high:.3f}")
     tau² 0.010 to 6.285
     """
-    y, v, single = studies_by_analysis(y, v)
+    y, v, single, names, analyses = effects(y, v, names)
     refuse_level(level)
     low, high, typical = np.empty((3, y.shape[1]))
     for columns in column_slices(*y.shape):
-        model, _ = common_mean(y[:, columns], v[:, columns])
+        model, _ = common_mean(y[:, columns], v[:, columns], names=names)
         several = (model.df > 0).nonzero()[0]
         low[columns] = high[columns] = typical[columns] = np.nan
         part, begin = model.take(several), columns.start
@@ -117,7 +183,10 @@ def heterogeneity_interval(y: ArrayLike, v: ArrayLike, *, level: float = 0.95) -
         high[begin + several] = tau2_at(part, stats.chi2.isf((1 + level) / 2, different)[at])
         typical[begin + several] = part.df / part.trace
     limits = low, high, low / (low + typical), high / (high + typical)
-    return HeterogeneityInterval(*(limit[0].item() if single else limit for limit in limits))
+    if single:
+        warn_left_out(names, without_weight(y, v))
+    tau2_low, tau2_high, i2_low, i2_high = (limit[0].item() if single else limit for limit in limits)
+    return HeterogeneityInterval(tau2_low, tau2_high, i2_low, i2_high, level, analyses)
 
 
 def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -138,7 +207,8 @@ def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95)
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, or n is 0.
+        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the lengths
+        differ, or the level is not between 0 and 1.
 
     Examples
     --------
@@ -146,8 +216,9 @@ def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95)
     >>> print(low.round(2), high.round(2))
     [0.   0.26] [0.22 0.66]
     """
-    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
-    refuse_impossible_counts(events, n)
+    (events, n), names, _ = one_shape(events=events, n=n)
+    refuse_impossible_counts(events, n, names)
+    refuse_level(level)
     z2 = stats.norm.ppf((1 + level) / 2) ** 2
     centre = (events + z2 / 2) / (n + z2)
     reach = np.sqrt(z2 * (events * (n - events) / n + z2 / 4)) / (n + z2)
@@ -175,7 +246,8 @@ def difference_interval(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, or n is 0.
+        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the lengths
+        differ, or the level is not between 0 and 1.
 
     Examples
     --------
@@ -183,7 +255,10 @@ def difference_interval(
     >>> print(f"{low:.2f} to {high:.2f}")
     0.16 to 0.66
     """
-    events1, n1, events2, n2 = (np.asarray(counts, dtype=float) for counts in (events1, n1, events2, n2))
+    counts, names, _ = one_shape(events1=events1, n1=n1, events2=events2, n2=n2)
+    events1, n1, events2, n2 = counts
+    refuse_impossible_counts(events1, n1, names, called=("events1", "n1"))
+    refuse_impossible_counts(events2, n2, names, called=("events2", "n2"))
     (low1, high1), (low2, high2) = (proportion_interval(*x, level=level) for x in ((events1, n1), (events2, n2)))
     p1, p2 = events1 / n1, events2 / n2
     return p1 - p2 - np.hypot(p1 - low1, high2 - p2), p1 - p2 + np.hypot(high1 - p1, p2 - low2)

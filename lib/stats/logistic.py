@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from scipy import special
 
+from lib.stats.arguments import PoolingWarning, refuse_impossible_counts
 from lib.stats.arrays import Booleans, Floats, column_slices
-from lib.stats.tau2 import PoolingWarning
+from lib.stats.display import Displayed, Shown, frame, listed, number, rest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The log likelihood of m analyses, its slopes (2, m), its information (3, m), and the information by study (k, m).
 Likelihood: TypeAlias = tuple[Floats, Floats, Floats, Floats]
@@ -44,7 +49,8 @@ _NEARLY_NORMAL = 30.0
 _GRID = [(tau * z, tau) for tau in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0) for z in (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)]
 
 
-class LogisticFit(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class LogisticFit(Displayed):
     """A maximum of the likelihood for each of m analyses, on the logit scale.
 
     Attributes
@@ -59,6 +65,17 @@ class LogisticFit(NamedTuple):
     se: Floats
     tau2: Floats
     information: Floats
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return mean, standard error and tau² as a data frame with a row for each analysis."""
+        return frame("analysis", [], {"mean": self.mean, "se": self.se, "tau2": self.tau2})
+
+    def _shown(self, most: int) -> Shown:
+        k, m = self.information.shape
+        columns = [listed([], m), self.mean, self.se, self.tau2]
+        rows = [[str(name), *map(number, numbers)] for name, *numbers in zip(*columns, strict=True)][:most]
+        header = ("Analysis", "Mean logit", "Standard error", "tau²")
+        return Shown(f"Logistic model of {k} studies in {m} analyses", rows, header, rest(len(rows), m))
 
 
 def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False) -> LogisticFit:
@@ -75,6 +92,11 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     -------
     LogisticFit
         The maximum; NaN if there is none because every study is at 0% or 100%.
+
+    Raises
+    ------
+    ValueError
+        If the arrays have not the same shape (k, m), or counts are impossible.
 
     Warns
     -----
@@ -100,6 +122,9 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     >>> print(f"mean logit {fit.mean[0]:.2f}, standard error {fit.se[0]:.2f}, tau² {fit.tau2[0]:.2f}")
     mean logit -1.80, standard error 0.96, tau² 1.67
     """
+    if events.ndim != 2 or events.shape != n.shape:
+        raise ValueError(f"events and n must both have shape (k, m), not {events.shape} and {n.shape}")
+    refuse_impossible_counts(np.where(n == 0, np.nan, events), np.where(n == 0, np.nan, n))
     x, (k, m) = events, events.shape
     mean, se, tau, information = np.empty(m), np.empty(m), np.zeros(m), np.zeros((k, m))
     for part in column_slices(k, m, size=_SLICE_SIZE):

@@ -12,7 +12,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats, Integers, refuse_values, usable
+from lib.stats.arguments import Names, refuse_values
+from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats, Integers, usable
 
 # If all studies but one together have less than this share of the weight, differences from that one lose digits.
 _DOMINATED = 1e-6
@@ -188,7 +189,7 @@ class Mean:
         return np.minimum.reduce(self.v), np.maximum.reduce(v), _dot(self.y, self.y)
 
 
-def common_mean(y: Floats, v: Floats, *, out: Floats | None = None) -> tuple[Mean, Booleans | bool]:
+def common_mean(y: Floats, v: Floats, *, out: Floats | None = None, names: Names = ()) -> tuple[Mean, Booleans | bool]:
     """Return the model of analyses as users give them, and whether each study was left out.
 
     Parameters
@@ -197,6 +198,8 @@ def common_mean(y: Floats, v: Floats, *, out: Floats | None = None) -> tuple[Mea
         Effect sizes and sampling variances; NaN for an absent study.
     out : ndarray, shape (k, m), optional
         As in `Mean.centred`.
+    names : tuple
+        Names of the studies, for messages.
 
     Returns
     -------
@@ -216,7 +219,7 @@ def common_mean(y: Floats, v: Floats, *, out: Floats | None = None) -> tuple[Mea
             model = Mean.centred(y, v, np.full(v.shape[1], len(v)), out=out)
         if np.isfinite(model.centre).all():
             return model, False
-    refuse_values(y, v)
+    refuse_values(y, v, names)
     used = usable(y, v)
     model = Mean.centred(np.where(used, y, 0.0), np.where(used, v, np.inf), used.sum(axis=0), out=out)
     return model, ~(np.isnan(y) | np.isnan(v)) & ~used

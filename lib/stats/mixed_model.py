@@ -11,7 +11,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arrays import Booleans, Floats, Integers, refuse_values, usable
+from lib.stats.arguments import MISSING, NO_VARIANCE, Names, refuse_values, study, to_numbers, warn_left_out
+from lib.stats.arrays import Booleans, Floats, Integers, usable
 from lib.stats.tau2 import between_study_variance
 
 CI = ("normal", "hksj")
@@ -130,6 +131,17 @@ def weighable(y: Floats, v: Floats, design: Floats) -> Booleans:
     return usable(y, v) & ~np.isnan(design).any(axis=0)
 
 
+def warn_unfitted(y: Floats, v: Floats, design: Floats, names: Names) -> None:
+    """Warn of the studies (k, 1) that a fit leaves out, on behalf of a function that the user calls."""
+    missing, lacking = np.isnan(y) | np.isnan(v), np.isnan(design).any(axis=0)
+    reasons = [
+        (~missing & (v == 0), NO_VARIANCE),
+        (missing, MISSING),
+        (~missing & (v != 0) & lacking, "a moderator is missing"),
+    ]
+    warn_left_out(names, reasons, stacklevel=4)
+
+
 def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     """Fit the mixed-effects model to m analyses.
 
@@ -211,7 +223,7 @@ def wald_statistics(fit: MixedFit, ci: str) -> tuple[Floats, Floats, Floats, Flo
     return covariance, se, statistic, qm / len(slopes) if ci == "hksj" else qm
 
 
-def design_matrix(y: Floats, moderators: ArrayLike) -> Floats:
+def design_matrix(y: Floats, moderators: ArrayLike, names: Names = ()) -> Floats:
     """Return an intercept and the moderators as (c, k, m) or (c, k, 1).
 
     Parameters
@@ -220,13 +232,15 @@ def design_matrix(y: Floats, moderators: ArrayLike) -> Floats:
         The effects.
     moderators : array_like, shape (k,), (k, c) or (k, c, m)
         As in `regress`.
+    names : tuple
+        Names of the studies, for messages.
 
     Raises
     ------
     ValueError
-        If the shape does not fit the effects, or a moderator is infinite.
+        If the shape does not fit the effects, or a moderator is infinite or no number.
     """
-    x = np.asarray(moderators, dtype=float)
+    x = to_numbers("moderators", moderators)
     x = x[:, None, None] if x.ndim == 1 else x[:, :, None] if x.ndim == 2 else x
     if x.ndim != 3 or len(x) != len(y) or x.shape[2] not in (1, y.shape[1]):
         raise ValueError(
@@ -234,5 +248,6 @@ def design_matrix(y: Floats, moderators: ArrayLike) -> Floats:
             f"not {np.shape(moderators)}"
         )
     if np.isinf(x).any():
-        raise ValueError("moderators must be finite")
+        position = int(np.isinf(x).any(axis=(1, 2)).argmax())
+        raise ValueError(f"{study(position, names)} has an infinite moderator: moderators must be finite")
     return np.concatenate([np.ones((1, len(x), x.shape[2])), np.moveaxis(x, 1, 0)])

@@ -8,28 +8,40 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from typing import Any, Generic, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arrays import (
-    Booleans,
-    Count,
-    Floats,
-    Integers,
-    Number,
-    column_slices,
+from lib.stats.arguments import (
+    Names,
+    PoolingWarning,
+    effects,
+    moderator_labels,
     refuse_unknown,
     refuse_values,
-    studies_by_analysis,
 )
-from lib.stats.mixed_model import CI, NO_FIT, design_matrix, fit_mixed, wald_statistics, weighable
-from lib.stats.tau2 import TAU2, PoolingWarning
+from lib.stats.arrays import Booleans, Count, Floats, Integers, Number, column_slices
+from lib.stats.display import Displayed, Shown, crossed_frame, p_value
+from lib.stats.mixed_model import (
+    CI,
+    NO_FIT,
+    design_matrix,
+    fit_mixed,
+    wald_statistics,
+    warn_unfitted,
+    weighable,
+)
+from lib.stats.tau2 import TAU2
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-class Permuted(NamedTuple, Generic[Number, Count]):
+@dataclass(frozen=True, eq=False, repr=False)
+class Permuted(Displayed, Generic[Number, Count]):
     """The result of a permutation test. Shapes are for m analyses; for one analysis the last dimension is missing.
 
     Attributes
@@ -42,12 +54,33 @@ class Permuted(NamedTuple, Generic[Number, Count]):
         Number of arrangements.
     exact : bool, shape (m,)
         Whether these are all different arrangements; otherwise they are a random sample.
+    names, analyses : tuple
+        Names of the moderators and of the analyses.
     """
 
     p: Floats
     qm_p: Number
     number: Count
     exact: bool | Booleans
+    names: Names
+    analyses: Names = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the p-values as a data frame: a row for each moderator and one for all together, in each analysis."""
+        p = np.concatenate([self.p, np.atleast_1d(self.qm_p)[None] if self.p.ndim > 1 else np.atleast_1d(self.qm_p)])
+        names = (*self.names, _ALL)
+        return crossed_frame(self.analyses, "moderator", names, {"p": p}, single=self.p.ndim == 1)
+
+    def _shown(self, most: int) -> Shown:
+        if self.p.ndim > 1:
+            rows = [("Analyses", f"{self.p.shape[1]:,}"), ("Moderators", ", ".join(map(str, self.names)))]
+            return Shown("Permutation tests", rows, notes=["to_frame() has a row for each moderator and analysis"])
+        rows = [(str(name), p_value(p)) for name, p in zip((*self.names, _ALL), (*self.p, self.qm_p), strict=True)]
+        kind = "all" if self.exact else "a random sample of"
+        return Shown(f"Permutation test, {kind} {self.number:,} arrangements", rows, ("Moderator", "p"))
+
+
+_ALL = "all moderators"
 
 
 def permutation_test(
@@ -58,6 +91,8 @@ def permutation_test(
     tau2: str = "REML",
     ci: str = "normal",
     at_most: int = 5000,
+    names: Sequence[Any] | None = None,
+    moderator_names: Sequence[Any] | None = None,
 ) -> Permuted[Any, Any]:
     """Test moderators by exchanging them between studies, without assuming a distribution of the statistic.
 
@@ -75,6 +110,8 @@ def permutation_test(
     at_most : int
         If there are no more different arrangements than this, all are compared; otherwise a random sample of this many,
         the same at each call.
+    names, moderator_names : sequence, optional
+        As in `regress`.
 
     Returns
     -------
@@ -91,6 +128,8 @@ def permutation_test(
     -----
     PoolingWarning
         If there is no fit.
+    LeftOutWarning
+        As in `regress`.
 
     Examples
     --------
@@ -98,11 +137,16 @@ def permutation_test(
     >>> print(f"p = {result.p[0]:.3f} of {result.number} arrangements, all: {result.exact}")
     p = 0.033 of 30 arrangements, all: True
     """
-    y, v, single = studies_by_analysis(y, v)
+    y, v, single, study_names, analyses = effects(y, v, names, moderators=moderators)
     refuse_unknown("tau2", tau2, TAU2)
     refuse_unknown("ci", ci, CI)
-    refuse_values(y, v)
-    design, m = design_matrix(y, moderators), y.shape[1]
+    refuse_values(y, v, study_names)
+    if at_most < 1:
+        raise ValueError(f"at_most must be at least 1, not {at_most!r}")
+    design, m = design_matrix(y, moderators, study_names), y.shape[1]
+    labels = moderator_labels(moderators, moderator_names, len(design) - 1)
+    if single:
+        warn_unfitted(y, v, design, study_names)
     used = weighable(y, v, design)
     # Analyses with the same studies and moderators (infinite here for an absent study) share their arrangements.
     x = np.where(used, design[1:], np.inf)
@@ -119,8 +163,8 @@ def permutation_test(
     if np.isnan(p).any():
         warnings.warn(NO_FIT, PoolingWarning, stacklevel=2)
     if single:
-        return Permuted(p[:-1, 0], p[-1, 0].item(), number[0].item(), exact[0].item())
-    return Permuted(p[:-1], p[-1], number, exact)
+        return Permuted(p[:-1, 0], p[-1, 0].item(), number[0].item(), exact[0].item(), labels)
+    return Permuted(p[:-1], p[-1], number, exact, labels, analyses)
 
 
 def _orders(x: Floats, at_most: int) -> tuple[Integers, bool]:

@@ -6,30 +6,37 @@ estimated (`pooling`, `logistic`).
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
 
 import numpy as np
 from scipy import special
 
+from lib.stats.arguments import Names
 from lib.stats.arrays import Booleans, Count, Floats, Integers, Number
+from lib.stats.display import Displayed, Shown, counted, frame, interval, listed, number, p_equals, percent, rest
 from lib.stats.intervals import prediction_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENOUGH_TO_PREDICT = 10
 """Smallest number of studies with which a between-study variance estimated as 0 suggests that studies agree."""
 
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+_COLUMNS = ("k", *_ON_EFFECT_SCALE, "se", "tau2", "i2", "h2", "q", "q_df", "q_p")
+_FEW = "too few studies"
 
 
-@dataclass(frozen=True, eq=False)
-class Pooled(Generic[Number, Count]):
+@dataclass(frozen=True, eq=False, repr=False)
+class Pooled(Displayed, Generic[Number, Count]):
     """A pooled result of one analysis, or of m.
 
     For one analysis every attribute but ``weights`` and ``dropped`` is a number; for m it is an array of shape (m,).
     ``estimate`` and the intervals are on the scale of the effect (a proportion, for example), ``se`` and ``tau2`` on
-    that of the analysis (its logit, for example). A notebook displays the result as a table.
+    that of the analysis (its logit, for example). A notebook displays the result as a table, and ``to_frame()`` gives
+    the numbers.
 
     Attributes
     ----------
@@ -58,6 +65,8 @@ class Pooled(Generic[Number, Count]):
         or they carry no information on a ratio (`pool_ratios`).
     level : float
         Confidence level of both intervals.
+    names, analyses : tuple
+        Names of the studies, and of the m analyses; empty if they have none.
     """
 
     k: Count
@@ -76,6 +85,8 @@ class Pooled(Generic[Number, Count]):
     weights: Floats
     dropped: Booleans
     level: float
+    names: Names = ()
+    analyses: Names = ()
 
     @property
     def predicts(self) -> Any:
@@ -112,13 +123,36 @@ class Pooled(Generic[Number, Count]):
             values = {name: float(value) for name, value in values.items()}
         return replace(self, **values)
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result as a data frame with a row for each analysis.
+
+        Returns
+        -------
+        DataFrame
+            Columns as the attributes, not rounded; ``left_out`` is the number of studies marked in ``dropped``. The
+            index has the names of the analyses, or their numbers from 0.
+
+        Examples
+        --------
+        >>> from lib.stats import leave_one_out, pool
+        >>> without = pool(*leave_one_out([0.1, 0.5, 0.9], [0.02, 0.03, 0.05], names=["A", "B", "C"]))
+        >>> without.to_frame()[["k", "estimate"]].round(2)
+                   k  estimate
+        analysis
+        without A  2      0.68
+        without B  2      0.48
+        without C  2      0.29
+        """
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        return frame("analysis", self.analyses, columns | {"left_out": self.dropped.sum(axis=0)})
+
     def summary(self) -> str:
         """Return the result as a table of text.
 
         Returns
         -------
         str
-            For one analysis, a line for each number. For many, the number of analyses and the shape of the attributes.
+            For one analysis, a line for each number. For many, a line for each analysis, at most 40 of them.
 
         Examples
         --------
@@ -134,52 +168,60 @@ class Pooled(Generic[Number, Count]):
           H²                                      4.903
           Q                                       9.806 on 2 df, p = 0.007
         """
-        heading, rows = self._table()
-        width = max((len(name) for name, _ in rows), default=0)
-        return "\n".join([heading, *(f"  {name.ljust(width)}  {value}" for name, value in rows)])
+        return super().summary()
 
-    def _repr_html_(self) -> str:
-        """Return the result as an HTML table, which notebooks display."""
-        heading, rows = self._table()
-        if not rows:
-            return f"<p>{html.escape(heading)}</p>"
-        cells = "".join(
-            f'<tr><th scope="row" style="text-align: left">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>'
-            for name, value in rows
-        )
-        return f"<table><caption>{html.escape(heading)}</caption><tbody>{cells}</tbody></table>"
+    def _shown(self, most: int) -> Shown:
+        if isinstance(self.k, int):
+            return self._one_shown()
+        studies, analyses = self.weights.shape
+        level = percent(self.level)
+        header = ["Analysis", "Studies", "Estimate", f"{level} CI", f"{level} PI", "tau²", "I²"]
+        rows = []
+        names, predicts = listed(self.analyses, analyses), np.asarray(self.predicts)
+        some = min(analyses, most)
+        for j in range(some):
+            k, estimate, low, high, pi_low, pi_high, t2, i2 = (
+                np.asarray(getattr(self, name))[j]
+                for name in ("k", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau2", "i2")
+            )
+            prediction = interval(pi_low, pi_high) if predicts[j] else _FEW
+            rows.append(
+                [
+                    str(names[j]),
+                    f"{k}",
+                    number(estimate),
+                    interval(low, high),
+                    prediction,
+                    number(t2),
+                    f"{100 * i2:.0f}%",
+                ]
+            )
+        left_out = self.dropped.sum(axis=0)
+        if left_out.any():
+            header.append("Left out")
+            rows = [[*row, f"{left}"] for row, left in zip(rows, left_out[:some].tolist(), strict=True)]
+        heading = f"Pooled results of {counted(analyses, 'analysis', 'analyses')} of up to {counted(studies)}"
+        return Shown(heading, rows, header, rest(some, analyses))
 
-    def _table(self) -> tuple[str, list[tuple[str, str]]]:
-        """Return a heading, and for one analysis the rows of a table."""
-        if not isinstance(self.k, int):
-            studies, analyses = self.weights.shape
-            return (
-                f"Pooled results of {analyses} analyses of up to {studies} studies: each attribute has shape"
-                f" ({analyses},), weights and dropped ({studies}, {analyses})"
-            ), []
-        level = f"{100 * self.level:g}%"
-        prediction = _interval(self.pi_low, self.pi_high) if self.predicts else "too few studies"
+    def _one_shown(self) -> Shown:
+        """Return a row for each number of one analysis."""
+        level = percent(self.level)
         rows = [
-            ("Estimate", _text(self.estimate)),
-            (f"{level} confidence interval", _interval(self.ci_low, self.ci_high)),
-            (f"{level} prediction interval", prediction),
-            ("Standard error (scale of the analysis)", _text(self.se)),
-            ("tau² (scale of the analysis)", _text(self.tau2)),
+            ("Estimate", number(self.estimate)),
+            (f"{level} confidence interval", interval(self.ci_low, self.ci_high)),
+            (f"{level} prediction interval", interval(self.pi_low, self.pi_high) if self.predicts else _FEW),
+            ("Standard error (scale of the analysis)", number(self.se)),
+            ("tau² (scale of the analysis)", number(self.tau2)),
             ("I²", f"{100 * self.i2:.0f}%"),
-            ("H²", _text(self.h2)),
-            ("Q", f"{_text(self.q)} on {self.q_df} df, p {'< 0.001' if self.q_p < 0.001 else f'= {self.q_p:.3f}'}"),
+            ("H²", number(self.h2)),
+            ("Q", f"{number(self.q)} on {self.q_df} df, {p_equals(self.q_p)}"),
         ]
-        if self.dropped.any():
-            rows.append(("Studies left out", f"{int(self.dropped.sum())}"))
-        return f"Pooled result of {self.k} {'study' if self.k == 1 else 'studies'}", rows
-
-
-def _text(value: Any) -> str:
-    return "not available" if np.isnan(value) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _interval(low: Any, high: Any) -> str:
-    return "not available" if np.isnan(low) else f"{_text(low)} to {_text(high)}"
+        # Without a name, studies are listed by their index.
+        names = [name if isinstance(name, str) else f"index {name}" for name in listed(self.names, len(self.weights))]
+        for label, which in (("Left out", self.dropped), ("Missing", ~self.dropped & (self.weights == 0))):
+            if which.any() and self.k:
+                rows.append((label, ", ".join(names[i] for i in np.flatnonzero(which))))
+        return Shown(f"Pooled result of {counted(self.k)}", rows)
 
 
 def pooled_result(
@@ -194,6 +236,8 @@ def pooled_result(
     weights: Floats,
     dropped: Booleans,
     single: bool,
+    names: Names = (),
+    analyses: Names = (),
 ) -> Pooled[Any, Any]:
     """Return the result of m analyses from their estimates, standard errors, tau² and Q.
 
@@ -209,6 +253,8 @@ def pooled_result(
         As in `Pooled`.
     single : bool
         Whether the result is that of one analysis, m = 1, with numbers in place of arrays.
+    names, analyses : tuple
+        As in `Pooled`.
     """
     df = np.maximum(k - 1, 0)
     reach = quantile * se
@@ -232,7 +278,7 @@ def pooled_result(
     if single:
         results = {name: value[0].item() for name, value in results.items()}
         weights, dropped = weights[:, 0], dropped[:, 0]
-    return Pooled(**results, weights=weights, dropped=dropped, level=level)
+    return Pooled(**results, weights=weights, dropped=dropped, level=level, names=names, analyses=analyses)
 
 
 def _chi2_tail(q: Floats, df: Integers) -> Floats:

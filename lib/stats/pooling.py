@@ -9,6 +9,7 @@ analysis has (`rearrange`).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +17,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lib.stats.arrays import Floats, column_slices, refuse_level, refuse_unknown, studies_by_analysis
+from lib.stats.arguments import (
+    MISSING,
+    Effects,
+    PoolingWarning,
+    Studies,
+    effects,
+    left_out,
+    one_shape,
+    refuse_impossible_counts,
+    refuse_level,
+    refuse_unknown,
+    to_numbers,
+    warn_left_out,
+    without_weight,
+)
+from lib.stats.arrays import Booleans, Floats, column_slices
 from lib.stats.effect_sizes import TRANSFORMS as SCALES
-from lib.stats.effect_sizes import proportions, refuse_impossible_counts, to_proportion, two_groups
+from lib.stats.effect_sizes import group_effects, proportion_effects, to_proportion
 from lib.stats.intervals import difference_interval, normal_quantile, t_quantiles
 from lib.stats.logistic import random_intercept_logistic
 from lib.stats.mean_model import Scratch, common_mean
 from lib.stats.pooled_result import Pooled, pooled_result
-from lib.stats.tau2 import TAU2, PoolingWarning, between_study_variance
+from lib.stats.tau2 import TAU2, between_study_variance
 
 CI = ("normal", "hksj", "mkh")
 """Confidence intervals: normal; Hartung-Knapp-Sidik-Jonkman, with Student's t on k - 1 degrees of freedom; and
@@ -39,6 +55,9 @@ LOGISTIC_TAU2 = ("ML", "FE")
 TRANSFORMS = (*SCALES, "glmm")
 """How proportions are pooled: on a scale, or by the random-intercept logistic model."""
 
+_NO_VARIANCE = "at 0% or 100% a raw proportion has no variance; another transform keeps it"
+_NO_INFORMATION = "no events in either group, or only events: it carries no information on a ratio"
+
 # Degrees of freedom of the modified Knapp-Hartung interval of two studies.
 _LEAST_DF = 2
 # Reused buffer: `pool` never uses a model after it has made the next one.
@@ -46,7 +65,13 @@ _CENTRED = Scratch()
 
 
 def pool(
-    y: ArrayLike, v: ArrayLike, *, tau2: str | ArrayLike = "DL", ci: str = "normal", level: float = 0.95
+    y: ArrayLike,
+    v: ArrayLike,
+    *,
+    tau2: str | ArrayLike = "DL",
+    ci: str = "normal",
+    level: float = 0.95,
+    names: Sequence[Any] | None = None,
 ) -> Pooled[Any, Any]:
     """Pool effect sizes by inverse variance under a random-effects model.
 
@@ -54,7 +79,8 @@ def pool(
     ----------
     y, v : array_like, shape (k,) or (k, m)
         Effect sizes and sampling variances. A study with NaN in either is absent from that analysis. One with
-        v = 0 is left out and marked in ``dropped``.
+        v = 0 is left out and marked in ``dropped``. The index of a pandas object names the studies, the columns of a
+        data frame name the analyses.
     tau2 : {"DL", "PM", "REML", "ML", "EB", "SJ", "HE", "FE"}
         Estimator of the between-study variance (`between_study_variance`); "FE" is the common-effect model, tau² = 0.
         A number, or one for each analysis, is used as tau² without estimation.
@@ -65,6 +91,8 @@ def pool(
         (`lib.simulations.interval_coverage`).
     level : float
         Confidence level of both intervals, between 0 and 1.
+    names : sequence, optional
+        Names of the studies, for the result and for messages.
 
     Returns
     -------
@@ -83,6 +111,9 @@ def pool(
     -----
     PoolingWarning
         If there is no study to pool, or the estimator of tau² did not converge.
+    LeftOutWarning
+        If a single analysis, of shape (k,), has a study with v = 0 or NaN: the message names it. Many analyses at once
+        have NaN for the studies that they lack, and ``dropped`` alone marks those with v = 0.
 
     Notes
     -----
@@ -104,23 +135,47 @@ def pool(
     >>> pool([[0.1, 0.2], [0.5, 0.4], [0.9, np.nan]], [[0.02, 0.02], [0.03, 0.03], [0.05, np.nan]]).k
     array([3, 2])
     """
-    y, v, single = studies_by_analysis(y, v)
-    given = None if isinstance(tau2, str) else np.broadcast_to(np.asarray(tau2, dtype=float), y.shape[1:])
+    given = effects(y, v, names)
+    return pool_effects(given, without_weight(given.y, given.v) if given.single else [], tau2=tau2, ci=ci, level=level)
+
+
+def pool_effects(
+    given: Effects,
+    lacking: Sequence[tuple[Booleans | np.bool_, str]],
+    *,
+    tau2: str | ArrayLike = "DL",
+    ci: str = "normal",
+    level: float = 0.95,
+    stacklevel: int = 3,
+) -> Pooled[Any, Any]:
+    """Pool effects as `pool` does, and warn of studies that are left out.
+
+    Parameters
+    ----------
+    given : Effects
+        The effects.
+    lacking : sequence of (ndarray of bool, str)
+        Studies of a single analysis that are left out, with the reason.
+    tau2, ci, level
+        As in `pool`.
+    stacklevel : int
+        As in ``warnings.warn``; by default the line that called the caller of this function.
+    """
+    y, v, single, names, analyses = given
+    known = None if isinstance(tau2, str) else _known_tau2(tau2, y.shape[1])
     method = tau2 if isinstance(tau2, str) else "FE"
     refuse_unknown("tau2", method, TAU2)
     refuse_unknown("ci", ci, CI)
     refuse_level(level)
-    if given is not None and not (np.isfinite(given) & (given >= 0)).all():
-        raise ValueError(f"a tau2 that is given must be finite and not negative, not {tau2!r}")
     k_all, m = y.shape
     k = np.empty(m, dtype=int)
     estimate, total, scatter, t2, q = np.empty((5, m))
     weights, dropped = np.empty((k_all, m)), np.zeros((k_all, m), dtype=bool)
     for columns in column_slices(k_all, m):
         centred = _CENTRED.arrays(1, (k_all, columns.stop - columns.start))[0]
-        model, dropped[:, columns] = common_mean(y[:, columns], v[:, columns], out=centred)
+        model, dropped[:, columns] = common_mean(y[:, columns], v[:, columns], out=centred, names=names)
         k[columns], q[columns] = model.k, model.q_fixed
-        t2[columns] = between_study_variance(model, method) if given is None else given[columns]
+        t2[columns] = between_study_variance(model, method) if known is None else known[columns]
         weight, total[columns] = model.weights(t2[columns], weights[:, columns])
         mean = model.mean(weight, total[columns])
         estimate[columns] = model.centre + mean
@@ -140,11 +195,35 @@ def pool(
         quantile = t_quantiles(t_df, level, normal_quantile(level))
     no_study = k == 0
     if no_study.any():
-        warnings.warn("no study to pool: the result is NaN", PoolingWarning, stacklevel=2)
+        why = f"; left out: {left_out(names, lacking)}" if lacking and len(y) else ""
+        warnings.warn(f"no study to pool: the result is NaN{why}", PoolingWarning, stacklevel=stacklevel)
         estimate[no_study] = se[no_study] = np.nan
+    elif lacking:
+        warn_left_out(names, lacking, stacklevel=stacklevel + 1)
     return pooled_result(
-        k, estimate, se, t2, q, quantile=quantile, level=level, weights=weights, dropped=dropped, single=single
+        k,
+        estimate,
+        se,
+        t2,
+        q,
+        quantile=quantile,
+        level=level,
+        weights=weights,
+        dropped=dropped,
+        single=single,
+        names=names,
+        analyses=analyses,
     )
+
+
+def _known_tau2(tau2: ArrayLike, m: int) -> Floats:
+    """Return a tau² that is given, for each of m analyses."""
+    known = to_numbers("tau2", tau2)
+    if known.shape not in ((), (1,), (m,)):
+        raise ValueError(f"tau2 must be one number or one for each of {m} analyses, not of shape {known.shape}")
+    if not (np.isfinite(known) & (known >= 0)).all():
+        raise ValueError(f"a tau2 that is given must be finite and not negative, not {tau2!r}")
+    return np.broadcast_to(known, (m,))
 
 
 def pool_proportions(
@@ -155,6 +234,7 @@ def pool_proportions(
     tau2: str | None = None,
     ci: str = "normal",
     level: float = 0.95,
+    names: Sequence[Any] | None = None,
 ) -> Pooled[Any, Any]:
     """Pool proportions under a random-effects model.
 
@@ -164,7 +244,9 @@ def pool_proportions(
     Parameters
     ----------
     events, n : array_like, shape (k,) or (k, m)
-        Number with the event, and number observed. A study with NaN in either is absent from that analysis.
+        Number with the event, and number observed. A study with NaN in either is absent from that analysis. One n
+        serves all studies. The index of a pandas object names the studies, the columns of a data frame name the
+        analyses.
     transform : {"raw", "logit", "arcsine", "double-arcsine", "glmm"}
         Scale on which proportions are pooled by inverse variance (`proportions`); the result is back-transformed
         (`to_proportion`). The double arcsine uses the harmonic mean of the pooled studies' n, which can mislead if the
@@ -177,6 +259,8 @@ def pool_proportions(
         freedom on the same standard error (metafor's ``test="t"``).
     level : float
         As in `pool`.
+    names : sequence, optional
+        Names of the studies, for the result and for messages.
 
     Returns
     -------
@@ -189,14 +273,17 @@ def pool_proportions(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, n is 0, or an option is unknown or not one of the
-        transform.
+        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        differ, or an option is unknown or not one of the transform.
 
     Warns
     -----
     PoolingWarning
         If there is no study to pool; if the logistic model has no estimate or no standard error, which are then NaN;
         or if the back-transformed double arcsine is exactly 0 or 1 although not every study has that proportion.
+    LeftOutWarning
+        If a single analysis, of shape (k,), has a study with NaN, or on the raw scale one at 0% or 100%: the message
+        names it.
 
     Examples
     --------
@@ -205,24 +292,34 @@ def pool_proportions(
     >>> print(f"{result.estimate:.2f} ({result.ci_low:.2f} to {result.ci_high:.2f})")
     0.27 (0.12 to 0.50)
 
-    On the raw scale the study without an event has no variance and is left out:
+    On the raw scale the study without an event has no variance and is left out, with a warning that names it:
 
-    >>> pool_proportions(events, n).dropped
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     pool_proportions(events, n, names=["A", "B", "C", "D"]).dropped
     array([False, False, False,  True])
+    >>> print(caught[0].message)
+    left out of the analysis: study 'D' (at 0% or 100% a raw proportion has no variance; another transform keeps it)
     """
     refuse_unknown("transform", transform, TRANSFORMS)
+    studies = one_shape(names, events=events, n=n)
+    x, size = studies.columns
+    refuse_impossible_counts(x, size, studies.names)
     if transform == "glmm":
-        return _pool_logistic(events, n, "ML" if tau2 is None else tau2, ci, level)
-    y, v = proportions(events, n, transform=transform)
-    pooled = pool(y, v, tau2="DL" if tau2 is None else tau2, ci=ci, level=level)
+        return _pool_logistic(studies, "ML" if tau2 is None else tau2, ci, level)
+    y, v = proportion_effects(x, size, transform)
+    given = effects(y, v)._replace(names=studies.names, analyses=studies.analyses)
+    lacking = without_weight(given.y, given.v, _NO_VARIANCE) if given.single else []
+    pooled = pool_effects(given, lacking, tau2="DL" if tau2 is None else tau2, ci=ci, level=level)
     if transform == "raw":
         return pooled
-    size: ArrayLike | None = None
+    mean_size: ArrayLike | None = None
     if transform == "double-arcsine":
-        size = pooled.k / np.where(np.isnan(y), 0.0, 1 / (np.asarray(n, dtype=float) + 0 * y)).sum(axis=0)
-    result = pooled.back_transformed(lambda value: to_proportion(value, transform=transform, n=size))
+        mean_size = pooled.k / np.where(np.isnan(y), 0.0, 1 / (size + 0 * y)).sum(axis=0)
+    result = pooled.back_transformed(lambda value: to_proportion(value, transform=transform, n=mean_size))
     if transform == "double-arcsine":
-        _warn_at_an_end(result.estimate, np.asarray(events) + 0 * y, np.asarray(n) + 0 * y)
+        _warn_at_an_end(result.estimate, x + 0 * y, size + 0 * y)
     return result
 
 
@@ -239,15 +336,15 @@ def _warn_at_an_end(estimate: ArrayLike, events: Floats, n: Floats) -> None:
         warnings.warn(message, PoolingWarning, stacklevel=3)
 
 
-def _pool_logistic(events: ArrayLike, n: ArrayLike, tau2: str, ci: str, level: float) -> Pooled[Any, Any]:
+def _pool_logistic(studies: Studies, tau2: str, ci: str, level: float) -> Pooled[Any, Any]:
     """Pool proportions by the logistic model, as `pool_proportions` describes."""
-    events, n = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
-    refuse_impossible_counts(events, n)
-    events, n, single = studies_by_analysis(events, n)
+    events, n, single, _, _ = effects(studies.columns[0], studies.columns[1])
     refuse_unknown("tau2 of the logistic model", tau2, LOGISTIC_TAU2)
     refuse_unknown("ci", ci, LOGISTIC_CI)
     refuse_level(level)
     absent = np.isnan(events) | np.isnan(n)
+    if single:
+        warn_left_out(studies.names, [(absent, MISSING)], stacklevel=4)
     x, n, k = np.where(absent, 0.0, events), np.where(absent, 0.0, n), np.sum(~absent, axis=0)
     fit = random_intercept_logistic(x, n, common=tau2 == "FE")
     total = np.where(k > 0, n.sum(axis=0), 1.0)
@@ -271,6 +368,8 @@ def _pool_logistic(events: ArrayLike, n: ArrayLike, tau2: str, ci: str, level: f
         weights=weights,
         dropped=dropped,
         single=single,
+        names=studies.names,
+        analyses=studies.analyses,
     )
     return pooled.back_transformed(special.expit)
 
@@ -285,6 +384,7 @@ def pool_ratios(
     tau2: str = "DL",
     ci: str = "normal",
     level: float = 0.95,
+    names: Sequence[Any] | None = None,
 ) -> Pooled[Any, Any]:
     """Pool comparisons of two independent groups, the first with the second, by inverse variance.
 
@@ -296,6 +396,8 @@ def pool_ratios(
         Risk ratio, odds ratio or risk difference (`two_groups`, with its treatment of empty cells).
     tau2, ci, level
         As in `pool`.
+    names : sequence, optional
+        Names of the studies, for the result and for messages; by default the index of a pandas object.
 
     Returns
     -------
@@ -308,7 +410,16 @@ def pool_ratios(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, n is 0, or an option is unknown.
+        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        differ, or an option is unknown.
+
+    Warns
+    -----
+    PoolingWarning
+        As in `pool`.
+    LeftOutWarning
+        If a single analysis, of shape (k,), has a study with NaN, or without information on a ratio: the message names
+        it.
 
     Notes
     -----
@@ -322,12 +433,15 @@ def pool_ratios(
     >>> print(f"risk ratio {result.estimate:.2f} ({result.ci_low:.2f} to {result.ci_high:.2f})")
     risk ratio 2.01 (1.07 to 3.80)
     """
-    counts = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (events1, n1, events2, n2)))
-    y, v = two_groups(*counts, measure=measure)
-    pooled = pool(y, v, tau2=tau2, ci=ci, level=level)
+    counts, study_names, analyses = one_shape(names, events1=events1, n1=n1, events2=events2, n2=n2)
+    y, v = group_effects(counts, study_names, measure)
+    given = effects(y, v)._replace(names=study_names, analyses=analyses)
+    missing = np.isnan(np.asarray(counts)).any(axis=0)
+    uninformative: Booleans = ~missing & np.isnan(y)
+    lacking = [(uninformative, _NO_INFORMATION), (missing, MISSING)] if given.single else []
+    pooled = pool_effects(given, lacking, tau2=tau2, ci=ci, level=level)
     if measure != "RD":
-        present = ~np.isnan(counts).any(axis=0)
-        return replace(pooled.back_transformed(np.exp), dropped=present & np.isnan(y))
+        return replace(pooled.back_transformed(np.exp), dropped=uninformative)
     alone = np.asarray(pooled.k) == 1
     for name, limits in zip(("ci_low", "ci_high"), difference_interval(*counts, level=level), strict=True):
         # Used only for analyses with one study: only that study has a weight, so the sum returns its limit.

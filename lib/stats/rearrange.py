@@ -6,28 +6,39 @@ diagnostics that compare an analysis with those that lack a study (`influence_me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lib.stats.arrays import Booleans, Floats
-from lib.stats.pooling import pool
+from lib.stats.arguments import Names, effects, index_names, one_shape
+from lib.stats.arrays import Booleans
+from lib.stats.display import listed
+from lib.stats.pooling import pool_effects
 
 
-def leave_one_out(*columns: ArrayLike) -> tuple[Floats, ...]:
+def leave_one_out(*columns: ArrayLike, names: Sequence[Any] | None = None) -> tuple[Any, ...]:
     """Repeat analyses, leaving out one study each time.
 
     Parameters
     ----------
     *columns : array_like, shape (k,) or (k, m)
         The numbers of the studies, such as effects and variances, or events and numbers observed.
+    names : sequence, optional
+        Names of the studies; by default the index of a pandas object.
 
     Returns
     -------
-    tuple of ndarray, shape (k, k) or (k, k m)
+    tuple of ndarray or DataFrame, shape (k, k) or (k, k m)
         The columns, NaN for the study that is left out. Analysis j m + i is analysis i without study j, so that
-        ``result.reshape(k, m)`` has a row for each study.
+        ``result.reshape(k, m)`` has a row for each study. If the studies have names, the columns are data frames,
+        whose columns name the analyses, and the pooled results show these names.
+
+    Raises
+    ------
+    ValueError
+        If the shapes of the columns differ, or there is not one name for each study.
 
     Examples
     --------
@@ -35,22 +46,31 @@ def leave_one_out(*columns: ArrayLike) -> tuple[Floats, ...]:
     >>> pool_proportions(*leave_one_out([3, 8, 12], [20, 18, 30])).estimate.round(2)
     array([0.42, 0.27, 0.28])
     """
-    k = np.shape(columns[0])[0]
-    return _masked(np.eye(k, dtype=bool), columns)
+    arrays, studies, analyses = _same_shape(columns, names)
+    k = len(arrays[0])
+    return _masked(np.eye(k, dtype=bool), arrays, studies, [f"without {name}" for name in studies], analyses)
 
 
-def cumulative(*columns: ArrayLike) -> tuple[Floats, ...]:
+def cumulative(*columns: ArrayLike, names: Sequence[Any] | None = None) -> tuple[Any, ...]:
     """Repeat analyses, adding one study each time, in the order given.
 
     Parameters
     ----------
     *columns : array_like, shape (k,) or (k, m)
         The numbers of the studies, such as effects and variances, or events and numbers observed.
+    names : sequence, optional
+        Names of the studies; by default the index of a pandas object.
 
     Returns
     -------
-    tuple of ndarray, shape (k, k) or (k, k m)
-        The columns, NaN for later studies. Analysis j m + i is analysis i with studies 0 to j.
+    tuple of ndarray or DataFrame, shape (k, k) or (k, k m)
+        The columns, NaN for later studies. Analysis j m + i is analysis i with studies 0 to j. Data frames as in
+        `leave_one_out`.
+
+    Raises
+    ------
+    ValueError
+        As in `leave_one_out`.
 
     Examples
     --------
@@ -58,11 +78,15 @@ def cumulative(*columns: ArrayLike) -> tuple[Floats, ...]:
     >>> pool_proportions(*cumulative([3, 8, 12], [20, 18, 30])).estimate.round(2)
     array([0.15, 0.28, 0.32])
     """
-    k = np.shape(columns[0])[0]
-    return _masked(np.tril(np.ones((k, k), dtype=bool), -1), columns)
+    arrays, studies, analyses = _same_shape(columns, names)
+    k = len(arrays[0])
+    later = np.tril(np.ones((k, k), dtype=bool), -1)
+    return _masked(later, arrays, studies, [f"+ {name}" for name in studies], analyses)
 
 
-def by_group(groups: ArrayLike, *columns: ArrayLike) -> tuple[NDArray[Any], *tuple[Floats, ...]]:
+def by_group(
+    groups: ArrayLike, *columns: ArrayLike, names: Sequence[Any] | None = None
+) -> tuple[NDArray[Any], *tuple[Any, ...]]:
     """Split analyses by the groups of their studies.
 
     Parameters
@@ -71,13 +95,21 @@ def by_group(groups: ArrayLike, *columns: ArrayLike) -> tuple[NDArray[Any], *tup
         Group of each study.
     *columns : array_like, shape (k,) or (k, m)
         The numbers of the studies, such as effects and variances, or events and numbers observed.
+    names : sequence, optional
+        Names of the studies; by default the index of a pandas object.
 
     Returns
     -------
     labels : ndarray, shape (g,)
         The groups, sorted.
-    *columns : ndarray, shape (k, g) or (k, g m)
-        The columns, NaN for the studies of other groups: analysis j m + i is of group j in analysis i.
+    *columns : ndarray or DataFrame, shape (k, g) or (k, g m)
+        The columns, NaN for the studies of other groups: analysis j m + i is of group j in analysis i. Data frames as
+        in `leave_one_out`.
+
+    Raises
+    ------
+    ValueError
+        As in `leave_one_out`, or if a study has no group.
 
     Examples
     --------
@@ -86,16 +118,60 @@ def by_group(groups: ArrayLike, *columns: ArrayLike) -> tuple[NDArray[Any], *tup
     >>> dict(zip(labels.tolist(), pool_proportions(events, n).k.tolist(), strict=True))
     {'adults': 2, 'children': 1}
     """
-    labels, group = np.unique(np.asarray(groups), return_inverse=True)
-    return (labels, *_masked(group[:, None] != np.arange(len(labels)), columns))
+    arrays, studies, analyses = _same_shape(columns, names, groups)
+    labels, group = _groups(groups, len(arrays[0]))
+    return labels, *_masked(group[:, None] != np.arange(len(labels)), arrays, studies, labels.tolist(), analyses)
 
 
-def _masked(absent: Booleans, columns: tuple[ArrayLike, ...]) -> tuple[Floats, ...]:
-    """Repeat columns (k,) or (k, m) for each column of ``absent``, with NaN where it is true."""
+def _groups(groups: ArrayLike, k: int) -> tuple[NDArray[Any], NDArray[np.int_]]:
+    """Return the different groups, sorted, and the number of each study's."""
+    given = np.asarray(groups)
+    if given.shape != (k,):
+        raise ValueError(f"groups must have an entry for each of {k} studies, not shape {given.shape}")
+    lacking = [position for position, value in enumerate(given.tolist()) if value is None or value != value]
+    if lacking:
+        raise ValueError(f"the study with index {lacking[0]} has no group: give it one, or leave it out")
+    labels, group = np.unique(given, return_inverse=True)
+    return labels, group
+
+
+def _same_shape(
+    columns: tuple[ArrayLike, ...], names: Sequence[Any] | None, groups: ArrayLike | None = None
+) -> tuple[list[NDArray[np.float64]], Names, Names]:
+    """Return columns with shape (k, m), and the names of studies and analyses."""
+    if not columns:
+        raise ValueError("give at least one column of numbers, such as effects and variances")
+    given = {f"column {j + 1}": column for j, column in enumerate(columns)}
+    arrays, studies, analyses = one_shape(names, **given)
+    own = index_names(**given, groups=groups)
+    if arrays[0].ndim not in (1, 2):
+        raise ValueError(f"columns must have shape (k,) or (k, m), not {arrays[0].shape}")
+    return [x if x.ndim == 2 else x[:, None] for x in arrays], studies or own, analyses
+
+
+def _masked(
+    absent: Booleans,
+    columns: list[NDArray[np.float64]],
+    studies: Names,
+    repeats: Sequence[Any],
+    analyses: Names,
+) -> tuple[Any, ...]:
+    """Repeat columns (k, m) for each column of ``absent``, with NaN where it is true.
+
+    If the studies have names, they are data frames, and their columns are named after the repeats, and for more than
+    one analysis after the analyses too.
+    """
     k, times = absent.shape
-    arrays = (np.asarray(column, dtype=float) for column in columns)
-    arrays = (x if x.ndim == 2 else x[:, None] for x in arrays)
-    return tuple(np.where(absent[:, :, None], np.nan, x[:, None]).reshape(k, times * x.shape[1]) for x in arrays)
+    m = columns[0].shape[1]
+    masked = tuple(np.where(absent[:, :, None], np.nan, x[:, None]).reshape(k, times * m) for x in columns)
+    if not studies:
+        return masked
+    # Imported here: arrays need no pandas, and its import takes a large part of a second.
+    import pandas as pd
+
+    if m > 1 or analyses:
+        repeats = [f"{analysis}, {repeat}" for repeat in repeats for analysis in listed(analyses, m)]
+    return tuple(pd.DataFrame(x, index=list(studies), columns=list(repeats)) for x in masked)
 
 
 def between_groups(estimates: ArrayLike, variances: ArrayLike) -> tuple[Any, Any, Any]:
@@ -125,5 +201,6 @@ def between_groups(estimates: ArrayLike, variances: ArrayLike) -> tuple[Any, Any
     >>> print(f"Q {q:.1f} on {df} degree of freedom, p = {p:.3f}")
     Q 4.0 on 1 degree of freedom, p = 0.046
     """
-    between = pool(estimates, variances, tau2="FE")
+    # A group that is absent needs no warning.
+    between = pool_effects(effects(estimates, variances), [], tau2="FE")
     return between.q, between.q_df, between.q_p

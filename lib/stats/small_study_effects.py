@@ -8,29 +8,35 @@ here: the funnel plot.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lib.stats.arrays import (
-    Booleans,
-    Count,
-    Floats,
-    Integers,
-    Number,
+from lib.stats.arguments import (
+    MISSING,
+    Effects,
+    Names,
+    effects,
+    one_shape,
+    refuse_impossible_counts,
     refuse_unknown,
     refuse_values,
-    studies_by_analysis,
-    usable,
+    warn_left_out,
+    without_weight,
 )
-from lib.stats.effect_sizes import refuse_impossible_counts
+from lib.stats.arrays import Booleans, Count, Floats, Integers, Number, usable
+from lib.stats.display import Displayed, Shown, counted, frame, interval, listed, number, p_value, percent, rest
 from lib.stats.meta_regression import regress
 from lib.stats.pooled_result import Pooled
-from lib.stats.pooling import pool
+from lib.stats.pooling import pool, pool_effects
 from lib.stats.tau2 import TAU2
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ENOUGH_TO_TEST = 10
 """Smallest number of studies for a test of asymmetry; with fewer its power is too low (Sterne et al. 2011,
@@ -42,7 +48,8 @@ FEWEST_TO_FILL = 3
 _MAX_STEPS = 100
 
 
-class AsymmetryTest(NamedTuple, Generic[Number, Count]):
+@dataclass(frozen=True, eq=False, repr=False)
+class AsymmetryTest(Displayed, Generic[Number, Count]):
     """A test of asymmetry; numbers for one analysis, arrays of shape (m,) for many.
 
     Attributes
@@ -55,15 +62,55 @@ class AsymmetryTest(NamedTuple, Generic[Number, Count]):
         Two-sided p-value.
     too_few : bool
         Whether k is below `ENOUGH_TO_TEST`, so that a large p-value is uninformative.
+    test, statistic_name : str
+        Whose test it is, and the name of the statistic.
+    analyses : tuple
+        Names of the analyses.
     """
 
     k: Count
     statistic: Number
     p: Number
     too_few: bool | Booleans
+    test: str
+    statistic_name: str
+    analyses: Names = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the test as a data frame with a row for each analysis.
+
+        Examples
+        --------
+        >>> egger([0.2, 0.5, 0.3, 0.9, 0.7], [0.01, 0.02, 0.05, 0.2, 0.3]).to_frame().round(2)
+                  k  statistic     p  too_few
+        analysis
+        0         5       1.74  0.18     True
+        """
+        numbers = {"k": self.k, "statistic": self.statistic, "p": self.p, "too_few": self.too_few}
+        return frame("analysis", self.analyses, numbers)
+
+    def _shown(self, most: int) -> Shown:
+        heading = f"{self.test}'{'' if self.test.endswith('s') else 's'} test of asymmetry"
+        if isinstance(self.k, int):
+            rows: list[Sequence[str]] = [
+                ("Studies", f"{self.k}"),
+                (self.statistic_name, number(self.statistic)),
+                ("p", p_value(self.p)),
+            ]
+            return Shown(heading, rows, notes=[too_few(self.k)] if self.too_few else [])
+        columns: list[Any] = [listed(self.analyses, len(self.k)), self.k, self.statistic, self.p]
+        rows = [
+            [str(name), f"{k}", number(statistic), p_value(p)]
+            for name, k, statistic, p in zip(*(column[:most] for column in columns), strict=True)
+        ]
+        notes = rest(len(rows), len(self.k))
+        if np.any(self.too_few):
+            notes.append(f"With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything.")
+        return Shown(heading, rows, ("Analysis", "Studies", self.statistic_name, "p"), notes)
 
 
-class TrimFill(NamedTuple, Generic[Number, Count]):
+@dataclass(frozen=True, eq=False, repr=False)
+class TrimFill(Displayed, Generic[Number, Count]):
     """The result of trim-and-fill; numbers for one analysis, arrays of shape (m,) for many.
 
     Attributes
@@ -84,6 +131,34 @@ class TrimFill(NamedTuple, Generic[Number, Count]):
     v: Floats
     pooled: Pooled[Number, Count]
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result as a data frame with a row for each analysis: studies added, then those of `Pooled`."""
+        frame = self.pooled.to_frame().drop(columns="left_out")
+        frame.insert(0, "missing", self.missing)
+        frame.insert(1, "right", self.right)
+        return frame
+
+    def _shown(self, most: int) -> Shown:
+        level = f"{percent(self.pooled.level)} CI"
+        if isinstance(self.missing, int):
+            rows: list[Sequence[str]] = [
+                ("Studies added", f"{self.missing}"),
+                ("Side of the funnel", ("right" if self.right else "left") if self.missing else "none"),
+                ("Estimate with them", number(self.pooled.estimate)),
+                (level, interval(self.pooled.ci_low, self.pooled.ci_high)),
+            ]
+            return Shown(f"Trim-and-fill of {counted(self.pooled.k - self.missing)}", rows)
+        missing, m = self.missing, len(self.missing)
+        sides = np.where(missing > 0, np.where(self.right, "right", "left"), "none")
+        limits = self.pooled.estimate, self.pooled.ci_low, self.pooled.ci_high
+        columns: list[Any] = [listed(self.pooled.analyses, m), missing, sides, *limits]
+        rows = [
+            [str(name), f"{added}", str(side), number(estimate), interval(low, high)]
+            for name, added, side, estimate, low, high in zip(*(column[:most] for column in columns), strict=True)
+        ]
+        header = ("Analysis", "Studies added", "Side", "Estimate with them", level)
+        return Shown(f"Trim-and-fill of {m:,} analyses", rows, header, rest(len(rows), m))
+
 
 def too_few(k: int) -> str:
     """Return the warning that must accompany a test with k studies; empty if there are enough.
@@ -99,13 +174,15 @@ def too_few(k: int) -> str:
     return f"With {k} {studies}, fewer than {ENOUGH_TO_TEST}, no test of asymmetry means anything."
 
 
-def egger(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
+def egger(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> AsymmetryTest[Any, Any]:
     """Regress effects on their standard errors (Egger et al. 1997, doi:10.1136/bmj.315.7109.629).
 
     Parameters
     ----------
     y, v : array_like, shape (k,) or (k, m)
         Effect sizes and sampling variances, as in `pool`.
+    names : sequence, optional
+        Names of the studies, for messages; by default the index of a pandas object.
 
     Returns
     -------
@@ -120,18 +197,24 @@ def egger(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
     ValueError
         As in `pool`.
 
+    Warns
+    -----
+    LeftOutWarning
+        As in `pool`.
+
     Examples
     --------
     >>> result = egger([0.2, 0.5, 0.3, 0.9, 0.7], [0.01, 0.02, 0.05, 0.2, 0.3])
     >>> print(f"t = {result.statistic:.1f}, p = {result.p:.3f}; too few studies: {result.too_few}")
     t = 1.7, p = 0.180; too few studies: True
     """
-    y, v, single = studies_by_analysis(y, v)
-    refuse_values(y, v)
-    return _as_given(_regression_test(y, v, np.sqrt(v)), single)
+    given = _checked(effects(y, v, names))
+    return _as_given("Egger", "t", _regression_test(given.y, given.v, np.sqrt(given.v)), given)
 
 
-def peters(y: ArrayLike, events: ArrayLike, n: ArrayLike) -> AsymmetryTest[Any, Any]:
+def peters(
+    y: ArrayLike, events: ArrayLike, n: ArrayLike, *, names: Sequence[Any] | None = None
+) -> AsymmetryTest[Any, Any]:
     """Regress effects on 1 / n, weighted by events (n - events) / n (Peters et al. 2006, doi:10.1001/jama.295.6.676).
 
     Parameters
@@ -140,6 +223,8 @@ def peters(y: ArrayLike, events: ArrayLike, n: ArrayLike) -> AsymmetryTest[Any, 
         Effects: logits of proportions, or log odds ratios.
     events, n : array_like, the same shape
         Number with the event, and number observed; for a comparison those of both groups together.
+    names : sequence, optional
+        Names of the studies, for messages; by default the index of a pandas object.
 
     Returns
     -------
@@ -152,6 +237,11 @@ def peters(y: ArrayLike, events: ArrayLike, n: ArrayLike) -> AsymmetryTest[Any, 
     ValueError
         If the shapes differ or counts are impossible.
 
+    Warns
+    -----
+    LeftOutWarning
+        If a single analysis, of shape (k,), has a study at 0% or 100% or with NaN: the message names it.
+
     Examples
     --------
     >>> from lib.stats import proportions
@@ -160,18 +250,30 @@ def peters(y: ArrayLike, events: ArrayLike, n: ArrayLike) -> AsymmetryTest[Any, 
     >>> print(f"p = {peters(y, events, n).p:.3f}")
     p = 0.010
     """
-    events, n = np.asarray(events, dtype=float), np.asarray(n, dtype=float)
-    refuse_impossible_counts(events, n)
-    weight = events * (n - events) / n
+    (effect, x, size), study_names, analyses = one_shape(names, y=y, events=events, n=n)
+    refuse_impossible_counts(x, size, study_names)
+    weight = x * (size - x) / size
     with np.errstate(divide="ignore"):
-        y, v, single = studies_by_analysis(y, np.where(weight > 0, 1 / weight, np.nan))
-    return _as_given(_regression_test(y, v, 1 / n.reshape(y.shape)), single)
+        given = effects(effect, np.where(weight > 0, 1 / weight, np.nan))
+    given = given._replace(names=study_names, analyses=analyses)
+    if given.single:
+        missing = np.isnan(effect) | np.isnan(weight)
+        warn_left_out(study_names, [(~missing & (weight == 0), "at 0% or 100% it has no weight"), (missing, MISSING)])
+    return _as_given("Peters", "t", _regression_test(given.y, given.v, 1 / size.reshape(given.y.shape)), given)
+
+
+def _checked(given: Effects) -> Effects:
+    """Return effects that can be analysed, and warn of studies that have no weight, on behalf of its caller."""
+    refuse_values(given.y, given.v, given.names)
+    if given.single:
+        warn_left_out(given.names, without_weight(given.y, given.v), stacklevel=4)
+    return given
 
 
 def _regression_test(
     y: Floats, v: Floats, predictor: Floats, tau2: str = "FE", ci: str = "hksj"
-) -> AsymmetryTest[Floats, Integers]:
-    """Test the slope of effects (k, m) on a predictor (k, m).
+) -> tuple[Integers, Floats, Floats]:
+    """Return numbers of studies, statistics and p-values of tests of the slope of effects (k, m) on a predictor (k, m).
 
     The defaults, the common-effect model with the Knapp-Hartung adjustment, are weighted least squares.
     """
@@ -188,21 +290,27 @@ def _regression_test(
         columns = enough.nonzero()[0]
         fit = regress(y[:, columns], v[:, columns], x[:, None, columns], tau2=tau2, ci=ci)
         statistic[columns], p[columns] = fit.statistic[1], fit.p[1]
-    return AsymmetryTest(k, statistic, p, k < ENOUGH_TO_TEST)
+    return k, statistic, p
 
 
-def _as_given(test: AsymmetryTest[Floats, Integers], single: bool) -> AsymmetryTest[Any, Any]:
-    """Return the test with numbers in place of arrays if the data were one analysis."""
-    return AsymmetryTest(*(np.asarray(x)[0].item() for x in test)) if single else test
+def _as_given(
+    test: str, statistic_name: str, results: tuple[Integers, Floats, Floats], given: Effects
+) -> AsymmetryTest[Any, Any]:
+    """Return a test from its numbers of studies, statistics and p-values; numbers if the data were one analysis."""
+    columns: tuple[Any, ...] = (*results, results[0] < ENOUGH_TO_TEST)
+    k, statistic, p, few = (column[0].item() if given.single else column for column in columns)
+    return AsymmetryTest(k, statistic, p, few, test, statistic_name, given.analyses)
 
 
-def begg(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
+def begg(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> AsymmetryTest[Any, Any]:
     """Correlate effects with their variances by rank (Begg and Mazumdar 1994, doi:10.2307/2533446).
 
     Parameters
     ----------
     y, v : array_like, shape (k,) or (k, m)
         Effect sizes and sampling variances, as in `pool`.
+    names : sequence, optional
+        Names of the studies, for messages; by default the index of a pandas object.
 
     Returns
     -------
@@ -216,14 +324,19 @@ def begg(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
     ValueError
         As in `pool`.
 
+    Warns
+    -----
+    LeftOutWarning
+        As in `pool`.
+
     Examples
     --------
     >>> result = begg([0.2, 0.3, 0.5, 0.9, 1.2], [0.01, 0.02, 0.05, 0.2, 0.3])
     >>> print(f"Kendall's tau {result.statistic:.1f}, p = {result.p:.3f}")
     Kendall's tau 1.0, p = 0.017
     """
-    y, v, single = studies_by_analysis(y, v)
-    refuse_values(y, v)
+    given = _checked(effects(y, v, names))
+    y, v = given.y, given.v
     used = usable(y, v)
     k: Integers = used.sum(axis=0)
     y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
@@ -250,7 +363,7 @@ def begg(y: ArrayLike, v: ArrayLike) -> AsymmetryTest[Any, Any]:
         at = np.rint((pairs[columns] - score[columns]) / 2).astype(int)
         above = 1 - np.concatenate([[0.0], below])
         p[columns] = np.minimum(1, 2 * np.minimum(below[at], above[at]))
-    return _as_given(AsymmetryTest(k, tau, p, k < ENOUGH_TO_TEST), single)
+    return _as_given("Begg", "Kendall's tau", (k, tau, p), given)
 
 
 def _score_variance(k: Integers, *ties: Integers) -> Floats:
@@ -277,7 +390,9 @@ def _discordances(k: int) -> Floats:
     return probabilities
 
 
-def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[Any, Any]:
+def trim_and_fill(
+    y: ArrayLike, v: ArrayLike, *, tau2: str = "DL", names: Sequence[Any] | None = None
+) -> TrimFill[Any, Any]:
     """Add the studies that would make a funnel symmetric, and pool all (trim-and-fill).
 
     It shows how much a result depends on one assumption about missing studies; it does not identify such studies. The
@@ -290,6 +405,8 @@ def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[A
         Effect sizes and sampling variances, as in `pool`.
     tau2 : str
         Estimator of the between-study variance, one of `TAU2`, used in every step and for the final result.
+    names : sequence, optional
+        Names of the studies, for messages; by default the index of a pandas object.
 
     Returns
     -------
@@ -302,21 +419,29 @@ def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[A
     ValueError
         If an analysis has fewer than `FEWEST_TO_FILL` studies with a variance above 0; otherwise as in `pool`.
 
+    Warns
+    -----
+    LeftOutWarning
+        As in `pool`.
+
     Examples
     --------
     >>> result = trim_and_fill([0.2, 0.3, 0.25, 0.9, 1.2, 1.5], [0.01, 0.02, 0.05, 0.2, 0.3, 0.3])
     >>> print(f"{result.missing} studies added, estimate {result.pooled.estimate:.2f}")
     2 studies added, estimate 0.31
     """
-    y, v, single = studies_by_analysis(y, v)
     refuse_unknown("tau2", tau2, TAU2)
-    refuse_values(y, v)
+    given = effects(y, v, names)
+    y, v = given.y, given.v
+    refuse_values(y, v, given.names)
     used = usable(y, v)
     k: Integers = used.sum(axis=0)
-    y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
     if (k < FEWEST_TO_FILL).any():
         raise ValueError(f"trim-and-fill needs at least {FEWEST_TO_FILL} studies in each analysis, not {k.min()}")
-    to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal").statistic) < 0
+    if given.single:
+        warn_left_out(given.names, without_weight(y, v))
+    y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
+    to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal")[1]) < 0
     # Change the sign of the effects if studies are missing on the right, so that they are always missing on the left.
     sign = np.where(to_right, -1.0, 1.0)
     order = np.argsort(sign * y, axis=0, kind="stable")
@@ -333,10 +458,10 @@ def trim_and_fill(y: ArrayLike, v: ArrayLike, *, tau2: str = "DL") -> TrimFill[A
     # The studies in their original order, then those added.
     filled = np.concatenate([y, np.where(added, 2 * mean - ranked, np.nan) * sign])
     variances = np.concatenate([v, np.where(added, variances, np.nan)])
-    if single:
-        filled, variances = filled[:, 0], variances[:, 0]
-        return TrimFill(int(missing[0]), bool(to_right[0]), filled, variances, pool(filled, variances, tau2=tau2))
-    return TrimFill(missing, to_right, filled, variances, pool(filled, variances, tau2=tau2))
+    pooled = pool_effects(Effects(filled, variances, given.single, (), given.analyses), [], tau2=tau2)
+    if given.single:
+        return TrimFill(int(missing[0]), bool(to_right[0]), filled[:, 0], variances[:, 0], pooled)
+    return TrimFill(missing, to_right, filled, variances, pooled)
 
 
 def _missing(residual: Floats, k: Integers) -> Integers:

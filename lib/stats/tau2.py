@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lib.stats.arguments import PoolingWarning
 from lib.stats.arrays import Floats
 from lib.stats.mean_model import MeanModel
 
@@ -27,10 +28,6 @@ _LAST_STEP = 1e-8
 # Points per decade of tau² at which the slope of a likelihood is evaluated. Each of its terms changes over about a
 # decade.
 _GRID_PER_DECADE = 4
-
-
-class PoolingWarning(UserWarning):
-    """A result needs attention: there was nothing to pool, no estimate exists, or an iteration did not converge."""
 
 
 def between_study_variance(model: MeanModel, method: str) -> Floats:

@@ -7,21 +7,27 @@ functions to them), and the comparison with alternatives (`lib.simulations.updat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from lib.stats.arguments import one_shape, refuse_impossible_counts, study, to_numbers
 from lib.stats.arrays import Floats
+from lib.stats.display import Displayed, Shown, counted, frame, number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEAST_TAU2 = 0.05
 """Smallest between-study variance used in the weights, as a share of p (1 - p). That a few studies agree does not show
 that studies do not differ, and with no variance a single large new study would outweigh them all."""
 
 
-@dataclass(frozen=True, eq=False)
-class Combined:
+@dataclass(frozen=True, eq=False, repr=False)
+class Combined(Displayed):
     """A published rate combined with new counts.
 
     Attributes
@@ -37,7 +43,20 @@ class Combined:
     estimate: float
     se: float
     tau2: float
-    weights: Floats = field(repr=False)
+    weights: Floats
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the combined rate as a data frame of one row."""
+        return frame("analysis", [], {"estimate": self.estimate, "se": self.se, "tau2": self.tau2})
+
+    def _shown(self, most: int) -> Shown:
+        rows = [
+            ("Estimate", number(self.estimate)),
+            ("Standard error", number(self.se)),
+            ("tau²", number(self.tau2)),
+            ("Weight of the new studies", f"{100 * self.weights.sum():.0f}%"),
+        ]
+        return Shown(f"Published rate combined with {counted(len(self.weights), 'new study', 'new studies')}", rows)
 
 
 def implied_tau2(estimate: float, se: float, n: ArrayLike) -> float:
@@ -56,6 +75,11 @@ def implied_tau2(estimate: float, se: float, n: ArrayLike) -> float:
         tau² at which 1 / sqrt(sum(1 / V_i)) is ``se``, with V_i = p (1 - p) / n_i + tau² (1 - 1 / n_i); NaN if
         sampling error alone gives a larger standard error.
 
+    Raises
+    ------
+    ValueError
+        If the rate is not between 0 and 1, or a study has no participants.
+
     Notes
     -----
     The formula is that of the standard error of a random-effects mean (DerSimonian & Laird 1986,
@@ -68,7 +92,8 @@ def implied_tau2(estimate: float, se: float, n: ArrayLike) -> float:
     >>> round(implied_tau2(0.3, 0.06, [30, 40, 50, 60]), 4)
     0.0097
     """
-    n = np.asarray(n, dtype=float)
+    n = _participants("n", n)
+    _refuse_rate(estimate)
     if not se > 0 or not len(n):
         return np.nan
 
@@ -112,6 +137,11 @@ def combine(
     Combined
         The combined rate.
 
+    Raises
+    ------
+    ValueError
+        If the rate is not between 0 and 1, a published study has no participants, or counts are impossible.
+
     Notes
     -----
     The estimate is the root m of sum((y_i - m) / V_i(m)) = 0 over all studies, y_i being the published rate for each
@@ -130,7 +160,9 @@ def combine(
     >>> f"{combined.estimate:.2f}, standard error {combined.se:.2f}"
     '0.29, standard error 0.13'
     """
-    old_n, x, new_n = (np.asarray(numbers, dtype=float) for numbers in (sizes, events, n))
+    (x, new_n), names, _ = one_shape(events=events, n=n)
+    refuse_impossible_counts(x, new_n, names)
+    old_n = _participants("sizes", sizes)
     implied = implied_tau2(estimate, se, old_n)
     tau2 = float(np.nan_to_num(implied))
     if for_weights is None:
@@ -160,6 +192,22 @@ def combine(
             break
     se = float(np.sqrt((weight**2 * (own + combined * between)).sum()) / weight.sum())
     return Combined(mean, se, combined, (weight / weight.sum())[~old])
+
+
+def _refuse_rate(estimate: float) -> None:
+    """Raise ValueError unless a published rate is a proportion."""
+    if not 0 <= estimate <= 1:
+        raise ValueError(f"estimate must be a proportion between 0 and 1, not {estimate:g}")
+
+
+def _participants(argument: str, sizes: ArrayLike) -> Floats:
+    """Return numbers of participants, or raise ValueError if a study has none."""
+    n = to_numbers(argument, sizes)
+    wrong = ~((n > 0) & (n < np.inf))
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(f"{study(at, ())} has {argument} = {n[at]:g}: {argument} must be above 0 and finite")
+    return n
 
 
 def _variance(mean: float, n: Floats, tau2: float) -> Floats:

@@ -10,6 +10,7 @@ from lib.published import count_model
 from lib.stats import pool_proportions
 
 
+@pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")
 @given(
     st.lists(st.tuples(st.integers(1, 80), st.floats(0, 1)), min_size=1, max_size=12),
 )

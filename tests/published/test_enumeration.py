@@ -19,6 +19,7 @@ def tiny(seed, studies=None, available=None, least=9, largest=20):
     return calibration.review(rng, "own", studies, available=available, least=least, largest=largest)
 
 
+@pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")
 def test_enumeration_finds_what_trying_all_counts_one_by_one_finds():
     several = 0
     for seed in range(6):

@@ -58,7 +58,7 @@ def main() -> None:
     for (name, method, ci), rows in read("values").groupby(["set", "tau2_method", "ci"]):
         y, v = studies[name].y, studies[name].v
         result = vars(pool(y, v, tau2=method, ci=ci))
-        interval = heterogeneity_interval(y, v)._asdict()
+        interval = vars(heterogeneity_interval(y, v))
         for row in rows.itertuples():
             if row.what in result:
                 note(f"pool {method}", result[row.what], row.value, f"{name} {ci} {row.what}")

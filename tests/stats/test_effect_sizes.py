@@ -124,8 +124,8 @@ def test_an_absent_study_stays_absent(transform):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: two_groups([3], [2], [1], [2]), "events <= n"),
-        (lambda: two_groups([1], [2], [-1], [2]), "events <= n"),
+        (lambda: two_groups([3], [2], [1], [2]), "events1 <= n1"),
+        (lambda: two_groups([1], [2], [-1], [2]), "0 <= events2"),
         (lambda: two_groups([1], [2], [1], [2], measure="HR"), "measure must be one of RR, OR, RD, not 'HR'"),
         (lambda: two_groups([1], [2], [1], [2], correlation=1.0), "correlation must lie"),
         (lambda: matched_pairs(1, 2, -1, 3), "counts >= 0"),

@@ -29,6 +29,9 @@ from lib.stats import (
 )
 from lib.stats.mixed_model import CI
 
+# Reference data and random data have studies without a weight; `test_arguments` is about the warning that names them.
+pytestmark = pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")
+
 FITS = list(REGRESSIONS.drop(INFLUENCE.index).groupby(["set", "moderators", "tau2_method", "ci"], sort=False))
 
 

@@ -11,6 +11,9 @@ from scipy import stats
 
 from lib.stats import begg, egger, leave_one_out, peters, regress, too_few, trim_and_fill
 
+# Reference data and random data have studies without a weight; `test_arguments` is about the warning that names them.
+pytestmark = pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 STUDIES = pd.read_csv(REFERENCE / "studies.csv")
 TOTALS = pd.read_csv(REFERENCE / "totals.csv")
@@ -46,8 +49,9 @@ def test_equals_metafor(case, expected):
 
 
 def peters_of(y, v):
-    """Test effects by counts that have these variances."""
-    return peters(y, 2 / v, 4 / v)
+    """Test effects by counts that have about these variances."""
+    events = np.ceil(2 / v)
+    return peters(y, events, 2 * events)
 
 
 @pytest.mark.parametrize("test", [egger, peters_of, begg])
@@ -57,7 +61,7 @@ def test_many_at_once_equal_each_alone(test):
     together = test(*leave_one_out(y, v))
     for j in range(len(y)):
         alone = test(np.delete(y, j), np.delete(v, j))
-        np.testing.assert_allclose([x[j] for x in together], alone, rtol=1e-9)
+        np.testing.assert_allclose(together.to_frame().iloc[j].astype(float), alone.to_frame().iloc[0].astype(float))
 
 
 def test_trim_and_fill_of_many_equals_each_alone():

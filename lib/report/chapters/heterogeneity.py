@@ -16,7 +16,7 @@ from lib import stats
 from lib.evidence import RESPONSES, Outcome
 from lib.published import by_study
 from lib.report import figures, rate_details
-from lib.report.counted import counts_of
+from lib.report.counted import at_edge, counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.rate_entries import choices
 from lib.report.tables import Table, grouped, linked
@@ -295,7 +295,9 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         entry, added = filled
         rate = Stated(percent(entry.estimate, 1), entry.key)
         y, v = proportions(counts.events, counts.n, transform="logit")
-        tests = {"Egger": egger(y, v), "Peters": peters(y, counts.events, counts.n), "Begg": begg(y, v)}
+        inside, numbers = ~at_edge(counts).to_numpy(), counts[["events", "n"]].to_numpy(float)
+        peters_test = peters(y[inside], *numbers[inside].T)
+        tests = {"Egger": egger(y, v), "Peters": peters_test, "Begg": begg(y, v)}
         rows.append(
             {
                 "Rate": outcome_name(outcome),
@@ -307,6 +309,7 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         )
     note = (
         f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
-        f" gives. Trim-and-fill needs at least {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+        " gives. Peters' test leaves out studies at 0% or 100%. Trim-and-fill needs at least"
+        f" {FEWEST_TO_FILL} studies: rates with fewer are not listed."
     )
     return Table(pd.DataFrame(rows, dtype=object), "Small-study effects", note, numeric=["Studies"])

@@ -1,0 +1,420 @@
+"""Checks of the arguments of this room: a mistake gives an error that names it, and never a wrong number.
+
+Belongs here: the conversion of arguments to arrays of one shape, the names of studies and analyses, the values and
+options that are refused, and the warnings about data. Does not belong here: any formula of meta-analysis, and array
+types (`arrays`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats
+
+Names: TypeAlias = tuple[Any, ...]
+"""Names of studies, analyses or moderators, in order; empty if none were given, so that they count from 0."""
+
+# Studies that one message names.
+_MOST_NAMED = 10
+
+
+class PoolingWarning(UserWarning):
+    """A result needs attention: there was nothing to pool, no estimate exists, or an iteration did not converge."""
+
+
+class LeftOutWarning(PoolingWarning):
+    """A study of a single analysis was left out; the message names it."""
+
+
+class Studies(NamedTuple):
+    """The columns of studies as arrays of one shape, with names.
+
+    Attributes
+    ----------
+    columns : list of ndarray
+        The columns, with the same shape.
+    names, analyses : tuple
+        Names of the studies and of the analyses.
+    """
+
+    columns: list[Floats]
+    names: Names
+    analyses: Names
+
+
+class Effects(NamedTuple):
+    """Effects and variances of studies, shape (k, m), with names.
+
+    Attributes
+    ----------
+    y, v : ndarray, shape (k, m)
+        Effect sizes and sampling variances; m = 1 for one analysis.
+    single : bool
+        Whether they were one analysis, of shape (k,).
+    names, analyses : tuple
+        Names of the studies and of the analyses.
+    """
+
+    y: Floats
+    v: Floats
+    single: bool
+    names: Names
+    analyses: Names
+
+
+def to_numbers(argument: str, values: ArrayLike) -> Floats:
+    """Return an argument as an array of floats.
+
+    Parameters
+    ----------
+    argument : str
+        Its name, for the message.
+    values : array_like
+        Numbers; missing values of pandas become NaN.
+
+    Raises
+    ------
+    ValueError
+        If something is not a number.
+
+    Examples
+    --------
+    >>> to_numbers("events", [3, "eight"])
+    Traceback (most recent call last):
+    ValueError: events must be numbers, not 'eight'
+    """
+    try:
+        return np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        if hasattr(values, "to_numpy"):
+            values = values.to_numpy(dtype=object, na_value=np.nan)
+        return np.array(_as_numbers(argument, values), dtype=float)
+
+
+def _as_numbers(argument: str, values: Any) -> Any:
+    """Return nested lists of floats of equal length, or raise a ValueError that names what is none."""
+    if isinstance(values, Iterable) and not isinstance(values, str):
+        inner = [_as_numbers(argument, value) for value in values]
+        if len({np.shape(value) for value in inner}) > 1:
+            raise ValueError(f"{argument} must have as many numbers in each row as in the others")
+        return inner
+    try:
+        return float(values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{argument} must be numbers, not {values!r}") from None
+
+
+def one_shape(names: Sequence[Any] | None = None, /, **columns: ArrayLike) -> Studies:
+    """Return columns of studies as arrays of one shape, with the names of studies and analyses.
+
+    Parameters
+    ----------
+    names : sequence, optional
+        Names of the studies; by default the index of the first pandas object among the columns.
+    **columns : array_like
+        Columns by the name of their argument. They must have the same shape, except that one number serves all studies
+        and a column (k, 1) all of m analyses.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, the indexes of pandas objects differ, or there is not one name for each study.
+
+    Examples
+    --------
+    >>> one_shape(events=[3, 8, 12], n=20).columns[1]
+    array([20., 20., 20.])
+    >>> one_shape(events=[3, 8, 12], n=[20, 18])
+    Traceback (most recent call last):
+    ValueError: events has 3 studies and n has 2: give a number for each study in both
+    """
+    arrays = [to_numbers(argument, column) for argument, column in columns.items()]
+    own_names, analyses = _labels(columns)
+    shape = arrays[0].shape
+    if any(array.shape != shape for array in arrays):
+        largest = max(range(len(arrays)), key=lambda i: (arrays[i].ndim, arrays[i].size))
+        for argument, array in zip(columns, arrays, strict=True):
+            _refuse_other_shape(list(columns)[largest], arrays[largest].shape, argument, array.shape)
+        arrays = list(np.broadcast_arrays(*arrays))
+        shape = arrays[0].shape
+    return Studies(arrays, _checked_names(names, shape[0] if shape else 1) or own_names, analyses)
+
+
+def effects(y: ArrayLike, v: ArrayLike, names: Sequence[Any] | None = None, **others: ArrayLike | None) -> Effects:
+    """Bring the effects and variances of one analysis or many to two dimensions.
+
+    Parameters
+    ----------
+    y, v : array_like, shape (k,) or (k, m)
+        Effect sizes and sampling variances, for one analysis or for m.
+    names : sequence, optional
+        Names of the studies; by default the index of a pandas object.
+    **others : array_like
+        Other arguments with a row for each study: the index of a pandas object must be the same.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or have another number of dimensions, the indexes of pandas objects differ, or there is not
+        one name for each study.
+
+    Examples
+    --------
+    >>> effects([0.1, 0.5], [0.02, 0.03]).y
+    array([[0.1],
+           [0.5]])
+    """
+    columns = {"y": y, "v": v}
+    effect, variance = (to_numbers(argument, column) for argument, column in columns.items())
+    own_names, analyses = _labels(columns)
+    own_names = _labels(columns | others)[0] if others else own_names
+    if effect.shape != variance.shape or effect.ndim not in (1, 2):
+        raise ValueError(f"y and v must both have shape (k,) or (k, m), not {effect.shape} and {variance.shape}")
+    names = _checked_names(names, len(effect)) or own_names
+    if effect.ndim == 1:
+        return Effects(effect[:, None], variance[:, None], True, names, analyses)
+    return Effects(effect, variance, False, names, analyses)
+
+
+def _refuse_other_shape(largest: str, shape: tuple[int, ...], argument: str, other: tuple[int, ...]) -> None:
+    """Raise ValueError unless an argument of another shape can serve the studies and analyses of the largest one."""
+    if other in ((), shape):
+        return
+    if len(other) < len(shape):
+        raise ValueError(
+            f"{largest} has shape {shape} and {argument} {other}: give {argument} the shape {shape}, or one column of"
+            f" shape ({shape[0]}, 1), as {argument}[:, None], if it is the same in all analyses"
+        )
+    if other[0] != shape[0]:
+        raise ValueError(
+            f"{largest} has {shape[0]} studies and {argument} has {other[0]}: give a number for each study in both"
+        )
+    if any(size not in (1, whole) for size, whole in zip(other, shape, strict=True)):
+        raise ValueError(f"{largest} has shape {shape} and {argument} {other}: give both the same number of analyses")
+
+
+def _labels(columns: Mapping[str, ArrayLike | None]) -> tuple[Names, Names]:
+    """Return names of studies and analyses from the index and the columns of pandas objects."""
+    first, index = "", None
+    analyses: Names = ()
+    for argument, column in columns.items():
+        # Lists have an index too: a method.
+        own = getattr(column, "index", None)
+        if own is None or callable(own):
+            continue
+        if index is None:
+            first, index = argument, own
+        elif not index.equals(own):
+            raise ValueError(
+                f"{first} and {argument} have different indexes, so that their rows may be of different studies: put"
+                " them into one table, or pass arrays in the same order"
+            )
+        analyses = analyses or tuple(getattr(column, "columns", ()))
+    return (() if index is None else tuple(index)), analyses
+
+
+def index_names(**columns: ArrayLike | None) -> Names:
+    """Return the index of pandas objects, which must be the same, as names; empty for other objects."""
+    return _labels(columns)[0]
+
+
+def _checked_names(names: Sequence[Any] | None, number: int, what: str = "studies") -> Names:
+    """Return the names that were given as a tuple, or raise ValueError unless there is one for each."""
+    if names is None:
+        return ()
+    if isinstance(names, str) or len(names) != number:
+        given = repr(names) if isinstance(names, str) else len(names)
+        raise ValueError(f"names must have an entry for each of {number} {what}, not {given}")
+    return tuple(names)
+
+
+def moderator_labels(moderators: Any, names: Sequence[Any] | None, number: int) -> Names:
+    """Return the names of moderators: those given, those of a pandas object, or "moderator 1" and so on."""
+    own = getattr(moderators, "columns", None)
+    if own is None and not callable(getattr(moderators, "name", print)):
+        own = [moderators.name] if moderators.name is not None else None
+    given = _checked_names(names, number, "moderators")
+    return given or tuple(own if own is not None else (f"moderator {j + 1}" for j in range(number)))
+
+
+def study(position: int, names: Names) -> str:
+    """Return how a message refers to a study.
+
+    Examples
+    --------
+    >>> study(1, ("Synthetic A", "Synthetic B")), study(1, ())
+    ("study 'Synthetic B'", 'the study with index 1')
+    """
+    name = names[position] if names else position
+    return f"study {name!r}" if isinstance(name, str) else f"the study with index {name}"
+
+
+def refuse_impossible_counts(
+    events: Floats, n: Floats, names: Names = (), *, called: tuple[str, str] = ("events", "n")
+) -> None:
+    """Raise ValueError unless counts are whole numbers with 0 <= events <= n and n > 0 wherever both are known.
+
+    Parameters
+    ----------
+    events, n : ndarray
+        Number with the event, and number observed; NaN if unknown.
+    names : tuple
+        Names of the studies, for the message.
+    called : tuple of str
+        Names of the two arguments, for the message.
+
+    Examples
+    --------
+    >>> refuse_impossible_counts(np.array([3, 21]), np.array([20, 20]))
+    Traceback (most recent call last):
+    ValueError: the study with index 1 has events = 21 and n = 20: each study needs 0 <= events <= n and n > 0
+    """
+    # A few fast passes recognise the common case: all numbers known, all counts possible.
+    if (
+        n.size
+        and n.min() > 0
+        and n.max() < np.inf
+        and events.min() >= 0
+        and (events <= n).all()
+        and (np.floor(events) == events).all()
+        and (np.floor(n) == n).all()
+    ):
+        return
+    outside = (events < 0) | (events > n) | (n <= 0)
+    infinite = np.isinf(events) | np.isinf(n)
+    broken = (np.floor(events) < events) | (np.floor(n) < n)
+    wrong = outside | infinite | broken
+    if not wrong.any():
+        return
+    at = np.unravel_index(wrong.argmax(), wrong.shape)
+    which = study(int(at[0]), names) if at else "it"
+    (x_name, n_name), x, number = called, events[at], n[at]
+    rule = f"each study needs 0 <= {x_name} <= {n_name} and {n_name} > 0"
+    if infinite[at]:
+        rule = "counts must be finite"
+    elif not outside[at]:
+        rule = "counts must be whole numbers, not proportions or percentages"
+    raise ValueError(f"{which} has {x_name} = {x:g} and {n_name} = {number:g}: {rule}")
+
+
+def refuse_values(y: Floats, v: Floats, names: Names = ()) -> None:
+    """Raise ValueError for an effect or a variance that no analysis can use; NaN stands for an absent study.
+
+    Parameters
+    ----------
+    y, v : ndarray, shape (k, m)
+        Effect sizes and sampling variances.
+    names : tuple
+        Names of the studies, for the message.
+    """
+    wrong = np.isinf(y) | np.isinf(v) | (v < 0)
+    rule = "effects must be finite and sampling variances finite and not negative"
+    if not wrong.any():
+        wrong = (v > 0) & (v < LEAST_VARIANCE)
+        rule = f"sampling variances must be 0 or at least {LEAST_VARIANCE}, or weights overflow"
+    if wrong.any():
+        at = np.unravel_index(wrong.argmax(), wrong.shape)
+        raise ValueError(f"{study(int(at[0]), names)} has effect {y[at]:g} and sampling variance {v[at]:g}: {rule}")
+
+
+def nearest(value: object, allowed: Iterable[str]) -> str:
+    """Return the allowed name that is nearest to a value, or an empty string if none is near.
+
+    Examples
+    --------
+    >>> nearest("reml", ["DL", "REML", "ML"]), nearest("arcsin", ["raw", "arcsine"]), nearest("x", ["raw"])
+    ('REML', 'arcsine', '')
+    """
+    folded = {name.casefold(): name for name in allowed}
+    near = difflib.get_close_matches(str(value).casefold(), folded, n=1)
+    return folded[near[0]] if near else ""
+
+
+def refuse_unknown(argument: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise ValueError unless an option has one of the values that are allowed.
+
+    Examples
+    --------
+    >>> refuse_unknown("tau2", "reml", ("DL", "REML"))
+    Traceback (most recent call last):
+    ValueError: tau2 must be one of DL, REML, not 'reml': did you mean 'REML'?
+    """
+    if isinstance(value, str) and value in allowed:
+        return
+    near = nearest(value, allowed)
+    hint = f": did you mean {near!r}?" if near else ""
+    raise ValueError(f"{argument} must be one of {', '.join(allowed)}, not {value!r}{hint}")
+
+
+def refuse_level(level: float) -> None:
+    """Raise ValueError unless a confidence level lies between 0 and 1.
+
+    Examples
+    --------
+    >>> refuse_level(95)
+    Traceback (most recent call last):
+    ValueError: level must lie between 0 and 1, not 95: did you mean 0.95?
+    """
+    if isinstance(level, Real) and 0 < level < 1:
+        return
+    hint = f": did you mean {level / 100:g}?" if isinstance(level, Real) and 1 < level < 100 else ""
+    raise ValueError(f"level must lie between 0 and 1, not {level!r}{hint}")
+
+
+def warn_left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]], *, stacklevel: int = 3) -> None:
+    """Warn of the studies of a single analysis that are left out, and name them with the reason.
+
+    Parameters
+    ----------
+    names : tuple
+        Names of the studies.
+    reasons : iterable of (ndarray of bool, str)
+        Which studies, shape (k,) or (k, 1), and why they are left out.
+    stacklevel : int
+        As in ``warnings.warn``; by default the line that called the caller of this function.
+
+    Warns
+    -----
+    LeftOutWarning
+        If there is such a study.
+    """
+    message = left_out(names, reasons)
+    if message:
+        warnings.warn(f"left out of the analysis: {message}", LeftOutWarning, stacklevel=stacklevel)
+
+
+def left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]]) -> str:
+    """Return the studies that are left out, with the reasons; empty if there are none."""
+    parts = []
+    for which, reason in reasons:
+        positions = np.flatnonzero(which).tolist()
+        if positions:
+            parts.append(f"{_several(positions, names)} ({reason})")
+    return "; ".join(parts)
+
+
+def _several(positions: list[int], names: Names) -> str:
+    """Return how a message refers to one study or more."""
+    if len(positions) == 1:
+        return study(positions[0], names)
+    found = [names[position] if names else position for position in positions]
+    listed = ", ".join(map(repr, found[:_MOST_NAMED]))
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return f"{'studies' if isinstance(found[0], str) else 'the studies with index'} {listed}{more}"
+
+
+MISSING = "a number is missing"
+NO_VARIANCE = "its sampling variance is 0"
+
+
+def without_weight(y: Floats, v: Floats, no_variance: str = NO_VARIANCE) -> list[tuple[Booleans, str]]:
+    """Return which studies of an analysis (k, 1) have no weight, and why, for `warn_left_out`."""
+    missing = np.isnan(y) | np.isnan(v)
+    return [(~missing & (v == 0), no_variance), (missing, MISSING)]
