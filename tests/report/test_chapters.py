@@ -188,7 +188,9 @@ def test_false_alarms_have_a_column_for_each_number_of_updates():
 
 
 def test_withheld_counts_are_inside_outside_or_not_assessed():
-    rows = pd.DataFrame({"label": ["A", "B", "C"], "threshold": "ge50", "events": [3.0, 9.0, 1.0], "n": 10.0})
+    rows = pd.DataFrame(
+        {"study": ["a", "b", "c"], "label": ["A", "B", "C"], "threshold": "ge50", "events": [3.0, 9.0, 1.0], "n": 10.0}
+    )
     rows = rows.assign(low=[2.0, 0.0, 0.0], high=[5.0, 4.0, 9.0], inside=[True, False, True])
     rows = rows.assign(converged=[True, True, False])
     frame = imputed_counts.recovered(rows).frame
