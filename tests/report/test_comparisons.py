@@ -140,7 +140,7 @@ def test_an_edition_knows_no_later_trial():
 
 
 def test_a_question_that_is_not_asked_is_refused(ev):
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="unknown question 'surgery'.*added_to_phototherapy"):
         comparisons.question(ev, "surgery")
 
 
