@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from lib.caching.progress import progress
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, Evidence, Outcome, by_study, reference_numbers
 from lib.published.count_model import WIDEST, Z95, Block, PublishedRate
@@ -381,7 +382,10 @@ def recovered(block: Block) -> pd.DataFrame:
         and converged. If the draws did not converge, low and high are NaN and inside is false; the remaining studies of
         that block are then not assessed either (see `withheld`).
     """
-    draws_by_study = {study: draws for study, draws in withheld(block) if draws.converged}
+    several = progress(
+        withheld(block), f"Withheld counts, {block.regimen}", total=int(block.reported.any(axis=1).sum())
+    )
+    draws_by_study = {study: draws for study, draws in several if draws.converged}
     rows = []
     for study, t in np.argwhere(block.reported):
         low, high, converged = np.nan, np.nan, study in draws_by_study

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.caching.progress import progress
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import GROUPS, Evidence, Outcome, by_study
 from lib.published.count_model import Z95
@@ -359,7 +360,7 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
 def _results(evidence: Evidence, regimen: str) -> dict[tuple[str, str, str], Result]:
     margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
     results_by_key = {}
-    for outcome in evidence.all_outcomes():
+    for outcome in progress(evidence.all_outcomes(), f"Updated rates, {regimen}"):
         if outcome.regimen == regimen:
             summary = summarise(evidence, outcome, members(evidence, regimen, outcome.group))
             new = by_study(outcome.new)

@@ -71,8 +71,9 @@ def test_what_a_selection_leaves_out_is_named_with_the_reason(ev):
     kiran = ev.counts(threshold="ge50", site="trunk_extremities").left_out
     assert {*kiran.reason[kiran.study == "kiran2024"]} == {ev.meaning("why_not")["study_excluded"]}
     # A study of other drugs, or that is not randomised, is none of the selection.
-    randomised = ev.studies.set_index("study").randomised
-    assert {*randomised[left_out.study[left_out.arm == ""]]} == {"yes"}
+    randomised = {*ev.studies.study[ev.studies.randomised == "yes"]}
+    tacrolimus = {*ev.arms.study[(ev.arms.drug == "tacrolimus") & (ev.arms.concentration == "0.1%")]}
+    assert {*left_out.study} <= randomised & tacrolimus
 
 
 def test_parallel_arms_are_added_up_and_arms_of_the_same_patients_refused(ev):

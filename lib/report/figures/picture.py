@@ -1,6 +1,7 @@
 """Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative and caption.
 
-Belongs here: converting the result of a plotting function to HTML. Does not belong here: the plots themselves.
+Belongs here: converting the result of a plotting function to HTML, and to a file. Does not belong here: the plots
+themselves.
 """
 
 from __future__ import annotations
@@ -8,36 +9,83 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from lib.caching.safe_files import replace_if_changed
 from lib.report.figures.listing import Listing
 from lib.report.figures.style import STYLE
+
+_GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
+"""Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""
+_DOTS = 300
+"""Dots per inch of a PNG."""
+_MOST_DOTS = 60_000
+"""Largest height of a PNG in dots, a little below what its writer allows."""
+_NO_DATES: dict[str, Any] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""Formats of files, each with the metadata that would change its bytes from one day to the next."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure in both forms with its text alternative and caption, as a page shows it."""
+    """A figure in both forms with its text alternative and caption, as a page shows it.
+
+    Attributes
+    ----------
+    wide, narrow : str
+        The two forms, as SVG.
+    alt, caption : str
+        Text alternative, and caption below the figure.
+    plot : callable
+        Plots the figure in the form that its argument ``wide`` names.
+    """
 
     wide: str
     narrow: str
     alt: str
     caption: str
+    plot: Callable[..., Figure | Listing] = field(repr=False, compare=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the wide form to a file, on a white ground: SVG, PNG (300 dots per inch) or PDF, by its suffix.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, such as ``"forest.svg"``; a file of this name is replaced.
+
+        Raises
+        ------
+        ValueError
+            If the suffix is none of these.
+        FileNotFoundError
+            If there is no such folder.
+        """
+        save_plot(path, self.plot)
 
     def _repr_html_(self) -> str:
         wide, narrow = (
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
-        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
+        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues. Elsewhere,
+        # as in JupyterLab, there is no style sheet: a white ground keeps the dark ink readable in dark themes.
         return (
             f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></picture>{caption}</figure>'
+            f'<img class="dark-light" style="{_GROUND}" src="{wide}" alt="{html.escape(self.alt)}"></picture>'
+            f"{caption}</figure>"
         )
 
     def __repr__(self) -> str:
@@ -70,7 +118,26 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
             return replace(wide, caption=caption)
         narrow = plot(*args, wide=False, **kwargs)
         assert isinstance(narrow, Figure)
-        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption)
+        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, partial(plot, *args, **kwargs))
+
+
+def save_plot(path: str | os.PathLike[str], plot: Callable[..., Figure | Listing], *args: Any, **kwargs: Any) -> None:
+    """Plot the wide form of a figure and write it to a file, as `Picture.save` does; equal figures give equal bytes."""
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _NO_DATES:
+        raise ValueError(f"{path.name!r} ends in none of the formats of a figure: .svg, .png or .pdf")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path.parent)!r}: make it first, or save elsewhere")
+    buffer = io.BytesIO()
+    with mpl.rc_context({**STYLE, "pdf.fonttype": 42}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = plot(*args, wide=True, **kwargs)
+        assert isinstance(figure, Figure)
+        dots = min(_DOTS, _MOST_DOTS / figure.get_figheight())
+        options = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.1, "metadata": _NO_DATES[kind]}
+        figure.savefig(buffer, format=kind, dpi=dots, **options)
+    replace_if_changed(path, buffer.getvalue())
 
 
 def _svg(figure: Figure) -> str:
