@@ -382,10 +382,9 @@ def recovered(block: Block) -> pd.DataFrame:
         and converged. If the draws did not converge, low and high are NaN and inside is false; the remaining studies of
         that block are then not assessed either (see `withheld`).
     """
-    several = progress(
-        withheld(block), f"Withheld counts, {block.regimen}", total=int(block.reported.any(axis=1).sum())
-    )
-    draws_by_study = {study: draws for study, draws in several if draws.converged}
+    studies = int(block.reported.any(axis=1).sum())
+    tried = progress(withheld(block), f"Withheld counts, {block.regimen}", total=studies)
+    draws_by_study = {study: draws for study, draws in tried if draws.converged}
     rows = []
     for study, t in np.argwhere(block.reported):
         low, high, converged = np.nan, np.nan, study in draws_by_study
