@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -46,5 +47,20 @@ def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> 
     ipython = sys.modules.get("IPython")
     if ADDRESS in os.environ or ipython is None or ipython.get_ipython() is None:
         return items
-    bar: Iterable[_Item] = tqdm(items, desc=what, total=total, delay=PATIENCE, leave=False, dynamic_ncols=True)
-    return bar
+    return _shown(items, what, total)
+
+
+def _shown(items: Iterable[_Item], what: str, total: int | None) -> Iterator[_Item]:
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    bar = tqdm(desc=what, total=total, delay=PATIENCE, leave=False, dynamic_ncols=True)
+    # The bar would appear after the first item only, which may take long itself.
+    timer = threading.Timer(PATIENCE, bar.refresh)
+    timer.daemon = True
+    timer.start()
+    try:
+        for item in items:
+            yield item
+            bar.update()
+    finally:
+        timer.cancel()
+        bar.close()

@@ -25,7 +25,9 @@ _NO_FILTERS = ("threshold", "role", "label", "n", "events", "poolable", "why_not
 _NUMERIC = ("count", "number", "percent", "year")
 """Types of the dictionary whose values are numbers."""
 _FIRST = ("study", "year", "role", "arm", "drug", "concentration", "events", "n", "unit", "design", "edition")
-"""First columns of a selection, which a notebook shows."""
+"""First columns of a selection."""
+_SHOWN = ("year", "role", "drug", "concentration", "unit", "events", "n")
+"""Columns that a notebook shows."""
 _SAME = ("role", "site", "site_detail", "subtype")
 """Columns in which the counts of a study must agree to be added up."""
 
@@ -46,10 +48,10 @@ class Counts(pd.DataFrame):
     left_out: pd.DataFrame
 
     def __repr__(self) -> str:
-        return f"{pd.DataFrame(self)[[*_FIRST]].to_string(float_format=_short)}\n{self._note()}"
+        return f"{pd.DataFrame(self)[[*_SHOWN]].to_string(float_format=_short)}\n{self._note()}"
 
     def _repr_html_(self) -> str:
-        table = pd.DataFrame(self)[[*_FIRST]].to_html(float_format=_short)
+        table = pd.DataFrame(self)[[*_SHOWN]].to_html(float_format=_short)
         return f"{table}<p>{html.escape(self._note())}</p>"
 
     def _note(self) -> str:

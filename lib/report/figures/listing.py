@@ -16,8 +16,7 @@ from lib.report.figures.style import POSSIBLE
 _STYLE = (
     "<style>"
     ".review-scroll{max-height:80vh;overflow:auto}"
-    ".review-rows{background:#fff;color:#1a1a1a}"
-    "table.review-rows.review-rows{width:100%;margin:0;border-collapse:collapse;color:inherit}"
+    "table.review-rows.review-rows{width:100%;margin:0;border-collapse:collapse;background:#fff;color:#1a1a1a}"
     "table.review-rows.review-rows tbody tr{background:none}"
     "table.review-rows.review-rows th,table.review-rows.review-rows td{border:0;padding:.1rem .3rem;text-align:right}"
     "table.review-rows.review-rows tbody th{text-align:left;font-weight:400}"
