@@ -32,11 +32,11 @@ def unknown(name: str, value: object, allowed: Iterable[str]) -> str:
     Examples
     --------
     >>> unknown("view", "monoterapy", ["monotherapy", "phototherapy"])
-    "unknown view 'monoterapy': did you mean 'monotherapy'? Allowed: monotherapy, phototherapy"
+    "view must be one of monotherapy, phototherapy, not 'monoterapy': did you mean 'monotherapy'?"
     """
     names = list(dict.fromkeys(map(str, allowed)))
     by_lower = {text.lower(): text for text in reversed(names)}
     near = difflib.get_close_matches(str(value).lower(), by_lower, 1)
-    listed = ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
-    suggestion = f": did you mean {by_lower[near[0]]!r}? Allowed: " if near else "; allowed: "
-    return f"unknown {name} {value!r}{suggestion}{listed or 'none'}"
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    hint = f": did you mean {by_lower[near[0]]!r}?" if near else ""
+    return f"{name} must be one of {', '.join(names[:_FEW])}{more}, not {value!r}{hint}"

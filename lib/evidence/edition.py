@@ -303,13 +303,15 @@ class Evidence:
         Examples
         --------
         >>> from lib import evidence
-        >>> studies = evidence.load("data", "2021-12-31").counts(threshold="ge75", regimen="phototherapy")
-        >>> studies[["events", "n"]]
-                    events     n
-        label
-        Bilal 2014    24.0  30.0
-        >>> studies.left_out.reason.iloc[0]
-        'no available responder count'
+        >>> ev = evidence.load("data")
+        >>> studies = ev.counts(threshold="ge75", regimen="phototherapy", randomised=True)
+        >>> {*studies.role}, studies.index.name
+        ({'phototherapy'}, 'label')
+        >>> {*studies.left_out.columns} == {"study", "label", "arm", "reason"}
+        True
+        >>> ev.counts(threshold="ge75", regimen="fototherapy")
+        Traceback (most recent call last):
+        ValueError: regimen must be one of monotherapy, phototherapy, not 'fototherapy': did you mean 'phototherapy'?
         """
         return select_counts(self, threshold, filters)
 

@@ -52,7 +52,7 @@ def forest(studies: pd.DataFrame, result: Pooled, *, caption: str = "") -> Pictu
     >>> studies = pd.DataFrame({"events": [3, 8, 12], "n": [20, 18, 30]}, index=["Made up A", "Made up B", "Made up C"])
     >>> result = pool_proportions(studies.events, studies.n, transform="logit", tau2="REML", ci="hksj")
     >>> report.forest(studies, result).caption
-    '3 studies, pooled: 32.2% (95% CI 9.1% to 69.3%).'
+    '3 studies, pooled: 33.7% (95% CI 7.2% to 76.8%); 95% prediction interval 0.0% to 100.0%.'
     """
     _refuse_other_studies(studies, result)
     low, high = proportion_interval(studies.events, studies.n, level=result.level)

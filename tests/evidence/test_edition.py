@@ -130,33 +130,53 @@ def test_an_impossible_edition_is_refused(as_of, message):
 
 def test_an_unknown_name_is_refused(ev):
     with pytest.raises(
-        AttributeError, match="unknown table 'arm': did you mean 'arms'.*llowed: dictionary, codes, studies"
+        AttributeError, match="table must be one of dictionary, codes, studies.* not 'arm': did you mean 'arms'"
     ):
         _ = ev.arm
     with pytest.raises(ValueError, match="published no rate of phototherapy at ge75 in the group 'children'"):
         ev.outcome("phototherapy", "ge75", group="children")
-    with pytest.raises(ValueError, match="published no such number in 'results': unknown quantity 'nothing'"):
+    with pytest.raises(
+        ValueError, match="published no such number in 'results': quantity must be one of .*, not 'nothing'"
+    ):
         ev.number("nothing")
 
 
 UNKNOWN = {
-    "a view": (lambda ev: ev.only("monoterapy"), "unknown view 'monoterapy': did you mean 'monotherapy'"),
-    "a regimen": (lambda ev: ev.outcome("photo", "ge75"), "unknown regimen 'photo'.*llowed: monotherapy, phototherapy"),
-    "a threshold": (lambda ev: ev.outcome("monotherapy", "75"), "unknown threshold '75'.*ge25, ge50, ge75"),
+    "a view": (
+        lambda ev: ev.only("monoterapy"),
+        "view must be one of .*, not 'monoterapy': did you mean 'monotherapy'",
+    ),
+    "a regimen": (
+        lambda ev: ev.outcome("photo", "ge75"),
+        "regimen must be one of monotherapy, phototherapy.*, not 'photo'",
+    ),
+    "a threshold": (
+        lambda ev: ev.outcome("monotherapy", "75"),
+        "threshold must be one of .*ge25, ge50, ge75.*, not '75'",
+    ),
     "a group": (
         lambda ev: ev.outcome("monotherapy", "ge75", "child"),
-        "unknown group 'child': did you mean 'children'",
+        "group must be one of .*, not 'child': did you mean 'children'",
     ),
-    "an edition": (lambda ev: ev.included("updates"), "unknown edition 'updates': did you mean 'update'"),
-    "an edition to count": (lambda ev: ev.study_counts("2019"), "unknown edition '2019'; allowed: original, update"),
-    "a code list": (lambda ev: ev.meaning("designs"), "unknown code list 'designs': did you mean 'design'"),
-    "a place": (lambda ev: ev.number("monotherapy_studies", "abstracts"), "unknown place.*did you mean 'abstract'"),
+    "an edition": (
+        lambda ev: ev.included("updates"),
+        "edition must be one of .*, not 'updates': did you mean 'update'",
+    ),
+    "an edition to count": (lambda ev: ev.study_counts("2019"), "edition must be one of original, update, not '2019'"),
+    "a code list": (
+        lambda ev: ev.meaning("designs"),
+        "code list must be one of .*, not 'designs': did you mean 'design'",
+    ),
+    "a place": (
+        lambda ev: ev.number("monotherapy_studies", "abstracts"),
+        "place must be one of .*did you mean 'abstract'",
+    ),
     "a place of a number": (lambda ev: ev.number("pruritus_events", "abstract"), "in 'abstract'; it is in: safety"),
-    "a table": (lambda ev: ev.with_tables(arm=ev.arms), "unknown table 'arm': did you mean 'arms'"),
-    "a question": (lambda ev: question(ev, "added"), "unknown question 'added'.*added_to_phototherapy"),
+    "a table": (lambda ev: ev.with_tables(arm=ev.arms), "table must be one of .*, not 'arm': did you mean 'arms'"),
+    "a question": (lambda ev: question(ev, "added"), "question must be one of .*added_to_phototherapy.*, not 'added'"),
     "a threshold of a question": (
         lambda ev: question(ev, "added_to_phototherapy").at("ge7"),
-        "unknown threshold 'ge7': did you mean 'ge75'",
+        "threshold must be one of .*, not 'ge7': did you mean 'ge75'",
     ),
 }
 
@@ -225,7 +245,7 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
     for name in dict.fromkeys(ev.dictionary.table):
         part = getattr(view, name)
         assert "study" not in part or not part.study.isin(alone).any(), name
-    with pytest.raises(ValueError, match="unknown view 'surgery'; allowed: monotherapy, phototherapy, original"):
+    with pytest.raises(ValueError, match="view must be one of monotherapy, phototherapy, original, not 'surgery'"):
         ev.only("surgery")
     with pytest.raises(ValueError, match="a view has no views"):
         view.only("phototherapy")

@@ -140,7 +140,7 @@ def test_an_edition_knows_no_later_trial():
 
 
 def test_a_question_that_is_not_asked_is_refused(ev):
-    with pytest.raises(ValueError, match="unknown question 'surgery'.*added_to_phototherapy"):
+    with pytest.raises(ValueError, match="question must be one of .*added_to_phototherapy.*, not 'surgery'"):
         comparisons.question(ev, "surgery")
 
 
