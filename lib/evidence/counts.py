@@ -26,7 +26,7 @@ _NUMERIC = ("count", "number", "percent", "year")
 """Types of the dictionary whose values are numbers."""
 _FIRST = ("study", "year", "role", "arm", "drug", "concentration", "events", "n", "unit", "design", "edition")
 """First columns of a selection."""
-_SHOWN = ("year", "role", "drug", "concentration", "unit", "events", "n")
+_SHOWN = ("year", "role", "drug", "concentration", "events", "n")
 """Columns that a notebook shows."""
 _SAME = ("role", "site", "site_detail", "subtype")
 """Columns in which the counts of a study must agree to be added up."""
