@@ -3,3 +3,4 @@ from . import registry as registry
 from . import tables as tables
 from . import wording as wording
 from .analysis import forest as forest
+from .figures import Picture as Picture
