@@ -1,4 +1,4 @@
-"""The forest plot of an analysis of one's own, and the chapter that leads through such an analysis."""
+"""The forest plot of an analysis of one's own, its chapter, and the style that outputs bring to other notebooks."""
 
 import re
 import warnings
@@ -8,10 +8,12 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from conftest import ROOT
 from lib import report, stats
-from lib.report import figures
+from lib.report import figures, tables
+from lib.report.counted import count_row
 from lib.stats import leave_one_out, pool, pool_proportions, proportion_interval
 
 METHOD = {"transform": "logit", "tau2": "REML", "ci": "hksj"}
@@ -144,3 +146,40 @@ def test_the_chapter_shows_the_twin_of_each_step():
     for ours, theirs in pairs:
         assert any(ours in text for text in code), ours
         assert any(theirs in text for text in twins), theirs
+
+
+def specificity(selector):
+    """Number of classes and pseudo-classes, and of elements, of a simple selector."""
+    classes = len(re.findall(r"\.[\w-]+|:nth-child", selector))
+    return classes, len(re.findall(r"(?:^|[\s>])([a-z]+)", selector))
+
+
+def test_style_travels_with_the_output_and_gives_way_to_the_book():
+    table = tables.Table(pd.DataFrame({"a": ["x"], "b": ["1"]}), "Caption", numeric=["b"])._repr_html_()
+    rows = [count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)]
+    listing = figures.show(figures.interval_plot, rows)._repr_html_()
+    for page in (table, listing):
+        style = BeautifulSoup(page, "html.parser").style.get_text()
+        rules = re.findall(r"([^{}]+)\{([^{}]*)\}", style)
+        selectors = [selector for group, _ in rules for selector in group.split(",")]
+        # Nothing else on a page changes, and the rules of the book, at least (0, 2, 2), prevail.
+        assert all(re.match(r"(table)?\.review", selector) for selector in selectors)
+    style = BeautifulSoup(table, "html.parser").style.get_text()
+    assert "table.review.review th,table.review.review td{text-align:left" in style
+    assert "td.numeric{text-align:right" in style
+    own, books = specificity("table.review.review td"), specificity("div.cell_output table.review td")
+    assert own < books
+    jupyterlab = specificity(".jp-RenderedMarkdown.jp-RenderedHTMLCommon td")
+    assert own > jupyterlab
+
+
+def test_figures_have_a_white_ground_where_the_book_has_no_style_sheet():
+    picture = figures.show(figures.interval_plot, [count_row("one", 3, 19)])
+    image = BeautifulSoup(picture._repr_html_(), "html.parser").img
+    assert "background: #fff" in image["style"]
+    sheet = (ROOT / "book" / "_static" / "review.css").read_text(encoding="utf-8")
+    own = re.search(r"\.review-figure img \{(.*?)\}", sheet, re.S)[1]
+    assert "background: none !important" in own and "padding: 0 !important" in own
+    listing = figures.show(figures.interval_plot, [count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)])
+    assert "background:#fff;color:#1a1a1a" in listing._repr_html_()
+    assert re.search(r"div\.cell_output table\.review-rows \{ background: none; color: inherit; \}", sheet)

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 
 from lib.report.figures.rows import Row, Scale
+from lib.report.figures.saving import save_plot
 from lib.report.figures.style import POSSIBLE
 
 _STYLE = (
@@ -89,9 +90,8 @@ class Listing:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all rows as one picture to a file, as `Picture.save` does."""
-        # The modules that draw a picture import this one.
+        # The module that draws a picture imports this one.
         from lib.report.figures.intervals import interval_plot
-        from lib.report.figures.picture import save_plot
 
         options = {"scale": self.scale, "xlabel": self.xlabel, "counts": self.counts, "alt": self.alt}
         save_plot(path, interval_plot, self.rows, most=math.inf, **options)

@@ -1,7 +1,7 @@
 """Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative and caption.
 
-Belongs here: converting the result of a plotting function to HTML, and to a file. Does not belong here: the plots
-themselves.
+Belongs here: converting the result of a plotting function to HTML. Does not belong here: the plots themselves, and
+writing them to files (`saving`).
 """
 
 from __future__ import annotations
@@ -14,28 +14,17 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from lib.caching.safe_files import replace_if_changed
 from lib.report.figures.listing import Listing
+from lib.report.figures.saving import save_plot
 from lib.report.figures.style import STYLE
 
 _GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
 """Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""
-_DOTS = 300
-"""Dots per inch of a PNG."""
-_MOST_DOTS = 60_000
-"""Largest height of a PNG in dots, a little below what its writer allows."""
-_NO_DATES: dict[str, Any] = {
-    "svg": {"Date": None, "Creator": None},
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-"""Formats of files, each with the metadata that would change its bytes from one day to the next."""
 
 
 @dataclass(frozen=True)
@@ -119,25 +108,6 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
         narrow = plot(*args, wide=False, **kwargs)
         assert isinstance(narrow, Figure)
         return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, partial(plot, *args, **kwargs))
-
-
-def save_plot(path: str | os.PathLike[str], plot: Callable[..., Figure | Listing], *args: Any, **kwargs: Any) -> None:
-    """Plot the wide form of a figure and write it to a file, as `Picture.save` does; equal figures give equal bytes."""
-    path = Path(path)
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in _NO_DATES:
-        raise ValueError(f"{path.name!r} ends in none of the formats of a figure: .svg, .png or .pdf")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r}: make it first, or save elsewhere")
-    buffer = io.BytesIO()
-    with mpl.rc_context({**STYLE, "pdf.fonttype": 42}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = plot(*args, wide=True, **kwargs)
-        assert isinstance(figure, Figure)
-        dots = min(_DOTS, _MOST_DOTS / figure.get_figheight())
-        options = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.1, "metadata": _NO_DATES[kind]}
-        figure.savefig(buffer, format=kind, dpi=dots, **options)
-    replace_if_changed(path, buffer.getvalue())
 
 
 def _svg(figure: Figure) -> str:
