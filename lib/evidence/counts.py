@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from lib.evidence.arguments import unknown
@@ -173,23 +174,28 @@ def _as_list(value: Any) -> list[Any]:
 
 def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> list[Any]:
     """Return the values of a filter as the tables have them; refuse one that no row can have."""
-    table, codes = getattr(evidence, column.table), evidence.codes
-    values = _as_list(value)
+    tables = (getattr(evidence, table) for table in _TABLES)
+    column_values = pd.concat([table[name] for table in tables if name in table])
+    values, codes = _as_list(value), evidence.codes
+    if not values:
+        raise ValueError(f"{name} has no values to select")
     if column.type in _NUMERIC:
-        present = sorted(table[name].dropna().unique())
+        present = sorted(column_values.dropna().unique())
         known = [one for one in values if one in present]
         if not known or (len(known) < len(values) and not isinstance(value, range)):
             wrong = next(one for one in values if one not in present)
             raise ValueError(unknown(name, wrong, (f"{one:g}" for one in present)))
         return known
-    allowed = list(codes.code[codes["list"] == column.allowed]) if column.allowed else sorted({*table[name]} - {""})
+    allowed = list(codes.code[codes["list"] == column.allowed]) if column.allowed else sorted({*column_values} - {""})
     if name == "drug":
-        allowed += sorted({*_given(table)} - {*allowed})
+        allowed += sorted({*_given(evidence.arms)} - {*allowed})
     if column.allowed == "yes_no":
-        values = [{True: "yes", False: "no"}.get(one, one) if isinstance(one, bool) else one for one in values]
+        values = [
+            {True: "yes", False: "no"}.get(one, one) if isinstance(one, bool | np.bool_) else one for one in values
+        ]
     for one in values:
         # An empty text selects what is not available.
-        if one not in allowed and not (one == "" and (table[name] == "").any()):
+        if one not in allowed and not (one == "" and (column_values == "").any()):
             raise ValueError(unknown(name, one, allowed))
     return values
 
@@ -206,7 +212,11 @@ def _matches(rows: pd.DataFrame, wanted: Mapping[str, list[Any]]) -> pd.Series:
         if name == "drug":
             matches &= rows.drug.isin(values) | _given(rows).isin(values)
         elif name in ("assessment", "subtype"):
-            matches &= rows[name].str.split(";").map(lambda codes, values=values: not {*values}.isdisjoint(codes))
+            matches &= (
+                rows[name]
+                .str.split(r"\s*;\s*", regex=True)
+                .map(lambda codes, values=values: not {*values}.isdisjoint(codes))
+            )
         elif name in rows:
             matches &= rows[name].isin(values)
     return matches

@@ -121,6 +121,9 @@ def test_filters_take_lists_ranges_and_missing_values(ev):
     for value in ("individual", "total"):
         assert "synthetic1" in {*both.counts(threshold="ge75", assessment=value).study}
     assert {*ev.counts(threshold="ge75", drug="tacrolimus").concentration} > {"0.1%"}
+    # A study without an available count can be named.
+    without = ev.counts(threshold="ge75", study="lepe2003")
+    assert without.empty and {*without.left_out.study} == {"lepe2003"}
 
 
 def test_an_empty_selection_has_no_rows_and_names_the_studies(ev):
@@ -149,6 +152,8 @@ def test_an_empty_selection_has_no_rows_and_names_the_studies(ev):
         ({"year": "2014"}, "year must be one of .*, not '2014'"),
         ({"population": ["all", "kids"]}, "population must be one of .*, not 'kids'"),
         ({"group": "children", "site": "all"}, "leave out site, or group"),
+        ({"country": []}, "country has no values to select"),
+        ({"year": range(0)}, "year has no values to select"),
     ],
 )
 def test_an_unknown_filter_or_value_is_refused_with_what_is_allowed(ev, filters, message):
