@@ -190,9 +190,7 @@ def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> l
     if name == "drug":
         allowed += sorted({*_given(evidence.arms)} - {*allowed})
     if column.allowed == "yes_no":
-        values = [
-            {True: "yes", False: "no"}.get(one, one) if isinstance(one, bool | np.bool_) else one for one in values
-        ]
+        values = [("yes" if one else "no") if isinstance(one, bool | np.bool_) else one for one in values]
     for one in values:
         # An empty text selects what is not available.
         if one not in allowed and not (one == "" and (column_values == "").any()):
