@@ -322,7 +322,7 @@ def _title(review: Review) -> Iterator[Finding]:
 )
 def _denominator(review: Review) -> Iterator[Finding]:
     used = {(c.group[0], c.group[2], ref) for c in review.lists for ref in c.refs}
-    counts = review.evidence.counts()
+    counts = review.evidence.reported_counts()
     counts = counts[counts.threshold.isin(THRESHOLDS)]
     counts = counts[[key in used for key in zip(counts.role, counts.site, counts.review_ref, strict=True)]]
     for _, rows in counts.groupby(["study", "arm", "site", "unit"], sort=False):

@@ -8,6 +8,8 @@ from .comparisons import Question as Question
 from .comparisons import assume_correlation as assume_correlation
 from .comparisons import compare as compare
 from .comparisons import question as question
+from .counts import Counts as Counts
+from .counts import by_study as by_study
 from .csv_files import DataError as DataError
 from .csv_files import Fault as Fault
 from .edition import Evidence as Evidence

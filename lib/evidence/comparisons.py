@@ -17,6 +17,7 @@ import pandas as pd
 from lib.evidence.edition import Evidence
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
 from lib.stats import LeftOutWarning, Pooled, PoolingWarning, pool, pool_ratios, two_groups
+from lib.stats.arguments import unknown
 
 TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""
@@ -55,7 +56,9 @@ class Question:
     trials: pd.DataFrame = field(repr=False)
 
     def at(self, threshold: str) -> pd.DataFrame:
-        """Return the pairs of one threshold."""
+        """Return the pairs of one threshold; a ValueError if there is no such threshold."""
+        if threshold not in ALL_THRESHOLDS:
+            raise ValueError(unknown("threshold", threshold, ALL_THRESHOLDS))
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)
 
     def at_other_thresholds(self, threshold: str) -> pd.DataFrame:
@@ -92,9 +95,11 @@ def question(evidence: Evidence, key: str) -> Question:
 
     Raises
     ------
-    KeyError
+    ValueError
         If there is no such question.
     """
+    if key not in {*evidence.questions.question}:
+        raise ValueError(unknown("question", key, evidence.questions.question))
     row = evidence.questions.set_index("question").loc[key]
     arms = evidence.arms
     arms = arms[evidence.is_included(arms.study)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import hashlib
+import html
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from pybtex.database import BibliographyData
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
 from lib.evidence.checking import find_warnings, read_tables
 from lib.evidence.column_types import convert, period_end
+from lib.evidence.counts import Counts, select_counts
 from lib.evidence.csv_files import DataError, Fault
 from lib.evidence.outcome import Outcome, build_outcome
-from lib.evidence.vocabulary import GROUPS, REGIMENS
+from lib.evidence.vocabulary import GROUPS, REGIMENS, THRESHOLDS
+from lib.stats.arguments import unknown
 
 _ESTIMATES = ("estimate", "ci_low", "ci_high")
 VIEWS = (*REGIMENS, "original")
 """Views of an edition, see `Evidence`."""
+EDITIONS = ("original", "update")
+"""Whether a study belongs to the original review or came after it: codes of ``studies.edition``."""
 LOADED: set[tuple[str, str]] = set()
 """Data folders and dates of the editions that this process has loaded."""
 
@@ -66,7 +71,7 @@ class Evidence:
     def __getattr__(self, name: str) -> Any:
         parts = self.__dict__.get("_parts", {})
         if name not in parts:
-            raise AttributeError(f"there is no table {name!r}; the tables are {', '.join(parts)}")
+            raise AttributeError(unknown("table", name, parts))
         READ.add((self.view, name))
         part = parts[name]
         # Callers get a copy that they may change: results computed before from the table stay valid.
@@ -75,8 +80,40 @@ class Evidence:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.__dict__.get("_parts", {})]
 
+    def __repr__(self) -> str:
+        heading, rows = self._contents()
+        width = max((len(name) for name, *_ in rows), default=0)
+        return "\n".join([heading, *(f"  {name.ljust(width)}  {n} rows" for name, n, _ in rows)])
+
+    def _repr_html_(self) -> str:
+        """Return the tables with their numbers of rows and their meaning, which a notebook displays."""
+        heading, rows = self._contents()
+        cells = [
+            f'<tr><td style="text-align: left"><code>{html.escape(name)}</code></td><td>{n}</td>'
+            f'<td style="text-align: left">{html.escape(meaning)}</td></tr>'
+            for name, n, meaning in rows
+        ]
+        head = '<tr><th style="text-align: left">Table</th><th>Rows</th><th style="text-align: left">Content</th></tr>'
+        return f"<p>{html.escape(heading)}</p><table><thead>{head}</thead><tbody>{''.join(cells)}</tbody></table>"
+
+    def _contents(self) -> tuple[str, list[tuple[str, int, str]]]:
+        """Return a heading, and the name, number of rows and meaning of each table."""
+        heading = f"Evidence as of {self.as_of}" + (f", view {self.view!r}" if self.view else "")
+        meaning = self.meaning("table")
+        tables = {name: getattr(self, name) for name, part in self._parts.items() if isinstance(part, pd.DataFrame)}
+        return heading, [(name, len(table), meaning.get(name, "")) for name, table in tables.items()]
+
     def with_tables(self, **tables: pd.DataFrame) -> Evidence:
-        """Return this evidence with other tables in place of those named."""
+        """Return this evidence with other tables in place of those named.
+
+        Raises
+        ------
+        ValueError
+            If there is no such table.
+        """
+        for name in tables:
+            if name not in self._parts:
+                raise ValueError(unknown("table", name, self._parts))
         return Evidence({**self._parts, **tables}, self.view)
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 - a process has few editions
@@ -95,13 +132,13 @@ class Evidence:
 
         Raises
         ------
-        KeyError
-            If there is no such view.
         ValueError
-            If this is a view already.
+            If there is no such view, or if this is a view already.
         """
         if self.view:
             raise ValueError(f"this is the view {self.view!r}, and a view has no views: take one of the whole edition")
+        if view not in VIEWS:
+            raise ValueError(unknown("view", view, VIEWS))
         other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
         arms = self._parts["arms"]
         keys = pd.MultiIndex.from_frame(arms[["study", "arm"]])
@@ -147,8 +184,16 @@ class Evidence:
         return {view.view: {name: hash_part(part) for name, part in view._parts.items()} for view in views}
 
     def meaning(self, code_list: str) -> dict[str, str]:
-        """Return the meaning of each code of a list of ``codes.csv``, in the order of the list."""
+        """Return the meaning of each code of a list of ``codes.csv``, in the order of the list.
+
+        Raises
+        ------
+        ValueError
+            If there is no such list.
+        """
         rows = self.codes[self.codes["list"] == code_list]
+        if rows.empty:
+            raise ValueError(unknown("code list", code_list, self.codes["list"]))
         return dict(zip(rows["code"], rows["meaning"], strict=True))
 
     def number(self, quantity: str, place: str = "results") -> float:
@@ -166,13 +211,19 @@ class Evidence:
 
         Raises
         ------
-        KeyError
+        ValueError
             If the review published no such number there.
         """
-        rows = self.published_numbers
-        rows = rows[(rows.quantity == quantity) & (rows.place == place)]
+        numbers = self.published_numbers
+        there = numbers[numbers.place == place]
+        if there.empty:
+            raise ValueError(unknown("place", place, numbers.place))
+        rows = there[there.quantity == quantity]
         if rows.empty:
-            raise KeyError(f"the review published no {quantity} in its {place}")
+            elsewhere = ", ".join(dict.fromkeys(numbers.place[numbers.quantity == quantity]))
+            hint = f"; it is in: {elsewhere}" if elsewhere else ""
+            message = unknown("quantity", quantity, there.quantity)
+            raise ValueError(f"the review published no such number in {place!r}{hint}: {message}")
         value = float(rows.value.iloc[0])
         return int(value) if value.is_integer() else value
 
@@ -182,7 +233,15 @@ class Evidence:
         return ~studies.isin(screening.study[screening.decision != "included"])
 
     def included(self, edition: str) -> pd.DataFrame:
-        """Return the included studies that belong to the "original" review or to the "update", as in ``studies``."""
+        """Return the included studies that belong to the "original" review or to the "update", as in ``studies``.
+
+        Raises
+        ------
+        ValueError
+            If the edition is neither.
+        """
+        if edition not in EDITIONS:
+            raise ValueError(unknown("edition", edition, EDITIONS))
         rows = self.studies
         return rows[(rows.edition == edition) & self.is_included(rows.study)]
 
@@ -214,8 +273,53 @@ class Evidence:
         studies = self.included("original").drop(columns=["source", "note"])
         return self.arms.merge(studies, on=["study", "part"])
 
-    def counts(self) -> pd.DataFrame:
-        """Return the reported counts: one row for each, with the columns of its arm and study."""
+    def counts(self, *, threshold: str, **filters: Any) -> Counts:
+        """Return the available responder counts of a selection of studies, one row for each study.
+
+        Only counts that this book would pool are returned: those of included studies, each patient once, comparators
+        left out; the arms of a study are added up. ``left_out`` of the result tells what belongs to the selection and
+        is not in it, and why. `reported_counts` returns every count.
+
+        Parameters
+        ----------
+        threshold : {"any", "ge25", "ge50", "ge75"}
+            Threshold of repigmentation that counts as a response.
+        **filters
+            Values that the rows must have, by name of a column of ``responses``, ``arms`` or ``studies``, as the data
+            dictionary describes them: ``drug``, ``randomised``, ``design``, ``year``, ``country``, ``edition``,
+            ``population``, ``site``, ``basis``, ``confidence`` and so on. A list or range means any of its values;
+            True and False mean "yes" and "no". ``drug`` is a name, with or without the concentration. Two more
+            filters: ``regimen`` ("monotherapy" or "phototherapy"; by default both) and ``group``, a key of `GROUPS`.
+            Without ``site`` or ``group`` the counts are those over the whole body.
+
+        Returns
+        -------
+        Counts
+            A DataFrame with the names of the studies as index.
+
+        Raises
+        ------
+        ValueError
+            If a filter or a value is unknown (the message names those that are allowed), or if a study has several
+            counts in the selection that may be of the same patients.
+
+        Examples
+        --------
+        >>> from lib import evidence
+        >>> ev = evidence.load("data")
+        >>> studies = ev.counts(threshold="ge75", regimen="phototherapy", randomised=True)
+        >>> {*studies.role}, studies.index.name
+        ({'phototherapy'}, 'label')
+        >>> {*studies.left_out.columns} == {"study", "label", "arm", "reason"}
+        True
+        >>> ev.counts(threshold="ge75", regimen="fototherapy")
+        Traceback (most recent call last):
+        ValueError: regimen must be one of monotherapy, phototherapy, not 'fototherapy': did you mean 'phototherapy'?
+        """
+        return select_counts(self, threshold, filters)
+
+    def reported_counts(self) -> pd.DataFrame:
+        """Return every reported count, pooled or not: one row for each, with the columns of its arm and study."""
         return self._counts().copy(deep=False)
 
     @shared
@@ -225,8 +329,6 @@ class Evidence:
         joined = self.responses.merge(arms, on=["study", "arm"]).merge(studies, on=["study", "part"])
         return joined.sort_values(["year", "label", "arm"], kind="stable", ignore_index=True)
 
-    @of_one_regimen
-    @shared
     def outcome(self, regimen: str, threshold: str, group: str = "total") -> Outcome:
         """Return one outcome of the review's Table 3.
 
@@ -246,9 +348,21 @@ class Evidence:
 
         Raises
         ------
-        KeyError
+        ValueError
             If the review has no such outcome.
         """
+        for name, value, allowed in (
+            ("regimen", regimen, REGIMENS),
+            ("threshold", threshold, THRESHOLDS),
+            ("group", group, GROUPS),
+        ):
+            if value not in allowed:
+                raise ValueError(unknown(name, value, allowed))
+        return self._outcome(regimen, threshold, group)
+
+    @of_one_regimen
+    @shared
+    def _outcome(self, regimen: str, threshold: str, group: str) -> Outcome:
         return build_outcome(self, regimen, threshold, group)
 
     def all_outcomes(self) -> list[Outcome]:

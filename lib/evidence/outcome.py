@@ -45,7 +45,8 @@ class Outcome:
         Reference numbers of that row, as published.
     available : DataFrame
         Available responder counts of studies of the original review, one row for each arm: study, label, arm, year, n,
-        events, unit, basis, confidence, design, randomised, listed, and the other columns of ``Evidence.counts()``.
+        events, unit, basis, confidence, design, randomised, listed, and the other columns of
+        `Evidence.reported_counts`.
         ``listed`` says whether the study is among ``refs``.
     missing : DataFrame
         Arms of the studies in ``refs`` without an available responder count that may be pooled, with n (participants
@@ -99,7 +100,7 @@ def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) 
 
     Raises
     ------
-    KeyError
+    ValueError
         If the review has no such outcome.
     """
     population, site = GROUPS[group]
@@ -108,13 +109,13 @@ def build_outcome(evidence: Evidence, regimen: str, threshold: str, group: str) 
     is_rate &= (rates.population == population) & (rates.site == site)
     rate_by_place = rates[is_rate].set_index("place")
     if "table3" not in rate_by_place.index:
-        raise KeyError(f"the review has no outcome {regimen}, {threshold}, {group}")
+        raise ValueError(f"the 2019 review published no rate of {regimen} at {threshold} in the group {group!r}")
     row = rate_by_place.loc["table3"]
     refs_of_row = "results" not in rate_by_place.index
     text = row if refs_of_row else rate_by_place.loc["results"]
     refs = reference_numbers(text.refs)
 
-    reported = evidence.counts()
+    reported = evidence.reported_counts()
     reported = reported[(reported.role == regimen) & (reported.threshold == threshold) & (reported.site == site)]
     if population != "all":
         reported = reported[reported.population == population]

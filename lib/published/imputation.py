@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from lib.caching.progress import progress
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence import THRESHOLDS, Evidence, Outcome, reference_numbers
+from lib.evidence import THRESHOLDS, Evidence, Outcome, by_study, reference_numbers
 from lib.published.count_model import WIDEST, Z95, Block, PublishedRate
 from lib.published.participants import Members, known_counts, members
 from lib.published.published_interval import half_units, read_interval
-from lib.published.rates import by_study
 from lib.published.sampler import Draws, impute
 from lib.stats import pool_proportions
 
@@ -135,7 +135,7 @@ def _added_up(
 
 def _any_repigmentation(evidence: Evidence, regimen: str) -> pd.DataFrame:
     """Return counts of any repigmentation anywhere: upper bounds of the counts at every threshold."""
-    rows = evidence.counts()
+    rows = evidence.reported_counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.threshold == "any")]
     rows = rows[(rows.unit == "patients") & (rows.months == rows.duration_months)]
     return rows[(rows.site == "all") | (rows.n == rows.completed)]
@@ -382,7 +382,9 @@ def recovered(block: Block) -> pd.DataFrame:
         and converged. If the draws did not converge, low and high are NaN and inside is false; the remaining studies of
         that block are then not assessed either (see `withheld`).
     """
-    draws_by_study = {study: draws for study, draws in withheld(block) if draws.converged}
+    studies = int(block.reported.any(axis=1).sum())
+    tried = progress(withheld(block), f"Withheld counts, {block.regimen}", total=studies)
+    draws_by_study = {study: draws for study, draws in tried if draws.converged}
     rows = []
     for study, t in np.argwhere(block.reported):
         low, high, converged = np.nan, np.nan, study in draws_by_study

@@ -314,7 +314,7 @@ def known_counts(evidence: Evidence, regimen: str, group: str) -> pd.DataFrame:
     have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
     """
     population, site = GROUPS[group]
-    rows = evidence.counts()
+    rows = evidence.reported_counts()
     rows = rows[(rows.role == regimen) & (rows.edition == "original") & (rows.site == site) & (rows.subtype == "")]
     # The review did not pool interim counts.
     rows = rows[rows.why_not != "interim"]

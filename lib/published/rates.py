@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.caching.progress import progress
 from lib.caching.shared_results import of_one_regimen, shared
-from lib.evidence import GROUPS, Evidence, Outcome
+from lib.evidence import GROUPS, Evidence, Outcome, by_study
 from lib.published.count_model import Z95
 from lib.published.participants import Members, known_counts, members
 from lib.published.published_interval import Reading, read_interval
@@ -150,42 +151,6 @@ def _available_rate(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: 
     rows = counted[counted.arm.isin(arms)]
     enough = set(rows.arm) == set(arms) if whole else len(rows) > 0
     return float(rows.events.sum()) / float(rows.n.sum()) if enough else np.nan
-
-
-def by_study(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per study: counts of its arms are added up, as the review does.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Counts, a row per arm, with ``study``, ``label``, ``events`` and ``n`` among the columns.
-
-    Returns
-    -------
-    DataFrame
-        The same columns, studies in the order of their first row. Numbers of participants are added up, different
-        texts of the arms are joined by a semicolon, and other columns have the first arm's value.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"study": ["a", "b", "a"], "events": [3, 5, 4], "n": [10, 20, 12]})
-    >>> by_study(rows.assign(arm=["0.03%", "0.1%", "0.1%"])).to_dict("list")
-    {'study': ['a', 'b'], 'events': [7, 5], 'n': [22, 20], 'arm': ['0.03%; 0.1%', '0.1%']}
-    """
-    first = rows.drop_duplicates("study").reset_index(drop=True)
-    if len(first) == len(rows):
-        return first
-    several = rows[rows.study.duplicated(keep=False)].groupby("study", sort=False)
-    at = first.index[first.study.isin(several.groups)]
-    for name in rows.columns.drop("study"):
-        if name in ("events", "n", "enrolled", "completed"):
-            values = several[name].agg(lambda column: column.sum(skipna=False))
-        elif rows[name].map(type).eq(str).all():
-            values = several[name].agg(lambda column: "; ".join(dict.fromkeys(column)))
-        else:
-            continue
-        first.loc[at, name] = first.study[at].map(values)
-    return first
 
 
 # --- The update -------------------------------------------------------------------------------------------
@@ -399,7 +364,7 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
 def _results(evidence: Evidence, regimen: str) -> dict[tuple[str, str, str], Result]:
     margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
     results_by_key = {}
-    for outcome in evidence.all_outcomes():
+    for outcome in progress(evidence.all_outcomes(), f"Updated rates, {regimen}"):
         if outcome.regimen == regimen:
             summary = summarise(evidence, outcome, members(evidence, regimen, outcome.group))
             new = by_study(outcome.new)

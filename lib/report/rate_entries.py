@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import special
 
 from lib.caching.disk_cache import cached
+from lib.caching.progress import progress
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, Evidence, Outcome
 from lib.published import Draws, Result, block_of, by_study, impute
@@ -165,7 +166,7 @@ def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     known = rate_entries(evidence, regimen)
     imputations = None
-    for outcome in evidence.all_outcomes():
+    for outcome in progress(evidence.all_outcomes(), f"Rates with imputed counts, {regimen}"):
         if (outcome.regimen, outcome.group) != (regimen, "total"):
             continue
         imputations = imputations or impute(block_of(evidence, regimen, "total"))

@@ -25,6 +25,10 @@ Names: TypeAlias = tuple[Any, ...]
 _MOST_NAMED = 10
 
 
+_FEW = 40
+"""Largest number of allowed names that a message lists."""
+
+
 class PoolingWarning(UserWarning):
     """A result needs attention: there was nothing to pool, no estimate exists, or an iteration did not converge."""
 
@@ -324,17 +328,34 @@ def refuse_values(y: Floats, v: Floats, names: Names = ()) -> None:
         raise ValueError(f"{study(int(at[0]), names)} has effect {y[at]:g} and sampling variance {v[at]:g}: {rule}")
 
 
-def nearest(value: object, allowed: Iterable[str]) -> str:
-    """Return the allowed name that is nearest to a value, or an empty string if none is near.
+def unknown(name: str, value: object, allowed: Iterable[str]) -> str:
+    """Return the message for an argument whose value is not allowed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : object
+        Its value.
+    allowed : iterable of str
+        The allowed values.
+
+    Returns
+    -------
+    str
+        The value, what is allowed, and the nearest allowed value if one is near.
 
     Examples
     --------
-    >>> nearest("reml", ["DL", "REML", "ML"]), nearest("arcsin", ["raw", "arcsine"]), nearest("x", ["raw"])
-    ('REML', 'arcsine', '')
+    >>> unknown("view", "monoterapy", ["monotherapy", "phototherapy"])
+    "view must be one of monotherapy, phototherapy, not 'monoterapy': did you mean 'monotherapy'?"
     """
-    folded = {name.casefold(): name for name in allowed}
-    near = difflib.get_close_matches(str(value).casefold(), folded, n=1)
-    return folded[near[0]] if near else ""
+    names = list(dict.fromkeys(map(str, allowed)))
+    by_folded = {text.casefold(): text for text in reversed(names)}
+    near = difflib.get_close_matches(str(value).casefold(), by_folded, 1)
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    hint = f": did you mean {by_folded[near[0]]!r}?" if near else ""
+    return f"{name} must be one of {', '.join(names[:_FEW])}{more}, not {value!r}{hint}"
 
 
 def refuse_unknown(argument: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -346,11 +367,8 @@ def refuse_unknown(argument: str, value: object, allowed: tuple[str, ...]) -> No
     Traceback (most recent call last):
     ValueError: tau2 must be one of DL, REML, not 'reml': did you mean 'REML'?
     """
-    if isinstance(value, str) and value in allowed:
-        return
-    near = nearest(value, allowed)
-    hint = f": did you mean {near!r}?" if near else ""
-    raise ValueError(f"{argument} must be one of {', '.join(allowed)}, not {value!r}{hint}")
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(unknown(argument, value, allowed))
 
 
 def refuse_level(level: float) -> None:

@@ -95,6 +95,8 @@ NOT_RESULTS = {
     "data-dictionary": "what a column may hold",
     "add-a-trial": "what a column may hold",
     "data-wanted": "pages of journals",
+    "study-records": "texts of the data, and pages of journals",
+    "your-own-analysis": "analyses of the reader",
 }
 """Pages that show ranges in tables which are not results."""
 

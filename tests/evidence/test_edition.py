@@ -7,10 +7,11 @@ from inspect import unwrap
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from conftest import ROOT
 from lib.caching.shared_results import ADDRESS, READ, shared
-from lib.evidence import REGIMENS, DataError, Evidence, load, reference_numbers
+from lib.evidence import REGIMENS, DataError, Evidence, load, question, reference_numbers
 from lib.published import imputation, participants, rates
 
 
@@ -128,12 +129,78 @@ def test_an_impossible_edition_is_refused(as_of, message):
 
 
 def test_an_unknown_name_is_refused(ev):
-    with pytest.raises(AttributeError, match="there is no table 'arm'; the tables are dictionary, codes, studies"):
+    with pytest.raises(
+        AttributeError, match="table must be one of dictionary, codes, studies.* not 'arm': did you mean 'arms'"
+    ):
         _ = ev.arm
-    with pytest.raises(KeyError, match="no outcome"):
-        ev.outcome("phototherapy", "ge75", "children")
-    with pytest.raises(KeyError, match="published no"):
+    with pytest.raises(ValueError, match="published no rate of phototherapy at ge75 in the group 'children'"):
+        ev.outcome("phototherapy", "ge75", group="children")
+    with pytest.raises(
+        ValueError, match="published no such number in 'results': quantity must be one of .*, not 'nothing'"
+    ):
         ev.number("nothing")
+
+
+UNKNOWN = {
+    "a view": (
+        lambda ev: ev.only("monoterapy"),
+        "view must be one of .*, not 'monoterapy': did you mean 'monotherapy'",
+    ),
+    "a regimen": (
+        lambda ev: ev.outcome("photo", "ge75"),
+        "regimen must be one of monotherapy, phototherapy.*, not 'photo'",
+    ),
+    "a threshold": (
+        lambda ev: ev.outcome("monotherapy", "75"),
+        "threshold must be one of .*ge25, ge50, ge75.*, not '75'",
+    ),
+    "a group": (
+        lambda ev: ev.outcome("monotherapy", "ge75", "child"),
+        "group must be one of .*, not 'child': did you mean 'children'",
+    ),
+    "an edition": (
+        lambda ev: ev.included("updates"),
+        "edition must be one of .*, not 'updates': did you mean 'update'",
+    ),
+    "an edition to count": (lambda ev: ev.study_counts("2019"), "edition must be one of original, update, not '2019'"),
+    "a code list": (
+        lambda ev: ev.meaning("designs"),
+        "code list must be one of .*, not 'designs': did you mean 'design'",
+    ),
+    "a place": (
+        lambda ev: ev.number("monotherapy_studies", "abstracts"),
+        "place must be one of .*did you mean 'abstract'",
+    ),
+    "a place of a number": (lambda ev: ev.number("pruritus_events", "abstract"), "in 'abstract'; it is in: safety"),
+    "a table": (lambda ev: ev.with_tables(arm=ev.arms), "table must be one of .*, not 'arm': did you mean 'arms'"),
+    "a question": (lambda ev: question(ev, "added"), "question must be one of .*added_to_phototherapy.*, not 'added'"),
+    "a threshold of a question": (
+        lambda ev: question(ev, "added_to_phototherapy").at("ge7"),
+        "threshold must be one of .*, not 'ge7': did you mean 'ge75'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_unknown_value_is_named_with_what_is_allowed(ev, name):
+    call, message = UNKNOWN[name]
+    with pytest.raises(ValueError, match=message):
+        call(ev)
+
+
+def test_the_evidence_shows_its_tables_with_their_rows(ev):
+    READ.clear()
+    lines = repr(ev).splitlines()
+    assert lines[0] == f"Evidence as of {ev.as_of}"
+    rows = dict(line.split()[:2] for line in lines[1:])
+    assert rows == {name: f"{len(getattr(ev, name))}" for name in dict.fromkeys(ev.dictionary.table)}
+    # A chapter that shows the numbers of rows depends on all tables.
+    assert {("", name) for name in rows} <= READ
+    page = BeautifulSoup(ev._repr_html_(), "html.parser")
+    shown = {row.code.get_text(): row.find_all("td") for row in page.select("tbody tr")}
+    assert {name: cells[1].get_text() for name, cells in shown.items()} == {n: r.split()[0] for n, r in rows.items()}
+    assert shown["arms"][2].get_text() == ev.meaning("table")["arms"]
+    assert "view 'original'" in repr(ev.only("original")).splitlines()[0]
 
 
 # --- Views, and the record of what is read ----------------------------------------------------------------
@@ -142,10 +209,12 @@ def test_an_unknown_name_is_refused(ev):
 @pytest.mark.parametrize("regimen", REGIMENS)
 def test_the_view_of_a_regimen_gives_what_the_whole_would(ev, regimen):
     view = ev.only(regimen)
-    of_whole = {function: unwrap(function) for function in (Evidence.outcome, participants.sizes, participants.members)}
+    of_whole = {
+        function: unwrap(function) for function in (Evidence._outcome, participants.sizes, participants.members)
+    }
     for outcome in view.all_outcomes():
         assert outcome.regimen == regimen
-        expected = of_whole[Evidence.outcome](ev, regimen, outcome.threshold, outcome.group)
+        expected = of_whole[Evidence._outcome](ev, regimen, outcome.threshold, outcome.group)
         for name in ("available", "missing", "new"):
             pd.testing.assert_frame_equal(getattr(outcome, name), getattr(expected, name))
         assert repr(outcome) == repr(expected)
@@ -176,7 +245,7 @@ def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
     for name in dict.fromkeys(ev.dictionary.table):
         part = getattr(view, name)
         assert "study" not in part or not part.study.isin(alone).any(), name
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="view must be one of monotherapy, phototherapy, original, not 'surgery'"):
         ev.only("surgery")
     with pytest.raises(ValueError, match="a view has no views"):
         view.only("phototherapy")
@@ -211,11 +280,11 @@ def test_parts_that_are_read_are_recorded(ev):
 
 def test_parts_that_a_cached_result_reads_are_recorded_for_every_caller(ev):
     READ.clear()
-    first = ev.counts()
+    first = ev.reported_counts()
     read = set(READ)
     assert {part for _, part in read} == {"arms", "studies", "responses"}
     READ.clear()
-    assert ev.counts().equals(first)
+    assert ev.reported_counts().equals(first)
     assert read == READ
 
 

@@ -141,7 +141,7 @@ def test_an_edition_knows_no_later_trial():
 
 
 def test_a_question_that_is_not_asked_is_refused(ev):
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="question must be one of .*added_to_phototherapy.*, not 'surgery'"):
         comparisons.question(ev, "surgery")
 
 

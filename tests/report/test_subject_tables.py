@@ -74,7 +74,7 @@ def test_searches_are_listed(ev):
 
 
 def test_a_count_is_shown_with_its_arm_site_and_derivation(ev):
-    rows = ev.counts()
+    rows = ev.reported_counts()
     row = rows[(rows.basis != "stated") & (rows.derivation != "") & (rows.site == "all")].iloc[[0]]
     frame = tables.counts(ev, row).frame
     (one,) = row.itertuples()

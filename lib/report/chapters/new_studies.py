@@ -36,7 +36,7 @@ def studies_since_search(evidence: Evidence) -> str:
     studies = evidence.study_counts("update")
     if not studies["all"]:
         return nothing_new(evidence, "No study has been included since the original search.")
-    counts = evidence.counts().query("edition == 'update' and role != 'comparator' and poolable == 'yes'")
+    counts = evidence.reported_counts().query("edition == 'update' and role != 'comparator' and poolable == 'yes'")
     return (
         f"Since the original search, {count(studies['efficacy'], 'study', 'studies')} have been included:"
         f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy,"
@@ -165,7 +165,7 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     list of str
         A line for each study.
     """
-    rows = evidence.counts()
+    rows = evidence.reported_counts()
     rows = rows[(rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
     counted = rows_by(rows[rows.threshold.isin(THRESHOLDS)], "study")
     finding_by_study = dict(zip(evidence.findings.study, evidence.findings.finding, strict=True))

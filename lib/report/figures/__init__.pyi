@@ -3,6 +3,7 @@ from .flow import flow_diagram as flow_diagram
 from .forest import comparison_plot as comparison_plot
 from .forest import forest_plot as forest_plot
 from .forest import rate_plot as rate_plot
+from .forest import studies_plot as studies_plot
 from .forest import update_plot as update_plot
 from .funnel import baujat_plot as baujat_plot
 from .funnel import funnel_plot as funnel_plot

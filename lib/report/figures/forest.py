@@ -18,7 +18,7 @@ from lib.evidence import THRESHOLD_NAMES, Outcome
 from lib.report.entries import rate_key
 from lib.report.figures.intervals import interval_plot
 from lib.report.figures.listing import Listing
-from lib.report.figures.rows import RATIO, Row, result_rows
+from lib.report.figures.rows import RATE, RATIO, Row, result_rows
 from lib.report.figures.style import INK, MANY, NEW, PUBLISHED, REPORTED
 from lib.report.wording import count, span
 
@@ -150,6 +150,37 @@ def _shortened(label: str, room: int) -> str:
     end = max(room - 1 - len(year), 1)
     words = label[:end] if label[end] == " " else label[:end].rpartition(" ")[0] or label[:end]
     return words.rstrip(" ,") + "…" + year
+
+
+def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Figure | Listing:
+    """Plot the proportions of studies of any selection, and their pooled proportion.
+
+    Parameters
+    ----------
+    studies : DataFrame
+        One row for each study: label, events, n, and the limits of its interval, ci_low and ci_high.
+    pooled : Pooled
+        Their pooled proportion.
+    wide : bool
+        Form.
+
+    Returns
+    -------
+    Figure or Listing
+    """
+    several = len(studies) < MANY
+    rows = []
+    for study, weight in zip(studies.itertuples(), pooled.weights, strict=True):
+        label = _shortened(study.label, 40 if wide else 22) if several else study.label
+        values = (study.events / study.n, study.ci_low, study.ci_high)
+        rows.append(Row(label, "study", *values, f"{study.events:g}/{study.n:g}", weight, REPORTED))
+    used = studies[~pooled.dropped]
+    results = result_rows(["Pooled"], pooled, counts=[f"{used.events.sum():g}/{used.n.sum():g}"], colour=INK)
+    scale = replace(RATE, heading=RATE.heading.replace("95", f"{100 * pooled.level:g}"))
+    alt = f"Forest plot of {count(len(studies), 'study', 'studies')}."
+    # The result is within reach even if the studies need a long table.
+    rows = [*rows, *results] if several else [*results, *rows]
+    return interval_plot(rows, wide=wide, scale=scale, counts="Events/n", alt=alt)
 
 
 def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -> list[Row]:

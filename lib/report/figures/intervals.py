@@ -36,7 +36,14 @@ class IntervalFigure(Figure):
 
 
 def interval_plot(
-    rows: Sequence[Row], *, wide: bool, scale: Scale = RATE, xlabel: str = "", counts: str = "", alt: str = ""
+    rows: Sequence[Row],
+    *,
+    wide: bool,
+    scale: Scale = RATE,
+    xlabel: str = "",
+    counts: str = "",
+    alt: str = "",
+    most: float = MANY,
 ) -> Figure | Listing:
     """Draw rows with their estimates and intervals on a common axis.
 
@@ -52,13 +59,15 @@ def interval_plot(
         Label of the axis (by default that of the scale), and heading of the second column.
     alt : str
         Text alternative; that of a Figure also gets the estimates of all rows.
+    most : float
+        Largest number of rows of a Figure.
 
     Returns
     -------
     Figure or Listing
-        A Listing if there are more than `MANY` rows; it is the same for all widths.
+        A Listing if there are more rows than that; it is the same for all widths.
     """
-    if len(rows) > MANY:
+    if len(rows) > most:
         return Listing(tuple(rows), scale, xlabel or scale.label, counts, f"{alt} A table of {len(rows)} rows.".strip())
     line, margin = 0.19, 0.62
     width = WIDE if wide else NARROW

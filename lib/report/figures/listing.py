@@ -7,11 +7,31 @@ from __future__ import annotations
 
 import html
 import math
+import os
 from dataclasses import dataclass
 
 from lib.report.figures.rows import Row, Scale
+from lib.report.figures.saving import save_plot
 from lib.report.figures.style import POSSIBLE
 from lib.report.wording import Stated, with_keys
+
+_STYLE = (
+    "<style>"
+    ".review-scroll{max-height:80vh;overflow:auto}"
+    "table.review-rows.review-rows{width:100%;margin:0;border-collapse:collapse;background:#fff;color:#1a1a1a}"
+    "table.review-rows.review-rows tbody tr{background:none}"
+    "table.review-rows.review-rows th,table.review-rows.review-rows td{border:0;padding:.1rem .3rem;text-align:right}"
+    "table.review-rows.review-rows tbody th{text-align:left;font-weight:400}"
+    "table.review-rows.review-rows tr.heading th{font-weight:600;padding-top:.7rem}"
+    "table.review-rows.review-rows tbody td:nth-child(3){padding:0;background:var(--lines)}"
+    "table.review-rows.review-rows thead th:nth-child(3){padding:.1rem 0;text-align:center}"
+    ".review-rows.review-rows svg{display:block;height:12px;overflow:visible}"
+    ".review-rows .axis{position:relative;height:1.3em}"
+    ".review-rows .axis span{position:absolute;transform:translateX(-50%)}"
+    "</style>"
+)
+"""Style where the book's style sheet does not apply, as in JupyterLab: alignment, and a white ground that keeps the
+dark ink readable in dark themes. The style sheet has more specific rules, and removes the ground."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,8 @@ class Listing:
         axis = "".join(f'<span style="left:{at:g}%">{tick:g}</span>' for tick, at in ticks)
         names = {tick: "text-muted" if tick == scale.no_effect else "border" for tick, _ in ticks}
         lines = ",".join(
-            f"linear-gradient(var(--pst-color-{names[tick]}) 0 0) {at:g}% 0/1px 100% no-repeat" for tick, at in ticks
+            f"linear-gradient(var(--pst-color-{names[tick]},#aaa) 0 0) {at:g}% 0/1px 100% no-repeat"
+            for tick, at in ticks
         )
         titles = [
             "",
@@ -60,13 +81,21 @@ class Listing:
         rows = "".join(self._row(row, weighted) for row in self.rows)
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         return (
-            '<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
+            f'{_STYLE}<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
             f' aria-label="{html.escape(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
             f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>{caption}</figure>"
         )
 
     def __repr__(self) -> str:
         return self.alt
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all rows as one picture to a file, as `Picture.save` does."""
+        # The module that draws a picture imports this one.
+        from lib.report.figures.intervals import interval_plot
+
+        options = {"scale": self.scale, "xlabel": self.xlabel, "counts": self.counts, "alt": self.alt}
+        save_plot(path, interval_plot, self.rows, most=math.inf, **options)
 
     def _row(self, row: Row, weighted: bool) -> str:
         label = html.escape(row.label)

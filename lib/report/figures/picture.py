@@ -1,6 +1,7 @@
 """Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative and caption.
 
-Belongs here: converting the result of a plotting function to HTML. Does not belong here: the plots themselves.
+Belongs here: converting the result of a plotting function to HTML. Does not belong here: the plots themselves, and
+writing them to files (`saving`).
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -18,22 +21,53 @@ from matplotlib.figure import Figure
 
 from lib.report.figures.intervals import IntervalFigure
 from lib.report.figures.listing import Listing
+from lib.report.figures.saving import save_plot
 from lib.report.figures.style import STYLE
 from lib.report.wording import with_keys
+
+_GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
+"""Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""
 
 
 @dataclass(frozen=True)
 class Picture:
     """A figure in both forms with its text alternative and caption, as a page shows it.
 
-    ``keys`` are those of the registered results that it shows; the text alternative has their numbers.
+    Attributes
+    ----------
+    wide, narrow : str
+        The two forms, as SVG.
+    alt, caption : str
+        Text alternative, and caption below the figure.
+    plot : callable
+        Plots the figure in the form that its argument ``wide`` names.
+    keys : tuple of str
+        Keys of the registered results that it shows; the text alternative has their numbers.
     """
 
     wide: str
     narrow: str
     alt: str
     caption: str
+    plot: Callable[..., Figure | Listing] = field(repr=False, compare=False)
     keys: tuple[str, ...] = ()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the wide form to a file, on a white ground: SVG, PNG (300 dots per inch) or PDF, by its suffix.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, such as ``"forest.svg"``; a file of this name is replaced.
+
+        Raises
+        ------
+        ValueError
+            If the suffix is none of these.
+        FileNotFoundError
+            If there is no such folder.
+        """
+        save_plot(path, self.plot)
 
     def _repr_html_(self) -> str:
         wide, narrow = (
@@ -41,10 +75,12 @@ class Picture:
         )
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         shown = f' data-results="{html.escape(" ".join(self.keys))}"' if self.keys else ""
-        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
+        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues. Elsewhere,
+        # as in JupyterLab, there is no style sheet: a white ground keeps the dark ink readable in dark themes.
         return (
             f'<figure class="review-figure"{shown}><picture><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></picture>{caption}</figure>'
+            f'<img class="dark-light" style="{_GROUND}" src="{wide}" alt="{html.escape(self.alt)}"></picture>'
+            f"{caption}</figure>"
         )
 
     def __repr__(self) -> str:
@@ -78,7 +114,7 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
         narrow = plot(*args, wide=False, **kwargs)
         assert isinstance(narrow, Figure)
         keys = wide.keys if isinstance(wide, IntervalFigure) else ()
-        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, keys)
+        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, partial(plot, *args, **kwargs), keys)
 
 
 def _svg(figure: Figure) -> str:

@@ -17,6 +17,20 @@ from pandas.io.formats.style import Styler
 
 from lib.report.wording import NOTHING, PageLink, Phrase, Stated
 
+_STYLE = (
+    "<style>"
+    "table.review.review{border-collapse:collapse;width:100%;margin:0;table-layout:auto}"
+    "table.review.review caption{caption-side:top;text-align:left;font-weight:600;color:inherit;padding:.25rem 0}"
+    "table.review.review thead tr{border-top:2px solid;border-bottom:1px solid}"
+    "table.review.review tbody{border-bottom:2px solid}"
+    "table.review.review tbody tr{background:none}"
+    "table.review.review th,table.review.review td{text-align:left;vertical-align:top;padding:.3rem .5rem;border:0}"
+    "table.review.review td.numeric{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+    ".review-scroll{max-height:80vh;overflow:auto}"
+    "</style>"
+)
+"""Style of a table where the book's style sheet (``book/_static/review.css``) does not apply, as in JupyterLab: its
+alignment and rules, in the colours of the theme. The style sheet has the same for the book, in more specific rules."""
 _LONG = 400
 """Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
 
@@ -87,7 +101,7 @@ class Table:
         text = _with_wide_rows(text, groups, details, style.shape[1])
         note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
         scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{html.escape(self.caption)}'
-        text = f'<div class="review-table{scrolls if len(self.frame) > _LONG else ""}">{text}</div>{note}'
+        text = f'{_STYLE}<div class="review-table{scrolls if len(self.frame) > _LONG else ""}">{text}</div>{note}'
         if not self.folded:
             return text
         return f'<details class="review-folded"><summary>{html.escape(self.caption)}</summary>{text}</details>'

@@ -1,0 +1,66 @@
+"""Show the progress of a computation that takes longer than two seconds.
+
+Belongs here: the progress bar of loops in a notebook. Does not belong here: the progress of a build (`lib.engine`),
+whose chapters show no bars.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from lib.caching.shared_results import ADDRESS
+
+PATIENCE = 2.0
+"""Seconds after which a bar appears."""
+
+_Item = TypeVar("_Item")
+
+
+def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> Iterable[_Item]:
+    """Return items, and show in a notebook how many are done once that takes more than `PATIENCE` seconds.
+
+    Parameters
+    ----------
+    items : iterable
+        What a loop goes through.
+    what : str
+        Name of the computation, before the bar.
+    total : int, optional
+        Number of items; by default their ``len``.
+
+    Returns
+    -------
+    iterable
+        The same items. The bar is written to the standard error. A build has none: it would be part of the page.
+
+    Examples
+    --------
+    >>> sum(progress([1, 2, 3], "Adding"))
+    6
+    """
+    ipython = sys.modules.get("IPython")
+    if ADDRESS in os.environ or ipython is None or ipython.get_ipython() is None:
+        return items
+    return _shown(items, what, total)
+
+
+def _shown(items: Iterable[_Item], what: str, total: int | None) -> Iterator[_Item]:
+    total = len(items) if total is None and isinstance(items, Sized) else total
+    bar = tqdm(desc=what, total=total, delay=PATIENCE, leave=False, dynamic_ncols=True)
+    # The bar would appear after the first item only, which may take long itself.
+    timer = threading.Timer(PATIENCE, bar.refresh)
+    timer.daemon = True
+    timer.start()
+    try:
+        for item in items:
+            yield item
+            bar.update()
+    finally:
+        timer.cancel()
+        bar.close()

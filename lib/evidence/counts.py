@@ -1,0 +1,269 @@
+"""Select available responder counts for an analysis of one's own: one row for each study, and what was left out.
+
+Belongs here: which reported counts fit a selection, which of them may be pooled, and adding up the arms of a study.
+Does not belong here: pooling, and counts that are not available (`lib.published` imputes those).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lib.evidence.vocabulary import ALL_THRESHOLDS, GROUPS, REGIMENS
+from lib.stats.arguments import unknown
+
+if TYPE_CHECKING:
+    from lib.evidence.edition import Evidence
+
+_TABLES = ("responses", "arms", "studies")
+"""Tables whose columns can be filters; a column that several of them have means that of the first."""
+_NO_FILTERS = ("threshold", "role", "label", "n", "events", "poolable", "why_not", "remark", "derivation", "source")
+"""Columns that are no filters: what is selected on in another way, counts, what decides on pooling, and remarks."""
+_NUMERIC = ("count", "number", "percent", "year")
+"""Types of the dictionary whose values are numbers."""
+_FIRST = ("study", "year", "role", "arm", "drug", "concentration", "events", "n", "unit", "design", "edition")
+"""First columns of a selection."""
+_SHOWN = ("year", "role", "drug", "concentration", "events", "n")
+"""Columns that a notebook shows."""
+_SAME = ("role", "site", "site_detail", "subtype")
+"""Columns in which the counts of a study must agree to be added up."""
+
+
+class Counts(pd.DataFrame):
+    """Available responder counts of a selection, one row for each study.
+
+    This is a DataFrame. Its index holds the names of the studies (``label``), its columns are those of
+    `Evidence.reported_counts`. Whatever pandas makes of it, such as a part, is an ordinary DataFrame.
+
+    Attributes
+    ----------
+    left_out : DataFrame
+        What belongs to the selection but is not in it: study, label, arm (empty: the whole study) and reason.
+    """
+
+    _metadata = ["left_out"]
+    left_out: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"{pd.DataFrame(self)[[*_SHOWN]].to_string(float_format=_short)}\n{self._note()}"
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self)[[*_SHOWN]].to_html(float_format=_short)
+        return f"{table}<p>{html.escape(self._note())}</p>"
+
+    def _note(self) -> str:
+        """Describe the selection, and which studies are left out of it."""
+        names = list(dict.fromkeys(self.left_out.label))
+        text = f"{len(self)} {'study' if len(self) == 1 else 'studies'}, {len(self.columns)} columns."
+        if not names:
+            return f"{text} Nothing is left out."
+        some = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        return f"{text} Left out, in whole or in part: {some}; .left_out gives the reasons."
+
+
+def _short(value: float) -> str:
+    return f"{value:g}"
+
+
+def select_counts(evidence: Evidence, threshold: str, filters: Mapping[str, Any]) -> Counts:
+    """Return the available responder counts that fit a selection, as `Evidence.counts` describes."""
+    reported = evidence.reported_counts()
+    if threshold not in ALL_THRESHOLDS:
+        raise ValueError(unknown("threshold", threshold, ALL_THRESHOLDS))
+    columns = _filter_columns(evidence, reported)
+    filters = _without_group(filters, [*columns, "regimen", "group"])
+    regimens = _as_list(filters.pop("regimen", REGIMENS))
+    for regimen in regimens:
+        if regimen not in REGIMENS:
+            raise ValueError(unknown("regimen", regimen, REGIMENS))
+    wanted = {name: _allowed_values(evidence, name, columns[name], value) for name, value in filters.items()}
+
+    fits = reported[(reported.threshold == threshold) & reported.role.isin(regimens)]
+    by_site = not {"site", "site_detail"}.isdisjoint(wanted)
+    if not by_site:
+        fits = fits[fits.site == "all"]
+    if "subtype" not in wanted:
+        # Counts by subtype are parts of the other counts: adding them would count patients twice.
+        fits = fits[fits.subtype == ""]
+    fits = fits[_matches(fits, wanted)]
+    is_poolable = fits.poolable.isin(["yes", "subgroup"] if by_site or "subtype" in wanted else ["yes"])
+    is_poolable &= evidence.is_included(fits.study)
+    _refuse_dependent(fits[is_poolable])
+    studies = by_study(fits[is_poolable])
+    order = [*_FIRST, *(column for column in studies.columns if column not in (*_FIRST, "label"))]
+    selection = Counts(studies.set_index("label")[order])
+    left_out = [*_not_pooled(evidence, fits[~is_poolable])]
+    left_out += _without_count(evidence, threshold, regimens, wanted, {*fits.study})
+    selection.left_out = pd.DataFrame(left_out, columns=["study", "label", "arm", "reason"])
+    return selection
+
+
+def by_study(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per study: counts of its arms are added up, as the review does.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Counts, a row per arm, with ``study``, ``label``, ``events`` and ``n`` among the columns.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, studies in the order of their first row. Numbers of participants are added up, different
+        texts of the arms are joined by a semicolon, and other columns have the first arm's value.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"study": ["a", "b", "a"], "events": [3, 5, 4], "n": [10, 20, 12]})
+    >>> by_study(rows.assign(arm=["0.03%", "0.1%", "0.1%"])).to_dict("list")
+    {'study': ['a', 'b'], 'events': [7, 5], 'n': [22, 20], 'arm': ['0.03%; 0.1%', '0.1%']}
+    """
+    first = rows.drop_duplicates("study").reset_index(drop=True)
+    if len(first) == len(rows):
+        return first
+    several = rows[rows.study.duplicated(keep=False)].groupby("study", sort=False)
+    at = first.index[first.study.isin(several.groups)]
+    for name in rows.columns.drop("study"):
+        if name in ("events", "n", "enrolled", "completed"):
+            values = several[name].agg(lambda column: column.sum(skipna=False))
+        elif rows[name].map(type).eq(str).all():
+            values = several[name].agg(lambda column: "; ".join(dict.fromkeys(column)))
+        else:
+            continue
+        first.loc[at, name] = first.study[at].map(values)
+    return first
+
+
+def _filter_columns(evidence: Evidence, reported: pd.DataFrame) -> dict[str, Any]:
+    """Return the row of the data dictionary for each column of the reported counts that can be a filter."""
+    dictionary = evidence.dictionary
+    columns: dict[str, Any] = {}
+    for table in _TABLES:
+        for row in dictionary[dictionary.table == table].itertuples():
+            if row.column in reported and row.column not in _NO_FILTERS:
+                columns.setdefault(row.column, row)
+    return columns
+
+
+def _without_group(filters: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Refuse unknown filters, and write ``group`` as its population and site."""
+    filters = dict(filters)
+    for name in filters:
+        if name not in names:
+            raise ValueError(unknown("filter", name, sorted(names)))
+    if "group" in filters:
+        group = filters.pop("group")
+        if group not in GROUPS:
+            raise ValueError(unknown("group", group, GROUPS))
+        twice = {"population", "site", "site_detail"} & {*filters}
+        if twice:
+            raise ValueError(f"group names a population and a site: leave out {' and '.join(sorted(twice))}, or group")
+        population, site = GROUPS[group]
+        filters |= {"site": site} if site != "all" else {}
+        filters |= {"population": population} if population != "all" else {}
+    return filters
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> list[Any]:
+    """Return the values of a filter as the tables have them; refuse one that no row can have."""
+    tables = (getattr(evidence, table) for table in _TABLES)
+    column_values = pd.concat([table[name] for table in tables if name in table])
+    values, codes = _as_list(value), evidence.codes
+    if not values:
+        raise ValueError(f"{name} has no values to select")
+    if column.type in _NUMERIC:
+        present = sorted(column_values.dropna().unique())
+        known = [one for one in values if one in present]
+        if not known or (len(known) < len(values) and not isinstance(value, range)):
+            wrong = next(one for one in values if one not in present)
+            raise ValueError(unknown(name, wrong, (f"{one:g}" for one in present)))
+        return known
+    allowed = list(codes.code[codes["list"] == column.allowed]) if column.allowed else sorted({*column_values} - {""})
+    if name == "drug":
+        allowed += sorted({*_given(evidence.arms)} - {*allowed})
+    if column.allowed == "yes_no":
+        values = [("yes" if one else "no") if isinstance(one, bool | np.bool_) else one for one in values]
+    for one in values:
+        # An empty text selects what is not available.
+        if one not in allowed and not (one == "" and (column_values == "").any()):
+            raise ValueError(unknown(name, one, allowed))
+    return values
+
+
+def _given(arms: pd.DataFrame) -> pd.Series:
+    """Return the topical drug of each arm with its concentration."""
+    return (arms.drug + " " + arms.concentration).str.strip()
+
+
+def _matches(rows: pd.DataFrame, wanted: Mapping[str, list[Any]]) -> pd.Series:
+    """Mark the rows that have one of the wanted values in each of those columns that they have."""
+    matches = pd.Series(True, index=rows.index)
+    for name, values in wanted.items():
+        if name == "drug":
+            matches &= rows.drug.isin(values) | _given(rows).isin(values)
+        elif name in ("assessment", "subtype"):
+            matches &= (
+                rows[name]
+                .str.split(r"\s*;\s*", regex=True)
+                .map(lambda codes, values=values: not {*values}.isdisjoint(codes))
+            )
+        elif name in rows:
+            matches &= rows[name].isin(values)
+    return matches
+
+
+def _refuse_dependent(rows: pd.DataFrame) -> None:
+    """Refuse several counts of a study that may be of the same patients, or are not of one kind."""
+    for _, counts in rows[rows.study.duplicated(keep=False)].groupby("study", sort=False):
+        differing = [column for column in _SAME if counts[column].nunique() > 1]
+        if not differing and not counts.arm.duplicated().any() and "WP" not in {*counts.design}:
+            continue
+        columns = differing or ["arm", *(name for name in ("population", "months") if counts[name].nunique() > 1)]
+        names = {"role": "regimen"}
+        values = "; ".join(f"{names.get(c, c)}: {', '.join(dict.fromkeys(map(str, counts[c])))}" for c in columns)
+        raise ValueError(
+            f"{counts.label.iloc[0]} has {len(counts)} counts in this selection that are not independent ({values}):"
+            f" choose one by {' or '.join(names.get(column, column) for column in columns)}"
+        )
+
+
+def _not_pooled(evidence: Evidence, rows: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the counts of a selection that may not be pooled, each with the reason."""
+    meaning = evidence.meaning("why_not")
+    for row in rows.itertuples():
+        yield row.study, row.label, row.arm, meaning.get(row.why_not, "the study is not included")
+
+
+def _without_count(
+    evidence: Evidence, threshold: str, regimens: list[str], wanted: Mapping[str, list[Any]], shown: set[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the included studies whose arms fit a selection but that have no count in it."""
+    arms = evidence.arms[["study", "part", *_columns_of(evidence, "arms")]]
+    studies = evidence.studies[["study", "part", "label", *_columns_of(evidence, "studies")]]
+    arms = arms.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
+    of_arm = {name: values for name, values in wanted.items() if name in arms}
+    arms = arms[arms.role.isin(regimens) & evidence.is_included(arms.study) & ~arms.study.isin(shown)]
+    arms = arms[_matches(arms, of_arm)].drop_duplicates("study")
+    counts = evidence.reported_counts()
+    counts = counts[(counts.threshold == threshold) & counts.role.isin(regimens) & (counts.poolable != "no")]
+    counted = {*counts.study[_matches(counts, of_arm)]}
+    for row in arms.itertuples():
+        reason = (
+            "its available counts do not fit the selection" if row.study in counted else "no available responder count"
+        )
+        yield row.study, row.label, "", reason
+
+
+def _columns_of(evidence: Evidence, table: str) -> list[str]:
+    """Return the columns of arms or studies that belong to a selection and are not also those of its counts."""
+    others = {"study", "part", "label", "source", "note", *evidence.responses.columns}
+    others |= {*evidence.arms.columns} if table == "studies" else {"arm"}
+    return [column for column in getattr(evidence, table).columns if column not in others]
