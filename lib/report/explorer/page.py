@@ -23,7 +23,7 @@ NOT_REPORTED = "not reported"
 SCALES = {"raw": "raw proportions", "logit": "logits"}
 ESTIMATORS = {"DL": "DerSimonian-Laird", "PM": "Paule-Mandel", "REML": "restricted maximum likelihood (REML)"}
 INTERVALS = {"normal": "normal", "hksj": "Hartung-Knapp", "mkh": "modified Knapp-Hartung"}
-"""Methods that the script computes, with the codes of `lib.stats.pool_proportions`; the first of each is the review's."""
+"""Methods that the script computes, by their code in `lib.stats`; the first of each is that of the 2019 review."""
 
 
 @dataclass(frozen=True)
@@ -207,23 +207,37 @@ _PAGE = """<div class="explorer" id="explorer">
 <a href="monotherapy.html">monotherapy</a>, <a href="phototherapy.html">phototherapy</a> and
 <a href="children-and-sites.html">children and body sites</a> show the same studies in plots.</p>
 <noscript></noscript>
-<form data-part="form" aria-label="Filters" autocomplete="off" hidden><div class="explorer-fields">{filters}</div>
-<p class="explorer-buttons"><button type="reset">Remove all filters</button></p></form>
-<div data-part="result" hidden>
+<div data-part="app" hidden>
+<form data-part="form" aria-label="Filters" autocomplete="off"><div class="explorer-fields">{filters}</div>
+<p class="explorer-buttons"><button type="button" data-part="clear">Remove all filters</button></p></form>
 <h2>Result</h2>
-<div class="explorer-answer" role="status" aria-live="polite" aria-atomic="true"><p data-part="selection"></p>
+<p class="explorer-selection" data-part="selection"></p>
+<div class="explorer-answer" role="status" aria-live="polite" aria-atomic="true">
 <p data-part="answer"></p><p data-part="uncounted"></p></div>
 <ul data-part="notes"></ul>
 <div data-part="plot"></div>
-<div data-part="studies"></div>
+<div data-part="table" class="review-table" role="region" tabindex="0" aria-label="Studies with available counts">
+<table class="review explorer-table"><caption>Studies with available counts, one row each</caption>
+<thead><tr><th scope="col">Study</th><th scope="col" class="numeric">Responders</th>
+<th scope="col" class="numeric">Rate (95% CI)</th><th scope="col" class="numeric">Weight</th></tr></thead>
+<tbody data-part="studies"></tbody></table></div>
 <p class="explorer-buttons"><button type="button" data-part="more" hidden></button></p>
-<dl data-part="statistics"></dl>
+<dl data-part="statistics">
+<div><dt>Where the true rate of another study is expected (95% prediction interval)</dt>
+<dd data-part="pi"></dd></div>
+<div><dt>Share of the variation between studies that chance does not explain (I²)</dt><dd data-part="i2"></dd></div>
+<div><dt>Variance between studies, on the scale of the method (tau²)</dt><dd data-part="tau2"></dd></div>
+<div><dt>Total variation in relation to that expected by chance (H²)</dt><dd data-part="h2"></dd></div>
+<div><dt>Test of heterogeneity (Cochran’s Q)</dt><dd data-part="q"></dd></div>
+<div><dt>Method</dt><dd data-part="method"></dd></div></dl>
 <h2>Studies without available counts</h2>
 <div data-part="without"></div>
+<details data-part="mixed"><summary data-part="mixed-title"></summary><div data-part="mixed-list"></div></details>
+<details data-part="further"><summary data-part="further-title"></summary><div data-part="further-list"></div></details>
 <h2>Take it with you</h2>
 <p class="explorer-buttons"><button type="button" data-part="csv">Studies (CSV)</button>
 <button type="button" data-part="svg">Plot (SVG)</button> <button type="button" data-part="png">Plot (PNG)</button>
-<button type="button" data-part="link">Copy link to this selection</button> <span role="status" data-part="done"></span></p>
+<span role="status" data-part="done"></span></p>
 <details><summary>The same in Python</summary><pre tabindex="0"><code data-part="python"></code></pre></details>
 </div>
 <script type="application/json" data-part="data">{data}</script>
