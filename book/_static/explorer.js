@@ -90,7 +90,7 @@
     return (2 * largest * rest + rest * rest - sum(others.map((w) => w * w))) / total;
   }
 
-  /** @param {Mean} model @param {string} method "DL", "PM" or "REML" @returns {number} */
+  /** @type {(model: Mean, method: string) => number} */
   function betweenStudyVariance(model, method) {
     if (model.df === 0) return 0;
     if (method === "DL") return Math.max(model.qFixed - model.df, 0) / model.trace;
@@ -128,10 +128,7 @@
     return best;
   }
 
-  /**
-   * The tau² between a and b at which the slope of the likelihood is 0 (Anderson-Björck regula falsi).
-   * @param {Mean} model @param {number} a @param {number} slopeA @param {number} b @param {number} slopeB @returns {number}
-   */
+  /** The tau² between a and b at which that slope is 0 (Anderson-Björck). @type {(model: Mean, ...ends: number[]) => number} */
   function turningPoint(model, a, slopeA, b, slopeB) {
     const s = model.k / sum(model.v.map((v) => 1 / v));
     let fa = slopeA * (a + s) ** 2, fb = slopeB === -Infinity ? -model.df * (b + s) : slopeB * (b + s) ** 2;
@@ -240,10 +237,8 @@
     return count.of.subtypes.length > 0 && count.of.subtypes.every((code) => subtype.includes(code));
   }
 
-  /**
-   * Select studies. A study counts once: its arms are added up, and no participant is counted twice.
-   * @param {Data} data Prepared by `prepare`. @param {Filters} filters @returns {Selection}
-   */
+  // A study counts once: its arms are added up, and no participant is counted twice.
+  /** @type {(data: Data, filters: Filters) => Selection} */
   function select(data, filters) {
     const { one, many, ranges } = filters, armsByStudy = new Map(), unknown = new Set();
     for (const arm of data.arms) {
@@ -432,14 +427,15 @@
     const data = prepare(JSON.parse(part("data").textContent)), z = data.quantiles.z;
     const form = part("form"), fields = [...form.elements].filter((field) => field.name);
     const keys = new Set(data.arms.map((arm) => arm.study));
-    /** Studies that the reader has unticked. @type {Set<string>} */
-    let omitted = new Set();
-    let everyRow = false, listed = "", wrong = [];
+    let omitted = new Set(); // Studies that the reader has unticked.
+    // The width of the plot; to ask for it after a change would lay the page out twice.
+    let everyRow = false, listed = "", wrong = [], width = 0;
     /** What is selected, and its result. @type {any} */
     let state = {};
 
     const isSet = ({ type, value, checked, validity }) =>
       type === "number" ? value !== "" && validity.valid : type === "select-one" || checked;
+    const isBox = (field) => /radio|checkbox/.test(field.type);
     const textOf = (field) => field.closest("label").textContent.trim();
 
     /** @returns {{filters: Filters, method: Method, words: string[]}} */
@@ -473,11 +469,9 @@
       if (!address.includes("=")) return;
       clear();
       for (const [name, value] of new URLSearchParams(address)) {
-        const field = fields.find((f) => f.name === name && (!["radio", "checkbox"].includes(f.type) || f.value === value));
-        const before = field?.value;
+        const field = fields.find((f) => f.name === name && (!isBox(f) || f.value === value)), before = field?.value;
         if (name === "omit" && keys.has(value)) omitted.add(value);
-        else if (field?.type === "radio" || field?.type === "checkbox") field.checked = true;
-        else if (field) field.value = value;
+        else if (field) Object.assign(field, isBox(field) ? { checked: true } : { value });
         if (field ? field.value !== value || !field.validity.valid : !omitted.has(value)) {
           wrong.push(`${name}=${value}`);
           if (field) field.value = before;
@@ -515,8 +509,10 @@
 
     function answer() {
       const { studies, selection, result: r, isPooled } = state;
-      if (!studies.length && selection.studies.length) return "All studies are unticked: nothing is pooled.";
-      if (!studies.length) return selection.without.length + selection.mixed.length ? "No available counts." : "No study matches these filters.";
+      if (!studies.length) {
+        if (selection.studies.length) return "All studies are unticked: nothing is pooled.";
+        return selection.without.length + selection.mixed.length ? "No available counts." : "No study matches these filters.";
+      }
       const events = sum(studies.map((s) => s.events)), n = sum(studies.map((s) => s.n));
       const counts = `${events} responders among ${n} ${unique(studies.flatMap(units)).join(" and ")}`;
       if (studies.length === 1) {
@@ -536,7 +532,8 @@
     function notes() {
       const { filters, selection, studies, result } = state, found = [];
       const note = (some, words, after = "") => { if (some.length) found.push(`${words}: ${some.map((s) => s.label || s).join(", ")}.${after}`); };
-      note(wrong, "Ignored, as this edition has no such filter");
+      const invalid = fields.filter((f) => !f.validity.valid).map((f) => `${f.name} ${f.value}`);
+      note([...wrong, ...invalid], "Ignored, as this edition has no such filter");
       if (!filters.one.regimen && unique(studies.flatMap((s) => s.counts.map((c) => c.of.regimen))).length > 1) {
         found.push("Treatment with and without phototherapy is pooled together here; choose one of them for an answer.");
       }
@@ -573,8 +570,8 @@
     /** @type {(study: Study) => HTMLElement} */
     function studyRow(study) {
       const { key, label, events, n, counts } = study, numeric = { class: "numeric" };
-      const optionText = (name, value) => textOf(fields.find((f) => f.name === name && f.value === value));
-      const basis = unique(counts.map((c) => `${optionText("basis", c.basis)}; ${optionText("confidence", c.confidence)} confidence`));
+      const option = (name, value) => textOf(fields.find((f) => f.name === name && f.value === value));
+      const basis = unique(counts.map((c) => `${option("basis", c.basis)}; ${option("confidence", c.confidence)} confidence`));
       const details = element("span", { class: "explorer-detail" }, study.treatment, element("br", {}), basis.join("; "));
       for (const { source, link } of new Map(counts.map((c) => [c.link + c.source, c])).values()) {
         details.append("; ", /^https?:/.test(link) ? element("a", { href: link }, source) : source);
@@ -607,7 +604,7 @@
     }
 
     function showPlot() {
-      const plot = plotted(Math.max(part("plot").clientWidth, 280), false);
+      const plot = plotted(width, false);
       show("plot", ...(plot ? [plot] : []));
     }
 
@@ -616,12 +613,12 @@
     function showStatistics() {
       const { result: r, isPooled } = state;
       part("statistics").hidden = !isPooled;
-      show("pi", r.predicts ? span(r.pi_low, r.pi_high) : "not given: too few studies");
-      show("i2", `${(100 * r.i2).toFixed(0)}%`);
-      show("h2", short(r.h2));
-      show("tau2", short(r.tau2));
-      show("q", `${short(r.q)} on ${number(r.q_df, "degree")} of freedom, p ${r.q_p < 0.001 ? "< 0.001" : `= ${r.q_p.toFixed(3)}`}`);
-      show("method", methodWords());
+      const p = r.q_p < 0.001 ? "< 0.001" : `= ${r.q_p.toFixed(3)}`, words = {
+        pi: r.predicts ? span(r.pi_low, r.pi_high) : "not given: too few studies",
+        i2: `${(100 * r.i2).toFixed(0)}%`, h2: short(r.h2), tau2: short(r.tau2), method: methodWords(),
+        q: `${short(r.q)} on ${number(r.q_df, "degree")} of freedom, p ${p}`,
+      };
+      for (const name of Object.keys(words)) show(name, words[name]);
     }
 
     function showWithout() {
@@ -656,8 +653,8 @@
       const head = "study,label,year,treatment,threshold,site,events,n,unit,pooled,remark,source".split(",");
       const counted = selection.studies.map((s) => [s.key, s.label, s.year ?? "", s.treatment, threshold, site, s.events, s.n, units(s).join("; "),
         ...(weights.has(s.key) ? ["yes", ""] : ["no", "unticked"]), unique(s.counts.map((c) => c.link || c.source)).join("; ")]);
-      const others = [...selection.without, ...selection.mixed].map((s) => [
-        s.key, s.label, "", "", threshold, site, "", "", "", "no", [s.why, s.detail].filter(Boolean).join(": "), ""]);
+      const others = [...selection.without, ...selection.mixed].map(({ key, label, why, detail }) => [
+        key, label, "", "", threshold, site, "", "", "", "no", detail ? `${why}: ${detail}` : why, ""]);
       return csv([head, ...counted, ...others]);
     }
 
@@ -696,9 +693,9 @@
 
     part("waiting").hidden = true;
     part("app").hidden = false;
+    width = part("plot").clientWidth;
     readAddress();
     update();
-    let width = part("plot").clientWidth;
     new ResizeObserver(() => { if (width !== (width = part("plot").clientWidth)) showPlot(); }).observe(part("plot"));
     explorer.current = () => state;
   }
