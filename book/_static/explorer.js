@@ -553,7 +553,7 @@
       const { selection, weights, isPooled } = state, rows = shown();
       const now = JSON.stringify(rows.map((study) => [study.key, study.events, study.n, study.treatment]));
       if (now !== listed) {
-        show("studies", ...rows.map(studyRow));
+        show("studies", ...rows.flatMap(studyRows));
         part("table").hidden = !rows.length;
         listed = now;
       }
@@ -567,21 +567,21 @@
       show("more", `Show all ${selection.studies.length} studies`);
     }
 
-    /** @type {(study: Study) => HTMLElement} */
-    function studyRow(study) {
+    /** @type {(study: Study) => HTMLElement[]} */
+    function studyRows(study) {
       const { key, label, events, n, counts } = study, numeric = { class: "numeric" };
       const option = (name, value) => textOf(fields.find((f) => f.name === name && f.value === value));
       const basis = unique(counts.map((c) => `${option("basis", c.basis)}; ${option("confidence", c.confidence)} confidence`));
-      const details = element("span", { class: "explorer-detail" }, study.treatment, element("br", {}), basis.join("; "));
+      const details = element("td", { colspan: "4" }, [study.treatment, ...basis].join("; "));
       for (const { source, link } of new Map(counts.map((c) => [c.link + c.source, c])).values()) {
         details.append("; ", /^https?:/.test(link) ? element("a", { href: link }, source) : source);
       }
       const [low, high] = scoreInterval(events, n, z), unit = units(study).join(", ");
-      return element("tr", {},
-        element("th", { scope: "row" }, element("label", {}, element("input", { type: "checkbox", value: key }), ` ${label}`), details),
-        element("td", numeric, `${events}/${n}`, ...(unit === "patients" ? [] : [element("br", {}), unit])),
+      return [element("tr", {},
+        element("th", { scope: "row" }, element("label", {}, element("input", { type: "checkbox", value: key }), ` ${label}`)),
+        element("td", numeric, `${events}/${n}`, element("br", {}), unit),
         element("td", numeric, `${percent(events / n)}%`, element("br", {}), `(${percent(low)}–${percent(high)})`),
-        element("td", numeric));
+        element("td", numeric)), element("tr", { class: "detail" }, details)];
     }
 
     /** The plot; `alone` if it leaves its page. @type {(width: number, alone: boolean) => ?SVGElement} */
