@@ -492,3 +492,14 @@ def test_very_many_studies_are_shown_in_part_and_pooled_whole(ev, open_page, tmp
     assert "250 more studies not drawn" in tab.locator("svg.explorer-forest").get_attribute("aria-label")
     tab.get_by_role("button", name="Show all 400 studies").click()
     assert tab.locator("[data-part=studies] input").count() == 400
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_the_book_loads_the_script_on_this_page_alone(book, open_page):
+    pages = sorted((book / "_build/html/book").glob("*.html"))
+    with_script = [path for path in pages if "explorer.js" in path.read_text(encoding="utf-8")]
+    assert [path.stem for path in with_script] == ["explore"]
+    tab = open_page("#threshold=ge50", at=with_script[0].as_uri())
+    assert text_of(tab, "answer").startswith("Pooled rate")
+    assert not part(tab, "waiting").is_visible()

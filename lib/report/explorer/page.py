@@ -125,8 +125,8 @@ def _more_filters(evidence: Evidence) -> str:
         _choices("checkbox", "blinding", "Blinding", _occurring(blinding, arms.blinding)),
         _choices("checkbox", "design", "Design", _occurring(evidence.meaning("design"), arms.design)),
         _choices("checkbox", "subtype", "Type of vitiligo", _occurring(evidence.meaning("subtype"), subtypes)),
-        _choices("checkbox", "edition", "Found by", _occurring(evidence.meaning("edition"), arms.edition)),
-        _choices("checkbox", "unit", "Counted", _occurring(evidence.meaning("unit"), counts.unit)),
+        _choices("checkbox", "edition", "Included by", _occurring(evidence.meaning("edition"), arms.edition)),
+        _choices("checkbox", "unit", "Unit counted", _occurring(evidence.meaning("unit"), counts.unit)),
         _choices("checkbox", "basis", "Basis of the count", _occurring(evidence.meaning("basis"), counts.basis)),
         _choices("checkbox", "confidence", "Confidence in the count", _codes(evidence, "confidence", counts)),
         _range("year", "Year of publication", arms.year, "1"),
@@ -238,7 +238,7 @@ _PAGE = """<div class="explorer" id="explorer">
 <p class="explorer-buttons"><button type="button" data-part="csv">Studies (CSV)</button>
 <button type="button" data-part="svg">Plot (SVG)</button> <button type="button" data-part="png">Plot (PNG)</button>
 <span role="status" data-part="done"></span></p>
-<details><summary>The same in Python</summary><pre tabindex="0"><code data-part="python"></code></pre></details>
+<details><summary>The same in Python, in the project’s folder</summary><pre tabindex="0"><code data-part="python"></code></pre></details>
 </div>
 <script type="application/json" data-part="data">{data}</script>
 </div>"""
