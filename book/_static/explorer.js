@@ -352,7 +352,7 @@
 
   // --- The forest plot ---
 
-  const INK = "#1a1a1a", BLUE = "#0072b2", GREEN = "#008f68", GREY = "#5c5c5c", SHOWN = 150;
+  const INK = "#1a1a1a", BLUE = "#0072b2", GREEN = "#008f68", GREY = "#5c5c5c", SHOWN = 100;
 
   /**
    * A forest plot as SVG; text is at least 12 pixels high at every width.
@@ -374,15 +374,16 @@
       return words.length > most ? `${words.slice(0, most - 1).trimEnd()}…` : words;
     };
     const spanOf = ({ p, low, high }) => `${percent(p)} (${percent(low)}–${percent(high)})`;
+    const edge = title.length ? 10 : 0;
     let y = 6;
     for (const words of title) text(0, y += 18, fitted(words, width));
-    text(0, y += title.length ? 28 : 14, "Study", strong);
+    text(0, y += 14 + edge, "Study", strong);
     if (wide) text(width * 0.44, y, "Responders", { ...strong, ...end });
     text(numbers, y, "Rate, % (95% CI)", wide ? strong : { ...strong, ...end });
     const top = y += 8;
     const written = (item, style) => {
       const middle = y + (wide ? row / 2 : row * 0.72), base = wide ? middle + size * 0.35 : y + size + 2, rate = spanOf(item);
-      text(0, base, wide ? fitted(item.label, width * 0.33) : fitted(`${item.label}  ${item.counts}`, width - rate.length * size * 0.58), style);
+      text(0, base, wide ? fitted(item.label, width * 0.35) : fitted(`${item.label}  ${item.counts}`, width - rate.length * size * 0.58), style);
       if (wide) text(width * 0.44, base, item.counts, { ...style, ...end });
       text(numbers, base, rate, wide ? style : { ...style, ...end });
       y += row;
@@ -411,7 +412,8 @@
     const told = lines.map((item) => `${item.label}, ${item.counts}: ${spanOf(item)}`);
     if (pooled) told.push(`${pooled.label}: ${spanOf(pooled)}`);
     return drawn("svg", {
-      xmlns: "http://www.w3.org/2000/svg", width, height: y + 10, viewBox: `0 0 ${width} ${y + 10}`, role: "img",
+      xmlns: "http://www.w3.org/2000/svg", width: width + 2 * edge, height: y + 10, role: "img",
+      viewBox: `${-edge} 0 ${width + 2 * edge} ${y + 10}`,
       "aria-label": `Forest plot, responders in percent with 95% confidence intervals. ${[...told, ...remarks].join("; ")}.`,
       "font-family": "system-ui, sans-serif", class: "explorer-forest",
     }, ...parts);
@@ -660,9 +662,9 @@
 
     /** Hand on the plot as the text of a file of its own, on white. @type {(use: (text: string) => void) => void} */
     function withPlot(use) {
-      const plot = plotted(820, true);
+      const plot = plotted(800, true);
       if (!plot) return show("done", "There is no plot: no study is pooled.");
-      plot.prepend(drawn("rect", { width: "100%", height: "100%", fill: "#ffffff" }));
+      plot.prepend(drawn("rect", { x: -10, width: "100%", height: "100%", fill: "#ffffff" }));
       use(new XMLSerializer().serializeToString(plot));
     }
 

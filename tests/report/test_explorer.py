@@ -488,8 +488,8 @@ def test_very_many_studies_are_shown_in_part_and_pooled_whole(ev, open_page, tmp
     )
     tab = open_page("#threshold=ge50", at=write_page(tmp_path, text))
     assert "400 studies" in text_of(tab, "answer")
-    assert tab.locator("[data-part=studies] input").count() == 150
-    assert "250 more studies not drawn" in tab.locator("svg.explorer-forest").get_attribute("aria-label")
+    assert tab.locator("[data-part=studies] input").count() == 100
+    assert "300 more studies not drawn" in tab.locator("svg.explorer-forest").get_attribute("aria-label")
     tab.get_by_role("button", name="Show all 400 studies").click()
     assert tab.locator("[data-part=studies] input").count() == 400
 

@@ -191,7 +191,7 @@ def _range(name: str, legend: str, values: pd.Series, step: str) -> str:
         return ""
     low, high = f"{values.min():g}", f"{values.max():g}"
     fields = "".join(
-        f'<label>{end} <input type="number" name="{name}-{end}" min="{low}" max="{high}" step="{step}"'
+        f'<label>{end} <input type="number" name="{name}-{end}" min="0" step="{step}"'
         f' placeholder="{shown}"></label>'
         for end, shown in (("from", low), ("to", high))
     )
