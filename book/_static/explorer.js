@@ -10,7 +10,6 @@
  * @typedef {Object<string, any>} Arm An arm with the properties of its study and its `counts`, as `records.py` writes it.
  * @typedef {{edition: string, quantiles: Quantiles, arms: Arm[]}} Data
  * @typedef {{one: Object<string, string>, many: Object<string, string[]>, ranges: Object<string, number[]>}} Filters
- *   What the radio buttons, the checkboxes and the pairs of numbers say.
  * @typedef {{key: string, label: string, year: ?number, treatment: string, events: number, n: number, counts: Count[]}} Study
  * @typedef {{key: string, label: string, why: string, detail: string}} Uncounted
  * @typedef {object} Selection
@@ -233,12 +232,12 @@
   /** Whether a count is of the participants asked for. @type {(count: Count, filters: Filters) => boolean} */
   function isOf(count, { many: { population, subtype = [] } }) {
     if (!accepts(population, count.population)) return false;
-    if (!subtype.length || count.subtype) return subtype.length ? subtype.includes(count.subtype) : !count.subtype;
-    return count.of.subtypes.length > 0 && count.of.subtypes.every((code) => subtype.includes(code));
+    if (!subtype.length) return !count.subtype;
+    const types = count.subtype ? [count.subtype] : count.of.subtypes;
+    return types.length > 0 && types.every((code) => subtype.includes(code));
   }
 
-  // A study counts once: its arms are added up, and no participant is counted twice.
-  /** @type {(data: Data, filters: Filters) => Selection} */
+  /** Studies, each once: arms are added up, no participant counts twice. @type {(data: Data, filters: Filters) => Selection} */
   function select(data, filters) {
     const { one, many, ranges } = filters, armsByStudy = new Map(), unknown = new Set();
     for (const arm of data.arms) {
@@ -265,8 +264,9 @@
     const poolable = asked.filter(mayBePooled), others = asked.filter((count) => !mayBePooled(count));
     const fitting = poolable.filter((count) => COUNT_FILTERS.every((name) => accepts(many[name], count[name])));
     const hasWhole = fitting.some((count) => !count.subtype), seen = new Set(), counts = [];
-    for (const count of fitting) {
-      // Within-patient studies give each participant several treatments. Counts by subtype are parts of another count.
+    const rank = (count) => count.population === "all" ? 0 : 1;
+    for (const count of fitting.sort((a, b) => rank(a) - rank(b))) {
+      // Treatments of a within-patient study share participants; counts by age or subtype are parts of another count.
       const { design, part, arm } = count.of, id = JSON.stringify([design === "WP" ? part : arm, count.subtype]);
       if ((hasWhole && count.subtype) || seen.has(id)) others.push({ ...count, why: "the same participants are counted already" });
       else counts.push(count);
@@ -275,14 +275,16 @@
     if (counts.length) {
       const [events, n] = ["events", "n"].map((name) => sum(counts.map((count) => count[name])));
       selection.studies.push({ key, label, year, events, n, counts, treatment: unique(counts.map((c) => treatment(c.of))).join("; ") });
-      for (const count of others) selection.further.push({ key, label, why: count.why, detail: `${count.of.arm}: ${responders(count)}` });
+    }
+    others.push(...poolable.filter((c) => !fitting.includes(c)).map((c) => ({ ...c, why: "Left out by the filters of the count" })));
+    if (poolable.length) {
+      for (const c of others) selection.further.push({ key, label, why: c.why, detail: `${c.of.arm}: ${responders(c)}` });
       return;
     }
     const member = asked.length ? 2 : Math.max(...arms.map((arm) => membership(arm, filters)));
     let why = "No number of responders is available", detail = "";
-    if (poolable.length) [why, detail] = ["Left out by your filters of the count", poolable.map(responders).join("; ")];
-    else if (others.length) {
-      [why, detail] = ["A number is available that must not be pooled", others.map((c) => `${responders(c)}; ${c.why}`).join("; ")];
+    if (others.length) {
+      [why, detail] = ["A number is reported that cannot be pooled", others.map((c) => `${responders(c)}; ${c.why}`).join("; ")];
     } else if (arms.some((arm) => arm.reported.includes(one.site))) why = "A result is reported, but no number of responders";
     else if (arms.some((arm) => arm.counts.length)) why = "Numbers are available only for other responses, sites or participants";
     if (member) (member === 2 ? selection.without : selection.mixed).push({ key, label, why, detail });
@@ -292,9 +294,9 @@
 
   /** Python code that pools the same studies. @type {(edition: string, studies: Study[], filters: Filters, method: Method) => string} */
   function python(edition, studies, { one: { threshold, site } }, { scale, tau2, ci }) {
-    const q = JSON.stringify, listed = (texts) => texts.map((text) => q(text)).join(", ");
+    const q = JSON.stringify, listed = (texts) => texts.map((t) => q(t)).join(", ");
     const counts = studies.flatMap((study) => study.counts), chosen = new Set(counts), columns = ["study", "arm"];
-    // More columns only if study and arm alone would also find counts that are not pooled.
+    // Study and arm may not be enough to tell counts apart.
     const isAmbiguous = (c) => !chosen.has(c) && c.threshold === threshold && c.site === site && c.poolable !== "no";
     if (counts.some(({ of }) => of.counts.some(isAmbiguous))) columns.push("population", "subtype", "site_detail");
     const keys = counts.map((c) => [c.of.study, c.of.arm, c.population, c.subtype, c.detail].slice(0, columns.length));
@@ -331,8 +333,8 @@
 
   /** A proportion as a percentage within 0 to 100, halves rounded up. @type {(p: number) => string} */
   function percent(p) {
-    const value = Number((100 * Math.min(Math.max(p, 0), 1)).toFixed(9));
-    return (Math.floor(value * 10 + 0.5) / 10).toFixed(1);
+    const tenths = Number((1000 * Math.min(Math.max(p, 0), 1)).toFixed(8));
+    return (Math.floor(tenths + 0.5) / 10).toFixed(1);
   }
 
   const span = (low, high) => `${percent(low)}% to ${percent(high)}%`;
@@ -355,12 +357,10 @@
   const INK = "#1a1a1a", BLUE = "#0072b2", GREEN = "#008f68", GREY = "#5c5c5c", SHOWN = 100;
 
   /**
-   * A forest plot as SVG; text is at least 12 pixels high at every width.
-   * @param {any[]} lines Label, counts, p, low, high, weight and isNew of each study.
-   * @param {any} pooled Label, p, low, high, piLow and piHigh of the result, or null.
-   * @param {string[]} remarks Lines of text below the axis.
-   * @param {number} width In pixels; below 560 the numbers stand above each interval.
-   * @param {string[]} title Lines of text above the plot, for a picture that leaves its page.
+   * A forest plot as SVG; text is at least 12 pixels high. Below a width of 560 the numbers stand above the intervals.
+   * Each line has label, counts, p, low, high, weight and isNew; the result, if there is one, also piLow and piHigh. A
+   * picture that leaves its page has a title.
+   * @type {(lines: any[], pooled: any, remarks: string[], width: number, title: string[]) => SVGElement}
    */
   function forest(lines, pooled, remarks, width, title) {
     const wide = width >= 560, size = wide ? 13 : 12, row = wide ? 24 : 40, parts = [];
@@ -515,13 +515,14 @@
         if (selection.studies.length) return "All studies are unticked: nothing is pooled.";
         return selection.without.length + selection.mixed.length ? "No available counts." : "No study matches these filters.";
       }
-      const events = sum(studies.map((s) => s.events)), n = sum(studies.map((s) => s.n));
-      const counts = `${events} responders among ${n} ${unique(studies.flatMap(units)).join(" and ")}`;
+      const used = isPooled ? studies.filter((_, i) => !r.dropped[i]) : studies;
+      const events = sum(used.map((s) => s.events)), n = sum(used.map((s) => s.n));
+      const counts = `${events} responders among ${n} ${unique(used.flatMap(units)).join(" and ")}`;
       if (studies.length === 1) {
         return `One study, so nothing is pooled. ${studies[0].label}: ${percent(events / n)}% (95% CI ${span(...scoreInterval(events, n, z))}); ${counts}.`;
       }
       if (!isPooled) return `No pooled rate: fewer than two studies have a weight on the scale of raw proportions (${counts}).`;
-      return `Pooled rate ${percent(r.estimate)}% (95% CI ${span(r.ci_low, r.ci_high)}); ${number(studies.length, "study")}, ${counts}.`;
+      return `Pooled rate ${percent(r.estimate)}% (95% CI ${span(r.ci_low, r.ci_high)}); ${number(r.k, "study")}, ${counts}.`;
     }
 
     function uncounted() {
@@ -539,7 +540,7 @@
       if (!filters.one.regimen && unique(studies.flatMap((s) => s.counts.map((c) => c.of.regimen))).length > 1) {
         found.push("Treatment with and without phototherapy is pooled together here; choose one of them for an answer.");
       }
-      note(studies.filter((s) => units(s).includes("patches")), "These studies counted patches, possibly several per patient, which makes intervals too short");
+      note(studies.filter((s) => units(s).includes("patches")), "Counts of patches, possibly several per patient, which makes intervals too short");
       if (studies.length > 1) {
         note(studies.filter((_, i) => result.dropped[i]), "Left out because nobody or everybody responded", " The logit scale (under Method) keeps such studies.");
       }
@@ -631,7 +632,7 @@
       };
       show("without", ...(without.length ? byReason(without) : [element("p", {}, "None in this selection.")]));
       fold("mixed", mixed, `${number(mixed.length, "further study")} of mixed or unknown ages or types of vitiligo`);
-      fold("further", further, `${number(further.length, "further count")} of the pooled studies, not added`);
+      fold("further", further, `${number(further.length, "further count")}, not added`);
     }
 
     /** A paragraph for each reason. @type {(list: Uncounted[]) => HTMLElement[]} */

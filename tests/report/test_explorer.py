@@ -269,9 +269,13 @@ def test_no_participant_is_counted_twice(open_page):
     assert selected(by_type) == [[5], [], [], []]
     assert selected(by_type, subtype=["SV"]) == [[1], [], [], []]
     assert selected(by_type, subtype=["NSV", "SV"]) == [[5], [], [], ["synthetic2", "synthetic2"]]
+    part_and_whole = [{"population": "children", "events": 2}, {"events": 6}]
+    by_age = synthetic_arm("synthetic7", part_and_whole)
+    assert selected(by_age) == [[6], [], [], ["synthetic7"]]
+    assert selected(by_age, population=["children"]) == [[2], [], [], []]
     interim = synthetic_arm("synthetic3", [{"poolable": "no", "why": "interim assessment"}])
     assert selected(interim) == [[], ["synthetic3"], [], []]
-    assert selected(synthetic_arm("synthetic4", [{}]), unit=["patches"]) == [[], ["synthetic4"], [], []]
+    assert selected(synthetic_arm("synthetic4", [{}]), unit=["patches"]) == [[], [], [], ["synthetic4"]]
     assert selected(synthetic_arm("synthetic5", []), population=["children"]) == [[], [], ["synthetic5"], []]
     assert selected(synthetic_arm("synthetic6", [], population="adult"), population=["children"]) == [[]] * 4
 

@@ -75,13 +75,11 @@ def explore(evidence: Evidence) -> Explorer:
         )
         for regimen in REGIMENS
     )
-    edition = date_text(evidence.as_of)
     text = _PAGE.format(
         filters=_main_filters(evidence) + _more_filters(evidence) + _method(),
-        edition=html.escape(edition),
         data=as_json(records(evidence)),
     )
-    return Explorer(text, static, edition)
+    return Explorer(text, static, date_text(evidence.as_of))
 
 
 def _is_published(evidence: Evidence, regimen: str, group: str) -> bool:
