@@ -189,8 +189,7 @@ def _range(name: str, legend: str, values: pd.Series, step: str) -> str:
         return ""
     low, high = f"{values.min():g}", f"{values.max():g}"
     fields = "".join(
-        f'<label>{end} <input type="number" name="{name}-{end}" min="0" step="{step}"'
-        f' placeholder="{shown}"></label>'
+        f'<label>{end} <input type="number" name="{name}-{end}" min="0" step="{step}" placeholder="{shown}"></label>'
         for end, shown in (("from", low), ("to", high))
     )
     return f'<fieldset class="explorer-range"><legend>{html.escape(legend)}</legend>{fields}</fieldset>'
@@ -236,7 +235,8 @@ _PAGE = """<div class="explorer" id="explorer">
 <p class="explorer-buttons"><button type="button" data-part="csv">Studies (CSV)</button>
 <button type="button" data-part="svg">Plot (SVG)</button> <button type="button" data-part="png">Plot (PNG)</button>
 <span role="status" data-part="done"></span></p>
-<details><summary>The same in Python, in the project’s folder</summary><pre tabindex="0"><code data-part="python"></code></pre></details>
+<details><summary>The same in Python, in the project’s folder</summary>
+<pre tabindex="0"><code data-part="python"></code></pre></details>
 </div>
 <script type="application/json" data-part="data">{data}</script>
 </div>"""
