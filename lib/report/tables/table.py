@@ -118,12 +118,23 @@ def cell_html(value: Any) -> str:
         return value._repr_html_()
     if isinstance(value, float):
         return f"{value:g}"
-    text = html.escape(str(value))
+    text, address = link_of(str(value)) or (str(value), "")
+    text = html.escape(text)
+    return f'<a href="{html.escape(address)}">{text}</a>' if address else text
+
+
+def link_of(source: str) -> tuple[str, str] | None:
+    """Return the text and the address of the link to a source; None if the source has no address.
+
+    Examples
+    --------
+    >>> link_of("doi:10.1001/archderm.139.5.581")
+    ('DOI', 'https://doi.org/10.1001/archderm.139.5.581')
+    """
     for pattern, address, shown in _LINKS:
-        if match := re.fullmatch(pattern, str(value)):
-            target = html.escape(address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()"))
-            return f'<a href="{target}">{html.escape(shown or match[2])}</a>'
-    return text
+        if match := re.fullmatch(pattern, source):
+            return shown or match[2], address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()")
+    return None
 
 
 _LINKS = (
