@@ -111,7 +111,7 @@ def _check(folder: Path) -> int:
 
 def _new_trial(folder: Path, answers: Path | None) -> int:
     from lib.evidence import DataError
-    from lib.evidence.interview import add_trial
+    from lib.evidence.interview import AnswerError, add_trial
 
     if answers is None and not sys.stdin.isatty():
         print("There is no terminal to ask questions on: give a file of answers with --answers.", file=sys.stderr)
@@ -124,7 +124,7 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
         print(error, "Mend these faults first; nothing was written.", sep="\n", file=sys.stderr)
     except OSError as error:
         print(f"Nothing was written: {error.filename or folder}: {error.strerror}.", file=sys.stderr)
-    except ValueError as error:
+    except AnswerError as error:
         print(error, "Nothing was written.", sep="\n", file=sys.stderr)
     except (KeyboardInterrupt, EOFError):
         print("\nNothing was written.", file=sys.stderr)

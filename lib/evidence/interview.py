@@ -30,6 +30,10 @@ _OPTIONAL = ("n", *ALL_THRESHOLDS, "reported", "concern")
 """Answers that every row of their table needs, while a trial need not have such a row."""
 
 
+class AnswerError(ValueError):
+    """A file of answers cannot be read, or has an answer without a question."""
+
+
 def add_trial(folder: Path, answers: Path | None = None, ask: Callable[[str], str] = input) -> bool:
     """Ask about a trial, check its rows on a copy of the data folder, and add them to all tables or to none.
 
@@ -51,7 +55,7 @@ def add_trial(folder: Path, answers: Path | None = None, ask: Callable[[str], st
     ------
     DataError
         If the data folder has faults already.
-    ValueError
+    AnswerError
         If the file of answers cannot be read.
     """
     tables, references = read_tables(folder)
@@ -87,18 +91,18 @@ def read_answers(path: Path) -> Trial:
 
     Raises
     ------
-    ValueError
+    AnswerError
         If it cannot be read, or an answer has no question; the message names every such answer.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"{path}: the file cannot be read: {error.strerror}") from None
+        raise AnswerError(f"{path}: the file cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: the file is not TOML in UTF-8: {error}") from None
+        raise AnswerError(f"{path}: the file is not TOML in UTF-8: {error}") from None
     arms = content.pop("arms", [])
     if not isinstance(arms, list) or not all(isinstance(arm, dict) for arm in arms):
-        raise ValueError(f"{path}, arms: write a line [[arms]] before the answers about each arm")
+        raise AnswerError(f"{path}, arms: write a line [[arms]] before the answers about each arm")
     faults = []
     for number, part in enumerate([content, *arms]):
         allowed = [question.name for question in QUESTIONS if (question.scope == "arm") == bool(number)]
@@ -111,7 +115,7 @@ def read_answers(path: Path) -> Trial:
                 faults.append(f"{where}: must be a single value")
             part[name] = ("no", "yes")[value] if isinstance(value, bool) else " ".join(str(value).split())
     if faults:
-        raise ValueError("\n".join(faults))
+        raise AnswerError("\n".join(faults))
     return {**content, "arms": arms}
 
 
@@ -177,12 +181,12 @@ class _Interview:
         value = default if silent else None
         while value is None or (faults := self.faults(question, number, value, is_required)):
             if value is None or silent:
-                print(f"\n{self.text(question, entry)}{'' if is_required else ' Optional.'}")
+                print(f"\n{self.text(question, entry)}")
             if value is not None:
                 print(*faults, sep="\n")
             silent = False
-            prompt = f"{question.name}{f' [{default}]' if default else ''}: "
-            value = " ".join(self.ask(prompt).split()) or default
+            hint = f" [{default}]" if default else "" if is_required else " (optional)"
+            value = " ".join(self.ask(f"{question.name}{hint}: ").split()) or default
         self.answers(number)[question.name] = "" if value == default else value
 
     def text(self, question: Question, entry: pd.Series) -> str:
@@ -190,10 +194,11 @@ class _Interview:
         codes = self.tables["codes"].groupby("list", sort=False)
         if entry.allowed:
             lines = (f"  {row.code}: {row.meaning}" for row in codes.get_group(entry.allowed).itertuples())
-            return "\n".join([f"{entry.meaning}:", *lines])
+            return "\n".join([entry.meaning, *lines])
         meaning_by_code = {name: rows.set_index("code").meaning for name, rows in codes}
         threshold = f": {meaning_by_code['threshold'][question.name]}" if question.column == "events" else ""
-        return f"{entry.meaning}{threshold}; {meaning_by_code['type'][entry.type]}."
+        form = "" if entry.type == "text" else f" ({meaning_by_code['type'][entry.type]})"
+        return f"{entry.meaning}{threshold}{form}"
 
     def faults(self, question: Question, number: int, value: str, is_required: bool) -> list[str]:
         """Return what is wrong with an answer, by its form and by the rules for the rows so far."""

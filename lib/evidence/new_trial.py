@@ -205,7 +205,8 @@ def place(new: list[Row], tables: Tables) -> tuple[dict[str, pd.DataFrame], dict
     answers: dict[tuple[str, int | None, str], str] = {}
     record = new[0].values
     entry = pd.DataFrame({"key": record["study"], "doi": record["doi"], "pmid": record["pmid"]}, index=[0], dtype=str)
-    added["references"] = pd.concat([added["references"], entry], ignore_index=True)
+    if record["study"] not in set(added["references"].key):
+        added["references"] = pd.concat([added["references"], entry], ignore_index=True)
     for row in new:
         number = max(added[row.table].index, default=1) + 1
         added[row.table] = pd.concat([added[row.table], pd.DataFrame(row.values, index=[number], dtype=str)])
