@@ -210,13 +210,15 @@ class _Interview:
         of_form = value_faults(question.table, frame, entry, self.tables["codes"]) if value else ()
         if faults := list(of_form):
             return [f"{fault.value!r}: {fault.rule}" for fault in faults]
-        if not value and not question.derived:
+        if not question.derived and (not value or entry.type.isin(["code", "codes"]).any()):
             return []
         draft = {**self.trial, "arms": [dict(arm) for arm in self.trial["arms"]]}
         (draft["arms"][number - 1] if number else draft)[question.name] = value
         draft = complete(draft, self.tables, self.today)
         tables, names = place(list(rows(draft, self.tables)), self.tables)
         name = f"arms.{number}.{question.name}" if number else question.name
+        # Rules about risk of bias take half of the time, and a new trial has no such rows yet.
+        del tables["risk_of_bias"]
         found = [fault for rule in RULES for fault in rule(tables)]
         return [_message(fault, names) for fault in found if names.get((fault.file, fault.row, fault.column)) == name]
 
