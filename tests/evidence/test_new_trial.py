@@ -328,8 +328,11 @@ def test_every_question_is_a_column_of_the_dictionary():
     assert set(ALL_THRESHOLDS) <= set(names)
 
 
-def test_the_chapter_names_every_table_that_a_trial_touches():
+def test_the_chapter_names_every_table_that_a_trial_touches_and_has_an_example(data):
     cells = nbformat.read(ROOT / "book/add-a-trial.ipynb", as_version=4).cells
     prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    path = data.parent / "example.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", prose, flags=re.DOTALL)[1], encoding="utf-8")
+    assert add_trial(data, path)
     assert "make new-trial" in prose
     assert {*(f"{name}.csv" for name in TABLES), "references.bib"} <= set(re.findall(r"\*\*`([a-z_.]+)`\*\*", prose))
