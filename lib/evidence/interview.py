@@ -67,7 +67,7 @@ def add_trial(folder: Path, answers: Path | None = None, ask: Callable[[str], st
         trial = talk.full()
         new = list(rows(trial, tables))
         contents = new_contents(folder, new, reference(trial))
-        names = place(new, tables)[1]
+        names = place(trial, tables)[1]
         with tempfile.TemporaryDirectory() as temporary:
             copy = Path(shutil.copytree(folder, Path(temporary) / "data"))
             for path, content in contents.items():
@@ -80,10 +80,12 @@ def add_trial(folder: Path, answers: Path | None = None, ask: Callable[[str], st
         name = "" if answers else ask(f"\nAnswer to change, by its name{hint}: ").strip()
         if name:
             talk.change(name)
-        elif not faults:
+        elif not faults and new_contents(folder, new, reference(trial)) == contents:
             replace_all(contents)
             print(f"{folder}: lines were added to {', '.join(path.name for path in contents)}.")
             return True
+        elif not faults:
+            print("A file was changed meanwhile: the rows are checked again.")
 
 
 def read_answers(path: Path) -> Trial:
@@ -215,7 +217,7 @@ class _Interview:
         draft = {**self.trial, "arms": [dict(arm) for arm in self.trial["arms"]]}
         (draft["arms"][number - 1] if number else draft)[question.name] = value
         draft = complete(draft, self.tables, self.today)
-        tables, names = place(list(rows(draft, self.tables)), self.tables)
+        tables, names = place(draft, self.tables)
         name = f"arms.{number}.{question.name}" if number else question.name
         # Rules about risk of bias take half of the time, and a new trial has no such rows yet.
         del tables["risk_of_bias"]

@@ -143,6 +143,7 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
         "design_of_record": ", ".join(filter(None, words)),
         "source": next((f"{kind}:{answers[kind]}" for kind in ("doi", "pmid") if kind in answers), ""),
         "months": answers.get("duration_months", ""),
+        "url": answers["source"] if answers.get("source", "").startswith("http") else "",
         "site": "all",
         "unit": {"individual": "patches", "total": "patients"}.get(answers.get("assessment", ""), ""),
     }
@@ -191,8 +192,8 @@ def rows(trial: Trial, tables: Tables) -> Iterator[Row]:
             yield row("reported_without_counts", number)
 
 
-def place(new: list[Row], tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[tuple[str, int | None, str], str]]:
-    """Append new rows, as `rows` yields them, to the tables and to the keys of the bibliography.
+def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[tuple[str, int | None, str], str]]:
+    """Append the rows of a trial to the tables, and its key to the bibliography.
 
     Returns
     -------
@@ -203,11 +204,10 @@ def place(new: list[Row], tables: Tables) -> tuple[dict[str, pd.DataFrame], dict
     """
     added = dict(tables)
     answers: dict[tuple[str, int | None, str], str] = {}
-    record = new[0].values
-    entry = pd.DataFrame({"key": record["study"], "doi": record["doi"], "pmid": record["pmid"]}, index=[0], dtype=str)
-    if record["study"] not in set(added["references"].key):
-        added["references"] = pd.concat([added["references"], entry], ignore_index=True)
-    for row in new:
+    if trial["study"] not in set(added["references"].key):
+        entry = {column: trial.get(column, "") for column in added["references"]} | {"key": trial["study"]}
+        added["references"] = pd.concat([added["references"], pd.DataFrame(entry, index=[0], dtype=str)])
+    for row in rows(trial, tables):
         number = max(added[row.table].index, default=1) + 1
         added[row.table] = pd.concat([added[row.table], pd.DataFrame(row.values, index=[number], dtype=str)])
         answers |= {(f"{row.table}.csv", number, column): row.answer(column) for column in row.values}
@@ -228,7 +228,8 @@ def reference(trial: Trial) -> str:
     """
     escaped = {character: f"\\{character}" for character in "%&#_$"} | dict.fromkeys("{}\\", "")
     title = trial.get("title", "").translate(str.maketrans(escaped))
-    fields = {"title": title and f"{{{title}}}", **{name: trial.get(name, "") for name in ("year", "doi", "pmid")}}
+    names = ("year", "doi", "pmid", "url")
+    fields = {"title": title and f"{{{title}}}", **{name: trial.get(name, "") for name in names}}
     lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value]
     return f"@misc{{{trial['study']},\n{''.join(lines)}}}"
 

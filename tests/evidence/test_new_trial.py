@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ROOT, run
 from lib.caching.safe_files import replace_all
-from lib.evidence import check, load, question
+from lib.evidence import check, interview, load, question
 from lib.evidence.checking import read_tables
 from lib.evidence.interview import AnswerError, add_trial, read_answers
 from lib.evidence.new_trial import QUESTIONS, TABLES
@@ -164,6 +164,21 @@ def test_in_a_conversation_wrong_answers_are_told_at_once_and_the_rows_are_those
     assert contents(data) == contents(by_file)
 
 
+def test_a_file_that_is_changed_meanwhile_keeps_the_change(data, monkeypatch, capsys):
+    path = data / "concerns.csv"
+    changed = path.read_bytes() + b"lepe2003,A concern that is synthetic.\n"
+
+    def check_while_it_is_changed(folder):
+        if path.read_bytes() != changed:
+            path.write_bytes(changed)
+        return check(folder)
+
+    monkeypatch.setattr(interview, "check", check_while_it_is_changed)
+    assert enter(data, ("[[arms]]", 'concern = "It is synthetic."\n\n[[arms]]'))
+    assert "the rows are checked again" in capsys.readouterr().out
+    assert path.read_bytes().startswith(changed + b"synthetic2024,")
+
+
 def test_ctrl_c_writes_nothing(data):
     before = contents(data)
     with pytest.raises(KeyboardInterrupt):
@@ -239,6 +254,12 @@ def test_a_new_drug_a_result_without_counts_and_a_concern_get_their_rows(data):
         "a mean only",
     )
     assert last["concerns"].concern == "It is synthetic."
+
+
+def test_the_address_of_a_report_without_identifiers_goes_to_its_entry(data):
+    assert enter(data, ('doi = "10.5555/synthetic.2024"', 'source = "https://example.org/synthetic"'))
+    entry = load(data).references.entries["synthetic2024"]
+    assert dict(entry.fields) == {"year": "2024", "url": "https://example.org/synthetic"}
 
 
 def test_line_ends_order_of_columns_and_a_missing_last_line_end_are_kept(data):
