@@ -8,24 +8,43 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 UV := uv==0.13.9
 # Installs with uv, several times as fast as pip, and compiled as by pip; with pip where uv cannot be installed or fails.
 INSTALL = $(BIN)/python -m uv pip install --compile-bytecode --python $(BIN)/python $(1) || $(BIN)/python -m pip install $(1)
-OPTIONS = $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DATA),--data $(DATA)) $(if $(TIME_LIMIT),--time-limit $(TIME_LIMIT))
+# Variables reach the shell through its environment, as they were written: with spaces, quotes and $.
+override DATA := $(value DATA)
+override AS_OF := $(value AS_OF)
+override TIME_LIMIT := $(value TIME_LIMIT)
+override PORT := $(value PORT)
+override ANSWERS := $(value ANSWERS)
+export DATA AS_OF TIME_LIMIT PORT ANSWERS
+IN_DATA = $${DATA:+--data="$$DATA"}
+OPTIONS = $(IN_DATA) $${AS_OF:+--as-of="$$AS_OF"} $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
 
-.PHONY: help book check watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book check new-trial watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
 
-help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+help: ## list the targets and the variables
+	@sed -nE 's/^([a-z-]+):.*## /  \1\t/p' Makefile | expand -t 16
+	@echo 'Variables, such as make book DATA="my data" AS_OF=2018-08-06:'
+	@sed -nE 's/^## ([A-Z_]+) /  \1\t/p' Makefile | expand -t 16
+## DATA the data folder (book, check, new-trial, watch, simulations); data without it
+## AS_OF date of the edition, YYYY-MM-DD (book, watch); the newest without it
+## TIME_LIMIT seconds that a cell may take (book, watch); 900 without it
+## PORT port on which the book is served (watch); 8000 without it
+## ANSWERS file of answers in TOML (new-trial); they are asked for without it
+## PYTHON the Python that the environment is made with, 3.11 or newer; python3 without it
 
 check: $(READY) ## list every fault in data/
-	$(BIN)/python -m lib check $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m lib check $(IN_DATA)
+
+new-trial: $(READY) ## ask about a trial, and add its rows to all tables
+	$(BIN)/python -m lib new-trial $(IN_DATA) $${ANSWERS:+--answers="$$ANSWERS"}
 
 watch: $(READY) ## build and serve the book, and build again on every change
-	$(BIN)/python -m lib watch $(OPTIONS) $(if $(PORT),--port $(PORT))
+	$(BIN)/python -m lib watch $(OPTIONS) $${PORT:+--port="$$PORT"}
 
-lab: $(READY) ## open the chapters in JupyterLab
-	cd book && ../$(BIN)/jupyter lab
+lab: $(READY) ## open the chapters in JupyterLab, which saves them without outputs
+	cd book && JUPYTER_CONFIG_PATH="$$PWD/../.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" ../$(BIN)/python -m jupyter lab
 
 test: $(READY_TO_TEST) lint nbval ## run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15
@@ -43,7 +62,7 @@ bench: $(READY_TO_TEST) ## measure builds against Jupyter Book alone, builds wit
 	$(BIN)/python bench/explore.py
 
 simulations: $(READY) ## compute the committed simulations and imputations again where their code or data changed
-	$(BIN)/python -m lib simulations
+	$(BIN)/python -m lib simulations $(IN_DATA)
 
 lint: $(READY_TO_TEST) ## check style, formatting, types, and that rooms import only from the rooms below
 	$(BIN)/ruff check
@@ -52,8 +71,8 @@ lint: $(READY_TO_TEST) ## check style, formatting, types, and that rooms import 
 	$(BIN)/mypy
 
 $(READY): requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV) || echo "uv is not available; pip takes its place"
 	$(call INSTALL,--requirement requirements.txt)
 	$(call INSTALL,--no-deps --no-build-isolation --editable .)

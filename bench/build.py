@@ -201,7 +201,8 @@ def _serving(root: Path, cache: Path) -> Iterator[str]:
 def _work_of_last_build(root: Path) -> float:
     """Return the seconds that the cells of the chapters took that ran last, on as many processors as there are."""
     notes = [
-        (path.stat().st_mtime, json.loads(path.read_text())["seconds"]) for path in root.glob("_build/reads/**/*.json")
+        (path.stat().st_mtime, json.loads(path.read_text(encoding="utf-8"))["seconds"])
+        for path in root.glob("_build/reads/**/*.json")
     ]
     newest = max(at for at, _ in notes)
     seconds = [seconds for at, seconds in notes if newest - at < 15]

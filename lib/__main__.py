@@ -1,8 +1,10 @@
-"""The command line: ``python -m lib check``, ``build``, ``watch`` and ``simulations``."""
+"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial`` and ``simulations``."""
 
 from __future__ import annotations
 
 import argparse
+import io
+import math
 import sys
 from pathlib import Path
 
@@ -31,25 +33,32 @@ PROJECT = Project(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a fault in data or chapters, 2 wrong usage."""
+    """Run one command and return its exit code: 0 done, 1 a fault in data or chapters, 2 wrong usage, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its number (\u2265), and not an error.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m lib", description="The living review.")
     commands = parser.add_subparsers(dest="command", required=True)
     about = {
         "check": "check the data and list every fault and warning",
         "build": "check the data, execute the chapters that changed and render the book",
         "watch": "build, serve the book on this machine, and build again on every change",
+        "new-trial": "ask about a trial and add its rows to all tables, or to none",
     }
     for name, text in about.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--root", default=".", type=Path, help="the project's folder (default: this one)")
         command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
-        if name == "check":
+        if name == "new-trial":
+            command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
+        if name in ("check", "new-trial"):
             continue
         command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
         command.add_argument(
             "--time-limit",
             default=900,
-            type=float,
+            type=_seconds,
             metavar="SECONDS",
             help="for one cell of a chapter whose metadata.execution.timeout sets none (default: 900)",
         )
@@ -57,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             "--dask", default="", metavar="ADDRESS", help="run the chapters on the Dask cluster of this scheduler"
         )
         if name == "watch":
-            command.add_argument("--port", default=8000, type=int, help="port to serve on (default: 8000)")
+            command.add_argument("--port", default=8000, type=_port, help="port to serve on (default: 8000)")
     remade = commands.add_parser(
         "simulations", help="compute committed simulations and imputed counts again where their code or data changed"
     )
@@ -67,9 +76,29 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "simulations":
             return _simulate(given.all, given.data)
+        if given.command == "new-trial":
+            return _new_trial(given.root / given.data, given.answers)
         return _check(given.root / given.data) if given.command == "check" else _build(given)
     except KeyboardInterrupt:
         return 130
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port: a whole number from 1 to 65535, or 0 for any free one"
+        )
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, such as 900")
+    return seconds
 
 
 def _check(folder: Path) -> int:
@@ -85,6 +114,29 @@ def _check(folder: Path) -> int:
     if missing := unstated(folder):
         print(f"Not stated yet in settings.csv, and so marked on the page About this review: {', '.join(missing)}.")
     return 0
+
+
+def _new_trial(folder: Path, answers: Path | None) -> int:
+    from lib.evidence import DataError
+    from lib.evidence.interview import AnswerError, add_trial
+
+    if answers is None and not sys.stdin.isatty():
+        print("There is no terminal to ask questions on: give a file of answers with --answers.", file=sys.stderr)
+        return 2
+    try:
+        if add_trial(folder, answers):
+            return 0
+        print("Nothing was written: mend the answers and run the command again.", file=sys.stderr)
+    except DataError as error:
+        print(error, "Mend these faults first; nothing was written.", sep="\n", file=sys.stderr)
+    except OSError as error:
+        print(f"Nothing was written: {error.filename or folder}: {error.strerror}.", file=sys.stderr)
+    except AnswerError as error:
+        print(error, "Nothing was written.", sep="\n", file=sys.stderr)
+    except (KeyboardInterrupt, EOFError):
+        print("\nNothing was written.", file=sys.stderr)
+        return 130
+    return 1
 
 
 def _simulate(every: bool, data: Path) -> int:

@@ -12,6 +12,10 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+FILE_MODE, FOLDER_MODE = 0o644, 0o755
+"""Permissions of the files and folders of the site, and of every file that the library writes, whatever the umask:
+all may read them, and a web server can serve them; only their owner may change them."""
+
 
 def files(folder: Path) -> list[str]:
     """Return the files in and below a folder, without compiled code.
@@ -52,16 +56,67 @@ def replace_if_changed(path: Path, content: bytes) -> bool:
         if path.read_bytes() == content:
             return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    part = _write_beside(path, content, FILE_MODE)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:
         os.unlink(part)
         raise
     return True
+
+
+def replace_all(contents: Mapping[Path, bytes]) -> None:
+    """Replace the content of several files that exist: of all of them, or of none if anything fails.
+
+    Each file keeps its permissions. Everything is written beside the files first; then each is replaced by an atomic
+    rename. If a rename fails, or the process is interrupted (not killed) between two, the files replaced so far get
+    their old content back.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "counts.csv"
+    ...     _ = path.write_text("7", encoding="utf-8")
+    ...     replace_all({path: b"8"})
+    ...     path.read_text(encoding="utf-8")
+    '8'
+    """
+    old = {path: path.read_bytes() for path in contents}
+    parts: dict[Path, str] = {}
+    replaced: list[Path] = []
+    try:
+        for path, content in contents.items():
+            parts[path] = _write_beside(path, content, path.stat().st_mode & 0o777)
+        for path, part in parts.items():
+            replaced.append(path)
+            os.replace(part, path)
+    except BaseException:
+        for path in replaced:
+            os.replace(_write_beside(path, old[path], path.stat().st_mode & 0o777), path)
+        raise
+    finally:
+        for part in parts.values():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
+
+
+def _write_beside(path: Path, content: bytes, mode: int) -> str:
+    """Write a new file in the folder of another one, and return its path."""
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(part, mode)
+    except BaseException:
+        os.unlink(part)
+        raise
+    return part
 
 
 def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -> list[str]:

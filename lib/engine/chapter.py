@@ -166,6 +166,8 @@ def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
     notebook.metadata.pop("papermill", None)
+    # Every supported version of Python gives the same bytes.
+    notebook.metadata.get("language_info", {}).pop("version", None)
 
 
 def _fault(source: Path, index: int, cause: str) -> BuildError:

@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from lib.caching.safe_files import files, hash_files
+from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files, hash_files
 from lib.engine import fork_server, packages
 from lib.engine.errors import BuildError
 
@@ -175,7 +175,6 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
     shutil.copyfile(made / RESULTS, out / RESULTS)
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
-    folder.chmod(0o755)
     try:
         changed = _install(out, made / LINK, folder)
     except BaseException:
@@ -265,6 +264,9 @@ def _summary(messages: str, stage: Path) -> str:
 def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
     """Move the rendered files to the new site; a file whose content is unchanged keeps its time.
 
+    Whatever the umask, files can be read by all and written by their owner (0644), and folders can be entered by all
+    (0755), so that any web server can serve the site. Who can enter the folders above is up to their owner.
+
     Returns
     -------
     list of str
@@ -279,8 +281,11 @@ def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
             shutil.copystat(present / name, rendered / name)
         else:
             changed.append(name)
+        os.chmod(rendered / name, FILE_MODE)
         os.replace(rendered / name, target)
         before.discard(name)
+    for at, _, _ in os.walk(folder):
+        os.chmod(at, FOLDER_MODE)
     return sorted([*changed, *before])
 
 

@@ -124,7 +124,10 @@ def watch(
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
-        raise build.BuildError(f"port {port} cannot be used ({error}): choose another with --port") from None
+        reason = getattr(error, "strerror", None) or error
+        raise build.BuildError(
+            f"Port {port} cannot be used: {reason}. Choose another: make watch PORT=8001, or --port"
+        ) from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sources = ((root / data).resolve(), root / "book", root / "_config.yml", root / "_toc.yml", LIBRARY)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -235,19 +236,20 @@ def can_mount() -> bool:
 @pytest.mark.parametrize("room", [0, 200, 1500, 4000])
 def test_a_full_disk_leaves_the_site(project, tmp_path, room):
     """On a disk of its own, with ``room`` KiB left after the first build."""
+    tests, python = shlex.quote(str(tmp_path)), shlex.quote(sys.executable)
     script = f"""
         set -e
-        mount -t tmpfs -o size=60m none {tmp_path}/disk
-        cp -a {project} {tmp_path}/disk/project
-        cd {tmp_path}/disk/project
-        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/before
+        mount -t tmpfs -o size=60m none {tests}/disk
+        cp -a {shlex.quote(str(project))} {tests}/disk/project
+        cd {tests}/disk/project
+        find -L _build/html -type f | sort | xargs sha256sum > {tests}/before
         sed -i 's/# Events/# Happenings/' book/events.ipynb
         free=$(df --output=avail . | tail -1)
         head -c $(( (free - {room}) * 1024 )) /dev/zero > ../ballast || true
-        code=0; {sys.executable} -m lib build > {tmp_path}/out 2> {tmp_path}/err || code=$?
-        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/after
+        code=0; {python} -m lib build > {tests}/out 2> {tests}/err || code=$?
+        find -L _build/html -type f | sort | xargs sha256sum > {tests}/after
         rm ../ballast
-        {sys.executable} -m lib build > {tmp_path}/again 2>&1
+        {python} -m lib build > {tests}/again 2>&1
         grep -q Happenings _build/html/book/events.html
         exit $code
     """

@@ -5,6 +5,8 @@ Belongs here: drawing counts as bars. Does not belong here: counting.
 
 from __future__ import annotations
 
+import math
+
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
@@ -28,9 +30,14 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
     """
     line, head = 0.2, 0.5
     columns: list[list[str]] = [[], []] if wide else [[]]
+
+    def height_of(column: list[str]) -> float:
+        # The last bit of sum() differs between versions of Python; that of fsum() does not.
+        return math.fsum(len(panels[title]) * line + head for title in column)
+
     for title in panels:
-        min(columns, key=lambda c: sum(len(panels[t]) * line + head for t in c)).append(title)
-    height = max(sum(len(panels[t]) * line + head for t in column) for column in columns)
+        min(columns, key=height_of).append(title)
+    height = max(map(height_of, columns))
     width = WIDE if wide else NARROW
     figure = Figure(figsize=(width, height))
     share = 1 / len(columns)

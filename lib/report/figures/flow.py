@@ -5,6 +5,7 @@ Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 
@@ -37,11 +38,14 @@ def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Fi
         return (_fill(text, chars).count("\n") + 1) * line + pad if text else 0.0
 
     def height_of(steps: list[tuple[str, str]]) -> float:
-        return head + sum(tall(m, chars_main) + gap + (tall(a, chars_aside) + gap if a else gap) for m, a in steps)
+        # The last bit of sum() differs between versions of Python; that of fsum() does not.
+        return head + math.fsum(
+            tall(m, chars_main) + gap + (tall(a, chars_aside) + gap if a else gap) for m, a in steps
+        )
 
     heights = [height_of(steps) for steps in columns.values()]
     width = WIDE if wide else NARROW
-    height = max(heights) if wide else sum(heights) + 0.2 * (len(columns) - 1)
+    height = max(heights) if wide else math.fsum(heights) + 0.2 * (len(columns) - 1)
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(0, height))

@@ -1,0 +1,258 @@
+"""Turn the answers about a new trial into rows of every table that the trial touches.
+
+Belongs here: the questions about a trial, the fields that follow from its answers, and the new content of the files.
+Does not belong here: how the answers are obtained (`interview`), the form of a value (`column_types`), and what rows
+must satisfy (`rules`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lib.evidence.rules.base import Tables
+from lib.evidence.vocabulary import ALL_THRESHOLDS, REGIMENS
+
+Trial = dict[str, Any]
+"""The answers about a trial, as text by name; ``arms`` is a list with a dict of the answers about each arm."""
+TABLES = ("screening", "studies", "arms", "drugs", "findings", "responses", "reported_without_counts", "concerns")
+"""Tables that get rows for a trial. It also gets an entry in ``references.bib``."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a trial.
+
+    Attributes
+    ----------
+    name : str
+        Name of the answer.
+    table, column : str
+        The column whose entry in ``dictionary.csv`` states the question and the form of the answer.
+    scope : str
+        What it is asked of. "record": every record; "study": an included study; "arm": each of its arms; "counts": a
+        study with counts.
+    derived : bool
+        Whether the answer usually follows from others. If it does, the question is not asked.
+    """
+
+    name: str
+    table: str
+    column: str
+    scope: str
+    derived: bool = False
+
+
+def _questions(scope: str, table: str, names: str) -> Iterator[Question]:
+    """Yield the questions of one table; a name in parentheses is that of an answer that follows from others."""
+    for name in names.split():
+        yield Question(name.strip("()"), table, name.strip("()"), scope, derived=name.startswith("("))
+
+
+QUESTIONS: tuple[Question, ...] = (
+    *_questions("record", "screening", "decision exclusion label (study) title published doi pmid country reason"),
+    *_questions("study", "studies", "design blinding randomised population subtype assessment"),
+    *_questions("study", "studies", "duration_months (source)"),
+    *_questions("arm", "arms", "drug"),
+    *_questions("arm", "drugs", "(kind)"),
+    *_questions("arm", "arms", "concentration frequency given_with phototherapy phototherapy_frequency"),
+    *_questions("arm", "arms", "enrolled completed (role) (arm)"),
+    *_questions("arm", "responses", "n"),
+    *(Question(threshold, "responses", "events", "arm") for threshold in reversed(ALL_THRESHOLDS)),
+    *_questions("arm", "responses", "(poolable) (why_not)"),
+    *_questions("arm", "reported_without_counts", "reported"),
+    *_questions("counts", "responses", "(months) (site) (unit) basis confidence source_kind derivation"),
+    *_questions("study", "findings", "finding"),
+    *_questions("study", "concerns", "concern"),
+    *_questions("record", "screening", "(regimen) (entered)"),
+)
+"""All questions, in the order in which they are asked."""
+_ANSWER_BY_COLUMN = {
+    ("screening", "design"): "design_of_record",
+    ("screening", "enrolled"): "enrolled_of_record",
+    ("responses", "subtype"): "",
+}
+"""Name of the answer that goes into a column, if it is not the column's own; empty: none."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A new row of a table: its values by column, and the arm (from 1; 0: none) and threshold that it is of."""
+
+    table: str
+    values: dict[str, str]
+    arm: int = 0
+    threshold: str = ""
+
+    def answer(self, column: str) -> str:
+        """Return the name of the answer in a column; that of an arm's answer begins as in ``arms.2.drug``."""
+        name = self.threshold if column == "events" else _ANSWER_BY_COLUMN.get((self.table, column), column)
+        of_arm = any(question.name == name and question.scope == "arm" for question in QUESTIONS)
+        return f"arms.{self.arm}.{name}" if self.arm and of_arm else name
+
+
+def complete(trial: Trial, tables: Tables, today: str) -> Trial:
+    """Return a copy of a trial with the answers that follow from others; answers that are given stay.
+
+    Parameters
+    ----------
+    trial : dict
+        The answers so far.
+    tables : mapping of str to DataFrame
+        The present tables, as text.
+    today : str
+        Day of entry as YYYY-MM-DD.
+    """
+    kinds = dict(zip(tables["drugs"].drug, tables["drugs"].kind, strict=True))
+    arms: list[dict[str, str]] = []
+    for given in trial.get("arms", []):
+        drug, light, extra, dose = (
+            given.get(name, "") for name in ("drug", "phototherapy", "given_with", "concentration")
+        )
+        kind = given.get("kind") or kinds.get(drug, "")
+        is_treated = kind == "tci" and not extra
+        name = "+".join(part for part in (drug, light) if part and part != "none") or "untreated"
+        names = (f"{name} with {extra}",) if extra else (name, f"{name} {dose}".strip())
+        only_any = bool(given.get("any")) and not any(given.get(threshold) for threshold in ALL_THRESHOLDS[1:])
+        derived = {
+            "kind": kind,
+            "role": (REGIMENS[light != "none"] if is_treated else "comparator") if kind and light else "",
+            "arm": next((name for name in names if name not in [arm["arm"] for arm in arms]), ""),
+            "poolable": "no" if only_any else "yes",
+            "why_not": "any_alone" if only_any else "",
+        }
+        arms.append(derived | {name: value for name, value in given.items() if value})
+    answers = {name: value for name, value in trial.items() if value}
+    roles = [arm["role"] for arm in arms]
+    words = (answers.get("design"), answers.get("blinding"), "RCT" if answers.get("randomised") == "yes" else "")
+    derived = {
+        "decision": "included",
+        "study": re.sub(r"[^a-z0-9]", "", answers.get("label", "").lower()),
+        "regimen": next((role for role in roles if role in REGIMENS), ""),
+        "entered": today,
+        "edition": "update",
+        "part": "1",
+        "year": answers.get("published", "")[:4],
+        "design_of_record": ", ".join(filter(None, words)),
+        "source": next((f"{kind}:{answers[kind]}" for kind in ("doi", "pmid") if kind in answers), ""),
+        "months": answers.get("duration_months", ""),
+        "url": answers["source"] if answers.get("source", "").startswith("http") else "",
+        "site": "all",
+        "unit": {"individual": "patches", "total": "patients"}.get(answers.get("assessment", ""), ""),
+    }
+    done: Trial = derived | answers | {"arms": arms}
+    enrolled = [arm.get("enrolled", "") for arm in arms if arm["role"] == done["regimen"]]
+    if enrolled and all(map(str.isdecimal, enrolled)):
+        # The arms of a within-patient trial share their patients.
+        total = (max if done.get("design") == "WP" else sum)(map(int, enrolled))
+        done.setdefault("enrolled_of_record", str(total))
+    return done
+
+
+def rows(trial: Trial, tables: Tables) -> Iterator[Row]:
+    """Yield the rows that a trial adds to the tables.
+
+    Parameters
+    ----------
+    trial : dict
+        The answers, as `complete` returns them; a value without an answer is left empty.
+    tables : mapping of str to DataFrame
+        The present tables, as text.
+    """
+
+    def row(table: str, number: int = 0, threshold: str = "") -> Row:
+        arm = trial["arms"][number - 1] if number else {}
+        answers = {**trial, **arm, "threshold": threshold, "events": arm.get(threshold, "")}
+        columns = tables["dictionary"].column[tables["dictionary"].table == table]
+        values = {column: answers.get(_ANSWER_BY_COLUMN.get((table, column), column), "") for column in columns}
+        return Row(table, values, number, threshold)
+
+    yield row("screening")
+    if trial["decision"] != "included":
+        return
+    yield row("studies")
+    yield row("findings")
+    if trial.get("concern"):
+        yield row("concerns")
+    known_drugs = set(tables["drugs"].drug)
+    for number, arm in enumerate(trial["arms"], start=1):
+        yield row("arms", number)
+        if arm.get("drug") not in known_drugs:
+            known_drugs.add(arm.get("drug"))
+            yield row("drugs", number)
+        yield from (row("responses", number, threshold) for threshold in ALL_THRESHOLDS if arm.get(threshold))
+        if arm.get("reported"):
+            yield row("reported_without_counts", number)
+
+
+def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[tuple[str, int | None, str], str]]:
+    """Append the rows of a trial to the tables, and its key to the bibliography.
+
+    Returns
+    -------
+    tables : dict of str to DataFrame
+        The tables with the new rows, for the rules.
+    answers : dict of (str, int, str) to str
+        The name of the answer in each new cell, by file, row and column, as a fault names them.
+    """
+    added = dict(tables)
+    answers: dict[tuple[str, int | None, str], str] = {}
+    if trial["study"] not in set(added["references"].key):
+        entry = {column: trial.get(column, "") for column in added["references"]} | {"key": trial["study"]}
+        added["references"] = pd.concat([added["references"], pd.DataFrame(entry, index=[0], dtype=str)])
+    for row in rows(trial, tables):
+        number = max(added[row.table].index, default=1) + 1
+        added[row.table] = pd.concat([added[row.table], pd.DataFrame(row.values, index=[number], dtype=str)])
+        answers |= {(f"{row.table}.csv", number, column): row.answer(column) for column in row.values}
+    return added, answers
+
+
+def reference(trial: Trial) -> str:
+    r"""Return the entry of a trial in the bibliography; fields without an answer are left out.
+
+    Examples
+    --------
+    >>> print(reference({"study": "a2024", "title": "0.1% of it", "year": "2024", "doi": "10.5555/a_b"}))
+    @misc{a2024,
+      title = {{0.1\% of it}},
+      year = {2024},
+      doi = {10.5555/a_b},
+    }
+    """
+    escaped = {character: f"\\{character}" for character in "%&#_$"} | dict.fromkeys("{}\\", "")
+    title = trial.get("title", "").translate(str.maketrans(escaped))
+    names = ("year", "doi", "pmid", "url")
+    fields = {"title": title and f"{{{title}}}", **{name: trial.get(name, "") for name in names}}
+    lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value]
+    return f"@misc{{{trial['study']},\n{''.join(lines)}}}"
+
+
+def new_contents(folder: Path, new: list[Row], entry: str) -> dict[Path, bytes]:
+    """Return the content of the files of a data folder with new rows and an entry of the bibliography.
+
+    Lines are only added: those that a file has keep every byte. New ones get its line ends and its order of columns.
+    """
+    contents = {}
+    for table in dict.fromkeys(row.table for row in new):
+        path = folder / f"{table}.csv"
+        old = path.read_bytes()
+        records = csv.reader(io.StringIO(old.decode("utf-8-sig"), newline=""))
+        header = [column.strip() for column in next(record for record in records if any(record))]
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, header, lineterminator="\n", restval="")
+        writer.writerows(row.values for row in new if row.table == table)
+        contents[path] = _with_lines(old, text.getvalue())
+    path = folder / "references.bib"
+    return contents | {path: _with_lines(path.read_bytes(), f"\n{entry}\n")}
+
+
+def _with_lines(old: bytes, lines: str) -> bytes:
+    end = b"\r\n" if b"\r\n" in old else b"\n"
+    return old + (b"" if old.endswith(b"\n") else end) + lines.encode().replace(b"\n", end)
