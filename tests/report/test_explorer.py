@@ -85,7 +85,7 @@ def text_of(tab, name: str) -> str:
 
 def test_every_arm_and_count_that_a_reader_may_select_is_in_the_data(ev):
     arms = records(ev)["arms"]
-    counts = ev.counts()
+    counts = ev.reported_counts()
     counts = counts[counts.role.isin(REGIMENS) & ev.is_included(counts.study)]
     assert {(a["study"], a["arm"]) for a in arms} >= {*zip(counts.study, counts.arm, strict=True)}
     found = sorted((a["study"], a["arm"], c["threshold"], c["site"], c["n"]) for a in arms for c in a["counts"])
@@ -153,7 +153,7 @@ def random_counts(rng: np.random.Generator, known: np.ndarray) -> np.ndarray:
 def test_the_script_pools_as_the_library_does(ev, open_page):
     """Over 500 seeded selections and methods, with none, one and two studies, no responders and only responders."""
     rng = np.random.default_rng(20190529)
-    known = ev.counts()[["events", "n"]].astype(int).to_numpy()
+    known = ev.reported_counts()[["events", "n"]].astype(int).to_numpy()
     selections = [random_counts(rng, known) for _ in range(810)]
     selections += [np.array(fixed, dtype=int).reshape(-1, 2) for fixed in ([], [[0, 12]], [[12, 12]], [[5, 12]])]
     selections += [

@@ -93,7 +93,7 @@ def _is_published(evidence: Evidence, regimen: str, group: str) -> bool:
 
 
 def _main_filters(evidence: Evidence) -> str:
-    arms, counts = arms_of(evidence), evidence.counts()
+    arms, counts = arms_of(evidence), evidence.reported_counts()
     yes_no = {"yes": "randomised", "no": "not randomised", "": NOT_REPORTED}
     responses = {code: f"{THRESHOLD_NAMES[code]} repigmentation" for code in ALL_THRESHOLDS[::-1]}
     populations = _occurring(
@@ -114,7 +114,7 @@ def _main_filters(evidence: Evidence) -> str:
 
 def _more_filters(evidence: Evidence) -> str:
     arms = arms_of(evidence)
-    counts = evidence.counts()
+    counts = evidence.reported_counts()
     counts = counts[counts.role.isin(REGIMENS)]
     blinding = {**evidence.meaning("blinding"), "": NOT_REPORTED}
     subtypes = [code.strip() for text in arms.subtype for code in text.split(";")]

@@ -63,7 +63,7 @@ def records(evidence: Evidence) -> dict[str, Any]:
         each number of degrees of freedom, from 1) and ``arms``: a list in which each arm has its properties and its
         ``counts``. A value that is not available is None or an empty text.
     """
-    counts = evidence.counts()
+    counts = evidence.reported_counts()
     counts_by_arm = rows_by(counts[counts.role.isin(REGIMENS)], "study", "arm")
     reported = evidence.reported_without_counts
     sites_by_study: dict[tuple[str, str], list[str]] = {}
