@@ -307,7 +307,7 @@
       `from lib.stats import ${single ? "proportion_interval" : "pool_proportions"}`,
       "",
       `ev = evidence.load("data", ${q(edition)})`,
-      "rows = ev.counts()",
+      "rows = ev.reported_counts()",
       `rows = rows[(rows.threshold == ${q(threshold)}) & (rows.site == ${q(site)}) & (rows.poolable != "no")]`,
       "selected = {",
       ...keys.map((key) => `    (${listed(key)}),`),
