@@ -1,6 +1,7 @@
 """The commands of the Makefile and of ``python -m lib``: variables, paths, terminals, permissions, and encodings."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -130,6 +131,13 @@ def test_published_files_have_the_same_permissions_whatever_the_umask(tmp_path):
         for p in [tmp_path / "site", *tmp_path.rglob("site/**/*")]
     }
     assert modes == {"site": 0o755, "site/_static": 0o755, "site/index.html": 0o644, "site/_static/style.css": 0o644}
+
+
+@pytest.mark.book
+def test_executed_chapters_do_not_name_the_version_of_python(book):
+    chapters = list((book / "_build/stage/book").glob("*.ipynb"))
+    assert chapters
+    assert not any("version" in json.loads(p.read_bytes())["metadata"]["language_info"] for p in chapters)
 
 
 def test_every_text_file_is_opened_as_utf8():
