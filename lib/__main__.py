@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from lib.caching.os_errors import describe
 from lib.engine.project import Project
 
 PROJECT = Project(
@@ -42,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--root", default=".", type=Path, help="the project's folder (default: this one)")
         command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
         if name == "check":
+            command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
             continue
         command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
         command.add_argument(
@@ -64,31 +67,44 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.command == "simulations":
-            return _simulate(given.all, given.data)
-        return _check(given.root / given.data) if given.command == "check" else _build(given)
+            code = _simulate(given.all, given.data)
+        else:
+            code = _check(given.root / given.data, given.all) if given.command == "check" else _build(given)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        print(describe(error), file=sys.stderr)
+        # What is left in the buffer cannot be written either, and would raise again when Python ends.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        return 1
 
 
-def _check(folder: Path) -> int:
+def _check(folder: Path, every: bool) -> int:
     from lib.evidence import check
 
     faults = [str(fault) for fault in check(folder)]
     if faults:
-        return _report_faults(faults)
+        return _report_faults(faults, every)
     print(f"{folder}: no faults.")
     return 0
 
 
 def _simulate(every: bool, data: Path) -> int:
-    from lib.evidence import load
+    from lib.evidence import DataError, load
     from lib.published import committed_counts
     from lib.simulations import committed
 
     for name in committed.SIMULATIONS:
         if every or not committed.is_current(name):
             committed.remake(name)
-    changed = committed_counts.write_committed(load(data))
+    try:
+        evidence = load(data)
+    except DataError as error:
+        return _report_faults(str(error).splitlines())
+    changed = committed_counts.write_committed(evidence)
     print(f"Imputed counts: {len(changed)} files written or removed.")
     return 0
 
@@ -116,16 +132,24 @@ def _build(given: argparse.Namespace) -> int:
             print(build.summary(built))
     except build.DataFaults as error:
         return _report_faults(str(error).splitlines())
-    except (build.BuildError, OSError) as error:
+    except build.BuildError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _report_faults(faults: list[str]) -> int:
-    print(*faults, sep="\n", file=sys.stderr)
+def _report_faults(faults: list[str], every: bool = False) -> int:
+    listed = faults if every or len(faults) <= _MOST else faults[:_MOST]
+    print(*listed, sep="\n", file=sys.stderr)
+    if len(listed) < len(faults):
+        files = dict.fromkeys(fault.partition(",")[0].partition(":")[0] for fault in faults[len(listed) :])
+        print(f"and {len(faults) - len(listed)} more, in {', '.join(files)} (all: check --all)", file=sys.stderr)
     print(f"{len(faults)} fault{'s' * (len(faults) != 1)}; nothing was built.", file=sys.stderr)
     return 1
+
+
+_MOST = 20
+"""Largest number of faults that the terminal shows: one mistake can have many, and the first say which it is."""
 
 
 if __name__ == "__main__":

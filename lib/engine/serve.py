@@ -23,6 +23,7 @@ from typing import Any
 from watchfiles import Change
 from watchfiles import watch as watch_files
 
+from lib.caching.os_errors import describe
 from lib.engine import build, render
 from lib.engine.project import Project
 from lib.engine.snapshot import LIBRARY
@@ -124,7 +125,8 @@ def watch(
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
-        raise build.BuildError(f"port {port} cannot be used ({error}): choose another with --port") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise build.BuildError(f"port {port} cannot be used ({reason}): choose another with --port") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sources = ((root / data).resolve(), root / "book", root / "_config.yml", root / "_toc.yml", LIBRARY)
 
@@ -136,8 +138,9 @@ def watch(
         try:
             built = build.build(root, data, as_of, project=project, time_limit=time_limit, dask=dask)
         except (build.BuildError, OSError) as error:
-            print(error, file=sys.stderr, flush=True)
-            state.failed(str(error))
+            message = describe(error) if isinstance(error, OSError) else str(error)
+            print(message, file=sys.stderr, flush=True)
+            state.failed(message)
         else:
             print(build.summary(built), flush=True)
             state.built(built.changed)
