@@ -25,6 +25,8 @@ _META_COLUMNS = {
     "codes": ["list", "code", "meaning"],
 }
 """Columns of the tables that define the allowed content of the others, and are read before them."""
+_Place = tuple[str, int | None, str]
+"""File, row and column of a value."""
 
 
 def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData]:
@@ -53,7 +55,7 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     dictionary, codes = tables["dictionary"], tables["codes"]
     names = list(dict.fromkeys(dictionary.table))
     faults: list[Fault] = []
-    reported: set[tuple[str, int | None, str]] = set()
+    reported: set[_Place] = set()
     for name in names:
         if name in _META_COLUMNS:
             continue
@@ -70,10 +72,12 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     faults += limited(file_faults)
     if references.entries:
         tables["references"] = reference_table(references, lines)
+    misformed = {file.removesuffix(".csv") for file, _, _ in reported}
     for rule in RULES:
-        # A value of the wrong form is one fault, whatever else it contradicts.
-        found = (fault for fault in rule(tables) if (fault.file, fault.row, fault.column) not in reported)
-        faults += limited(found)
+        # A value of the wrong form is one fault, whatever else it contradicts: in its place, or in another table.
+        read = getattr(rule, "tables", ())
+        if len(read) < 2 or misformed.isdisjoint(read):
+            faults += limited(f for f in rule(tables) if (f.file, f.row, f.column) not in reported)
     if faults:
         order = {f"{name}.csv": i for i, name in enumerate(names)}
         raise DataError(sorted(faults, key=lambda fault: (order.get(fault.file, len(order)), fault.row or 0)))
@@ -97,7 +101,7 @@ def _require_folder(folder: Path) -> None:
         raise DataError([Fault(str(folder), None, "", "", rule)])
 
 
-def _recorded(faults: Iterable[Fault], places: set[tuple[str, int | None, str]]) -> Iterator[Fault]:
+def _recorded(faults: Iterable[Fault], places: set[_Place]) -> Iterator[Fault]:
     """Yield faults, and add the place of each to a set."""
     for fault in faults:
         places.add((fault.file, fault.row, fault.column))

@@ -225,7 +225,7 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
         try:
             schema.validate(frame.iloc[start : start + _PART], lazy=True)
         except pa.errors.SchemaErrors as errors:
-            for case in errors.failure_cases.itertuples():
+            for case in errors.failure_cases.sort_values("index", kind="stable").itertuples():
                 column, value, rule = str(case.column), str(case.failure_case), str(case.check)
                 if value:
                     allowed = codes.loc[codes["list"] == lists[column], "code"]

@@ -93,8 +93,8 @@ class DataError(ValueError):
 
 _LONGEST = 1_000_000
 """Largest number of characters of one row; a longer one is a sign of an open quotation mark, or of no table at all."""
-_BUDGET = 700_000_000
-"""Bytes of memory that the values of one table may take: some twenty million values; in 2026, no table has 2500."""
+_BUDGET = 500_000_000
+"""Bytes that the values of one table may take, by a rough count: about a million rows; in 2026, no table has 300."""
 _BLOCK = 1 << 20
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "is a workbook (xlsx, ods) or another zip archive"),
@@ -109,8 +109,9 @@ _OTHER_FORMATS = (
     (b"version https://git-lfs", "is a pointer of Git LFS and not the file itself"),
 )
 """How files begin that were saved, downloaded or renamed by mistake; compared in lower case."""
-_MERGE_MARKS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
+MERGE_MARKS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 """How lines begin that git writes where two versions of a file disagree."""
+MERGE_RULE = "is a mark of an unresolved merge: edit the file to what it should be, and remove the marks"
 
 
 class _NotATable(Exception):
@@ -283,9 +284,8 @@ def _read_body(rows: _Rows, width: int) -> _Body:
     for record in rows:
         if not any(record):
             continue
-        if record[0].startswith(_MERGE_MARKS):
-            rule = "is a mark of an unresolved merge: edit the file to what it should be, and remove the marks"
-            raise _NotATable(Fault(rows.file, rows.number, "", record[0], rule))
+        if record[0].startswith(MERGE_MARKS):
+            raise _NotATable(Fault(rows.file, rows.number, "", record[0], MERGE_RULE))
         for at, value in enumerate(record[width:], start=width):
             if value:
                 body.surplus_at[at] += 1
@@ -298,7 +298,8 @@ def _read_body(rows: _Rows, width: int) -> _Body:
             column.append(value)  # type: ignore[union-attr]
         body.numbers.append(rows.number)
         # A pointer in the list and another in the frame; a new value also needs its text and an entry in `known`.
-        cost += 24 * width + (sum(map(len, record)) + 150 * width if len(known) > before or before >= 1_000_000 else 0)
+        new = len(known) - before if before < 1_000_000 else width
+        cost += 16 * width + (150 * new + sum(map(len, record)) if new else 0)
         if cost > _BUDGET:
             rule = (
                 f"the file has too many values to be checked: more than {rows.number:,} rows, where a table of this"
@@ -310,9 +311,8 @@ def _read_body(rows: _Rows, width: int) -> _Body:
 
 def _first_row_faults(file: str, number: int, header: list[str], columns: list[str]) -> Iterator[Fault]:
     """Yield the fault of a first row that is no header of this table at all."""
-    if header[0].startswith(_MERGE_MARKS):
-        rule = "is a mark of an unresolved merge: edit the file to what it should be, and remove the marks"
-        yield Fault(file, number, "", header[0], rule)
+    if header[0].startswith(MERGE_MARKS):
+        yield Fault(file, number, "", header[0], MERGE_RULE)
         return
 
     def known(names: list[str]) -> int:
@@ -320,7 +320,7 @@ def _first_row_faults(file: str, number: int, header: list[str], columns: list[s
 
     line = ",".join(header)
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars"), (" ", "spaces")):
-        if known(line.split(separator)) > known(header):
+        if known(line.split(separator)) > max(known(header), len(columns) / 2):
             yield Fault(file, number, "", "", f"values are separated by {name}: save with commas between them")
             return
     if not known(header) and not any(difflib.get_close_matches(name.lower(), columns, cutoff=0.7) for name in header):

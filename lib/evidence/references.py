@@ -21,7 +21,7 @@ from pybtex.scanner import PybtexSyntaxError
 
 from lib.evidence.characters import fault_of
 from lib.evidence.column_types import FORMS, form_rule
-from lib.evidence.csv_files import Fault, file_fault
+from lib.evidence.csv_files import MERGE_MARKS, MERGE_RULE, Fault, file_fault
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     "article": ("author", "title", "journal", "year"),
@@ -110,24 +110,18 @@ def _entries(file: str, text: str) -> tuple[list[_Entry], list[Fault]]:
     errors: list[PybtexSyntaxError] = []
     parser = LowLevelParser(text, handle_error=errors.append)
     entries: list[_Entry] = []
-    faults: list[Fault] = []
-    end = 0
+    faults = list(_outside(file, text, 0, _next_entry(text, 0)))
     for command, content in parser:
-        start = parser.command_start
+        start, end = parser.command_start, parser.pos
         line = text.count("\n", 0, start) + 1
-        faults += _outside(file, text, end, start)
-        end = parser.pos
         if errors:
-            faults += [_syntax_fault(file, line, parser.current_entry_key or "", errors[0], text)]
+            faults.append(_syntax_fault(file, line, parser.current_entry_key or "", errors[0]))
             errors.clear()
-            # The rest of a broken entry is no text between entries.
-            end = text.find("\n@", end)
-            end = len(text) if end < 0 else end
-        elif isinstance(content[-1], list) and len(content) == 2 and isinstance(content[0], str):
-            if command.lower() in ("string", "preamble"):
-                entries.append(_Entry(command, content[0], line, []))
-                continue
-            body = text[start : parser.pos]
+        elif outside := list(_outside(file, text, end, _next_entry(text, end))):
+            # An entry that has ended too early: that it lacks fields need not be said as well.
+            faults += outside
+        elif isinstance(content[-1], list) and command.lower() not in ("string", "preamble"):
+            body = text[start:end]
             fields = [
                 (name, " ".join("".join(parts).split()), _line_of(body, name, line)) for name, parts in content[1]
             ]
@@ -136,10 +130,14 @@ def _entries(file: str, text: str) -> tuple[list[_Entry], list[Fault]]:
             entries.append(_Entry(command, "", line, []))
     if errors:
         line = text.count("\n", 0, parser.command_start or 0) + 1
-        faults.append(_syntax_fault(file, line, parser.current_entry_key or "", errors[0], text))
-    else:
-        faults += _outside(file, text, end, len(text))
+        faults.append(_syntax_fault(file, line, parser.current_entry_key or "", errors[0]))
     return entries, faults
+
+
+def _next_entry(text: str, after: int) -> int:
+    """Return the position at which the next entry begins; that of the end of the text if there is none."""
+    match = re.compile(r"@\s*\w+\s*[{(]").search(text, after)
+    return match.start() if match else len(text)
 
 
 def _line_of(body: str, field: str, first: int) -> int:
@@ -150,21 +148,23 @@ def _line_of(body: str, field: str, first: int) -> int:
 def _outside(file: str, text: str, start: int, end: int) -> Iterator[Fault]:
     """Yield the first line between two entries that is no comment: it may be an entry without its @."""
     at = text.count("\n", 0, start) + 1
-    for number, line in enumerate(text[start:end].split("\n"), start=at):
-        if line.strip() and not line.lstrip().startswith("%") and line.strip() != "}":
-            mark = line.startswith(("<<<<<<<", "=======", ">>>>>>>"))
-            rule = (
-                "is a mark of an unresolved merge: edit the file to what it should be, and remove the marks"
-                if mark
-                else "is outside of any entry: an entry begins with @ and its type; a comment begins with %"
-            )
-            yield Fault(file, number, "", line.strip(), rule)
+    lines = text.split("\n")
+    for number, part in enumerate(text[start:end].split("\n"), start=at):
+        if part.strip() and not part.lstrip().startswith("%"):
+            if part.startswith(MERGE_MARKS):
+                rule = MERGE_RULE
+            else:
+                rule = (
+                    "is outside of any entry: an entry begins with @ and its type, and a comment with %; or the entry"
+                    " before it has a brace too many"
+                )
+            yield Fault(file, number, "", lines[number - 1].strip(), rule)
             return
 
 
-def _syntax_fault(file: str, line: int, key: str, error: PybtexSyntaxError, text: str) -> Fault:
+def _syntax_fault(file: str, line: int, key: str, error: PybtexSyntaxError) -> Fault:
     until = getattr(error, "lineno", None)
-    reason = re.sub(r"^.*? in line [0-9]+: ", "", str(error))
+    reason = re.sub(r"^(?:syntax error|(undefined string)) in line [0-9]+: ", r"\1 ", str(error)).strip()
     seen = f"; the fault shows on line {until}" if until and until != line else ""
     rule = (
         f"the entry is not well-formed BibTeX ({reason}{seen}): check that braces balance, that each field ends with a"
@@ -219,7 +219,8 @@ def _value_rule(field: str, value: str) -> str:
     if re.search(r"(?<!\\)%", value):
         return r"has a bare %, which begins a comment in LaTeX and hides the rest: write \%"
     try:
-        shown = str(Text.from_latex(value))
+        # Only commands can be misunderstood; the parser has seen that braces balance.
+        shown = str(Text.from_latex(value)) if "\\" in value else ""
         for name in split_name_list(value) if field in ("author", "editor") else []:
             Person(name)
     except InvalidNameString:

@@ -110,7 +110,7 @@ def _dates(text: str) -> Iterator[str]:
         year, month = match[1], _month(match[2])
     elif match := re.fullmatch(r"([0-9]{1,2})-([A-Za-z]{3})", text):
         if _month(match[2]):
-            yield f"{int(match[1])}-{_month(match[2])}"
+            yield from (f"{int(match[1])}-{_month(match[2])}", f"{_month(match[2])}-{int(match[1])}")
     elif re.fullmatch(r"[34567][0-9]{4}", text):
         date = _FIRST_DAY + dt.timedelta(days=int(text))
         day, month, year = date.day, date.month, str(date.year)
@@ -135,7 +135,7 @@ def _meant(text: str) -> Iterator[str]:
     """Yield other ways of writing an identifier or a key."""
     prefix = r"(https?://)?((dx\.)?doi\.org/|(www\.)?pubmed\.ncbi\.nlm\.nih\.gov/|(doi|pmid)[: ])\s*"
     identifier = re.sub(prefix, "", text, count=1, flags=re.IGNORECASE).rstrip("/.,; ")
-    yield from (identifier, f"doi:{identifier}", f"pmid:{identifier}")
+    yield from (f"doi:{identifier}", f"pmid:{identifier}", identifier)
     yield text.lower()
     yield re.sub(r"[\s-]+", "_", text.lower())
     yield text.replace("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
