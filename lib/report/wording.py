@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, THRESHOLDS_IN_WORDS, Outcome
 from lib.report.entries import Entry, current_rate, of_rate, rate_key
+from lib.report.text_safety import for_html
 
 if TYPE_CHECKING:
     from lib.published import Updated
@@ -113,11 +112,6 @@ def date_text(day: dt.date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def plain(text: str) -> str:
-    """Escape text from the data for a Markdown sentence, so that nothing in it is read as markup."""
-    return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
-
-
 def p_value(p: float) -> str:
     """Return a p-value for a sentence.
 
@@ -183,7 +177,7 @@ class Stated(str):
 
     def _repr_html_(self) -> str:
         part = f' data-part="{self.part}"' if self.part else ""
-        return f'<span data-result="{html.escape(self.key)}"{part}>{html.escape(self)}</span>'
+        return f'<span data-result="{for_html(self.key)}"{part}>{for_html(self)}</span>'
 
 
 def stated(entry: Entry) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from lib.evidence import Comparison, Evidence, Question
 from lib.report.chapters import risk_of_bias
 from lib.report.chapters.comparison_effects import includes_no_effect, prediction
-from lib.report.wording import count, listed, plain
+from lib.report.text_safety import for_markdown
+from lib.report.wording import count, listed
 
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
@@ -112,7 +113,7 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) ->
     names = evidence.meaning("certainty_domain")
     parts = []
     for row in rows.sort_values("levels", ascending=False, kind="stable").itertuples():
-        shown = (numbers or {}).get(row.domain, ("", None))[0] or plain(row.reason.rstrip("."))
+        shown = (numbers or {}).get(row.domain, ("", None))[0] or for_markdown(row.reason.rstrip("."))
         levels = {1: "one level", 2: "two levels"}[int(row.levels)]
         parts.append(f"{names[row.domain]} by {levels} ({shown[:1].lower()}{shown[1:]})")
     return listed(parts)

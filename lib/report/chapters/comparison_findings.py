@@ -38,7 +38,8 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.chapters.comparison_tables import without
 from lib.report.entries import Entry, comparison_key
 from lib.report.tables import Table
-from lib.report.wording import Stated, count, percent, plain, sentence_case, stated
+from lib.report.text_safety import for_markdown
+from lib.report.wording import Stated, count, percent, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""
@@ -66,8 +67,8 @@ def finding(evidence: Evidence, question: Question, threshold: str) -> str:
     """
     compared = compare(question.at(threshold))
     if compared is None:
-        return f"No trial of {plain(question.label)} has available counts of {RESPONSES[threshold]}"
-    treated, control = map(plain, treatments(compared.rows))
+        return f"No trial of {for_markdown(question.label)} has available counts of {RESPONSES[threshold]}"
+    treated, control = map(for_markdown, treatments(compared.rows))
     effect, level = compared.risk_ratio, certainty_of_comparison(evidence, question, threshold)
     if not math.isfinite(effect.estimate):
         return f"{sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
@@ -101,9 +102,9 @@ def estimates(question: Question, threshold: str) -> str:
     value = Stated(ratio(compared.risk_ratio), comparison_key(question.key, threshold))._repr_html_()
     text = f"The risk ratio is {value} in {count(len(used), 'trial')}, {_randomised(used)}."
     if len(used) < len(rows):
-        names = ", ".join(map(plain, rows.label[~rows.study.isin(used.study)]))
+        names = ", ".join(map(for_markdown, rows.label[~rows.study.isin(used.study)]))
         text += f" Without information on the ratio, and not in it: {names}."
-    source = f"{', '.join(map(plain, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
+    source = f"{', '.join(map(for_markdown, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
     if not effect.from_ratio:
         return (
             f"{text} Nobody responded in the control arms ({source}), so the ratio rests on a"
@@ -142,10 +143,10 @@ def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
     sentences = []
     for _, row in question.at_other_thresholds(threshold).iterrows():
         compared = compare_some(row.to_frame().T.infer_objects())
-        treated, control = map(plain, treatments(compared.rows))
+        treated, control = map(for_markdown, treatments(compared.rows))
         sentences.append(
-            f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
-            f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
+            f"{for_markdown(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g}"
+            f" with {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
             + (f", risk ratio {ratio(compared.risk_ratio)}." if compared.risk_ratio.k else ".")
         )
     return sentences

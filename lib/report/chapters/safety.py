@@ -10,7 +10,8 @@ from lib.evidence import Evidence
 from lib.report import figures
 from lib.report.counted import count_row, count_rows
 from lib.report.tables import labels
-from lib.report.wording import count, plain
+from lib.report.text_safety import for_markdown
+from lib.report.wording import count
 
 KINDS = ("burning", "pruritus", "erythema")
 """Events that the 2019 review counts."""
@@ -40,7 +41,7 @@ def stopped_treatment(evidence: Evidence) -> str:
     if events.empty:
         return ""
     studies = [
-        f"{plain(label)}, {row.events} of {row.n} patients on {plain(row.arm)}"
+        f"{for_markdown(label)}, {row.events} of {row.n} patients on {for_markdown(row.arm)}"
         for label, row in zip(labels(evidence, events.study), events.itertuples(), strict=True)
     ]
     return f"Reports of its studies give {count(len(events), 'exception')}: {'; '.join(studies)}."

@@ -45,7 +45,8 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.chapters.comparison_findings import not_retrieved
 from lib.report.entries import comparison_key
 from lib.report.tables import Table, grouped
-from lib.report.wording import NOTHING, count, listed, percent, plain, rate, sentence_case
+from lib.report.text_safety import for_markdown
+from lib.report.wording import NOTHING, count, listed, percent, rate, sentence_case
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
@@ -250,7 +251,8 @@ def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
     for outcome in outcomes:
         lowered = reasons(evidence, outcome.key, outcome.numbers)
         lines.append(
-            f"- **{plain(outcome.label)}.** {plain(outcome.finding)}. The certainty is {outcome.certainty.lower()}"
+            f"- **{for_markdown(outcome.label)}.** {for_markdown(outcome.finding)}."
+            f" The certainty is {outcome.certainty.lower()}"
             + (f", lowered for {lowered}." if lowered else ".")
             + f" Evidence not retrieved: {outcome.not_retrieved}."
         )

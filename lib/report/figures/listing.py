@@ -5,12 +5,12 @@ Belongs here: the table form of an interval plot. Does not belong here: the pict
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass
 
 from lib.report.figures.rows import Row, Scale
 from lib.report.figures.style import POSSIBLE
+from lib.report.text_safety import for_html
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Listing:
         )
         titles = [
             "",
-            html.escape(self.counts),
-            f'{html.escape(self.xlabel)}<div class="axis">{axis}</div>',
+            for_html(self.counts),
+            f'{for_html(self.xlabel)}<div class="axis">{axis}</div>',
             scale.heading,
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in [*titles, *["Weight"] * weighted])
         rows = "".join(self._row(row, weighted) for row in self.rows)
-        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption>{for_html(self.caption)}</figcaption>" if self.caption else ""
         return (
             '<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
-            f' aria-label="{html.escape(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
+            f' aria-label="{for_html(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
             f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>{caption}</figure>"
         )
 
@@ -68,12 +68,12 @@ class Listing:
         return self.alt
 
     def _row(self, row: Row, weighted: bool) -> str:
-        label = html.escape(row.label)
+        label = for_html(row.label)
         if row.kind == "heading":
             # The heading does not span the weights, for which a phone has no space.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         estimate = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.remark
-        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), html.escape(estimate)]
+        cells = [for_html(row.counts).replace("/", "/<wbr>"), self._mark(row), for_html(estimate)]
         cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
         kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
         return f'<tr{kind}><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>\n'

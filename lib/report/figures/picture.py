@@ -6,7 +6,6 @@ Belongs here: converting the result of a plotting function to HTML. Does not bel
 from __future__ import annotations
 
 import base64
-import html
 import io
 import warnings
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 
 from lib.report.figures.listing import Listing
 from lib.report.figures.style import STYLE
+from lib.report.text_safety import for_html, whole_characters
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Picture:
         wide, narrow = (
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
-        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption>{for_html(self.caption)}</figcaption>" if self.caption else ""
         # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
         return (
             f'<figure class="review-figure"><picture><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img class="dark-light" src="{wide}" alt="{html.escape(self.alt)}"></picture>{caption}</figure>'
+            f'<img class="dark-light" src="{wide}" alt="{for_html(self.alt)}"></picture>{caption}</figure>'
         )
 
     def __repr__(self) -> str:
@@ -76,5 +76,5 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    text = whole_characters(buffer.getvalue())
     return text[text.index("<svg") :]
