@@ -26,7 +26,7 @@ from watchfiles import watch as watch_files
 from lib.caching.os_errors import describe
 from lib.engine import build, render
 from lib.engine.project import Project
-from lib.engine.snapshot import LIBRARY
+from lib.engine.snapshot import LIBRARY, require_data_folder
 
 _SCRIPT = b"""<script>
 (function () {
@@ -116,10 +116,13 @@ def watch(
 
     Raises
     ------
+    build.DataFaults
+        If there is no data folder to watch.
     build.BuildError
         If the port cannot be used.
     """
     root = Path(root).resolve()
+    require_data_folder(root / data)
     state = _State()
     handler = functools.partial(_Handler, directory=str(root / "_build" / render.LINK), state=state)
     try:

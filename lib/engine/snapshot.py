@@ -24,7 +24,6 @@ from lib.engine.errors import BuildError, DataFaults
 
 LIBRARY = Path(__file__).parents[1]
 """The library that this engine is part of."""
-_NO_FOLDER = "the data folder does not exist"
 
 
 def chapters(root: Path) -> list[str]:
@@ -66,6 +65,15 @@ def _pages_below(node: Any) -> Iterator[str]:
             yield from _pages_below(item)
 
 
+def require_data_folder(data: Path) -> None:
+    """Raise `DataFaults` if there is no data folder, or it cannot be read."""
+    if not data.is_dir():
+        reason = "is a file; the data folder is expected" if data.exists() else "the data folder does not exist"
+        raise DataFaults(f"{data}: {reason}")
+    if not os.access(data, os.R_OK | os.X_OK):
+        raise DataFaults(f"{data}: this user may not read the data folder: change its permissions (chmod u+rx)")
+
+
 def take_snapshot(root: Path, data: Path, source: Path) -> bool:
     """Copy the sources as they are now to the folder ``source``, and return whether anything changed.
 
@@ -76,10 +84,7 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
     BuildError
         If another source cannot be read.
     """
-    if not data.is_dir():
-        raise DataFaults(f"{data}: {'is a file; the data folder is expected' if data.exists() else _NO_FOLDER}")
-    if not os.access(data, os.R_OK | os.X_OK):
-        raise DataFaults(f"{data}: this user may not read the data folder: change its permissions (chmod u+rx)")
+    require_data_folder(data)
     wanted = {name: root / name for name in ("_config.yml", "_toc.yml")}
     for folder, origin in (("book", root / "book"), ("data", data), ("lib", LIBRARY)):
         names = (name for name in files(origin) if not any(part.startswith(".") for part in Path(name).parts))

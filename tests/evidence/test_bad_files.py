@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, run
+from conftest import ROOT, copy_book, run
 from lib import __main__ as command_line
 from lib.caching import os_errors
 from lib.evidence import check
@@ -601,6 +601,14 @@ def test_the_command_refuses_what_the_function_refuses(tmp_path, name):
     assert (done.returncode, done.stdout) == (1, "")
     assert is_readable(done.stderr)
     assert all(word in done.stderr for word in words)
+
+
+@pytest.mark.parametrize("command", ["build", "watch"])
+def test_a_data_folder_that_does_not_exist_is_named_as_the_user_named_it(tmp_path, command):
+    copy_book(tmp_path, ["book/rerun"])
+    done = run(tmp_path, command, "--data", "nowhere")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{tmp_path}/nowhere: the data folder does not exist\n1 fault; nothing was built.\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
