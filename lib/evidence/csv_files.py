@@ -245,6 +245,8 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         rows = _Rows(path.name, file)
         try:
             header = next((record for record in rows if any(record)), [])
+            if not header:
+                return empty, [Fault(path.name, None, "", "", "the file is empty: it has rows, but no values")]
             if faults := list(_first_row_faults(path.name, rows.number, header, columns)):
                 return empty, faults
             width = max((i + 1 for i, value in enumerate(header) if value), default=0)

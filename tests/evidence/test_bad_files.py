@@ -92,6 +92,12 @@ def header(name: str, change: Callable[[str], str]) -> Change:
 # Name: (change, words that the one message has, in their order). All give exit status 1.
 FILES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "empty file": (content("flow.csv", lambda b: b""), ("flow.csv: the file is empty",)),
+    "only commas": (content("flow.csv", lambda b: b",,,\n,,,\n"), ("flow.csv: the file is empty: it has rows",)),
+    "random bytes": (content("arms.csv", lambda b: bytes(range(256)) * 9), ("arms.csv, row 1: has NUL bytes",)),
+    "a separator that a spreadsheet names": (
+        content("flow.csv", lambda b: b"sep=,\n" + b),
+        ("flow.csv, row 1: 'sep=,': is not the header",),
+    ),
     "only a header": (
         content("flow.csv", lambda b: b.split(b"\n")[0] + b"\n"),
         ("flow.csv: the file has a header but no rows",),
@@ -452,6 +458,10 @@ REFERENCES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "a table in place of the references": (
         lambda d: shutil.copy(d / "arms.csv", d / "references.bib"),
         ("references.bib, line 1: 'study,part,arm,", "is outside of any entry"),
+    ),
+    "a thousand open braces": (
+        content("references.bib", lambda b: b"@misc{a, title = {" + b"{" * 1000),
+        ("references.bib, line 1", "the entry is not well-formed BibTeX"),
     ),
     "no references": (lambda d: (d / "references.bib").unlink(), ("references.bib: the file does not exist",)),
     "references without an entry": (
