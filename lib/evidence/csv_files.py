@@ -316,6 +316,9 @@ def _first_row_faults(file: str, number: int, header: list[str], columns: list[s
     if header[0].startswith(MERGE_MARKS):
         yield Fault(file, number, "", header[0], MERGE_RULE)
         return
+    if header[0].lower().startswith("sep=") and not any(header[1:]):
+        yield Fault(file, number, "", header[0], "is an instruction for a spreadsheet and no header: remove this line")
+        return
 
     def known(names: list[str]) -> int:
         return len({name.strip(" \"'").lower() for name in names} & {*columns})
