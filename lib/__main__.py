@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import io
 import math
+import os
 import sys
 from pathlib import Path
 
+from lib.caching.os_errors import describe
 from lib.engine.project import Project
 
 PROJECT = Project(
@@ -52,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
         if name == "new-trial":
             command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
+        if name == "check":
+            command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
         if name in ("check", "new-trial"):
             continue
         command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
@@ -75,12 +79,21 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.command == "simulations":
-            return _simulate(given.all, given.data)
-        if given.command == "new-trial":
-            return _new_trial(given.root / given.data, given.answers)
-        return _check(given.root / given.data) if given.command == "check" else _build(given)
+            code = _simulate(given.all, given.data)
+        elif given.command == "new-trial":
+            code = _new_trial(given.root / given.data, given.answers)
+        else:
+            code = _check(given.root / given.data, given.all) if given.command == "check" else _build(given)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        print(describe(error), file=sys.stderr)
+        # What is left in the buffer cannot be written either, and would raise again when Python ends.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        return 1
 
 
 def _port(text: str) -> int:
@@ -101,14 +114,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _check(folder: Path) -> int:
+def _check(folder: Path, every: bool) -> int:
     from lib.evidence import check_with_warnings, unstated
 
     faults, warnings = check_with_warnings(folder)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if faults:
-        return _report_faults([str(fault) for fault in faults])
+        return _report_faults([str(fault) for fault in faults], every)
     count = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
     print(f"{folder}: no faults{count}.")
     if missing := unstated(folder):
@@ -130,7 +143,7 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
     except DataError as error:
         print(error, "Mend these faults first; nothing was written.", sep="\n", file=sys.stderr)
     except OSError as error:
-        print(f"Nothing was written: {error.filename or folder}: {error.strerror}.", file=sys.stderr)
+        print(describe(error), "Nothing was written.", sep="\n", file=sys.stderr)
     except AnswerError as error:
         print(error, "Nothing was written.", sep="\n", file=sys.stderr)
     except (KeyboardInterrupt, EOFError):
@@ -140,14 +153,18 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
 
 
 def _simulate(every: bool, data: Path) -> int:
-    from lib.evidence import load
+    from lib.evidence import DataError, load
     from lib.published import committed_counts
     from lib.simulations import committed
 
     for name in committed.SIMULATIONS:
         if every or not committed.is_current(name):
             committed.remake(name)
-    changed = committed_counts.write_committed(load(data))
+    try:
+        evidence = load(data)
+    except DataError as error:
+        return _report_faults(str(error).splitlines())
+    changed = committed_counts.write_committed(evidence)
     print(f"Imputed counts: {len(changed)} files written or removed.")
     return 0
 
@@ -175,16 +192,24 @@ def _build(given: argparse.Namespace) -> int:
             print(build.summary(built))
     except build.DataFaults as error:
         return _report_faults(str(error).splitlines())
-    except (build.BuildError, OSError) as error:
+    except build.BuildError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _report_faults(faults: list[str]) -> int:
-    print(*faults, sep="\n", file=sys.stderr)
+def _report_faults(faults: list[str], every: bool = False) -> int:
+    listed = faults if every or len(faults) <= _MOST else faults[:_MOST]
+    print(*listed, sep="\n", file=sys.stderr)
+    if len(listed) < len(faults):
+        files = dict.fromkeys(fault.partition(",")[0].partition(":")[0] for fault in faults[len(listed) :])
+        print(f"and {len(faults) - len(listed)} more, in {', '.join(files)} (all: check --all)", file=sys.stderr)
     print(f"{len(faults)} fault{'s' * (len(faults) != 1)}; nothing was built.", file=sys.stderr)
     return 1
+
+
+_MOST = 20
+"""Largest number of faults that the terminal shows: one mistake can have many, and the first say which it is."""
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 import filelock
 
 from lib.engine import fork_server, render
-from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults
+from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults, sentence
 from lib.engine.graph import Graph, run
 from lib.engine.project import Project
 from lib.engine.snapshot import chapters, take_snapshot
@@ -178,7 +178,7 @@ def _executor(dask: str) -> Iterator[tuple[Executor | None, int]]:
     try:
         client: Any = Client(dask, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise BuildError(f"there is no Dask scheduler at {dask}: {error}") from None
+        raise BuildError(f"there is no Dask scheduler at {dask}: {sentence(error)}") from None
     with client:
         yield client.get_executor(pure=False), max(1, sum(client.nthreads().values()))
 
@@ -191,7 +191,7 @@ def _raise_first(faults: list[Exception]) -> None:
                 raise fault
     if any(isinstance(fault, BrokenProcessPool) for fault in faults):
         raise BuildError(PROCESS_KILLED)
-    messages = {str(f) if isinstance(f, BuildError) else f"{type(f).__name__}: {f}" for f in faults}
+    messages = {str(f) if isinstance(f, BuildError) else sentence(f) for f in faults}
     if messages:
         raise BuildError("\n".join(sorted(messages)))
 

@@ -19,8 +19,9 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from lib.caching.os_errors import without_number
 from lib.engine import fork_server, kernel
-from lib.engine.errors import BuildError
+from lib.engine.errors import BuildError, sentence
 from lib.engine.project import Project
 
 _ENGINE = "forked"
@@ -119,13 +120,13 @@ def execute(source: Path, as_of: str, time_limit: float, project: Project, serve
                 ],
             )
         except PapermillExecutionError as error:
-            raise _fault(source, error.cell_index, f": {error.ename}: {error.evalue}") from None
+            raise _fault(source, error.cell_index, f": {error.ename}: {without_number(error.evalue)}") from None
         except _CellFault as error:
             raise _fault(source, error.index, f": {error.cause}") from None
         except BuildError:
             raise
         except Exception as error:
-            raise BuildError(f"chapter {source.stem}: {type(error).__name__}: {error}") from None
+            raise BuildError(f"chapter {source.stem}: {sentence(error)}") from None
         if not reads.is_file():
             raise BuildError(f"chapter {source.stem}: its process ended without recording what it read")
         record = json.loads(reads.read_text(encoding="utf-8"))

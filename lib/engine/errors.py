@@ -5,6 +5,8 @@ Belongs here: the exceptions that `build` documents. Does not belong here: how t
 
 from __future__ import annotations
 
+from lib.caching.os_errors import describe
+
 
 class BuildError(Exception):
     """The book could not be built."""
@@ -16,3 +18,8 @@ class DataFaults(BuildError):
 
 PROCESS_KILLED = "a process of the build was killed; is there enough memory?"
 """Message for a process that ended without a result."""
+
+
+def sentence(error: Exception) -> str:
+    """Return the message of an unexpected error: that of the system in words, and any other with its kind."""
+    return describe(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"

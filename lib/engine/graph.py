@@ -28,7 +28,7 @@ from tqdm import tqdm
 from lib.caching.safe_files import files, hash_files, mirror, replace_if_changed
 from lib.caching.shared_results import ADDRESS
 from lib.engine import fork_server, packages, render
-from lib.engine.errors import PROCESS_KILLED, BuildError
+from lib.engine.errors import PROCESS_KILLED, BuildError, sentence
 from lib.engine.project import Project, look_up
 from lib.engine.result_server import ResultServer
 from lib.engine.snapshot import LIBRARY, content_of, digest, engine_code
@@ -379,4 +379,4 @@ def _send_results(source: Path, as_of: str, project: Project, address: str, send
         notices = look_up(project.notices)(inputs) if project.notices else []
         sender.send((text, notices, packages.imported(), ""))
     except Exception as error:
-        sender.send(("", [], [], f"{type(error).__name__}: {error}"))
+        sender.send(("", [], [], sentence(error)))

@@ -26,6 +26,7 @@ from typing import Any
 
 import yaml
 
+from lib.caching.os_errors import without_number
 from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files, hash_files
 from lib.engine import fork_server, packages
 from lib.engine.errors import BuildError
@@ -256,7 +257,7 @@ def hash_settings(stage: Path) -> str:
 
 
 def _summary(messages: str, stage: Path) -> str:
-    text = re.sub(r"\x1b\[[0-9;]*m", "", messages).replace(f"{stage}{os.sep}", "")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", without_number(messages)).replace(f"{stage}{os.sep}", "")
     lines = [line for line in text.splitlines() if re.search(r"WARNING|ERROR|Error", line)]
     return "\n".join(lines or text.splitlines()[-20:])
 

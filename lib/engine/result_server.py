@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from lib.caching import shared_results
+from lib.caching.os_errors import describe
 from lib.engine import fork_server, packages
-from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults
+from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults, sentence
 from lib.engine.project import Inputs, Project, look_up
 
 # Number of clients that may wait to be accepted; the system makes further ones try again after a second.
@@ -118,12 +119,12 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
         fingerprints = inputs.fingerprints()
         remark = look_up(project.remark)(inputs) if project.remark else ""
     except Exception as error:
-        outcome.send(("error", f"{type(error).__name__}: {error}"))
+        outcome.send(("error", sentence(error)))
         return
     try:
         serve(inputs, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported(), remark))))
     except OSError as error:
-        outcome.send(("error", f"the processes of the build cannot connect to each other: {error}"))
+        outcome.send(("error", f"the processes of the build cannot connect to each other: {describe(error)}"))
 
 
 def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:

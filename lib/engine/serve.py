@@ -23,9 +23,10 @@ from typing import Any
 from watchfiles import Change
 from watchfiles import watch as watch_files
 
+from lib.caching.os_errors import describe
 from lib.engine import build, render
 from lib.engine.project import Project
-from lib.engine.snapshot import LIBRARY
+from lib.engine.snapshot import LIBRARY, require_data_folder
 
 _SCRIPT = b"""<script>
 (function () {
@@ -115,10 +116,13 @@ def watch(
 
     Raises
     ------
+    build.DataFaults
+        If there is no data folder to watch.
     build.BuildError
         If the port cannot be used.
     """
     root = Path(root).resolve()
+    require_data_folder(root / data)
     state = _State()
     handler = functools.partial(_Handler, directory=str(root / "_build" / render.LINK), state=state)
     try:
@@ -139,8 +143,9 @@ def watch(
         try:
             built = build.build(root, data, as_of, project=project, time_limit=time_limit, dask=dask)
         except (build.BuildError, OSError) as error:
-            print(error, file=sys.stderr, flush=True)
-            state.failed(str(error))
+            message = describe(error) if isinstance(error, OSError) else str(error)
+            print(message, file=sys.stderr, flush=True)
+            state.failed(message)
         else:
             print(build.summary(built), flush=True)
             state.built(built.changed)

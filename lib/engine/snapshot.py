@@ -9,6 +9,7 @@ A build uses only the snapshot, so that a file saved meanwhile belongs to the ne
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 
 from lib.caching.code_hash import code_hash
+from lib.caching.os_errors import describe, why_unreadable
 from lib.caching.safe_files import files, mirror
 from lib.engine.errors import BuildError, DataFaults
 
@@ -34,7 +36,9 @@ def chapters(root: Path) -> list[str]:
     """
     try:
         toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise BuildError(describe(error)) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise BuildError(f"_toc.yml cannot be read: {error}") from None
     pages = list(_pages_below(toc))
     if not pages:
@@ -61,20 +65,38 @@ def _pages_below(node: Any) -> Iterator[str]:
             yield from _pages_below(item)
 
 
+def require_data_folder(data: Path) -> None:
+    """Raise `DataFaults` if there is no data folder, or it cannot be read."""
+    if not data.is_dir():
+        reason = "is a file; the data folder is expected" if data.exists() else "the data folder does not exist"
+        raise DataFaults(f"{data}: {reason}")
+    if not os.access(data, os.R_OK | os.X_OK):
+        raise DataFaults(f"{data}: this user may not read the data folder: change its permissions (chmod u+rx)")
+
+
 def take_snapshot(root: Path, data: Path, source: Path) -> bool:
     """Copy the sources as they are now to the folder ``source``, and return whether anything changed.
 
     Raises
     ------
     DataFaults
-        If there is no data folder.
+        If there is no data folder, it is empty, or a file in it cannot be read.
+    BuildError
+        If another source cannot be read.
     """
-    if not data.is_dir():
-        raise DataFaults(f"{data}: the data folder does not exist")
+    require_data_folder(data)
     wanted = {name: root / name for name in ("_config.yml", "_toc.yml")}
     for folder, origin in (("book", root / "book"), ("data", data), ("lib", LIBRARY)):
         names = (name for name in files(origin) if not any(part.startswith(".") for part in Path(name).parts))
         wanted |= {f"{folder}/{name}": origin / name for name in names}
+    if not any(name.startswith("data/") for name in wanted):
+        raise DataFaults(f"{data}: the data folder has no CSV files")
+    # A named pipe would block the copy, and the errors of the system do not say what to do.
+    unreadable = {name: reason for name, path in wanted.items() if (reason := why_unreadable(path))}
+    if faults := [f"{name.removeprefix('data/')}: {unreadable[name]}" for name in unreadable if name[:5] == "data/"]:
+        raise DataFaults("\n".join(faults))
+    if unreadable:
+        raise BuildError("\n".join(f"{name}: {reason}" for name, reason in unreadable.items()))
     changed = mirror(source, wanted)
     if any(name.endswith(".py") for name in changed):
         # Python treats compiled code as current if its source has the same size and was written in the same second.

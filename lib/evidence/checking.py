@@ -7,21 +7,26 @@ right one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 from pybtex.database import BibliographyData
 
-from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, reference_faults, value_faults
-from lib.evidence.csv_files import DataError, Fault, read_references, read_table
-from lib.evidence.rules import RULES, WARNINGS
-from lib.evidence.rules.base import Rule
+from lib.caching.os_errors import describe
+from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, value_faults
+from lib.evidence.csv_files import DataError, Fault, read_table
+from lib.evidence.fault_lists import limited
+from lib.evidence.references import read_references
+from lib.evidence.rules import RULES, WARNINGS, keys
 
 _META_COLUMNS = {
     "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "range", "meaning"],
     "codes": ["list", "code", "meaning"],
 }
 """Columns of the tables that define the allowed content of the others, and are read before them."""
+_Place = tuple[str, int | None, str]
+"""File, row and column of a value."""
 
 
 def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData]:
@@ -59,36 +64,60 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
         If the folder does not exist, or if the dictionary or the codes have faults.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError([Fault(str(folder), None, "", "", "the data folder does not exist")])
+    _require_folder(folder)
     tables = _read_meta_tables(folder)
     dictionary, codes = tables["dictionary"], tables["codes"]
     names = list(dict.fromkeys(dictionary.table))
     faults: list[Fault] = []
+    reported: set[_Place] = set()
     for name in names:
         if name in _META_COLUMNS:
             continue
         frame, file_faults = read_table(folder / f"{name}.csv", list(dictionary.column[dictionary.table == name]))
-        faults += file_faults
+        faults += limited(file_faults)
         if not file_faults:
             tables[name] = frame
-            faults += value_faults(name, frame, dictionary, codes)
+            faults += limited(_recorded(value_faults(name, frame, dictionary, codes), reported))
     for path in sorted(folder.glob("*.csv")):
         if path.stem not in names and not path.name.startswith("."):
             message = "is not in the data dictionary: describe the file there, or remove it"
             faults.append(Fault(path.name, None, "", "", message))
-    references, file_faults = read_references(folder / "references.bib")
-    faults += file_faults
+    references, lines, file_faults = read_references(folder / "references.bib")
+    faults += limited(file_faults)
     if references.entries:
-        faults += reference_faults("references.bib", references)
-    faults += _broken(RULES, tables, references)
+        known = {**tables, "references": reference_table(references, lines)}
+    else:
+        known = tables
+    misformed = {file.removesuffix(".csv") for file, _, _ in reported}
+    for rule in RULES:
+        # A value of the wrong form is one fault, whatever else it contradicts: in its place, or in another table.
+        read = getattr(rule, "tables", ())
+        if len(read) < 2 or misformed.isdisjoint(read):
+            faults += limited(f for f in rule(known) if (f.file, f.row, f.column) not in reported)
     return tables, references, _in_order(faults, names)
 
 
-def _broken(rules: tuple[Rule, ...], tables: dict[str, pd.DataFrame], references: BibliographyData) -> list[Fault]:
-    """Return the faults that rules find in the tables and the bibliography."""
-    known = {**tables, "references": reference_table(references)} if references.entries else tables
-    return [fault for rule in rules for fault in rule(known)]
+def _require_folder(folder: Path) -> None:
+    """Raise the fault of a folder that holds no data."""
+    rule = ""
+    try:
+        if not folder.exists():
+            rule = "the data folder does not exist"
+        elif not folder.is_dir():
+            rule = "is a file; the data folder is expected"
+        elif not any(folder.glob("*.csv")):
+            rule = "the data folder has no CSV files"
+    except OSError as error:
+        rule = f"the data folder cannot be read: {describe(error)}"
+    if rule:
+        raise DataError([Fault(str(folder), None, "", "", rule)])
+
+
+def _recorded(faults: Iterable[Fault], places: set[_Place]) -> Iterator[Fault]:
+    """Yield faults, and add the place of each to a set."""
+    for fault in faults:
+        places.add((fault.file, fault.row, fault.column))
+        yield fault
 
 
 def _in_order(faults: list[Fault], names: list[str]) -> list[Fault]:
@@ -112,27 +141,32 @@ def find_warnings(tables: dict[str, pd.DataFrame], references: BibliographyData)
     list of Fault
         The breaches of `lib.evidence.rules.WARNINGS`, by file and row.
     """
-    return _in_order(_broken(WARNINGS, tables, references), list(dict.fromkeys(tables["dictionary"].table)))
+    known = {**tables, "references": reference_table(references)} if references.entries else tables
+    found = [fault for rule in WARNINGS for fault in limited(rule(known))]
+    return _in_order(found, list(dict.fromkeys(tables["dictionary"].table)))
 
 
-def reference_table(references: BibliographyData) -> pd.DataFrame:
+def reference_table(references: BibliographyData, lines: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Return the bibliography as a table, which rules compare with other tables.
 
     Parameters
     ----------
     references : pybtex.database.BibliographyData
         The bibliography.
+    lines : mapping of str to int, optional
+        Line of each entry by its key.
 
     Returns
     -------
     DataFrame
-        One row for each entry: its key, and the fields of `REFERENCE_COLUMNS` (missing: "").
+        One row for each entry: its key, and the fields of `REFERENCE_COLUMNS` (missing: ""). The index is its line, if
+        lines are given.
     """
     rows = [
         (key, *(entry.fields.get(name, "") for name in REFERENCE_COLUMNS[1:]))
         for key, entry in references.entries.items()
     ]
-    return pd.DataFrame(rows, columns=REFERENCE_COLUMNS)
+    return pd.DataFrame(rows, columns=REFERENCE_COLUMNS, index=[lines[key] for key, *_ in rows] if lines else None)
 
 
 def _read_meta_tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -141,13 +175,16 @@ def _read_meta_tables(folder: Path) -> dict[str, pd.DataFrame]:
     faults: list[Fault] = []
     for name, columns in _META_COLUMNS.items():
         tables[name], file_faults = read_table(folder / f"{name}.csv", columns)
-        faults += file_faults
+        faults += limited(file_faults)
     if faults:
         raise DataError(faults)
     dictionary, codes = tables["dictionary"], tables["codes"]
     faults += dictionary_faults(dictionary)
     if not faults:
-        faults += [fault for name in tables for fault in value_faults(name, tables[name], dictionary, codes)]
+        faults += [fault for name in tables for fault in limited(value_faults(name, tables[name], dictionary, codes))]
+    if not faults:
+        # A code or a column that is described twice would be reported at every value that it was to allow.
+        faults += [fault for rule in (keys.keys_are_unique, keys.keys_exist) for fault in limited(rule(tables))]
     if faults:
         raise DataError(faults)
     return tables

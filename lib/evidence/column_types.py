@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pandas as pd
 import pandera.pandas as pa
-from pybtex.database import BibliographyData
 
+from lib.evidence.characters import fault_of, forbidden, visible
 from lib.evidence.csv_files import Fault
+from lib.evidence.rewritten import remedy
 
 
 def period_end(text: str) -> dt.date:
@@ -112,22 +113,44 @@ def _matches(pattern: str) -> Callable[[str], bool]:
 
 _is_doi = _matches(r"10\.[0-9]{4,9}/[^\s\"<>]+")
 _is_pmid = _matches(r"[1-9][0-9]{0,7}")
-_is_number = _matches(r"-?[0-9]+(\.[0-9]+)?")
+_is_number = _matches(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 def _is_source(text: str) -> bool:
     prefix, _, identifier = text.partition(":")
     has_form = {"doi": _is_doi, "pmid": _is_pmid}.get(prefix.lower())
-    return has_form is None or has_form(identifier)
+    if has_form is None:
+        # The address of an identifier is another way of writing it, which would not be found with the others.
+        return not re.match(r"https?://(dx\.)?doi\.org/|https?://pubmed\.", text) and not fault_of(text)
+    return prefix.islower() and has_form(identifier)
+
+
+_NUMBER = r"(0|[1-9][0-9]*)(\.[0-9]*[1-9])?"
+
+
+def _is_concentration(text: str) -> bool:
+    """Return whether a text begins with a quantity and its unit, and writes every percentage in one way."""
+    begins = re.match(rf"{_NUMBER}(%| [^\W\d]+/[^\W\d]+)", text)
+    percentages = re.findall(r"([0-9.,]*[0-9.,] *)%", text)
+    return (
+        begins is not None
+        and all(re.fullmatch(_NUMBER, number) for number in percentages)
+        and "\N{MICRO SIGN}" not in text
+        and not fault_of(text)
+    )
 
 
 FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "key": (_matches(r"[a-z0-9_]+"), "lower-case letters, digits and underscores"),
-    "text": (lambda text: "\x00" not in text, "text"),
-    "count": (_matches(r"[0-9]{1,9}"), "a whole number, 0 or more, in digits only"),
+    "text": (lambda text: not fault_of(text), "text"),
+    "concentration": (
+        _is_concentration,
+        "a concentration such as 0.1% or 50 μg/g, without a space before % or a zero at the end",
+    ),
+    "count": (_matches(r"0|[1-9][0-9]{0,8}"), "a whole number, 0 or more, in digits only"),
     "number": (_is_number, "a number with a decimal point"),
     "percent": (
-        lambda text: bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", text)) and float(text) <= 100,
+        lambda text: bool(re.fullmatch(r"(0|[1-9][0-9]*)(\.[0-9]+)?", text)) and float(text) <= 100,
         "a number from 0 to 100",
     ),
     "year": (
@@ -138,9 +161,13 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
         lambda text: len(text) == 10 and is_past_date(text),
         "a day of the calendar as YYYY-MM-DD, not in the future",
     ),
-    "date": (is_past_date, "a day of the calendar as YYYY, YYYY-MM or YYYY-MM-DD, not in the future"),
+    "date": (
+        lambda text: is_past_date(text) and not (len(text) == 10 and text.endswith("-01")),
+        "a day of the calendar as YYYY, YYYY-MM or YYYY-MM-DD, not in the future, and not the first of a month, which"
+        " spreadsheets make of YYYY-MM",
+    ),
     "refs": (_is_reference_list, "reference numbers and ranges, such as 7, 8, 22-43"),
-    "source": (_is_source, "the name of a source; after doi: or pmid: a DOI or PubMed number of the right form"),
+    "source": (_is_source, "the name of a source, or doi: or pmid: and a DOI or PubMed number of the right form"),
     "doi": (_is_doi, "a DOI such as 10.1001/jamadermatol.2019.0696, without a prefix"),
     "pmid": (_is_pmid, "a PubMed number of 1 to 8 digits"),
 }
@@ -241,11 +268,66 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
     Fault
         A value that is missing, not of the type that the dictionary names, or outside of its range.
     """
-    try:
-        _schema(dictionary[dictionary.table == name], codes).validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        for case in errors.failure_cases.itertuples():
-            yield Fault(f"{name}.csv", int(case.index), str(case.column), str(case.failure_case), str(case.check))
+    columns = dictionary[dictionary.table == name]
+    schema, types = _schema(columns, codes), dict(zip(columns.column, columns.type, strict=True))
+    lists = dict(zip(columns.column, columns.allowed, strict=True))
+    # In parts, so that the faults of a long table take little memory.
+    for start in range(0, len(frame), _PART):
+        try:
+            schema.validate(frame.iloc[start : start + _PART], lazy=True)
+        except pa.errors.SchemaErrors as errors:
+            for case in errors.failure_cases.sort_values("index", kind="stable").itertuples():
+                column, value, rule = str(case.column), str(case.failure_case), str(case.check)
+                if value and not rule.endswith((_TWICE, _RANGE)):
+                    allowed = codes.loc[codes["list"] == lists[column], "code"]
+                    rule = form_rule(types[column], value, rule, allowed)
+                yield Fault(f"{name}.csv", int(case.index), column, value, rule)
+
+
+_PART = 20_000
+"""Number of rows that are checked at a time."""
+
+
+def form_rule(kind: str, value: str, rule: str = "", codes: Iterable[str] = ()) -> str:
+    """Return what is wrong with a value of a type, and what to write instead.
+
+    Parameters
+    ----------
+    kind : str
+        A type of the dictionary.
+    value : str
+        The value.
+    rule : str
+        What the type demands, for a code; other types have their form in words.
+    codes : iterable of str
+        The codes that are allowed.
+
+    Returns
+    -------
+    str
+        Empty if nothing is wrong.
+
+    Examples
+    --------
+    >>> form_rule("count", "1,234")
+    "must be a whole number, 0 or more, in digits only; a spreadsheet may have rewritten it: write '1234'"
+    """
+    if kind in FORMS:
+        has_form, form = FORMS[kind]
+        rule = f"must be {form}"
+        if has_form(value):
+            return ""
+    else:
+        allowed = {*codes}
+
+        def has_form(text: str) -> bool:
+            return ({part.strip() for part in text.split(";")} if kind == "codes" else {text}) <= allowed
+
+    if kind == "text" or forbidden(value):
+        meant = visible(value)
+        advice = f" (write {meant!r})" if kind != "text" and has_form(meant) else ""
+        return fault_of(value) + advice
+    return f"{rule}{remedy(value, has_form, codes)}"
 
 
 def _schema(columns: pd.DataFrame, codes: pd.DataFrame) -> pa.DataFrameSchema:
@@ -269,48 +351,32 @@ def _schema_column(row, codes: pd.DataFrame) -> pa.Column:
         has_form = is_allowed
     else:
         has_form, form = FORMS[row.type]
-    checks.append(
-        pa.Check(lambda text: text == "" or has_form(text), element_wise=True, error=f"must be {form}"),
-    )
+
+    def checked(is_right: Callable[[str], bool], error: str) -> pa.Check:
+        # Each value is checked once, however often it occurs.
+        def are_right(texts: pd.Series) -> pd.Series:
+            return texts.map({text: text == "" or is_right(text) for text in texts.unique()})
+
+        return pa.Check(are_right, error=error)
+
+    checks.append(checked(has_form, f"must be {form}"))
     if row.type == "codes":
-        checks.append(pa.Check(_is_distinct, element_wise=True, error="names a code twice: leave one out"))
+        checks.append(checked(_is_distinct, _TWICE))
     low, high = limits(row.range)
     if not math.isinf(low):
         unit = f" {row.unit}" if row.unit and row.unit != "%" else row.unit
-        form = f"must be from {row.range}{unit} (range in dictionary.csv)"
-
-        def is_in_range(text: str) -> bool:
-            return not has_form(text) or low <= float(text) <= high
-
-        checks.append(pa.Check(is_in_range, element_wise=True, error=form))
+        form = f"must be from {row.range}{unit} {_RANGE}"
+        checks.append(checked(lambda text: not has_form(text) or low <= float(text) <= high, form))
     return pa.Column(checks=checks)
+
+
+# Ends of the messages about values that have the right form.
+_TWICE, _RANGE = "names a code twice: leave one out", "(range in dictionary.csv)"
 
 
 def _is_distinct(text: str) -> bool:
     codes = [code.strip() for code in text.split(";")]
     return len(set(codes)) == len(codes)
-
-
-def reference_faults(file: str, references: BibliographyData) -> Iterator[Fault]:
-    """Yield the faults of the identifiers in the bibliography.
-
-    Parameters
-    ----------
-    file : str
-        Name of the file, for the messages.
-    references : pybtex.database.BibliographyData
-        The bibliography.
-
-    Yields
-    ------
-    Fault
-        A DOI or PubMed number of the wrong form.
-    """
-    for key, entry in references.entries.items():
-        for field in ("doi", "pmid"):
-            has_form, form = FORMS[field]
-            if field in entry.fields and not has_form(entry.fields[field]):
-                yield Fault(file, None, f"{key}, {field}", entry.fields[field], f"must be {form}")
 
 
 def convert(frame: pd.DataFrame, types: Iterable[tuple[str, str]]) -> pd.DataFrame:

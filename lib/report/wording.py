@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import html
 import math
-import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, THRESHOLDS_IN_WORDS, Outcome
 from lib.report.entries import Entry, current_rate, of_rate, rate_key
+from lib.report.text_safety import for_html, for_markdown
 
 if TYPE_CHECKING:
     from lib.published import Updated
@@ -124,11 +123,6 @@ def date_text(day: dt.date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def plain(text: str) -> str:
-    """Escape text from the data for a Markdown sentence, so that nothing in it is read as markup."""
-    return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", text)
-
-
 def p_value(p: float) -> str:
     """Return a p-value for a sentence.
 
@@ -194,8 +188,8 @@ class Stated(str):
 
     def _repr_html_(self) -> str:
         part = f' data-part="{self.part}"' if self.part else ""
-        key = html.escape(self.key)
-        return f'<a href="all-results.html#{result_anchor(key)}" data-result="{key}"{part}>{html.escape(self)}</a>'
+        key = for_html(self.key)
+        return f'<a href="all-results.html#{result_anchor(key)}" data-result="{key}"{part}>{for_html(self)}</a>'
 
 
 class Phrase(str):
@@ -223,7 +217,7 @@ class Phrase(str):
         return "".join(map(with_keys, self.parts))
 
     def _repr_markdown_(self) -> str:
-        return "".join(part._repr_html_() if isinstance(part, Stated) else plain(part) for part in self.parts)
+        return "".join(part._repr_html_() if isinstance(part, Stated) else for_markdown(part) for part in self.parts)
 
 
 def marked(text: str, *results: str) -> Phrase:
@@ -250,12 +244,12 @@ def _split(part: str, result: Stated) -> list[str]:
 
 def with_keys(text: str) -> str:
     """Return the HTML of a text: its results with their keys, and everything else escaped."""
-    return text._repr_html_() if isinstance(text, Stated | Phrase) else html.escape(text)
+    return text._repr_html_() if isinstance(text, Stated | Phrase) else for_html(text)
 
 
 def in_markdown(text: str) -> str:
-    """Return a text for a Markdown sentence: its results with their keys, and everything else escaped (`plain`)."""
-    return text._repr_markdown_() if isinstance(text, Phrase) else plain(text)
+    """Return a text for a Markdown sentence: its results with their keys, and everything else escaped."""
+    return text._repr_markdown_() if isinstance(text, Phrase) else for_markdown(text)
 
 
 def in_sentence(text: str, key: str) -> str:
@@ -285,7 +279,7 @@ class PageLink(str):
         return PageLink, (str(self), self.target)
 
     def _repr_html_(self) -> str:
-        return f'<a href="{html.escape(self.target)}">{html.escape(self)}</a>'
+        return f'<a href="{for_html(self.target)}">{for_html(self)}</a>'
 
 
 def result_anchor(key: str) -> str:

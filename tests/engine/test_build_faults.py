@@ -257,8 +257,31 @@ def test_a_full_disk_leaves_the_site(project, tmp_path, room):
     done = subprocess.run(["unshare", "-rm", "bash", "-c", script], capture_output=True, text=True, timeout=300)
     said = (tmp_path / "err").read_text()
     assert done.returncode == 1, (done.stderr, said)
-    assert "No space left on device" in said
-    assert "Traceback" not in said
+    assert "the disk is full: free some space and start again" in said
+    assert "Traceback" not in said and "[Errno" not in said
+    assert (tmp_path / "before").read_text() == (tmp_path / "after").read_text()
+
+
+@pytest.mark.skipif(not can_mount(), reason="this system lets nobody mount a read-only disk")
+def test_a_read_only_checkout_is_named_and_leaves_the_site(project, tmp_path):
+    add_row(project, "maintenance")
+    script = f"""
+        set -e
+        mount --bind {project} {project}
+        mount -o remount,bind,ro {project}
+        cd {project}
+        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/before
+        {sys.executable} -m lib check > {tmp_path}/checked 2>&1
+        code=0; {sys.executable} -m lib build > {tmp_path}/out 2> {tmp_path}/err || code=$?
+        find -L _build/html -type f | sort | xargs sha256sum > {tmp_path}/after
+        exit $code
+    """
+    done = subprocess.run(["unshare", "-rm", "bash", "-c", script], capture_output=True, text=True, timeout=300)
+    said = (tmp_path / "err").read_text()
+    assert done.returncode == 1, (done.stderr, said)
+    assert (tmp_path / "checked").read_text() == "data: no faults.\n"
+    assert len(said.splitlines()) == 1 and "the file system is read-only: work in a copy" in said
+    assert "[Errno" not in said
     assert (tmp_path / "before").read_text() == (tmp_path / "after").read_text()
 
 

@@ -18,7 +18,8 @@ from lib.report.chapters.comparison_effects import own_ratios
 from lib.report.counted import count_row, counted, pool_counts
 from lib.report.entries import results_shown
 from lib.report.tables.rates import _by_counts_alone
-from lib.report.wording import NOTHING, Phrase, Stated, count, p_value, percent, plain, rate
+from lib.report.text_safety import for_markdown
+from lib.report.wording import NOTHING, Phrase, Stated, count, p_value, percent, rate
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -170,7 +171,7 @@ def test_markup_in_the_data_stays_text(ev):
     frame = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name="group"))
     for folded in (True, False):
         assert "<script" not in tables.Table(frame, evil, evil, folded=folded)._repr_html_()
-    assert re.sub(r"&#\d+;|[\w\s]", "", plain(evil)) == ""
+    assert re.sub(r"&#\d+;|[\w\s]", "", for_markdown(evil)) == ""
 
 
 def test_only_sources_become_links():

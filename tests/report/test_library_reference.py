@@ -29,9 +29,9 @@ def half(value, *, rounded=False):
 def test_a_function_is_listed_with_signature_fields_and_example():
     text = reference(SimpleNamespace(__all__=["half", "CONSTANT"], half=half, CONSTANT=1)).data
     assert text == (
-        "### half\n\n`half(value, *, rounded=False)`\n\nReturn half of \\*value\\*.\n\n**Parameters**\n\n"
-        "- `value` : `float`: A number; ``2 * half(value)`` is the value.\n\n**Raises**\n\n"
-        "- `TypeError`: If it is none.\n\n```pycon\n>>> half(3.0)\n1.5\n```"
+        "### half\n\n`half(value, *, rounded=False)`\n\nReturn half of &#42;value&#42;&#46;\n\n**Parameters**\n\n"
+        "- `value` : `float`: A number&#59; ``2 * half(value)`` is the value&#46;\n\n**Raises**\n\n"
+        "- `TypeError`: If it is none&#46;\n\n```pycon\n>>> half(3.0)\n1.5\n```"
     )
 
 

@@ -24,7 +24,8 @@ Rule = Callable[[Tables], Iterator[Fault]]
 def needs(*names: str) -> Callable[[Rule], Rule]:
     """Declare which tables a rule reads.
 
-    The rule is skipped if one of them could not be read: that fault is already reported.
+    The rule is skipped if one of them could not be read: that fault is already reported. A rule that compares tables is
+    skipped too while one of them has values of the wrong form.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ def needs(*names: str) -> Callable[[Rule], Rule]:
             if set(names) <= tables.keys():
                 yield from rule(tables)
 
+        apply.tables = names  # type: ignore[attr-defined]
         return apply
 
     return decorate

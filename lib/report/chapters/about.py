@@ -12,7 +12,8 @@ import pandas as pd
 from lib.evidence import Evidence
 from lib.report.tables import Table
 from lib.report.tables.names import meanings
-from lib.report.wording import PageLink, count, plain, sentence_case
+from lib.report.text_safety import for_markdown
+from lib.report.wording import PageLink, count, sentence_case
 
 NOT_STATED = "Not stated yet. The owner of the review adds it to `data/settings.csv`."
 """Text in place of a setting that has no value."""
@@ -28,12 +29,9 @@ def statement(evidence: Evidence, *settings: str) -> str:
     *settings : str
         Codes of the settings, as in the code list ``setting``.
     """
-    meaning, values = (
-        evidence.meaning("setting"),
-        dict(zip(evidence.settings.setting, evidence.settings.value, strict=True)),
-    )
+    meaning, values = evidence.meaning("setting"), evidence.settings.set_index("setting").value
     return "\n".join(
-        f"- **{sentence_case(meaning[setting])}:** {plain(values[setting]) if values.get(setting) else NOT_STATED}"
+        f"- **{sentence_case(meaning[setting])}:** {for_markdown(values[setting]) or NOT_STATED}"
         for setting in settings
     )
 
@@ -63,7 +61,7 @@ def assessors(evidence: Evidence) -> str:
     """State who judged the risk of bias, as the data name them."""
     judged = evidence.risk_of_bias.groupby("assessor").study.nunique()
     return "\n".join(
-        f"- Risk of bias: {plain(assessor)}, {count(studies, 'study', 'studies')}"
+        f"- Risk of bias: {for_markdown(assessor)}, {count(studies, 'study', 'studies')}"
         for assessor, studies in judged.items()
     )
 

@@ -39,8 +39,9 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.chapters.comparison_tables import without
 from lib.report.entries import Entry, comparison_key
 from lib.report.tables import Table
+from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import WITHOUT_CONCERNS, of_no_concern, trial_analysis
-from lib.report.wording import Phrase, count, in_sentence, percent, plain, sentence_case, stated
+from lib.report.wording import Phrase, count, in_sentence, percent, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""
@@ -68,8 +69,8 @@ def finding(evidence: Evidence, question: Question, threshold: str) -> str:
     """
     compared = compare(question.at(threshold))
     if compared is None:
-        return f"No trial of {plain(question.label)} has available counts of {RESPONSES[threshold]}"
-    treated, control = map(plain, treatments(compared.rows))
+        return f"No trial of {for_markdown(question.label)} has available counts of {RESPONSES[threshold]}"
+    treated, control = map(for_markdown, treatments(compared.rows))
     effect, level = compared.risk_ratio, certainty_of_comparison(evidence, question, threshold)
     if not math.isfinite(effect.estimate):
         return f"{sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
@@ -104,10 +105,10 @@ def estimates(question: Question, threshold: str) -> str:
     value = in_sentence(ratio(compared.risk_ratio), key("rr"))
     text = f"The risk ratio is {value} in {count(len(used), 'trial')}, {_randomised(used)}."
     if len(used) < len(rows):
-        names = ", ".join(map(plain, rows.label[~rows.study.isin(used.study)]))
+        names = ", ".join(map(for_markdown, rows.label[~rows.study.isin(used.study)]))
         text += f" Without information on the ratio, and not in it: {names}."
     difference = in_sentence(per_100(*effect.difference), key("difference"))
-    source = f"{', '.join(map(plain, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
+    source = f"{', '.join(map(for_markdown, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
     if not effect.from_ratio:
         return (
             f"{text} Nobody responded in the control arms ({source}), so the ratio rests on a"
@@ -147,11 +148,11 @@ def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
     sentences = []
     for _, row in question.at_other_thresholds(threshold).iterrows():
         compared = compare_some(row.to_frame().T.infer_objects())
-        treated, control = map(plain, treatments(compared.rows))
+        treated, control = map(for_markdown, treatments(compared.rows))
         key = comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study))
         sentences.append(
-            f"{plain(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g} with"
-            f" {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
+            f"{for_markdown(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g}"
+            f" with {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
             + (f", risk ratio {in_sentence(ratio(compared.risk_ratio), key)}." if compared.risk_ratio.k else ".")
         )
     return sentences

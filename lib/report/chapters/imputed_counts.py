@@ -20,14 +20,15 @@ from lib.report.chapters.updates import updated_span
 from lib.report.entries import Entry
 from lib.report.rate_details import SCALES, over_imputations
 from lib.report.tables import Table, grouped, linked
-from lib.report.wording import count, in_cell, outcome_name, plain
+from lib.report.text_safety import for_markdown
+from lib.report.wording import count, in_cell, outcome_name
 
 
 def other_readings(evidence: Evidence, solved: Sizes) -> str:
     """Name the studies that must be counted differently from the review's description for its totals to add up."""
     names = evidence.studies.drop_duplicates("study").set_index("study").label
     solutions = [
-        "; ".join(f"{plain(names[study])} ({reading})" for study, reading in readings.items())
+        "; ".join(f"{for_markdown(names[study])} ({reading})" for study, reading in readings.items())
         for readings in solved.otherwise
     ]
     next_best = "there is no other at all"
@@ -199,7 +200,7 @@ def largest_differences(rows: Sequence[Pair]) -> str:
 def recovery(rows: pd.DataFrame) -> str:
     """State in Markdown how many withheld counts lie within the range of the counts imputed for them."""
     assessed = rows[rows.converged]
-    outside = ", ".join(map(plain, assessed.label[~assessed.inside].unique()))
+    outside = ", ".join(map(for_markdown, assessed.label[~assessed.inside].unique()))
     missing = len(rows) - len(assessed)
     text = (
         f"**{assessed.inside.sum()} of {len(assessed)}** reported counts lie within the 95% range of the counts imputed"

@@ -13,6 +13,8 @@ from types import ModuleType
 from IPython.display import Markdown
 from numpydoc.docscrape import NumpyDocString
 
+from lib.report.text_safety import for_markdown
+
 _FIELDS = ("Parameters", "Attributes", "Returns", "Yields", "Raises")
 
 
@@ -78,7 +80,7 @@ def _prose(lines: Iterable[str]) -> str:
     """Join the lines of paragraphs, and escape text outside code for Markdown."""
     text = re.sub(r"\s*\n\s*", " ", "\n".join(lines)).strip()
     pieces = re.split(r"(``.+?``|`.+?`)", text)
-    return "".join(re.sub(r"([*_<|\\])", r"\\\1", piece) if not piece.startswith("`") else piece for piece in pieces)
+    return "".join(piece if piece.startswith("`") else for_markdown(piece) for piece in pieces)
 
 
 def _example(lines: list[str]) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence, period_end
 from lib.report import tables
 from lib.report.tables.names import rows_by
-from lib.report.wording import count, date_text, outcome_name, plain
+from lib.report.text_safety import for_markdown
+from lib.report.wording import count, date_text, outcome_name
 
 if TYPE_CHECKING:
     from lib.published import Result
@@ -132,8 +133,8 @@ def rules_of_change(evidence: Evidence) -> str:
     rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()]
     return (
         "An update changes the conclusions on a rate if at least one of these is true:\n\n"
-        + "\n".join(f"- {plain(rule)};" for rule in rules[:-1])
-        + f"\n- {plain(rules[-1])}.\n\n"
+        + "\n".join(f"- {for_markdown(rule)};" for rule in rules[:-1])
+        + f"\n- {for_markdown(rules[-1])}.\n\n"
         "The margins are this project's own choice. Each edition compares the current rate with the rate that the 2019"
         " review published, not with the edition before, and makes no test of significance. So small changes add up and"
         " are not missed. But a rate that is updated repeatedly can meet a rule by chance, most of all where the"
@@ -174,8 +175,8 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     lines = []
     for study in shown.itertuples():
         counts = _counts_in_words(evidence, counted.get((study.study,), []))
-        words = [plain(finding_by_study[study.study])] if study.study in finding_by_study else []
-        lines.append(f"- **{plain(study.label)}.** {' '.join([*words, counts])}")
+        words = [for_markdown(finding_by_study[study.study])] if study.study in finding_by_study else []
+        lines.append(f"- **{for_markdown(study.label)}.** {' '.join([*words, counts])}")
     return [*lines, f"- and {len(studies) - len(shown)} more"] if len(shown) < len(studies) else lines
 
 
@@ -191,7 +192,7 @@ def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
     for (threshold, site), arms in rows_by_outcome.items():
         place = "" if site == "all" else f" on the {GROUP_NAMES[site].lower()}"
         arms.sort(key=lambda r: r.role == "comparator")
-        counts = [f"{r.events:g} of {r.n:g} {r.unit} with {plain(_arm_in_words(r))}" for r in arms]
+        counts = [f"{r.events:g} of {r.n:g} {r.unit} with {for_markdown(_arm_in_words(r))}" for r in arms]
         counts[1:] = [text.replace(f" {r.unit}", "", 1) for text, r in zip(counts[1:], arms[1:], strict=True)]
         parts.append(f"Repigmentation {THRESHOLD_NAMES[threshold]}{place}: {', '.join(counts)}")
     basis, used = evidence.meaning("basis"), {r.basis for r in rows} - {"stated"}

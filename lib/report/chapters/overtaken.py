@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from lib.evidence import Evidence, Fault, compare, question
 from lib.report.chapters.certainty import facts_by_domain
-from lib.report.wording import count, plain
+from lib.report.text_safety import for_markdown
+from lib.report.wording import count
 
 _TABLE, _COLUMN = "certainty.csv", "rests_on"
 
@@ -64,5 +65,5 @@ def note(evidence: Evidence) -> str:
     if not faults:
         return ""
     judgements = count(len(faults), "judgement below no longer agrees", "judgements below no longer agree")
-    lines = "\n".join(f"- {plain(fault)}" for fault in faults)
+    lines = "\n".join(f"- {for_markdown(fault)}" for fault in faults)
     return f"**{judgements} with the numbers:**\n\n{lines}"

@@ -6,7 +6,6 @@ the rules that they must follow (`lib.evidence`), and the certainty of an outcom
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 
 import pandas as pd
@@ -15,7 +14,8 @@ from lib.evidence import Evidence
 from lib.report import figures
 from lib.report.figures.style import BIAS_SIGNS
 from lib.report.tables import Table, labels
-from lib.report.wording import count, plain, sentence_case
+from lib.report.text_safety import for_html, for_markdown
+from lib.report.wording import count, sentence_case
 
 _AT_HIGH_RISK = ("high", "serious", "critical")
 _BETWEEN = ("some_concerns", "moderate")
@@ -41,12 +41,12 @@ class TrafficLights(Table):
         self._judged, self._words = judged, words
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in self.frame.columns)
+        head = "".join(f'<th scope="col">{for_html(name)}</th>' for name in self.frame.columns)
         body = "".join(
-            f'<tr><th scope="row">{html.escape(str(study))}</th>' + "".join(map(self._light, row)) + "</tr>"
+            f'<tr><th scope="row">{for_html(str(study))}</th>' + "".join(map(self._light, row)) + "</tr>"
             for study, row in zip(self._judged.index, self._judged.to_numpy(), strict=True)
         )
-        caption, note = html.escape(self.caption), html.escape(self.note)
+        caption, note = for_html(self.caption), for_html(self.note)
         return (
             f'<div class="review-table"><table class="review review-lights"><caption>{caption}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -54,7 +54,7 @@ class TrafficLights(Table):
         )
 
     def _light(self, code: str) -> str:
-        word = html.escape(self._words[code].capitalize())
+        word = for_html(self._words[code].capitalize())
         sign = f'<span class="bias bias-{code}" aria-hidden="true">{BIAS_SIGNS[code]}</span>'
         return f"<td>{sign}{word}</td>"
 
@@ -159,7 +159,7 @@ def not_assessed(evidence: Evidence, studies: Iterable[str]) -> list[str]:
 def not_assessed_sentence(evidence: Evidence, studies: Iterable[str]) -> str:
     """Name the studies without a judgement in a sentence; empty if there are none."""
     names = not_assessed(evidence, studies)
-    return f"Not yet assessed: {plain(', '.join(names))}." if names else ""
+    return f"Not yet assessed: {for_markdown(', '.join(names))}." if names else ""
 
 
 def judgement_figure(evidence: Evidence, tool: str, caption: str) -> figures.Picture | figures.Listing:

@@ -11,8 +11,9 @@ from lib.report import figures
 from lib.report.counted import count_row, count_rows
 from lib.report.entries import safety_key
 from lib.report.tables import labels
+from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import SAFETY_EVENTS
-from lib.report.wording import count, plain
+from lib.report.wording import count
 
 
 def events_plot(evidence: Evidence) -> figures.Picture | figures.Listing:
@@ -39,7 +40,7 @@ def stopped_treatment(evidence: Evidence) -> str:
     if events.empty:
         return ""
     studies = [
-        f"{plain(label)}, {row.events} of {row.n} patients on {plain(row.arm)}"
+        f"{for_markdown(label)}, {row.events} of {row.n} patients on {for_markdown(row.arm)}"
         for label, row in zip(labels(evidence, events.study), events.itertuples(), strict=True)
     ]
     return f"Reports of its studies give {count(len(events), 'exception')}: {'; '.join(studies)}."

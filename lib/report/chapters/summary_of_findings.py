@@ -46,20 +46,9 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.chapters.comparison_findings import not_retrieved
 from lib.report.entries import comparison_key, rate_key, safety_key
 from lib.report.tables import Table, grouped
+from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import SAFETY_EVENTS, trial_analysis
-from lib.report.wording import (
-    NOTHING,
-    Phrase,
-    Stated,
-    count,
-    in_markdown,
-    listed,
-    marked,
-    percent,
-    plain,
-    rate,
-    sentence_case,
-)
+from lib.report.wording import NOTHING, Phrase, Stated, count, in_markdown, listed, marked, percent, rate, sentence_case
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
@@ -282,7 +271,7 @@ def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
     for outcome in outcomes:
         lowered = reasons(evidence, outcome.key, outcome.numbers)
         lines.append(
-            f"- **{plain(outcome.label)}.** {in_markdown(outcome.finding)}."
+            f"- **{for_markdown(outcome.label)}.** {in_markdown(outcome.finding)}."
             + f" The certainty is {outcome.certainty.lower()}"
             + (f", lowered for {lowered}." if lowered else ".")
             + f" Evidence not retrieved: {outcome.not_retrieved}."

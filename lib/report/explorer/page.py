@@ -6,7 +6,6 @@ data for the script (`records`), and anything that depends on a selection, which
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from lib.evidence import ALL_THRESHOLDS, GROUPS, REGIMEN_NAMES, REGIMENS, THRESH
 from lib.report import figures
 from lib.report.chapters.rates import rates_by_group
 from lib.report.explorer.records import arms_of, as_json, records
+from lib.report.text_safety import for_html
 from lib.report.wording import date_text, sentence_case
 
 NOT_REPORTED = "not reported"
@@ -172,15 +172,14 @@ def _choices(kind: str, name: str, legend: str, options: dict[str, str], style: 
     for value, text in options.items():
         checked = " checked" if kind == "radio" and value == first else ""
         inputs.append(
-            f'<label><input type="{kind}" name="{name}" value="{html.escape(value)}"{checked}>'
-            f" {html.escape(text)}</label>"
+            f'<label><input type="{kind}" name="{name}" value="{for_html(value)}"{checked}> {for_html(text)}</label>'
         )
-    return f'<fieldset class="{style}"><legend>{html.escape(legend)}</legend>{"".join(inputs)}</fieldset>'
+    return f'<fieldset class="{style}"><legend>{for_html(legend)}</legend>{"".join(inputs)}</fieldset>'
 
 
 def _menu(name: str, label: str, options: dict[str, str]) -> str:
-    items = "".join(f'<option value="{value}">{html.escape(text)}</option>' for value, text in options.items())
-    return f'<label class="explorer-menu">{html.escape(label)} <select name="{name}">{items}</select></label>'
+    items = "".join(f'<option value="{value}">{for_html(text)}</option>' for value, text in options.items())
+    return f'<label class="explorer-menu">{for_html(label)} <select name="{name}">{items}</select></label>'
 
 
 def _range(name: str, legend: str, values: pd.Series, step: str) -> str:
@@ -192,7 +191,7 @@ def _range(name: str, legend: str, values: pd.Series, step: str) -> str:
         f'<label>{end} <input type="number" name="{name}-{end}" min="0" step="{step}" placeholder="{shown}"></label>'
         for end, shown in (("from", low), ("to", high))
     )
-    return f'<fieldset class="explorer-range"><legend>{html.escape(legend)}</legend>{fields}</fieldset>'
+    return f'<fieldset class="explorer-range"><legend>{for_html(legend)}</legend>{fields}</fieldset>'
 
 
 def _folded(summary: str, content: str) -> str:

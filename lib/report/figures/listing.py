@@ -5,7 +5,6 @@ Belongs here: the table form of an interval plot. Does not belong here: the pict
 
 from __future__ import annotations
 
-import html
 import math
 import os
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from lib.report.figures.rows import Row, Scale
 from lib.report.figures.saving import save_plot
 from lib.report.figures.style import POSSIBLE
+from lib.report.text_safety import for_html
 from lib.report.wording import Stated, with_keys
 
 _STYLE = (
@@ -73,8 +73,8 @@ class Listing:
         )
         titles = [
             "",
-            html.escape(self.counts),
-            f'{html.escape(self.xlabel)}<div class="axis">{axis}</div>',
+            for_html(self.counts),
+            f'{for_html(self.xlabel)}<div class="axis">{axis}</div>',
             scale.heading,
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in [*titles, *["Weight"] * weighted])
@@ -82,7 +82,7 @@ class Listing:
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         return (
             f'{_STYLE}<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
-            f' aria-label="{html.escape(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
+            f' aria-label="{for_html(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
             f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>{caption}</figure>"
         )
 
@@ -98,13 +98,13 @@ class Listing:
         save_plot(path, interval_plot, self.rows, most=math.inf, **options)
 
     def _row(self, row: Row, weighted: bool) -> str:
-        label = html.escape(row.label)
+        label = for_html(row.label)
         if row.kind == "heading":
             # The heading does not span the weights, for which a phone has no space.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         estimate = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.remark
         shown = with_keys(Stated(estimate, row.key) if row.key else estimate)
-        cells = [html.escape(row.counts).replace("/", "/<wbr>"), self._mark(row), shown]
+        cells = [for_html(row.counts).replace("/", "/<wbr>"), self._mark(row), shown]
         cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
         kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
         return f'<tr{kind}><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>\n'

@@ -7,7 +7,6 @@ writing them to files (`saving`).
 from __future__ import annotations
 
 import base64
-import html
 import io
 import os
 import warnings
@@ -23,6 +22,7 @@ from lib.report.figures.intervals import IntervalFigure
 from lib.report.figures.listing import Listing
 from lib.report.figures.saving import save_plot
 from lib.report.figures.style import STYLE
+from lib.report.text_safety import for_html, whole_characters
 from lib.report.wording import with_keys
 
 _GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
@@ -74,12 +74,12 @@ class Picture:
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
-        shown = f' data-results="{html.escape(" ".join(self.keys))}"' if self.keys else ""
+        shown = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""
         # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues. Elsewhere,
         # as in JupyterLab, there is no style sheet: a white ground keeps the dark ink readable in dark themes.
         return (
             f'<figure class="review-figure"{shown}><picture><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img class="dark-light" style="{_GROUND}" src="{wide}" alt="{html.escape(self.alt)}"></picture>'
+            f'<img class="dark-light" style="{_GROUND}" src="{wide}" alt="{for_html(self.alt)}"></picture>'
             f"{caption}</figure>"
         )
 
@@ -120,5 +120,5 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    text = whole_characters(buffer.getvalue())
     return text[text.index("<svg") :]

@@ -15,7 +15,8 @@ from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, 
 from lib.report.citations import citation, identifiers
 from lib.report.tables.names import bound_texts, labels, meanings
 from lib.report.tables.table import Table, grouped
-from lib.report.wording import count, plain, row_name, study_link
+from lib.report.text_safety import for_markdown
+from lib.report.wording import count, row_name, study_link
 
 
 def coverages(outcomes: Sequence[Outcome]) -> Table:
@@ -64,7 +65,7 @@ def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], li
 def missing_counts(outcomes: Sequence[Outcome]) -> str:
     """Name the studies with counts for some rates only, in a sentence; empty if there are none."""
     _, partly = without_available_counts(outcomes)
-    return f"Missing are: {plain('; '.join(partly))}." if partly else ""
+    return f"Missing are: {for_markdown('; '.join(partly))}." if partly else ""
 
 
 def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -6,7 +6,6 @@ content of any table.
 
 from __future__ import annotations
 
-import html
 import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from lib.report.text_safety import for_html
 from lib.report.wording import NOTHING, PageLink, Phrase, Stated
 
 _STYLE = (
@@ -90,7 +90,7 @@ class Table:
     def _repr_html_(self) -> str:
         style = self.frame.drop(columns=self.detail or []).reset_index(drop=True)
         styler = Styler(style, cell_ids=False).format(cell_html).format_index(escape="html", axis=1).hide(axis="index")
-        styler = styler.set_table_attributes('class="review"').set_caption(html.escape(self.caption))
+        styler = styler.set_table_attributes('class="review"').set_caption(for_html(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
         classes[[c for c in self.numeric if c in style]] = "numeric"
         text = styler.set_td_classes(classes).set_uuid("").to_html()
@@ -99,12 +99,12 @@ class Table:
         groups = list(self.frame.index) if self.frame.index.name is not None else []
         details = list(self.frame[self.detail]) if self.detail else []
         text = _with_wide_rows(text, groups, details, style.shape[1])
-        note = f'<p class="review-note">{html.escape(self.note)}</p>' if self.note else ""
-        scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{html.escape(self.caption)}'
+        note = f'<p class="review-note">{for_html(self.note)}</p>' if self.note else ""
+        scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{for_html(self.caption)}'
         text = f'{_STYLE}<div class="review-table{scrolls if len(self.frame) > _LONG else ""}">{text}</div>{note}'
         if not self.folded:
             return text
-        return f'<details class="review-folded"><summary>{html.escape(self.caption)}</summary>{text}</details>'
+        return f'<details class="review-folded"><summary>{for_html(self.caption)}</summary>{text}</details>'
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
@@ -119,8 +119,8 @@ def cell_html(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text, address = link_of(str(value)) or (str(value), "")
-    text = html.escape(text)
-    return f'<a href="{html.escape(address)}">{text}</a>' if address else text
+    text = for_html(text)
+    return f'<a href="{for_html(address)}">{text}</a>' if address else text
 
 
 def link_of(source: str) -> tuple[str, str] | None:
@@ -154,7 +154,7 @@ def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int
     parts = [head, "<tbody>", first if rows else first.split("</tbody>")[0]]
     for i, row in enumerate(rows):
         if groups and (i == 0 or groups[i] != groups[i - 1]):
-            name = html.escape(str(groups[i]))
+            name = for_html(str(groups[i]))
             parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
         parts.append("<tr>" + row)
         if details:
