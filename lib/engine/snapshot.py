@@ -9,7 +9,7 @@ A build uses only the snapshot, so that a file saved meanwhile belongs to the ne
 from __future__ import annotations
 
 import hashlib
-import shutil
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,10 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
         names = (name for name in files(origin) if not any(part.startswith(".") for part in Path(name).parts))
         wanted |= {f"{folder}/{name}": origin / name for name in names}
     changed = mirror(source, wanted)
-    if any(name.endswith(".py") for name in changed):
-        # Python treats compiled code as current if its source has the same size and was written in the same second.
-        for compiled in (source / "lib").rglob("__pycache__"):
-            shutil.rmtree(compiled, ignore_errors=True)
+    for name in changed:
+        if name.endswith(".py"):
+            # Python treats compiled code as current if its source has the same size and was written in the same second.
+            Path(importlib.util.cache_from_source(str(source / name))).unlink(missing_ok=True)
     return bool(changed)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import sys
 import threading
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -89,6 +91,24 @@ def test_a_step_is_done_again_when_its_state_its_packages_or_its_record_change(t
     assert step.bring_up_to_date() and step.bring_up_to_date()
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_names_the_steps_that_run(tmp_path, capsys, monkeypatch, terminal):
+    steps = [
+        make_step(tmp_path, "book/monotherapy"),
+        Step("site", tmp_path, lambda: "", list, (), "rendering the pages"),
+    ]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    run(steps, 1)
+    lines, bar = capsys.readouterr()
+    if terminal:
+        assert not lines and "Executing monotherapy" in bar and "Rendering the pages" in bar
+    else:
+        assert lines == "Executing monotherapy\nRendering the pages\n" and not bar
+    # Nothing has changed: nothing runs, and nothing is shown.
+    run(steps, 1)
+    assert capsys.readouterr().out == ""
+
+
 # --- Packages ---------------------------------------------------------------------------------------------
 
 
@@ -131,11 +151,15 @@ def test_a_snapshot_holds_the_sources_and_no_compiled_code_of_changed_ones(tmp_p
     assert (source / "book/page.md").read_text() == "book/page.md"
     assert not (source / "book/.draft.md").exists()
     assert not take_snapshot(root, root / "data", source)
-    compiled = source / "lib/engine/__pycache__"
-    compiled.mkdir()
+    compiled, kept = (
+        Path(importlib.util.cache_from_source(source / f"lib/engine/{name}.py")) for name in ("graph", "build")
+    )
+    compiled.parent.mkdir()
+    compiled.touch()
+    kept.touch()
     (source / "lib/engine/graph.py").write_text("")
     assert take_snapshot(root, root / "data", source)
-    assert not compiled.exists()
+    assert kept.exists() and not compiled.exists()
     with pytest.raises(DataFaults, match="does not exist"):
         take_snapshot(root, root / "nothing", source)
 
