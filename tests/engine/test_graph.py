@@ -19,6 +19,7 @@ from lib.engine.chapter import _own_time_limit
 from lib.engine.errors import BuildError, DataFaults
 from lib.engine.graph import Step, run
 from lib.engine.project import look_up, recorded
+from lib.engine.result_server import Store
 from lib.engine.snapshot import LIBRARY, chapters, digest, engine_code, take_snapshot
 from small_book import install
 
@@ -196,6 +197,26 @@ def test_the_code_of_chapters_is_not_that_of_rendering(tmp_path):
     for module, of_chapters, of_pages in [("render", 0, 1), ("serve", 0, 0), ("kernel", 1, 0), ("fork_server", 1, 1)]:
         changed = code(module, "\nmore = 1\n")
         assert [a != b for a, b in zip(as_is, changed, strict=True)] == [of_chapters, of_pages], module
+
+
+# --- Results of earlier builds ----------------------------------------------------------------------------
+
+
+def test_a_result_is_used_again_while_its_code_and_what_it_read_are_the_same(tmp_path):
+    def store(code="code", arms="1", responses="1"):
+        return Store(tmp_path, code, {"": {"arms": arms, "responses": responses}})
+
+    request = ("", "module", "function", "ge75")
+    assert store().read(request) is None
+    store().write(request, [("", "arms")], b"reply\nof two lines")
+    assert store().read(request) == store(responses="2").read(request) == b"reply\nof two lines"
+    assert store(code="other").read(request) is store(arms="2").read(request) is None
+    assert store().read(("", "module", "function", "ge50")) is None
+    assert Store(tmp_path, "code", {}).read(request) is None
+    (path,) = tmp_path.iterdir()
+    for damaged in (path.read_bytes()[:-1], b"", b"[]\nreply", b"\xff\n"):
+        path.write_bytes(damaged)
+        assert store().read(request) is None
 
 
 # --- What is handed in ------------------------------------------------------------------------------------
