@@ -105,7 +105,8 @@ def _cache_path(plot: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
     """
     try:
         given = pickle.dumps((plot, args, sorted(kwargs.items())))
-    except (pickle.PicklingError, AttributeError, TypeError):
+    except (pickle.PicklingError, AttributeError, TypeError, RuntimeError):
+        # RuntimeError: an argument that completes itself when it is read, such as a mapping with defaults.
         return None
     name = hashlib.sha256(f"{_library_hash()} {mpl.__version__} ".encode() + given).hexdigest()
     return STORE / "pictures" / f"{name}.json"
