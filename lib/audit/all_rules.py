@@ -13,11 +13,13 @@ from dataclasses import replace
 from lib.audit import published_rules, report_rules  # noqa: F401
 from lib.audit.findings import RULES, Finding
 from lib.audit.review import Review
+from lib.caching.shared_results import shared
 from lib.evidence import Evidence
 
 __all__ = ["RULES", "apply", "audit"]
 
 
+@shared
 def audit(evidence: Evidence) -> list[Finding]:
     """Apply every rule to every claim of the original review that it fits; findings are in the order of the rules."""
     review = Review(evidence)

@@ -6,14 +6,21 @@ Stored results carry this hash, so that they are computed again when the code be
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import io
+import json
+import os
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from lib.caching.safe_files import replace_if_changed
+
 _LIBRARY = Path(__file__).parents[1]
+STORE = Path(os.environ.get("REVIEW_CACHE") or _LIBRARY.parent / "_build" / "cache")
+"""Folder of all disk caches. All builds share it, because a result depends only on what its key covers."""
 # Rooms whose code changes no result: one stores results, the other reads tables, whose content is hashed separately.
 _WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
 
@@ -52,10 +59,31 @@ def code_hash(module: str, library: Path = _LIBRARY) -> str:
             continue
         if name in sources or name.startswith(_WITHOUT_EFFECT):
             continue
-        text = path.read_text(encoding="utf-8")
-        sources[name] = _without_comments(text)
-        pending += _imported(text)
+        sources[name], imported = _parse(path.read_bytes())
+        pending += imported
     return hashlib.sha256("\n".join(f"{name}\n{sources[name]}" for name in sorted(sources)).encode()).hexdigest()
+
+
+def _parse(source: bytes) -> tuple[str, list[str]]:
+    """Return a source without comments and docstrings, and the names that it imports from the library.
+
+    Parsing the modules behind one result takes half a second. It is done once for each content of a module, and cached
+    on disk.
+    """
+    path = STORE / "code" / f"{hashlib.sha256(_this_code() + source).hexdigest()}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        stored = json.loads(path.read_bytes())
+        return str(stored["code"]), list(stored["imports"])
+    text = source.decode("utf-8")
+    code, imports = _without_comments(text), list(_imported(text))
+    with contextlib.suppress(OSError):
+        replace_if_changed(path, json.dumps({"code": code, "imports": imports}).encode())
+    return code, imports
+
+
+@functools.cache
+def _this_code() -> bytes:
+    return Path(__file__).read_bytes()
 
 
 def _file_of(module: str, library: Path) -> Path | None:
@@ -67,11 +95,17 @@ def _file_of(module: str, library: Path) -> Path | None:
 def _exported_from(name: str, library: Path) -> list[str]:
     """Return the module that defines a name exported by a room, according to its stub; empty for other names."""
     room, _, exported = name.rpartition(".")
+    return [f"{room}.{module}" for module, names in _stub_imports(room, library) if exported in names]
+
+
+@functools.cache
+def _stub_imports(room: str, library: Path) -> list[tuple[str | None, list[str]]]:
+    """Return the modules and names that the stub of a room imports; empty if it has no stub."""
     stub = library.parent.joinpath(*room.split("."), "__init__.pyi")
     if not stub.is_file():
         return []
     imports = [line for line in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(line, ast.ImportFrom)]
-    return [f"{room}.{line.module}" for line in imports if exported in (alias.name for alias in line.names)]
+    return [(line.module, [alias.name for alias in line.names]) for line in imports]
 
 
 def _imported(source: str) -> Iterator[str]:

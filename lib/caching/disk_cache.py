@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,11 +19,10 @@ import filelock
 import numpy as np
 import scipy
 
-from lib.caching.code_hash import code_hash
+from lib.caching.code_hash import STORE, code_hash
 from lib.caching.safe_files import replace_if_changed
 
-# Shared by all builds, because a result depends only on what its key covers.
-_STORE = Path(os.environ.get("REVIEW_CACHE") or Path(__file__).parents[2] / "_build" / "cache")
+_STORE = STORE
 
 
 def cached(

@@ -87,7 +87,12 @@ def _end_with_parent() -> None:
 
 
 def use_library(root: Path) -> None:
-    """Let this process import the library anew, from a folder ``root`` that holds ``lib``."""
+    """Let this process import the library anew, from a folder ``root`` that holds ``lib``.
+
+    The compiled code is written beside the source, whatever PYTHONDONTWRITEBYTECODE says: the folder belongs to the
+    build, and compiling the library takes each process longer than most chapters.
+    """
+    sys.dont_write_bytecode = False
     for name in [name for name in sys.modules if name.partition(".")[0] == "lib"]:
         del sys.modules[name]
     sys.path.insert(0, str(root))

@@ -23,12 +23,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from lib.caching.safe_files import files, hash_files, mirror, replace_if_changed
 from lib.caching.shared_results import ADDRESS
 from lib.engine import fork_server, packages, render
 from lib.engine.errors import PROCESS_KILLED, BuildError, sentence
+from lib.engine.progress import Progress
 from lib.engine.project import Project, look_up
 from lib.engine.result_server import ResultServer
 from lib.engine.snapshot import LIBRARY, content_of, digest, engine_code
@@ -51,6 +50,8 @@ class Step:
         Runs the step, and returns the packages that it used.
     after : iterable of Step
         Steps that must be up to date before this one runs.
+    label : str
+        What is shown while the step runs; by default that the page of its name is executed.
     """
 
     def __init__(
@@ -60,15 +61,18 @@ class Step:
         state: Callable[[], str | None],
         work: Callable[[], list[str]],
         after: Iterable[Step] = (),
+        label: str = "",
     ):
         self.name, self.after = name, tuple(after)
+        self.label = label or f"executing {Path(name).name}"
         self._made, self._record = made, made / "records" / f"{name.replace('/', '.')}.json"
         self._state, self._work = state, work
 
-    def bring_up_to_date(self) -> bool:
-        """Run the step unless it is up to date, and return whether it ran."""
+    def bring_up_to_date(self, on_begin: Callable[[str], None] = lambda label: None) -> bool:
+        """Run the step unless it is up to date, and return whether it ran; ``on_begin`` gets its label before that."""
         if self.is_done():
             return False
+        on_begin(self.label)
         self._write_record(self._work())
         return True
 
@@ -109,11 +113,12 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
     """
     ready: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
     ended: queue.SimpleQueue[tuple[Step, bool, BaseException | None]] = queue.SimpleQueue()
+    progress = Progress(len(steps))
 
     def work() -> None:
         while (step := ready.get()) is not None:
             try:
-                ended.put((step, step.bring_up_to_date(), None))
+                ended.put((step, step.bring_up_to_date(progress.begin), None))
             except BaseException as fault:
                 ended.put((step, False, fault))
 
@@ -124,7 +129,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
     faults: list[Exception] = []
     waiting, running, finished = list(steps), set[Step](), set[Step]()
     try:
-        with tqdm(total=len(steps), desc="Steps", unit="step", disable=None, leave=False) as progress:
+        with progress:
             while True:
                 for step in [step for step in waiting if finished.issuperset(step.after)]:
                     waiting.remove(step)
@@ -135,7 +140,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
                     return done, faults
                 step, had_to_run, fault = ended.get()
                 running.remove(step)
-                progress.update()
+                progress.end(step.label)
                 if fault is None:
                     finished.add(step)
                     done += [step.name] if had_to_run else []
@@ -195,7 +200,7 @@ class Graph:
         self.server = ResultServer(self.source, as_of, project)
         self.changed: list[str] = []
         self._executed = {f"{page}.ipynb" for page in notebooks}
-        inputs = Step("inputs", made, self._inputs_state, self._check_inputs)
+        inputs = Step("inputs", made, self._inputs_state, self._check_inputs, label="checking the data")
         parts = [
             Step(
                 page,
@@ -206,8 +211,10 @@ class Graph:
             )
             for page in sorted(notebooks, key=self._duration, reverse=True)
         ]
-        parts.append(Step("results", made, self._results_state, self._write_results, [inputs]))
-        self.steps = [inputs, *parts, Step("site", made, self._site_state, self._render, parts)]
+        parts.append(
+            Step("results", made, self._results_state, self._write_results, [inputs], "computing the results file")
+        )
+        self.steps = [inputs, *parts, Step("site", made, self._site_state, self._render, parts, "rendering the pages")]
 
     # Inputs
 

@@ -18,6 +18,10 @@ from types import TracebackType
 # An interrupted build ends this process; the traceback of an interrupted import would be of no use.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+# No chapter is debugged, and every kernel would import the debugger anew.
+sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]
+
+import ipykernel.debugger  # noqa: F401
 import ipykernel.ipkernel  # noqa: F401
 import ipykernel.kernelapp  # noqa: F401
 import IPython.core.completer  # noqa: F401

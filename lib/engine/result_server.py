@@ -3,7 +3,8 @@
 Belongs here: the server, its start and its end. Does not belong here: its clients and the decorators of the functions
 that they can call (`lib.caching.shared_results`), and what those functions compute.
 
-No chapter's code runs in the server, so that chapters cannot affect each other.
+No chapter's code runs in the server, so that chapters cannot affect each other. Its results are kept on disk, each with
+the parts of the inputs that it read, and are used again while these and the library are the same.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import json
 import multiprocessing
 import os
 import pickle
@@ -24,9 +26,14 @@ from typing import Any
 
 from lib.caching import shared_results
 from lib.caching.os_errors import describe
+from lib.caching.safe_files import files, hash_files, replace_if_changed
 from lib.engine import fork_server, packages
 from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults, sentence
 from lib.engine.project import Inputs, Project, look_up
+from lib.engine.snapshot import digest
+
+STORE = "shared"
+"""Name of the folder, in the build folder, with the results of earlier builds."""
 
 # Number of clients that may wait to be accepted; the system makes further ones try again after a second.
 _BACKLOG = 128
@@ -118,22 +125,68 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
             return
         fingerprints = inputs.fingerprints()
         remark = look_up(project.remark)(inputs) if project.remark else ""
+        library = hash_files(source, [f"lib/{name}" for name in files(source / "lib")])
+        code = digest(as_of, library, packages.versions(packages.imported(), source.parent))
+        store = Store(source.parent / STORE, code, fingerprints)
     except Exception as error:
         outcome.send(("error", sentence(error)))
         return
     try:
-        serve(inputs, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported(), remark))))
+        serve(inputs, store, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported(), remark))))
     except OSError as error:
         outcome.send(("error", f"the processes of the build cannot connect to each other: {describe(error)}"))
 
 
-def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
+class Store:
+    """Results of earlier builds on disk.
+
+    A result is used again if the code and every part of the inputs that it read are the same. A file per request is
+    enough: a later result takes its place.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    code : str
+        Hash of all that determines a result except the inputs.
+    fingerprints : dict
+        The content hash of every part of the inputs, by view and part.
+    """
+
+    def __init__(self, folder: Path, code: str, fingerprints: dict[str, dict[str, str]]):
+        self._folder, self._code, self._fingerprints = folder, code, fingerprints
+
+    def read(self, request: tuple[str, ...]) -> bytes | None:
+        """Return the stored reply to a request; None if there is none, or if it is outdated or damaged."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            header, _, reply = self._path(request).read_bytes().partition(b"\n")
+            stored = json.loads(header)
+            if stored["state"] == self._state(stored["parts"], reply):
+                return reply
+        return None
+
+    def write(self, request: tuple[str, ...], parts: list[tuple[str, str]], reply: bytes) -> None:
+        """Store a reply and the parts (view, name) that were read for it; without room on the disk, store nothing."""
+        header = json.dumps({"state": self._state(parts, reply), "parts": parts})
+        with contextlib.suppress(OSError):
+            replace_if_changed(self._path(request), header.encode() + b"\n" + reply)
+
+    def _path(self, request: tuple[str, ...]) -> Path:
+        return self._folder / digest(*request)
+
+    def _state(self, parts: list[tuple[str, str]], reply: bytes) -> str:
+        return digest(self._code, *(f"{view}/{name}: {self._fingerprints[view][name]}" for view, name in parts), reply)
+
+
+def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], None]) -> None:
     """Serve the inputs and the results of functions of them until this process is ended.
 
     Parameters
     ----------
     inputs : Inputs
         One edition.
+    store : Store
+        Results of earlier builds.
     address : str
         Path of the socket to create, in a folder that only this user can enter: clients are not authenticated.
     on_ready : callable
@@ -149,6 +202,9 @@ def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
             return pickle.dumps(None)
         if not request:
             return pickle.dumps(inputs)
+        stored = store.read(request)
+        if stored is not None:
+            return stored
         view, module, name, *arguments = request
         if view not in views:
             views[view] = inputs.only(view)
@@ -158,10 +214,12 @@ def serve(inputs: Inputs, address: str, on_ready: Callable[[], None]) -> None:
             # Warnings are sent to the client.
             with warnings.catch_warnings(record=True) as caught:
                 result = function(views[view], *arguments)
-            return pickle.dumps((result, frozenset(read), [str(warning.message) for warning in caught]))
+            answer = pickle.dumps((result, frozenset(read), [str(warning.message) for warning in caught]))
         except Exception:
             # The client then calls the function itself, and the error is raised there.
             return pickle.dumps(None)
+        store.write(request, sorted(read), answer)
+        return answer
 
     with Listener(address, "AF_UNIX", backlog=_BACKLOG) as listener:
         on_ready()

@@ -9,8 +9,8 @@ A build uses only the snapshot, so that a file saved meanwhile belongs to the ne
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,10 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
     if unreadable:
         raise BuildError("\n".join(f"{name}: {reason}" for name, reason in unreadable.items()))
     changed = mirror(source, wanted)
-    if any(name.endswith(".py") for name in changed):
-        # Python treats compiled code as current if its source has the same size and was written in the same second.
-        for compiled in (source / "lib").rglob("__pycache__"):
-            shutil.rmtree(compiled, ignore_errors=True)
+    for name in changed:
+        if name.endswith(".py"):
+            # Python treats compiled code as current if its source has the same size and was written in the same second.
+            Path(importlib.util.cache_from_source(str(source / name))).unlink(missing_ok=True)
     return bool(changed)
 
 

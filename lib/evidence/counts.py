@@ -125,16 +125,21 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     first = rows.drop_duplicates("study").reset_index(drop=True)
     if len(first) == len(rows):
         return first
-    several = rows[rows.study.duplicated(keep=False)].groupby("study", sort=False)
-    at = first.index[first.study.isin(several.groups)]
+    # There are some forty columns and few rows: a group-by for each column takes longer than all else.
+    arms_by_study: dict[str, list[int]] = {}
+    for at, study in enumerate(rows.study):
+        arms_by_study.setdefault(study, []).append(at)
+    several = [(at, arms) for at, arms in enumerate(arms_by_study.values()) if len(arms) > 1]
     for name in rows.columns.drop("study"):
+        column = rows[name].to_numpy()
         if name in ("events", "n", "enrolled", "completed"):
-            values = several[name].agg(lambda column: column.sum(skipna=False))
-        elif rows[name].map(type).eq(str).all():
-            values = several[name].agg(lambda column: "; ".join(dict.fromkeys(column)))
+            values = [column[arms].sum() for _, arms in several]
+        elif all(isinstance(value, str) for value in column):
+            values = ["; ".join(dict.fromkeys(column[arms])) for _, arms in several]
         else:
             continue
-        first.loc[at, name] = first.study[at].map(values)
+        if any(value != column[arms[0]] for value, (_, arms) in zip(values, several, strict=True)):
+            first.loc[[at for at, _ in several], name] = values
     return first
 
 

@@ -49,7 +49,7 @@ def counted(rows: pd.DataFrame) -> CountedStudies:
     studies = by_study(rows)
     low, high = proportion_interval(studies.events, studies.n)
     studies = studies.assign(rate=studies.events / studies.n, ci_low=low, ci_high=high)
-    return CountedStudies(studies, pool_counts(rows))
+    return CountedStudies(studies, pool_counts(studies))
 
 
 def counts_of(outcome: Outcome) -> pd.DataFrame:

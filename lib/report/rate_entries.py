@@ -161,6 +161,8 @@ def clipped(entry: Entry, **ends: float) -> Entry:
     return replace(entry, **clipped)
 
 
+@of_one_regimen
+@shared
 def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
     """Return the whole-body rates by the recommended method, with unavailable counts imputed, by key."""
     entries: dict[str, Entry] = {}

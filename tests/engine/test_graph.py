@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import sys
 import threading
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -17,6 +19,7 @@ from lib.engine.chapter import _own_time_limit
 from lib.engine.errors import BuildError, DataFaults
 from lib.engine.graph import Step, run
 from lib.engine.project import look_up, recorded
+from lib.engine.result_server import Store
 from lib.engine.snapshot import LIBRARY, chapters, digest, engine_code, take_snapshot
 from small_book import install
 
@@ -89,6 +92,24 @@ def test_a_step_is_done_again_when_its_state_its_packages_or_its_record_change(t
     assert step.bring_up_to_date() and step.bring_up_to_date()
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_names_the_steps_that_run(tmp_path, capsys, monkeypatch, terminal):
+    steps = [
+        make_step(tmp_path, "book/monotherapy"),
+        Step("site", tmp_path, lambda: "", list, (), "rendering the pages"),
+    ]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    run(steps, 1)
+    lines, bar = capsys.readouterr()
+    if terminal:
+        assert not lines and "Executing monotherapy" in bar and "Rendering the pages" in bar
+    else:
+        assert lines == "Executing monotherapy\nRendering the pages\n" and not bar
+    # Nothing has changed: nothing runs, and nothing is shown.
+    run(steps, 1)
+    assert capsys.readouterr().out == ""
+
+
 # --- Packages ---------------------------------------------------------------------------------------------
 
 
@@ -131,11 +152,15 @@ def test_a_snapshot_holds_the_sources_and_no_compiled_code_of_changed_ones(tmp_p
     assert (source / "book/page.md").read_text() == "book/page.md"
     assert not (source / "book/.draft.md").exists()
     assert not take_snapshot(root, root / "data", source)
-    compiled = source / "lib/engine/__pycache__"
-    compiled.mkdir()
+    compiled, kept = (
+        Path(importlib.util.cache_from_source(source / f"lib/engine/{name}.py")) for name in ("graph", "build")
+    )
+    compiled.parent.mkdir()
+    compiled.touch()
+    kept.touch()
     (source / "lib/engine/graph.py").write_text("")
     assert take_snapshot(root, root / "data", source)
-    assert not compiled.exists()
+    assert kept.exists() and not compiled.exists()
     with pytest.raises(DataFaults, match="does not exist"):
         take_snapshot(root, root / "nothing", source)
 
@@ -172,6 +197,26 @@ def test_the_code_of_chapters_is_not_that_of_rendering(tmp_path):
     for module, of_chapters, of_pages in [("render", 0, 1), ("serve", 0, 0), ("kernel", 1, 0), ("fork_server", 1, 1)]:
         changed = code(module, "\nmore = 1\n")
         assert [a != b for a, b in zip(as_is, changed, strict=True)] == [of_chapters, of_pages], module
+
+
+# --- Results of earlier builds ----------------------------------------------------------------------------
+
+
+def test_a_result_is_used_again_while_its_code_and_what_it_read_are_the_same(tmp_path):
+    def store(code="code", arms="1", responses="1"):
+        return Store(tmp_path, code, {"": {"arms": arms, "responses": responses}})
+
+    request = ("", "module", "function", "ge75")
+    assert store().read(request) is None
+    store().write(request, [("", "arms")], b"reply\nof two lines")
+    assert store().read(request) == store(responses="2").read(request) == b"reply\nof two lines"
+    assert store(code="other").read(request) is store(arms="2").read(request) is None
+    assert store().read(("", "module", "function", "ge50")) is None
+    assert Store(tmp_path, "code", {}).read(request) is None
+    (path,) = tmp_path.iterdir()
+    for damaged in (path.read_bytes()[:-1], b"", b"[]\nreply", b"\xff\n"):
+        path.write_bytes(damaged)
+        assert store().read(request) is None
 
 
 # --- What is handed in ------------------------------------------------------------------------------------

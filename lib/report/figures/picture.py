@@ -1,23 +1,33 @@
 """Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative and caption.
 
-Belongs here: converting the result of a plotting function to HTML. Does not belong here: the plots themselves, and
-writing them to files (`saving`).
+Belongs here: converting the result of a plotting function to HTML, and the disk cache of pictures. Does not belong
+here: the plots themselves, and writing them to files (`saving`).
+
+Drawing takes most of the time of a chapter with figures, and most changes of the data leave most figures as they are.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
+import hashlib
 import io
+import json
 import os
+import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from lib.caching.code_hash import STORE
+from lib.caching.safe_files import files, hash_files, replace_if_changed
 from lib.report.figures.intervals import IntervalFigure
 from lib.report.figures.listing import Listing
 from lib.report.figures.saving import save_plot
@@ -27,6 +37,10 @@ from lib.report.wording import with_keys
 
 _GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
 """Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""
+
+_MOST = 500
+"""Number of pictures that the cache keeps; the oldest are removed."""
+_LIBRARY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,11 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
     Picture or Listing
         Shown by a notebook and the book; the same input gives the same bytes.
     """
+    path, again = _cache_path(plot, args, kwargs), partial(plot, *args, **kwargs)
+    if path is not None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(path.read_bytes())
+            return Picture(stored["wide"], stored["narrow"], stored["alt"], caption, again, tuple(stored["keys"]))
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # The text stays text in the SVG, so the reader's font draws letters that the font here lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -114,7 +133,39 @@ def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", *
         narrow = plot(*args, wide=False, **kwargs)
         assert isinstance(narrow, Figure)
         keys = wide.keys if isinstance(wide, IntervalFigure) else ()
-        return Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, partial(plot, *args, **kwargs), keys)
+        picture = Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, again, keys)
+    if path is not None:
+        with contextlib.suppress(OSError):
+            _store(path, picture)
+    return picture
+
+
+def _cache_path(plot: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path | None:
+    """Return the file of a picture in the cache; None if its arguments cannot be serialised.
+
+    The name covers the arguments, the whole library and the version of matplotlib. Equal arguments may have different
+    names, and the picture is then drawn again; different arguments never have the same name.
+    """
+    try:
+        given = pickle.dumps((plot, args, sorted(kwargs.items())))
+    except (pickle.PicklingError, AttributeError, TypeError, RuntimeError):
+        # RuntimeError: an argument that completes itself when it is read, such as a mapping with defaults.
+        return None
+    name = hashlib.sha256(f"{_library_hash()} {mpl.__version__} ".encode() + given).hexdigest()
+    return STORE / "pictures" / f"{name}.json"
+
+
+@functools.cache
+def _library_hash() -> str:
+    return hash_files(_LIBRARY, [name for name in files(_LIBRARY) if name.endswith(".py")])
+
+
+def _store(path: Path, picture: Picture) -> None:
+    content = {"wide": picture.wide, "narrow": picture.narrow, "alt": picture.alt, "keys": picture.keys}
+    replace_if_changed(path, json.dumps(content).encode())
+    stored = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    for old in stored[:-_MOST]:
+        old.unlink(missing_ok=True)
 
 
 def _svg(figure: Figure) -> str:
