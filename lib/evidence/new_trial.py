@@ -57,7 +57,7 @@ def _questions(scope: str, table: str, names: str) -> Iterator[Question]:
 
 
 QUESTIONS: tuple[Question, ...] = (
-    *_questions("record", "screening", "decision exclusion label (study) title published doi pmid country reason"),
+    *_questions("record", "screening", "decision exclusion published label (study) title doi pmid country reason"),
     *_questions("study", "studies", "design blinding randomised population subtype assessment"),
     *_questions("study", "studies", "duration_months (source)"),
     *_questions("arm", "arms", "drug"),
@@ -73,7 +73,7 @@ QUESTIONS: tuple[Question, ...] = (
     *_questions("study", "concerns", "concern"),
     *_questions("record", "screening", "(regimen) (entered)"),
 )
-"""All questions, in the order in which they are asked."""
+"""All questions, in the order in which they are asked: a label is compared with the year of publication."""
 _ANSWER_BY_COLUMN = {
     ("screening", "design"): "design_of_record",
     ("screening", "enrolled"): "enrolled_of_record",
