@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(describe(error), file=sys.stderr)
         # What is left in the buffer cannot be written either, and would raise again when Python ends.
-        with open(os.devnull, "w") as nowhere:
+        with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
         return 1
 
