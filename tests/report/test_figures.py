@@ -18,9 +18,10 @@ from lib.report.chapters.comparison_effects import own_ratios
 from lib.report.counted import count_row, counted, pool_counts
 from lib.report.entries import results_shown
 from lib.report.figures import picture
+from lib.report.marked_text import Phrase, Stated
 from lib.report.tables.rates import _by_counts_alone
 from lib.report.text_safety import for_markdown
-from lib.report.wording import NOTHING, Phrase, Stated, count, p_value, percent, rate
+from lib.report.wording import NOTHING, count, p_value, percent, rate
 from lib.stats import pool_proportions, proportion_interval
 
 

@@ -6,8 +6,8 @@ from bs4 import BeautifulSoup
 from lib.report import registry, tables
 from lib.report.chapters import study_records
 from lib.report.citations import citation, identifiers
+from lib.report.marked_text import study_anchor
 from lib.report.tables.table import cell_html
-from lib.report.wording import study_anchor
 
 
 @pytest.fixture(scope="module")

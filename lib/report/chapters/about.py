@@ -10,10 +10,11 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.report.marked_text import PageLink
 from lib.report.tables import Table
 from lib.report.tables.names import meanings
 from lib.report.text_safety import for_markdown
-from lib.report.wording import PageLink, count, sentence_case
+from lib.report.wording import count, sentence_case
 
 NOT_STATED = "Not stated yet. The owner of the review adds it to `data/settings.csv`."
 """Text in place of a setting that has no value."""

@@ -15,20 +15,11 @@ from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
 from lib.report.citations import identifiers
 from lib.report.entries import Entry
+from lib.report.marked_text import Stated, result_anchor, study_link
 from lib.report.registry import every_result
 from lib.report.tables.names import label_by_key
 from lib.report.tables.table import cell_html
-from lib.report.wording import (
-    NOTHING,
-    Stated,
-    fixed,
-    ratio_number,
-    ratio_text,
-    result_anchor,
-    sentence_case,
-    span,
-    study_link,
-)
+from lib.report.wording import NOTHING, fixed, ratio_number, ratio_text, sentence_case, span
 
 _WORDS = {
     "any": "any repigmentation",

@@ -1,7 +1,7 @@
 """The record of each study: everything that the data hold of it, and the results in which it is used.
 
-Belongs here: the page *Study records*, to which the names of studies in tables lead (`wording.study_link`). Does not
-belong here: tables that compare studies (`lib.report.tables`).
+Belongs here: the page *Study records*, to which the names of studies in tables lead (`marked_text.study_link`). Does
+not belong here: tables that compare studies (`lib.report.tables`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from markupsafe import Markup
 from lib.evidence import Evidence
 from lib.report import registry
 from lib.report.citations import citation, identifiers
+from lib.report.marked_text import PageLink, result_anchor, study_anchor
 from lib.report.tables.included import arm_text, enrolled_text
 from lib.report.tables.names import bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
-from lib.report.wording import PageLink, percent, result_anchor, sentence_case, study_anchor
+from lib.report.wording import percent, sentence_case
 
 Rows = dict[tuple[str, ...], list[Any]]
 

@@ -32,8 +32,8 @@ from lib.report.figures.intervals import IntervalFigure
 from lib.report.figures.listing import Listing
 from lib.report.figures.saving import save_plot
 from lib.report.figures.style import STYLE
+from lib.report.marked_text import with_keys
 from lib.report.text_safety import for_html, whole_characters
-from lib.report.wording import with_keys
 
 _GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
 """Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""

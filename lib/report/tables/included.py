@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.report.marked_text import study_link
 from lib.report.tables.names import label_by_key, meanings, rows_by, with_labels
 from lib.report.tables.table import Table
-from lib.report.wording import count, study_link
+from lib.report.wording import count
 
 
 def studies(evidence: Evidence, edition: str) -> Table:

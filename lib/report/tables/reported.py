@@ -9,9 +9,10 @@ import pandas as pd
 
 from lib.evidence import Evidence
 from lib.report.entries import later_review_key, maintenance_key
+from lib.report.marked_text import Stated
 from lib.report.tables.names import labels, linked, meanings
 from lib.report.tables.table import Table
-from lib.report.wording import Stated, count, percent, ratio_text
+from lib.report.wording import count, percent, ratio_text
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:

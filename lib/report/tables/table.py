@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from lib.report.marked_text import PageLink, Phrase, Stated
 from lib.report.text_safety import for_html
-from lib.report.wording import NOTHING, PageLink, Phrase, Stated
+from lib.report.wording import NOTHING
 
 _STYLE = (
     "<style>"
@@ -63,8 +64,8 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        Cells: text, numbers, or results with their key (`wording.Stated`, `wording.Phrase`). If the index has a name,
-        it holds the headings of groups of rows (`grouped`).
+        Cells: text, numbers, or results with their key (`marked_text.Stated`, `marked_text.Phrase`). If the index has a
+        name, it holds the headings of groups of rows (`grouped`).
     caption, note : str
         Plain text.
     numeric : iterable of column labels
