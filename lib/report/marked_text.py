@@ -131,6 +131,22 @@ def in_sentence(text: str, key: str) -> str:
     return Stated(text, key)._repr_html_()
 
 
+def page_link(page: str) -> PageLink:
+    """Return the name of a page, which leads there.
+
+    Parameters
+    ----------
+    page : str
+        File of the page, perhaps with an anchor.
+
+    Examples
+    --------
+    >>> page_link("data-wanted.html#bounds"), page_link("table-3.html").target
+    ('Data wanted', 'table-3.html')
+    """
+    return PageLink(page.partition(".")[0].replace("-", " ").capitalize(), page)
+
+
 def study_link(name: str, study: str) -> PageLink:
     """Return the name of a study, which leads to the record of the study."""
     return PageLink(name, f"study-records.html#{study_anchor(study)}")

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from lib.evidence import Evidence
 from lib.report import registry
+from lib.report.chapters.all_results import heading, result_name, words_of_keys
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import PageLink, result_anchor, study_anchor
 from lib.report.tables.included import arm_text, enrolled_text
@@ -47,6 +48,10 @@ _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=Tr
 {% endfor %}
 </tbody></table></div>
 {% endfor %}
+{% if results %}
+<details class="review-folded"><summary>Results in which the study is used: {{ results | length }}</summary>
+<p>{{ results | join("; ") }}.</p></details>
+{% endif %}
 </section>
 """
 )
@@ -102,6 +107,7 @@ class _Parts:
     def __init__(self, evidence: Evidence):
         self.evidence = evidence
         self.names = label_by_key(evidence)
+        self.words = words_of_keys(evidence)
         self.meaning = functools.cache(evidence.meaning)
         self.rows = {
             name: rows_by(getattr(evidence, name), "study")
@@ -133,7 +139,14 @@ class _Parts:
             "links": [Markup(cell_html(source)) for source in identifiers(self.evidence, key)],
             "facts": [(term, text) for term, text in self._facts(key) if text],
             "tables": [part for part in self._tables(key) if part[2]],
+            "results": [*map(self._result, self.results_by_study.get(key, ()))],
         }
+
+    def _result(self, key: str) -> Markup:
+        """Return the name of a result, which leads to its entry."""
+        kind, subject, *_ = key.split(".")
+        name = f"{heading(kind, subject, self.words)}. {result_name(key, self.words)}"
+        return Markup(PageLink(name, f"all-results.html#{result_anchor(key)}")._repr_html_())
 
     def _of(self, table: str, key: str) -> list[Any]:
         return self.rows[table].get((key,), [])
@@ -251,14 +264,6 @@ class _Parts:
                     _source(row),
                 ]
                 for row in self._of("risk_of_bias", key)
-            ],
-        )
-        yield (
-            "Results in which the study is used",
-            ["Result"],
-            [
-                [Markup(PageLink(result, f"all-results.html#{result_anchor(result)}")._repr_html_())]
-                for result in self.results_by_study.get(key, ())
             ],
         )
 

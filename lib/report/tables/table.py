@@ -73,7 +73,8 @@ class Table:
     folded : bool
         Whether readers see only the caption until they open the table.
     detail : label of a column
-        Column that is shown as a separate line below each row, over the whole width; empty if there is none.
+        Column that is shown as a separate line below each row that has one, over the whole width; empty if there is
+        none.
     """
 
     def __init__(
@@ -158,6 +159,6 @@ def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int
             name = for_html(str(groups[i]))
             parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
         parts.append("<tr>" + row)
-        if details:
+        if details and cell_html(details[i]) != NOTHING:
             parts.append(f'<tr class="detail"><td colspan="{width}"><div>{cell_html(details[i])}</div></td></tr>\n')
     return "".join([*parts, end])
