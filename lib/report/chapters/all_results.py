@@ -51,7 +51,7 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
 {% for heading, rows in groups %}
 <div class="review-table"><table class="review review-results"><caption>{{ heading }}</caption>
 <thead><tr><th scope="col">Result</th><th scope="col">Estimate (95% CI)</th>
-<th scope="col">Studies (participants)</th></tr></thead>
+<th scope="col">Studies (n)</th></tr></thead>
 <tbody>
 {% for row in rows %}
 <tr id="{{ row.anchor }}"><td>{{ row.name }}</td><td class="numeric">{{ row.estimate }}</td>
