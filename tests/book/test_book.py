@@ -91,6 +91,7 @@ def test_every_number_with_a_key_is_that_of_the_results_file(book):
 
 NOT_RESULTS = {
     "audit": "claims that are checked",
+    "changes": "results of earlier editions",
     "calibration": "ranges of single imputed counts",
     "data-dictionary": "what a column may hold",
     "add-a-trial": "what a column may hold",
