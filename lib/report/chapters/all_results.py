@@ -15,7 +15,7 @@ from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
 from lib.report.citations import identifiers
 from lib.report.entries import Entry
-from lib.report.marked_text import Stated, page_link, result_anchor, study_link
+from lib.report.marked_text import page_link, result_anchor, study_link
 from lib.report.registry import every_result
 from lib.report.tables.names import label_by_key
 from lib.report.tables.table import cell_html
@@ -57,9 +57,12 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
 <tr id="{{ row.anchor }}"><td>{{ row.name }}</td><td class="numeric">{{ row.estimate }}</td>
 <td class="numeric">{{ row.basis }}</td></tr>
 <tr class="detail"><td colspan="3"><div>{{ row.method }}. Stated in {{ row.page }}.
+{% if row.studies and not loop.first and row.studies == loop.previtem.studies %}Studies: those of the entry above.
+{% else %}
 {% for name, links in row.studies %}
 {{ "Studies: " if loop.first }}{{ name }}{{ " " if links }}{{ links | join(" ") }}{{ "." if loop.last else ", " }}
 {% endfor %}
+{% endif %}
 <code>{{ row.key }}</code></div></td></tr>
 {% endfor %}
 </tbody></table></div>
@@ -107,7 +110,7 @@ class Results:
                         "anchor": result_anchor(entry.key),
                         "key": entry.key,
                         "name": result_name(entry.key, words),
-                        "estimate": Markup(Stated(estimate_text(entry), entry.key)._repr_html_()),
+                        "estimate": estimate_html(entry),
                         "basis": basis(entry),
                         "method": sentence_case(entry.method).replace("tau2", "τ²"),
                         "page": Markup(page_link(entry.page.removeprefix("book/"))._repr_html_()),
@@ -144,6 +147,12 @@ def result_name(key: str, words: Mapping[str, str]) -> str:
     return sentence_case(", ".join(parts))
 
 
+def estimate_html(entry: Entry) -> Markup:
+    """Return the estimate of a result with its interval, or the interval alone, with the key of the result."""
+    part = Markup(' data-part="interval"') if entry.estimate != entry.estimate else ""
+    return Markup('<span data-result="{}"{}>{}</span>').format(entry.key, part, estimate_text(entry))
+
+
 def estimate_text(entry: Entry) -> str:
     """Return the estimate of a result with its interval, in the form of its scale; a dash if there is none."""
     values = entry.estimate, entry.ci_low, entry.ci_high
@@ -156,6 +165,8 @@ def estimate_text(entry: Entry) -> str:
     if entry.scale == "difference":
         return per_100(*values)
     texts = [fixed(value, 0 if float(value).is_integer() else 3) for value in values if value == value]
+    if entry.estimate != entry.estimate:
+        return "–".join(texts)
     return texts[0] + (f" ({texts[1]}–{texts[2]})" if len(texts) == 3 else "")
 
 

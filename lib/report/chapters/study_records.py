@@ -28,8 +28,8 @@ Rows = dict[tuple[str, ...], list[Any]]
 
 _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     """\
-<section class="review-record" id="{{ anchor }}" aria-labelledby="{{ anchor }}-name">
-<h3 id="{{ anchor }}-name">{{ label }} <a class="headerlink" href="#{{ anchor }}" title="Link to this record">#</a></h3>
+<section class="review-record" id="{{ anchor }}">
+<h3>{{ label }} <a class="headerlink" href="#{{ anchor }}" title="Link to this record">#</a></h3>
 <p>{{ citation }}{% for link in links %} {{ link }}{% endfor %}</p>
 <dl>
 {% for term, text in facts %}
@@ -38,7 +38,7 @@ _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=Tr
 </dl>
 {% for caption, columns, rows in tables %}
 <div class="review-table"><table class="review"><caption>{{ caption }}</caption>
-<thead><tr>{% for column in columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>
+<thead><tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in rows %}
 <tr>{% for cell in row[:columns | length] %}<td>{{ cell }}</td>{% endfor %}</tr>
@@ -49,8 +49,8 @@ _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=Tr
 </tbody></table></div>
 {% endfor %}
 {% if results %}
-<details class="review-folded"><summary>Results in which the study is used: {{ results | length }}</summary>
-<p>{{ results | join("; ") }}.</p></details>
+<details class="review-folded"><summary>Results in which the study is used</summary>
+{% for heading, links in results %}<p>{{ heading }}. {{ links | join("; ") }}.</p>{% endfor %}</details>
 {% endif %}
 </section>
 """
@@ -139,14 +139,20 @@ class _Parts:
             "links": [Markup(cell_html(source)) for source in identifiers(self.evidence, key)],
             "facts": [(term, text) for term, text in self._facts(key) if text],
             "tables": [part for part in self._tables(key) if part[2]],
-            "results": [*map(self._result, self.results_by_study.get(key, ()))],
+            "results": self._results(key),
         }
 
     def _result(self, key: str) -> Markup:
         """Return the name of a result, which leads to its entry."""
-        kind, subject, *_ = key.split(".")
-        name = f"{heading(kind, subject, self.words)}. {result_name(key, self.words)}"
-        return Markup(PageLink(name, f"all-results.html#{result_anchor(key)}")._repr_html_())
+        return Markup(PageLink(result_name(key, self.words), f"all-results.html#{result_anchor(key)}")._repr_html_())
+
+    def _results(self, study: str) -> list[tuple[str, list[Markup]]]:
+        """Return the links to the results that use a study, by their heading."""
+        groups: dict[str, list[Markup]] = {}
+        for key in self.results_by_study.get(study, ()):
+            kind, subject, *_ = key.split(".")
+            groups.setdefault(heading(kind, subject, self.words), []).append(self._result(key))
+        return list(groups.items())
 
     def _of(self, table: str, key: str) -> list[Any]:
         return self.rows[table].get((key,), [])
