@@ -29,7 +29,7 @@ Rows = dict[tuple[str, ...], list[Any]]
 _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     """\
 <section class="review-record" id="{{ anchor }}">
-<h3>{{ label }} <a class="headerlink" href="#{{ anchor }}" title="Link to this record">#</a></h3>
+<h3><a href="#{{ anchor }}">{{ label }}</a></h3>
 <p>{{ citation }}{% for link in links %} {{ link }}{% endfor %}</p>
 <dl>
 {% for term, text in facts %}
@@ -83,7 +83,7 @@ class Records:
 
     def _repr_html_(self) -> str:
         parts = _Parts(self.evidence)
-        return "".join(_RECORD.render(parts.record(key)) for key in self.keys)
+        return "".join(_RECORD.render(parts.record(key)).replace(">\n<", "><") for key in self.keys)
 
 
 def in_review(evidence: Evidence) -> Records:
@@ -218,8 +218,8 @@ class _Parts:
                     self._word("site", row.site),
                     sentence_case(self._word("threshold", row.threshold)),
                     text,
-                    sentence_case(row.reason),
                     _source(row),
+                    sentence_case(row.reason),
                 ]
                 for row, text in zip(bounds.itertuples(), bound_texts(self.evidence, bounds), strict=True)
             ],
@@ -259,17 +259,20 @@ class _Parts:
                 for row in self._of("report_facts", key)
             ],
         )
+        judged = self._of("risk_of_bias", key)
+        # The source of all domains is usually one: it is stated once then, which makes the page lighter.
+        one_source = len({row.source for row in judged}) == 1
         yield (
-            "Risk of bias",
-            ["Domain", "Judgement", "Source"],
+            Markup("Risk of bias ({})").format(_source(judged[0])) if one_source else "Risk of bias",
+            ["Domain", "Judgement"] + ["Source"] * (not one_source),
             [
                 [
                     sentence_case(self._word(f"{row.tool}_domain", row.domain)),
                     self._word(f"{row.tool}_judgement", row.judgement),
+                    *([] if one_source else [_source(row)]),
                     row.support,
-                    _source(row),
                 ]
-                for row in self._of("risk_of_bias", key)
+                for row in judged
             ],
         )
 
