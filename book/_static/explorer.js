@@ -581,7 +581,8 @@
       }
       const [low, high] = scoreInterval(events, n, z), unit = units(study).join(", ");
       return [element("tr", {},
-        element("th", { scope: "row" }, element("label", {}, element("input", { type: "checkbox", value: key }), ` ${label}`)),
+        element("th", { scope: "row" }, element("input", { type: "checkbox", value: key, "aria-label": label }), " ",
+          element("a", { href: `study-records.html#study-${key}` }, label)),
         element("td", numeric, `${events}/${n}`, element("br", {}), unit),
         element("td", numeric, `${percent(events / n)}%`, element("br", {}), `(${percent(low)}–${percent(high)})`),
         element("td", numeric)), element("tr", { class: "detail" }, details)];

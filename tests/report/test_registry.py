@@ -19,19 +19,10 @@ from lib.published import by_study
 from lib.report import registry, tables
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
+from lib.report.marked_text import Phrase, Stated, in_markdown, marked
 from lib.report.rate_entries import choices
 from lib.report.registry import results
-from lib.report.wording import (
-    Phrase,
-    Stated,
-    headline,
-    in_cell,
-    in_markdown,
-    marked,
-    prediction_in_cell,
-    rounded,
-    stated,
-)
+from lib.report.wording import headline, in_cell, prediction_in_cell, rounded, stated
 from lib.stats import pool_proportions, proportion_interval
 from stated import faults, rows_without_key, without_key
 

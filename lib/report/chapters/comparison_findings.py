@@ -38,10 +38,11 @@ from lib.report.chapters.comparison_effects import (
 )
 from lib.report.chapters.comparison_tables import without
 from lib.report.entries import Entry, comparison_key
+from lib.report.marked_text import Phrase, in_sentence
 from lib.report.tables import Table
 from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import WITHOUT_CONCERNS, of_no_concern, trial_analysis
-from lib.report.wording import Phrase, count, in_sentence, percent, sentence_case, stated
+from lib.report.wording import count, percent, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""

@@ -18,20 +18,10 @@ from lib.published import by_study
 from lib.report import figures, rate_details
 from lib.report.counted import at_edge, counts_of
 from lib.report.entries import Entry, rate_key
+from lib.report.marked_text import Phrase, Stated, in_sentence
 from lib.report.rate_entries import choices
 from lib.report.tables import Table, grouped, linked
-from lib.report.wording import (
-    Phrase,
-    Stated,
-    count,
-    in_cell,
-    in_sentence,
-    outcome_name,
-    p_value,
-    percent,
-    predicted,
-    span,
-)
+from lib.report.wording import count, in_cell, outcome_name, p_value, percent, predicted, span
 from lib.stats import (
     ENOUGH_TO_TEST,
     FEWEST_TO_FILL,

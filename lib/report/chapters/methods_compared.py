@@ -16,9 +16,10 @@ from lib.evidence import Outcome
 from lib.report import figures
 from lib.report.counted import counts_of
 from lib.report.entries import rate_key
+from lib.report.marked_text import Stated
 from lib.report.rate_details import method_key
 from lib.report.tables import Table, grouped
-from lib.report.wording import Stated, count, outcome_name, percent, span
+from lib.report.wording import count, outcome_name, percent, span
 from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.simulations.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.simulations.prediction_coverage import SPREADS

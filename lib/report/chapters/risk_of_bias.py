@@ -14,6 +14,7 @@ from lib.evidence import Evidence
 from lib.report import figures
 from lib.report.figures.style import BIAS_SIGNS
 from lib.report.tables import Table, labels
+from lib.report.tables.table import cell_html
 from lib.report.text_safety import for_html, for_markdown
 from lib.report.wording import count, sentence_case
 
@@ -43,7 +44,7 @@ class TrafficLights(Table):
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{for_html(name)}</th>' for name in self.frame.columns)
         body = "".join(
-            f'<tr><th scope="row">{for_html(str(study))}</th>' + "".join(map(self._light, row)) + "</tr>"
+            f'<tr><th scope="row">{cell_html(study)}</th>' + "".join(map(self._light, row)) + "</tr>"
             for study, row in zip(self._judged.index, self._judged.to_numpy(), strict=True)
         )
         caption, note = for_html(self.caption), for_html(self.note)

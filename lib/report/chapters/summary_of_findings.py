@@ -45,10 +45,11 @@ from lib.report.chapters.comparison_effects import (
 )
 from lib.report.chapters.comparison_findings import not_retrieved
 from lib.report.entries import comparison_key, rate_key, safety_key
+from lib.report.marked_text import Phrase, Stated, in_markdown, marked
 from lib.report.tables import Table, grouped
 from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import SAFETY_EVENTS, trial_analysis
-from lib.report.wording import NOTHING, Phrase, Stated, count, in_markdown, listed, marked, percent, rate, sentence_case
+from lib.report.wording import NOTHING, count, listed, percent, rate, sentence_case
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:

@@ -13,9 +13,10 @@ import pandas as pd
 
 from lib.published import Result, Updated, by_study, sensitivity
 from lib.report.entries import rate_key
+from lib.report.marked_text import Stated
 from lib.report.rate_details import under_other_methods, without_each_new_study
 from lib.report.tables import Table, grouped
-from lib.report.wording import Stated, in_cell, outcome_name, percent, span
+from lib.report.wording import in_cell, outcome_name, percent, span
 
 _MOST = 20
 """Largest number of new studies of a rate that are left out in turn: those with the largest influence."""

@@ -45,7 +45,8 @@ class Explorer:
     edition: str
 
     def _repr_html_(self) -> str:
-        plots = "".join(plot._repr_html_() for plot in self.static)
+        # A strict Content-Security-Policy blocks styles within elements.
+        plots = "".join(p.html() if isinstance(p, figures.Picture) else p._repr_html_() for p in self.static)
         return self.html.replace("<noscript></noscript>", f"<noscript>{plots}</noscript>", 1)
 
     def __repr__(self) -> str:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, Outcome
 from lib.report.citations import citation, identifiers
+from lib.report.marked_text import study_link
 from lib.report.tables.names import bound_texts, labels, meanings
 from lib.report.tables.table import Table, grouped
 from lib.report.text_safety import for_markdown
-from lib.report.wording import count, row_name, study_link
+from lib.report.wording import count, row_name
 
 
 def coverages(outcomes: Sequence[Outcome]) -> Table:

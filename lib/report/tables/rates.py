@@ -15,20 +15,10 @@ from lib.evidence import THRESHOLD_NAMES, Evidence, Outcome
 from lib.published import Result, by_study
 from lib.report.counted import at_edge
 from lib.report.entries import Entry, of_rate
+from lib.report.marked_text import Phrase, Stated
 from lib.report.rate_details import implied_variance
 from lib.report.tables.table import Table, grouped
-from lib.report.wording import (
-    Phrase,
-    Stated,
-    count,
-    coverage,
-    in_cell,
-    outcome_name,
-    p_value,
-    percent,
-    prediction_in_cell,
-    row_name,
-)
+from lib.report.wording import count, coverage, in_cell, outcome_name, p_value, percent, prediction_in_cell, row_name
 from lib.stats import ENOUGH_TO_PREDICT
 
 
