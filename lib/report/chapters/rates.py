@@ -6,17 +6,17 @@ belong here: the results (`lib.report.rate_entries`), and tables of all rates (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from IPython.display import display
 
-from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence
+from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence, Outcome
 from lib.published import imputation
 from lib.published import results as published_results
 from lib.report import figures, registry, tables
 from lib.report.counted import counted
-from lib.report.entries import of_rate
-from lib.report.wording import headline, sentence_case
+from lib.report.entries import Entry, of_rate, rate_key
+from lib.report.wording import count, headline, listed, sentence_case, stated
 
 
 def section(evidence: Evidence, regimen: str, threshold: str, group: str = "total") -> None:
@@ -55,6 +55,21 @@ def headlines(evidence: Evidence, regimen: str) -> str:
     entries = registry.results(evidence)
     outcomes = (evidence.outcome(regimen, threshold) for threshold in reversed(THRESHOLDS))
     return "\n\n".join(headline(entries, outcome) for outcome in outcomes)
+
+
+def origin_by_group(entries: Mapping[str, Entry], outcomes: Sequence[Outcome]) -> str:
+    """State in Markdown which of several rates new studies update, and the published rates of those."""
+    updated = [outcome for outcome in outcomes if of_rate(entries, outcome, "updated")]
+    if not updated:
+        return "These are the rates as published by the 2019 review; no new study reports these outcomes."
+    published = [
+        f"{stated(entries[rate_key(outcome, 'published')])} ({GROUP_NAMES[outcome.group].lower()})"
+        for outcome in updated
+    ]
+    return (
+        f"New studies update {len(updated)} of these {count(len(outcomes), 'rate')}; the 2019 review published"
+        f" {listed(published)}. The other rates are as published by the review."
+    )
 
 
 def rates_by_group(
