@@ -217,8 +217,8 @@ def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
     groups = {name: counts[counts.edition == edition] for edition, name in _EDITIONS.items()}
     caption = (
         f"{outcome_name(outcome)}: Baujat's plot of the contribution of each study to heterogeneity against its"
-        " influence on the result (the squared change of the pooled log odds without it, in standard errors). Studies with at"
-        " least twice the mean of either are named."
+        " influence on the result (the squared change of the pooled log odds without it, in standard errors). Studies"
+        " with at least twice the mean of either are named."
     )
     return figures.show(figures.baujat_plot, groups, caption=caption)
 

@@ -41,8 +41,8 @@ def studies(evidence: Evidence, edition: str) -> Table:
     note = (
         "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
         " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
-        " excimer light or laser. Months: duration of treatment. Below each study: its arms, with the numbers of patients"
-        " enrolled and completed. A dash or a question mark: not determined or not available."
+        " excimer light or laser. Months: duration of treatment. Below each study: its arms, with the numbers of"
+        " patients enrolled and completed. A dash or a question mark: not determined or not available."
     )
     title, frame = "Studies of the update", pd.DataFrame(rows)
     if edition == "original":

@@ -98,8 +98,8 @@ def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
     note = (
         "The arms of a study are added together. Prediction: 95% prediction interval, where the true rate of another"
         " study may lie; a dash if there are too few studies to estimate it (fewer than 3, or fewer than"
-        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0). τ²: between-study variance, on the scale of the analysis. I²:"
-        " share of the variation between studies that chance does not explain. Q: test of heterogeneity, with its"
+        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0). τ²: between-study variance, on the scale of the analysis."
+        " I²: share of the variation between studies that chance does not explain. Q: test of heterogeneity, with its"
         " degrees of freedom."
     )
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
