@@ -34,7 +34,10 @@ from lib.stats import ENOUGH_TO_PREDICT
 
 def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     """Return the caption of an outcome's forest plot: its content, and the share of studies with available counts."""
-    caption = f"{outcome_name(outcome)} repigmentation. Original studies with available responder counts: {coverage(outcome)}."
+    caption = (
+        f"{outcome_name(outcome)} repigmentation. Original studies with available responder counts:"
+        f" {coverage(outcome)}."
+    )
     shown = pd.concat([outcome.available, outcome.new])
     studies = by_study(shown)
     for rows, text in (
