@@ -332,10 +332,11 @@ def prediction_in_cell(entry: Entry | None) -> str:
     return Stated(text, entry.key, "prediction") if entry and text else ""
 
 
-_REGIMENS = {
+WITH_REGIMEN = {
     "monotherapy": "With a topical calcineurin inhibitor alone",
     "phototherapy": "With a topical calcineurin inhibitor and phototherapy",
 }
+"""Beginning of a sentence on the patients of a regimen."""
 
 _PEOPLE = {
     "total": "patients (or patches)",
@@ -365,7 +366,7 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     """
     main, published = current_rate(entries, outcome), entries[rate_key(outcome, "published")]
     response = f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"
-    first = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
+    first = f"**{WITH_REGIMEN[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
     return f"{first} {_origin(main, published, outcome)} {_recommended(entries, outcome)}"
 
 
@@ -376,8 +377,8 @@ def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
     new = count(outcome.new.study.nunique(), "new study", "new studies")
     return (
-        f"It updates the rate published by the 2019 review, {stated(published)}{without}, with {new}; the scale and the"
-        " type of interval are those of the review."
+        f"The 2019 review published {stated(published)}{without}. The current rate adds {new} to it, on the review's"
+        " scale and with its type of interval."
     )
 
 

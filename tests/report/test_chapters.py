@@ -22,7 +22,7 @@ from lib.report.chapters import (
 )
 from lib.report.chapters import rates as rate_chapters
 from lib.report.counted import counted, counts_of
-from lib.report.entries import Entry, rate_key
+from lib.report.entries import Entry, current_rate, rate_key
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -128,18 +128,28 @@ def test_subgroups_show_the_registered_results(ev, entries):
     assert by_drug.Studies.astype(int).sum() == len(counts_of(outcome))
 
 
-# --- Rates by group ---------------------------------------------------------------------------------------
+# --- Several rates ---------------------------------------------------------------------------------------
 
 
-def test_the_origin_of_rates_by_group_names_the_published_rate_of_those_updated(ev, entries):
-    outcomes = [ev.outcome("monotherapy", threshold, "face_neck") for threshold in ("ge50", "ge75")]
-    published = [entries[rate_key(outcome, "published")] for outcome in outcomes]
-    rest = {key: entry for key, entry in entries.items() if not key.endswith(".updated")}
-    assert "as published by the 2019 review; no new study" in rate_chapters.origin_by_group(rest, outcomes)
-    updated = Entry(rate_key(outcomes[1], "updated"), 0.2, 0.1, 0.3)
-    text = rate_chapters.origin_by_group(rest | {updated.key: updated}, outcomes)
+def test_the_origin_of_several_rates_names_the_published_rate_of_those_updated(ev, entries):
+    outcomes = {threshold: ev.outcome("monotherapy", threshold, "face_neck") for threshold in ("ge50", "ge75")}
+    published = {name: wording.stated(entries[rate_key(outcome, "published")]) for name, outcome in outcomes.items()}
+    results = {key: entry for key, entry in entries.items() if not key.endswith(".updated")}
+    assert "as published by the 2019 review; no new study" in rate_chapters.origin(results, outcomes)
+    results[rate_key(outcomes["ge75"], "updated")] = entries[rate_key(outcomes["ge75"], "published")]
+    text = rate_chapters.origin(results, outcomes)
     assert text.startswith("New studies update 1 of these 2 rates")
-    assert wording.stated(published[1]) in text and wording.stated(published[0]) not in text
+    assert f"{published['ge75']} (ge75)" in text and published["ge50"] not in text
+    results[rate_key(outcomes["ge50"], "updated")] = entries[rate_key(outcomes["ge50"], "published")]
+    text = rate_chapters.origin(results, outcomes)
+    assert text.startswith("These rates include new studies") and all(rate in text for rate in published.values())
+
+
+def test_the_headline_of_a_regimen_states_every_current_rate(ev, entries):
+    text = rate_chapters.headlines(ev, "phototherapy")
+    for threshold in ("ge75", "ge50", "ge25"):
+        assert wording.stated(current_rate(entries, ev.outcome("phototherapy", threshold))) in text
+    assert text.index("at least 75%") < text.index("at least 50%") < text.index("at least 25%")
 
 
 # --- Updates ----------------------------------------------------------------------------------------------
@@ -271,11 +281,12 @@ def test_changed_conclusions_are_named(results):
 # --- Rates, maintenance and safety ------------------------------------------------------------------------
 
 
-def test_a_section_displays_plot_heterogeneity_and_remarks(ev, monkeypatch):
+def test_a_section_displays_headline_plot_heterogeneity_and_remarks(ev, entries, monkeypatch):
     displayed = []
     monkeypatch.setattr(rate_chapters, "display", displayed.append)
     rate_chapters.section(ev, "phototherapy", "ge75")
-    plot, heterogeneity_table, remarks = displayed
+    headline, plot, heterogeneity_table, remarks = displayed
+    assert headline.data == wording.headline(entries, ev.outcome("phototherapy", "ge75"))
     assert plot.alt.startswith("Forest plot.") and plot.caption.startswith("TCI plus phototherapy, ≥75%")
     assert list(heterogeneity_table.frame.Result) == ["Available counts", "New counts"]
     assert remarks.caption.startswith("Limitations of these studies")

@@ -267,7 +267,7 @@ def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are
         assert stated(entries[rate_key(outcome, kind)]) in text
     text = plain_headline(entries, outcome)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
-    assert "It updates the rate published by the 2019 review, 18.1% (95% CI 13.2% to 23.1%), with 2 new studies" in text
+    assert "The 2019 review published" in text and "The current rate adds 2 new studies to it, on the scale" in text
     assert "The logistic model that this book recommends gives" in text
     assert "counts that are not available are imputed" in text
     assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
@@ -292,7 +292,7 @@ def test_a_headline_without_an_interval_says_so(ev, entries):
     outcome = replace(outcome, new=ev.outcome("monotherapy", "ge75").new)
     updated = Entry(rate_key(outcome, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(outcome.new.study))
     text = plain_headline(entries | {updated.key: updated}, outcome)
-    assert "updates the rate published by the 2019 review, 0.0%, without an interval, with 2 new studies" in text
+    assert "The 2019 review published 0.0%, without an interval. The current rate adds 2 new studies" in text
 
 
 def test_a_headline_says_when_the_recommended_method_has_no_result(ev, entries):

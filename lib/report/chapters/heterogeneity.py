@@ -110,6 +110,7 @@ def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdo
 
 
 _EDITIONS = {"original": "Original review", "update": "Update"}
+_STUDIES = {"original": "original", "update": "new"}
 
 # With fewer studies, each has a third of the weight or more and influences the result whatever its rate.
 _ENOUGH_TO_PLOT = 4
@@ -161,9 +162,10 @@ def comparison_of_editions(outcome: Outcome) -> str:
     q, df, p = between_groups(pooled.estimate, pooled.se**2)
     if not df:
         return "All studies with available responder counts are of the same edition, so there is nothing to compare."
+    names = [_STUDIES[group] for group in groups]
     response, _, _ = RESPONSES[outcome.threshold].partition(" (")
     return (
-        f"For {response} with {outcome.regimen}, the test for a difference between the {' and the '.join(groups)}"
+        f"For {response} with {outcome.regimen}, the test for a difference between the {' and the '.join(names)}"
         f" studies gives Q = {q:.2f} on {count(df, 'degree')} of freedom, p = {p_value(p)}. With {len(counts)} studies,"
         " the test could find only a very large difference."
     )
