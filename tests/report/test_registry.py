@@ -267,7 +267,7 @@ def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are
         assert stated(entries[rate_key(outcome, kind)]) in text
     text = plain_headline(entries, outcome)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
-    assert "The 2019 review published" in text and "The current rate adds 2 new studies to it, on the scale" in text
+    assert "The 2019 review published" in text and "The current rate adds 2 new studies to it, on the review" in text
     assert "The logistic model that this book recommends gives" in text
     assert "counts that are not available are imputed" in text
     assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
