@@ -73,6 +73,17 @@ def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
     return percent(estimate, digits, "") + (f" ({interval})" if interval else "")
 
 
+def with_minus(number: str) -> str:
+    """Return the text of a number with a minus sign in place of its hyphen.
+
+    Examples
+    --------
+    >>> with_minus(f"{-0.48:.2f}")
+    '−0.48'
+    """
+    return number.replace("-", "−")
+
+
 def ratio_number(value: float) -> str:
     """Return a ratio with two decimals, fewer from 10 on.
 
@@ -341,9 +352,9 @@ WITH_REGIMEN = {
 _PEOPLE = {
     "total": "patients (or patches)",
     "children": "children",
-    "face_neck": "patients (or patches) treated on face and neck",
-    "trunk_extremities": "patients (or patches) treated on trunk and extremities",
-    "hands_feet": "patients (or patches) treated on hands and feet",
+    "face_neck": "patients (or patches) treated on the face and neck",
+    "trunk_extremities": "patients (or patches) treated on the trunk and extremities",
+    "hands_feet": "patients (or patches) treated on the hands and feet",
 }
 
 
@@ -387,7 +398,7 @@ def _recommended(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     n_listed, n_new = outcome.available_studies, outcome.new.study.nunique()
     n_unlisted = outcome.available.study.nunique() - n_listed
     k = n_listed + n_unlisted + n_new
-    studies = f"{n_listed} of the {outcome.studies:g} original studies"
+    studies = f"{n_listed or 'none'} of the {outcome.studies:g} original studies"
     if n_unlisted:
         studies += f", {n_unlisted} more that the review does not list for this rate"
     if n_new:

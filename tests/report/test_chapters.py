@@ -122,7 +122,7 @@ def test_estimators_moderators_and_small_studies_have_a_row_each(outcome):
 def test_subgroups_show_the_registered_results(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75")
     frame = heterogeneity.subgroups(outcome, entries).frame
-    by_drug = frame.loc[["Drug"]].set_index("Counts")
+    by_drug = frame.loc[["Drug"]].set_index("Subgroup")
     key = rate_key(outcome, "recommended.by_drug.tacrolimus")
     assert by_drug.loc["Tacrolimus", "Rate, % (95% CI)"] == wording.in_cell(entries[key])
     assert by_drug.Studies.astype(int).sum() == len(counts_of(outcome))
@@ -139,7 +139,7 @@ def test_the_origin_of_several_rates_names_the_published_rate_of_those_updated(e
     results[rate_key(outcomes["ge75"], "updated")] = entries[rate_key(outcomes["ge75"], "published")]
     text = rate_chapters.origin(results, outcomes)
     assert text.startswith("New studies update 1 of these 2 rates")
-    assert f"{published['ge75']} (ge75)" in text and published["ge50"] not in text
+    assert f"{published['ge75']} for ge75" in text and published["ge50"] not in text
     results[rate_key(outcomes["ge50"], "updated")] = entries[rate_key(outcomes["ge50"], "published")]
     text = rate_chapters.origin(results, outcomes)
     assert text.startswith("These rates include new studies") and all(rate in text for rate in published.values())

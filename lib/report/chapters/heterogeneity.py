@@ -31,6 +31,7 @@ from lib.report.wording import (
     percent,
     predicted,
     span,
+    with_minus,
 )
 from lib.stats import (
     ENOUGH_TO_TEST,
@@ -194,11 +195,11 @@ def influence(outcome: Outcome) -> Table | Markdown:
             "Study": linked(counts),
             "Rate": [f"{row.events:g}/{row.n:g}" for row in counts.itertuples()],
             "Weight": [percent(value) for value in measures.hat],
-            "Studentised residual": [f"{value:.2f}" for value in measures.residual],
-            "DFFITS": [f"{value:.2f}" for value in measures.dffits],
-            "Cook's distance": [f"{value:.2f}" for value in measures.cook],
-            "Contribution to heterogeneity": [f"{value:.2f}" for value in measures.baujat_x],
-            "Influence on the result": [f"{value:.2f}" for value in measures.baujat_y],
+            "Studentised residual": [with_minus(f"{value:.2f}") for value in measures.residual],
+            "DFFITS": [with_minus(f"{value:.2f}") for value in measures.dffits],
+            "Cook's distance": [with_minus(f"{value:.2f}") for value in measures.cook],
+            "Contribution to heterogeneity": [with_minus(f"{value:.2f}") for value in measures.baujat_x],
+            "Influence on the result": [with_minus(f"{value:.2f}") for value in measures.baujat_y],
         }
     )
     note = (
@@ -239,7 +240,7 @@ def subgroups(outcome: Outcome, entries: Mapping[str, Entry]) -> Table:
         for name in sorted(choice.names.unique()):
             entry = entries.get(rate_key(outcome, choice.kind(name)))
             cells = {
-                "Counts": name.capitalize(),
+                "Subgroup": name.capitalize(),
                 "Studies": f"{(choice.names == name).sum()}",
                 "Rate, % (95% CI)": in_cell(entry),
                 "Test between": p,

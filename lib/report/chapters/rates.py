@@ -75,7 +75,7 @@ def origin(entries: Mapping[str, Entry], outcomes: Mapping[str, Outcome]) -> str
     updated = {name: outcome for name, outcome in outcomes.items() if of_rate(entries, outcome, "updated")}
     if not updated:
         return "These are the rates as published by the 2019 review; no new study reports these outcomes."
-    published = [f"{stated(entries[rate_key(outcome, 'published')])} ({name})" for name, outcome in updated.items()]
+    published = [f"{stated(entries[rate_key(outcome, 'published')])} for {name}" for name, outcome in updated.items()]
     if len(updated) == len(outcomes):
         return f"These rates include new studies; the 2019 review published {listed(published)}."
     return (

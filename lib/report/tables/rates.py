@@ -28,6 +28,7 @@ from lib.report.wording import (
     percent,
     prediction_in_cell,
     row_name,
+    with_minus,
 )
 from lib.stats import ENOUGH_TO_PREDICT
 
@@ -159,7 +160,7 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
             ("New studies alone", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
             ("Updated", "% (95% CI)"): in_cell(updated),
             ("Updated", "Prediction"): prediction_in_cell(updated),
-            ("Updated", "Change"): f"{100 * (updated.estimate - outcome.estimate):+.1f}" if updated else "",
+            ("Updated", "Change"): with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}") if updated else "",
             ("", "detail"): _implied(result),
         }
         rows.append((row_name(outcome), cells))
@@ -231,8 +232,8 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
                 "Published": in_cell(of_rate(entries, outcome, "published")),
                 "Updated": in_cell(of_rate(entries, outcome, "updated")),
                 "Recommended method": in_cell(of_rate(entries, outcome, "recommended.available")),
-                "Change": f"{100 * (updated.estimate - outcome.estimate):+.1f}",
-                "Width": f"{wider:+.0f}%" if width > 0 else "",
+                "Change": with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}"),
+                "Width": with_minus(f"{wider:+.0f}%") if width > 0 else "",
                 "Conclusions change": ", ".join(short[rule] for rule in result.news) or "no",
             }
         )
