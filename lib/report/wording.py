@@ -73,6 +73,17 @@ def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
     return percent(estimate, digits, "") + (f" ({interval})" if interval else "")
 
 
+def with_minus(number: str) -> str:
+    """Return the text of a number with a minus sign in place of its hyphen.
+
+    Examples
+    --------
+    >>> with_minus(f"{-0.48:.2f}")
+    '−0.48'
+    """
+    return number.replace("-", "−")
+
+
 def ratio_number(value: float) -> str:
     """Return a ratio with two decimals, fewer from 10 on.
 
@@ -196,17 +207,18 @@ def prediction_in_cell(entry: Entry | None) -> str:
     return Stated(text, entry.key, "prediction") if entry and text else ""
 
 
-_REGIMENS = {
+WITH_REGIMEN = {
     "monotherapy": "With a topical calcineurin inhibitor alone",
     "phototherapy": "With a topical calcineurin inhibitor and phototherapy",
 }
+"""Beginning of a sentence on the patients of a regimen."""
 
 _PEOPLE = {
     "total": "patients (or patches)",
     "children": "children",
-    "face_neck": "patients (or patches) treated on face and neck",
-    "trunk_extremities": "patients (or patches) treated on trunk and extremities",
-    "hands_feet": "patients (or patches) treated on hands and feet",
+    "face_neck": "patients (or patches) treated on the face and neck",
+    "trunk_extremities": "patients (or patches) treated on the trunk and extremities",
+    "hands_feet": "patients (or patches) treated on the hands and feet",
 }
 
 
@@ -223,13 +235,13 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     Returns
     -------
     str
-        The current rate in bold; its origin (published or updated, and by which method); the result of the method that
-        the chapter *Methods compared* recommends, with its studies; and the number of studies with available responder
-        counts.
+        The current rate in bold; its origin (published or updated, and by which method); the result of the recommended
+        method, with its studies; and the number of studies with available responder counts. Terms are linked to the
+        glossary.
     """
     main, published = current_rate(entries, outcome), entries[rate_key(outcome, "published")]
     response = f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"
-    first = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
+    first = f"**{WITH_REGIMEN[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
     return f"{first} {_origin(main, published, outcome)} {_recommended(entries, outcome)}"
 
 
@@ -240,8 +252,8 @@ def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
     new = count(outcome.new.study.nunique(), "new study", "new studies")
     return (
-        f"This is the rate published by the 2019 review, {stated(published)}{without}, updated with {new} on the"
-        " review's scale and with its kind of interval."
+        f"The 2019 review published {stated(published)}{without}. The current rate adds {new} to it, on the review's"
+        " scale and with its type of interval."
     )
 
 
@@ -250,30 +262,29 @@ def _recommended(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     n_listed, n_new = outcome.available_studies, outcome.new.study.nunique()
     n_unlisted = outcome.available.study.nunique() - n_listed
     k = n_listed + n_unlisted + n_new
-    studies = f"{n_listed} of the {outcome.studies:g} original studies"
+    studies = f"{n_listed or 'none'} of the {outcome.studies:g} original studies"
     if n_unlisted:
         studies += f", {n_unlisted} more that the review does not list for this rate"
     if n_new:
         studies += f" and {count(n_new, 'new study', 'new studies')}"
     imputed, available = (of_rate(entries, outcome, kind) for kind in ("recommended", "recommended.available"))
-    method = "a logistic model with Student's t, see *Methods compared*"
+    method = "[logistic model](glossary.md#logistic-model) that this book [recommends](methods-compared.ipynb)"
+    counts = "[available responder counts](glossary.md#available-responder-counts)"
     if imputed:
+        with_counts = f"Only {count(k, 'study has', 'studies have')}" if k else "None of them has"
         only_available = (
-            f"for only the {k} studies with available responder counts ({studies}) it gives {stated(available)}"
+            f"For only the {k} studies with {counts} ({studies}) it gives {stated(available)}."
             if available
-            else f"responder counts are available for only {count(k, 'study', 'studies')} ({studies})"
+            else f"{with_counts} {counts} ({studies})."
         )
         return (
-            f"The method that this book recommends ({method}) gives {stated(imputed)} for all {imputed.k:g} studies,"
-            f" with the counts that are not available imputed from the published results; {only_available}."
+            f"The {method} gives {stated(imputed)} for all {imputed.k:g} studies; counts that are not available are"
+            f" [imputed](glossary.md#imputed-counts) from the published results. {only_available}"
         )
     if available:
-        return (
-            f"The method that this book recommends ({method}) gives {stated(available)} for only the {k} studies with"
-            f" available responder counts ({studies})."
-        )
+        return f"The {method} gives {stated(available)} for only the {k} studies with {counts} ({studies})."
     no_result = {
-        0: "Responder counts are available for none of these studies, so there is no result",
-        1: f"Responder counts are available for only one study ({studies}), too few for a result",
-    }.get(k, f"Responder counts are available for {k} studies ({studies}), which give no result")
-    return f"{no_result} by the method that this book recommends ({method})."
+        0: f"None of these studies has {counts}, so there is no result",
+        1: f"Only one study has {counts} ({studies}), too few for a result",
+    }.get(k, f"There are {counts} for {k} studies ({studies}), but there is no result")
+    return f"{no_result} by the {method}."

@@ -22,7 +22,7 @@ from lib.report.chapters import (
 )
 from lib.report.chapters import rates as rate_chapters
 from lib.report.counted import counted, counts_of
-from lib.report.entries import Entry, rate_key
+from lib.report.entries import Entry, current_rate, rate_key
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -84,10 +84,10 @@ def test_the_influence_of_each_study_and_the_analyses_without_it(outcome):
 
 def test_too_few_counts_are_said_to_be_too_few(outcome):
     one = replace(outcome, available=outcome.available[:1])
-    assert "none can be left out" in heterogeneity.without_each(one).data
-    assert "Nor is there" in heterogeneity.influence(one).data
+    assert "With 1 study, none can be left out" in heterogeneity.without_each(one).data
+    assert "cannot be measured" in heterogeneity.influence(one).data
     assert "would show no more than the table" in heterogeneity.baujat(outcome).data
-    assert heterogeneity.comparison_of_editions(outcome) == "There is only one group."
+    assert "nothing to compare" in heterogeneity.comparison_of_editions(outcome)
     assert "cannot be estimated" in heterogeneity.headline(one, None)
 
 
@@ -95,19 +95,18 @@ def test_the_headline_gives_i2_and_prediction(outcome):
     pooled = pool_proportions([2, 5, 12], [20] * 3, transform="logit")
     entry = Entry("rate.x.logit", 0.3, 0.2, 0.4, 0.05, 0.8, pooled=pooled)
     text = re.sub("<[^>]*>", "", heterogeneity.headline(outcome, entry))
-    assert (
-        f"3 studies with available responder counts (TCI monotherapy, ≥75%) I² is {wording.percent(pooled.i2)}" in text
-    )
+    studies = "3 studies with available responder counts (TCI monotherapy, ≥75%)"
+    assert f"In the {studies}, {wording.percent(pooled.i2)} of the variation between studies" in text
     assert "anywhere from 5% to 80% (95% prediction interval)" in text
     without = heterogeneity.headline(outcome, replace(entry, pi_low=np.nan))
-    assert "so few cannot show where" in without
+    assert "So few studies cannot show where" in without
 
 
 def test_the_editions_are_compared_where_there_are_two(outcome):
     new = outcome.available.assign(study=lambda rows: rows.study + "2", edition="update")
     text = heterogeneity.comparison_of_editions(replace(outcome, new=new))
     # The studies of the two editions are the same: there is no difference.
-    assert "Q = 0.00 on 1 degree of freedom, p = 1.00; with 6 studies" in text
+    assert "Q = 0.00 on 1 degree of freedom, p = 1.00. With 6 studies" in text
 
 
 def test_estimators_moderators_and_small_studies_have_a_row_each(outcome):
@@ -117,16 +116,40 @@ def test_estimators_moderators_and_small_studies_have_a_row_each(outcome):
     # Three studies are too few for a meta-regression.
     assert list(frame["Odds ratio per unit (95% CI)"]) == ["", "", ""]
     frame = heterogeneity.small_studies([outcome]).frame
-    assert list(frame["What it means"]) == ["nothing: too few studies"]
+    assert list(frame["Interpretation"]) == ["too few studies"]
 
 
 def test_subgroups_show_the_registered_results(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75")
     frame = heterogeneity.subgroups(outcome, entries).frame
-    by_drug = frame.loc[["Drug"]].set_index("Counts")
+    by_drug = frame.loc[["Drug"]].set_index("Subgroup")
     key = rate_key(outcome, "recommended.by_drug.tacrolimus")
     assert by_drug.loc["Tacrolimus", "Rate, % (95% CI)"] == wording.in_cell(entries[key])
     assert by_drug.Studies.astype(int).sum() == len(counts_of(outcome))
+
+
+# --- Several rates ---------------------------------------------------------------------------------------
+
+
+def test_the_origin_of_several_rates_names_the_published_rate_of_those_updated(ev, entries):
+    outcomes = {threshold: ev.outcome("monotherapy", threshold, "face_neck") for threshold in ("ge50", "ge75")}
+    published = {name: wording.stated(entries[rate_key(outcome, "published")]) for name, outcome in outcomes.items()}
+    results = {key: entry for key, entry in entries.items() if not key.endswith(".updated")}
+    assert "as published by the 2019 review; no new study" in rate_chapters.origin(results, outcomes)
+    results[rate_key(outcomes["ge75"], "updated")] = entries[rate_key(outcomes["ge75"], "published")]
+    text = rate_chapters.origin(results, outcomes)
+    assert text.startswith("New studies update 1 of these 2 rates")
+    assert f"{published['ge75']} for ge75" in text and published["ge50"] not in text
+    results[rate_key(outcomes["ge50"], "updated")] = entries[rate_key(outcomes["ge50"], "published")]
+    text = rate_chapters.origin(results, outcomes)
+    assert text.startswith("These rates include new studies") and all(rate in text for rate in published.values())
+
+
+def test_the_headline_of_a_regimen_states_every_current_rate(ev, entries):
+    text = rate_chapters.headlines(ev, "phototherapy")
+    for threshold in ("ge75", "ge50", "ge25"):
+        assert wording.stated(current_rate(entries, ev.outcome("phototherapy", threshold))) in text
+    assert text.index("at least 75%") < text.index("at least 50%") < text.index("at least 25%")
 
 
 # --- Updates ----------------------------------------------------------------------------------------------
@@ -258,11 +281,12 @@ def test_changed_conclusions_are_named(results):
 # --- Rates, maintenance and safety ------------------------------------------------------------------------
 
 
-def test_a_section_displays_plot_heterogeneity_and_remarks(ev, monkeypatch):
+def test_a_section_displays_headline_plot_heterogeneity_and_remarks(ev, entries, monkeypatch):
     displayed = []
     monkeypatch.setattr(rate_chapters, "display", displayed.append)
     rate_chapters.section(ev, "phototherapy", "ge75")
-    plot, heterogeneity_table, remarks = displayed
+    headline, plot, heterogeneity_table, remarks = displayed
+    assert headline.data == wording.headline(entries, ev.outcome("phototherapy", "ge75"))
     assert plot.alt.startswith("Forest plot.") and plot.caption.startswith("TCI plus phototherapy, ≥75%")
     assert list(heterogeneity_table.frame.Result) == ["Available counts", "New counts"]
     assert remarks.caption.startswith("Limitations of these studies")

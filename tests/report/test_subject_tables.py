@@ -45,7 +45,7 @@ def test_records_of_one_decision_are_listed_with_their_source_and_reason(ev):
     table = tables.screening(ev.with_tables(screening=records), "excluded")
     assert list(table.frame.Record) == ["B", "A"]
     assert list(table.frame.Source) == ["pmid:7", "doi:10.1/x"]
-    assert list(table.frame.Why) == ["why B", "why A"]
+    assert list(table.frame.Reason) == ["why B", "why A"]
     assert list(table.frame.index) == [ev.meaning("exclusion")[kind] for kind in kinds[:2]]
     assert table.caption.endswith(": 2 records")
     assert len(tables.screening(ev.with_tables(screening=records), "included").frame) == 1

@@ -62,7 +62,8 @@ def test_the_studies_of_the_review_have_its_reference_numbers(ev):
 
 
 def test_a_remark_names_other_studies_by_their_label(ev):
-    shown = " ".join(tables.remarks(ev, ev.studies).frame.Remark) + " ".join(tables.screening(ev, "excluded").frame.Why)
+    excluded = tables.screening(ev, "excluded").frame
+    shown = " ".join(tables.remarks(ev, ev.studies).frame.Remark) + " ".join(excluded.Reason)
     keys = [key for key in {*ev.studies.study, *ev.screening.study} if re.search(r"\d", key)]
     assert [key for key in keys if re.search(rf"\b{key}\b", shown)] == []
 

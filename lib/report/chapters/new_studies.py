@@ -85,7 +85,9 @@ def later_reviews(evidence: Evidence) -> str:
     number = evidence.later_reviews.review.nunique()
     if not number:
         return ""
-    return f"{number} later reviews on parts of the question are listed with [the new studies](new-studies.ipynb)."
+    return (
+        f"The page on [new studies](new-studies.ipynb) lists {count(number, 'later review')} on parts of the question."
+    )
 
 
 def changed_conclusions(results: Sequence[Result]) -> list[str]:

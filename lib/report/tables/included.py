@@ -42,8 +42,8 @@ def studies(evidence: Evidence, edition: str) -> Table:
     note = (
         "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
         " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
-        " excimer light or laser. Below each study: its arms, with the numbers of patients enrolled and completed. A"
-        " dash or a question mark: not determined or not available."
+        " excimer light or laser. Months: duration of treatment. Below each study: its arms, with the numbers of"
+        " patients enrolled and completed. A dash or a question mark: not determined or not available."
     )
     title, frame = "Studies of the update", pd.DataFrame(rows)
     if edition == "original":
@@ -112,7 +112,7 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
             f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}{_in_brackets(fact)}"
             for fact in facts.get((key,), ())
         ]
-        rows += [(name, "From its report", "; ".join(statements))] if statements else []
+        rows += [(name, "Reported by the study", "; ".join(statements))] if statements else []
     frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
     frame["Remark"] = with_labels(evidence, frame.Remark)
     caption = f"Limitations of these studies: {count(len(frame), 'remark')}"

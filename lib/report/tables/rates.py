@@ -18,17 +18,33 @@ from lib.report.entries import Entry, of_rate
 from lib.report.marked_text import Phrase, Stated
 from lib.report.rate_details import implied_variance
 from lib.report.tables.table import Table, grouped
-from lib.report.wording import count, coverage, in_cell, outcome_name, p_value, percent, prediction_in_cell, row_name
+from lib.report.wording import (
+    count,
+    coverage,
+    in_cell,
+    outcome_name,
+    p_value,
+    percent,
+    prediction_in_cell,
+    row_name,
+    with_minus,
+)
 from lib.stats import ENOUGH_TO_PREDICT
 
 
 def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     """Return the caption of an outcome's forest plot: its content, and the share of studies with available counts."""
-    caption = f"{outcome_name(outcome)} repigmentation. Responder counts of the original studies: {coverage(outcome)}."
+    caption = (
+        f"{outcome_name(outcome)} repigmentation. Original studies with available responder counts:"
+        f" {coverage(outcome)}."
+    )
     shown = pd.concat([outcome.available, outcome.new])
     studies = by_study(shown)
     for rows, text in (
-        (studies[at_edge(studies)], "At 0% or 100%, and so not in the pooled available or new counts"),
+        (
+            studies[at_edge(studies)],
+            "At 0% or 100%, which the review's method cannot pool, and so not in the pooled available or new counts",
+        ),
         *_patches(shown),
         (shown[shown.confidence == "low"], "Counts of low confidence"),
     ):
@@ -38,7 +54,9 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     if ranges is not None and len(ranges):
         caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
     if outcome.refs_of_row:
-        caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
+        caption += (
+            " For this threshold the review gives no list of studies; those of the whole row of its Table 3 are shown."
+        )
     if not outcome.available.listed.all():
         caption += " † Not on that list." if outcome.refs_of_row else " † Not on the review's list for this rate."
     return caption
@@ -81,9 +99,11 @@ def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
         )
     columns = ["Result", "Studies", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
     note = (
-        "Arms of one study are added up. Prediction: 95% prediction interval for the true rate of another study. A"
-        f" dash: fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far"
-        " the rates of studies lie apart. τ² is on the scale of the analysis."
+        "The arms of a study are added together. Prediction: 95% prediction interval, where the true rate of another"
+        " study may lie; a dash if there are too few studies to estimate it (fewer than 3, or fewer than"
+        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0). τ²: between-study variance, on the scale of the analysis."
+        " I²: share of the variation between studies that chance does not explain. Q: test of heterogeneity, with its"
+        " degrees of freedom."
     )
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     return Table(frame, "Pooled results and heterogeneity", note, numeric=columns[1:])
@@ -110,12 +130,12 @@ def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str,
     frame = grouped(rows, "group")
     note = (
         "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
-        " of the review; the studies are named by reference number under Included studies. Published: the"
-        " numbers of studies and patients are those of the review's text where it gives them for the threshold,"
-        " otherwise those of the row. Updated: the published rate and the new counts together. New and available"
-        " counts: reported numbers of responders, pooled by the review's method; a single count has its score"
-        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where the review's method puts"
-        " it."
+        " of the review; the page Included studies names the studies by reference number. Published: the numbers of"
+        " studies and patients are those that the text of the review gives for the threshold, otherwise those of the"
+        " row. Updated: the published rate and the new counts together. New and available counts: numbers of responders"
+        " from new and from original studies, pooled by the review's method; for a single study, its rate with a score"
+        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where it should be by the"
+        " review's method."
     )
     return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
 
@@ -139,7 +159,7 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
             ("New studies alone", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
             ("Updated", "% (95% CI)"): in_cell(updated),
             ("Updated", "Prediction"): prediction_in_cell(updated),
-            ("Updated", "Change"): f"{100 * (updated.estimate - outcome.estimate):+.1f}" if updated else "",
+            ("Updated", "Change"): with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}") if updated else "",
             ("", "detail"): _implied(result),
         }
         rows.append((row_name(outcome), cells))
@@ -211,8 +231,8 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
                 "Published": in_cell(of_rate(entries, outcome, "published")),
                 "Updated": in_cell(of_rate(entries, outcome, "updated")),
                 "Recommended method": in_cell(of_rate(entries, outcome, "recommended.available")),
-                "Change": f"{100 * (updated.estimate - outcome.estimate):+.1f}",
-                "Width": f"{wider:+.0f}%" if width > 0 else "",
+                "Change": with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}"),
+                "Width": with_minus(f"{wider:+.0f}%") if width > 0 else "",
                 "Conclusions change": ", ".join(short[rule] for rule in result.news) or "no",
             }
         )

@@ -128,7 +128,7 @@ def mechanism(evidence: Evidence) -> Table:
             "Study": rows.label,
             "Setting": rows.setting,
             "Drug": rows.drug.str.replace(";", ", "),
-            "In short": rows.conclusion,
+            "Main result": rows.conclusion,
             "Finding": rows.finding,
         }
     ).set_index("action")
