@@ -99,7 +99,10 @@ def _one_cohort(review: Review) -> Iterator[Finding]:
     arms = review.treated
     doubled = arms[arms.groupby(alike).study.transform("nunique") > 1]
     for _, rows in doubled.groupby(alike):
-        why = "Country, drug, dose, duration and numbers are the same. This may be chance and does not prove that the patients are the same."
+        why = (
+            "Country, drug, dose, duration and numbers are the same. This may be chance: it does not prove that the"
+            " patients are the same."
+        )
         yield finding(None, "Table 2", " and ".join(rows.label), f"{len(rows)} studies", "", why)
     rest = arms.study.nunique() - doubled.study.nunique()
     yield finding(True, "Table 2", "studies that resemble no other", f"{rest} studies")

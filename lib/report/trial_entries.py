@@ -63,7 +63,7 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
     rows = compared.rows
     pooled = compared.risk_difference.k > 1
     random_effects = f", random effects ({TAU2})" if pooled else ""
-    within = "treated against control within each trial"
+    within = "treatment versus control within each trial"
 
     def entry(measure: str, values: Sequence[float], rows: pd.DataFrame, **rest: Any) -> Entry:
         return _entry(comparison_key(name, threshold, measure, analysis), values, rows, **rest)

@@ -15,7 +15,7 @@ from lib.report.tables.names import meanings
 from lib.report.text_safety import for_markdown
 from lib.report.wording import PageLink, count, sentence_case
 
-NOT_STATED = "Not stated yet. The owner of the review adds it to `data/settings.csv`."
+NOT_STATED = "Not stated yet. The owner of the review can enter it in `data/settings.csv`."
 """Text in place of a setting that has no value."""
 
 

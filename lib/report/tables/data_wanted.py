@@ -33,7 +33,10 @@ def coverages(outcomes: Sequence[Outcome]) -> Table:
         rows.append((row_name(outcome), cells))
     frame = grouped(rows, "group")
     detail = "Without counts"
-    note = "Below each rate: studies without available responder counts at this threshold; some have them at another threshold."
+    note = (
+        "Below each rate: studies without available responder counts at this threshold; some have counts at another"
+        " threshold."
+    )
     title = "Available responder counts by rate"
     return Table(frame, title, note, numeric=["Studies", "Participants"], detail=detail, folded=True)
 
