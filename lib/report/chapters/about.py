@@ -61,7 +61,7 @@ def assessors(evidence: Evidence) -> str:
     """State who judged the risk of bias, as the data name them."""
     judged = evidence.risk_of_bias.groupby("assessor").study.nunique()
     return "\n".join(
-        f"- Risk of bias: {for_markdown(assessor)}, {count(studies, 'study', 'studies')}"
+        f"- **Assessment of the risk of bias:** {for_markdown(assessor)} ({count(studies, 'study', 'studies')})"
         for assessor, studies in judged.items()
     )
 

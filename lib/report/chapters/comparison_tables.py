@@ -102,9 +102,9 @@ def summary(questions: Sequence[Question]) -> Table:
             rows.append((question.label, cells))
     note = (
         "RR: risk ratio. OR: odds ratio. NNT: number needed to treat for one additional patient to respond, rounded up;"
-        " a dash where the confidence interval of the difference or of the ratio includes no effect. A risk difference"
-        " cannot exceed the proportion of non-responders in the control arms, nor a reduction that of responders; its"
-        " interval is cut at these limits. A row with one trial shows the result of that trial."
+        " a dash where the confidence interval of the difference or of the ratio includes no effect. No more"
+        " patients can be gained than failed to respond in the control arms, and no more lost than responded there; the"
+        " interval of the risk difference is cut at these limits. A row with one trial shows the result of that trial."
     )
     frame = grouped(rows, "Question")
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"], detail="Treatments")

@@ -34,9 +34,10 @@ def other_readings(evidence: Evidence, solved: Sizes) -> str:
     next_best = "no other solution exists"
     if solved.next_departures == solved.next_departures:
         next_best = f"the next best needs {solved.next_departures:g}"
-    other = "No other solution needs as few" if len(solutions) == 1 else f"{len(solutions)} solutions need as few"
+    few = f"{len(solutions)} solutions need as few"
+    other = "No other solution needs as few" if len(solutions) == 1 else f"In all, {few}"
     if len(solutions) == MOST_SOLUTIONS:
-        other, next_best = f"At least {other}", "the search stopped there"
+        other, next_best = f"At least {few}", "the search stopped there"
         solutions = solutions[:1]
     return (
         f"{REGIMEN_NAMES[solved.regimen]}: {int(solved.totals.reproduced.sum())} of {len(solved.totals)} totals are"

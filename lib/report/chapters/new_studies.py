@@ -55,12 +55,11 @@ def included_and_awaiting(evidence: Evidence) -> str:
         return nothing_new(evidence)
     studies, records = evidence.study_counts("update"), tables.decisions(evidence)
     return (
-        f"**{count(studies['all'], 'study', 'studies')} published since August 2018"
-        f" {'is' if studies['all'] == 1 else 'are'} included: {studies['monotherapy']} of monotherapy and"
-        f" {studies['phototherapy']} with phototherapy. Of the other records,"
-        f" {records['awaiting_full_text']} await a full text, {records['awaiting_classification']} await a decision and"
-        f" {records['excluded']} are excluded.** All come from a collection of published abstracts; no systematic"
-        " database search has been run since August 2018, so other studies may exist."
+        f"**This edition includes {count(studies['all'], 'study', 'studies')} published since August 2018:"
+        f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Of the other"
+        f" records, {records['awaiting_full_text']} await a full text, {records['awaiting_classification']} await a"
+        f" decision and {records['excluded']} are excluded.** All come from a collection of published abstracts; no"
+        " systematic database search has been run since August 2018, so other studies may exist."
     )
 
 
@@ -183,7 +182,7 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
 def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
     """State the counts of a study in a sentence, the strongest response first, all arms of one outcome together."""
     if not rows:
-        return "The numbers of responders in its arms are not available, so it enters no pooled rate."
+        return "The numbers of responders in its arms are not available, so it is not part of any pooled rate."
     rows_by_outcome: dict[tuple[str, str], list[Any]] = {}
     strongest = THRESHOLDS[::-1]
     for row in sorted(rows, key=lambda r: (r.site != "all", strongest.index(r.threshold))):

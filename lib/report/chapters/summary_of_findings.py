@@ -257,11 +257,12 @@ def other_findings(outcomes: Sequence[Rated]) -> Table:
         dtype=object,
     )
     note = (
-        "A rate shows how many treated people reach an outcome, not what the treatment adds. For such a rate, studies"
-        " of treated people start at high certainty (Iorio and colleagues, BMJ 2015). The randomised trial of"
-        " maintenance starts at high certainty for its comparison. Rates by body site, in children and at lower"
-        " thresholds are not rated separately, because they come from the same studies and share the same reasons. Rare"
-        " and late harms are not rated, because no included study was designed to find them."
+        "TCI: topical calcineurin inhibitor. A rate shows how many treated people reach an outcome, not what the"
+        " treatment adds. For such a rate, studies of treated people start at high certainty (Iorio and colleagues,"
+        " BMJ 2015). The randomised trial of maintenance starts at high certainty for its comparison. Rates by body"
+        " site, in children and at lower thresholds are not rated separately, because they come from the same"
+        " studies and share the same reasons. Rare and late harms are not rated, because no included study was"
+        " designed to find them."
     )
     return Table(frame, "Summary of findings: rates, maintenance and safety", note)
 

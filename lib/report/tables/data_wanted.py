@@ -68,10 +68,11 @@ def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], li
 def missing_counts(outcomes: Sequence[Outcome]) -> str:
     """Name the studies with counts for some rates only, in a sentence; empty if there are none."""
     _, partly = without_available_counts(outcomes)
+    if not partly:
+        return ""
     return (
-        f"Available for some rates only, with the missing ones in brackets: {for_markdown('; '.join(partly))}."
-        if partly
-        else ""
+        "Counts are available for some rates only from these studies (missing rates in brackets):"
+        f" {for_markdown('; '.join(partly))}."
     )
 
 

@@ -155,12 +155,12 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
         rows.append((row_name(outcome), cells))
     frame = grouped(rows, "group")
     note = (
-        "Rates are percentages. Prediction: 95% prediction interval for the true rate of another study. The review"
-        " reports none; the one shown for a published rate is derived from its confidence interval. New studies alone:"
-        " pooled by the review's method, which leaves out studies at 0% or 100%; the updated rate includes them."
-        " Change: updated minus published rate, in percentage points. Implied τ²: between-study variance derived from"
-        " the published interval. Its range allows for rounding only; because the studies' own rates are unknown, the"
-        " true range is wider. A dash means that there is no result."
+        "Rates are percentages. TCI: topical calcineurin inhibitor. Prediction: 95% prediction interval for the true"
+        " rate of another study. The review reports none; the one shown for a published rate is derived from its"
+        " confidence interval. New studies alone: pooled by the review's method, which leaves out studies at 0% or"
+        " 100%; the updated rate includes them. Change: updated minus published rate, in percentage points. Implied"
+        " τ²: between-study variance derived from the published interval. Its range allows for rounding only;"
+        " because the studies' own rates are unknown, the true range is wider. A dash means that there is no result."
     )
     columns = frame.columns[1:-1]
     return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
@@ -233,10 +233,11 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
         )
     rules = "; ".join(meaning.values())
     note = (
-        "Rates are percentages (95% CI). Published and Updated: by the review's method. Recommended method: a logistic"
-        " model of the original and new studies with available responder counts; a dash means fewer than two such"
-        " studies. Change: updated minus published rate, in percentage points. Width: change in the width of the"
-        f" confidence interval, in percent. The conclusions change if at least one criterion is met: {rules}."
+        "Rates are percentages (95% CI). TCI: topical calcineurin inhibitor. Published and Updated: by the review's"
+        " method. Recommended method: a logistic model of the original and new studies with available responder"
+        " counts; a dash means fewer than two such studies. Change: updated minus published rate, in percentage"
+        " points. Width: change in the width of the confidence interval, in percent. The conclusions change if at"
+        f" least one criterion is met: {rules}."
     )
     numeric = ["Published", "Updated", "Recommended method", "Change", "Width"]
     return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)
