@@ -229,7 +229,10 @@ def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceL
     return f"Compared with the first of these, its list {' and '.join(parts)}: {n:+g} patients."
 
 
-@rule("sum of arms", "The patients of a list are the sum of its arms, with each study counted alike in every total.")
+@rule(
+    "sum of arms",
+    "The patients of a list are the sum of its arms, with each study counted in the same way in every total.",
+)
 def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
     for regimen in REGIMENS:

@@ -157,7 +157,7 @@ def false_alarms(simulated: pd.DataFrame) -> Table:
         }
     ).set_index("rule")
     note = (
-        "Percentage of simulated reviews that met a criterion by chance after so many updates. Each update adds one"
+        "Percentage of simulated reviews that met a criterion by chance in this number of updates. Each update adds one"
         " study; the true rates of the new and of the published studies have the same mean."
         f" {int(cases.reviews.max())} simulated reviews in each setting. Standard deviation: of the studies' true"
         " rates."
