@@ -160,11 +160,11 @@ def test_other_methods_of_the_review_are_beside_the_updated_rate(results):
     frame = updates.choices([result]).frame
     new = by_study(result.outcome.new)
     others = sensitivity(result.summary, new.events, new.n)
-    assert list(frame["Method of the review"]) == ["As the review says", *others]
+    assert list(frame["Method of the review"]) == ["As reported", *others]
     assert frame.Updated.iloc[0] == updates.updated_span(result)
     assert list(frame.Updated.iloc[1:]) == [wording.span(*ends) for ends in others.values()]
     moved = max(100 * abs(ends[0] - result.updated.estimate) for ends in others.values())
-    assert f"by {moved:.1f} percentage points at most" in updates.largest_change([result])
+    assert f"change by {moved:.1f} percentage points at most" in updates.largest_change([result])
 
 
 def test_a_rate_without_new_studies_is_not_updated(results):
@@ -183,7 +183,7 @@ def test_rules_are_compared_with_the_benchmark():
     frame = updates.rules(pd.DataFrame(rows)).frame
     frame = frame.loc[["Settings with at most 10% of studies at 0% or 100%: 1"]].set_index("Rule")
     assert frame.loc["Chosen rule", "Coverage"] == "94.0"
-    assert frame.loc["Chosen rule", "Least against benchmark"] == "-1.0"
+    assert frame.loc["Chosen rule", "Worst difference"] == "-1.0"
     assert frame.loc["Chosen rule", "Bias"] == "1.0" and frame.loc["Chosen rule", "Error"] == "2.0"
 
 
@@ -220,8 +220,8 @@ def test_withheld_counts_are_inside_outside_or_not_assessed():
     assert list(frame.Inside) == ["yes", "no", "not assessed"]
     assert list(frame["95% range of the imputed counts"]) == ["2 to 5", "0 to 4", ""]
     text = imputed_counts.recovery(rows)
-    assert text.startswith("**1 of 2** reported counts lie within") and "those outside are of B." in text
-    assert text.endswith("1 count could not be assessed, as the chain did not converge.")
+    assert text.startswith("**1 of 2** reported counts lie within") and "those outside are from B." in text
+    assert text.endswith("For 1 count the Markov chain did not converge, so no range could be assessed.")
     assert imputed_counts.recovery(rows[:1]).endswith("the counts imputed for them.")
 
 
@@ -233,19 +233,19 @@ def test_the_differences_between_closed_form_and_imputations_are_the_largest(res
 
     rows = [(result, over(result.updated.estimate + 0.013), over(0.2)), (result, (None, None), (None, None))]
     text = imputed_counts.largest_differences(rows)
-    assert "at most 1.3 points apart" in text and "no more than 2.0 points" in text
+    assert "at most 1.3 percentage points" in text and "no more than 2.0 percentage points" in text
     assert imputed_counts.largest_differences(rows[1:]).startswith("Nothing to update")
     frame = imputed_counts.updates_over_imputations(rows).frame
-    assert frame["Closed form"].iloc[0] == updates.updated_span(result)
+    assert frame["Without imputation"].iloc[0] == updates.updated_span(result)
     assert list(frame["Imputed counts"])[1] == ""
 
 
 def test_calibration_counts_reviews_that_did_not_converge():
     rows = pd.DataFrame({"studies": [4, 5], "converged": [True, False], "exact": [True, False], "reproduced": True})
     text = imputed_counts.calibration(rows.assign(covered=[19, 1], withheld=20))
-    assert "Over 2 simulated reviews of 4 to 5 studies, the 95% ranges held 95.0%" in text
-    assert "In 1 reviews all possible counts could be tried; the other 1 were sampled" in text
-    assert "did not converge in 1 (50% of all reviews)" in text
+    assert "In 2 simulated reviews of 4 to 5 studies, the 95% ranges contained 95.0%" in text
+    assert "could be tried in 1 reviews; in the other 1 they were sampled" in text
+    assert "did not converge in 1 reviews (50% of all)" in text
 
 
 # --- New studies ------------------------------------------------------------------------------------------
@@ -254,8 +254,8 @@ def test_calibration_counts_reviews_that_did_not_converge():
 def test_an_edition_without_records_says_so(ev):
     none = ev.with_tables(screening=ev.screening[:0], studies=ev.studies[ev.studies.edition == "original"])
     assert new_studies.records_since_search(none) == ""
-    assert new_studies.studies_since_search(none) == "Nothing: this edition ends with the original search."
-    assert new_studies.included_and_awaiting(none) == "Nothing: this edition ends with the original search."
+    assert new_studies.studies_since_search(none) == "No new studies: this edition ends with the original search."
+    assert new_studies.included_and_awaiting(none) == "No new studies: this edition ends with the original search."
     assert "Last change of the data: none since." in new_studies.state_of_evidence(none)
     assert new_studies.later_reviews(ev.with_tables(later_reviews=ev.later_reviews[:0])) == ""
 
@@ -270,11 +270,11 @@ def test_changed_conclusions_are_named(results):
     selected = updates.with_new_studies(results)
     unchanged = [replace(result, news=()) for result in selected]
     assert "none changes the conclusions" in new_studies.what_changes(unchanged, 24)
-    assert new_studies.what_changes_in_brief(unchanged).endswith("they change the conclusions on none.")
+    assert new_studies.what_changes_in_brief(unchanged).endswith("they change the conclusions on none of these rates.")
     changed = [replace(unchanged[0], news=("moved",)), *unchanged[1:]]
     name = wording.outcome_name(changed[0].outcome)
     assert f"1 of them changes the conclusions: {name}.**" in new_studies.what_changes(changed, 24)
-    assert new_studies.what_changes_in_brief(changed).endswith(f"they change the conclusions on 1: {name}.")
+    assert new_studies.what_changes_in_brief(changed).endswith(f"they change the conclusions on 1 rate: {name}.")
     assert new_studies.what_changes_in_brief([]) == ""
 
 

@@ -31,7 +31,7 @@ def test_a_trial_that_cannot_be_pooled_is_reported_all_the_same(lines):
     line = lines["seneschal2021"]
     for words in ("Double-blind", "42 patients", "75%", "65% with tacrolimus", "0% with vehicle", "week 48", "40%"):
         assert words in line, words
-    assert "it enters no pooled rate" in line
+    assert "it is not part of any pooled rate" in line
 
 
 def test_the_counts_of_a_finding_are_those_of_the_responses(ev, lines):

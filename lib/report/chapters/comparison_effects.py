@@ -151,9 +151,9 @@ def prediction(pooled: Pooled, key: str) -> str:
     The range carries the key of the ratio (`marked_text.Phrase`).
     """
     if not pooled.predicts:
-        return f"{count(pooled.k, 'trial')} cannot show how far the true ratio of another trial may lie from this one"
+        return f"{count(pooled.k, 'trial is', 'trials are')} too few for a prediction interval"
     between = Stated(_between(pooled.pi_low, pooled.pi_high), key, "prediction")
-    return Phrase("another trial's true ratio may lie from ", between)
+    return Phrase("the true ratio in another trial may lie from ", between)
 
 
 def trials_and_patients(rows: pd.DataFrame) -> str:

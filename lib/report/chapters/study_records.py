@@ -210,8 +210,8 @@ class _Parts:
         )
         bounds = self.evidence.bounds.query("study == @key")
         yield (
-            "Bounds of counts that are not reported",
-            ["Arm", "Site", "Response", "Bound", "Source"],
+            "Limits on counts that are not reported",
+            ["Arm", "Site", "Response", "Limit", "Source"],
             [
                 [
                     row.arm,
@@ -247,8 +247,8 @@ class _Parts:
             ],
         )
         yield (
-            "Statements of its report",
-            ["On", "Statement", "Origin", "Source"],
+            "Statements of the study's report",
+            ["Subject", "Statement", "Origin", "Source"],
             [
                 [
                     f"{row.field.replace('_', ' ')}{f' ({row.arm})' if row.arm else ''}",

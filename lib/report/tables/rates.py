@@ -165,10 +165,12 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
         rows.append((row_name(outcome), cells))
     frame = grouped(rows, "group")
     note = (
-        "Prediction: 95% prediction interval for the true rate of another study; the review reports none, and that of"
-        " the published rate is implied by its interval. New studies alone: pooled by the review's method, which leaves"
-        " out studies at 0% or 100%; the updated rate includes them. Change: updated less published rate, in percentage"
-        " points. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash: none."
+        "Rates are percentages. TCI: topical calcineurin inhibitor. Prediction: 95% prediction interval for the true"
+        " rate of another study. The review reports none; the one shown for a published rate is derived from its"
+        " confidence interval. New studies alone: pooled by the review's method, which leaves out studies at 0% or"
+        " 100%; the updated rate includes them. Change: updated minus published rate, in percentage points. Implied"
+        " τ²: between-study variance derived from the published interval. Its range allows for rounding only;"
+        " because the studies' own rates are unknown, the true range is wider. A dash means that there is no result."
     )
     columns = frame.columns[1:-1]
     return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
@@ -180,23 +182,26 @@ def _implied(result: Result) -> Phrase:
     reading = summary.reading
     if reading.kind == "no interval":
         return Phrase("No interval is published.")
-    text = f"Standard error {100 * reading.se:.2f} points"
+    text = f"Standard error {100 * reading.se:.2f} percentage points"
     if reading.kind == "cut":
-        text += ", from the end of the interval that is not cut"
+        text += ", from the limit of the interval that is not cut off"
     elif reading.wrong:
         number = _published_number(result.outcome, reading.wrong)
-        text += f", with {100 * reading.reconciled:.1f} for the published {number}"
+        text += f", with {100 * reading.reconciled:.1f} in place of the published {number}"
     end = ""
     if summary.tau2 != summary.tau2:
-        end = "; no between-study variance: sampling error alone exceeds it"
+        end = "; sampling error alone is larger, so no between-study variance is implied"
     else:
         (implied,) = implied_variance(result)
-        value = f"{implied.estimate:.4f} ({implied.ci_low:.4f} to {implied.ci_high:.4f} under the rounding)"
+        value = f"{implied.estimate:.4f} ({implied.ci_low:.4f} to {implied.ci_high:.4f}, allowing for rounding)"
         text = Phrase(text, "; implied τ² ", Stated(value, implied.key))
     if updated is not None and updated.k_new:
-        end += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
+        new = count(updated.k_new, "new study", "new studies")
+        end += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} published and {new}"
     if not 0 <= summary.rest <= 1 and summary.rest == summary.rest:
-        end += ". The published rate and the available counts contradict each other: no rate is left for the others"
+        end += (
+            ". The published rate and the available counts contradict each other: no rate remains for the other studies"
+        )
     return Phrase(text, end, ".")
 
 
@@ -238,10 +243,11 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
         )
     rules = "; ".join(meaning.values())
     note = (
-        "Rates in % (95% CI). Published, updated: by the review's method. Recommended method: a logistic model on the"
-        " studies with available responder counts alone, original and new; a dash: fewer than two. Change: updated less"
-        " published rate, in percentage points. Width: change of the width of the interval, in percent. The conclusions"
-        f" change, if {rules}."
+        "Rates are percentages (95% CI). TCI: topical calcineurin inhibitor. Published and Updated: by the review's"
+        " method. Recommended method: a logistic model of the original and new studies with available responder"
+        " counts; a dash means fewer than two such studies. Change: updated minus published rate, in percentage"
+        " points. Width: change in the width of the confidence interval, in percent. The conclusions change if at"
+        f" least one criterion is met: {rules}."
     )
     numeric = ["Published", "Updated", "Recommended method", "Change", "Width"]
     return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)

@@ -36,7 +36,7 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
             ],
         }
     )
-    caption = f"Counts and where they come from: {count(len(rows), 'count')}"
+    caption = f"Responder counts and their sources: {count(len(rows), 'count')}"
     return Table(frame, caption, folded=True, detail="detail")
 
 
