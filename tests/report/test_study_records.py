@@ -57,7 +57,7 @@ def test_every_adverse_event_and_result_without_a_count_is_in_its_record(ev, rec
 def test_a_record_lists_the_results_that_use_the_study(ev, records):
     listed = 0
     for entry in registry.results(ev).values():
-        for study in entry.studies:
+        for study in entry.studies if entry.key.endswith((".published", ".updated", ".rr")) else ():
             if (record := records.get(study_anchor(study))) is not None:
                 assert record.find("a", href=f"all-results.html#{result_anchor(entry.key)}").get_text()
                 listed += 1

@@ -7,6 +7,7 @@ not belong here: tables that compare studies (`lib.report.tables`).
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -101,6 +102,10 @@ def _by_name(evidence: Evidence, keys: pd.Series) -> Records:
     return Records(evidence, sorted(set(keys), key=lambda key: (names[key].casefold(), key)))
 
 
+_MAIN = re.compile(r"\.(?:published|available|new|updated|recommended|rr)$")
+"""Ends of the keys of the results that a record lists."""
+
+
 class _Parts:
     """The tables of an edition, grouped by study, from which the records are made."""
 
@@ -127,7 +132,9 @@ class _Parts:
         }
         self.results_by_study: dict[str, list[str]] = {}
         for entry in registry.results(evidence).values():
-            for study in dict.fromkeys(entry.studies):
+            # Subgroups, single trials and other measures of the same comparison would only repeat the list.
+            is_main = _MAIN.search(entry.key) or not entry.key.startswith(("rate.", "comparison."))
+            for study in dict.fromkeys(entry.studies) if is_main else ():
                 self.results_by_study.setdefault(study, []).append(entry.key)
 
     def record(self, key: str) -> dict[str, Any]:
