@@ -11,7 +11,8 @@ UV_HOME := _build/uv
 UV_BIN := $(UV_HOME)/bin/uv
 GET_UV = test -x $(UV_BIN) || $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(UV_HOME) $(UV)
 # Installs with uv, and with pip where uv cannot be installed or fails.
-INSTALL = $(UV_BIN) pip install --python $(BIN)/python $(1) || $(BIN)/python -m pip install --no-compile $(1)
+INSTALL = { $(GET_UV) && $(UV_BIN) pip install --python $(BIN)/python $(1); } || \
+	{ echo "uv is not available; pip takes its place"; $(BIN)/python -m pip install --no-compile $(1); }
 # Packages' own tests are never run: they are not compiled. A template in a package need not be valid Python.
 COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 # Variables reach the shell through its environment, as they were written: with spaces, quotes and $.
@@ -79,7 +80,6 @@ lint: $(READY_TO_TEST) ## check style, formatting, types, and that rooms import 
 $(READY): requirements.txt pyproject.toml
 	"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	$(GET_UV) || echo "uv is not available; pip takes its place"
 	$(call INSTALL,--requirement requirements.txt)
 	$(call INSTALL,--no-deps --no-build-isolation --editable .)
 	$(COMPILE)
@@ -101,6 +101,7 @@ lock: $(READY) ## write the three requirements files anew from pyproject.toml, w
 
 newest: $(READY_TO_TEST) ## install the newest versions of all dependencies, whatever the requirements files pin
 	$(call INSTALL,--upgrade --editable .[test$(comma)cluster])
+	$(COMPILE)
 comma := ,
 
 reference: ## compute the reference values anew (needs R with metafor, metadat and lme4)
