@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     about = {
         "check": "check the data and list every fault and warning",
         "build": "check the data, execute the chapters that changed and render the book",
+        "editions": "build every edition, and the newest with links to the others",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
     }
@@ -58,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
         if name in ("check", "new-trial"):
             continue
-        command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
+        if name != "editions":
+            command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
         command.add_argument(
             "--time-limit",
             default=900,
@@ -91,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(describe(error), file=sys.stderr)
         # What is left in the buffer cannot be written either, and would raise again when Python ends.
-        with open(os.devnull, "w") as nowhere:
+        with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)
         return 1
 
@@ -171,6 +173,7 @@ def _simulate(every: bool, data: Path) -> int:
 
 def _build(given: argparse.Namespace) -> int:
     from lib.engine import build
+    from lib.engine.editions import build_folder
 
     try:
         if given.command == "watch":
@@ -185,17 +188,32 @@ def _build(given: argparse.Namespace) -> int:
                 time_limit=given.time_limit,
                 dask=given.dask,
             )
-        else:
-            built = build.build(
-                given.root, given.data, given.as_of, project=PROJECT, time_limit=given.time_limit, dask=given.dask
-            )
-            print(build.summary(built))
+            return 0
+        options = {"project": PROJECT, "time_limit": given.time_limit, "dask": given.dask}
+        if given.command == "editions":
+            for date in _earlier_editions(given.root / given.data):
+                print(f"Edition of {date}:", flush=True)
+                built = build.build(given.root, given.data, date, folder=build_folder(date), **options)
+                print(build.summary(built), flush=True)
+        built = build.build(given.root, given.data, getattr(given, "as_of", ""), **options)
+        print(build.summary(built))
     except build.DataFaults as error:
         return _report_faults(str(error).splitlines())
     except build.BuildError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _earlier_editions(folder: Path) -> list[str]:
+    """Return the dates of the editions before the newest; none if the data have faults, which the build reports."""
+    from lib.evidence import DataError, load
+
+    try:
+        evidence = load(folder)
+    except DataError:
+        return []
+    return [date for date in evidence.editions.date if date != evidence.as_of.isoformat()]
 
 
 def _report_faults(faults: list[str], every: bool = False) -> int:

@@ -168,8 +168,8 @@ BAD_INPUTS = (
         "DOI of another study in a record",
         identity.identifiers_are_unique,
         _record("doi", _OTHER_TRIAL),
-        f"screening.csv, row {{row}}, column doi: '{_OTHER_TRIAL}': is the DOI of lepe2003 too (references.bib): a"
-        " report has one key; keep one of the two entries",
+        f"screening.csv, row {{row}}, column doi: '{_OTHER_TRIAL}': is the DOI of lepe2003 too"
+        " (references.bib, line 3): a report has one key; keep one of the two entries",
     ),
     Bad(
         "DOI of another study in capitals",
@@ -181,7 +181,7 @@ BAD_INPUTS = (
         "DOI in two references",
         identity.identifiers_are_unique,
         put("references", "doi", _OTHER_TRIAL, key=KEY),
-        f"references.bib, column {KEY}, doi: '{_OTHER_TRIAL}': is the DOI of lepe2003 too",
+        f"references.bib, line {{row}}, entry {KEY}, doi: '{_OTHER_TRIAL}': is the DOI of lepe2003 too",
     ),
     Bad(
         "PubMed number of another study in a record",
@@ -193,7 +193,7 @@ BAD_INPUTS = (
         "PubMed number in two references",
         identity.identifiers_are_unique,
         put("references", "pmid", "12756094", key=KEY),
-        f"references.bib, column {KEY}, pmid: '12756094': is the PubMed number of lepe2003 too",
+        f"references.bib, line {{row}}, entry {KEY}, pmid: '12756094': is the PubMed number of lepe2003 too",
     ),
     Bad(
         "registry number of another record",
@@ -212,7 +212,7 @@ BAD_INPUTS = (
         "registry number in two references",
         identity.registrations_are_unique,
         put("references", "note", "Registered as NCT03047733", key=KEY),
-        f"references.bib, column {KEY}, note: 'NCT03047733': is the registry number of ajou_cyclic too",
+        f"references.bib, line {{row}}, entry {KEY}, note: 'NCT03047733': is the registry number of ajou_cyclic too",
     ),
     Bad(
         "reference number of the review in two studies",
@@ -254,8 +254,8 @@ BAD_INPUTS = (
         "title of another reference",
         identity.titles_are_distinct,
         put("references", "title", "{Topical pimecrolimus: a new horizon for vitiligo treatment}", key=KEY),
-        f"references.bib, column {KEY}, title: '{{Topical pimecrolimus: a new horizon for vitiligo treatment}}': is the"
-        " title of sendur2006 too: check that the two are not one report",
+        f"references.bib, line {{row}}, entry {KEY}, title: '{{Topical pimecrolimus: a new horizon for vitiligo"
+        " treatment}': is the title of sendur2006 too (references.bib, line ",
         status=0,
     ),
     # --- Arms that contradict their treatments ---

@@ -1,14 +1,27 @@
-"""Changes of the tables for a test: write a value, remove rows, repeat a row. Each returns the rows that it changed."""
+"""The tables as rules read them, and changes of them: write a value, remove rows, repeat a row.
+
+Each change returns the rows that it changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pandas as pd
+
+from lib.evidence.checking import read_tables, reference_table
+from lib.evidence.references import read_references
 
 Tables = dict[str, pd.DataFrame]
 Change = Callable[[Tables], list[int]]
 """A function that changes the tables, each of which it copies first, and returns the numbers of the rows."""
+
+
+def tables_of(folder: Path) -> Tables:
+    """The tables of a data folder, and the bibliography as a table."""
+    references, lines, _ = read_references(folder / "references.bib")
+    return {**read_tables(folder)[0], "references": reference_table(references, lines)}
 
 
 class Noted(Mapping[str, pd.DataFrame]):

@@ -81,17 +81,17 @@ def test_a_wrong_option_is_told_with_what_is_allowed(arguments, message):
     assert message in done.stderr
 
 
-def test_a_port_in_use_is_told_and_nothing_is_built(tmp_path):
+def test_a_port_in_use_is_told_and_nothing_is_built(data):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        done = run(tmp_path, "watch", "--port", port)
+        done = run(data.parent, "watch", "--port", port)
     assert done.returncode == 1
     assert done.stderr == (
         f"Port {port} cannot be used: Address already in use. Choose another: make watch PORT=8001, or --port\n"
     )
-    assert not list(tmp_path.iterdir())
+    assert list(data.parent.iterdir()) == [data]
 
 
 def test_a_terminal_without_utf8_shows_every_message(data, tmp_path):

@@ -112,6 +112,44 @@ def head(title, description, address, book):
     return "\n".join(tags)
 
 
+def editions_nav(dates, current, pagename):
+    """Return links from a page to the same page of the other editions, as HTML.
+
+    Parameters
+    ----------
+    dates : list of str
+        Dates of the editions whose sites there are, the newest last.
+    current : str
+        Date of the edition that is shown.
+    pagename : str
+        Name of the page, such as ``book/safety``.
+    """
+    if len(dates) < 2:
+        return ""
+    up, newest = "../" * pagename.count("/"), dates[-1]
+    root = up if current == newest else f"{up}../../"
+    links = []
+    for date in reversed(dates):
+        folder = "" if date == newest else f"editions/{date}/"
+        name = f"{date} (newest)" if date == newest else date
+        links.append(
+            f'<strong aria-current="true">{name}</strong>'
+            if date == current
+            else f'<a href="{html.escape(f"{root}{folder}{pagename}.html")}">{name}</a>'
+        )
+    note = "" if current == newest else " You are reading an earlier edition."
+    return f'<nav class="review-editions" aria-label="Editions">Edition: {" · ".join(links)}.{note}</nav>'
+
+
+def _edition_dates(app, current):
+    """Return the dates of the editions whose sites there are: those built beside this one, and this one."""
+    made = Path(app.srcdir).parent
+    if made.parent.name == "editions":
+        with (Path(app.srcdir) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
+            return sorted({current, *(row["date"] for row in csv.DictReader(file))})
+    return sorted({current, *(site.parent.name for site in made.glob("editions/*/html"))})
+
+
 def _settings(app):
     path = Path(app.srcdir) / "data/settings.csv"
     with path.open(encoding="utf-8", newline="") as file:
@@ -131,11 +169,16 @@ def _add(app, pagename, templatename, context, doctree):
     title = html.unescape(re.sub(r"<[^>]*>", "", context["title"]))
     context["metatags"] += head(title, first_paragraph(doctree), address, book)
     text, bibtex, ris = citation(title, book, edition, settings, address)
-    context["body"] += _CITE.format(
-        text=html.escape(text),
-        bibtex=html.escape(bibtex),
-        ris=html.escape(ris),
-        links=contact_links(title, edition, settings),
+    nav = editions_nav(_edition_dates(app, edition["edition"]), edition["edition"], pagename)
+    context["body"] = (
+        nav
+        + context["body"]
+        + _CITE.format(
+            text=html.escape(text),
+            bibtex=html.escape(bibtex),
+            ris=html.escape(ris),
+            links=contact_links(title, edition, settings),
+        )
     )
     context["theme_extra_footer"] = (
         f"<p>Edition of {html.escape(edition['edition'])}, version {html.escape(edition['version'])}. {LICENCE}"

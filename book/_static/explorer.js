@@ -540,7 +540,7 @@
       if (!filters.one.regimen && unique(studies.flatMap((s) => s.counts.map((c) => c.of.regimen))).length > 1) {
         found.push("Treatment with and without phototherapy is pooled together here; choose one of them for an answer.");
       }
-      note(studies.filter((s) => units(s).includes("patches")), "Counts of patches, possibly several per patient, which makes intervals too short");
+      note(studies.filter((s) => units(s).includes("patches")), "Counts of patches, possibly several per patient, which makes intervals too narrow");
       if (studies.length > 1) {
         note(studies.filter((_, i) => result.dropped[i]), "Left out because nobody or everybody responded", " The logit scale (under Method) keeps such studies.");
       }
@@ -581,7 +581,8 @@
       }
       const [low, high] = scoreInterval(events, n, z), unit = units(study).join(", ");
       return [element("tr", {},
-        element("th", { scope: "row" }, element("label", {}, element("input", { type: "checkbox", value: key }), ` ${label}`)),
+        element("th", { scope: "row" }, element("input", { type: "checkbox", value: key, "aria-label": label }), " ",
+          element("a", { href: `study-records.html#study-${key}` }, label)),
         element("td", numeric, `${events}/${n}`, element("br", {}), unit),
         element("td", numeric, `${percent(events / n)}%`, element("br", {}), `(${percent(low)}–${percent(high)})`),
         element("td", numeric)), element("tr", { class: "detail" }, details)];

@@ -44,7 +44,9 @@ def _centre(review: Review) -> Iterator[Finding]:
         yield finding(reading.kind == "centred", *about, reconciling, why)
 
 
-@rule("rate of no study", "A pooled rate is not below the lowest rate above 0% that one of its studies can have.")
+@rule(
+    "rate of no study", "A pooled rate above 0% is not below the rate of one responder in the largest of its studies."
+)
 def _lowest(review: Review) -> Iterator[Finding]:
     rates = review.rates
     for _, row in rates[(rates.refs != "") & (rates.place == "table3") & (rates.estimate > 0)].iterrows():
@@ -62,7 +64,7 @@ def _lowest(review: Review) -> Iterator[Finding]:
         yield finding(ok, *about, why=why)
 
 
-@rule("same claim", "A claim that stands in several places is the same in all of them.")
+@rule("same claim", "A claim made in several places is the same in all of them.")
 def _same(review: Review) -> Iterator[Finding]:
     # Table 3 reports the studies and patients of its row, not of a threshold.
     in_text = review.rates.place != "table3"
@@ -88,7 +90,7 @@ def _same(review: Review) -> Iterator[Finding]:
 # --- Lists of references ------------------------------------------------------------------------------------
 
 
-@rule("studies listed", "The number of studies that is stated equals the number of references listed with it.")
+@rule("studies listed", "A stated number of studies equals the number of references listed with it.")
 def _studies_listed(review: Review) -> Iterator[Finding]:
     rows = {row.group: row.refs for row in review.rows}
     stated = [
@@ -104,7 +106,7 @@ def _studies_listed(review: Review) -> Iterator[Finding]:
         yield finding(n == len(refs), place, name, studies_in_words(n), near, why)
 
 
-@rule("lists of a row", "The references of a rate are all in its row of Table 3, and that row has no others.")
+@rule("lists of a row", "All references of a rate are in its row of Table 3, and the row lists no others.")
 def _lists_of_a_row(review: Review) -> Iterator[Finding]:
     for row in review.rows:
         text = [c for c in review.lists if c.threshold and c.group == row.group]
@@ -116,13 +118,17 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
             yield finding(not extra, *about, ranges(claim.refs), near, f"{why}.")
         alone = row.refs.difference(*(c.refs for c in text))
         whole = {c.threshold for c in text} >= set(THRESHOLDS)
-        why = f"In the list of no threshold: {review.cite(alone)}." if alone else "Each is in the list of a threshold."
+        why = (
+            f"Not in the list of any threshold: {review.cite(alone)}."
+            if alone
+            else "Each is in the list of at least one threshold."
+        )
         why += "" if whole or not alone else " Not every threshold has a published list."
         ok = not alone or (False if whole else None)
         yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), why)
 
 
-@rule("lists within lists", "The references of a subgroup are all among those of the whole.")
+@rule("lists within lists", "All references of a subgroup are also listed for the whole group.")
 def _lists_within(review: Review) -> Iterator[Finding]:
     pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
     # The review looked for side effects in the studies of monotherapy.
@@ -140,7 +146,7 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 # --- Numbers of patients ------------------------------------------------------------------------------------
 
 
-@rule("part and whole", "A subgroup has no more patients, and no more studies, than the whole.")
+@rule("part and whole", "A subgroup has no more patients and no more studies than the whole group.")
 def _part_and_whole(review: Review) -> Iterator[Finding]:
     of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.group == row.group]
     for part, whole in [*of_row, *review.parts]:
@@ -162,7 +168,9 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
 
 
 @rule(
-    "difference", "Two numbers of patients at a body site differ by what the studies in only one of the lists can add."
+    "difference",
+    "Where two lists of studies of a body site differ, the studies in only one of them can account for the difference"
+    " between the numbers of patients.",
 )
 def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.group[2] != "all"]
@@ -214,14 +222,17 @@ def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceL
     if len(more | less) == 1:
         arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.group[0])]
         sizes_there = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
-        least = f"and the review uses a study at a site from {review.value('minimum_per_site'):g} on"
+        least = f"and the review requires at least {review.value('minimum_per_site'):g} at a site"
         who = f"The one study by which the lists differ, {review.cite(more | less)},"
-        return f"{who} would have {n if more else -n:g} there: by Table 2 it has {sizes_there}, {least}."
+        return f"{who} would have {n if more else -n:g} patients there: by Table 2 it has {sizes_there}, {least}."
     parts = [f"adds {review.cite(more)}"] * bool(more) + [f"lacks {review.cite(less)}"] * bool(less)
-    return f"Beside the first of these its list {' and '.join(parts)}: {n:+g} patients."
+    return f"Compared with the first of these, its list {' and '.join(parts)}: {n:+g} patients."
 
 
-@rule("sum of arms", "The patients of a list are the sum of its arms, with each study read alike in every total.")
+@rule(
+    "sum of arms",
+    "The patients of a list are the sum of its arms, with each study counted in the same way in every total.",
+)
 def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
     for regimen in REGIMENS:
@@ -245,7 +256,8 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
 
 @rule(
     "those who completed",
-    "A body site, or a list with a study assessed by patches only, has no more patients than completed its studies.",
+    "The patients at a body site, or in a list with a study assessed by patches only, do not outnumber those who"
+    " completed the studies.",
 )
 def _completed(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and review.patients_not_in_table2(c)]
@@ -264,7 +276,7 @@ def _completed(review: Review) -> Iterator[Finding]:
 # --- Totals and percentages ---------------------------------------------------------------------------------
 
 
-@rule("totals", "A total equals the sum of its parts, where studies in two parts count once.")
+@rule("totals", "A total equals the sum of its parts, with studies in two parts counted once.")
 def _totals(review: Review) -> Iterator[Finding]:
     kinds = {"efficacy": REGIMENS, "studies_included": ("mechanism", *REGIMENS, "maintenance")}
     for total, unit, kind_of_total in (

@@ -34,7 +34,7 @@ def _duration(review: Review) -> Iterator[Finding]:
             yield finding(n in (of_all, of_first), *review.about(quantity), f"{n:g} months", f"{of_all:g} months", why)
 
 
-@rule("studies counted", "Tables 1 and 2 have as many studies of each kind as the text says, and the same ones.")
+@rule("studies counted", "Tables 1 and 2 have as many studies of each kind as the text reports, and the same ones.")
 def _studies_counted(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     refs = {role: frozenset(table2.review_ref[table2.role == role].astype(int)) for role in (*REGIMENS, "maintenance")}
@@ -54,7 +54,7 @@ def _studies_counted(review: Review) -> Iterator[Finding]:
             yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(in_tables)}.{apart}")
 
 
-@rule("one study", "The text agrees with Table 2 on single studies.")
+@rule("one study", "What the text reports of single studies agrees with Table 2.")
 def _one_study(review: Review) -> Iterator[Finding]:
     for row in review.numbers.itertuples():
         refs, unit = references(row.refs), row.quantity.rpartition("_")[2]
@@ -78,7 +78,7 @@ def _same_duration(value: float, unit: str, months: float) -> bool:
     return value == months if unit == "months" else value / 4.5 <= months <= value / 4
 
 
-@rule("design", "A study has the arms that its design needs, and arms that share their patients are of one size.")
+@rule("design", "A study has the arms that its design requires, and arms with the same patients have the same size.")
 def _design(review: Review) -> Iterator[Finding]:
     fit = 0
     for _, arms in review.table2.groupby(["study", "part"], sort=False):
@@ -99,16 +99,19 @@ def _one_cohort(review: Review) -> Iterator[Finding]:
     arms = review.treated
     doubled = arms[arms.groupby(alike).study.transform("nunique") > 1]
     for _, rows in doubled.groupby(alike):
-        why = "Country, drug, dose, duration and numbers are the same. That may be chance: it is not established."
+        why = (
+            "Country, drug, dose, duration and numbers are the same. This may be chance: it does not prove that the"
+            " patients are the same."
+        )
         yield finding(None, "Table 2", " and ".join(rows.label), f"{len(rows)} studies", "", why)
     rest = arms.study.nunique() - doubled.study.nunique()
-    yield finding(True, "Table 2", "studies unlike any other", f"{rest} studies")
+    yield finding(True, "Table 2", "studies that resemble no other", f"{rest} studies")
 
 
 # --- The review's own criteria ------------------------------------------------------------------------------
 
 
-@rule("eligibility", "A study that is used meets the review's own criteria.")
+@rule("eligibility", "A study that the review uses meets its eligibility criteria.")
 def _eligibility(review: Review) -> Iterator[Finding]:
     arms, least = review.treated, review.value("minimum_per_arm")
     small, why = arms[arms.enrolled < least], f"The methods ask for {least:g} participants or patches in an arm."
@@ -200,7 +203,7 @@ def _age(text: str) -> str:
     return text.removesuffix("s")  # adults
 
 
-@rule("none left out", "A row of an age group has every study of that age group that assessed the whole body.")
+@rule("none left out", "The row of an age group lists every study of that age group that assessed the whole body.")
 def _none_left_out(review: Review) -> Iterator[Finding]:
     table2 = review.table2
     for row in review.rows:
@@ -228,7 +231,7 @@ def _own_report(review: Review) -> Iterator[Finding]:
             continue
         published, ok, why = _compare_with_table2(fact, review.table2[review.table2.study == fact.study])
         if ok is not None and not ok and fact.inferred == "yes":
-            ok, why = None, "It is inferred and not stated: an inference contradicts nothing"
+            ok, why = None, "The fact is inferred and not stated, so it does not contradict the review"
         claim = ", ".join(filter(None, [f"{fact.label}: {fact.field.replace('_', ' ')}", fact.arm]))
         remarks = [f"Its report: {fact.value}" + (f" ({fact.note})" if fact.note else ""), why]
         why = ". ".join(filter(None, remarks)) + "."
@@ -245,7 +248,7 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
             ok, note = sizes[0] == float(fact.value), "; ".join(filter(None, named.note.unique()))
             # A number that was itself entered from the report cannot confirm the report.
             return f"{sizes[0]:g}", None if ok and note else ok, f"Table 2: {note}" if note else ""
-        return "", None, "No arm of Table 2, or several, answer to it"
+        return "", None, "No arm of Table 2, or more than one, matches it"
     if kind == "duration":
         months = study.duration_months
         return f"{months:g} months", _same_duration(float(fact.value), fact.field.partition("_")[2], months), ""
@@ -256,7 +259,7 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
         reported = {code for code, pattern in words.items() if re.search(pattern, fact.value)}
         return study.subtype.replace(";", ", "), reported == set(study.subtype.split(";")) if reported else None, ""
     if kind in ("population", "subtype"):
-        return "not determined", None, "Table 2 leaves it open"
+        return "not determined", None, "Table 2 does not determine it"
     if kind == "unit":
         return study.assessment.replace(";", ", "), "individual" in study.assessment.split(";"), ""
     if kind == "concentration":
@@ -267,7 +270,7 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
         code = getattr(study, kind)
         reported = {meant for pattern, meant in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
         known = code and len(reported) == 1
-        why = "" if known else "The reports differ" if len(reported) > 1 else "Table 2 leaves it open"
+        why = "" if known else "The reports differ" if len(reported) > 1 else "Table 2 does not determine it"
         return code or "not determined", {code} == reported if known else None, why
     if kind == "comparator":
         drugs = rows.drug[rows.role == "comparator"]
@@ -310,7 +313,7 @@ def _title(review: Review) -> Iterator[Finding]:
             meaning = review.meaning("yes_no" if column == "randomised" else column)
             shown = ", ".join(meaning[code] for code in published.split(";") if code) or "not determined"
             why = f"The title of its report says {column}: {meaning[stated[0]]}."
-            why += "" if published else " Table 2 leaves it open."
+            why += "" if published else " Table 2 does not determine it."
             source = f"doi:{report['doi']}" if "doi" in report else f"title of {row.label}"
             ok = stated[0] == published if published else None
             yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[stated[0]], why, [source])
@@ -318,7 +321,7 @@ def _title(review: Review) -> Iterator[Finding]:
 
 @rule(
     "denominator",
-    "A count is of the patients who completed by Table 2, or of patches if Table 2 has them assessed one by one.",
+    "A count refers to the patients who completed by Table 2, or to patches if these were assessed one by one.",
 )
 def _denominator(review: Review) -> Iterator[Finding]:
     used = {(c.group[0], c.group[2], ref) for c in review.lists for ref in c.refs}
@@ -340,7 +343,7 @@ def _denominator(review: Review) -> Iterator[Finding]:
 # --- Safety -------------------------------------------------------------------------------------------------
 
 
-@rule("stops", "The number of studies in which side effects ended treatment agrees with the reports.")
+@rule("stops", "The number of studies in which side effects ended the treatment agrees with their reports.")
 def _stops(review: Review) -> Iterator[Finding]:
     original = review.evidence.included("original").drop_duplicates("study")[["study", "label"]]
     events = review.evidence.adverse_events
@@ -357,7 +360,7 @@ def _stops(review: Review) -> Iterator[Finding]:
         yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])
 
 
-@rule("events", "The review counts no fewer events of a kind than the reports of the listed studies.")
+@rule("events", "The review counts at least as many events of a kind as the reports of the studies it lists.")
 def _events(review: Review) -> Iterator[Finding]:
     studies, refs = review.evidence.included("original"), review.refs("adverse_event_studies_counting")
     listed = review.evidence.adverse_events.query("role == 'monotherapy'")

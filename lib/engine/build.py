@@ -66,14 +66,14 @@ def build(
     project: Project,
     time_limit: float = TIME_LIMIT,
     dask: str = "",
+    folder: str = "_build",
 ) -> Built:
     """Bring the site up to date.
 
     Parameters
     ----------
     root : str or Path
-        The project's folder, with ``_config.yml``, ``_toc.yml`` and ``book/``. Everything that is built goes into its
-        ``_build/``; the site is ``_build/html``.
+        The project's folder, with ``_config.yml``, ``_toc.yml`` and ``book/``.
     data : str or Path
         The data folder, relative to ``root`` unless absolute.
     as_of : str
@@ -84,6 +84,8 @@ def build(
         Time limit of one cell in seconds, unless the chapter's ``metadata.execution.timeout`` sets another.
     dask : str
         Address of a Dask scheduler whose workers see the same files; empty to use the processors of this machine.
+    folder : str
+        The build folder, relative to ``root``: everything that is built goes there; the site is its ``html``.
 
     Returns
     -------
@@ -103,8 +105,8 @@ def build(
         raise BuildError(f"the time limit must be more than 0 seconds, not {time_limit:g}")
     root = Path(root).resolve()
     chapters(root)
-    made = root / "_build"
-    made.mkdir(exist_ok=True)
+    made = root / folder
+    made.mkdir(parents=True, exist_ok=True)
     fork_server.preload(project.preload)
     with _lock(made):
         render.remove_others(made)

@@ -25,7 +25,7 @@ from typing import Any
 
 from lib.caching.safe_files import files, hash_files, mirror, replace_if_changed
 from lib.caching.shared_results import ADDRESS
-from lib.engine import fork_server, packages, render
+from lib.engine import editions, fork_server, packages, render
 from lib.engine.errors import PROCESS_KILLED, BuildError, sentence
 from lib.engine.progress import Progress
 from lib.engine.project import Project, look_up
@@ -331,7 +331,8 @@ class Graph:
             return None
         pages = hash_files(self.source, self._unexecuted()), hash_files(self.stage, sorted(self._executed))
         results = content_of(self.made / render.RESULTS)
-        return digest(engine_code(self.source, "render"), *pages, results, present)
+        others = [f"{date} {site}" for date, site in editions.built_editions(self.made).items()]
+        return digest(engine_code(self.source, "render"), *pages, results, *others, present)
 
     def _unexecuted(self) -> list[str]:
         """Return the names in the snapshot of the site's sources other than executed chapters."""

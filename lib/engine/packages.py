@@ -26,8 +26,9 @@ _LOCK = threading.Lock()
 
 def imported() -> list[str]:
     """Return the top-level names that this process has imported, without the standard library and ``lib``."""
+    # A copy, because a list of the items can start the garbage collector, and with it code that imports a module.
     # A module whose import is blocked has the value None.
-    names = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
+    names = {name.partition(".")[0] for name, module in sys.modules.copy().items() if module is not None}
     return sorted(names - sys.stdlib_module_names - {"lib", "__main__", "__mp_main__"})
 
 

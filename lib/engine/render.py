@@ -28,7 +28,7 @@ import yaml
 
 from lib.caching.os_errors import without_number
 from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files, hash_files
-from lib.engine import fork_server, packages
+from lib.engine import editions, fork_server, packages
 from lib.engine.errors import BuildError
 
 LINK = "html"
@@ -178,6 +178,7 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     if b'http-equiv="Refresh"' in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
     shutil.copyfile(made / RESULTS, out / RESULTS)
+    editions.join(made, out)
     folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
     try:
         changed = _install(out, made / LINK, folder)

@@ -49,14 +49,14 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     DataError
         If there is any fault; it has all of them. If the dictionary or the codes have faults, no other table is read.
     """
-    tables, references, faults = _read(folder)
+    tables, references, faults, _ = _read(folder)
     if faults:
         raise DataError(faults)
     return tables, references
 
 
-def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData, list[Fault]]:
-    """Return the tables that can be read, the bibliography, and all faults by file and row.
+def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData, list[Fault], list[Fault]]:
+    """Return the tables that can be read, the bibliography, and all faults and warnings by file and row.
 
     Raises
     ------
@@ -84,17 +84,27 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
             faults.append(Fault(path.name, None, "", "", message))
     references, lines, file_faults = read_references(folder / "references.bib")
     faults += limited(file_faults)
-    if references.entries:
-        known = {**tables, "references": reference_table(references, lines)}
-    else:
-        known = tables
+    known = _with_references(tables, references, lines)
     misformed = {file.removesuffix(".csv") for file, _, _ in reported}
     for rule in RULES:
         # A value of the wrong form is one fault, whatever else it contradicts: in its place, or in another table.
         read = getattr(rule, "tables", ())
         if len(read) < 2 or misformed.isdisjoint(read):
             faults += limited(f for f in rule(known) if (f.file, f.row, f.column) not in reported)
-    return tables, references, _in_order(faults, names)
+    # A warning about a row with such a value could be a consequence of it.
+    checked = {name: table for name, table in known.items() if name not in misformed}
+    return tables, references, _in_order(faults, names), _warnings(checked, names)
+
+
+def _warnings(tables: Mapping[str, pd.DataFrame], names: list[str]) -> list[Fault]:
+    return _in_order([fault for rule in WARNINGS for fault in limited(rule(tables))], names)
+
+
+def _with_references(
+    tables: dict[str, pd.DataFrame], references: BibliographyData, lines: Mapping[str, int] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Return the tables with that of the references, unless the bibliography could not be read."""
+    return {**tables, "references": reference_table(references, lines)} if references.entries else tables
 
 
 def _require_folder(folder: Path) -> None:
@@ -141,9 +151,7 @@ def find_warnings(tables: dict[str, pd.DataFrame], references: BibliographyData)
     list of Fault
         The breaches of `lib.evidence.rules.WARNINGS`, by file and row.
     """
-    known = {**tables, "references": reference_table(references)} if references.entries else tables
-    found = [fault for rule in WARNINGS for fault in limited(rule(known))]
-    return _in_order(found, list(dict.fromkeys(tables["dictionary"].table)))
+    return _warnings(_with_references(tables, references), list(dict.fromkeys(tables["dictionary"].table)))
 
 
 def reference_table(references: BibliographyData, lines: Mapping[str, int] | None = None) -> pd.DataFrame:
@@ -159,14 +167,14 @@ def reference_table(references: BibliographyData, lines: Mapping[str, int] | Non
     Returns
     -------
     DataFrame
-        One row for each entry: its key, and the fields of `REFERENCE_COLUMNS` (missing: ""). The index is its line, if
-        lines are given.
+        One row for each entry: its key, and the fields of `REFERENCE_COLUMNS` (missing: ""). The index is its line;
+        None if no lines are given.
     """
     rows = [
         (key, *(entry.fields.get(name, "") for name in REFERENCE_COLUMNS[1:]))
         for key, entry in references.entries.items()
     ]
-    return pd.DataFrame(rows, columns=REFERENCE_COLUMNS, index=[lines[key] for key, *_ in rows] if lines else None)
+    return pd.DataFrame(rows, columns=REFERENCE_COLUMNS, index=[lines[key] if lines else None for key, *_ in rows])
 
 
 def _read_meta_tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -229,10 +237,10 @@ def check_with_warnings(folder: str | Path) -> tuple[list[Fault], list[Fault]]:
         What a maintainer should look at; it stops nothing.
     """
     try:
-        tables, references, faults = _read(folder)
+        _, _, faults, warnings = _read(folder)
     except DataError as error:
         return error.faults, []
-    return faults, find_warnings(tables, references)
+    return faults, warnings
 
 
 def unstated(folder: str | Path) -> list[str]:

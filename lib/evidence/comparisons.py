@@ -225,8 +225,8 @@ def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
     """Pool the risk ratio of trials, assuming a correlation between outcomes of the same patients.
 
     Paired trials report only how many responded to each treatment, not how many responded to both. The main analysis
-    treats their arms as independent groups, which makes their variance too large if a patient's lesions respond alike.
-    This analysis shows how much depends on it.
+    treats their arms as independent groups, which makes their variance too large if a patient's lesions respond
+    similarly. This analysis shows how much depends on it.
 
     Parameters
     ----------

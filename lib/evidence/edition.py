@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import hashlib
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,39 @@ class Evidence:
             if len(table) < len(parts[name]):
                 parts[name] = table.reset_index(drop=True)
         return Evidence(parts, view, self.edition)
+
+    def earlier(self, date: dt.date) -> Evidence:
+        """Return the edition of an earlier date.
+
+        Parameters
+        ----------
+        date : datetime.date
+            Not before the original search, and not after this edition.
+
+        Returns
+        -------
+        Evidence
+            What was known by then, as `load` returns it.
+
+        Raises
+        ------
+        ValueError
+            If this is a view, or if the date lies before the original search or after this edition.
+
+        Examples
+        --------
+        >>> import datetime as dt
+        >>> from lib import evidence
+        >>> len(evidence.load("data").earlier(dt.date(2018, 8, 6)).screening)
+        0
+        """
+        if self.view:
+            raise ValueError(f"this is the view {self.view!r}: take an earlier edition of the whole")
+        first, _ = _known_dates(self._parts)
+        if not first <= date <= self.as_of:
+            raise ValueError(f"date must be from {first} to {self.as_of}, not {date}")
+        READ.update(("", name) for name in self._parts)
+        return Evidence(_known_by(self._parts, date))
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Hash every part of every view.
@@ -411,27 +445,38 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
     texts, references = read_tables(folder)
     warnings = tuple(find_warnings(texts, references))
     tables = _convert_tables(texts)
-    screening, searches, reviews = tables["screening"], tables["searches"], tables["later_reviews"]
-    original_search = period_end(min(searches.date))
-    last_entry = max(map(period_end, [*searches.date, *screening.entered]))
-    date = _date_of_edition(as_of, original_search, last_entry)
+    date = _date_of_edition(as_of, *_known_dates(tables))
+    parts = {**_known_by(tables, date), "references": references}
+    return Evidence(parts, edition=edition, warnings=warnings)
 
+
+def _known_dates(tables: Mapping[str, Any]) -> tuple[dt.date, dt.date]:
+    """Return the date of the original search, and that of the last entry."""
+    days = [*tables["searches"].date, *tables["screening"].entered]
+    return period_end(min(tables["searches"].date)), max(map(period_end, days))
+
+
+def _known_by(parts: Mapping[str, Any], date: dt.date) -> dict[str, Any]:
+    """Return the parts of the evidence with only what was known by a date, and the dates of edition and last search."""
+    parts = dict(parts)
+    original_search, last_entry = _known_dates(parts)
+    screening, searches, reviews, editions = (
+        parts[name] for name in ("screening", "searches", "later_reviews", "editions")
+    )
     known_on = [
         min(period_end(row.published), period_end(row.entered)) if row.published else period_end(row.entered)
         for row in screening.itertuples()
     ]
     later_studies = set(screening.study[[day > date or date == original_search for day in known_on]])
     reviews_known_on = [last_entry if pd.isna(year) else dt.date(int(year), 12, 31) for year in reviews.year]
-    tables["later_reviews"] = reviews[[min(day, last_entry) <= date for day in reviews_known_on]]
-    tables["searches"] = searches = searches[[period_end(day) <= date for day in searches.date]]
-    editions = tables["editions"]
-    tables["editions"] = editions[[period_end(day) <= date for day in editions.date]]
-    for name, table in tables.items():
-        if "study" in table:
-            tables[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)
+    parts["later_reviews"] = reviews[[min(day, last_entry) <= date for day in reviews_known_on]]
+    parts["searches"] = searches = searches[[period_end(day) <= date for day in searches.date]]
+    parts["editions"] = editions[[period_end(day) <= date for day in editions.date]]
+    for name, table in parts.items():
+        if isinstance(table, pd.DataFrame) and "study" in table:
+            parts[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)
     last_search = max(map(period_end, searches.date[searches.kind == "database search"]))
-    parts = {**tables, "as_of": date, "last_search": last_search, "references": references}
-    return Evidence(parts, edition=edition, warnings=warnings)
+    return {**parts, "as_of": date, "last_search": last_search}
 
 
 def warnings_in_words(evidence: Evidence) -> str:

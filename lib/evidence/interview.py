@@ -23,11 +23,13 @@ from lib.evidence.checking import check, read_tables, reference_table
 from lib.evidence.column_types import value_faults
 from lib.evidence.csv_files import Fault
 from lib.evidence.new_trial import QUESTIONS, Question, Trial, complete, new_contents, place, reference, rows
-from lib.evidence.rules import RULES
+from lib.evidence.rules import RULES, arms, sources
 from lib.evidence.vocabulary import ALL_THRESHOLDS
 
 _OPTIONAL = ("n", *ALL_THRESHOLDS, "reported", "concern")
 """Answers that every row of their table needs, while a trial need not have such a row."""
+_OF_A_WHOLE_TRIAL = (arms.designs_fit_arms, sources.included_studies_have_results)
+"""Rules that miss rows while not all answers are given; they are checked after the last answer."""
 
 
 class AnswerError(ValueError):
@@ -221,7 +223,7 @@ class _Interview:
         name = f"arms.{number}.{question.name}" if number else question.name
         # Rules about risk of bias take half of the time, and a new trial has no such rows yet.
         del tables["risk_of_bias"]
-        found = [fault for rule in RULES for fault in rule(tables)]
+        found = [fault for rule in RULES if rule not in _OF_A_WHOLE_TRIAL for fault in rule(tables)]
         return [_message(fault, names) for fault in found if names.get((fault.file, fault.row, fault.column)) == name]
 
     def change(self, name: str) -> None:

@@ -57,7 +57,7 @@ def _questions(scope: str, table: str, names: str) -> Iterator[Question]:
 
 
 QUESTIONS: tuple[Question, ...] = (
-    *_questions("record", "screening", "decision exclusion label (study) title published doi pmid country reason"),
+    *_questions("record", "screening", "decision exclusion published label (study) title doi pmid country reason"),
     *_questions("study", "studies", "design blinding randomised population subtype assessment"),
     *_questions("study", "studies", "duration_months (source)"),
     *_questions("arm", "arms", "drug"),
@@ -73,7 +73,7 @@ QUESTIONS: tuple[Question, ...] = (
     *_questions("study", "concerns", "concern"),
     *_questions("record", "screening", "(regimen) (entered)"),
 )
-"""All questions, in the order in which they are asked."""
+"""All questions, in the order in which they are asked: a label is compared with the year of publication."""
 _ANSWER_BY_COLUMN = {
     ("screening", "design"): "design_of_record",
     ("screening", "enrolled"): "enrolled_of_record",
@@ -206,7 +206,7 @@ def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[t
     answers: dict[tuple[str, int | None, str], str] = {}
     if trial["study"] not in set(added["references"].key):
         entry = {column: trial.get(column, "") for column in added["references"]} | {"key": trial["study"]}
-        added["references"] = pd.concat([added["references"], pd.DataFrame(entry, index=[0], dtype=str)])
+        added["references"] = pd.concat([added["references"], pd.DataFrame(entry, index=[None], dtype=str)])
     for row in rows(trial, tables):
         number = max(added[row.table].index, default=1) + 1
         added[row.table] = pd.concat([added[row.table], pd.DataFrame(row.values, index=[number], dtype=str)])
@@ -216,6 +216,8 @@ def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[t
 
 def reference(trial: Trial) -> str:
     r"""Return the entry of a trial in the bibliography; fields without an answer are left out.
+
+    An entry without a title has the trial's label as its note, because the book cannot show one that has neither.
 
     Examples
     --------
@@ -227,9 +229,10 @@ def reference(trial: Trial) -> str:
     }
     """
     escaped = {character: f"\\{character}" for character in "%&#_$"} | dict.fromkeys("{}\\", "")
-    title = trial.get("title", "").translate(str.maketrans(escaped))
+    title, label = (trial.get(name, "").translate(str.maketrans(escaped)) for name in ("title", "label"))
     names = ("year", "doi", "pmid", "url")
     fields = {"title": title and f"{{{title}}}", **{name: trial.get(name, "") for name in names}}
+    fields["note"] = "" if title else label
     lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value]
     return f"@misc{{{trial['study']},\n{''.join(lines)}}}"
 

@@ -45,7 +45,7 @@ def block_of(evidence: Evidence, regimen: str, group: str) -> Block:
     """Return the block of one row of the review's Table 3.
 
     The whole body and the children are one block, because a study of children counts in both. Each body site is a block
-    of its own, because a patient's sites need not respond alike, or like the whole body.
+    of its own, because a patient's sites need not respond similarly, or like the whole body.
     """
     together = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
     outcomes = [

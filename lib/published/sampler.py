@@ -43,7 +43,7 @@ class Draws:
         Numbers of participants.
     tolerance : dict of (threshold, group) to float
         Units of rounding within which every draw reproduces each published rate. 1 means to the last published digit;
-        NaN means that the rate was given up, because no counts were found near it.
+        NaN means that no counts near the rate were found.
     rhat : float
         Largest R-hat (ratio of total to within-population spread) of the unknown rates; 1 if all counts were tried.
     solutions : int

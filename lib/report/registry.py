@@ -1,7 +1,7 @@
 """The registry of results: every rate and comparison that the book states, computed by one function, under one key.
 
 A page takes a result from here, or computes it by the functions that this registry uses, and writes it with
-`wording.stated`, `wording.rounded`, `wording.in_cell` or `wording.Stated`, which put its key into the HTML
+`wording.stated`, `wording.rounded`, `wording.in_cell` or `marked_text.Stated`, which put its key into the HTML
 (``data-result``; ``data-part`` if it is only an interval). A figure lists the keys of its results
 (``data-results``), and its text alternative has their numbers. The build writes all results to ``results.json`` beside
 the pages, and tests compare the pages with it. This ensures that a quantity has only one value in the book.

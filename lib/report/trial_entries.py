@@ -63,7 +63,7 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
     rows = compared.rows
     pooled = compared.risk_difference.k > 1
     random_effects = f", random effects ({TAU2})" if pooled else ""
-    within = "treated against control within each trial"
+    within = "treatment versus control within each trial"
 
     def entry(measure: str, values: Sequence[float], rows: pd.DataFrame, **rest: Any) -> Entry:
         return _entry(comparison_key(name, threshold, measure, analysis), values, rows, **rest)
@@ -189,7 +189,7 @@ def analyses(rows: pd.DataFrame) -> list[Analysis]:
     found += [_analysis(name, slug(name), rows, **options) for name, options in methods.items()]
     if rows.paired.any():
         for value in _ASSUMED:
-            name = f"Outcomes of the same patients correlate by {value:g}"
+            name = f"Correlation between lesions of the same patient assumed to be {value:g}"
             found.append(Analysis(name, slug(f"correlation {value:g}"), assume_correlation(rows, value), rows))
     return found
 
@@ -215,7 +215,7 @@ def _sensitivity(evidence: Evidence, asked: Question, threshold: str) -> Iterato
     found = [*analyses(rows)]
     others = of_no_concern(evidence, rows)
     if others is not None:
-        name = "Without trials about which there is a concern"
+        name = "Without trials that raise a concern about pooling"
         found.append(Analysis(name, WITHOUT_CONCERNS, others.risk_ratio, others.rows))
     for analysis in found:
         if math.isfinite(analysis.ratio.estimate):

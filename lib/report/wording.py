@@ -1,8 +1,8 @@
 """Write numbers, names and results for the book's sentences and table cells.
 
 Belongs here: the form of percentages, ratios, counts, dates and p-values, the form of a registered result with its key,
-and the headline sentences of a rate. Does not belong here: sentences of a single chapter (`lib.report.chapters`),
-tables, and any computation.
+and the headline sentences of a rate. Does not belong here: the kinds of text that carry keys and links
+(`lib.report.marked_text`), sentences of a single chapter (`lib.report.chapters`), tables, and any computation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, THRESHOLDS_IN_WORDS, Outcome
 from lib.report.entries import Entry, current_rate, of_rate, rate_key
-from lib.report.text_safety import for_html, for_markdown
+from lib.report.marked_text import Stated
 
 if TYPE_CHECKING:
     from lib.published import Updated
@@ -71,6 +71,17 @@ def span(estimate: float, low: float, high: float, digits: int = 1) -> str:
     if estimate != estimate:
         return interval
     return percent(estimate, digits, "") + (f" ({interval})" if interval else "")
+
+
+def with_minus(number: str) -> str:
+    """Return the text of a number with a minus sign in place of its hyphen.
+
+    Examples
+    --------
+    >>> with_minus(f"{-0.48:.2f}")
+    '−0.48'
+    """
+    return number.replace("-", "−")
 
 
 def ratio_number(value: float) -> str:
@@ -161,142 +172,6 @@ def coverage(outcome: Outcome) -> str:
     return f"{text}, and {count(unlisted, 'study', 'studies')} not on the review's list" if unlisted else text
 
 
-class Stated(str):
-    """The text of a result for a cell of a table, which carries the key of the result.
-
-    Attributes
-    ----------
-    key : str
-        Key of the result.
-    part : str
-        Part of the result that the text states: "" for the estimate (with or without its interval), "interval" for the
-        confidence interval alone, "prediction" for the prediction interval.
-    """
-
-    key: str
-    part: str
-
-    def __new__(cls, text: str, key: str, part: str = "") -> Stated:
-        """Return a text with its key."""
-        stated_text = super().__new__(cls, text)
-        stated_text.key, stated_text.part = key, part
-        return stated_text
-
-    def __reduce__(self):
-        """Preserve the key when the text is copied or sent to another process."""
-        return Stated, (str(self), self.key, self.part)
-
-    def _repr_html_(self) -> str:
-        part = f' data-part="{self.part}"' if self.part else ""
-        key = for_html(self.key)
-        return f'<a href="all-results.html#{result_anchor(key)}" data-result="{key}"{part}>{for_html(self)}</a>'
-
-
-class Phrase(str):
-    """Plain text in which some words are results with their keys, for a cell, a caption or a sentence.
-
-    Attributes
-    ----------
-    parts : tuple of str
-        The words in order: text and results (`Stated`).
-    """
-
-    parts: tuple[str, ...]
-
-    def __new__(cls, *parts: str) -> Phrase:
-        """Join texts and results."""
-        phrase = super().__new__(cls, "".join(parts))
-        phrase.parts = tuple(part for whole in parts for part in getattr(whole, "parts", (whole,)))
-        return phrase
-
-    def __reduce__(self):
-        """Preserve the results when the phrase is copied or sent to another process."""
-        return Phrase, self.parts
-
-    def _repr_html_(self) -> str:
-        return "".join(map(with_keys, self.parts))
-
-    def _repr_markdown_(self) -> str:
-        return "".join(part._repr_html_() if isinstance(part, Stated) else for_markdown(part) for part in self.parts)
-
-
-def marked(text: str, *results: str) -> Phrase:
-    """Return a text in which each of the results (`Stated`) carries its key wherever the text contains its words.
-
-    Examples
-    --------
-    >>> marked("the rate is 18.1%", Stated("18.1%", "rate.x")).parts
-    ('the rate is ', '18.1%')
-    """
-    parts: list[str] = [*getattr(text, "parts", (text,))]
-    for result in results:
-        if isinstance(result, Stated) and result:
-            parts = [piece for part in parts for piece in _split(part, result)]
-    return Phrase(*filter(None, parts))
-
-
-def _split(part: str, result: Stated) -> list[str]:
-    if isinstance(part, Stated):
-        return [part]
-    first, *others = part.split(str(result))
-    return [first, *(piece for other in others for piece in (result, other))]
-
-
-def with_keys(text: str) -> str:
-    """Return the HTML of a text: its results with their keys, and everything else escaped."""
-    return text._repr_html_() if isinstance(text, Stated | Phrase) else for_html(text)
-
-
-def in_markdown(text: str) -> str:
-    """Return a text for a Markdown sentence: its results with their keys, and everything else escaped."""
-    return text._repr_markdown_() if isinstance(text, Phrase) else for_markdown(text)
-
-
-def in_sentence(text: str, key: str) -> str:
-    """Return the text of a result for a Markdown sentence, with its key."""
-    return Stated(text, key)._repr_html_()
-
-
-class PageLink(str):
-    """Text of a cell of a table that leads to a place in the book.
-
-    Attributes
-    ----------
-    target : str
-        File of the page, with an anchor where the place is not its beginning.
-    """
-
-    target: str
-
-    def __new__(cls, text: str, target: str) -> PageLink:
-        """Return a text with the place to which it leads."""
-        link = super().__new__(cls, text)
-        link.target = target
-        return link
-
-    def __reduce__(self):
-        """Preserve the place when the text is copied or sent to another process."""
-        return PageLink, (str(self), self.target)
-
-    def _repr_html_(self) -> str:
-        return f'<a href="{for_html(self.target)}">{for_html(self)}</a>'
-
-
-def result_anchor(key: str) -> str:
-    """Return the id of a result on the page *All results*."""
-    return f"result-{key}"
-
-
-def study_link(name: str, study: str) -> PageLink:
-    """Return the name of a study, which leads to the record of the study."""
-    return PageLink(name, f"study-records.html#{study_anchor(study)}")
-
-
-def study_anchor(key: str) -> str:
-    """Return the id of the record of a study on the page *Study records*."""
-    return f"study-{key}"
-
-
 def stated(entry: Entry) -> str:
     """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
     write = functools.partial(percent, digits=1) if entry.is_rate else ratio_number
@@ -332,17 +207,18 @@ def prediction_in_cell(entry: Entry | None) -> str:
     return Stated(text, entry.key, "prediction") if entry and text else ""
 
 
-_REGIMENS = {
+WITH_REGIMEN = {
     "monotherapy": "With a topical calcineurin inhibitor alone",
     "phototherapy": "With a topical calcineurin inhibitor and phototherapy",
 }
+"""Beginning of a sentence on the patients of a regimen."""
 
 _PEOPLE = {
     "total": "patients (or patches)",
     "children": "children",
-    "face_neck": "patients (or patches) treated on face and neck",
-    "trunk_extremities": "patients (or patches) treated on trunk and extremities",
-    "hands_feet": "patients (or patches) treated on hands and feet",
+    "face_neck": "patients (or patches) treated on the face and neck",
+    "trunk_extremities": "patients (or patches) treated on the trunk and extremities",
+    "hands_feet": "patients (or patches) treated on the hands and feet",
 }
 
 
@@ -359,13 +235,13 @@ def headline(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     Returns
     -------
     str
-        The current rate in bold; its origin (published or updated, and by which method); the result of the method that
-        the chapter *Methods compared* recommends, with its studies; and the number of studies with available responder
-        counts.
+        The current rate in bold; its origin (published or updated, and by which method); the result of the recommended
+        method, with its studies; and the number of studies with available responder counts. Terms are linked to the
+        glossary.
     """
     main, published = current_rate(entries, outcome), entries[rate_key(outcome, "published")]
     response = f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation"
-    first = f"**{_REGIMENS[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
+    first = f"**{WITH_REGIMEN[outcome.regimen]}, {stated(main)} of {_PEOPLE[outcome.group]} achieved {response}.**"
     return f"{first} {_origin(main, published, outcome)} {_recommended(entries, outcome)}"
 
 
@@ -376,8 +252,8 @@ def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
     new = count(outcome.new.study.nunique(), "new study", "new studies")
     return (
-        f"This is the rate published by the 2019 review, {stated(published)}{without}, updated with {new} on the"
-        " review's scale and with its kind of interval."
+        f"The 2019 review published {stated(published)}{without}. The current rate adds {new} to it, on the review's"
+        " scale and with its type of interval."
     )
 
 
@@ -386,30 +262,29 @@ def _recommended(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     n_listed, n_new = outcome.available_studies, outcome.new.study.nunique()
     n_unlisted = outcome.available.study.nunique() - n_listed
     k = n_listed + n_unlisted + n_new
-    studies = f"{n_listed} of the {outcome.studies:g} original studies"
+    studies = f"{n_listed or 'none'} of the {outcome.studies:g} original studies"
     if n_unlisted:
         studies += f", {n_unlisted} more that the review does not list for this rate"
     if n_new:
         studies += f" and {count(n_new, 'new study', 'new studies')}"
     imputed, available = (of_rate(entries, outcome, kind) for kind in ("recommended", "recommended.available"))
-    method = "a logistic model with Student's t, see *Methods compared*"
+    method = "[logistic model](glossary.md#logistic-model) that this book [recommends](methods-compared.ipynb)"
+    counts = "[available responder counts](glossary.md#available-responder-counts)"
     if imputed:
+        with_counts = f"Only {count(k, 'study has', 'studies have')}" if k else "None of them has"
         only_available = (
-            f"for only the {k} studies with available responder counts ({studies}) it gives {stated(available)}"
+            f"For only the {k} studies with {counts} ({studies}) it gives {stated(available)}."
             if available
-            else f"responder counts are available for only {count(k, 'study', 'studies')} ({studies})"
+            else f"{with_counts} {counts} ({studies})."
         )
         return (
-            f"The method that this book recommends ({method}) gives {stated(imputed)} for all {imputed.k:g} studies,"
-            f" with the counts that are not available imputed from the published results; {only_available}."
+            f"The {method} gives {stated(imputed)} for all {imputed.k:g} studies; counts that are not available are"
+            f" [imputed](glossary.md#imputed-counts) from the published results. {only_available}"
         )
     if available:
-        return (
-            f"The method that this book recommends ({method}) gives {stated(available)} for only the {k} studies with"
-            f" available responder counts ({studies})."
-        )
+        return f"The {method} gives {stated(available)} for only the {k} studies with {counts} ({studies})."
     no_result = {
-        0: "Responder counts are available for none of these studies, so there is no result",
-        1: f"Responder counts are available for only one study ({studies}), too few for a result",
-    }.get(k, f"Responder counts are available for {k} studies ({studies}), which give no result")
-    return f"{no_result} by the method that this book recommends ({method})."
+        0: f"None of these studies has {counts}, so there is no result",
+        1: f"Only one study has {counts} ({studies}), too few for a result",
+    }.get(k, f"There are {counts} for {k} studies ({studies}), but there is no result")
+    return f"{no_result} by the {method}."

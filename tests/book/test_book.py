@@ -76,8 +76,8 @@ def test_the_abstract_states_what_is_computed(book):
         assert available and available.group(1) == recommended, cell
     decided = ev.screening.decision.value_counts()
     waiting = decided["awaiting_full_text"] + decided["awaiting_classification"]
-    assert f"Records identified since then: {len(ev.screening)}, of which {decided['included']} are included" in shown
-    assert f"and {waiting} await a full text" in shown
+    assert f"Since then, {len(ev.screening)} records have been identified ({decided['included']} included" in shown
+    assert f"{waiting} awaiting a full text or a decision" in shown
     assert "Last search of databases: 6 August 2018" in shown
 
 
@@ -91,6 +91,7 @@ def test_every_number_with_a_key_is_that_of_the_results_file(book):
 
 NOT_RESULTS = {
     "audit": "claims that are checked",
+    "changes": "results of earlier editions",
     "calibration": "ranges of single imputed counts",
     "data-dictionary": "what a column may hold",
     "add-a-trial": "what a column may hold",
@@ -301,7 +302,7 @@ def test_the_original_edition_shows_nothing_of_the_update(original_edition):
     )
     assert "Edition of 6 August 2018" in prose(original_edition, "abstract")
     for name in ("new-studies", "what-is-new"):
-        assert "Nothing: this edition ends with the original search." in prose(original_edition, name)
+        assert "No new studies: this edition ends with the original search." in prose(original_edition, name)
     assert "Nothing to update: this edition has no new counts." in prose(original_edition, "update")
     assert "Update" not in prose(original_edition, "search-results")
 

@@ -72,6 +72,32 @@ def test_the_head_of_a_page_has_its_description_and_address():
     assert "canonical" not in page_metadata.head("Safety", "", "", "A review")
 
 
+DATES = ["2018-08-06", "2026-11-22", "2026-11-25"]
+
+
+def test_a_page_of_the_newest_edition_leads_to_the_same_page_of_the_others():
+    nav = BeautifulSoup(page_metadata.editions_nav(DATES, DATES[-1], "book/safety"), "html.parser")
+    assert [link["href"] for link in nav.find_all("a")] == [
+        "../editions/2026-11-22/book/safety.html",
+        "../editions/2018-08-06/book/safety.html",
+    ]
+    assert nav.strong.text == "2026-11-25 (newest)"
+    assert "earlier edition" not in nav.text
+
+
+def test_a_page_of_an_earlier_edition_says_so_and_leads_to_the_newest():
+    nav = BeautifulSoup(page_metadata.editions_nav(DATES, DATES[0], "book/safety"), "html.parser")
+    assert [link["href"] for link in nav.find_all("a")] == [
+        "../../../book/safety.html",
+        "../../../editions/2026-11-22/book/safety.html",
+    ]
+    assert "You are reading an earlier edition." in nav.text
+
+
+def test_a_site_of_one_edition_has_no_switch():
+    assert page_metadata.editions_nav(DATES[-1:], DATES[-1], "book/safety") == ""
+
+
 def test_a_description_is_the_first_paragraph_cut_at_a_word():
     words = " ".join(["word"] * 100)
     document = nodes.section("", nodes.title("", "Title"), nodes.paragraph("", words), nodes.paragraph("", "Second"))

@@ -232,7 +232,7 @@ FILES: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("codes.csv, row ", "column list + code: 'design, SA': is already in row "),
     ),
     "a column described twice": (
-        content("dictionary.csv", lambda b: b + b"arms,arm,text,yes,,,,,Again\n"),
+        content("dictionary.csv", lambda b: b + b"arms,arm,text,yes,,,,,,Again\n"),
         ("dictionary.csv, row ", "column table + column: 'arms, arm': is already in row "),
     ),
     "an unknown code list": (

@@ -3,9 +3,8 @@
 import pytest
 
 from bad_inputs import BAD_INPUTS, KEY, Bad, add_trial
-from changes import Noted, Tables
+from changes import Noted, Tables, tables_of
 from conftest import ROOT, run
-from lib.evidence.checking import read_tables, reference_table
 from lib.evidence.column_types import value_faults
 from lib.evidence.rules import RULES, WARNINGS
 from lib.evidence.rules.base import Rule
@@ -24,8 +23,7 @@ END_TO_END = (
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     """The tables of the data folder, and those of a synthetic trial."""
-    tables, references = read_tables(ROOT / "data")
-    tables["references"] = reference_table(references)
+    tables = tables_of(ROOT / "data")
     add_trial(tables)
     return tables
 
@@ -80,9 +78,8 @@ def write(tables: Tables, before: Tables, folder) -> None:
 @pytest.mark.parametrize("name", END_TO_END)
 def test_the_check_names_a_bad_input_and_exits_with_its_status(data, name):
     (bad,) = (bad for bad in BAD_INPUTS if bad.name == name)
-    tables, references = read_tables(data)
+    tables = tables_of(data)
     before = dict(tables)
-    tables["references"] = reference_table(references)
     add_trial(tables)
     message = bad.message.replace("{row}", str(bad.change(tables)[0]))
     write(tables, before, data)

@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import ROOT, run
-from lib.evidence import DataError, check, check_with_warnings, load, warnings_in_words
+from lib.evidence import DataError, check, check_with_warnings, load, unstated, warnings_in_words
 from lib.evidence.checking import read_tables
 
 
@@ -91,7 +91,7 @@ def test_warnings_are_listed_and_stop_nothing(data):
     done = run(data.parent, "check")
     assert done.returncode == 0
     assert done.stderr.splitlines() == [f"warning: {warning}"]
-    assert done.stdout.strip().endswith("data: no faults, 1 warning.")
+    assert done.stdout.splitlines()[0].endswith("data: no faults, 1 warning.")
     assert warnings_in_words(load(data)) == "1 warning about the data: `make check` lists it."
     (data / "flow.csv").unlink()
     done = run(data.parent, "check")
@@ -106,4 +106,11 @@ def test_data_without_warnings_have_no_remark(ev):
 
 def test_check_says_that_all_is_well():
     done = run(ROOT, "check")
-    assert (done.returncode, done.stdout.strip()) == (0, f"{ROOT / 'data'}: no faults.")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *others = done.stdout.splitlines()
+    assert first == f"{ROOT / 'data'}: no faults."
+    missing = ", ".join(unstated(ROOT / "data"))
+    # What only the owner of the review can state is no fault; it is listed until it is stated.
+    assert others == [
+        f"Not stated yet in settings.csv, and so marked on the page About this review: {missing}."
+    ] * bool(missing)

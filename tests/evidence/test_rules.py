@@ -5,9 +5,8 @@ import re
 import pytest
 
 from bad_inputs import BAD_INPUTS
-from changes import Change, Noted, Tables, add, drop, in_turn, put, repeat
+from changes import Change, Noted, Tables, add, drop, in_turn, put, repeat, tables_of
 from conftest import ROOT
-from lib.evidence.checking import read_tables, reference_table
 from lib.evidence.rules import (
     RULES,
     WARNINGS,
@@ -18,6 +17,7 @@ from lib.evidence.rules import (
     counts,
     identity,
     keys,
+    reporting,
     sources,
     studies,
 )
@@ -27,8 +27,7 @@ from lib.evidence.rules.base import Rule
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     """The tables of the data folder as rules get them."""
-    tables, references = read_tables(ROOT / "data")
-    return {**tables, "references": reference_table(references)}
+    return tables_of(ROOT / "data")
 
 
 SENDUR = {"study": "sendur2006", "threshold": "ge75"}
@@ -445,7 +444,7 @@ def test_a_value_at_the_limit_of_a_rule_is_allowed(tables, rule, change):
 
 
 def test_every_rule_is_listed_described_and_broken_by_an_example():
-    modules = (agreement, appraisal, arms, assessments, counts, identity, keys, sources, studies)
+    modules = (agreement, appraisal, arms, assessments, counts, identity, keys, reporting, sources, studies)
     written = {
         function
         for module in modules

@@ -22,7 +22,7 @@ from lib.report.chapters import (
 )
 from lib.report.chapters import rates as rate_chapters
 from lib.report.counted import counted, counts_of
-from lib.report.entries import Entry, rate_key
+from lib.report.entries import Entry, current_rate, rate_key
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -84,10 +84,10 @@ def test_the_influence_of_each_study_and_the_analyses_without_it(outcome):
 
 def test_too_few_counts_are_said_to_be_too_few(outcome):
     one = replace(outcome, available=outcome.available[:1])
-    assert "none can be left out" in heterogeneity.without_each(one).data
-    assert "Nor is there" in heterogeneity.influence(one).data
+    assert "With 1 study, none can be left out" in heterogeneity.without_each(one).data
+    assert "cannot be measured" in heterogeneity.influence(one).data
     assert "would show no more than the table" in heterogeneity.baujat(outcome).data
-    assert heterogeneity.comparison_of_editions(outcome) == "There is only one group."
+    assert "nothing to compare" in heterogeneity.comparison_of_editions(outcome)
     assert "cannot be estimated" in heterogeneity.headline(one, None)
 
 
@@ -95,19 +95,18 @@ def test_the_headline_gives_i2_and_prediction(outcome):
     pooled = pool_proportions([2, 5, 12], [20] * 3, transform="logit")
     entry = Entry("rate.x.logit", 0.3, 0.2, 0.4, 0.05, 0.8, pooled=pooled)
     text = re.sub("<[^>]*>", "", heterogeneity.headline(outcome, entry))
-    assert (
-        f"3 studies with available responder counts (TCI monotherapy, ≥75%) I² is {wording.percent(pooled.i2)}" in text
-    )
+    studies = "3 studies with available responder counts (TCI monotherapy, ≥75%)"
+    assert f"In the {studies}, {wording.percent(pooled.i2)} of the variation between studies" in text
     assert "anywhere from 5% to 80% (95% prediction interval)" in text
     without = heterogeneity.headline(outcome, replace(entry, pi_low=np.nan))
-    assert "so few cannot show where" in without
+    assert "So few studies cannot show where" in without
 
 
 def test_the_editions_are_compared_where_there_are_two(outcome):
     new = outcome.available.assign(study=lambda rows: rows.study + "2", edition="update")
     text = heterogeneity.comparison_of_editions(replace(outcome, new=new))
     # The studies of the two editions are the same: there is no difference.
-    assert "Q = 0.00 on 1 degree of freedom, p = 1.00; with 6 studies" in text
+    assert "Q = 0.00 on 1 degree of freedom, p = 1.00. With 6 studies" in text
 
 
 def test_estimators_moderators_and_small_studies_have_a_row_each(outcome):
@@ -117,16 +116,40 @@ def test_estimators_moderators_and_small_studies_have_a_row_each(outcome):
     # Three studies are too few for a meta-regression.
     assert list(frame["Odds ratio per unit (95% CI)"]) == ["", "", ""]
     frame = heterogeneity.small_studies([outcome]).frame
-    assert list(frame["What it means"]) == ["nothing: too few studies"]
+    assert list(frame["Interpretation"]) == ["too few studies"]
 
 
 def test_subgroups_show_the_registered_results(ev, entries):
     outcome = ev.outcome("monotherapy", "ge75")
     frame = heterogeneity.subgroups(outcome, entries).frame
-    by_drug = frame.loc[["Drug"]].set_index("Counts")
+    by_drug = frame.loc[["Drug"]].set_index("Subgroup")
     key = rate_key(outcome, "recommended.by_drug.tacrolimus")
     assert by_drug.loc["Tacrolimus", "Rate, % (95% CI)"] == wording.in_cell(entries[key])
     assert by_drug.Studies.astype(int).sum() == len(counts_of(outcome))
+
+
+# --- Several rates ---------------------------------------------------------------------------------------
+
+
+def test_the_origin_of_several_rates_names_the_published_rate_of_those_updated(ev, entries):
+    outcomes = {threshold: ev.outcome("monotherapy", threshold, "face_neck") for threshold in ("ge50", "ge75")}
+    published = {name: wording.stated(entries[rate_key(outcome, "published")]) for name, outcome in outcomes.items()}
+    results = {key: entry for key, entry in entries.items() if not key.endswith(".updated")}
+    assert "as published by the 2019 review; no new study" in rate_chapters.origin(results, outcomes)
+    results[rate_key(outcomes["ge75"], "updated")] = entries[rate_key(outcomes["ge75"], "published")]
+    text = rate_chapters.origin(results, outcomes)
+    assert text.startswith("New studies update 1 of these 2 rates")
+    assert f"{published['ge75']} for ge75" in text and published["ge50"] not in text
+    results[rate_key(outcomes["ge50"], "updated")] = entries[rate_key(outcomes["ge50"], "published")]
+    text = rate_chapters.origin(results, outcomes)
+    assert text.startswith("These rates include new studies") and all(rate in text for rate in published.values())
+
+
+def test_the_headline_of_a_regimen_states_every_current_rate(ev, entries):
+    text = rate_chapters.headlines(ev, "phototherapy")
+    for threshold in ("ge75", "ge50", "ge25"):
+        assert wording.stated(current_rate(entries, ev.outcome("phototherapy", threshold))) in text
+    assert text.index("at least 75%") < text.index("at least 50%") < text.index("at least 25%")
 
 
 # --- Updates ----------------------------------------------------------------------------------------------
@@ -137,11 +160,11 @@ def test_other_methods_of_the_review_are_beside_the_updated_rate(results):
     frame = updates.choices([result]).frame
     new = by_study(result.outcome.new)
     others = sensitivity(result.summary, new.events, new.n)
-    assert list(frame["Method of the review"]) == ["As the review says", *others]
+    assert list(frame["Method of the review"]) == ["As reported", *others]
     assert frame.Updated.iloc[0] == updates.updated_span(result)
     assert list(frame.Updated.iloc[1:]) == [wording.span(*ends) for ends in others.values()]
     moved = max(100 * abs(ends[0] - result.updated.estimate) for ends in others.values())
-    assert f"by {moved:.1f} percentage points at most" in updates.largest_change([result])
+    assert f"change by {moved:.1f} percentage points at most" in updates.largest_change([result])
 
 
 def test_a_rate_without_new_studies_is_not_updated(results):
@@ -160,7 +183,7 @@ def test_rules_are_compared_with_the_benchmark():
     frame = updates.rules(pd.DataFrame(rows)).frame
     frame = frame.loc[["Settings with at most 10% of studies at 0% or 100%: 1"]].set_index("Rule")
     assert frame.loc["Chosen rule", "Coverage"] == "94.0"
-    assert frame.loc["Chosen rule", "Least against benchmark"] == "-1.0"
+    assert frame.loc["Chosen rule", "Worst difference"] == "-1.0"
     assert frame.loc["Chosen rule", "Bias"] == "1.0" and frame.loc["Chosen rule", "Error"] == "2.0"
 
 
@@ -197,8 +220,8 @@ def test_withheld_counts_are_inside_outside_or_not_assessed():
     assert list(frame.Inside) == ["yes", "no", "not assessed"]
     assert list(frame["95% range of the imputed counts"]) == ["2 to 5", "0 to 4", ""]
     text = imputed_counts.recovery(rows)
-    assert text.startswith("**1 of 2** reported counts lie within") and "those outside are of B." in text
-    assert text.endswith("1 count could not be assessed, as the chain did not converge.")
+    assert text.startswith("**1 of 2** reported counts lie within") and "those outside are from B." in text
+    assert text.endswith("For 1 count the Markov chain did not converge, so no range could be assessed.")
     assert imputed_counts.recovery(rows[:1]).endswith("the counts imputed for them.")
 
 
@@ -210,19 +233,19 @@ def test_the_differences_between_closed_form_and_imputations_are_the_largest(res
 
     rows = [(result, over(result.updated.estimate + 0.013), over(0.2)), (result, (None, None), (None, None))]
     text = imputed_counts.largest_differences(rows)
-    assert "at most 1.3 points apart" in text and "no more than 2.0 points" in text
+    assert "at most 1.3 percentage points" in text and "no more than 2.0 percentage points" in text
     assert imputed_counts.largest_differences(rows[1:]).startswith("Nothing to update")
     frame = imputed_counts.updates_over_imputations(rows).frame
-    assert frame["Closed form"].iloc[0] == updates.updated_span(result)
+    assert frame["Without imputation"].iloc[0] == updates.updated_span(result)
     assert list(frame["Imputed counts"])[1] == ""
 
 
 def test_calibration_counts_reviews_that_did_not_converge():
     rows = pd.DataFrame({"studies": [4, 5], "converged": [True, False], "exact": [True, False], "reproduced": True})
     text = imputed_counts.calibration(rows.assign(covered=[19, 1], withheld=20))
-    assert "Over 2 simulated reviews of 4 to 5 studies, the 95% ranges held 95.0%" in text
-    assert "In 1 reviews all possible counts could be tried; the other 1 were sampled" in text
-    assert "did not converge in 1 (50% of all reviews)" in text
+    assert "In 2 simulated reviews of 4 to 5 studies, the 95% ranges contained 95.0%" in text
+    assert "could be tried in 1 reviews; in the other 1 they were sampled" in text
+    assert "did not converge in 1 reviews (50% of all)" in text
 
 
 # --- New studies ------------------------------------------------------------------------------------------
@@ -231,8 +254,8 @@ def test_calibration_counts_reviews_that_did_not_converge():
 def test_an_edition_without_records_says_so(ev):
     none = ev.with_tables(screening=ev.screening[:0], studies=ev.studies[ev.studies.edition == "original"])
     assert new_studies.records_since_search(none) == ""
-    assert new_studies.studies_since_search(none) == "Nothing: this edition ends with the original search."
-    assert new_studies.included_and_awaiting(none) == "Nothing: this edition ends with the original search."
+    assert new_studies.studies_since_search(none) == "No new studies: this edition ends with the original search."
+    assert new_studies.included_and_awaiting(none) == "No new studies: this edition ends with the original search."
     assert "Last change of the data: none since." in new_studies.state_of_evidence(none)
     assert new_studies.later_reviews(ev.with_tables(later_reviews=ev.later_reviews[:0])) == ""
 
@@ -247,22 +270,23 @@ def test_changed_conclusions_are_named(results):
     selected = updates.with_new_studies(results)
     unchanged = [replace(result, news=()) for result in selected]
     assert "none changes the conclusions" in new_studies.what_changes(unchanged, 24)
-    assert new_studies.what_changes_in_brief(unchanged).endswith("they change the conclusions on none.")
+    assert new_studies.what_changes_in_brief(unchanged).endswith("they change the conclusions on none of these rates.")
     changed = [replace(unchanged[0], news=("moved",)), *unchanged[1:]]
     name = wording.outcome_name(changed[0].outcome)
     assert f"1 of them changes the conclusions: {name}.**" in new_studies.what_changes(changed, 24)
-    assert new_studies.what_changes_in_brief(changed).endswith(f"they change the conclusions on 1: {name}.")
+    assert new_studies.what_changes_in_brief(changed).endswith(f"they change the conclusions on 1 rate: {name}.")
     assert new_studies.what_changes_in_brief([]) == ""
 
 
 # --- Rates, maintenance and safety ------------------------------------------------------------------------
 
 
-def test_a_section_displays_plot_heterogeneity_and_remarks(ev, monkeypatch):
+def test_a_section_displays_headline_plot_heterogeneity_and_remarks(ev, entries, monkeypatch):
     displayed = []
     monkeypatch.setattr(rate_chapters, "display", displayed.append)
     rate_chapters.section(ev, "phototherapy", "ge75")
-    plot, heterogeneity_table, remarks = displayed
+    headline, plot, heterogeneity_table, remarks = displayed
+    assert headline.data == wording.headline(entries, ev.outcome("phototherapy", "ge75"))
     assert plot.alt.startswith("Forest plot.") and plot.caption.startswith("TCI plus phototherapy, ≥75%")
     assert list(heterogeneity_table.frame.Result) == ["Available counts", "New counts"]
     assert remarks.caption.startswith("Limitations of these studies")

@@ -188,8 +188,9 @@ def test_a_trial_without_a_response_in_either_arm_changes_no_ratio(added):
 def test_a_trial_without_information_is_named_under_the_plot_and_no_plot_fails_of_it(added):
     rows = more_trials(added.at("ge75"), (0, 60, 0, 20))
     question = dataclasses.replace(added, pairs=rows)
-    assert "Without information on the ratio, and not in it: Trial 0" in comparison_findings.forest_caption(
-        question, "ge75"
+    assert (
+        "Left out, because nobody or everybody responded in both arms: Trial 0"
+        in comparison_findings.forest_caption(question, "ge75")
     )
     assert "in 3 trials, all of them randomised" in comparison_findings.estimates(question, "ge75")
     assert (
@@ -206,7 +207,7 @@ def test_trials_that_all_lack_information_have_a_difference_and_no_ratio(questio
     compared = comparisons.compare(rows)
     assert (compared.risk_ratio.k, compared.odds_ratio.k, compared.risk_difference.k) == (0, 0, 1)
     assert compared.risk_difference.estimate == 0
-    assert "A risk ratio cannot be formed" in comparison_findings.estimates(questions["drugs"], "any")
+    assert "A risk ratio cannot be calculated" in comparison_findings.estimates(questions["drugs"], "any")
     assert "nan" not in comparison_tables.pairs(questions["drugs"]).frame.to_string()
 
 
@@ -246,12 +247,12 @@ def test_two_trials_do_not_have_a_shorter_interval_than_three_of_the_same_kind(a
 def test_few_trials_are_not_said_to_predict(added, questions):
     caption = comparison_findings.forest_caption(added, "ge75")
     assert comparisons.compare(added.at("ge75")).risk_ratio.tau2 == 0
-    assert "3 trials cannot show how far the true ratio of another trial may lie" in caption
+    assert "3 trials are too few for a prediction interval" in caption
     vehicle = comparison_findings.forest_caption(questions["vehicle"], "any")
-    assert "2 trials cannot show" in vehicle and "nan" not in vehicle
+    assert "2 trials are too few" in vehicle and "nan" not in vehicle
     apart = more_trials(added.at("ge75"), (2, 40, 20, 40))
     statement = comparison_findings.forest_caption(dataclasses.replace(added, pairs=apart), "ge75")
-    assert "another trial's true ratio may lie from" in statement
+    assert "the true ratio in another trial may lie from" in statement
 
 
 def test_no_correlation_is_the_main_analysis_and_one_moves_paired_trials_alone(added):
@@ -447,7 +448,7 @@ def test_where_nobody_responded_no_direction_is_claimed(ev, added, monkeypatch):
     monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
     statement = comparison_findings.finding(ev, added, "ge75")
     assert "cannot be compared" in statement
-    assert "cannot be formed" in comparison_findings.estimates(added, "ge75")
+    assert "cannot be calculated" in comparison_findings.estimates(added, "ge75")
     assert "likely" not in statement
     assert comparison_effects.number_needed(compared) == "–"
 
@@ -457,7 +458,7 @@ def test_a_trial_without_responders_is_named_and_not_counted_among_those_of_the_
     monkeypatch.setattr(comparison_findings, "compare", lambda rows: compared)
     statement = comparison_findings.estimates(added, "ge75")
     assert "in 1 trial, randomised." in statement
-    assert "Without information on the ratio, and not in it: trial1." in statement
+    assert "Left out, because nobody or everybody responded in both arms: trial1." in statement
     assert "the one trial" in comparison_findings.finding(ev, added, "ge75")
 
 
@@ -485,7 +486,7 @@ def test_a_single_trial_is_not_called_pooled(questions):
         for threshold in question.pairs.threshold.unique():
             caption = comparison_findings.forest_caption(question, threshold)
             assert ("I²" in caption) == (len(question.at(threshold)) > 1)
-        assert "nothing pooled" in comparison_findings.shown_trial_by_trial(question).caption
+        assert "no trials are pooled" in comparison_findings.shown_trial_by_trial(question).caption
 
 
 def test_every_outcome_is_judged_in_every_domain_with_a_reason(ev, questions):
@@ -507,7 +508,7 @@ def test_the_bias_of_trials_is_not_judged_from_what_we_could_read(ev):
 
 def test_evidence_that_was_not_retrieved_has_a_row_of_its_own_and_lowers_nothing(ev, questions):
     shown = summary_of_findings.judgements(ev, list(questions.values())).frame
-    rows = shown[shown.Domain == "Evidence not retrieved"]
+    rows = shown[shown.Domain == "Evidence not available"]
     assert len(rows) == len(questions)
     assert set(rows.Levels) == {"–"}
     added = questions["added_to_phototherapy"]
@@ -615,7 +616,7 @@ def test_many_responders_are_precise(ev, added):
 def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
     def marked(evidence):
         shown = summary_of_findings.judgements(evidence, list(questions.values())).frame
-        assert shown.Numbers.str.contains("lower by").sum() >= len(questions)
+        assert shown.Numbers.str.contains("lower the certainty by").sum() >= len(questions)
         return shown.Numbers.str.contains("the judgement differs").sum()
 
     assert marked(ev.with_tables(certainty=ev.certainty.assign(levels=2 - ev.certainty.levels))) > marked(ev)

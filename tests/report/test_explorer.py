@@ -299,6 +299,7 @@ ADDRESSES = [
 
 
 @pytest.mark.browser
+@pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")
 @pytest.mark.parametrize("selection", ADDRESSES)
 def test_the_python_code_gives_the_numbers_of_the_page(selection, open_page, monkeypatch, capsys):
     tab = open_page(selection)

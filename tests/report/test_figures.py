@@ -18,9 +18,10 @@ from lib.report.chapters.comparison_effects import own_ratios
 from lib.report.counted import count_row, counted, pool_counts
 from lib.report.entries import results_shown
 from lib.report.figures import picture
+from lib.report.marked_text import Phrase, Stated
 from lib.report.tables.rates import _by_counts_alone
 from lib.report.text_safety import for_markdown
-from lib.report.wording import NOTHING, Phrase, Stated, count, p_value, percent, rate
+from lib.report.wording import NOTHING, count, p_value, percent, rate
 from lib.stats import pool_proportions, proportion_interval
 
 
@@ -278,11 +279,11 @@ def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
     assert "Recommended method: " in plot.get_label()
 
 
-def test_a_detail_is_set_below_its_row():
+def test_a_detail_is_set_below_its_row_if_there_is_one():
     frame = pd.DataFrame({"a": [1, 2], "why": ["x<y", ""]}, index=pd.Index(["g", "h"], name="group"))
     text = tables.Table(frame, "c", detail="why")._repr_html_()
     rows = [row.get_text(strip=True) for row in BeautifulSoup(text, "html.parser").select("tbody tr")]
-    assert rows == ["g", "1", "x<y", "h", "2", NOTHING]
+    assert rows == ["g", "1", "x<y", "h", "2"]
 
 
 def test_an_empty_table_is_a_table():
@@ -436,7 +437,8 @@ def test_a_figure_carries_the_keys_of_its_results_in_both_forms(ev):
         figures.show(figures.interval_plot, [row, study], caption=caption)._repr_html_(), "html.parser"
     )
     assert picture.figure["data-results"] == "rate.a"
-    assert str(picture.figcaption) == '<figcaption>of <span data-result="rate.b">1%</span> &amp; more</figcaption>'
+    assert picture.figcaption.get_text() == "of 1% & more"
+    assert picture.figcaption.a["data-result"] == "rate.b"
     listing = figures.show(figures.interval_plot, [row] + [study] * figures.MANY, caption=caption)
     assert isinstance(listing, figures.Listing)
     shown = BeautifulSoup(listing._repr_html_(), "html.parser")

@@ -116,7 +116,7 @@ def test_the_page_and_the_terminal_name_file_row_and_column(data, edit, tmp_path
     place = f"certainty.csv, row {row}, column rests_on: 'excludes_no_effect;few_responders'"
     note = html.unescape(overtaken.note(ev))
     assert note.startswith("**1 judgement below no longer agrees with the numbers:**") and place in note
-    shown = summary(Built(tmp_path, [], [], overtaken.notices(ev)))
+    shown = summary(Built(tmp_path, [], [], notices=overtaken.notices(ev)))
     assert shown.startswith("Nothing changed.")
     assert "Faults that did not stop the build: 1.\n" + place in shown
     assert "Faults" not in summary(Built(tmp_path, ["book/a"], ["a.html"]))

@@ -19,19 +19,10 @@ from lib.published import by_study
 from lib.report import registry, tables
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
+from lib.report.marked_text import Phrase, Stated, in_markdown, marked
 from lib.report.rate_entries import choices
 from lib.report.registry import results
-from lib.report.wording import (
-    Phrase,
-    Stated,
-    headline,
-    in_cell,
-    in_markdown,
-    marked,
-    prediction_in_cell,
-    rounded,
-    stated,
-)
+from lib.report.wording import headline, in_cell, prediction_in_cell, rounded, stated
 from lib.stats import pool_proportions, proportion_interval
 from stated import faults, rows_without_key, without_key
 
@@ -256,7 +247,8 @@ def test_a_text_keeps_its_key_in_another_process():
 
 
 def plain_headline(entries, outcome):
-    return re.sub("<[^>]*>", "", headline(entries, outcome))
+    """The headline without the marks of results and without the addresses of its links."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", re.sub("<[^>]*>", "", headline(entries, outcome)))
 
 
 def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are_counts(ev, entries):
@@ -266,7 +258,9 @@ def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are
         assert stated(entries[rate_key(outcome, kind)]) in text
     text = plain_headline(entries, outcome)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
-    assert "updated with 2 new studies on the review's scale and with its kind of interval" in text
+    assert "The 2019 review published" in text and "The current rate adds 2 new studies to it, on the review" in text
+    assert "The logistic model that this book recommends gives" in text
+    assert "counts that are not available are imputed" in text
     assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
 
 
@@ -274,11 +268,11 @@ def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, entries):
     outcome = ev.outcome("phototherapy", "ge50")
     text = plain_headline(entries, outcome)
     assert "This is the rate as published by the 2019 review; no new study reports this outcome." in text
-    assert "responder counts are available for only 1 study (1 of the 10 original studies)." in text
+    assert "Only 1 study has available responder counts (1 of the 10 original studies)." in text
     text = plain_headline(entries, ev.outcome("monotherapy", "ge75", "trunk_extremities"))
-    assert "Responder counts are available for none of these studies, so there is no result by the method" in text
+    assert "None of these studies has available responder counts, so there is no result by the logistic model" in text
     text = plain_headline(entries, ev.outcome("monotherapy", "ge75", "face_neck"))
-    assert "available for only one study" in text and "too few for a result by the method" in text
+    assert "Only one study has available" in text and "too few for a result by the logistic model" in text
 
 
 def test_a_headline_without_an_interval_says_so(ev, entries):
@@ -289,14 +283,17 @@ def test_a_headline_without_an_interval_says_so(ev, entries):
     outcome = replace(outcome, new=ev.outcome("monotherapy", "ge75").new)
     updated = Entry(rate_key(outcome, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(outcome.new.study))
     text = plain_headline(entries | {updated.key: updated}, outcome)
-    assert "the rate published by the 2019 review, 0.0%, without an interval, updated with 2 new studies" in text
+    assert "The 2019 review published 0.0%, without an interval. The current rate adds 2 new studies" in text
 
 
 def test_a_headline_says_when_the_recommended_method_has_no_result(ev, entries):
     outcome = ev.outcome("monotherapy", "ge50")
     rest = {key: entry for key, entry in entries.items() if ".recommended" not in key}
     text = plain_headline(rest, outcome)
-    assert "available for 6 studies (3 of the 23 original studies and 3 new studies), which give no result" in text
+    assert (
+        "available responder counts for 6 studies (3 of the 23 original studies and 3 new studies), but there" in text
+    )
+    assert "is no result by the logistic model" in text
 
 
 # --- What the book says of units and missing counts -------------------------------------------------------

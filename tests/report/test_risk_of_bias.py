@@ -75,8 +75,8 @@ def test_sources_of_judgements_are_known_to_the_project(ev):
             "none of 3 trials at high risk of bias, 1 with some concerns about bias, 2 at",
         ),
         (["critical", "serious", "moderate"], "2 of 3 trials at high risk of bias, 1 with some concerns about bias"),
-        (["some_concerns"], "1 of 1 trial with some concerns about bias"),
-        (["no_information"], "1 of 1 trial without the information to judge bias"),
+        (["some_concerns"], "one trial, with some concerns about bias"),
+        (["no_information"], "one trial, without the information to judge bias"),
     ],
 )
 def test_the_trials_of_a_result_are_counted_by_their_overall_risk(ev, judgements, words):

@@ -45,7 +45,7 @@ def test_records_of_one_decision_are_listed_with_their_source_and_reason(ev):
     table = tables.screening(ev.with_tables(screening=records), "excluded")
     assert list(table.frame.Record) == ["B", "A"]
     assert list(table.frame.Source) == ["pmid:7", "doi:10.1/x"]
-    assert list(table.frame.Why) == ["why B", "why A"]
+    assert list(table.frame.Reason) == ["why B", "why A"]
     assert list(table.frame.index) == [ev.meaning("exclusion")[kind] for kind in kinds[:2]]
     assert table.caption.endswith(": 2 records")
     assert len(tables.screening(ev.with_tables(screening=records), "included").frame) == 1
@@ -167,14 +167,14 @@ def test_coverages_count_studies_and_participants(ev):
 def test_missing_counts_are_named_or_nothing_is_said(ev):
     outcome = ev.outcome("monotherapy", "ge75")
     assert tables.missing_counts([replace(outcome, missing=outcome.missing[:0])]) == ""
-    assert tables.missing_counts(ev.all_outcomes()).startswith("Missing are: ")
+    assert tables.missing_counts(ev.all_outcomes()).startswith("Counts are available for some rates only")
 
 
 def test_bounds_state_their_value(ev):
     kind = "at_most"
     rows = like(ev.bounds, study=["lepe2003"], site=["all"], threshold=["ge25"], kind=[kind], reason=["so it is"])
     frame = tables.bounds(ev.with_tables(bounds=rows.assign(value=18.0))).frame
-    assert "18" in frame.Bound.iloc[0] and "this" not in frame.Bound.iloc[0]
+    assert "18" in frame.Limit.iloc[0] and "this" not in frame.Limit.iloc[0]
     assert (frame.Study.iloc[0], frame.Response.iloc[0], frame.Why.iloc[0]) == ("Lepe 2003", "≥25%", "So it is")
 
 
@@ -182,7 +182,7 @@ def test_the_most_wanted_studies_are_grouped_by_what_they_would_narrow(ev):
     ranked = pd.DataFrame({"study": ["lepe2003", "grimes2004"], "label": ["Lepe 2003", "Grimes 2004"], "rates": [3, 1]})
     ranked = ranked.assign(narrowing=[2.5, 0.1], most=[("monotherapy", "total", "ge75")] * 2)
     frame = tables.wanted(ev, ranked, ev.all_outcomes()).frame
-    assert list(frame.index) == ["First", "Others"]
+    assert list(frame.index) == ["Highest value", "Lower value"]
     assert list(frame["Narrows by"]) == ["2.5", "0.1"]
-    assert "Most for TCI monotherapy, total, ≥75%." in frame.detail.iloc[0]
+    assert "Largest effect on: TCI monotherapy, total, ≥75%." in frame.detail.iloc[0]
     assert frame.Source.iloc[0].startswith("doi:")

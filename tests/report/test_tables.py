@@ -31,7 +31,7 @@ def test_a_trial_that_cannot_be_pooled_is_reported_all_the_same(lines):
     line = lines["seneschal2021"]
     for words in ("Double-blind", "42 patients", "75%", "65% with tacrolimus", "0% with vehicle", "week 48", "40%"):
         assert words in line, words
-    assert "it enters no pooled rate" in line
+    assert "it is not part of any pooled rate" in line
 
 
 def test_the_counts_of_a_finding_are_those_of_the_responses(ev, lines):
@@ -62,7 +62,8 @@ def test_the_studies_of_the_review_have_its_reference_numbers(ev):
 
 
 def test_a_remark_names_other_studies_by_their_label(ev):
-    shown = " ".join(tables.remarks(ev, ev.studies).frame.Remark) + " ".join(tables.screening(ev, "excluded").frame.Why)
+    excluded = tables.screening(ev, "excluded").frame
+    shown = " ".join(tables.remarks(ev, ev.studies).frame.Remark) + " ".join(excluded.Reason)
     keys = [key for key in {*ev.studies.study, *ev.screening.study} if re.search(r"\d", key)]
     assert [key for key in keys if re.search(rf"\b{key}\b", shown)] == []
 

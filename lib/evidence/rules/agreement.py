@@ -148,6 +148,8 @@ def labels_have_the_year(tables: Tables) -> Iterator[Fault]:
     """The label of a study ends in its year, in a year that its note names, or in (undated)."""
     for row in tables["studies"].itertuples():
         years = _YEAR.findall(row.label)
+        if row.year and not _YEAR.fullmatch(row.year):
+            continue
         if row.year and not years:
             rule = f"has no year: end it with that of the study ({row.year})"
         elif years and not row.year:

@@ -22,13 +22,13 @@ def identifiers_are_unique(tables: Tables) -> Iterator[Fault]:
     """No two references, records or studies have the same DOI or PubMed number."""
     for field, name in (("doi", "DOI"), ("pmid", "PubMed number")):
         first: dict[str, tuple[str, str]] = {}
-        references = ((r.key, "references.bib", None, getattr(r, field)) for r in tables["references"].itertuples())
+        references = ((r.key, "references.bib", r.Index, getattr(r, field)) for r in tables["references"].itertuples())
         records = ((r.study, "screening.csv", r.Index, getattr(r, field)) for r in tables["screening"].itertuples())
         for key, file, row, value in (*references, *records):
-            known, where = first.setdefault(value.casefold(), (key, f"{file}, row {row}" if row else file))
+            known, where = first.setdefault(value.casefold(), (key, _place(file, row)))
             if value and known != key:
                 rule = f"is the {name} of {known} too ({where}): a report has one key; keep one of the two entries"
-                yield Fault(file, row, field if row else f"{key}, {field}", value, rule)
+                yield Fault(file, row, f"{key}, {field}" if file == "references.bib" else field, value, rule)
 
 
 @needs("references", "screening", "report_facts")
@@ -48,27 +48,25 @@ def registrations_are_unique(tables: Tables) -> Iterator[Fault]:
                 continue
             for column in columns:
                 for number in _REGISTRY_NUMBER.findall(getattr(row, column).replace("_", " ")):
-                    at = None if key == "key" else row.Index
-                    place = f"{file}, row {at}" if at else file
-                    known, where = study_by_number.setdefault(number.upper(), (study, place))
+                    known, where = study_by_number.setdefault(number.upper(), (study, _place(file, row.Index)))
                     if known != study:
                         rule = (
                             f"is the registry number of {known} too ({where}): one trial must not count twice; correct"
                             " the number, or exclude one of the two records with exclusion = duplicate"
                         )
-                        yield Fault(file, at, column if at else f"{study}, {column}", number, rule)
+                        yield Fault(file, row.Index, f"{study}, {column}" if key == "key" else column, number, rule)
 
 
 @needs("references")
 def titles_are_distinct(tables: Tables) -> Iterator[Fault]:
     """No two references have the same title."""
-    first: dict[str, str] = {}
+    first: dict[str, tuple[str, str]] = {}
     for row in tables["references"].itertuples():
         title = re.sub(r"[\W_]+", "", row.title.casefold())
-        known = first.setdefault(title, row.key)
+        known, where = first.setdefault(title, (row.key, _place("references.bib", row.Index)))
         if title and known != row.key:
-            rule = f"is the title of {known} too: check that the two are not one report"
-            yield Fault("references.bib", None, f"{row.key}, title", row.title, rule)
+            rule = f"is the title of {known} too ({where}): check that the two are not one report"
+            yield Fault("references.bib", row.Index, f"{row.key}, title", row.title, rule)
 
 
 @needs("studies", "mechanism")
@@ -104,6 +102,11 @@ def published_lists_name_studies_once(tables: Tables) -> Iterator[Fault]:
             if name == "published_rates" and (unknown := sorted(set(numbers) - entered)):
                 rule = f"no study has the reference number {_listed(unknown)}: correct it, or enter the study"
                 yield Fault(f"{name}.csv", row.Index, "refs", row.refs, rule)
+
+
+def _place(file: str, row: int | None) -> str:
+    """Return a row of a table, or a line of the bibliography, as messages name it."""
+    return file if row is None else f"{file}, {'line' if file == 'references.bib' else 'row'} {row}"
 
 
 def _listed(numbers: list[int]) -> str:

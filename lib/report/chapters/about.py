@@ -10,12 +10,13 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.report.marked_text import page_link
 from lib.report.tables import Table
 from lib.report.tables.names import meanings
 from lib.report.text_safety import for_markdown
-from lib.report.wording import PageLink, count, sentence_case
+from lib.report.wording import count, sentence_case
 
-NOT_STATED = "Not stated yet. The owner of the review adds it to `data/settings.csv`."
+NOT_STATED = "not stated yet"
 """Text in place of a setting that has no value."""
 
 
@@ -61,7 +62,7 @@ def assessors(evidence: Evidence) -> str:
     """State who judged the risk of bias, as the data name them."""
     judged = evidence.risk_of_bias.groupby("assessor").study.nunique()
     return "\n".join(
-        f"- Risk of bias: {for_markdown(assessor)}, {count(studies, 'study', 'studies')}"
+        f"- **Assessment of the risk of bias:** {for_markdown(assessor)} ({count(studies, 'study', 'studies')})"
         for assessor, studies in judged.items()
     )
 
@@ -77,15 +78,12 @@ def checklist(evidence: Evidence, name: str) -> Table:
         Code of the checklist, as in the code list ``checklist``.
     """
     rows = evidence.checklists[evidence.checklists.checklist == name]
-    links = [
-        PageLink(sentence_case(row.page.partition(".")[0].replace("-", " ")), row.page) for row in rows.itertuples()
-    ]
     frame = pd.DataFrame(
         {
             "Item": rows.item,
             "Topic": rows.topic,
             "State": meanings(evidence, "checklist_state", rows.state).str.capitalize(),
-            "Where": pd.Series(links, index=rows.index, dtype=object),
+            "Where": pd.Series([*map(page_link, rows.page)], index=rows.index, dtype=object),
             "Note": rows.note,
         }
     )

@@ -15,27 +15,18 @@ from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
 from lib.report.citations import identifiers
 from lib.report.entries import Entry
+from lib.report.marked_text import page_link, result_anchor, study_link
 from lib.report.registry import every_result
 from lib.report.tables.names import label_by_key
 from lib.report.tables.table import cell_html
-from lib.report.wording import (
-    NOTHING,
-    Stated,
-    fixed,
-    ratio_number,
-    ratio_text,
-    result_anchor,
-    sentence_case,
-    span,
-    study_link,
-)
+from lib.report.wording import NOTHING, fixed, ratio_number, ratio_text, sentence_case, span
 
 _WORDS = {
     "any": "any repigmentation",
     "available": "studies with available counts",
     "i2": "I²",
     "imputed": "with imputed counts",
-    "implied": "with implied between-study variance",
+    "implied": "with implied τ²",
     "logit": "on the logit scale",
     "new": "new studies",
     "nnt": "number needed to treat",
@@ -45,7 +36,7 @@ _WORDS = {
     "rd": "risk difference",
     "recommended": "recommended method",
     "rr": "risk ratio",
-    "tau2": "between-study variance",
+    "tau2": "between-study variance (τ²)",
     "trial": "single trial",
     "with": "responders with the treatment",
     "without": "without",
@@ -59,17 +50,19 @@ _PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True
     """\
 {% for heading, rows in groups %}
 <div class="review-table"><table class="review review-results"><caption>{{ heading }}</caption>
-<thead><tr><th scope="col">Result</th><th scope="col">Estimate (95% CI)</th><th scope="col">Studies</th>
-<th scope="col">Participants</th></tr></thead>
+<thead><tr><th scope="col">Result</th><th scope="col">Estimate (95% CI)</th>
+<th scope="col">Studies (n)</th></tr></thead>
 <tbody>
 {% for row in rows %}
 <tr id="{{ row.anchor }}"><td>{{ row.name }}</td><td class="numeric">{{ row.estimate }}</td>
-<td class="numeric">{{ row.k }}</td><td class="numeric">{{ row.participants }}</td></tr>
-<tr class="detail"><td colspan="4"><div>{{ row.method }}. <a href="{{ row.page }}">Page</a>.
-{% if row.same_studies %}Studies: those of the entry above.{% endif %}
+<td class="numeric">{{ row.basis }}</td></tr>
+<tr class="detail"><td colspan="3"><div>{{ row.method }}. Stated in {{ row.page }}.
+{% if row.studies and not loop.first and row.studies == loop.previtem.studies %}Studies: those of the entry above.
+{% else %}
 {% for name, links in row.studies %}
-{{ "Studies: " if loop.first }}{{ name }} {{ links | join(" ") }}{{ "." if loop.last else ", " }}
+{{ "Studies: " if loop.first }}{{ name }}{{ " " if links }}{{ links | join(" ") }}{{ "." if loop.last else ", " }}
 {% endfor %}
+{% endif %}
 <code>{{ row.key }}</code></div></td></tr>
 {% endfor %}
 </tbody></table></div>
@@ -101,9 +94,7 @@ class Results:
 
     def _groups(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield the heading and rows of each table."""
-        names = label_by_key(self.evidence)
-        questions = self.evidence.questions.set_index("question").label.to_dict()
-        words = names | questions | _WORDS
+        names, words = label_by_key(self.evidence), words_of_keys(self.evidence)
         reports = {
             study: [Markup(cell_html(source)) for source in identifiers(self.evidence, study)[:1]] for study in names
         }
@@ -112,19 +103,17 @@ class Results:
             kind, subject, *_ = entry.key.split(".")
             groups.setdefault((kind, subject), []).append(entry)
         for (kind, subject), group in groups.items():
-            title = words.get(subject, subject.replace("_", " "))
             yield (
-                f"{sentence_case(kind.replace('_', ' '))}: {title}",
+                heading(kind, subject, words),
                 [
                     {
                         "anchor": result_anchor(entry.key),
                         "key": entry.key,
                         "name": result_name(entry.key, words),
-                        "estimate": Markup(Stated(estimate_text(entry), entry.key)._repr_html_()),
-                        "k": number(entry.k),
-                        "participants": number(entry.participants),
-                        "method": sentence_case(entry.method),
-                        "page": entry.page.removeprefix("book/"),
+                        "estimate": estimate_html(entry),
+                        "basis": basis(entry),
+                        "method": sentence_case(entry.method).replace("tau2", "τ²"),
+                        "page": Markup(page_link(entry.page.removeprefix("book/"))._repr_html_()),
                         "studies": [
                             (Markup(study_link(names[study], study)._repr_html_()), reports[study])
                             for study in dict.fromkeys(entry.studies)
@@ -133,6 +122,17 @@ class Results:
                     for entry in group
                 ],
             )
+
+
+def words_of_keys(evidence: Evidence) -> dict[str, str]:
+    """Return the words for the parts of keys: names of studies and questions, and those of this module."""
+    questions: dict[str, str] = evidence.questions.set_index("question").label.to_dict()
+    return label_by_key(evidence) | questions | _WORDS
+
+
+def heading(kind: str, subject: str, words: Mapping[str, str]) -> str:
+    """Return the heading of a group of results, from the first two parts of their keys."""
+    return f"{sentence_case(kind.replace('_', ' '))}: {words.get(subject, subject.replace('_', ' '))}"
 
 
 def result_name(key: str, words: Mapping[str, str]) -> str:
@@ -147,6 +147,12 @@ def result_name(key: str, words: Mapping[str, str]) -> str:
     return sentence_case(", ".join(parts))
 
 
+def estimate_html(entry: Entry) -> Markup:
+    """Return the estimate of a result with its interval, or the interval alone, with the key of the result."""
+    part = Markup(' data-part="interval"') if entry.estimate != entry.estimate else ""
+    return Markup('<span data-result="{}"{}>{}</span>').format(entry.key, part, estimate_text(entry))
+
+
 def estimate_text(entry: Entry) -> str:
     """Return the estimate of a result with its interval, in the form of its scale; a dash if there is none."""
     values = entry.estimate, entry.ci_low, entry.ci_high
@@ -159,9 +165,12 @@ def estimate_text(entry: Entry) -> str:
     if entry.scale == "difference":
         return per_100(*values)
     texts = [fixed(value, 0 if float(value).is_integer() else 3) for value in values if value == value]
+    if entry.estimate != entry.estimate:
+        return "–".join(texts)
     return texts[0] + (f" ({texts[1]}–{texts[2]})" if len(texts) == 3 else "")
 
 
-def number(value: float) -> str:
-    """Return a whole number; empty if it is NaN."""
-    return "" if value != value else f"{value:g}"
+def basis(entry: Entry) -> str:
+    """Return the number of studies of a result with that of their participants, as far as they are known."""
+    studies = "" if entry.k != entry.k else f"{entry.k:g}"
+    return studies if entry.participants != entry.participants else f"{studies} ({entry.participants:g})".strip()

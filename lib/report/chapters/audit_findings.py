@@ -33,7 +33,7 @@ def findings(all_findings: list[Finding], verdict: str, folded: bool = False) ->
     if verdict != "contradicted":
         frame = frame.drop(columns="Consistent value")
     caption = f"{VERDICTS[verdict].capitalize()}: {count(len(rows), 'claim')}"
-    note = "Report: that of the study, where the claim was compared with one. A dash: none."
+    note = "Report: the study's own report, where the claim was compared with one. A dash means that there is none."
     return Table(frame, caption, note, folded=folded, detail="detail")
 
 
@@ -44,4 +44,4 @@ def rules(all_findings: list[Finding]) -> Table:
     )
     frame = verdicts.rename(columns={code: text.capitalize() for code, text in VERDICTS.items()})
     frame.insert(0, "Rule", [rule.statement for rule in RULES.values()])
-    return Table(frame.reset_index(drop=True), "The rules, and what they found", numeric=list(frame.columns[1:]))
+    return Table(frame.reset_index(drop=True), "Number of claims by rule and verdict", numeric=list(frame.columns[1:]))

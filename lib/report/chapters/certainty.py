@@ -9,7 +9,8 @@ from __future__ import annotations
 from lib.evidence import Comparison, Evidence, Question
 from lib.report.chapters import risk_of_bias
 from lib.report.chapters.comparison_effects import includes_no_effect, prediction
-from lib.report.wording import Phrase, count, in_markdown, listed
+from lib.report.marked_text import Phrase, in_markdown
+from lib.report.wording import count, listed
 
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,

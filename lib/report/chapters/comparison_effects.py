@@ -14,16 +14,8 @@ import pandas as pd
 
 from lib.evidence import PHOTOTHERAPY_NAMES, Comparison, compare
 from lib.report.absolute_effects import Absolute, estimate_with_interval, needed_to_treat, possible_difference
-from lib.report.wording import (
-    NOTHING,
-    Phrase,
-    Stated,
-    count,
-    percent,
-    ratio_number,
-    ratio_text,
-    sentence_case,
-)
+from lib.report.marked_text import Phrase, Stated
+from lib.report.wording import NOTHING, count, percent, ratio_number, ratio_text, sentence_case
 from lib.stats import Pooled, PoolingWarning, pool_ratios
 
 PAIR = ("events", "n", "control_events", "control_n")
@@ -156,12 +148,12 @@ def includes_no_effect(pooled: Pooled) -> bool:
 def prediction(pooled: Pooled, key: str) -> str:
     """State the range of the true ratio of another trial, or that there are too few trials to estimate it.
 
-    The range carries the key of the ratio (`wording.Phrase`).
+    The range carries the key of the ratio (`marked_text.Phrase`).
     """
     if not pooled.predicts:
-        return f"{count(pooled.k, 'trial')} cannot show how far the true ratio of another trial may lie from this one"
+        return f"{count(pooled.k, 'trial is', 'trials are')} too few for a prediction interval"
     between = Stated(_between(pooled.pi_low, pooled.pi_high), key, "prediction")
-    return Phrase("another trial's true ratio may lie from ", between)
+    return Phrase("the true ratio in another trial may lie from ", between)
 
 
 def trials_and_patients(rows: pd.DataFrame) -> str:

@@ -38,10 +38,11 @@ from lib.report.chapters.comparison_effects import (
 )
 from lib.report.chapters.comparison_tables import without
 from lib.report.entries import Entry, comparison_key
+from lib.report.marked_text import Phrase, in_sentence
 from lib.report.tables import Table
 from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import WITHOUT_CONCERNS, of_no_concern, trial_analysis
-from lib.report.wording import Phrase, count, in_sentence, percent, sentence_case, stated
+from lib.report.wording import count, percent, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""
@@ -73,7 +74,7 @@ def finding(evidence: Evidence, question: Question, threshold: str) -> str:
     treated, control = map(for_markdown, treatments(compared.rows))
     effect, level = compared.risk_ratio, certainty_of_comparison(evidence, question, threshold)
     if not math.isfinite(effect.estimate):
-        return f"{sentence_case(treated)} and {control} cannot be compared: the arms have no responders, or no others"
+        return f"{sentence_case(treated)} and {control} cannot be compared: nobody or everybody responded"
     result = "the one trial" if len(informative(compared)) == 1 else "the pooled result"
     verb = {"High": "makes", "Moderate": "probably makes"}.get(level, "may make")
     unclear, response = includes_no_effect(effect), RESPONSES[threshold]
@@ -99,25 +100,27 @@ def estimates(question: Question, threshold: str) -> str:
     used = informative(compared)
     if used.empty or not math.isfinite(compared.risk_ratio.estimate):
         return (
-            f"A risk ratio cannot be formed: in {count(len(rows), 'trial')} the arms have no responders, or no others."
+            "A risk ratio cannot be calculated: in both arms of"
+            f" {count(len(rows), 'trial')}, nobody or everybody responded."
         )
     key = functools.partial(comparison_key, question.key, threshold)
     value = in_sentence(ratio(compared.risk_ratio), key("rr"))
     text = f"The risk ratio is {value} in {count(len(used), 'trial')}, {_randomised(used)}."
     if len(used) < len(rows):
         names = ", ".join(map(for_markdown, rows.label[~rows.study.isin(used.study)]))
-        text += f" Without information on the ratio, and not in it: {names}."
+        text += f" Left out, because nobody or everybody responded in both arms: {names}."
     difference = in_sentence(per_100(*effect.difference), key("difference"))
     source = f"{', '.join(map(for_markdown, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
     if not effect.from_ratio:
         return (
-            f"{text} Nobody responded in the control arms ({source}), so the ratio rests on a"
-            f" correction and has no absolute effect; the observed difference is {difference} per 100."
+            f"{text} Nobody responded in the control arms ({source}). The ratio therefore depends on a continuity"
+            " correction, and no absolute effect can be derived from it; the observed difference is"
+            f" {difference} per 100."
         )
     without, treated = in_sentence(percent(effect.without, 0, ""), key("without")), per_100_with(effect)
     return (
-        f"{text} In the control arms ({source}) {without} of 100 responded; by this ratio"
-        f" {in_sentence(treated, key('with'))} would respond with the treatment, {difference}."
+        f"{text} In the control arms, {without} per 100 responded ({source}). With this risk ratio,"
+        f" {in_sentence(treated, key('with'))} per 100 would respond with the treatment: {difference} per 100."
     )
 
 
@@ -136,11 +139,11 @@ def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
     if others is not None:
         key = comparison_key(question.key, threshold, "rr", WITHOUT_CONCERNS)
         sentences.append(
-            f"Without the trials about which there is a concern (see the remarks below) the ratio is"
-            f" {in_sentence(ratio(others.risk_ratio), key)} in {count(len(informative(others)), 'trial')}."
+            "Without the trials that raise a concern about pooling (see *Limitations of the trials* below), the"
+            f" ratio is {in_sentence(ratio(others.risk_ratio), key)} in {count(len(informative(others)), 'trial')}."
         )
     sentences += _at_other_thresholds(question, threshold)
-    return " ".join([*sentences, f"Evidence not retrieved: {not_retrieved(question, threshold)}."])
+    return " ".join([*sentences, f"Evidence not available: {not_retrieved(question, threshold)}."])
 
 
 def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
@@ -151,8 +154,8 @@ def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
         treated, control = map(for_markdown, treatments(compared.rows))
         key = comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study))
         sentences.append(
-            f"{for_markdown(row.label)} has counts of {RESPONSES[row.threshold]} instead: {row.events:g} of {row.n:g}"
-            f" with {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
+            f"For {RESPONSES[row.threshold]}, counts are available from {for_markdown(row.label)}: {row.events:g} of"
+            f" {row.n:g} with {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
             + (f", risk ratio {in_sentence(ratio(compared.risk_ratio), key)}." if compared.risk_ratio.k else ".")
         )
     return sentences
@@ -181,7 +184,7 @@ def summary_sentences(evidence: Evidence, question: Question, threshold: str) ->
         if level != NOT_JUDGED:
             sentences.append(f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else "."))
     sentences += _at_other_thresholds(question, threshold)
-    return " ".join([*sentences, f"Evidence not retrieved: {not_retrieved(question, threshold)}"])
+    return " ".join([*sentences, f"Evidence not available: {not_retrieved(question, threshold)}"])
 
 
 def abstract_sentences(evidence: Evidence, question: Question, entries: Mapping[str, Entry]) -> str:
@@ -190,11 +193,12 @@ def abstract_sentences(evidence: Evidence, question: Question, entries: Mapping[
     if entry is None:
         return "No trial has available responder counts in both arms."
     return (
-        "A rate is not an effect. Within trials that compared a calcineurin inhibitor added to phototherapy with"
-        f" phototherapy alone, the risk ratio of a marked response is {stated(entry)} in the"
-        f" {count(entry.k, 'trial')} with available responder counts in both arms."
-        f" {finding(evidence, question, 'ge75')}. [Comparisons](comparisons.ipynb) shows the trials and their"
-        " limitations, [Certainty of the evidence](certainty.ipynb) the reasons for the certainty."
+        "A response rate does not show what a treatment adds, because some patients improve without it. Trials that"
+        " compared a calcineurin inhibitor plus phototherapy with phototherapy alone can show this:"
+        f" {count(entry.k, 'trial has', 'trials have')} available responder counts in both arms, and the risk ratio of"
+        f" a marked response is {stated(entry)}. {finding(evidence, question, 'ge75')}."
+        " [Comparisons with control treatments](comparisons.ipynb) shows the trials and their limitations, and"
+        " [Certainty of the evidence](certainty.ipynb) gives the reasons for the certainty."
     )
 
 
@@ -222,15 +226,15 @@ def forest_caption(question: Question, threshold: str) -> Phrase:
     caption = f"{label(trials)}, {response}: {len(trials)} of {n_trials} with available counts"
     patches = trials[trials.unit == "patches"]
     if len(patches):
-        caption += f". Counted in patches: {', '.join(patches.label)}"
+        caption += f". Unit of analysis: patches in {', '.join(patches.label)}"
     parts = [caption]
     if len(trials) > 1:
         pooled = compare_some(trials).risk_ratio
         parts += [f". I² {100 * pooled.i2:.0f}%; ", prediction(pooled, comparison_key(question.key, threshold))]
         if pooled.dropped.any():
             names = ", ".join(trials.label[pooled.dropped])
-            parts.append(f". Without information on the ratio, and not in it: {names}")
-    return Phrase(*parts, ". * Both arms are the same patients." if trials.paired.any() else ".")
+            parts.append(f". Left out, because nobody or everybody responded in both arms: {names}")
+    return Phrase(*parts, ". * The same patients received both treatments." if trials.paired.any() else ".")
 
 
 def forest(question: Question, threshold: str) -> figures.Picture | figures.Listing | Markdown:
@@ -266,9 +270,9 @@ def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listin
     treatments_by_trial = [
         f"{name}: {' versus '.join(treatments(rows))}" for name, rows in question.pairs.groupby("label", sort=False)
     ]
-    caption = f"{question.label}: each trial by itself, nothing pooled. {'; '.join(treatments_by_trial)}."
+    caption = f"{question.label}: each trial separately; no trials are pooled. {'; '.join(treatments_by_trial)}."
     if question.pairs.paired.any():
-        caption += " * Both arms are the same patients."
+        caption += " * The same patients received both treatments."
     return figures.show(
         figures.comparison_plot,
         question.pairs,

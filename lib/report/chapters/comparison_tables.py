@@ -55,10 +55,11 @@ def pairs(question: Question) -> Table | Markdown:
         dtype=object,
     )
     note = (
-        "RR risk ratio. Where a group has no responders, or only responders, 0.5 is added to the four counts of its"
-        " trial for the ratio. Where both arms are the same patients, only the totals of each arm are available. The"
-        " interval treats the arms as independent groups and is too wide if lesions of one patient respond similarly."
-        " Patches of one patient are treated as independent as well, which makes the interval too narrow."
+        "RR: risk ratio. If nobody or everybody responded in an arm, 0.5 is added to the four counts of the trial for"
+        " the ratio. Same patients: if the same patients received both treatments, only the totals of each arm are"
+        " available. The arms are then treated as independent groups, which makes the interval too wide if the lesions"
+        " of a patient respond similarly. Patches of one patient are also treated as independent, which makes the"
+        " interval too narrow."
     )
     return Table(frame, f"{question.label}: available counts", note, numeric=["Treated", "Control"], detail="Arms")
 
@@ -100,10 +101,10 @@ def summary(questions: Sequence[Question]) -> Table:
             }
             rows.append((question.label, cells))
     note = (
-        "RR risk ratio, OR odds ratio. NNT number needed to treat for one more to respond, rounded up; a dash where the"
-        " interval of the difference or of the ratio includes no effect. A risk difference cannot be larger than the"
-        " share who responded, or did not, in the control arms, and its interval is cut there. A row of one trial is"
-        " that trial's own result."
+        "RR: risk ratio. OR: odds ratio. NNT: number needed to treat for one additional patient to respond, rounded up;"
+        " a dash where the confidence interval of the difference or of the ratio includes no effect. No more"
+        " patients can be gained than failed to respond in the control arms, and no more lost than responded there; the"
+        " interval of the risk difference is cut at these limits. A row with one trial shows the result of that trial."
     )
     frame = grouped(rows, "Question")
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"], detail="Treatments")
@@ -113,7 +114,7 @@ def sensitivity(question: Question, threshold: str) -> Table | Markdown:
     """Show how the risk ratio of a question depends on the choices behind it."""
     rows = question.at(threshold)
     if len(rows) < 2:
-        return Markdown(f"With {count(len(rows), 'trial')} there is nothing to choose.")
+        return Markdown(f"With {count(len(rows), 'trial')} no sensitivity analysis is possible.")
     main = comparison_key(question.key, threshold)
     results: list[tuple[str, str, Pooled]] = [("All trials", main, compare_some(rows).risk_ratio)]
     results += [(choice.name, f"{main}.{choice.kind}", choice.ratio) for choice in analyses(rows)]
@@ -129,7 +130,7 @@ def sensitivity(question: Question, threshold: str) -> Table | Markdown:
         ],
         dtype=object,
     )
-    note = "Choices that leave all trials or none are not listed."
+    note = "Selections that leave all trials or none are not listed."
     return Table(
         frame, f"{question.label}, {THRESHOLD_NAMES[threshold]}: sensitivity analyses", note, numeric=["Trials"]
     )
@@ -177,4 +178,4 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
     if not rows:
         return Markdown("This edition contains no later review of these questions.")
     frame = grouped(rows, "Question")
-    return Table(frame, "The same questions in later reviews", numeric=["Trials"])
+    return Table(frame, "Results of this book and of later reviews", numeric=["Trials"])

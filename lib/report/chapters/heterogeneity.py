@@ -18,20 +18,10 @@ from lib.published import by_study
 from lib.report import figures, rate_details
 from lib.report.counted import at_edge, counts_of
 from lib.report.entries import Entry, rate_key
+from lib.report.marked_text import Phrase, Stated, in_sentence
 from lib.report.rate_entries import choices
 from lib.report.tables import Table, grouped, linked
-from lib.report.wording import (
-    Phrase,
-    Stated,
-    count,
-    in_cell,
-    in_sentence,
-    outcome_name,
-    p_value,
-    percent,
-    predicted,
-    span,
-)
+from lib.report.wording import count, in_cell, outcome_name, p_value, percent, predicted, span, with_minus
 from lib.stats import (
     ENOUGH_TO_TEST,
     FEWEST_TO_FILL,
@@ -56,12 +46,15 @@ def headline(outcome: Outcome, logit: Entry | None) -> str:
         return f"**Heterogeneity cannot be estimated from {studies}.**"
     assert logit.pooled is not None
     prediction = (
-        f"the true rate of another study may lie anywhere from {predicted(logit)} (95% prediction interval)"
+        f"The true rate of another study may lie anywhere from {predicted(logit)} (95% prediction interval)"
         if logit.pi_low == logit.pi_low
-        else "so few cannot show where the true rate of another study may lie"
+        else "So few studies cannot show where the true rate of another study may lie"
     )
     i2 = in_sentence(percent(logit.pooled.i2), rate_key(outcome, "logit.i2"))
-    return f"**Among the {studies} I² is {i2}, and {prediction}.**"
+    return (
+        f"**In the {studies}, {i2} of the variation between studies is not explained by chance"
+        f" ([I²](glossary.md#heterogeneity)). {prediction}.**"
+    )
 
 
 def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
@@ -83,8 +76,9 @@ def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
             }
         )
     note = (
-        "Logit scale. DL DerSimonian-Laird, PM Paule-Mandel, REML and ML restricted and full maximum likelihood, EB"
-        " empirical Bayes, SJ Sidik-Jonkman, HE Hedges. Intervals by the Q-profile, which belong to none of them."
+        "On the logit scale. DL DerSimonian-Laird, PM Paule-Mandel, REML and ML restricted and full maximum likelihood,"
+        " EB empirical Bayes, SJ Sidik-Jonkman, HE Hedges. The confidence intervals are those of the Q-profile method,"
+        " which does not depend on any of these estimators."
     )
     frame = pd.DataFrame(rows, dtype=object)
     return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
@@ -94,7 +88,7 @@ def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdo
     """Plot the pooled rate of an outcome's available counts with each study left out in turn."""
     counts = rate_details.by_year(counts_of(outcome))
     if len(counts) < 2:
-        return Markdown(f"Of {count(len(counts), 'count')} none can be left out.")
+        return Markdown(f"With {count(len(counts), 'study', 'studies')}, none can be left out.")
     whole = pool_proportions(counts.events, counts.n, transform="logit")
     rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"], key=rate_key(outcome, "logit"))
     rows += [
@@ -106,6 +100,7 @@ def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdo
 
 
 _EDITIONS = {"original": "Original review", "update": "Update"}
+_STUDIES = {"original": "original", "update": "new"}
 
 # With fewer studies, each has a third of the weight or more and influences the result whatever its rate.
 _ENOUGH_TO_PLOT = 4
@@ -135,15 +130,15 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
     groups = {name: _with_log_odds(by_study(rows)) for name, rows in _by_edition(outcome).items()}
     if against == "size":
         caption = (
-            f"{_short_name(outcome)}: number assessed against log odds. Without bias small studies scatter evenly"
-            " around the large ones."
+            f"{_short_name(outcome)}: number assessed against log odds of a response. Without bias, small studies"
+            " scatter evenly around the large ones."
         )
         return figures.show(figures.funnel_plot, groups, caption=caption)
     counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
     centre = float(pool(*proportions(counts.events, counts.n, transform="logit")).estimate)
     caption = (
-        f"{_short_name(outcome)}: standard error against log odds. Within the lines 95% of studies would lie if only"
-        " sampling made them differ."
+        f"{_short_name(outcome)}: standard error against log odds of a response. If studies differed by chance alone,"
+        " 95% of them would lie within the lines."
     )
     return figures.show(figures.funnel_plot, groups, centre, caption=caption)
 
@@ -156,12 +151,13 @@ def comparison_of_editions(outcome: Outcome) -> str:
     pooled = pool(*split)
     q, df, p = between_groups(pooled.estimate, pooled.se**2)
     if not df:
-        return "There is only one group."
+        return "All studies with available responder counts are of the same edition, so there is nothing to compare."
+    names = [_STUDIES[group] for group in groups]
     response, _, _ = RESPONSES[outcome.threshold].partition(" (")
     return (
-        f"For {response} with {outcome.regimen} the test between the {' and the '.join(groups)} studies gives "
-        f"Q = {q:.2f} on {count(df, 'degree')} of freedom, p = {p_value(p)}; with {len(counts)} studies it could "
-        "hardly find any but a very large difference."
+        f"For {response} with {outcome.regimen}, the test for a difference between the {' and the '.join(names)}"
+        f" studies gives Q = {q:.2f} on {count(df, 'degree')} of freedom, p = {p_value(p)}. With {len(counts)} studies,"
+        " the test could find only a very large difference."
     )
 
 
@@ -182,22 +178,22 @@ def influence(outcome: Outcome) -> Table | Markdown:
     """Show the influence of each study with available counts on the pooled rate."""
     counts, measures = _influence(outcome)
     if len(counts) < 2:
-        return Markdown("Nor is there an influence of it to measure.")
+        return Markdown("The influence of single studies cannot be measured.")
     frame = pd.DataFrame(
         {
             "Study": linked(counts),
             "Rate": [f"{row.events:g}/{row.n:g}" for row in counts.itertuples()],
             "Weight": [percent(value) for value in measures.hat],
-            "Studentised residual": [f"{value:.2f}" for value in measures.residual],
-            "DFFITS": [f"{value:.2f}" for value in measures.dffits],
-            "Cook's distance": [f"{value:.2f}" for value in measures.cook],
-            "Contribution to heterogeneity": [f"{value:.2f}" for value in measures.baujat_x],
-            "Pull on the result": [f"{value:.2f}" for value in measures.baujat_y],
+            "Studentised residual": [with_minus(f"{value:.2f}") for value in measures.residual],
+            "DFFITS": [with_minus(f"{value:.2f}") for value in measures.dffits],
+            "Cook's distance": [with_minus(f"{value:.2f}") for value in measures.cook],
+            "Contribution to heterogeneity": [with_minus(f"{value:.2f}") for value in measures.baujat_x],
+            "Influence on the result": [with_minus(f"{value:.2f}") for value in measures.baujat_y],
         }
     )
     note = (
-        "Logit scale, REML. A residual beyond ±2 or a Cook's distance beyond 1 would call for a look at the study. The"
-        " last two columns are the axes of Baujat's plot."
+        "On the logit scale, by restricted maximum likelihood (REML). A residual beyond ±2 marks an outlier, a Cook's"
+        " distance beyond 1 a study with a strong influence. The last two columns are the axes of Baujat's plot."
     )
     return Table(frame, f"{outcome_name(outcome)}: the influence of each study", note, numeric=[*frame.columns[1:]])
 
@@ -206,12 +202,15 @@ def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
     """Show Baujat's plot of an outcome's available counts, or state that there are too few studies for it."""
     counts, measures = _influence(outcome)
     if len(counts) < _ENOUGH_TO_PLOT:
-        return Markdown(f"Of {count(len(counts), 'count')} Baujat's plot would show no more than the table.")
+        return Markdown(
+            f"With {count(len(counts), 'study', 'studies')}, Baujat's plot would show no more than the table."
+        )
     counts = counts.assign(heterogeneity=measures.baujat_x, pull=measures.baujat_y)
     groups = {name: counts[counts.edition == edition] for edition, name in _EDITIONS.items()}
     caption = (
-        f"{outcome_name(outcome)}: what each study adds to heterogeneity, and the square of how many standard errors"
-        " the pooled log odds move without it. Named are studies with twice the mean of either, or more."
+        f"{outcome_name(outcome)}: Baujat's plot of the contribution of each study to heterogeneity against its"
+        " influence on the result (the squared change of the pooled log odds without it, in standard errors). Studies"
+        " with at least twice the mean of either are named."
     )
     return figures.show(figures.baujat_plot, groups, caption=caption)
 
@@ -230,7 +229,7 @@ def subgroups(outcome: Outcome, entries: Mapping[str, Entry]) -> Table:
         for name in sorted(choice.names.unique()):
             entry = entries.get(rate_key(outcome, choice.kind(name)))
             cells = {
-                "Counts": name.capitalize(),
+                "Subgroup": name.capitalize(),
                 "Studies": f"{(choice.names == name).sum()}",
                 "Rate, % (95% CI)": in_cell(entry),
                 "Test between": p,
@@ -238,9 +237,9 @@ def subgroups(outcome: Outcome, entries: Mapping[str, Entry]) -> Table:
             rows.append((choice.heading, cells))
             p = ""
     note = (
-        "A single count has its score interval. Test between: p-value for a difference between the groups, on the logit"
-        " scale with one between-study variance for all. With so few studies only very large differences could be"
-        " found, and of several tests one may be small by chance."
+        "A subgroup of one study shows its count with a score interval. Test between: p-value for a difference between"
+        " the subgroups, on the logit scale with the same between-study variance in all. With so few studies only very"
+        " large differences could be found, and one of several p-values may be small by chance."
     )
     title = f"{outcome_name(outcome)}: the rate in subgroups of the studies with available counts"
     frame = grouped(rows, "Choice")
@@ -276,9 +275,10 @@ def moderators(outcome: Outcome) -> Table:
             }
         )
     note = (
-        "Logit scale, REML, Knapp-Hartung. By permutation: the share of arrangements of the moderator among the studies"
-        " that would look at least as strong; it can be no smaller than one in their number. A dash: it does not vary,"
-        " or fewer than four studies have it."
+        "On the logit scale, by restricted maximum likelihood (REML), with Knapp-Hartung intervals. Moderator: the"
+        " characteristic of the studies that is examined. By permutation: the share of all arrangements of its values"
+        " among the studies that give an association at least as strong; it cannot be smaller than 1 divided by their"
+        " number. A dash: the characteristic does not vary, or fewer than four studies report it."
     )
     frame = pd.DataFrame(rows, dtype=object)
     return Table(frame, f"{outcome_name(outcome)}: moderators", note, numeric=["Studies", "Arrangements"])
@@ -303,13 +303,14 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
                 "Rate": outcome_name(outcome),
                 "Studies": f"{len(counts)}",
                 **{f"{name}, p": p_value(test.p) if test.p == test.p else "" for name, test in tests.items()},
-                "Trim and fill": Phrase(f"{added} put in, ", rate),
-                "What it means": "nothing: too few studies" if tests["Egger"].too_few else "can be asked",
+                "Trim and fill": Phrase(f"{count(added, 'study', 'studies')} added: ", rate),
+                "Interpretation": "too few studies" if tests["Egger"].too_few else "enough studies",
             }
         )
     note = (
-        f"Logit scale. With fewer than {ENOUGH_TO_TEST} studies no test of asymmetry means anything, whatever p it"
-        " gives. Peters' test leaves out studies at 0% or 100%. Trim-and-fill needs at least"
-        f" {FEWEST_TO_FILL} studies: rates with fewer are not listed."
+        f"On the logit scale. With fewer than {ENOUGH_TO_TEST} studies, tests of asymmetry cannot be interpreted,"
+        " whatever their p-value. Peters' test leaves out studies at 0% or 100%. Trim and fill estimates how many"
+        " studies are missing and the pooled rate with them added; it needs at least"
+        f" {FEWEST_TO_FILL} studies, and rates with fewer are not listed."
     )
     return Table(pd.DataFrame(rows, dtype=object), "Small-study effects", note, numeric=["Studies"])

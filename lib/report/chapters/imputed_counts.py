@@ -31,19 +31,18 @@ def other_readings(evidence: Evidence, solved: Sizes) -> str:
         "; ".join(f"{for_markdown(names[study])} ({reading})" for study, reading in readings.items())
         for readings in solved.otherwise
     ]
-    next_best = "there is no other at all"
+    next_best = "no other solution exists"
     if solved.next_departures == solved.next_departures:
-        next_best = f"the next needs {solved.next_departures:g}"
-    other = (
-        "No other solution departs as little" if len(solutions) == 1 else f"{len(solutions)} solutions depart as little"
-    )
+        next_best = f"the next best needs {solved.next_departures:g}"
+    few = f"{len(solutions)} solutions need as few"
+    other = "No other solution needs as few" if len(solutions) == 1 else f"In all, {few}"
     if len(solutions) == MOST_SOLUTIONS:
-        other, next_best = f"At least {other}", "no more were looked for"
+        other, next_best = f"At least {few}", "the search stopped there"
         solutions = solutions[:1]
     return (
         f"{REGIMEN_NAMES[solved.regimen]}: {int(solved.totals.reproduced.sum())} of {len(solved.totals)} totals are"
-        f" reproduced with {count(solved.departures, 'departure')}: {', or '.join(solutions)}. {other}"
-        f"; {next_best}."
+        f" reproduced with {count(solved.departures, 'departure')} from the review's description:"
+        f" {', or '.join(solutions)}. {other}; {next_best}."
     )
 
 
@@ -65,12 +64,12 @@ def sizes(evidence: Evidence, solved: Sizes) -> Table:
             "Published total": solved.totals.claim.map(name),
             "Published": solved.totals.patients,
             "All who completed": solved.totals.listed,
-            "As solved": solved.totals.n,
+            "Sum in the solution": solved.totals.n,
             "Reproduced": solved.totals.reproduced.map({True: "yes", False: "no"}),
         }
     )
     title = f"{REGIMEN_NAMES[solved.regimen]}: published totals of participants, and the sums of the studies"
-    return Table(frame, title, numeric=["Published", "All who completed", "As solved"])
+    return Table(frame, title, numeric=["Published", "All who completed", "Sum in the solution"])
 
 
 def agreement(imputations: Sequence[Draws]) -> Table:
@@ -89,10 +88,10 @@ def agreement(imputations: Sequence[Draws]) -> Table:
             }
             rows.append((f"{REGIMEN_NAMES[block.block.regimen]}, {GROUP_NAMES[group].lower()}", cells))
     note = (
-        "Within: largest distance from the published rate or an end of its interval, in units of rounding (half a unit"
-        f" of the last digit); beyond {WIDEST} a rate counts as not reproduced. Search: whether all possible counts"
-        " were tried, or counts were searched by a Markov chain. R̂ compares populations of the chain; near 1 they"
-        " agree."
+        "Within: largest distance of the imputed results from the published rate and the limits of its interval, in"
+        f" units of rounding (half a unit of the last digit). Beyond {WIDEST} units a rate counts as not reproduced."
+        " Search: whether all possible counts were tried, or a sample of them by a Markov chain. R̂ shows whether the"
+        " chain has converged; a value near 1 means that it has."
     )
     frame = grouped(rows, "group")
     return Table(frame, "Published rates and the counts imputed for them", note, ["Within", "Imputations", "R̂"])
@@ -111,23 +110,23 @@ def not_reproduced(imputations: Sequence[Draws]) -> str:
 
     tried, sampled = named(True), named(False)
     if not tried and not sampled:
-        return "Imputed counts reproduce every published rate, exactly or nearly (see the table)."
+        return "The imputed counts reproduce every published rate, exactly or nearly (see the table)."
     sentences = []
     if tried:
         sentences.append(
-            f"For {count(len(tried), 'published rate')} there are no counts within {WIDEST} units of rounding: all"
-            f" possible counts were tried ({'; '.join(tried)})."
+            f"For {count(len(tried), 'published rate')}, all possible counts were tried, and none is within {WIDEST}"
+            f" units of rounding ({'; '.join(tried)})."
         )
     if sampled:
         sentences.append(
-            f"For {count(len(sampled), 'published rate')} the search by a Markov chain found no counts within {WIDEST}"
-            " units of rounding together with the other rates; it is no proof that there are none"
+            f"For {count(len(sampled), 'published rate')}, the search by a Markov chain found no counts within {WIDEST}"
+            " units of rounding that also agree with the other rates, which does not prove that there are none"
             f" ({'; '.join(sampled)})."
         )
     return " ".join(sentences) + (
-        " This holds for the studies and sizes above, the available counts and the method as the review describes it."
-        " That method gives no weight to a study without responders; how the review treated such studies is not"
-        " reported."
+        " This applies to the studies and sizes above, the available counts, and the method that the review describes."
+        " That method gives no weight to a study without responders; the review does not report how it treated such"
+        " studies."
     )
 
 
@@ -158,29 +157,30 @@ def update_over_imputations(results: Sequence[Result], imputations: Sequence[Dra
 
 
 def updates_over_imputations(rows: Sequence[Pair]) -> Table:
-    """Show updated rates in closed form, over imputed counts, and over imputed counts on the logit scale."""
+    """Show updated rates without imputation, over imputed counts, and over imputed counts on the logit scale."""
     frame = pd.DataFrame(
         {
             "Rate": outcome_name(result.outcome),
-            "Closed form": updated_span(result),
+            "Without imputation": updated_span(result),
             "Imputed counts": in_cell(raw[0]),
             "SD between imputations": f"{100 * raw[1].between:.2f}" if raw[1] else "",
-            "Imputed, logit scale": in_cell(logit[0]),
+            "Imputed counts, logit scale": in_cell(logit[0]),
             "SD between imputations, logit": f"{100 * logit[1].between:.1f}" if logit[1] else "",
         }
         for result, raw, logit in rows
     )
     note = (
-        "In % (95% CI). Imputed counts: the unknown counts are imputed many times, each set is pooled with the"
-        " available and the new counts, and the results are combined by Rubin's rules. SD between imputations: standard"
-        " deviation in percentage points, which is what the unknown counts leave open. These rates rest on counts that"
-        " no study reported."
+        "Rates are percentages (95% CI). Without imputation: the updated rate, computed from the published rate and"
+        " its interval. Imputed counts: the unknown counts are imputed many times, each set is pooled with the"
+        " available and the new counts, and the results are combined by Rubin's rules. These rates depend on counts"
+        " that no study reported. SD between imputations: standard deviation of the rate between sets of imputed"
+        " counts, in percentage points; it shows the uncertainty that is due to the unknown counts."
     )
-    return Table(frame, "Updated rates, in closed form and with imputed counts", note, frame.columns[1:])
+    return Table(frame, "Updated rates without and with imputed counts", note, frame.columns[1:])
 
 
 def largest_differences(rows: Sequence[Pair]) -> str:
-    """State how much updates over imputed counts differ from the closed form, and their remaining uncertainty."""
+    """State how much updates over imputed counts differ from those without imputation, and their uncertainty."""
     differences = [
         (raw.estimate - result.updated.estimate, raw.between, logit.between)
         for result, (_, raw), (_, logit) in rows
@@ -190,10 +190,11 @@ def largest_differences(rows: Sequence[Pair]) -> str:
         return "Nothing to update: this edition has no new counts."
     gap, raw_sd, logit_sd = np.abs(100 * np.array(differences)).max(axis=0)
     return (
-        f"The closed form and the mean over the imputed counts are at most {gap:.1f} points apart. On the review's raw"
-        f" scale the unknown counts move the updated rates by no more than {raw_sd:.1f} points (one standard"
-        " deviation), because the published rates fix them. On the logit scale, which keeps studies at 0% and 100%,"
-        f" they leave up to {logit_sd:.1f} points open."
+        f"The updated rates without imputation and the means over the imputed counts differ by at most {gap:.1f}"
+        " percentage points. On the review's scale, raw proportions, the unknown counts move the updated rates by no"
+        f" more than {raw_sd:.1f} percentage points (one standard deviation), because the published rates determine"
+        " them. On the logit scale, which includes studies at 0% and 100%, they move the updated rates by up to"
+        f" {logit_sd:.1f} percentage points."
     )
 
 
@@ -207,9 +208,9 @@ def recovery(rows: pd.DataFrame) -> str:
         " for them"
     )
     if outside:
-        text += f"; those outside are of {outside}"
+        text += f"; those outside are from {outside}"
     if missing:
-        text += f". {count(missing, 'count')} could not be assessed, as the chain did not converge"
+        text += f". For {count(missing, 'count')} the Markov chain did not converge, so no range could be assessed"
     return f"{text}."
 
 
@@ -218,14 +219,14 @@ def calibration(simulated: pd.DataFrame) -> str:
     share, error = coverage_of_simulated(simulated)
     not_converged, sampled = (~simulated.converged).sum(), (~simulated.exact).sum()
     return (
-        f"Over {len(simulated)} simulated reviews of {simulated.studies.min()} to {simulated.studies.max()} studies,"
-        f" the 95% ranges held {100 * share:.1f}% of the withheld counts (Monte Carlo error {100 * error:.1f} points)."
-        f" In {len(simulated) - sampled} reviews all possible counts could be tried; the other {sampled} were sampled"
-        f" by a Markov chain, which did not converge in {not_converged}"
-        f" ({100 * not_converged / len(simulated):.0f}% of all reviews). Those are not in the coverage, and where the"
-        " same happens in this review no range is shown. In"
-        f" {100 * simulated.reproduced.mean():.0f}% of the reviews the imputed counts reproduce every rate to its last"
-        " digit, as they should, since the true counts do."
+        f"In {len(simulated)} simulated reviews of {simulated.studies.min()} to {simulated.studies.max()} studies,"
+        f" the 95% ranges contained {100 * share:.1f}% of the withheld counts (Monte Carlo error {100 * error:.1f}"
+        f" percentage points). All possible counts could be tried in {len(simulated) - sampled} reviews; in the other"
+        f" {sampled} they were sampled by a Markov chain. The chain did not converge in {not_converged} reviews"
+        f" ({100 * not_converged / len(simulated):.0f}% of all). These are not included in the percentage, and where"
+        f" the chain does not converge in this review, no range is shown. In {100 * simulated.reproduced.mean():.0f}%"
+        " of the simulated reviews, the imputed counts reproduce every rate to its last digit, as the true counts"
+        " do."
     )
 
 
@@ -261,8 +262,8 @@ def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping
             }
         )
     note = (
-        "Coverage: mean over the reviews that converged of the share of withheld counts within their 95% range. Monte"
-        " Carlo error: its standard error, in percentage points."
+        "Coverage: percentage of withheld counts within their 95% range, averaged over the reviews in which the chain"
+        " converged or all counts were tried. Monte Carlo error: standard error of the coverage, in percentage points."
     )
     frame = pd.DataFrame(rows_of_table)
     return Table(frame, f"Simulated reviews by {heading.lower()}", note, list(frame.columns[1:]))
@@ -274,13 +275,15 @@ def chain_accuracy(rows: pd.DataFrame) -> str:
     reached = chain[chain.reproduced]
     near, exactly_near = ((part.variation <= 2 * part.noise + 1e-12).sum() for part in (reached, exact))
     return (
-        f"{count(len(chain), 'simulated review')} of {rows.studies.min()} to {rows.studies.max()} studies were small"
-        " enough to try all counts, and were also sampled by the chain. The chain found counts that reproduce every"
-        f" rate in {len(reached)} of {len(chain)}, enumeration in {exact.reproduced.sum()}. The total variation of the"
-        f" chain's draws from the exact distribution was {reached.variation.mean():.3f} on average, where independent"
-        f" draws have {reached.noise.mean():.3f} by chance; it was at most twice the chance value in {near} of"
-        f" {len(reached)} reviews. For the draws from the enumeration these numbers are {exact.variation.mean():.3f},"
-        f" {exact.noise.mean():.3f} and {exactly_near} of {len(exact)}."
+        f"In {count(len(chain), 'simulated review')} of {rows.studies.min()} to {rows.studies.max()} studies, all"
+        " possible counts could be tried, and were also sampled by the chain. The chain found counts that reproduce"
+        f" every rate in {len(reached)} of {len(chain)} reviews, and trying all counts in {exact.reproduced.sum()}."
+        " The difference between the counts sampled by the chain and the exact distribution is measured by the total"
+        f" variation distance (0 for identical, 1 for separate distributions). It was {reached.variation.mean():.3f}"
+        f" on average, while independent samples from the exact distribution have {reached.noise.mean():.3f} by"
+        f" chance; it was at most twice the chance value in {near} of {len(reached)} reviews. For samples taken after"
+        f" trying all counts, these numbers are {exact.variation.mean():.3f}, {exact.noise.mean():.3f} and"
+        f" {exactly_near} of {len(exact)}."
     )
 
 

@@ -16,9 +16,10 @@ from lib.evidence import Outcome
 from lib.report import figures
 from lib.report.counted import counts_of
 from lib.report.entries import rate_key
+from lib.report.marked_text import Stated
 from lib.report.rate_details import method_key
 from lib.report.tables import Table, grouped
-from lib.report.wording import Stated, count, outcome_name, percent, span
+from lib.report.wording import count, outcome_name, percent, span
 from lib.simulations.coverage import METHODS, RATES, RECOMMENDED, Method
 from lib.simulations.interval_coverage import ARMS, RISKS, SETS, TAUS
 from lib.simulations.prediction_coverage import SPREADS
@@ -65,14 +66,16 @@ def results(outcomes: Sequence[Outcome]) -> Table:
             }
             rows.append((outcome_name(outcome), cells))
     note = (
-        "DL DerSimonian-Laird, PM Paule-Mandel, HK Hartung-Knapp. Prediction: 95% prediction interval of another"
-        " study's true rate; too few: fewer than 3 studies, or fewer than"
-        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far the rates of studies lie apart. τ² is on"
-        " the scale of each method, and cannot be compared between scales. Left out: studies at 0% or 100%, which the"
-        " raw scale cannot weigh. Intervals are cut at 0% and 100%."
+        "DL: DerSimonian-Laird. PM: Paule-Mandel. HK: Hartung-Knapp. Prediction: 95% prediction interval for the"
+        f" true rate of another study. Too few: fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an"
+        " estimated τ² of 0, cannot show how much the rates of studies differ. τ² is on the scale of each method,"
+        " and cannot be compared between scales. Left out: studies in which nobody or everybody responded, which"
+        " have no weight on the raw scale. Intervals are cut at 0% and 100%."
     )
     frame = grouped(rows, "Rate")
-    return Table(frame, "Available counts by every method", note, numeric=["Studies", "Left out"], folded=True)
+    return Table(
+        frame, "Available responder counts, pooled by every method", note, numeric=["Studies", "Left out"], folded=True
+    )
 
 
 def coverage_at_low_rates(simulated: pd.DataFrame) -> str:
@@ -81,9 +84,9 @@ def coverage_at_low_rates(simulated: pd.DataFrame) -> str:
     least, most = low.min(), low.max()
     review, ours = (f"{percent(least[m.name])} to {percent(most[m.name])}" for m in (METHODS[0], RECOMMENDED))
     return (
-        "The review's own method gives intervals that are too narrow where rates are low. In simulated reviews with a"
-        f" rate of {percent(simulated.rate.min())}, its 95% intervals contain the true rate in {review} of the reviews,"
-        f" those of the recommended method in {ours}."
+        "The method of the 2019 review gives confidence intervals that are too narrow where rates are low. In"
+        f" simulated reviews with a rate of {percent(simulated.rate.min())}, its 95% intervals contain the true rate"
+        f" in {review} of the reviews, and those of the recommended method in {ours}."
     )
 
 
@@ -93,15 +96,20 @@ def covered(simulated: pd.DataFrame, note: str) -> Table:
     for (rate, tau), rows in simulated.groupby(["rate", "tau"], sort=False):
         covers = rows.set_index("method").covers
         frame[f"{percent(rate, 1)}, {tau:g}"] = [percent(covers[name]) for name in frame.Method]
-    return Table(frame, "Intervals that contain the true rate", note, numeric=[*frame.columns[1:]])
+    return Table(
+        frame,
+        "Coverage: percentage of 95% confidence intervals that contain the true rate",
+        note,
+        numeric=[*frame.columns[1:]],
+    )
 
 
 _RULES = {
     "normal": "Normal",
     "hksj": "Hartung-Knapp",
-    "wider": "The wider of both",
-    "mkh": "Modified Knapp-Hartung: chosen",
-    "mkh on k - 1": "The same without the exception for two trials",
+    "wider": "The wider of these two",
+    "mkh": "Modified Knapp-Hartung (chosen)",
+    "mkh on k - 1": "Modified Knapp-Hartung without the exception for two trials",
 }
 
 
@@ -124,11 +132,18 @@ def interval_rules(simulated: pd.DataFrame) -> Table:
         f" {_either(risk for risk, _ in RISKS)}, true risk ratio {_either(ratio for _, ratio in RISKS)}, standard"
         f" deviation of the log risk ratios {_either(TAUS)}; arms of {min(map(min, ARMS))} to {max(map(max, ARMS))}"
         " participants."
-        " Least: in the worst scenario. Where trials agree: in the sets whose trials differ less than sampling error"
-        " alone would make them. Width: on the scale of the log risk ratio. τ² by restricted maximum likelihood."
+        " Least coverage: that in the worst scenario. Where trials agree: coverage in the sets whose trials differ less"
+        " than sampling error alone would make them. Width: on the scale of the log risk ratio. τ² is estimated by"
+        " restricted maximum likelihood."
     )
     frame = grouped(rows, "Trials")
-    return Table(frame, "95% intervals of pooled risk ratios", note, numeric=[*frame.columns[1:]], folded=True)
+    return Table(
+        frame,
+        "Coverage of 95% confidence intervals of pooled risk ratios",
+        note,
+        numeric=[*frame.columns[1:]],
+        folded=True,
+    )
 
 
 def _either(values: Iterable[float]) -> str:
@@ -152,11 +167,13 @@ def predictions(simulated: pd.DataFrame) -> Table:
             cells[f"τ² = 0, spread {tau:g}"] = percent(some.zero.mean())
         rows.append(cells)
     note = (
-        "Mean over the scenarios (in the worst one in brackets): rates of"
+        "Coverage averaged over the scenarios (coverage in the worst scenario). Scenarios: rates of"
         f" {_either(100 * rate for rate in RATES)}%, with a spread (standard deviation of the logits) of"
-        f" {_either(SPREADS)}; DerSimonian-Laird. Normal: with the quantile 1.96; t: with"
-        " Student's t on k − 2 degrees of freedom. τ² = 0: share of the simulated reviews in which τ² is estimated as 0"
-        " although the rates differ by that spread."
+        f" {_either(SPREADS)}; τ² by DerSimonian-Laird. Normal: interval based on the normal distribution. t: interval"
+        " based on Student's t with k − 2 degrees of freedom. τ² = 0: percentage of simulated reviews in which τ² is"
+        " estimated as 0 although the rates differ by that spread."
     )
     frame = pd.DataFrame(rows)
-    return Table(frame, "Prediction intervals that contain another study's true rate", note, numeric=[*frame.columns])
+    return Table(
+        frame, "Coverage of prediction intervals for the true rate of another study", note, numeric=[*frame.columns]
+    )

@@ -25,10 +25,10 @@ def records_since_search(evidence: Evidence, with_excluded: bool = False) -> str
     if not sum(records.values()):
         return ""
     awaiting = records["awaiting_full_text"] + records["awaiting_classification"]
-    excluded = f", {records['excluded']} are excluded" if with_excluded else ""
+    excluded = f"{records['excluded']} excluded, " if with_excluded else ""
     return (
-        f"Records identified since then: {sum(records.values())}, of which {records['included']} are included"
-        f"{excluded} and {awaiting} await a full text or a decision."
+        f"Since then, {count(sum(records.values()), 'record has', 'records have')} been identified"
+        f" ({records['included']} included, {excluded}{awaiting} awaiting a full text or a decision)."
     )
 
 
@@ -36,15 +36,16 @@ def studies_since_search(evidence: Evidence) -> str:
     """State in Markdown how many studies were included since the original search, for the abstract."""
     studies = evidence.study_counts("update")
     if not studies["all"]:
-        return nothing_new(evidence, "No study has been included since the original search.")
+        return nothing_new(evidence, "No study has been included since the search of the 2019 review.")
     counts = evidence.reported_counts().query("edition == 'update' and role != 'comparator' and poolable == 'yes'")
     return (
-        f"Since the original search, {count(studies['efficacy'], 'study', 'studies')} have been included:"
-        f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy,"
-        f" {counts.study.nunique()} of them with counts that can be pooled. They were identified in a collection of"
-        " published abstracts; no systematic database search has been run since"
-        f" {date_text(evidence.last_search)}, so others may exist. [What is new](what-is-new.ipynb) shows what they"
-        " change."
+        "Since the search of the 2019 review,"
+        f" {count(studies['efficacy'], 'study has', 'studies have')} been included:"
+        f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Responder counts"
+        f" that can be pooled are available for {counts.study.nunique()} of them. They were identified in a collection"
+        " of published abstracts; no systematic database search has been run since"
+        f" {date_text(evidence.last_search)}, so other studies may exist. [What is new](what-is-new.ipynb) shows how"
+        " they change the results."
     )
 
 
@@ -54,12 +55,11 @@ def included_and_awaiting(evidence: Evidence) -> str:
         return nothing_new(evidence)
     studies, records = evidence.study_counts("update"), tables.decisions(evidence)
     return (
-        f"**{count(studies['all'], 'study', 'studies')} published since August 2018"
-        f" {'is' if studies['all'] == 1 else 'are'} included: {studies['monotherapy']} of monotherapy and"
-        f" {studies['phototherapy']} with phototherapy. {records['awaiting_full_text']} records await their full text"
-        f" and {records['awaiting_classification']} a decision; {records['excluded']} are excluded.** They come from a"
-        " collection of published abstracts; no systematic database search has been run since August 2018, so that"
-        " other studies may exist."
+        f"**This edition includes {count(studies['all'], 'study', 'studies')} published since August 2018:"
+        f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Of the other"
+        f" records, {records['awaiting_full_text']} await a full text, {records['awaiting_classification']} await a"
+        f" decision and {records['excluded']} are excluded.** All come from a collection of published abstracts; no"
+        " systematic database search has been run since August 2018, so other studies may exist."
     )
 
 
@@ -69,15 +69,15 @@ def state_of_evidence(evidence: Evidence) -> str:
     records = tables.decisions(evidence)
     return (
         f"*Last search of databases: {date_text(evidence.last_search)}. Last change of the data:"
-        f" {date_text(last_change) if last_change else 'none since'}. Records waiting for a full text:"
-        f" {records['awaiting_full_text']}; for a decision: {records['awaiting_classification']}. Edition of"
+        f" {date_text(last_change) if last_change else 'none since'}. Records awaiting a full text:"
+        f" {records['awaiting_full_text']}; awaiting a decision: {records['awaiting_classification']}. Edition of"
         f" {date_text(evidence.as_of)}.*"
     )
 
 
 def nothing_new(evidence: Evidence, text: str = "None in this edition.") -> str:
     """Return the text that a page shows if there are no new studies or records."""
-    return text if len(evidence.screening) else "Nothing: this edition ends with the original search."
+    return text if len(evidence.screening) else "No new studies: this edition ends with the original search."
 
 
 def later_reviews(evidence: Evidence) -> str:
@@ -85,7 +85,9 @@ def later_reviews(evidence: Evidence) -> str:
     number = evidence.later_reviews.review.nunique()
     if not number:
         return ""
-    return f"{number} later reviews on parts of the question are listed with [the new studies](new-studies.ipynb)."
+    return (
+        f"The page on [new studies](new-studies.ipynb) lists {count(number, 'later review')} on parts of the question."
+    )
 
 
 def changed_conclusions(results: Sequence[Result]) -> list[str]:
@@ -110,8 +112,7 @@ def what_changes(results: Sequence[Result], total: int) -> str:
         conclusions = f"{len(changed)} of them {verb} the conclusions: {'; '.join(changed)}"
     return (
         f"**New studies bear on {len(results)} of the {total} response rates that the 2019 review published;"
-        f" {conclusions}.** The rules for this are under *When"
-        " conclusions change*, below."
+        f" {conclusions}.** The criteria are listed below, under *Criteria for a change in conclusions*."
     )
 
 
@@ -120,26 +121,26 @@ def what_changes_in_brief(results: Sequence[Result]) -> str:
     if not results:
         return ""
     changed = changed_conclusions(results)
-    rates = f"{len(changed)}: {'; '.join(changed)}" if changed else "none"
+    rates = f"{count(len(changed), 'rate')}: {'; '.join(changed)}" if changed else "none of these rates"
     return (
-        f"Studies since August 2018 bear on {count(len(results), 'rate')}. By the rules of"
-        " [What is new](what-is-new.ipynb) they change the conclusions on"
-        f" {rates}."
+        f"Studies published since August 2018 bear on {count(len(results), 'rate')}. By the criteria given in"
+        f" [What is new](what-is-new.ipynb), they change the conclusions on {rates}."
     )
 
 
 def rules_of_change(evidence: Evidence) -> str:
-    """Explain in Markdown when an update changes the conclusions, and the effect of repeated updates on such rules."""
+    """Explain in Markdown when an update changes the conclusions, and how repeated updates affect these criteria."""
     rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()]
     return (
         "An update changes the conclusions on a rate if at least one of these is true:\n\n"
         + "\n".join(f"- {for_markdown(rule)};" for rule in rules[:-1])
         + f"\n- {for_markdown(rules[-1])}.\n\n"
-        "The margins are this project's own choice. Each edition compares the current rate with the rate that the 2019"
-        " review published, not with the edition before, and makes no test of significance. So small changes add up and"
-        " are not missed. But a rate that is updated repeatedly can meet a rule by chance, most of all where the"
-        " published studies are few and differ widely. No correction is made for this: a change is a reason to look at"
-        " the new studies and not a finding by itself. The table below shows how often to expect a false alarm."
+        "This project chose these limits. No test of significance is made. Each edition compares the current rate with"
+        " the rate published by the 2019 review, and not with the rate of the previous edition, so that small changes"
+        " add up and are not missed. A rate that is updated repeatedly can meet a criterion by chance, especially if"
+        " the published studies are few and differ widely. No correction is made for this: a change in conclusions is a"
+        " reason to examine the new studies, and not a finding in itself. The table below shows how often a false alarm"
+        " is to be expected."
     )
 
 
@@ -183,7 +184,7 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
 def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
     """State the counts of a study in a sentence, the strongest response first, all arms of one outcome together."""
     if not rows:
-        return "The numbers of responders in its arms are not available, so it enters no pooled rate."
+        return "The numbers of responders in its arms are not available, so it is not part of any pooled rate."
     rows_by_outcome: dict[tuple[str, str], list[Any]] = {}
     strongest = THRESHOLDS[::-1]
     for row in sorted(rows, key=lambda r: (r.site != "all", strongest.index(r.threshold))):
@@ -200,7 +201,7 @@ def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
     confidence = [code for code in evidence.meaning("confidence") if code in {r.confidence for r in rows}]
     text = "; ".join(parts[:1] + [part[0].lower() + part[1:] for part in parts[1:]])
     return (
-        f"{text} (counts {', '.join(derivations)}; confidence {' or '.join(confidence)})."
+        f"{text} (counts {', '.join(derivations)}; {' or '.join(confidence)} confidence)."
         if derivations
         else f"{text}."
     )

@@ -6,21 +6,21 @@ belong here: the results (`lib.report.rate_entries`), and tables of all rates (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from IPython.display import display
+from IPython.display import Markdown, display
 
-from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence
+from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, THRESHOLDS_IN_WORDS, Evidence, Outcome
 from lib.published import imputation
 from lib.published import results as published_results
 from lib.report import figures, registry, tables
 from lib.report.counted import counted
-from lib.report.entries import of_rate
-from lib.report.wording import headline, sentence_case
+from lib.report.entries import Entry, current_rate, of_rate, rate_key
+from lib.report.wording import WITH_REGIMEN, headline, listed, sentence_case, stated
 
 
 def section(evidence: Evidence, regimen: str, threshold: str, group: str = "total") -> None:
-    """Display the forest plot of a rate, its heterogeneity, and remarks on its studies.
+    """Display the headline of a rate, its forest plot, its heterogeneity, and remarks on its studies.
 
     Parameters
     ----------
@@ -45,16 +45,43 @@ def section(evidence: Evidence, regimen: str, threshold: str, group: str = "tota
         "Available counts": of_rate(entries, outcome, "available"),
         "New counts": of_rate(entries, outcome, "new"),
     }
+    display(Markdown(headline(entries, outcome)))
     display(plot)
     display(tables.heterogeneity(pooled))
     display(tables.remarks(evidence, outcome.available, outcome.new, outcome.missing))
 
 
 def headlines(evidence: Evidence, regimen: str) -> str:
-    """Return the headlines of a regimen's rates over the whole body, the strongest response first, in Markdown."""
+    """State in Markdown the rates of a regimen over the whole body, the strongest response first, and their origin."""
     entries = registry.results(evidence)
-    outcomes = (evidence.outcome(regimen, threshold) for threshold in reversed(THRESHOLDS))
-    return "\n\n".join(headline(entries, outcome) for outcome in outcomes)
+    outcomes = {THRESHOLDS_IN_WORDS[code]: evidence.outcome(regimen, code) for code in reversed(THRESHOLDS)}
+    rates = [(name, stated(current_rate(entries, outcome))) for name, outcome in outcomes.items()]
+    (strongest, first), *others = rates
+    achieved = [f"{first} of patients (or patches) achieved {strongest} repigmentation"]
+    achieved += [f"{rate} achieved {name}" for name, rate in others]
+    return f"**{WITH_REGIMEN[regimen]}, {listed(achieved)}.** {origin(entries, outcomes)}"
+
+
+def origin(entries: Mapping[str, Entry], outcomes: Mapping[str, Outcome]) -> str:
+    """State in Markdown which of several rates new studies update, and the published rates of those.
+
+    Parameters
+    ----------
+    entries : mapping of str to Entry
+        As `registry.results` returns them.
+    outcomes : mapping of str to Outcome
+        The rates, by the name that tells them apart, such as "at least 75%" or "children".
+    """
+    updated = {name: outcome for name, outcome in outcomes.items() if of_rate(entries, outcome, "updated")}
+    if not updated:
+        return "These are the rates as published by the 2019 review; no new study reports these outcomes."
+    published = [f"{stated(entries[rate_key(outcome, 'published')])} for {name}" for name, outcome in updated.items()]
+    if len(updated) == len(outcomes):
+        return f"These rates include new studies; the 2019 review published {listed(published)}."
+    return (
+        f"New studies update {len(updated)} of these {len(outcomes)} rates; the 2019 review published"
+        f" {listed(published)}. No new study reports the other outcomes, whose rates are those of the review."
+    )
 
 
 def rates_by_group(

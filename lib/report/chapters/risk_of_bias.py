@@ -14,6 +14,7 @@ from lib.evidence import Evidence
 from lib.report import figures
 from lib.report.figures.style import BIAS_SIGNS
 from lib.report.tables import Table, labels
+from lib.report.tables.table import cell_html
 from lib.report.text_safety import for_html, for_markdown
 from lib.report.wording import count, sentence_case
 
@@ -43,7 +44,7 @@ class TrafficLights(Table):
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{for_html(name)}</th>' for name in self.frame.columns)
         body = "".join(
-            f'<tr><th scope="row">{for_html(str(study))}</th>' + "".join(map(self._light, row)) + "</tr>"
+            f'<tr><th scope="row">{cell_html(study)}</th>' + "".join(map(self._light, row)) + "</tr>"
             for study, row in zip(self._judged.index, self._judged.to_numpy(), strict=True)
         )
         caption, note = for_html(self.caption), for_html(self.note)
@@ -78,7 +79,9 @@ def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
     words = evidence.meaning(f"{tool}_judgement")
     signs = ", ".join(f"{BIAS_SIGNS[code]} {word}" for code, word in words.items())
     caption = f"Risk of bias in {count(len(judged), 'trial')}: {evidence.meaning('bias_tool')[tool]}"
-    return TrafficLights(judged, words, caption, f"{signs}. The fact behind each judgement is in the table below.")
+    return TrafficLights(
+        judged, words, caption, f"{signs}. The table below gives the fact on which each judgement is based."
+    )
 
 
 def shares(evidence: Evidence, tool: str) -> pd.DataFrame:
@@ -112,7 +115,7 @@ def support(evidence: Evidence) -> Table:
     )
     names = labels(evidence, rows.study) + evidence.is_included(rows.study).map({True: "", False: " (not included)"})
     frame = frame.set_index(names.rename("Study"))
-    return Table(frame, f"Support for {count(len(rows), 'judgement')}", folded=True, detail="Support")
+    return Table(frame, f"Facts on which {count(len(rows), 'judgement')} are based", folded=True, detail="Support")
 
 
 def described(evidence: Evidence, studies: Iterable[str]) -> str:
@@ -142,7 +145,9 @@ def described(evidence: Evidence, studies: Iterable[str]) -> str:
         "without the information to judge bias": no_information,
     }
     parts = [f"{n} {text}" for text, n in counts.items() if n]
-    if high == 0 and len(studies) > 1:
+    if len(studies) == 1:
+        parts = [part.replace("1 ", "one trial, ", 1) for part in parts]
+    elif high == 0:
         parts = [f"none of {count(len(studies), 'trial')} at high risk of bias", *parts]
     else:
         parts[0] = parts[0].replace(" ", f" of {count(len(studies), 'trial')} ", 1)

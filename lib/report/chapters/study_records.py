@@ -1,7 +1,7 @@
 """The record of each study: everything that the data hold of it, and the results in which it is used.
 
-Belongs here: the page *Study records*, to which the names of studies in tables lead (`wording.study_link`). Does not
-belong here: tables that compare studies (`lib.report.tables`).
+Belongs here: the page *Study records*, to which the names of studies in tables lead (`marked_text.study_link`). Does
+not belong here: tables that compare studies (`lib.report.tables`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from markupsafe import Markup
 
 from lib.evidence import Evidence
 from lib.report import registry
+from lib.report.chapters.all_results import heading, result_name, words_of_keys
 from lib.report.citations import citation, identifiers
+from lib.report.marked_text import PageLink, result_anchor, study_anchor
 from lib.report.tables.included import arm_text, enrolled_text
 from lib.report.tables.names import bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
-from lib.report.wording import PageLink, percent, result_anchor, sentence_case, study_anchor
+from lib.report.wording import percent, sentence_case
 
 Rows = dict[tuple[str, ...], list[Any]]
 
 _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     """\
-<section class="review-record" id="{{ anchor }}" aria-labelledby="{{ anchor }}-name">
-<h3 id="{{ anchor }}-name">{{ label }} <a class="headerlink" href="#{{ anchor }}" title="Link to this record">#</a></h3>
+<section class="review-record" id="{{ anchor }}">
+<h3><a href="#{{ anchor }}">{{ label }}</a></h3>
 <p>{{ citation }}{% for link in links %} {{ link }}{% endfor %}</p>
 <dl>
 {% for term, text in facts %}
@@ -36,7 +38,7 @@ _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=Tr
 </dl>
 {% for caption, columns, rows in tables %}
 <div class="review-table"><table class="review"><caption>{{ caption }}</caption>
-<thead><tr>{% for column in columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>
+<thead><tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in rows %}
 <tr>{% for cell in row[:columns | length] %}<td>{{ cell }}</td>{% endfor %}</tr>
@@ -46,6 +48,10 @@ _RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=Tr
 {% endfor %}
 </tbody></table></div>
 {% endfor %}
+{% if results %}
+<details class="review-folded"><summary>Results in which the study is used</summary>
+{% for heading, links in results %}<p>{{ heading }}. {{ links | join("; ") }}.</p>{% endfor %}</details>
+{% endif %}
 </section>
 """
 )
@@ -77,7 +83,7 @@ class Records:
 
     def _repr_html_(self) -> str:
         parts = _Parts(self.evidence)
-        return "".join(_RECORD.render(parts.record(key)) for key in self.keys)
+        return "".join(_RECORD.render(parts.record(key)).replace(">\n<", "><") for key in self.keys)
 
 
 def in_review(evidence: Evidence) -> Records:
@@ -101,6 +107,7 @@ class _Parts:
     def __init__(self, evidence: Evidence):
         self.evidence = evidence
         self.names = label_by_key(evidence)
+        self.words = words_of_keys(evidence)
         self.meaning = functools.cache(evidence.meaning)
         self.rows = {
             name: rows_by(getattr(evidence, name), "study")
@@ -132,7 +139,20 @@ class _Parts:
             "links": [Markup(cell_html(source)) for source in identifiers(self.evidence, key)],
             "facts": [(term, text) for term, text in self._facts(key) if text],
             "tables": [part for part in self._tables(key) if part[2]],
+            "results": self._results(key),
         }
+
+    def _result(self, key: str) -> Markup:
+        """Return the name of a result, which leads to its entry."""
+        return Markup(PageLink(result_name(key, self.words), f"all-results.html#{result_anchor(key)}")._repr_html_())
+
+    def _results(self, study: str) -> list[tuple[str, list[Markup]]]:
+        """Return the links to the results that use a study, by their heading."""
+        groups: dict[str, list[Markup]] = {}
+        for key in self.results_by_study.get(study, ()):
+            kind, subject, *_ = key.split(".")
+            groups.setdefault(heading(kind, subject, self.words), []).append(self._result(key))
+        return list(groups.items())
 
     def _of(self, table: str, key: str) -> list[Any]:
         return self.rows[table].get((key,), [])
@@ -190,16 +210,16 @@ class _Parts:
         )
         bounds = self.evidence.bounds.query("study == @key")
         yield (
-            "Bounds of counts that are not reported",
-            ["Arm", "Site", "Response", "Bound", "Source"],
+            "Limits on counts that are not reported",
+            ["Arm", "Site", "Response", "Limit", "Source"],
             [
                 [
                     row.arm,
                     self._word("site", row.site),
                     sentence_case(self._word("threshold", row.threshold)),
                     text,
-                    sentence_case(row.reason),
                     _source(row),
+                    sentence_case(row.reason),
                 ]
                 for row, text in zip(bounds.itertuples(), bound_texts(self.evidence, bounds), strict=True)
             ],
@@ -227,8 +247,8 @@ class _Parts:
             ],
         )
         yield (
-            "Statements of its report",
-            ["On", "Statement", "Origin", "Source"],
+            "Statements of the study's report",
+            ["Subject", "Statement", "Origin", "Source"],
             [
                 [
                     f"{row.field.replace('_', ' ')}{f' ({row.arm})' if row.arm else ''}",
@@ -239,25 +259,20 @@ class _Parts:
                 for row in self._of("report_facts", key)
             ],
         )
+        judged = self._of("risk_of_bias", key)
+        # The source of all domains is usually one: it is stated once then, which makes the page lighter.
+        one_source = len({row.source for row in judged}) == 1
         yield (
-            "Risk of bias",
-            ["Domain", "Judgement", "Source"],
+            Markup("Risk of bias ({})").format(_source(judged[0])) if one_source else "Risk of bias",
+            ["Domain", "Judgement"] + ["Source"] * (not one_source),
             [
                 [
                     sentence_case(self._word(f"{row.tool}_domain", row.domain)),
                     self._word(f"{row.tool}_judgement", row.judgement),
+                    *([] if one_source else [_source(row)]),
                     row.support,
-                    _source(row),
                 ]
-                for row in self._of("risk_of_bias", key)
-            ],
-        )
-        yield (
-            "Results in which the study is used",
-            ["Result"],
-            [
-                [Markup(PageLink(result, f"all-results.html#{result_anchor(result)}")._repr_html_())]
-                for result in self.results_by_study.get(key, ())
+                for row in judged
             ],
         )
 

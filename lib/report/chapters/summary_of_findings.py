@@ -45,10 +45,11 @@ from lib.report.chapters.comparison_effects import (
 )
 from lib.report.chapters.comparison_findings import not_retrieved
 from lib.report.entries import comparison_key, rate_key, safety_key
+from lib.report.marked_text import Phrase, Stated, in_markdown, marked
 from lib.report.tables import Table, grouped
 from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import SAFETY_EVENTS, trial_analysis
-from lib.report.wording import NOTHING, Phrase, Stated, count, in_markdown, listed, marked, percent, rate, sentence_case
+from lib.report.wording import NOTHING, count, listed, percent, rate, sentence_case
 
 
 def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
@@ -69,11 +70,12 @@ def findings(evidence: Evidence, questions: Sequence[Question]) -> Table:
                 cells = _finding_cells(question, compared, row.threshold, "Not rated", analysis)
                 rows.append((question.label, cells))
     note = (
-        "Without: responders in the control arms that are named below each row. With: that risk times the risk ratio"
-        " and the ends of its interval, within 0 and 100. † Nobody responded in the control arm, so no ratio can be"
-        " applied; the risk difference of the trial and its interval, cut at 0, are shown instead, and the ratio rests"
-        " on 0.5 added to each count. Not rated: trials with counts at another threshold only. Randomised trials start"
-        " at high certainty, others at low."
+        "Without: responders per 100 in the control arms, which are named below each row. With: responders per 100"
+        " expected with the treatment, computed from the risk without it, the risk ratio and the limits of its interval"
+        " (0 to 100). † Nobody responded in the control arm, so the ratio cannot be applied to it. The risk difference"
+        " of the trial and its interval, cut at 0, are shown instead, and the ratio is computed with 0.5 added to each"
+        " count. Not rated: trials with counts at another threshold only. Randomised trials start at high certainty,"
+        " other studies at low."
     )
     frame = grouped(rows, "Comparison")
     return Table(frame, "Summary of findings: comparisons", note, numeric=["Without, per 100"], detail="Basis")
@@ -171,7 +173,7 @@ def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
     arms = arms[~(shared & arms.duplicated("study"))].dropna(subset=["enrolled", "completed"])
     open_label, single = (int(n) for n in ((studies.blinding == "OL").sum(), (studies.design == "SA").sum()))
     bias = (
-        f"{single} of {count(len(studies), 'study', 'studies')} single arm, {open_label} open label;"
+        f"{single} of {count(len(studies), 'study', 'studies')} with a single arm, {open_label} open label;"
         f" {arms.completed.sum():g} of {arms.enrolled.sum():g} enrolled participants completed"
     )
     is_updated = answer is not outcome
@@ -183,7 +185,7 @@ def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
     if low == low:
         of = key if is_updated else rate_key(outcome, "published.implied")
         predicted = Stated(f"{percent(low)} to {percent(high)}", of, "prediction")
-        numbers["inconsistency"] = (Phrase("another study's true rate may lie from ", predicted), None)
+        numbers["inconsistency"] = (Phrase("the true rate in another study may lie from ", predicted), None)
     basis = f"{outcome.studies:g} studies ({outcome.patients:g} participants) of the 2019 review" + (
         f", {count(new, 'new study', 'new studies')}" if new else ""
     )
@@ -213,7 +215,7 @@ def _rated_maintenance(evidence: Evidence, row: Any) -> Rated:
     likely = "less likely" if fewer else "no less likely"
     finding = worded(level, f"{sentence_case(treated.arm)} {{}}make loss of pigment {likely} than {control.arm}")
     result = "; ".join(counts) + " (intention to treat)"
-    missing = "numbers of patients, and not of lesions, with loss of pigment"
+    missing = "numbers of patients, rather than lesions, with loss of pigment"
     return Rated(row.outcome, row.label, result, f"{finding}: {result}", basis, level, numbers, missing)
 
 
@@ -256,11 +258,12 @@ def other_findings(outcomes: Sequence[Rated]) -> Table:
         dtype=object,
     )
     note = (
-        "A rate says how many treated people reach an outcome and not what the treatment adds. Studies of treated"
-        " people start at high certainty for such a rate (Iorio and colleagues, BMJ 2015), a randomised trial of"
-        " maintenance at high certainty for its comparison. Rates by body site, in children and at lower thresholds"
-        " are not rated separately: they come from the same studies and share the same reasons. Rare and late harms"
-        " are not rated: no included study was designed to find them."
+        "TCI: topical calcineurin inhibitor. A rate shows how many treated people reach an outcome, not what the"
+        " treatment adds. For such a rate, studies of treated people start at high certainty (Iorio and colleagues,"
+        " BMJ 2015). The randomised trial of maintenance starts at high certainty for its comparison. Rates by body"
+        " site, in children and at lower thresholds are not rated separately, because they come from the same"
+        " studies and share the same reasons. Rare and late harms are not rated, because no included study was"
+        " designed to find them."
     )
     return Table(frame, "Summary of findings: rates, maintenance and safety", note)
 
@@ -274,7 +277,7 @@ def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
             f"- **{for_markdown(outcome.label)}.** {in_markdown(outcome.finding)}."
             + f" The certainty is {outcome.certainty.lower()}"
             + (f", lowered for {lowered}." if lowered else ".")
-            + f" Evidence not retrieved: {outcome.not_retrieved}."
+            + f" Evidence not available: {outcome.not_retrieved}."
         )
     return "\n".join(lines)
 
@@ -296,12 +299,13 @@ def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequ
                 "Numbers": Phrase(text, _levels_by_numbers(levels, row.levels)),
             }
             rows.append((name, cells))
-        cells = {"Domain": "Evidence not retrieved", "Levels": NOTHING, "Reason": f"{sentence_case(missing)}."}
+        cells = {"Domain": "Evidence not available", "Levels": NOTHING, "Reason": f"{sentence_case(missing)}."}
         rows.append((name, {**cells, "Numbers": ""}))
     frame = grouped(rows, "Outcome")
     note = (
-        "Levels: by how many the domain lowers the certainty. Numbers: computed from the data in every build. Evidence"
-        " not retrieved is no domain of GRADE and lowers nothing: it is a limit of this book and not of the trials."
+        "Levels: number of levels by which the domain lowers the certainty. Numbers: computed from the data of this"
+        " edition. Evidence not available is not a domain of GRADE and does not lower the certainty: it is a limitation"
+        " of this book, not of the trials."
     )
     return Table(frame, "Judgements of certainty", note, numeric=["Levels"])
 
@@ -327,5 +331,5 @@ def _levels_by_numbers(levels: int | None, judged: float) -> str:
     """State by how much the numbers alone would lower the certainty, and whether the judgement differs."""
     if levels is None:
         return ""
-    alone = f"lower by {count(levels, 'level')}" if levels else "lower nothing"
-    return f"; these alone would {alone}" + ("" if levels == judged else "; the judgement differs")
+    alone = f"lower the certainty by {count(levels, 'level')}" if levels else "not lower the certainty"
+    return f"; the numbers alone would {alone}" + ("" if levels == judged else "; the judgement differs")

@@ -13,9 +13,10 @@ import pandas as pd
 
 from lib.published import Result, Updated, by_study, sensitivity
 from lib.report.entries import rate_key
+from lib.report.marked_text import Stated
 from lib.report.rate_details import under_other_methods, without_each_new_study
 from lib.report.tables import Table, grouped
-from lib.report.wording import Stated, in_cell, outcome_name, percent, span
+from lib.report.wording import in_cell, outcome_name, percent, span
 
 _MOST = 20
 """Largest number of new studies of a rate that are left out in turn: those with the largest influence."""
@@ -52,25 +53,31 @@ def without_each(results: Sequence[Result]) -> Table:
         rows += [(name, {"Without": new.label[i], "Updated": in_cell(entries[i])}) for i in sorted(largest)]
         rows.append((name, {"Without": "none", "Updated": updated_span(result)}))
     frame = grouped(rows, "group", columns=["Without", "Updated"])
-    note = "In % (95% CI)."
+    note = "Rates are percentages (95% CI)."
     if some_omitted:
-        note += f" Of each rate the {_MOST} studies that pull it most, by weight and distance."
-    return Table(frame, "Updated rates without each of the new studies", note, numeric=["Updated"])
+        note += (
+            f" For each rate, the {_MOST} new studies with the largest influence (their weight times their distance"
+            " from the updated rate)."
+        )
+    return Table(frame, "Updated rates with each new study left out in turn", note, numeric=["Updated"])
 
 
 def choices(results: Sequence[Result]) -> Table:
-    """Show the updated rates as they are, and as they would be if the review had used another method."""
+    """Show the updated rates, and what they would be if the review had used another method."""
     rows = []
     for result in results:
         if result.summary.reading.kind == "no interval":
             continue
         name = outcome_name(result.outcome)
-        rows.append((name, {"Method of the review": "As the review says", "Updated": updated_span(result)}))
+        rows.append((name, {"Method of the review": "As reported", "Updated": updated_span(result)}))
         for method, entry in under_other_methods(result).items():
             rows.append((name, {"Method of the review": method, "Updated": in_cell(entry)}))
     frame = grouped(rows, "group", columns=["Method of the review", "Updated"])
-    note = "In % (95% CI). Paule-Mandel: another estimator of τ². Hartung-Knapp: an interval by Student's t."
-    return Table(frame, "Updated rates under other methods of the review", note, numeric=["Updated"])
+    note = (
+        "Rates are percentages (95% CI). Paule-Mandel: another estimator of the between-study variance τ²."
+        " Hartung-Knapp: an interval based on Student's t distribution."
+    )
+    return Table(frame, "Updated rates if the review had used another method", note, numeric=["Updated"])
 
 
 def largest_change(results: Sequence[Result]) -> str:
@@ -83,17 +90,17 @@ def largest_change(results: Sequence[Result]) -> str:
                 moved.append(100 * abs(estimate - updated.estimate))
                 ends += [100 * abs(low - updated.ci_low), 100 * abs(high - updated.ci_high)]
     return (
-        f"Another method would move an updated rate by {max(moved):.1f} percentage points at most, and an end of its"
-        f" interval by {max(ends):.1f}."
+        f"With another method of the review, the updated rates change by {max(moved):.1f} percentage points at most,"
+        f" and the limits of their intervals by {max(ends):.1f} percentage points at most."
     )
 
 
 _RULE_NAMES = {
     "all counts, the review's method": "Benchmark: all counts, the review's method",
     "chosen": "Chosen rule",
-    "weights of the published variance": "Weights by the published τ², not raised",
+    "weights of the published variance": "Weights by the published τ², without a minimum",
     "weights of the combined variance": "Weights by the combined τ²",
-    "raw scale, one new study without a say": "Raw scale; one new study does not change τ²",
+    "raw scale, one new study without a say": "Raw proportions; one new study does not change τ²",
 }
 
 _AT_EDGE = 0.1
@@ -115,28 +122,29 @@ def rules(simulated: pd.DataFrame) -> Table:
             cells = {
                 "Rule": name,
                 "Coverage": f"{100 * one.covers.mean():.1f}",
-                "Least against benchmark": f"{100 * (one.covers - full.covers).min():+.1f}",
+                "Worst difference": f"{100 * (one.covers - full.covers).min():+.1f}",
                 "Bias": f"{100 * one.bias.abs().mean():.1f}",
                 "Error": f"{100 * np.sqrt((one.rmse**2).mean()):.1f}",
-                "Distance": f"{100 * one.distance.median():.1f} ({100 * one.distance.max():.1f})",
-                "Narrows wrongly": f"{100 * one.narrows.mean():.1f} ({100 * one.narrows_clearly.mean():.1f})",
+                "Distance (largest)": f"{100 * one.distance.median():.1f} ({100 * one.distance.max():.1f})",
+                "Narrows wrongly (clearly)": f"{100 * one.narrows.mean():.1f} ({100 * one.narrows_clearly.mean():.1f})",
             }
             rows.append((f"{heading}: {len(full)}", cells))
     frame = grouped(rows, "group")
     note = (
-        f"{int(cases.reviews.max())} simulated reviews of 3 to 40 studies in each setting, less those whose rate has no"
-        " interval; 1 or 3 new studies. Coverage: 95% intervals that hold the mean true rate of all studies, in %,"
-        " averaged over settings. Least against benchmark: the setting in which coverage falls furthest behind, in"
-        " percentage points (Monte Carlo error about 1.5). Bias: mean absolute; error: root mean squared, in points."
-        " Distance from the benchmark's estimate that 95% of reviews stay within: median setting (largest), in points."
-        " Narrows wrongly: reviews, in %, in which the rule narrows the published interval and the benchmark widens it"
-        " (widens it by 5% or more)."
+        f"Each setting: {int(cases.reviews.max())} simulated reviews of 3 to 40 studies, without those whose rate has"
+        " no interval, and 1 or 3 new studies. Points are percentage points. Coverage: percentage of 95% intervals that"
+        " contain the mean true rate of all studies, averaged over settings. Worst difference: coverage minus that of"
+        " the benchmark, in the setting where this is lowest, in points (Monte Carlo error about 1.5). Bias: mean"
+        " absolute bias, in points. Error: root mean squared error, in points. Distance: 95% of reviews have an"
+        " estimate within this distance of the benchmark's, in points; median of the settings (largest). Narrows"
+        " wrongly: percentage of reviews in which the rule narrows the published interval while the benchmark widens it"
+        " (clearly: by 5% or more)."
     )
-    return Table(frame, "Rules for an update, compared by simulation", note, numeric=frame.columns[1:])
+    return Table(frame, "Rules for updating a published rate, compared by simulation", note, numeric=frame.columns[1:])
 
 
 def false_alarms(simulated: pd.DataFrame) -> Table:
-    """Show how often repeated updates without a true change meet a rule of change."""
+    """Show how often repeated updates meet a criterion for a change in conclusions although nothing has changed."""
     cases = simulated[simulated.part == "repeated"]
     names = {"moved": "Moves by more than 5 points", "outside": "Excludes the published rate"}
     wide = cases.pivot_table(index=["rule", "k", "rate", "sd"], columns="k_new", values="alarms").reset_index()
@@ -150,7 +158,9 @@ def false_alarms(simulated: pd.DataFrame) -> Table:
         }
     ).set_index("rule")
     note = (
-        f"Each update adds one study with the same true mean rate as the published studies;"
-        f" {int(cases.reviews.max())} simulated reviews in each setting. Standard deviation: of the true rates."
+        "Percentage of simulated reviews that met a criterion by chance in this number of updates. Each update adds one"
+        " study; the true rates of the new and of the published studies have the same mean."
+        f" {int(cases.reviews.max())} simulated reviews in each setting. Standard deviation: of the studies' true"
+        " rates."
     )
     return Table(frame, "False alarms when a rate is updated repeatedly", note, numeric=frame.columns, folded=True)

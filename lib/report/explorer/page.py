@@ -45,7 +45,8 @@ class Explorer:
     edition: str
 
     def _repr_html_(self) -> str:
-        plots = "".join(plot._repr_html_() for plot in self.static)
+        # A strict Content-Security-Policy blocks styles within elements.
+        plots = "".join(p.html() if isinstance(p, figures.Picture) else p._repr_html_() for p in self.static)
         return self.html.replace("<noscript></noscript>", f"<noscript>{plots}</noscript>", 1)
 
     def __repr__(self) -> str:
@@ -145,11 +146,11 @@ def _method() -> str:
         _menu("ci", "Confidence interval", INTERVALS),
     ]
     note = (
-        "<p>The first option of each is the method of the 2019 review. On the scale of raw proportions a study in which"
-        " nobody or everybody responded cannot be weighted and is left out; the logit scale keeps it. The definitions"
-        " are those of the book’s library. This page does not compute the logistic model, which"
-        ' <a href="methods-compared.html">Methods compared</a> recommends, and no counts that are imputed for studies'
-        ' without available ones; <a href="update.html">Updated response rates</a> has these.</p>'
+        "<p>The first option of each menu is the method of the 2019 review. On the scale of raw proportions, a study in"
+        " which nobody or everybody responded has no weight and is left out; on the logit scale it is included. The"
+        ' logistic model, which <a href="methods-compared.html">Methods compared</a> recommends, and results with'
+        " imputed counts cannot be computed on this page; they are in"
+        ' <a href="update.html">Updated response rates</a>.</p>'
     )
     return _folded("Method", "".join(fields) + note)
 
@@ -199,7 +200,7 @@ def _folded(summary: str, content: str) -> str:
 
 
 _PAGE = """<div class="explorer" id="explorer">
-<p data-part="waiting">The filters need JavaScript and the book’s page; they are not available here. The chapters on
+<p data-part="waiting">The filters need JavaScript and work only on the page of the book. The chapters on
 <a href="monotherapy.html">monotherapy</a>, <a href="phototherapy.html">phototherapy</a> and
 <a href="children-and-sites.html">children and body sites</a> show the same studies in plots.</p>
 <noscript></noscript>
@@ -230,11 +231,11 @@ _PAGE = """<div class="explorer" id="explorer">
 <div data-part="without"></div>
 <details data-part="mixed"><summary data-part="mixed-title"></summary><div data-part="mixed-list"></div></details>
 <details data-part="further"><summary data-part="further-title"></summary><div data-part="further-list"></div></details>
-<h2>Take it with you</h2>
+<h2>Download</h2>
 <p class="explorer-buttons"><button type="button" data-part="csv">Studies (CSV)</button>
 <button type="button" data-part="svg">Plot (SVG)</button> <button type="button" data-part="png">Plot (PNG)</button>
 <span role="status" data-part="done"></span></p>
-<details><summary>The same in Python, in the project’s folder</summary>
+<details><summary>Python code for this result (run in the project’s folder)</summary>
 <pre tabindex="0"><code data-part="python"></code></pre></details>
 </div>
 <script type="application/json" data-part="data">{data}</script>

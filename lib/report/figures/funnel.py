@@ -84,7 +84,7 @@ def baujat_plot(groups: dict[str, pd.DataFrame], *, wide: bool) -> Figure:
     """
     figure, axes = _points(groups, "heterogeneity", "pull", wide)
     axes.set_xlabel("Contribution to heterogeneity")
-    axes.set_ylabel("Pull on the result")
+    axes.set_ylabel("Influence on the result")
     axes.margins(0.1)
     axes.locator_params(nbins=5)
     axes.set(xlim=(0, None), ylim=(0, None))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from lib.report.figures.rows import Row, Scale
 from lib.report.figures.saving import save_plot
 from lib.report.figures.style import POSSIBLE
+from lib.report.marked_text import Stated, with_keys
 from lib.report.text_safety import for_html
-from lib.report.wording import Stated, with_keys
 
 _STYLE = (
     "<style>"

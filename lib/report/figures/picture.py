@@ -32,8 +32,8 @@ from lib.report.figures.intervals import IntervalFigure
 from lib.report.figures.listing import Listing
 from lib.report.figures.saving import save_plot
 from lib.report.figures.style import STYLE
+from lib.report.marked_text import with_keys
 from lib.report.text_safety import for_html, whole_characters
-from lib.report.wording import with_keys
 
 _GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
 """Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""
@@ -84,16 +84,21 @@ class Picture:
         save_plot(path, self.plot)
 
     def _repr_html_(self) -> str:
+        # Where the book's style sheet does not apply, as in JupyterLab, a white ground keeps the dark ink readable in
+        # dark themes.
+        return self.html(f' style="{_GROUND}"')
+
+    def html(self, style: str = "") -> str:
+        """Return the HTML of the figure; ``style`` is an attribute of the image, which strict pages do not allow."""
         wide, narrow = (
             "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
         )
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         shown = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""
-        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues. Elsewhere,
-        # as in JupyterLab, there is no style sheet: a white ground keeps the dark ink readable in dark themes.
+        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
         return (
             f'<figure class="review-figure"{shown}><picture><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img class="dark-light" style="{_GROUND}" src="{wide}" alt="{for_html(self.alt)}"></picture>'
+            f'<img class="dark-light"{style} src="{wide}" alt="{for_html(self.alt)}"></picture>'
             f"{caption}</figure>"
         )
 

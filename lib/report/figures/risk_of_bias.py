@@ -14,14 +14,17 @@ from lib.report.figures.style import BIAS_SIGNS, INK, NARROW, WIDE
 
 FILLS = {
     "low": ("#a8d5c2", ""),
-    "some_concerns": ("#f0d58c", ".."),
-    "moderate": ("#f0d58c", ".."),
+    "some_concerns": ("#f0d58c", "--"),
+    "moderate": ("#f0d58c", "--"),
     "high": ("#e3a07f", "//"),
     "serious": ("#e3a07f", "//"),
     "critical": ("#c46a6a", "xx"),
     "no_information": ("#e6e6e6", ""),
 }
-"""Fill colour and hatching by judgement: light enough for a number on top, and distinguishable without colours."""
+"""Fill colour and hatching by judgement: light enough for a number on top, and distinguishable without colours.
+
+The hatching is of lines, because dots are curves, which make a picture ten times as large.
+"""
 
 
 def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) -> Figure:

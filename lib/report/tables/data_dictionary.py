@@ -29,12 +29,16 @@ def dictionary(evidence: Evidence, table: str) -> Table:
             "Column": rows.column + rows.key.map({"yes": " *", "": ""}),
             "Required": rows.required,
             "Unit": rows.unit,
-            "Found in": rows.refers_to,
+            "Must occur in": rows.refers_to,
             "detail": [f"{row.meaning}. Allowed: {allowed(row)}." for row in rows.itertuples()],
         }
     )
     meaning = evidence.meaning("table")[table]
-    note = "* part of the key: no two rows have the same." if (rows.key == "yes").any() else ""
+    note = (
+        "* Part of the key: no two rows have the same values in all columns of the key."
+        if (rows.key == "yes").any()
+        else ""
+    )
     return Table(frame, f"{table}.csv: {meaning}", note, detail="detail")
 
 

@@ -13,10 +13,11 @@ import pandas as pd
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, Outcome
 from lib.report.citations import citation, identifiers
+from lib.report.marked_text import study_link
 from lib.report.tables.names import bound_texts, labels, meanings
 from lib.report.tables.table import Table, grouped
 from lib.report.text_safety import for_markdown
-from lib.report.wording import count, row_name, study_link
+from lib.report.wording import count, row_name
 
 
 def coverages(outcomes: Sequence[Outcome]) -> Table:
@@ -33,7 +34,10 @@ def coverages(outcomes: Sequence[Outcome]) -> Table:
         rows.append((row_name(outcome), cells))
     frame = grouped(rows, "group")
     detail = "Without counts"
-    note = "Below each rate: studies without available responder counts at this threshold; some have them at another."
+    note = (
+        "Below each rate: studies without available responder counts at this threshold; some have counts at another"
+        " threshold."
+    )
     title = "Available responder counts by rate"
     return Table(frame, title, note, numeric=["Studies", "Participants"], detail=detail, folded=True)
 
@@ -65,7 +69,12 @@ def without_available_counts(outcomes: Sequence[Outcome]) -> tuple[list[str], li
 def missing_counts(outcomes: Sequence[Outcome]) -> str:
     """Name the studies with counts for some rates only, in a sentence; empty if there are none."""
     _, partly = without_available_counts(outcomes)
-    return f"Missing are: {for_markdown('; '.join(partly))}." if partly else ""
+    if not partly:
+        return ""
+    return (
+        "Counts are available for some rates only from these studies (missing rates in brackets):"
+        f" {for_markdown('; '.join(partly))}."
+    )
 
 
 def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
@@ -81,7 +90,7 @@ def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
     }
 
 
-_WANTED = ((2.0, "First"), (0.5, "Next"), (-np.inf, "Others"))
+_WANTED = ((2.0, "Highest value"), (0.5, "Medium value"), (-np.inf, "Lower value"))
 """Groups of the ranked studies: smallest narrowing in percentage points, and name."""
 
 
@@ -94,12 +103,12 @@ def bounds(evidence: Evidence) -> Table:
             "Arm": rows.arm,
             "Site": meanings(evidence, "site", rows.site),
             "Response": rows.threshold.map(THRESHOLD_NAMES),
-            "Bound": bound_texts(evidence, rows),
+            "Limit": bound_texts(evidence, rows),
             "Source": rows.source,
             "Why": rows.reason.str.capitalize(),
         }
     )
-    return Table(frame, f"Bounds of counts: {count(len(rows), 'bound')}", detail="Why")
+    return Table(frame, f"Limits on counts that are not reported: {count(len(rows), 'limit')}", detail="Why")
 
 
 def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]) -> Table:
@@ -118,16 +127,17 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
             "Counts": "some" if study.study in partly else "none",
             "Narrows by": f"{study.narrowing:.1f}",
             "Source": next(iter(identifiers(evidence, study.study)), ""),
-            "detail": f"{citation(evidence, study.study)} Most for {most}, {THRESHOLD_NAMES[threshold]}."
+            "detail": f"{citation(evidence, study.study)} Largest effect on: {most}, {THRESHOLD_NAMES[threshold]}."
             + (f" Missing: {missing[study.study]}." if study.study in partly and study.study in missing else "")
             + f" Country: {country or 'not reported'}.",
         }
         rows.append((group_of_rank, cells))
     note = (
-        "Rates: published rates that the study is part of and for which its counts are missing. Counts: whether the"
-        " study has available responder counts for other rates. Narrows by: percentage points by which the 95% ranges"
-        " of those rates, pooled on the logit scale, would narrow in all if the counts were known. Neighbours in this"
-        " order may change places with other imputations; the groups remain."
+        "Rates: number of published rates that include the study and for which its counts are missing. Counts:"
+        " whether the study has available responder counts for other rates. Narrows by: if the counts of the study"
+        " were known, the 95% ranges of those rates, pooled on the logit scale, would become narrower by this many"
+        " percentage points in total. With other imputed counts, neighbouring studies may change places, but the"
+        " groups stay the same."
     )
     frame = grouped(rows, "group")
-    return Table(frame, "Most wanted", note, numeric=["Rates", "Narrows by"], detail="detail")
+    return Table(frame, "Studies whose counts would help most", note, numeric=["Rates", "Narrows by"], detail="detail")

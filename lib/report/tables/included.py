@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.report.marked_text import study_link
 from lib.report.tables.names import label_by_key, meanings, rows_by, with_labels
 from lib.report.tables.table import Table
-from lib.report.wording import count, study_link
+from lib.report.wording import count
 
 
 def studies(evidence: Evidence, edition: str) -> Table:
@@ -41,8 +42,8 @@ def studies(evidence: Evidence, edition: str) -> Table:
     note = (
         "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
         " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
-        " excimer light or laser. Below each study: its arms, with the numbers of patients enrolled and completed. A"
-        " dash or a question mark: not determined or not available."
+        " excimer light or laser. Months: duration of treatment. Below each study: its arms, with the numbers of"
+        " patients enrolled and completed. A dash or a question mark: not determined or not available."
     )
     title, frame = "Studies of the update", pd.DataFrame(rows)
     if edition == "original":
@@ -105,12 +106,13 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     concerns, facts = rows_by(evidence.concerns, "study"), rows_by(evidence.report_facts, "study")
     rows = []
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
-        rows += [(names[key], "Limitation", row.concern) for row in concerns.get((key,), ())]
+        name = study_link(names[key], key)
+        rows += [(name, "Limitation", row.concern) for row in concerns.get((key,), ())]
         statements = [
             f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}{_in_brackets(fact)}"
             for fact in facts.get((key,), ())
         ]
-        rows += [(names[key], "From its report", "; ".join(statements))] if statements else []
+        rows += [(name, "Reported by the study", "; ".join(statements))] if statements else []
     frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
     frame["Remark"] = with_labels(evidence, frame.Remark)
     caption = f"Limitations of these studies: {count(len(frame), 'remark')}"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence import Evidence
-from lib.report.wording import study_link
+from lib.report.marked_text import study_link
 
 
 def meanings(evidence: Evidence, code_list: str, codes: pd.Series) -> pd.Series:

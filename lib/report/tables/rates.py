@@ -15,11 +15,10 @@ from lib.evidence import THRESHOLD_NAMES, Evidence, Outcome
 from lib.published import Result, by_study
 from lib.report.counted import at_edge
 from lib.report.entries import Entry, of_rate
+from lib.report.marked_text import Phrase, Stated
 from lib.report.rate_details import implied_variance
 from lib.report.tables.table import Table, grouped
 from lib.report.wording import (
-    Phrase,
-    Stated,
     count,
     coverage,
     in_cell,
@@ -28,17 +27,24 @@ from lib.report.wording import (
     percent,
     prediction_in_cell,
     row_name,
+    with_minus,
 )
 from lib.stats import ENOUGH_TO_PREDICT
 
 
 def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     """Return the caption of an outcome's forest plot: its content, and the share of studies with available counts."""
-    caption = f"{outcome_name(outcome)} repigmentation. Responder counts of the original studies: {coverage(outcome)}."
+    caption = (
+        f"{outcome_name(outcome)} repigmentation. Original studies with available responder counts:"
+        f" {coverage(outcome)}."
+    )
     shown = pd.concat([outcome.available, outcome.new])
     studies = by_study(shown)
     for rows, text in (
-        (studies[at_edge(studies)], "At 0% or 100%, and so not in the pooled available or new counts"),
+        (
+            studies[at_edge(studies)],
+            "At 0% or 100%, which the review's method cannot pool, and so not in the pooled available or new counts",
+        ),
         *_patches(shown),
         (shown[shown.confidence == "low"], "Counts of low confidence"),
     ):
@@ -48,7 +54,9 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     if ranges is not None and len(ranges):
         caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
     if outcome.refs_of_row:
-        caption += " The review lists the studies of the whole row of its Table 3, not of this threshold."
+        caption += (
+            " For this threshold the review gives no list of studies; those of the whole row of its Table 3 are shown."
+        )
     if not outcome.available.listed.all():
         caption += " † Not on that list." if outcome.refs_of_row else " † Not on the review's list for this rate."
     return caption
@@ -91,9 +99,11 @@ def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
         )
     columns = ["Result", "Studies", "% (95% CI)", "Prediction", "τ²", "I²", "Q (df), p"]
     note = (
-        "Arms of one study are added up. Prediction: 95% prediction interval for the true rate of another study. A"
-        f" dash: fewer than 3 studies, or fewer than {ENOUGH_TO_PREDICT} with an estimated τ² of 0, cannot show how far"
-        " the rates of studies lie apart. τ² is on the scale of the analysis."
+        "The arms of a study are added together. Prediction: 95% prediction interval, where the true rate of another"
+        " study may lie; a dash if there are too few studies to estimate it (fewer than 3, or fewer than"
+        f" {ENOUGH_TO_PREDICT} with an estimated τ² of 0). τ²: between-study variance, on the scale of the analysis."
+        " I²: share of the variation between studies that chance does not explain. Q: test of heterogeneity, with its"
+        " degrees of freedom."
     )
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     return Table(frame, "Pooled results and heterogeneity", note, numeric=columns[1:])
@@ -120,12 +130,12 @@ def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str,
     frame = grouped(rows, "group")
     note = (
         "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
-        " of the review; the studies are named by reference number under Included studies. Published: the"
-        " numbers of studies and patients are those of the review's text where it gives them for the threshold,"
-        " otherwise those of the row. Updated: the published rate and the new counts together. New and available"
-        " counts: reported numbers of responders, pooled by the review's method; a single count has its score"
-        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where the review's method puts"
-        " it."
+        " of the review; the page Included studies names the studies by reference number. Published: the numbers of"
+        " studies and patients are those that the text of the review gives for the threshold, otherwise those of the"
+        " row. Updated: the published rate and the new counts together. New and available counts: numbers of responders"
+        " from new and from original studies, pooled by the review's method; for a single study, its rate with a score"
+        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where it should be by the"
+        " review's method."
     )
     return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
 
@@ -149,16 +159,18 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
             ("New studies alone", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
             ("Updated", "% (95% CI)"): in_cell(updated),
             ("Updated", "Prediction"): prediction_in_cell(updated),
-            ("Updated", "Change"): f"{100 * (updated.estimate - outcome.estimate):+.1f}" if updated else "",
+            ("Updated", "Change"): with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}") if updated else "",
             ("", "detail"): _implied(result),
         }
         rows.append((row_name(outcome), cells))
     frame = grouped(rows, "group")
     note = (
-        "Prediction: 95% prediction interval for the true rate of another study; the review reports none, and that of"
-        " the published rate is implied by its interval. New studies alone: pooled by the review's method, which leaves"
-        " out studies at 0% or 100%; the updated rate includes them. Change: updated less published rate, in percentage"
-        " points. The range of τ² is that of rounding alone; the studies' unknown rates leave it wider. A dash: none."
+        "Rates are percentages. TCI: topical calcineurin inhibitor. Prediction: 95% prediction interval for the true"
+        " rate of another study. The review reports none; the one shown for a published rate is derived from its"
+        " confidence interval. New studies alone: pooled by the review's method, which leaves out studies at 0% or"
+        " 100%; the updated rate includes them. Change: updated minus published rate, in percentage points. Implied"
+        " τ²: between-study variance derived from the published interval. Its range allows for rounding only;"
+        " because the studies' own rates are unknown, the true range is wider. A dash means that there is no result."
     )
     columns = frame.columns[1:-1]
     return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
@@ -170,23 +182,26 @@ def _implied(result: Result) -> Phrase:
     reading = summary.reading
     if reading.kind == "no interval":
         return Phrase("No interval is published.")
-    text = f"Standard error {100 * reading.se:.2f} points"
+    text = f"Standard error {100 * reading.se:.2f} percentage points"
     if reading.kind == "cut":
-        text += ", from the end of the interval that is not cut"
+        text += ", from the limit of the interval that is not cut off"
     elif reading.wrong:
         number = _published_number(result.outcome, reading.wrong)
-        text += f", with {100 * reading.reconciled:.1f} for the published {number}"
+        text += f", with {100 * reading.reconciled:.1f} in place of the published {number}"
     end = ""
     if summary.tau2 != summary.tau2:
-        end = "; no between-study variance: sampling error alone exceeds it"
+        end = "; sampling error alone is larger, so no between-study variance is implied"
     else:
         (implied,) = implied_variance(result)
-        value = f"{implied.estimate:.4f} ({implied.ci_low:.4f} to {implied.ci_high:.4f} under the rounding)"
+        value = f"{implied.estimate:.4f} ({implied.ci_low:.4f} to {implied.ci_high:.4f}, allowing for rounding)"
         text = Phrase(text, "; implied τ² ", Stated(value, implied.key))
     if updated is not None and updated.k_new:
-        end += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} + {count(updated.k_new, 'study', 'studies')}"
+        new = count(updated.k_new, "new study", "new studies")
+        end += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} published and {new}"
     if not 0 <= summary.rest <= 1 and summary.rest == summary.rest:
-        end += ". The published rate and the available counts contradict each other: no rate is left for the others"
+        end += (
+            ". The published rate and the available counts contradict each other: no rate remains for the other studies"
+        )
     return Phrase(text, end, ".")
 
 
@@ -221,17 +236,18 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
                 "Published": in_cell(of_rate(entries, outcome, "published")),
                 "Updated": in_cell(of_rate(entries, outcome, "updated")),
                 "Recommended method": in_cell(of_rate(entries, outcome, "recommended.available")),
-                "Change": f"{100 * (updated.estimate - outcome.estimate):+.1f}",
-                "Width": f"{wider:+.0f}%" if width > 0 else "",
+                "Change": with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}"),
+                "Width": with_minus(f"{wider:+.0f}%") if width > 0 else "",
                 "Conclusions change": ", ".join(short[rule] for rule in result.news) or "no",
             }
         )
     rules = "; ".join(meaning.values())
     note = (
-        "Rates in % (95% CI). Published, updated: by the review's method. Recommended method: a logistic model on the"
-        " studies with available responder counts alone, original and new; a dash: fewer than two. Change: updated less"
-        " published rate, in percentage points. Width: change of the width of the interval, in percent. The conclusions"
-        f" change, if {rules}."
+        "Rates are percentages (95% CI). TCI: topical calcineurin inhibitor. Published and Updated: by the review's"
+        " method. Recommended method: a logistic model of the original and new studies with available responder"
+        " counts; a dash means fewer than two such studies. Change: updated minus published rate, in percentage"
+        " points. Width: change in the width of the confidence interval, in percent. The conclusions change if at"
+        f" least one criterion is met: {rules}."
     )
     numeric = ["Published", "Updated", "Recommended method", "Change", "Width"]
     return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)

@@ -74,7 +74,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
             "Regimen": meanings(evidence, "role", rows.regimen),
             "Enrolled": rows.enrolled,
             "Source": [f"doi:{r.doi}" if r.doi else f"pmid:{r.pmid}" if r.pmid else "" for r in rows.itertuples()],
-            "Why": with_labels(evidence, rows.reason),
+            "Reason": with_labels(evidence, rows.reason),
         }
     )
     if decision == "excluded":
@@ -84,7 +84,7 @@ def screening(evidence: Evidence, decision: str) -> Table:
         frame["kind"] = meanings(evidence, "exclusion", frame.kind)
         frame = frame.set_index("kind")
     title = evidence.meaning("decision")[decision].capitalize()
-    return Table(frame, f"{title}: {count(len(rows), 'record')}", numeric=["Enrolled"], detail="Why")
+    return Table(frame, f"{title}: {count(len(rows), 'record')}", numeric=["Enrolled"], detail="Reason")
 
 
 def searches(evidence: Evidence) -> Table:

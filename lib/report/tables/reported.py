@@ -9,9 +9,10 @@ import pandas as pd
 
 from lib.evidence import Evidence
 from lib.report.entries import later_review_key, maintenance_key
+from lib.report.marked_text import Stated, study_link
 from lib.report.tables.names import labels, linked, meanings
 from lib.report.tables.table import Table
-from lib.report.wording import Stated, count, percent, ratio_text
+from lib.report.wording import count, percent, ratio_text
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
@@ -35,7 +36,7 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
             ],
         }
     )
-    caption = f"Counts and where they come from: {count(len(rows), 'count')}"
+    caption = f"Responder counts and their sources: {count(len(rows), 'count')}"
     return Table(frame, caption, folded=True, detail="detail")
 
 
@@ -77,8 +78,12 @@ def adverse_events(evidence: Evidence) -> Table:
     frame = pd.DataFrame(
         {
             "role": meanings(evidence, "ae_role", rows.role),
-            "Study": labels(evidence, rows.study)
-            + evidence.is_included(rows.study).map({True: "", False: " (not included)"}),
+            "Study": [
+                study_link(f"{name}{'' if included else ' (not included)'}", key)
+                for name, included, key in zip(
+                    labels(evidence, rows.study), evidence.is_included(rows.study), rows.study, strict=True
+                )
+            ],
             "Arm": rows.arm,
             "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
             "Source": rows.source,
@@ -123,7 +128,7 @@ def mechanism(evidence: Evidence) -> Table:
             "Study": rows.label,
             "Setting": rows.setting,
             "Drug": rows.drug.str.replace(";", ", "),
-            "In short": rows.conclusion,
+            "Main result": rows.conclusion,
             "Finding": rows.finding,
         }
     ).set_index("action")

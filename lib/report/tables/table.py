@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from lib.report.marked_text import PageLink, Phrase, Stated
 from lib.report.text_safety import for_html
-from lib.report.wording import NOTHING, PageLink, Phrase, Stated
+from lib.report.wording import NOTHING
 
 _STYLE = (
     "<style>"
@@ -63,8 +64,8 @@ class Table:
     Parameters
     ----------
     frame : DataFrame
-        Cells: text, numbers, or results with their key (`wording.Stated`, `wording.Phrase`). If the index has a name,
-        it holds the headings of groups of rows (`grouped`).
+        Cells: text, numbers, or results with their key (`marked_text.Stated`, `marked_text.Phrase`). If the index has a
+        name, it holds the headings of groups of rows (`grouped`).
     caption, note : str
         Plain text.
     numeric : iterable of column labels
@@ -72,7 +73,8 @@ class Table:
     folded : bool
         Whether readers see only the caption until they open the table.
     detail : label of a column
-        Column that is shown as a separate line below each row, over the whole width; empty if there is none.
+        Column that is shown as a separate line below each row that has one, over the whole width; empty if there is
+        none.
     """
 
     def __init__(
@@ -157,6 +159,6 @@ def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int
             name = for_html(str(groups[i]))
             parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
         parts.append("<tr>" + row)
-        if details:
+        if details and cell_html(details[i]) != NOTHING:
             parts.append(f'<tr class="detail"><td colspan="{width}"><div>{cell_html(details[i])}</div></td></tr>\n')
     return "".join([*parts, end])

@@ -1,0 +1,42 @@
+"""Join the sites of several editions: the site of the newest carries those of the others.
+
+Belongs here: which folder each edition is built in, and how the sites are joined. Does not belong here: the build of
+one edition (`build`), which editions there are, and how pages link to the same page of another one, which is up to the
+book.
+
+An edition other than the newest has a build folder of its own, ``_build/editions/<date>``. The newest is built as
+always; its rendering (`render.render`) then takes the sites of the others into its own, below ``editions/<date>/``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from lib.caching.safe_files import files
+
+EDITIONS = "editions"
+"""Name of the folder of the other editions, in the build folder and in the site."""
+
+
+def build_folder(date: str) -> str:
+    """Return the build folder of an edition other than the newest, relative to the project's folder."""
+    return f"_build/{EDITIONS}/{date}"
+
+
+def built_editions(made: Path) -> dict[str, Path]:
+    """Return the site of every other edition that was built, by its date."""
+    return {site.parent.name: site.resolve() for site in sorted((made / EDITIONS).glob("*/html")) if site.is_dir()}
+
+
+def join(made: Path, rendered: Path) -> None:
+    """Take the sites of the other editions into a rendered one, as hard links where the file system has them."""
+    for date, site in built_editions(made).items():
+        for name in files(site):
+            target = rendered / EDITIONS / date / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(site / name, target)
+            except OSError:
+                shutil.copy2(site / name, target)
