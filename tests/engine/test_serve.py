@@ -15,6 +15,13 @@ from conftest import ROOT, copy_book
 pytestmark = pytest.mark.book
 
 
+def copy_small_book(target):
+    """Copy the sources of a book of one chapter and a page that reads no data."""
+    root = copy_book(target, ["book/start", "book/table-3"])
+    (root / "book/start.md").write_text("# Start\n\nA page without data.\n", encoding="utf-8")
+    return root
+
+
 @contextlib.contextmanager
 def watching(root):
     command = [sys.executable, "-m", "lib", "watch", "--root", str(root), "--port", "0"]
@@ -28,7 +35,7 @@ def watching(root):
         process.wait(timeout=30)
 
 
-def wait_for(condition, said, seconds=120):
+def wait_for(condition, said, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if result := condition():
@@ -38,7 +45,7 @@ def wait_for(condition, said, seconds=120):
 
 
 def test_a_save_is_served_and_a_fault_is_not(tmp_path):
-    root = copy_book(tmp_path, ["book/table-3", "book/rerun"])
+    root = copy_small_book(tmp_path)
     rates = root / "data/published_rates.csv"
     with watching(root) as said:
         address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", "".join(said)), said)[0]
@@ -59,7 +66,7 @@ def test_a_save_is_served_and_a_fault_is_not(tmp_path):
 
 @pytest.mark.browser
 def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
-    root = copy_book(tmp_path, ["book/rerun", "book/table-3"])
+    root = copy_small_book(tmp_path)
     rates = root / "data/published_rates.csv"
     good = rates.read_text(encoding="utf-8")
     with watching(root) as said, contextlib.closing(browser.new_context()) as context:
@@ -73,34 +80,34 @@ def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
             behind.add_init_script("Object.defineProperty(document, 'hidden', {get: () => !window.seen})")
             behind.goto(f"{address}book/table-3.html")
         page.goto(f"{address}book/table-3.html")
-        other.goto(f"{address}book/rerun.html")
+        other.goto(f"{address}book/start.html")
         other.evaluate("window.stays = true")
         time.sleep(1)
         shows = "text => document.body?.innerText.includes(text)"
         rates.write_text(good.replace("85.3,79.8,90.7", "84.9,79.8,90.7"), encoding="utf-8")
-        page.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=60_000)
+        page.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=300_000)
         # What did not change is not loaded again.
         assert other.evaluate("window.stays")
 
         rates.write_text(good.replace("85.3,79.8,90.7", "<b>many</b>,79.8,90.7"), encoding="utf-8")
         for tab in (page, other):
-            banner = tab.wait_for_selector("#review-fault", timeout=60_000)
+            banner = tab.wait_for_selector("#review-fault", timeout=300_000)
             assert "'<b>many</b>': must be a number from 0 to 100" in banner.inner_text()
         assert page.evaluate(shows, "84.9 (79.8–90.7)")
         assert not behind.evaluate(shows, "84.9 (79.8–90.7)")
         behind.evaluate("window.seen = true; document.dispatchEvent(new Event('visibilitychange'))")
-        behind.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=60_000)
+        behind.wait_for_function(shows, arg="84.9 (79.8–90.7)", timeout=300_000)
 
         rates.write_text(good, encoding="utf-8")
-        page.wait_for_function(shows, arg="85.3 (79.8–90.7)", timeout=60_000)
-        page.wait_for_selector("#review-fault", state="detached", timeout=60_000)
+        page.wait_for_function(shows, arg="85.3 (79.8–90.7)", timeout=300_000)
+        page.wait_for_selector("#review-fault", state="detached", timeout=300_000)
         assert errors == []
     # The published site knows nothing of it.
     assert "__state" not in (root / "_build/html/book/table-3.html").read_text(encoding="utf-8")
 
 
 def test_several_quick_saves_make_one_build(tmp_path):
-    root = copy_book(tmp_path, ["book/rerun", "book/table-3"])
+    root = copy_small_book(tmp_path)
     rates = root / "data/published_rates.csv"
     good = rates.read_text(encoding="utf-8")
     config = (root / "_config.yml").read_text(encoding="utf-8")
