@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -55,14 +56,35 @@ def edit(data) -> Callable:
     return edit
 
 
+LINKED = (
+    "certainty",
+    "comparisons",
+    "methods-compared",
+    "new-studies",
+    "study-records",
+    "update",
+    "what-is-new",
+)
+
+
 def copy_book(target: Path, pages: list[str] | None = None) -> Path:
-    """Copy the sources of the book, or of a small one with the pages named."""
+    """Copy the sources of the book, or of a small one with the pages named.
+
+    A small book also has the glossary and the references, and the beginnings of the pages to which its pages lead
+    (`LINKED`).
+    """
     shutil.copytree(ROOT / "book", target / "book")
     shutil.copytree(ROOT / "data", target / "data")
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, target)
     if pages:
-        toc = {"format": "jb-book", "root": pages[0], "chapters": [{"file": page} for page in pages[1:]]}
+        for name in LINKED:
+            path = target / "book" / f"{name}.ipynb"
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+            path.write_text(json.dumps({**notebook, "cells": cells[:1]}), encoding="utf-8")
+        others = [f"book/{name}" for name in ("glossary", "references", *LINKED) if f"book/{name}" not in pages]
+        toc = {"format": "jb-book", "root": pages[0], "chapters": [{"file": page} for page in [*pages[1:], *others]]}
         (target / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
     return target
 

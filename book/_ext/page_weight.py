@@ -33,6 +33,8 @@ _ICON_BASE = """
 .fa-lg { font-size: 1.25em; vertical-align: -0.075em; }
 .bd-search .fa-solid.fa-magnifying-glass { position: static; }
 """
+# Rules of the theme's icon font, which no page loads.
+_ICON_FONT = re.compile(r"Font ?Awesome|webfonts|\.fa-[\w-]+::?(?:before|after)|--fa-")
 _SEARCH_SCRIPTS = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 _ICON_SCRIPT = re.compile(r'\s*<script defer src="[^"]*fontawesome\.js[^"]*"></script>')
 _COMPONENTS = re.compile(r"\s*<(?:link|script)[^>]*(?:sphinx-design|design-tabs)[^>]*>(?:</script>)?")
@@ -57,6 +59,8 @@ def used_rules(style, words):
     """Return a style sheet without the rules whose selectors all need a class that is not among some words."""
 
     def used(rule):
+        if _ICON_FONT.search(rule[0]):
+            return ""
         selectors, _, _ = rule[0].partition("{")
         # What is within parentheses may be an alternative or a negation: it does not decide.
         plain = re.sub(r"/\*.*?\*/|\([^()]*(?:\([^()]*\)[^()]*)*\)", "", selectors, flags=re.DOTALL)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
+
+import jinja2
+import markupsafe
 
 _LAST_OF_PLANES = "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
 _NOT_SHOWN = re.compile(
@@ -37,6 +41,26 @@ def for_html(text: str) -> str:
     '&lt;b title=&quot;x&quot;&gt;&amp;'
     """
     return html.escape(whole_characters(text))
+
+
+Html = markupsafe.Markup
+"""Text that is HTML already: `template` leaves it as it is."""
+
+
+def template(source: str) -> jinja2.Template:
+    """Return a template for HTML, in which every value passes `for_html` unless it is `Html`.
+
+    Examples
+    --------
+    >>> template("<p>{{ text }}</p>").render(text="a < b")
+    '<p>a &lt; b</p>'
+    """
+
+    def harmless(value: Any) -> Html:
+        return value if isinstance(value, Html) else Html(for_html(str(value)))
+
+    environment = jinja2.Environment(autoescape=True, finalize=harmless, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source)
 
 
 def whole_characters(document: str) -> str:

@@ -59,7 +59,7 @@ def test_every_link_to_a_record_leads_to_one(pages, records):
 
 def test_every_record_of_a_study_leads_to_the_entries_of_its_results(records, ids):
     links = [link["href"] for record in records.values() for link in record.select(f'a[href^="{RESULTS}#"]')]
-    assert len(links) > 500
+    assert len(links) > 300
     assert {link.partition("#")[2] for link in links} - ids[RESULTS] == set()
 
 
@@ -100,6 +100,8 @@ def test_every_stated_result_is_two_clicks_from_the_reports_of_its_studies(book,
     reports = 0
     for key, result in results.items():
         entry = entries[result_anchor(key)].find_next_sibling("tr", class_="detail")
+        while "those of the entry above" in entry.get_text():
+            entry = entry.find_previous_sibling("tr", class_="detail")
         leads_to = {link["href"] for link in entry.select("a[href]")}
         for study in result["studies"]:
             assert f"{RECORDS}#{study_anchor(study)}" in leads_to, (key, study)

@@ -39,6 +39,11 @@ def test_rules_of_elements_that_no_page_has_are_left_out():
     )
 
 
+def test_rules_of_the_icon_font_are_left_out():
+    style = '@font-face{font-family:"Font Awesome 6";src:url(webfonts/a.woff2)}.fa-bars:before{content:"x"}.fa-lg{y:1}'
+    assert page_weight.used_rules(style, {"fa-bars", "fa-lg"}) == ".fa-lg{y:1}"
+
+
 def test_a_page_keeps_one_viewport_and_what_it_uses():
     page = (
         '<meta name="viewport" content="a"><meta name="viewport" content="b">'

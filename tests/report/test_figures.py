@@ -167,7 +167,8 @@ def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
 def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
     outcome = ev.outcome("monotherapy", "ge75")
-    outcome.available.loc[0, "label"] = evil
+    labels = [evil, *outcome.available.label[1:]]
+    outcome = replace(outcome, available=outcome.available.assign(label=labels))
     picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new), caption=evil)
     text = picture._repr_html_()
     assert "<script" not in text
@@ -414,10 +415,10 @@ def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
     large = replace(result, outcome=outcome, updated=rates.update(result.summary, many.events, many.n))
     shown = updates.without_each([large])
     assert list(shown.frame.Without) == [*(f"S {i}" for i in range(30, 50)), "none"]
-    assert "20 studies that pull it most" in shown.note
+    assert "20 new studies with the largest influence" in shown.note
     updated = rates.update(result.summary, many.events[:3], many.n[:3])
     few = updates.without_each([replace(large, outcome=replace(outcome, new=many[:3]), updated=updated)])
-    assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "most" not in few.note
+    assert list(few.frame.Without) == ["S 0", "S 1", "S 2", "none"] and "largest influence" not in few.note
 
 
 def test_of_very_many_studies_the_newest_are_told(ev):

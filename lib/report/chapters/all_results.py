@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
 from lib.report.citations import identifiers
@@ -19,6 +16,7 @@ from lib.report.marked_text import page_link, result_anchor, study_link
 from lib.report.registry import every_result
 from lib.report.tables.names import label_by_key
 from lib.report.tables.table import cell_html
+from lib.report.text_safety import Html, template
 from lib.report.wording import NOTHING, fixed, ratio_number, ratio_text, sentence_case, span
 
 _WORDS = {
@@ -46,7 +44,7 @@ _WORDS = {
 }
 """Words for parts of a key; a part that is not listed here is shown with spaces in place of underscores."""
 
-_PAGE = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+_PAGE = template(
     """\
 {% for heading, rows in groups %}
 <div class="review-table"><table class="review review-results"><caption>{{ heading }}</caption>
@@ -96,7 +94,7 @@ class Results:
         """Yield the heading and rows of each table."""
         names, words = label_by_key(self.evidence), words_of_keys(self.evidence)
         reports = {
-            study: [Markup(cell_html(source)) for source in identifiers(self.evidence, study)[:1]] for study in names
+            study: [Html(cell_html(source)) for source in identifiers(self.evidence, study)[:1]] for study in names
         }
         groups: dict[tuple[str, str], list[Entry]] = {}
         for entry in self.entries.values():
@@ -113,9 +111,9 @@ class Results:
                         "estimate": estimate_html(entry),
                         "basis": basis(entry),
                         "method": sentence_case(entry.method).replace("tau2", "τ²"),
-                        "page": Markup(page_link(entry.page.removeprefix("book/"))._repr_html_()),
+                        "page": Html(page_link(entry.page.removeprefix("book/"))._repr_html_()),
                         "studies": [
-                            (Markup(study_link(names[study], study)._repr_html_()), reports[study])
+                            (Html(study_link(names[study], study)._repr_html_()), reports[study])
                             for study in dict.fromkeys(entry.studies)
                         ],
                     }
@@ -147,10 +145,10 @@ def result_name(key: str, words: Mapping[str, str]) -> str:
     return sentence_case(", ".join(parts))
 
 
-def estimate_html(entry: Entry) -> Markup:
+def estimate_html(entry: Entry) -> Html:
     """Return the estimate of a result with its interval, or the interval alone, with the key of the result."""
-    part = Markup(' data-part="interval"') if entry.estimate != entry.estimate else ""
-    return Markup('<span data-result="{}"{}>{}</span>').format(entry.key, part, estimate_text(entry))
+    part = Html(' data-part="interval"') if entry.estimate != entry.estimate else ""
+    return Html('<span data-result="{}"{}>{}</span>').format(entry.key, part, estimate_text(entry))
 
 
 def estimate_text(entry: Entry) -> str:

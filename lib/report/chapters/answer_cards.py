@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from lib.evidence import GROUP_NAMES, THRESHOLDS_IN_WORDS, Evidence, Outcome
 from lib.report.chapters.certainty import NOT_JUDGED, certainty_of_rate
 from lib.report.entries import Entry, current_rate, of_rate
+from lib.report.text_safety import Html, template
 from lib.report.wording import Stated, count, date_text, percent
 
 SHOWN = (
@@ -37,7 +35,7 @@ _PEOPLE = {
     "hands_feet": "people treated on hands and feet",
 }
 
-_CARDS = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+_CARDS = template(
     """\
 <div class="review-cards">
 {% for card in cards %}
@@ -104,7 +102,7 @@ def _card(evidence: Evidence, entries: Mapping[str, Entry], outcome: Outcome) ->
         "share": _keyed(entry, percent(entry.estimate, 0, "")),
         "people": _PEOPLE[outcome.group],
         "response": f"{THRESHOLDS_IN_WORDS[outcome.threshold]} repigmentation",
-        "icons": Markup(icon_array(round(100 * entry.estimate))),
+        "icons": Html(icon_array(round(100 * entry.estimate))),
         "interval": _keyed(entry, _interval(entry), "interval"),
         "recommended": _keyed(recommended, f"{percent(recommended.estimate, 0, '')} ({_interval(recommended)})")
         if recommended
@@ -115,8 +113,8 @@ def _card(evidence: Evidence, entries: Mapping[str, Entry], outcome: Outcome) ->
     }
 
 
-def _keyed(entry: Entry, text: str, part: str = "") -> Markup:
-    return Markup(Stated(text, entry.key, part)._repr_html_())
+def _keyed(entry: Entry, text: str, part: str = "") -> Html:
+    return Html(Stated(text, entry.key, part)._repr_html_())
 
 
 def _interval(entry: Entry) -> str:

@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from lib.evidence import Evidence
 from lib.report import registry
@@ -23,11 +21,12 @@ from lib.report.marked_text import PageLink, result_anchor, study_anchor
 from lib.report.tables.included import arm_text, enrolled_text
 from lib.report.tables.names import bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
+from lib.report.text_safety import Html, template
 from lib.report.wording import percent, sentence_case
 
 Rows = dict[tuple[str, ...], list[Any]]
 
-_RECORD = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+_RECORD = template(
     """\
 <section class="review-record" id="{{ anchor }}">
 <h3><a href="#{{ anchor }}">{{ label }}</a></h3>
@@ -143,19 +142,19 @@ class _Parts:
             "anchor": study_anchor(key),
             "label": self.names[key],
             "citation": citation(self.evidence, key),
-            "links": [Markup(cell_html(source)) for source in identifiers(self.evidence, key)],
+            "links": [Html(cell_html(source)) for source in identifiers(self.evidence, key)],
             "facts": [(term, text) for term, text in self._facts(key) if text],
             "tables": [part for part in self._tables(key) if part[2]],
             "results": self._results(key),
         }
 
-    def _result(self, key: str) -> Markup:
+    def _result(self, key: str) -> Html:
         """Return the name of a result, which leads to its entry."""
-        return Markup(PageLink(result_name(key, self.words), f"all-results.html#{result_anchor(key)}")._repr_html_())
+        return Html(PageLink(result_name(key, self.words), f"all-results.html#{result_anchor(key)}")._repr_html_())
 
-    def _results(self, study: str) -> list[tuple[str, list[Markup]]]:
+    def _results(self, study: str) -> list[tuple[str, list[Html]]]:
         """Return the links to the results that use a study, by their heading."""
-        groups: dict[str, list[Markup]] = {}
+        groups: dict[str, list[Html]] = {}
         for key in self.results_by_study.get(study, ()):
             kind, subject, *_ = key.split(".")
             groups.setdefault(heading(kind, subject, self.words), []).append(self._result(key))
@@ -270,7 +269,7 @@ class _Parts:
         # The source of all domains is usually one: it is stated once then, which makes the page lighter.
         one_source = len({row.source for row in judged}) == 1
         yield (
-            Markup("Risk of bias ({})").format(_source(judged[0])) if one_source else "Risk of bias",
+            Html("Risk of bias ({})").format(_source(judged[0])) if one_source else "Risk of bias",
             ["Domain", "Judgement"] + ["Source"] * (not one_source),
             [
                 [
@@ -297,7 +296,7 @@ class _Parts:
             sentence_case(self._word("threshold", row.threshold)),
             ", ".join(filter(None, counted)),
             f"{row.events:g}/{row.n:g} {row.unit}" + (f" ({percent(row.events / row.n, 1)})" if row.n else ""),
-            Markup(f"{_source(row)} ({self._word('source_kind', row.source_kind)})"),
+            Html(f"{_source(row)} ({self._word('source_kind', row.source_kind)})"),
             sentence_case(f"{self._word('basis', row.basis)}, {row.confidence} confidence")
             + (f": {row.derivation}" if row.derivation else "")
             + f". {sentence_case(use)}{': ' if any(reasons) else ''}{'; '.join(filter(None, reasons))}.",
@@ -308,5 +307,5 @@ def _number(value: float) -> str:
     return "" if value != value else f"{value:g}"
 
 
-def _source(row: Any) -> Markup:
-    return Markup(cell_html(row.source))
+def _source(row: Any) -> Html:
+    return Html(cell_html(row.source))

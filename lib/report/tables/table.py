@@ -91,7 +91,12 @@ class Table:
 
     def _repr_html_(self) -> str:
         style = self.frame.drop(columns=self.detail or []).reset_index(drop=True)
-        styler = Styler(style, cell_ids=False).format(cell_html).format_index(escape="html", axis=1).hide(axis="index")
+        styler = (
+            Styler(style, cell_ids=False)
+            .format(cell_html)
+            .format_index(lambda name: for_html(str(name)), axis=1)
+            .hide(axis="index")
+        )
         styler = styler.set_table_attributes('class="review"').set_caption(for_html(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
         classes[[c for c in self.numeric if c in style]] = "numeric"
