@@ -157,7 +157,13 @@ def _settings(app):
 
 
 def _edition(app):
-    return json.loads((Path(app.srcdir).parent / "results.json").read_text(encoding="utf-8"))
+    results = Path(app.srcdir).parent / "results.json"
+    if results.is_file():
+        return json.loads(results.read_text(encoding="utf-8"))
+    # Jupyter Book alone, without the build of the project, has no results: the newest edition stands in.
+    with (Path(app.srcdir) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
+        newest = max(csv.DictReader(file), key=lambda row: row["date"])
+    return {"edition": newest["date"], "version": newest["version"]}
 
 
 def _add(app, pagename, templatename, context, doctree):

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import urllib.parse
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -96,6 +97,17 @@ def test_a_page_of_an_earlier_edition_says_so_and_leads_to_the_newest():
 
 def test_a_site_of_one_edition_has_no_switch():
     assert page_metadata.editions_nav(DATES[-1:], DATES[-1], "book/safety") == ""
+
+
+def test_without_the_projects_build_the_newest_edition_is_cited(tmp_path):
+    app = SimpleNamespace(srcdir=str(tmp_path / "source"))
+    (tmp_path / "source/data").mkdir(parents=True)
+    (tmp_path / "source/data/editions.csv").write_text(
+        "date,version\n2018-08-06,first\n2026-11-25,newest\n", encoding="utf-8"
+    )
+    assert page_metadata._edition(app) == {"edition": "2026-11-25", "version": "newest"}
+    (tmp_path / "results.json").write_text('{"edition": "2026-11-22", "version": "built"}', encoding="utf-8")
+    assert page_metadata._edition(app) == {"edition": "2026-11-22", "version": "built"}
 
 
 def test_a_description_is_the_first_paragraph_cut_at_a_word():
