@@ -103,8 +103,11 @@ def add_row(root: Path, turn: int) -> None:
 def change_word(root: Path, turn: int) -> None:
     """Change one word of a chapter's prose."""
     path = root / "book/monotherapy.ipynb"
-    text = path.read_text(encoding="utf-8").replace("In each plot", f"In each plot {turn}")
-    path.write_text(text, encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace("How to read the plots", f"How to read the plots {turn}")
+    if changed == text:
+        raise SystemExit(f"{path.name} no longer has the words that this case changes: choose others in {__file__}")
+    path.write_text(changed, encoding="utf-8")
 
 
 def change_line(root: Path, turn: int) -> None:
