@@ -9,6 +9,7 @@ The edition is read from ``results.json`` of the build, and what the owner of th
 """
 
 import csv
+import functools
 import html
 import json
 import re
@@ -141,41 +142,48 @@ def editions_nav(dates, current, pagename):
     return f'<nav class="review-editions" aria-label="Editions">Edition: {" · ".join(links)}.{note}</nav>'
 
 
-def _edition_dates(app, current):
+def _edition_dates(source, current):
     """Return the dates of the editions whose sites there are: those built beside this one, and this one."""
-    made = Path(app.srcdir).parent
+    made = Path(source).parent
     if made.parent.name == "editions":
-        with (Path(app.srcdir) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
+        with (Path(source) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
             return sorted({current, *(row["date"] for row in csv.DictReader(file))})
     return sorted({current, *(site.parent.name for site in made.glob("editions/*/html"))})
 
 
-def _settings(app):
-    path = Path(app.srcdir) / "data/settings.csv"
+def _settings(source):
+    path = Path(source) / "data/settings.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return {row["setting"]: row["value"] for row in csv.DictReader(file)}
 
 
-def _edition(app):
-    results = Path(app.srcdir).parent / "results.json"
+def _edition(source):
+    results = Path(source).parent / "results.json"
     if results.is_file():
         return json.loads(results.read_text(encoding="utf-8"))
     # Jupyter Book alone, without the build of the project, has no results: the newest edition stands in.
-    with (Path(app.srcdir) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
+    with (Path(source) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
         newest = max(csv.DictReader(file), key=lambda row: row["date"])
     return {"edition": newest["date"], "version": newest["version"]}
+
+
+@functools.cache
+def _facts(source):
+    """Return settings, edition and dates of editions; a process renders once, and every page needs them."""
+    edition = _edition(source)
+    return _settings(source), edition, _edition_dates(source, edition["edition"])
 
 
 def _add(app, pagename, templatename, context, doctree):
     if doctree is None:
         return
-    settings, edition, book = _settings(app), _edition(app), app.config.html_title
+    (settings, edition, dates), book = _facts(app.srcdir), app.config.html_title
     base = settings.get("address", "").rstrip("/")
     address = f"{base}/{pagename}.html" if base else ""
     title = html.unescape(re.sub(r"<[^>]*>", "", context["title"]))
     context["metatags"] += head(title, first_paragraph(doctree), address, book)
     text, bibtex, ris = citation(title, book, edition, settings, address)
-    nav = editions_nav(_edition_dates(app, edition["edition"]), edition["edition"], pagename)
+    nav = editions_nav(dates, edition["edition"], pagename)
     context["body"] = (
         nav
         + context["body"]
@@ -195,14 +203,13 @@ def _add(app, pagename, templatename, context, doctree):
 def _write_sitemap(app, exception):
     if exception or app.builder.name != "html":
         return
-    out, base = Path(app.outdir), _settings(app).get("address", "").rstrip("/")
+    out, base = Path(app.outdir), _settings(app.srcdir).get("address", "").rstrip("/")
     lines = ["User-agent: *", "Allow: /"]
     if base:
         pages = "".join(
             f"<url><loc>{html.escape(f'{base}/{name}.html')}</loc></url>" for name in sorted(app.env.found_docs)
         )
-        sitemap = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{pages}</urlset>\n'
-        (out / "sitemap.xml").write_text(sitemap, encoding="utf-8")
+        (out / "sitemap.xml").write_text(_SITEMAP.format(pages=pages), encoding="utf-8")
         lines.append(f"Sitemap: {base}/sitemap.xml")
     (out / "robots.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

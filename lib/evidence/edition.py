@@ -311,7 +311,7 @@ class Evidence:
         """Return the available responder counts of a selection of studies, one row for each study.
 
         Only counts that this book would pool are returned: those of included studies, each patient once, comparators
-        left out; the arms of a study are added up. ``left_out`` of the result tells what belongs to the selection and
+        left out; the arms of a study are added up. ``left_out`` of the result lists what belongs to the selection and
         is not in it, and why. `reported_counts` returns every count.
 
         Parameters

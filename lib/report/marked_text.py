@@ -38,7 +38,7 @@ class Stated(str):
     def _repr_html_(self) -> str:
         part = f' data-part="{self.part}"' if self.part else ""
         key = for_html(self.key)
-        return f'<a href="all-results.html#{result_anchor(key)}" data-result="{key}"{part}>{for_html(self)}</a>'
+        return f'<a href="{result_address(key)}" data-result="{key}"{part}>{for_html(self)}</a>'
 
 
 class PageLink(str):
@@ -145,6 +145,11 @@ def page_link(page: str) -> PageLink:
     ('Data wanted', 'table-3.html')
     """
     return PageLink(page.partition(".")[0].replace("-", " ").capitalize(), page)
+
+
+def result_address(key: str) -> str:
+    """Return the address of the entry of a result on the page *All results*."""
+    return f"all-results.html#{result_anchor(key)}"
 
 
 def study_link(name: str, study: str) -> PageLink:

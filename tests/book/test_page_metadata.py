@@ -100,14 +100,30 @@ def test_a_site_of_one_edition_has_no_switch():
 
 
 def test_without_the_projects_build_the_newest_edition_is_cited(tmp_path):
-    app = SimpleNamespace(srcdir=str(tmp_path / "source"))
+    source = str(tmp_path / "source")
     (tmp_path / "source/data").mkdir(parents=True)
     (tmp_path / "source/data/editions.csv").write_text(
         "date,version\n2018-08-06,first\n2026-11-25,newest\n", encoding="utf-8"
     )
-    assert page_metadata._edition(app) == {"edition": "2026-11-25", "version": "newest"}
+    assert page_metadata._edition(source) == {"edition": "2026-11-25", "version": "newest"}
     (tmp_path / "results.json").write_text('{"edition": "2026-11-22", "version": "built"}', encoding="utf-8")
-    assert page_metadata._edition(app) == {"edition": "2026-11-22", "version": "built"}
+    assert page_metadata._edition(source) == {"edition": "2026-11-22", "version": "built"}
+
+
+def test_a_site_with_an_address_has_a_sitemap_of_its_pages(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    (source / "data").mkdir(parents=True)
+    out.mkdir()
+    (source / "data/settings.csv").write_text("setting,value\naddress,https://example.org/r/\n", encoding="utf-8")
+    env = SimpleNamespace(found_docs={"book/safety", "book/a&b"})
+    app = SimpleNamespace(builder=SimpleNamespace(name="html"), srcdir=str(source), outdir=str(out), env=env)
+    page_metadata._write_sitemap(app, None)
+    pages = BeautifulSoup((out / "sitemap.xml").read_text(encoding="utf-8"), "html.parser").find_all("loc")
+    assert [page.text for page in pages] == [
+        "https://example.org/r/book/a&b.html",
+        "https://example.org/r/book/safety.html",
+    ]
+    assert (out / "robots.txt").read_text(encoding="utf-8").endswith("Sitemap: https://example.org/r/sitemap.xml\n")
 
 
 def test_a_description_is_the_first_paragraph_cut_at_a_word():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from lib.evidence.csv_files import Fault
 from lib.evidence.rules.base import Tables, included_studies, needs, rows_by, with_numbers
@@ -58,13 +59,19 @@ def populations_agree(tables: Tables) -> Iterator[Fault]:
             yield Fault("responses.csv", row.Index, "subtype", row.subtype, rule)
 
 
+def _records_of_studies(tables: Tables) -> Iterator[tuple[Any, Any]]:
+    """Yield each record of a study that is entered, as the rows of both."""
+    study_by_key = {row.study: row for row in tables["studies"].itertuples()}
+    for row in tables["screening"].itertuples():
+        if row.study in study_by_key:
+            yield row, study_by_key[row.study]
+
+
 @needs("screening", "studies")
 def countries_agree(tables: Tables) -> Iterator[Fault]:
     """A study has the same country as its record."""
-    study_by_key = {row.study: row for row in tables["studies"].itertuples()}
-    for row in tables["screening"].itertuples():
-        study = study_by_key.get(row.study)
-        if study is not None and study.country.casefold() != row.country.casefold():
+    for row, study in _records_of_studies(tables):
+        if study.country.casefold() != row.country.casefold():
             rule = (
                 f"differs from studies.csv, row {study.Index} ({study.country or 'empty there'}): enter the same in"
                 " both, or leave both empty"
@@ -75,11 +82,9 @@ def countries_agree(tables: Tables) -> Iterator[Fault]:
 @needs("screening", "studies")
 def designs_agree(tables: Tables) -> Iterator[Fault]:
     """The design, blinding and randomisation of a study are those that its record gives."""
-    study_by_key = {row.study: row for row in tables["studies"].itertuples()}
-    for row in tables["screening"].itertuples():
-        study = study_by_key.get(row.study)
+    for row, study in _records_of_studies(tables):
         codes = {code.strip() for code in row.design.split(",")} - {""}
-        if study is None or not codes & _DESIGN_CODES:
+        if not codes & _DESIGN_CODES:
             continue
         for column, kinds in (("design", {"SA", "WP", "PD"}), ("blinding", {"DB", "SB", "OL"})):
             given = codes & kinds

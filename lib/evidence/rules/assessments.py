@@ -103,7 +103,7 @@ def maintenance_is_within_the_duration(tables: Tables) -> Iterator[Fault]:
 
 @needs("responses")
 def composite_sites_are_described(tables: Tables) -> Iterator[Fault]:
-    """A count has its site in words if, and only if, its site is none of the review's."""
+    """A count describes its site in words if, and only if, that is not a site of the review."""
     frame = tables["responses"]
     for row in frame[(frame.site == "other") != (frame.site_detail != "")].itertuples():
         rule = 'must be given if site is "other", and empty otherwise: enter the site in words, or correct site'

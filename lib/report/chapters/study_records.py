@@ -17,7 +17,7 @@ from lib.evidence import Evidence
 from lib.report import registry
 from lib.report.chapters.all_results import heading, result_name, words_of_keys
 from lib.report.citations import citation, identifiers
-from lib.report.marked_text import PageLink, result_anchor, study_anchor
+from lib.report.marked_text import PageLink, result_address, study_anchor
 from lib.report.tables.included import arm_text, enrolled_text
 from lib.report.tables.names import bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
@@ -150,7 +150,7 @@ class _Parts:
 
     def _result(self, key: str) -> Html:
         """Return the name of a result, which leads to its entry."""
-        return Html(PageLink(result_name(key, self.words), f"all-results.html#{result_anchor(key)}")._repr_html_())
+        return Html(PageLink(result_name(key, self.words), result_address(key))._repr_html_())
 
     def _results(self, study: str) -> list[tuple[str, list[Html]]]:
         """Return the links to the results that use a study, by their heading."""
