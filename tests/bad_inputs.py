@@ -276,13 +276,13 @@ BAD_INPUTS = (
         "role monotherapy with NB-UVB",
         arms.roles_fit_treatments,
         _arm("role", "monotherapy"),
-        "column phototherapy: 'NBUVB': the role monotherapy needs none here: correct it, or set the role to photothe",
+        "column phototherapy: 'NBUVB': an arm with the role monotherapy has the code none here: write none, or set",
     ),
     Bad(
         "role maintenance with excimer light",
         arms.roles_fit_treatments,
         in_turn(_arm("role", "maintenance"), _arm("phototherapy", "EL")),
-        "column phototherapy: 'EL': the role maintenance needs none here",
+        "column phototherapy: 'EL': an arm with the role maintenance has the code none here",
     ),
     Bad(
         "role monotherapy with placebo",

@@ -21,7 +21,8 @@ from lib.caching.safe_files import replace_if_changed
 _LIBRARY = Path(__file__).parents[1]
 STORE = Path(os.environ.get("REVIEW_CACHE") or _LIBRARY.parent / "_build" / "cache")
 """Folder of all disk caches. All builds share it, because a result depends only on what its key covers."""
-# Rooms whose code changes no result: one stores results, the other reads tables, whose content is hashed separately.
+# Rooms whose code changes no cached result: one stores results, the other reads tables, whose content is hashed by
+# itself. What `lib.evidence.comparisons` pools is not cached.
 _WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
 
 

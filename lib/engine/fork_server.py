@@ -31,8 +31,9 @@ SOCKETS = "living-review-sockets-"
 PRELOAD = "REVIEW_PRELOAD"
 """Environment variable that names the modules to preload, separated by spaces."""
 # Private interface: multiprocessing's fork server. Python documents `set_forkserver_preload` and the start method, but
-# not `forkserver.ensure_running`, nor that a module to preload may fail with an ImportError alone. If a version of
-# Python breaks them: start any process to start the server (slower by the time of its imports, otherwise the same).
+# not `forkserver.ensure_running`, nor that an ImportError of a preloaded module is ignored and any other error is not.
+# If a version of Python breaks them: start any process to start the server (slower by the time of its imports,
+# otherwise the same).
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["lib.engine.preload"])
 

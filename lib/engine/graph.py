@@ -209,7 +209,7 @@ class Graph:
                 functools.partial(self._execute, page),
                 [inputs],
             )
-            for page in sorted(notebooks, key=self._duration, reverse=True)
+            for page in sorted(notebooks, key=self._start_order, reverse=True)
         ]
         parts.append(
             Step("results", made, self._results_state, self._write_results, [inputs], "computing the results file")
@@ -251,11 +251,8 @@ class Graph:
     def _reads_file(self, page: str) -> Path:
         return self.made / "reads" / f"{page}.json"
 
-    def _duration(self, page: str) -> tuple[bool, float]:
-        """Return the key by which long chapters are started first.
-
-        It is whether the chapter is marked ``long_running``, and its last duration in seconds.
-        """
+    def _start_order(self, page: str) -> tuple[bool, float]:
+        """Return the sort key of a chapter: whether it is marked ``long_running``, and the seconds of its last run."""
 
         def read(path: Path) -> dict[str, Any]:
             # A chapter that cannot be read is reported when it is executed.

@@ -193,7 +193,7 @@ def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], Non
         Called when clients can connect.
     """
     views = {"": inputs}
-    # This process has imported the library anew: its functions record their reads in the module imported last.
+    # This process has imported the library a second time: reads are recorded in that copy of `shared_results`.
     read: set[tuple[str, str]] = importlib.import_module(shared_results.__name__).READ
 
     @functools.cache

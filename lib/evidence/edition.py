@@ -413,10 +413,9 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
     """Read and check the data folder, and return the edition of a date.
 
     The edition of the original search holds the original review alone. A later edition also holds every record that
-    was known by ``as_of``: published by then, or entered here by then if that was earlier or its date of publication is
-    not available. A date known only to the year or month counts as the last day of that period. A record comes with its
-    study, arms, counts and remarks. Later reviews are included by their year, or by the last entry if the year is
-    unknown.
+    was published or entered here by ``as_of``, with its study, arms, counts and remarks. A date known only to the year
+    or month counts as the last day of that period. Later reviews are included by their year, or by the last entry if
+    the year is unknown.
 
     Parameters
     ----------

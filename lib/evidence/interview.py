@@ -27,9 +27,9 @@ from lib.evidence.rules import RULES, arms, sources
 from lib.evidence.vocabulary import ALL_THRESHOLDS
 
 _OPTIONAL = ("n", *ALL_THRESHOLDS, "reported", "concern")
-"""Answers that every row of their table needs, while a trial need not have such a row."""
+"""Answers that may stay empty although their column is required: the trial then gets no row in that table."""
 _OF_A_WHOLE_TRIAL = (arms.designs_fit_arms, sources.included_studies_have_results)
-"""Rules that miss rows while not all answers are given; they are checked after the last answer."""
+"""Rules that report missing rows. Until the last answer rows are missing anyway: they are checked only then."""
 
 
 class AnswerError(ValueError):

@@ -54,9 +54,9 @@ class Outcome:
     new : DataFrame
         Available responder counts of studies of the update, columns as in ``available``.
     available_patients : int
-        Participants of the listed studies in ``available``, counted as in the published number of patients: in every
-        arm of the regimen that has a reported count, even if two arms are of the same patients and one of them is
-        pooled. Patches are counted by their patients.
+        Participants of the listed studies in ``available``, counted as the review counts them. Every arm of the regimen
+        with a reported count adds its patients, even if two arms are of the same patients and only one is pooled. Of
+        patches, the patients are counted.
     """
 
     regimen: str

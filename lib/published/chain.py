@@ -24,8 +24,8 @@ which the search has found too few counts near the published rates starts from t
 (`chain_search.sample`)."""
 SAMPLES = 64
 """Samples of each part of the studies that are combined in the search."""
-# `_FEW`: if no threshold has more possible counts than this, all thresholds are moved together. `_LIST`: counts of each
-# threshold that such a move combines.
+# Blocks with at most `_FEW` possible counts at each threshold move all thresholds in one step. `_LIST`: number of
+# counts of each threshold that such a step combines.
 _FEW, _LIST = 1e9, 32
 # Possible sizes of a change of the numbers of participants, in multiples of the smallest change.
 _MULTIPLES = (1, 1, 1, 2, 4, 8)

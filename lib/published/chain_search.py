@@ -23,8 +23,8 @@ _SAMPLES, _SAMPLES_OF_FEW, _LIMIT = 192, 600, 4
 # Expected number of draws per sweep; it sets the number of sweeps.
 _PER_SWEEP = 10
 # Stages of the search, in groups; each stage is (power of the distance, power of the prior, number of sweeps). A later
-# group runs only while some rate is not reproduced to its last digit. `_LOOKED_AT`: number of last sweeps of each group
-# whose states are used.
+# group runs only while some rate is not reproduced to its last digit. Of each group only the states after its last
+# `_LOOKED_AT` sweeps are used.
 _SEARCH = (((4, 1.0, 8), (8, 1.0, 6)), ((16, 0.25, 10),), ((32, 0.5, 6),) * 3, ((32, 1.0, 6),) * 4)
 _LOOKED_AT = 6
 # Preliminary phase, for blocks whose numbers of participants are not published: successive tolerances, sweeps at each,

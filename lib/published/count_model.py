@@ -19,7 +19,7 @@ from scipy import special, stats
 from lib.evidence import THRESHOLDS
 
 WIDEST = 8
-"""Largest tolerance, in units of rounding: a rate that no counts reproduce within it is given up, and reported so."""
+"""Largest tolerance, in units of rounding. If no counts come this close to a rate, it is dropped, and pages say so."""
 
 CONCENTRATION, SPREAD = 4.0, 1.0
 """Prior of each step (at least 25% of all patients, 50% of those, 75% of those). A study's share is beta distributed;

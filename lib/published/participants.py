@@ -40,8 +40,8 @@ class Sizes:
     departures : int
         Number of departures of each of these solutions: counting a study by those enrolled, or by one arm, is one.
     next_departures : float
-        Departures of the next best solution; NaN if there is none, or if more than `MOST_SOLUTIONS` solutions have the
-        fewest.
+        Departures of the next best solution; NaN if there is none, or if the search stopped at `MOST_SOLUTIONS` equally
+        good ones.
     """
 
     regimen: str

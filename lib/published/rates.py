@@ -203,8 +203,9 @@ def update(summary: Summary, events, n) -> Updated | None:
     Returns
     -------
     Updated or None
-        Without new studies, the published rate unchanged. None for a rate that was published without an interval,
-        unless it is 0% and there are new studies: then the published studies enter as studies without a responder.
+        Without new studies, the published rate unchanged. A rate that was published without an interval gives None,
+        with one exception: if it is 0% and there are new studies, the published studies enter as studies without a
+        responder.
 
     Notes
     -----

@@ -41,7 +41,7 @@ class Shown(NamedTuple):
 
 
 class Displayed:
-    """Mixin of a result that is shown as a table. The class states what by ``_shown`` and ``to_frame``."""
+    """Mixin of a result that is shown as a table. Each class defines ``_shown`` and ``to_frame``."""
 
     def _shown(self, most: int) -> Shown:
         """Return what is shown, with at most this many rows."""

@@ -178,7 +178,7 @@ class Mean:
         return value - np.log(total) if restricted else value
 
     def unweighted(self) -> tuple[Floats, Floats, Floats]:
-        """Return the residual sum of squares, what sampling error adds to it, and the sum around a mean."""
+        """Return the residual sum of squares, what sampling error adds to it, and the squares around one mean."""
         count = np.maximum(self.k, 1)
         squares = _dot(self.y, self.y) - np.add.reduce(self.y) ** 2 / count
         return squares, np.sum(self.v, axis=0, where=np.isfinite(self.v)) * self.df / count, squares

@@ -195,6 +195,11 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     ),
     (
         counts.thresholds_are_ordered,
+        in_turn(put("responses", "months", "6.0", **SENDUR), put("responses", "events", "8", **SENDUR)),
+        "row {row}, column events: '8': the count at ≥75% exceeds that at ≥50% (7 in row 13)",
+    ),
+    (
+        counts.thresholds_are_ordered,
         put("responses", "events", "2", study="sendur2006", threshold="ge50"),
         "row 14, column events: '3': the count at ≥75% exceeds that at ≥50% (2 in row {row})",
     ),

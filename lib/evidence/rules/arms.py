@@ -14,7 +14,7 @@ _TREATED = (*REGIMENS, "maintenance")
 _LIGHT = {"nbuvb", "el", "light", "uv", "phototherapy"}
 """Words by which a text names phototherapy, after `words`."""
 _AS_PUBLISHED = "as published"
-"""Words of a note by which a row gives what its source says although it contradicts itself."""
+"""A note with these words says that the source contradicts itself and that the row repeats it unchanged."""
 _OR_AS_PUBLISHED = f'; if the source contradicts itself, the note says "{_AS_PUBLISHED}"'
 _EMPTY_WORDS = {"and", "or", "with", "once", "twice", "daily", "arm", "arms", "group", "side", "cream", "ointment"}
 """Words that identify no arm."""
@@ -44,7 +44,7 @@ def roles_fit_treatments(tables: Tables) -> Iterator[Fault]:
             rule = "the role phototherapy needs NBUVB or EL here: enter it, or correct the role"
             yield Fault("arms.csv", arm.Index, "phototherapy", arm.phototherapy, rule)
         elif arm.role in ("monotherapy", "maintenance") and has_light:
-            rule = f"the role {arm.role} needs none here: correct it, or set the role to phototherapy"
+            rule = f"an arm with the role {arm.role} has the code none here: write none, or set role to phototherapy"
             yield Fault("arms.csv", arm.Index, "phototherapy", arm.phototherapy, rule)
         elif arm.role == "comparator" and kind == "tci" and not arm.given_with:
             role = "phototherapy" if has_light else "monotherapy"

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import pandas as pd
-
 from lib.evidence.csv_files import Fault
-from lib.evidence.rules.base import Tables, needs, rows_by, with_numbers
+from lib.evidence.rules.base import Tables, months_as_numbers, needs, rows_by, with_numbers
 from lib.evidence.vocabulary import ASSESSMENT
 
 _INTERIM = "poolable = no and why_not = interim"
 
 
-def _months_as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with one way of writing each number of months."""
-    months = pd.to_numeric(frame.months, errors="coerce")
-    return frame.assign(months=[text if pd.isna(m) else f"{m:g}" for text, m in zip(frame.months, months, strict=True)])
-
-
 @needs("responses")
 def thresholds_have_one_denominator(tables: Tables) -> Iterator[Fault]:
     """Counts of the same participants at several thresholds have the same unit and the same number assessed."""
-    for rows in rows_by(_months_as_numbers(tables["responses"]), *ASSESSMENT).values():
+    for rows in rows_by(months_as_numbers(tables["responses"]), *ASSESSMENT).values():
         for column in ("unit", "n"):
             common = Counter(getattr(row, column) for row in rows).most_common(1)[0][0]
             first = next(row for row in rows if getattr(row, column) == common)
@@ -40,7 +32,7 @@ def thresholds_have_one_denominator(tables: Tables) -> Iterator[Fault]:
 @needs("responses")
 def subgroups_are_within_the_whole(tables: Tables) -> Iterator[Fault]:
     """A count of an age group or subtype exceeds neither n nor the events of all patients of the arm."""
-    frame = with_numbers(_months_as_numbers(tables["responses"]), "n", "events")
+    frame = with_numbers(months_as_numbers(tables["responses"]), "n", "events")
     key = ("study", "arm", "site", "site_detail", "threshold", "months", "unit")
     for rows in rows_by(frame, *key).values():
         whole = next((row for row in rows if row.population == "all" and not row.subtype), None)
@@ -58,7 +50,7 @@ def subgroups_are_within_the_whole(tables: Tables) -> Iterator[Fault]:
 def assessments_have_one_time(tables: Tables) -> Iterator[Fault]:
     """The counts of a study at one site are of one time, except for those that are marked as interim."""
     part_by_arm = {(arm.study, arm.arm): arm.part for arm in tables["arms"].itertuples()}
-    frame = _months_as_numbers(tables["responses"])
+    frame = months_as_numbers(tables["responses"])
     frame = frame[frame.why_not != "interim"]
     frame = frame.assign(part=[part_by_arm.get((row.study, row.arm), "") for row in frame.itertuples()])
     group = ("study", "part", *(name for name in ASSESSMENT[2:] if name != "months"))

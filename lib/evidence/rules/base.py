@@ -80,6 +80,12 @@ def exceeding(tables: Tables, name: str, smaller: str, larger: str, rule: str) -
         yield Fault(f"{name}.csv", row, smaller, frame.at[row, smaller], f"{rule} ({larger} = {frame.at[row, larger]})")
 
 
+def months_as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with one way of writing each number of months."""
+    months = pd.to_numeric(frame.months, errors="coerce")
+    return frame.assign(months=[text if pd.isna(m) else f"{m:g}" for text, m in zip(frame.months, months, strict=True)])
+
+
 def rows_by(frame: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any]]:
     """Return the rows of a table, as named tuples, grouped by their values in some columns."""
     rows: dict[tuple[str, ...], list[Any]] = defaultdict(list)

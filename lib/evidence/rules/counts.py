@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lib.evidence.csv_files import Fault
-from lib.evidence.rules.base import Tables, exceeding, needs, with_numbers
+from lib.evidence.rules.base import Tables, exceeding, months_as_numbers, needs, with_numbers
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT, THRESHOLD_NAMES
 
 
@@ -38,7 +38,7 @@ def completed_within_enrolled(tables: Tables) -> Iterator[Fault]:
 @needs("responses")
 def thresholds_are_ordered(tables: Tables) -> Iterator[Fault]:
     """A count at a threshold (≥75%) does not exceed the count of the same participants at a lower threshold (≥50%)."""
-    frame = with_numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
+    frame = with_numbers(months_as_numbers(tables["responses"]), "events", "n").dropna(subset=["events", "n"])
     frame = frame[frame.threshold.isin(ALL_THRESHOLDS)]
     frame = frame.iloc[frame.threshold.map(ALL_THRESHOLDS.index).argsort(kind="stable")]
     previous_by_assessment: dict[tuple, Any] = {}

@@ -24,8 +24,6 @@ from lib.report.tables.table import cell_html
 from lib.report.text_safety import Html, template
 from lib.report.wording import percent, sentence_case
 
-Rows = dict[tuple[str, ...], list[Any]]
-
 _RECORD = template(
     """\
 <section class="review-record" id="{{ anchor }}">
