@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial`` and ``simulations``."""
+"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial``, ``search`` and ``simulations``."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         "editions": "build every edition, and the newest with links to the others",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
+        "search": "search the databases for new records, with the queries of queries.csv",
     }
     for name, text in about.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -57,7 +58,23 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
         if name == "check":
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
-        if name in ("check", "new-trial"):
+        if name == "search":
+            command.add_argument(
+                "--source",
+                action="append",
+                default=[],
+                metavar="CODE",
+                help="a database, such as pubmed (default: all)",
+            )
+            command.add_argument(
+                "--since",
+                default="",
+                metavar="DATE",
+                help="first day, YYYY-MM-DD (default: before the last search's end)",
+            )
+            command.add_argument("--dry-run", action="store_true", help="say what would be asked, and write nothing")
+            command.add_argument("--by", default="", metavar="NAME", help="who searches, for searches.csv")
+        if name in ("check", "new-trial", "search"):
             continue
         if name != "editions":
             command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
@@ -84,6 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = _simulate(given.all, given.data)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
+        elif given.command == "search":
+            code = _search(given.root / given.data, given)
         else:
             code = _check(given.root / given.data, given.all) if given.command == "check" else _build(given)
         sys.stdout.flush()
@@ -152,6 +171,12 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
         print("\nNothing was written.", file=sys.stderr)
         return 130
     return 1
+
+
+def _search(folder: Path, given: argparse.Namespace) -> int:
+    from lib.records.searching import command
+
+    return command.run(folder, given.source, given.since, given.dry_run, given.by)
 
 
 def _simulate(every: bool, data: Path) -> int:

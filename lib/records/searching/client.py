@@ -47,6 +47,10 @@ class RejectedRequest(SearchError):
     """A request that the database rejects; asking again does not help."""
 
 
+class LostPlace(SearchError):
+    """A result that the database no longer holds, so that the query must be put to it anew."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A request without keys and addresses of persons, as it may be stored.

@@ -69,7 +69,7 @@ class OpenAlex(Source):
 
     def request(self, query: str, window: Window, token: str) -> Request:
         """Return the request for a page."""
-        return self._request(query, window, {"per_page": str(PAGE), "page" if self.most else "cursor": token})
+        return self._request(query, window, {"per_page": str(PAGE), "page" if token.isdecimal() else "cursor": token})
 
     def _request(self, query: str, window: Window, paging: dict[str, str]) -> Request:
         days = f"from_publication_date:{window.since},to_publication_date:{window.until}"
@@ -84,7 +84,7 @@ class OpenAlex(Source):
         items = list_of(answer, "results")
         entries = tuple(_entry(item, at) for at, item in enumerate(items, start=1))
         total = number_of(meta, "count")
-        if self.most:
+        if token.isdecimal():
             following = str(int(token) + 1) if int(token) * PAGE < total else ""
         else:
             following = words(meta.get("next_cursor"))

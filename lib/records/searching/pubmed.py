@@ -22,7 +22,7 @@ from lib.records.searching.answers import (
     read_xml,
     words,
 )
-from lib.records.searching.client import Client, Request, SearchError
+from lib.records.searching.client import Client, LostPlace, Request, SearchError
 from lib.records.searching.source import Source
 
 PAGE = 200
@@ -95,6 +95,8 @@ class PubMed(Source):
 
     def read(self, content: bytes, token: str) -> Page:
         """Read a set of articles."""
+        if re.search(rb"<ERROR>[^<]*(unable to obtain query|query[ _]key|webenv)", content, re.IGNORECASE):
+            raise LostPlace("PubMed no longer holds the result of the query.")
         root = read_xml(content, "PubmedArticleSet")
         entries = tuple(_entry(element, at) for at, element in enumerate(root, start=1) if element.tag in _ARTICLES)
         at = json.loads(token)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class RawAnswers:
     ----------
     folder : Path
         The data folder.
+    read_only : bool
+        Whether nothing is to be written.
 
     Examples
     --------
@@ -36,13 +39,14 @@ class RawAnswers:
     b'an answer'
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder / FOLDER
+    def __init__(self, folder: Path, read_only: bool = False):
+        self.folder, self.read_only = folder / FOLDER, read_only
 
     def keep(self, content: bytes) -> str:
         """Write an answer to the file of its hash, and return the hash."""
         sha256 = hashlib.sha256(content).hexdigest()
-        replace_if_changed(self.folder / sha256, content)
+        if not self.read_only:
+            replace_if_changed(self.folder / sha256, content)
         return sha256
 
     def content(self, sha256: str) -> bytes | None:
@@ -55,7 +59,7 @@ class RawAnswers:
 
 
 class Journal:
-    """What an unfinished search of a source has fetched so far: lines of JSON, each written in one piece.
+    """What an unfinished search has fetched so far: lines of JSON, each written in one piece.
 
     A process that is killed leaves at most half a line at the end, which is ignored.
 
@@ -63,12 +67,12 @@ class Journal:
     ----------
     folder : Path
         The data folder.
-    source : str
-        Code of the source, which has at most one unfinished search.
+    query : str
+        Key of the query, which has at most one unfinished search.
     """
 
-    def __init__(self, folder: Path, source: str):
-        self.path = folder / FOLDER / f"unfinished-{source}.jsonl"
+    def __init__(self, folder: Path, query: str):
+        self.path = folder / FOLDER / f"unfinished-{re.sub('[^a-z0-9_.-]', '_', query)}.jsonl"
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yield what is noted, in order."""
