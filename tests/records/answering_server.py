@@ -166,18 +166,18 @@ class Answers:
         return XML, f"{head}<PubmedArticleSet>{''.join(map(_article, shown))}</PubmedArticleSet>".encode()
 
     def _article_of(self, pmid: str) -> str:
-        types = "".join(
-            f"<PublicationType>{text}</PublicationType>" for kind, text in self._said(pmid) if kind == "type"
-        )
+        stated = self.retracted.get(pmid, [])
+        types = "".join(f"<PublicationType>{text}</PublicationType>" for kind, text in stated if kind == "type")
         said = "".join(
-            f'<CommentsCorrections RefType="{kind}"><RefSource>Made-up J. 2026</RefSource><PMID Version="1">{text}</PMID>'
-            "</CommentsCorrections>"
-            for kind, text in self._said(pmid)
+            f'<CommentsCorrections RefType="{kind}"><RefSource>Made-up J. 2026</RefSource>'
+            f'<PMID Version="1">{text}</PMID></CommentsCorrections>'
+            for kind, text in stated
             if kind != "type"
         )
         return (
-            f'<PubmedArticle><MedlineCitation><PMID Version="1">{pmid}</PMID><Article><ArticleTitle>Made-up</ArticleTitle>'
-            f"<PublicationTypeList><PublicationType>Journal Article</PublicationType>{types}</PublicationTypeList></Article>"
+            f'<PubmedArticle><MedlineCitation><PMID Version="1">{pmid}</PMID><Article>'
+            "<ArticleTitle>Made-up</ArticleTitle><PublicationTypeList>"
+            f"<PublicationType>Journal Article</PublicationType>{types}</PublicationTypeList></Article>"
             f"<CommentsCorrectionsList>{said}</CommentsCorrectionsList></MedlineCitation></PubmedArticle>"
         )
 
