@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +100,7 @@ def save(
     seen: Mapping[str, str] | None = None,
     reference: str = "",
     timeout: float = 600,
+    accept: Callable[[Fault], bool] = lambda fault: False,
 ) -> list[Path]:
     """Add, replace and delete rows of several tables: all of them, or none.
 
@@ -118,6 +119,8 @@ def save(
         An entry to add to ``references.bib``.
     timeout : float
         Seconds to wait for a build that is at work.
+    accept : callable
+        Whether the change may bring a fault: one that only says that a person has to decide about the new row.
 
     Returns
     -------
@@ -139,12 +142,18 @@ def save(
     made.mkdir(exist_ok=True)
     try:
         with folder_lock(made, timeout):
-            return _save(folder, list(changes), seen or {}, reference)
+            return _save(folder, list(changes), seen or {}, reference, accept)
     except TimeoutError as error:
         raise SaveError(f"{error}. Nothing was written: wait for its end, and try again") from None
 
 
-def _save(folder: Path, changes: list[Change], seen: Mapping[str, str], reference: str) -> list[Path]:
+def _save(
+    folder: Path,
+    changes: list[Change],
+    seen: Mapping[str, str],
+    reference: str,
+    accept: Callable[[Fault], bool],
+) -> list[Path]:
     if seen:
         now = hashes(folder)
         if changed := sorted(name for name in seen if now.get(name) != seen[name]):
@@ -152,7 +161,7 @@ def _save(folder: Path, changes: list[Change], seen: Mapping[str, str], referenc
     contents = new_contents(folder, changes, reference)
     if not contents:
         return []
-    if faults := new_faults(folder, contents):
+    if faults := [fault for fault in new_faults(folder, contents) if not accept(fault)]:
         raise SaveFaults(faults)
     replace_all(contents)
     return list(contents)
