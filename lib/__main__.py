@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial``, ``search`` and ``simulations``."""
+"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial``, ``import`` and others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lib.caching.os_errors import describe
 from lib.engine.project import Project
+from lib.records import commands as records
 
 PROJECT = Project(
     loader="lib.evidence:load",
@@ -48,7 +49,6 @@ def main(arguments: list[str] | None = None) -> int:
         "editions": "build every edition, and the newest with links to the others",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
-        "search": "search the databases for new records, with the queries of queries.csv",
     }
     for name, text in about.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -58,23 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
         if name == "check":
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
-        if name == "search":
-            command.add_argument(
-                "--source",
-                action="append",
-                default=[],
-                metavar="CODE",
-                help="a database, such as pubmed (default: all)",
-            )
-            command.add_argument(
-                "--since",
-                default="",
-                metavar="DATE",
-                help="first day, YYYY-MM-DD (default: before the last search's end)",
-            )
-            command.add_argument("--dry-run", action="store_true", help="say what would be asked, and write nothing")
-            command.add_argument("--by", default="", metavar="NAME", help="who searches, for searches.csv")
-        if name in ("check", "new-trial", "search"):
+        if name in ("check", "new-trial"):
             continue
         if name != "editions":
             command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
@@ -95,14 +79,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     remade.add_argument("--all", action="store_true", help="also those whose code has not changed")
     remade.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
+    records.add_to(commands)
     given = parser.parse_args(arguments)
     try:
         if given.command == "simulations":
             code = _simulate(given.all, given.data)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
-        elif given.command == "search":
-            code = _search(given.root / given.data, given)
+        elif given.command in records.COMMANDS:
+            code = records.run(given)
         else:
             code = _check(given.root / given.data, given.all) if given.command == "check" else _build(given)
         sys.stdout.flush()
@@ -171,12 +156,6 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
         print("\nNothing was written.", file=sys.stderr)
         return 130
     return 1
-
-
-def _search(folder: Path, given: argparse.Namespace) -> int:
-    from lib.records.searching import command
-
-    return command.run(folder, given.source, given.since, given.dry_run, given.by)
 
 
 def _simulate(every: bool, data: Path) -> int:

@@ -1,5 +1,6 @@
 """Searches of the databases, against a server that answers and fails as they do."""
 
+import argparse
 import datetime as dt
 import hashlib
 import json
@@ -12,7 +13,7 @@ import pytest
 from answering_server import Answers, MadeUp, answering, made_up
 from lib.records.searching import client as client_module
 from lib.records.searching.client import LONGEST_WAIT, Client, RawAnswers, Request, SearchError
-from lib.records.searching.command import run
+from lib.records.searching.command import add_to, run
 from lib.records.searching.search import SOURCES, Setting, contents_of, search
 from searched import SECRETS, TODAY, Searched, make_folder, rows
 
@@ -360,13 +361,19 @@ def test_a_search_goes_on_although_the_database_forgot_the_place(folder, answers
     assert numbers(folder) == list(range(1, 251))
 
 
+def parsed(*arguments):
+    """Return the options of a command as the command line reads them."""
+    parser = argparse.ArgumentParser()
+    add_to(parser.add_subparsers(dest="command"))
+    return parser.parse_args(arguments)
+
+
 def test_wrong_usage_is_refused_before_anything_is_asked(folder, answers, address, capsys):
     setting = Setting({}, {code: address(code) for code in SOURCES}, TODAY, lambda seconds: None)
-    assert run(folder, ["scopus"], "", False, setting=setting) == 2
-    assert run(folder, [], "26.11.2026", False, setting=setting) == 2
-    assert run(folder, [], "2026-11-27", False, setting=setting) == 2
+    for options, status in ((["--source", "scopus"], 2), (["--since", "26.11.2026"], 2), (["--since", "2026-11-27"], 2)):
+        assert run(parsed("search", *options), folder, setting) == status
     (folder / "queries.csv").write_text("query,source,text,note\n", encoding="utf-8")
-    assert run(folder, ["pubmed"], "", False, setting=setting) == 1
+    assert run(parsed("search", "--source", "pubmed"), folder, setting) == 1
     assert capsys.readouterr().err.splitlines() == [
         "--source scopus: there is no such source; choose from pubmed, europe_pmc, clinicaltrials, crossref, openalex.",
         "--since 26.11.2026: is not a day of the form YYYY-MM-DD.",
