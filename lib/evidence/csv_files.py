@@ -138,12 +138,23 @@ def file_fault(path: Path) -> Fault | None:
         return Fault(path.name, None, "", "", f"cannot be read: {describe(error)}")
 
 
+def other_format(start: bytes) -> str:
+    r"""Return what a file is if it begins like one of another format, such as a workbook; empty if it does not.
+
+    Examples
+    --------
+    >>> other_format(b"%PDF-1.7"), other_format(b"study,arm\n")
+    ('is a PDF document', '')
+    """
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((what for magic, what in _OTHER_FORMATS if start.startswith(magic.lower())), "")
+
+
 def _content_fault(name: str, file: BinaryIO) -> Fault | None:
     form = "BibTeX in UTF-8" if name.endswith(".bib") else "CSV UTF-8"
     start = file.read(64)
-    for magic, what in _OTHER_FORMATS:
-        if start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(magic.lower()):
-            return Fault(name, None, "", "", f"{what}: save it as {form}")
+    if what := other_format(start):
+        return Fault(name, None, "", "", f"{what}: save it as {form}")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Fault(name, None, "", "UTF-16", f"is not allowed: save the file as {form}")
     file.seek(0)
@@ -216,7 +227,7 @@ def _tidy(value: str) -> str:
     return unicodedata.normalize("NFC", value.replace("\r\n", "\n"))
 
 
-def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault]]:
+def read_table(path: Path, columns: list[str], may_be_empty: bool = False) -> tuple[pd.DataFrame, list[Fault]]:
     """Read one CSV file as text.
 
     Traces of spreadsheet programs are accepted and removed: a byte-order mark, CRLF line ends, blank lines, empty
@@ -228,6 +239,8 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         The file.
     columns : list of str
         The columns that it must have, in any order.
+    may_be_empty : bool
+        Whether a header without rows is right.
 
     Returns
     -------
@@ -261,7 +274,7 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         return empty, faults
     if body.surplus:
         return empty, body.surplus
-    if not body.numbers:
+    if not body.numbers and not may_be_empty:
         return empty, [Fault(path.name, None, "", "", "the file has a header but no rows")]
     frame = pd.DataFrame(dict(zip(header, body.columns, strict=True)), index=body.numbers, dtype=str)
     return frame[columns], []

@@ -1,0 +1,240 @@
+"""Look up whether anything that the review cites was retracted, or has an expression of concern.
+
+Belongs here: what Crossref and PubMed state about the references, and the rows of ``retractions.csv``. Does not belong
+here: the decision about a retracted study, which a person makes in that table, and the rule that one is made
+(`lib.evidence.rules.retractions`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from lib.evidence.references import read_references
+from lib.records.saving import Change, save
+from lib.records.searching.answers import doi_from, list_of, objects, pmid_from, read_json, read_xml, words
+from lib.records.searching.client import Client, Request, SearchError
+from lib.records.searching.search import Setting
+from lib.records.searching.writing import table_rows
+
+DOIS, PMIDS = 20, 100
+"""Identifiers in one request."""
+_KIND_BY_UPDATE = {
+    "retraction": "retraction",
+    "retraction_and_replacement": "retraction",
+    "partial_retraction": "partial_retraction",
+    "withdrawal": "withdrawal",
+    "removal": "withdrawal",
+    "expression_of_concern": "expression_of_concern",
+}
+"""Kind of notice by the type of an update in Crossref; corrections are not looked for."""
+_KIND_BY_CORRECTION = {
+    "RetractionIn": "retraction",
+    "RetractedandRepublishedIn": "retraction",
+    "PartialRetractionIn": "partial_retraction",
+    "ExpressionOfConcernIn": "expression_of_concern",
+}
+"""Kind of notice by what PubMed calls its relation to the article."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A notice about a reference.
+
+    Attributes
+    ----------
+    reference : str
+        Key of the reference in ``references.bib``.
+    kind : str
+        A code: retraction, partial_retraction, withdrawal or expression_of_concern.
+    notice : str
+        The notice as ``doi:`` or ``pmid:`` with its number; that of the article where no notice is named.
+    """
+
+    reference: str
+    kind: str
+    notice: str
+
+
+@dataclass(frozen=True)
+class Identifiers:
+    """The DOI and PubMed number of each reference that has one, by its key."""
+
+    doi: Mapping[str, str]
+    pmid: Mapping[str, str]
+
+
+def identifiers(folder: Path) -> Identifiers:
+    """Return the identifiers of all references of a data folder, and of the records of included studies."""
+    references, _, faults = read_references(folder / "references.bib")
+    if not references.entries:
+        raise SearchError(f"{folder}: {faults[0]}" if faults else f"{folder}: references.bib has no entries.")
+    doi: dict[str, str] = {}
+    pmid: dict[str, str] = {}
+    for key, entry in references.entries.items():
+        doi[key] = doi_from(entry.fields.get("doi", ""))
+        pmid[key] = pmid_from(entry.fields.get("pmid", ""))
+    records = {row["record"]: row for row in table_rows(folder, "records")}
+    for candidate in table_rows(folder, "candidates"):
+        record, key = records.get(candidate["record"]), candidate["study"]
+        if record and key in references.entries:
+            doi[key] = doi[key] or doi_from(record["doi"])
+            pmid[key] = pmid[key] or pmid_from(record["pmid"])
+    return Identifiers({k: v for k, v in doi.items() if v}, {k: v for k, v in pmid.items() if v})
+
+
+def look_up(folder: Path, known: Identifiers, setting: Setting) -> list[Notice]:
+    """Ask Crossref and PubMed about all references.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder, where raw answers are kept.
+    known : Identifiers
+        What to ask about.
+    setting : Setting
+        How the databases are reached.
+
+    Returns
+    -------
+    list of Notice
+        One for each reference and kind, in the order of the references; that of Crossref where both have one.
+
+    Raises
+    ------
+    SearchError
+        If a part could not be asked; then nothing is known.
+    """
+    found: dict[tuple[str, str], Notice] = {}
+    crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
+    with setting.client(crossref, folder) as client:
+        for batch in _batches(known.doi, DOIS):
+            for notice in _of_crossref(client, crossref.address, batch):
+                found.setdefault((notice.reference, notice.kind), notice)
+    with setting.client(pubmed, folder) as client:
+        for batch in _batches(known.pmid, PMIDS):
+            for notice in _of_pubmed(client, pubmed.address, batch):
+                found.setdefault((notice.reference, notice.kind), notice)
+    order = {key: at for at, key in enumerate(dict.fromkeys([*known.doi, *known.pmid]))}
+    return sorted(found.values(), key=lambda notice: (order[notice.reference], notice.kind))
+
+
+def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
+    """Yield the keys of references by identifier, some identifiers at a time: two references can share one."""
+    keys: dict[str, list[str]] = {}
+    for key, identifier in known.items():
+        keys.setdefault(identifier, []).append(key)
+    items = list(keys.items())
+    for at in range(0, len(items), size):
+        yield dict(items[at : at + size])
+
+
+def _of_crossref(client: Client, address: str, batch: dict[str, list[str]]) -> Iterator[Notice]:
+    # A comma would separate two filters; no DOI of the review has one, and it is looked up by its PubMed number else.
+    filters = ",".join(f"doi:{doi}" for doi in batch if "," not in doi)
+    if not filters:
+        return
+    request = Request(f"{address}/works", {"filter": filters, "rows": str(len(batch))})
+    items, _ = client.ask(request, lambda content: list_of(read_json(content, "message"), "items"))
+    for item in objects(items):
+        doi = doi_from(item.get("DOI"))
+        for update in objects(item.get("updated-by")):
+            kind = _KIND_BY_UPDATE.get(re.sub("[ -]+", "_", words(update.get("type")).casefold()), "")
+            for key in batch.get(doi, ()) if kind else ():
+                yield Notice(key, kind, f"doi:{doi_from(update.get('DOI')) or doi}")
+
+
+def _of_pubmed(client: Client, address: str, batch: dict[str, list[str]]) -> Iterator[Notice]:
+    parameters = {"db": "pubmed", "id": ",".join(batch), "retmode": "xml", "tool": "living-review"}
+    request = Request(f"{address}/efetch.fcgi", parameters)
+    root, _ = client.ask(request, lambda content: read_xml(content, "PubmedArticleSet"))
+    for citation in root.iter("MedlineCitation"):
+        pmid = pmid_from(citation.findtext("PMID") or "")
+        for kind, notice in dict(_stated(citation, pmid)).items():
+            for key in batch.get(pmid, ()):
+                yield Notice(key, kind, f"pmid:{notice}")
+
+
+def _stated(citation: Element, pmid: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the PubMed number of each notice about an article; a better known one comes later."""
+    if any(words(e.text).casefold() == "retracted publication" for e in citation.iter("PublicationType")):
+        yield "retraction", pmid
+    for element in citation.findall("CommentsCorrectionsList/CommentsCorrections"):
+        kind = _KIND_BY_CORRECTION.get(element.get("RefType", ""))
+        if kind:
+            yield kind, pmid_from(element.findtext("PMID") or "") or pmid
+
+
+def changes(rows: Iterable[Mapping[str, str]], notices: Iterable[Notice], today: str) -> list[Change]:
+    """Return the rows to add: notices of which the table has none yet. Rows with decisions stay as they are.
+
+    Examples
+    --------
+    >>> notice = Notice("a2024", "retraction", "doi:10.5555/made-up.1")
+    >>> [change.values["found"] for change in changes([], [notice], "2026-11-26")]
+    ['2026-11-26']
+    >>> changes([{"reference": "a2024", "kind": "retraction"}], [notice], "2026-11-26")
+    []
+    """
+    present = {(row["reference"], row["kind"]) for row in rows}
+    return [
+        Change(
+            "retractions",
+            values={"reference": new.reference, "notice": new.notice, "kind": new.kind, "found": today},
+        )
+        for new in notices
+        if (new.reference, new.kind) not in present
+    ]
+
+
+def watch(
+    folder: Path,
+    *,
+    dry_run: bool = False,
+    setting: Setting | None = None,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Look up all references, and add new notices to ``retractions.csv``.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    dry_run : bool
+        Whether nothing is to be written.
+    setting : Setting, optional
+        How the databases are reached.
+    say : callable
+        Takes a message.
+
+    Returns
+    -------
+    int
+        Number of new notices.
+
+    Raises
+    ------
+    SearchError
+        If a database could not be asked; nothing was written.
+    lib.records.saving.SaveError
+        If the rows cannot be written.
+    """
+    setting = setting or Setting.usual()
+    known = identifiers(folder)
+    notices = look_up(folder, known, setting)
+    new = changes(table_rows(folder, "retractions"), notices, f"{setting.today}")
+    say(
+        f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "
+        f"numbers: {len(notices)} notices, {len(new)} of them new."
+    )
+    for change in new:
+        assert change.values is not None
+        say(f"{change.values['reference']}: {change.values['kind'].replace('_', ' ')}, {change.values['notice']}")
+    if new and not dry_run:
+        # The rule that demands a decision is the point of the new row.
+        save(folder, new, accept=lambda fault: (fault.file, fault.column) == ("retractions.csv", "decision"))
+        say("Added to retractions.csv. Enter a decision and its reason there: make check fails until then.")
+    return len(new)

@@ -1,0 +1,139 @@
+"""The commands ``search`` and ``retractions``.
+
+Belongs here: their options, what the terminal shows, and the exit status. Does not belong here: what they do (`search`,
+`lib.records.retractions`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    # The HTTP library is slow to import, and most commands do without it.
+    from lib.records.searching.search import Setting
+
+
+def add_to(commands: Any) -> None:
+    """Add the two commands to the command line.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        What ``add_subparsers`` returned.
+    """
+    text = "search the databases for new records, with the queries of queries.csv"
+    search = commands.add_parser("search", help=text, description=text)
+    search.add_argument(
+        "--source", action="append", default=[], metavar="CODE", help="a database, such as pubmed (default: all)"
+    )
+    search.add_argument(
+        "--since", default="", metavar="DATE", help="first day, YYYY-MM-DD (default: some days before the last search)"
+    )
+    search.add_argument("--dry-run", action="store_true", help="say what would be asked and found, and write nothing")
+    search.add_argument("--by", default="", metavar="NAME", help="who searches, for searches.csv")
+    text = "ask Crossref and PubMed whether anything that the review cites was retracted"
+    retractions = commands.add_parser("retractions", help=text, description=text)
+    retractions.add_argument("--dry-run", action="store_true", help="write nothing")
+    for command in (search, retractions):
+        command.add_argument("--root", default=".", type=Path, help="the project's folder (default: this one)")
+        command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
+
+
+def run(given: argparse.Namespace, folder: Path, setting: Setting | None = None) -> int:
+    """Run one of the two commands.
+
+    Parameters
+    ----------
+    given : argparse.Namespace
+        The options, as `add_to` describes them.
+    folder : Path
+        The data folder.
+    setting : Setting, optional
+        How the databases are reached.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 something could not be fetched or written, 2 wrong usage.
+    """
+    from lib.records import retractions
+    from lib.records.searching.client import SearchError
+    from lib.records.searching.search import Setting, search
+
+    setting = setting or Setting.usual()
+    if given.command == "retractions":
+        try:
+            retractions.watch(folder, dry_run=given.dry_run, setting=setting)
+        except SearchError as error:
+            print(error, "Nothing was written.", sep="\n", file=sys.stderr)
+            return 1
+        return 0
+    since, fault = _usage(given, setting.today)
+    if fault:
+        print(fault, file=sys.stderr)
+        return 2
+    with _Progress() as progress:
+        try:
+            return search(
+                folder,
+                given.source,
+                since,
+                dry_run=given.dry_run,
+                by=given.by,
+                setting=setting,
+                say=progress.say,
+                warn=progress.warn,
+                report=progress.show,
+            )
+        except SearchError as error:
+            progress.warn(str(error))
+            return 1
+
+
+def _usage(given: argparse.Namespace, today: dt.date) -> tuple[dt.date | None, str]:
+    """Return the first day of the window, if one is given, and what is wrong with the options."""
+    from lib.records.searching.search import SOURCES
+
+    for code in given.source:
+        if code not in SOURCES:
+            return None, f"--source {code}: there is no such source; choose from {', '.join(SOURCES)}."
+    if not given.since:
+        return None, ""
+    try:
+        since = dt.date.fromisoformat(given.since)
+    except ValueError:
+        return None, f"--since {given.since}: is not a day of the form YYYY-MM-DD."
+    if since > today:
+        return None, f"--since {given.since}: lies in the future; the window ends today, on {today}."
+    return since, ""
+
+
+class _Progress:
+    """A line with the number of records fetched, if the standard error is a terminal, and messages above it."""
+
+    def __enter__(self) -> _Progress:
+        self._bar = tqdm(bar_format="{desc}", disable=None, leave=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, name: str, done: int, total: int) -> None:
+        """Show how many records of a database have been fetched."""
+        self._bar.set_description_str(f"{name}: {done} of {total} records fetched")
+
+    def say(self, message: str) -> None:
+        """Write a message to the standard output."""
+        self._bar.clear()
+        print(message, flush=True)
+
+    def warn(self, message: str) -> None:
+        """Write a message to the standard error."""
+        self._bar.clear()
+        print(message, file=sys.stderr, flush=True)

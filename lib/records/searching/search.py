@@ -1,0 +1,335 @@
+"""Search the databases: ask each stored query for what is new since its last search, and write what was found.
+
+Belongs here: which queries are asked for which window, what is said meanwhile, and the order of fetching and writing.
+Does not belong here: how pages are fetched (`fetching`) and written (`writing`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import functools
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from lib.records.record import Parsed
+from lib.records.saving import SaveError
+from lib.records.searching.answers import UnusableAnswer, Window
+from lib.records.searching.client import Client, SearchError
+from lib.records.searching.clinicaltrials import ClinicalTrials
+from lib.records.searching.crossref import Crossref
+from lib.records.searching.europe_pmc import EuropePmc
+from lib.records.searching.fetching import Fetching, entries_of
+from lib.records.searching.openalex import OpenAlex
+from lib.records.searching.pubmed import PubMed
+from lib.records.searching.raw_answers import FOLDER as RAW
+from lib.records.searching.raw_answers import Journal, RawAnswers
+from lib.records.searching.source import Source
+from lib.records.searching.writing import Row, parsed, rows_of, table_rows, write
+
+SOURCES: dict[str, type[Source]] = {
+    source.code: source for source in (PubMed, EuropePmc, ClinicalTrials, Crossref, OpenAlex)
+}
+"""The databases that can be searched, by code."""
+MOST_REMARKS = 10
+"""Remarks on changed values that the terminal shows; the raw answers have all values as they came."""
+AS_ASKED = "as asked"
+"""Reason for a window whose first day was given."""
+
+
+@dataclass
+class Setting:
+    """Where and how the databases are reached; tests replace the defaults.
+
+    Attributes
+    ----------
+    environment : mapping of str to str
+        Where keys and the e-mail address are found.
+    addresses : mapping of str to str
+        Addresses that take the place of a database's own, by code.
+    today : datetime.date
+        The day of the search.
+    pause : callable
+        Waits for some seconds.
+    timeout : float
+        Seconds without an answer after which a request is sent again.
+    """
+
+    environment: Mapping[str, str]
+    addresses: Mapping[str, str]
+    today: dt.date
+    pause: Callable[[float], None] = time.sleep
+    timeout: float = 60.0
+
+    @classmethod
+    def usual(cls) -> Setting:
+        """Return the setting of a search from the command line."""
+        return cls(os.environ, {}, dt.date.today())
+
+    def source(self, code: str) -> Source:
+        """Return a database, with the keys that the environment has for it."""
+        kind = SOURCES[code]
+        secrets = {name: self.environment.get(variable, "").strip() for name, variable in kind.environment.items()}
+        return kind(self.addresses.get(code, ""), secrets)
+
+    def client(self, source: Source, folder: Path, read_only: bool = False) -> Client:
+        """Return a client of a database, which keeps raw answers in a data folder unless nothing is to be written."""
+        return Client(
+            source.name,
+            RawAnswers(folder, read_only),
+            source.per_second,
+            secret_parameters=source.secrets,
+            pause=self.pause,
+            timeout=self.timeout,
+        )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A query and the window for which it is to be asked."""
+
+    query: Row
+    window: Window
+    why: str
+
+
+def search(
+    folder: Path,
+    sources: Iterable[str] = (),
+    since: dt.date | None = None,
+    *,
+    dry_run: bool = False,
+    by: str = "",
+    setting: Setting | None = None,
+    say: Callable[[str], None] = print,
+    warn: Callable[[str], None] = print,
+    report: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> int:
+    """Search databases with the queries of ``queries.csv``, and add what is found to the tables.
+
+    The searches of different queries do not depend on each other: if one fails, nothing of it is imported, and the
+    others are.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    sources : iterable of str
+        Codes of the databases; all that have a query by default.
+    since : datetime.date, optional
+        First day of the window. By default each query goes back to its last search, and some days further.
+    dry_run : bool
+        Only say what would be asked and how many records there are; nothing is written.
+    by : str
+        Who searches, for ``searches.csv``.
+    setting : Setting, optional
+        Where and how the databases are reached.
+    say, warn : callable
+        Take a message and a message of a failure.
+    report : callable
+        Takes the name of a database, how many records have been fetched, and how many there are.
+
+    Returns
+    -------
+    int
+        0 if all searches succeeded, 1 if one failed.
+
+    Raises
+    ------
+    SearchError
+        If there is no query, or another search is at work in the folder.
+    """
+    setting = setting or Setting.usual()
+    plans, failed = _plans(folder, list(sources), since, setting), 0
+    with contextlib.nullcontext() if dry_run else _alone(folder):
+        for plan in plans:
+            try:
+                if dry_run:
+                    _try(folder, plan, setting, say)
+                else:
+                    _run(folder, plan, setting, by, say, functools.partial(report, SOURCES[plan.query["source"]].name))
+            except (SearchError, SaveError) as error:
+                failed = 1
+                warn(str(error))
+    return failed
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of searches in a data folder: two would write the same journal."""
+    (folder / RAW).mkdir(exist_ok=True)
+    try:
+        with filelock.FileLock(folder / RAW / "lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise SearchError(f"Another search is at work in {folder}: wait for its end.") from None
+
+
+def _plans(folder: Path, sources: list[str], since: dt.date | None, setting: Setting) -> list[_Plan]:
+    queries, searches = table_rows(folder, "queries"), table_rows(folder, "searches")
+    for code in sources:
+        if not any(query["source"] == code for query in queries):
+            raise SearchError(
+                f"queries.csv has no query for {SOURCES[code].name} ({code}): add a row, and search again."
+            )
+    asked = [query for query in queries if not sources or query["source"] in sources]
+    if not asked:
+        raise SearchError("queries.csv has no rows: add the query of a source, and search again.")
+    return [_plan(query, searches, since, setting.today) for query in asked]
+
+
+def _plan(query: Row, searches: list[Row], since: dt.date | None, today: dt.date) -> _Plan:
+    source = SOURCES[query["source"]]
+    if since is not None:
+        return _Plan(query, Window(since, today), AS_ASKED)
+    overlap = dt.timedelta(days=source.overlap)
+    last = max((row["until"] for row in searches if row["query"] == query["query"]), default="")
+    what = "the last search with this query"
+    if not last:
+        # Nothing has been searched with this query: it begins where the systematic searches of the review ended.
+        last = max(
+            (row["date"] for row in searches if not row["query"] and row["kind"] == "database search"), default=""
+        )
+        what = "the last search of the databases"
+    if not last:
+        raise SearchError(
+            f"{source.name}: searches.csv has no search to go on from. Give the first day of the window with --since."
+        )
+    why = f"{source.overlap} days before {what}, because {source.why_overlap}"
+    return _Plan(query, Window(dt.date.fromisoformat(last) - overlap, today), why)
+
+
+def _try(folder: Path, plan: _Plan, setting: Setting, say: Callable[[str], None]) -> None:
+    source = setting.source(plan.query["source"])
+    with setting.client(source, folder, read_only=True) as client:
+        start = source.start(client, plan.query["text"], plan.window)
+    say(f"{source.name}: {plan.query['text']}")
+    say(f"    window {plan.window} ({plan.why})")
+    say(f"    {start.total} records found")
+    for remark in start.remarks:
+        say(f"    {remark}")
+    if source.most and start.total > source.most:
+        say(f"    more than {source.most}: the window would be split")
+
+
+def _run(
+    folder: Path,
+    plan: _Plan,
+    setting: Setting,
+    by: str,
+    say: Callable[[str], None],
+    report: Callable[[int, int], None],
+) -> None:
+    source, raw = setting.source(plan.query["source"]), RawAnswers(folder)
+    journal = Journal(folder, plan.query["query"])
+    lines = list(journal.lines())
+    if rows := next((line["rows"] for line in lines if "rows" in line), None):
+        # The process was stopped while it wrote: what it had decided to write is written first.
+        _write(folder, source, raw, journal, rows, say)
+        lines = []
+        if plan.why != AS_ASKED:
+            plan = _plan(plan.query, table_rows(folder, "searches"), None, setting.today)
+    searches = table_rows(folder, "searches")
+    same = [row for row in searches if row["query"] == plan.query["query"] and row["until"] == f"{plan.window.until}"]
+    if any(plan.why != AS_ASKED or row["since"] == f"{plan.window.since}" for row in same):
+        say(f"{source.name}: was searched up to today already ({same[-1]['search']}).")
+        return
+    say(f"{source.name}: window {plan.window} ({plan.why})")
+    first = {
+        "source": source.code,
+        "text": plan.query["text"],
+        "window": [f"{plan.window.since}", f"{plan.window.until}"],
+    }
+    if not lines or lines[0] != first:
+        journal.begin(first)
+    else:
+        say(f"{source.name}: goes on with a search that was stopped")
+    with setting.client(source, folder) as client:
+        fetching = Fetching(source, client, journal, plan.query["text"], report)
+        content = fetching.manifest(plan.window)
+    for remark in fetching.remarks:
+        say(f"{source.name}: {remark}")
+    key = _key(source.code, setting.today, {row["search"] for row in searches})
+    rows = {
+        "search": key,
+        "date": f"{setting.today}",
+        "kind": "registry search" if isinstance(source, ClinicalTrials) else "database search",
+        "sources": source.name,
+        "platform": source.platform,
+        "query": plan.query["query"],
+        "since": f"{plan.window.since}",
+        "until": f"{plan.window.until}",
+        "found": str(json.loads(content)["found"]),
+        "file": f"{key}.json",
+        "sha256": raw.keep(content),
+        "searched_by": by,
+    }
+    journal.note({"rows": rows})
+    _write(folder, source, raw, journal, rows, say)
+
+
+def _write(
+    folder: Path, source: Source, raw: RawAnswers, journal: Journal, rows: Row, say: Callable[[str], None]
+) -> None:
+    contents = _contents(source, raw, rows["sha256"])
+    try:
+        write(folder, rows_of(rows, contents, rows["date"]))
+    except SaveError as error:
+        raise SearchError(f"{source.name}: {error}. The answers are kept: mend this, and search again.") from None
+    journal.end()
+    for remark in contents.remarks[:MOST_REMARKS]:
+        say(f"{source.name}, {remark}")
+    if len(contents.remarks) > MOST_REMARKS:
+        say(f"{source.name}: and {len(contents.remarks) - MOST_REMARKS} more values that were changed or left out")
+    refused = f" and {len(contents.refused)} refused entries (refused.csv says why)" if contents.refused else ""
+    say(f"{source.name}: {rows['found']} found; {len(contents.records)} records{refused} added as {rows['search']}")
+
+
+def _contents(source: Source, raw: RawAnswers, sha256: str) -> Parsed:
+    content = raw.content(sha256)
+    if content is None:
+        raise SearchError(f"The raw answer .raw/{sha256} is missing or damaged: run the search again.")
+    try:
+        return parsed(entries_of(json.loads(content), source, raw))
+    except UnusableAnswer as error:
+        raise SearchError(f"A raw answer of {source.name} can no longer be read: {error}.") from None
+
+
+def contents_of(folder: Path, sha256: str) -> Parsed:
+    """Return what a search found, with abstracts, from its raw answers.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    sha256 : str
+        The hash that ``searches.csv`` has of the search.
+
+    Raises
+    ------
+    SearchError
+        If a raw answer is not in the folder, as in a fresh copy of the project.
+    """
+    raw = RawAnswers(folder)
+    content = raw.content(sha256)
+    if content is None:
+        raise SearchError(f"The raw answer .raw/{sha256} is not in this folder.")
+    manifest: dict[str, Any] = json.loads(content)
+    return _contents(SOURCES[manifest["source"]](), raw, sha256)
+
+
+def _key(code: str, today: dt.date, taken: set[str]) -> str:
+    """Return the key of a search: its source and date, and a number from the second one of a day on."""
+    key = f"{code}-{today}"
+    number = 2
+    while key in taken:
+        key = f"{code}-{today}-{number}"
+        number += 1
+    return key

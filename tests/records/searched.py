@@ -1,0 +1,58 @@
+"""What the tests of searches need: a folder with the tables that a search changes, and a search against a server."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+from lib.records.record import FACTS
+from lib.records.searching.search import SOURCES, Setting, search
+
+TODAY = dt.date(2026, 11, 26)
+HEADERS = {
+    "queries": "query,source,text,note",
+    "searches": "search,date,kind,sources,platform,query,since,until,found,entries,file,sha256,searched_by,note",
+    "records": ",".join(("record", "search", "position", *FACTS, "entered")),
+    "refused": "search,position,line,reason",
+}
+QUERIES = "".join(f"{code}_made_up,{code},vitiligo,made up for a test\n" for code in SOURCES)
+REVIEW = "review-2018-08-06,2018-08-06,database search,MEDLINE,,,,,,,,,,\n"
+SECRETS = {"NCBI_API_KEY": "Zq7+made/up", "OPENALEX_API_KEY": "Xw8-made-up", "SEARCH_EMAIL": "made.up@example.org"}
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder with the tables of searches alone; the check of whole data folders has its own tests."""
+    folder.mkdir(exist_ok=True)
+    for name, header in HEADERS.items():
+        rows = {"queries": QUERIES, "searches": REVIEW}.get(name, "")
+        (folder / f"{name}.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
+    return folder
+
+
+def rows(folder: Path, table: str) -> list[dict[str, str]]:
+    with (folder / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Searched:
+    """The outcome of a search: its status, its messages and the waits that were asked for."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: Callable[[str], str],
+        *sources: str,
+        since: dt.date | None = dt.date(2026, 11, 1),
+        environment: dict[str, str] | None = None,
+        timeout: float = 20.0,
+        **options: object,
+    ):
+        self.waits: list[float] = []
+        self.said: list[str] = []
+        self.warned: list[str] = []
+        addresses = {code: address(code) for code in SOURCES}
+        setting = Setting(environment or {}, addresses, TODAY, self.waits.append, timeout)
+        say = {"say": self.said.append, "warn": self.warned.append}
+        self.status = search(folder, sources, since, setting=setting, **say, **options)  # type: ignore[arg-type]
