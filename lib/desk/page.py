@@ -90,6 +90,17 @@ class Page(tornado.web.RequestHandler):
             raise Refusal("Say who you are first: choose or enter your name on the first page.")
         return self.reviewer
 
+    def set_name(self, name: str) -> None:
+        """Keep the name of the person at the desk."""
+        self._keep(NAME_COOKIE, urllib.parse.quote(name))
+
+    def set_shortcuts(self, on: bool) -> None:
+        """Keep whether single keys are shortcuts."""
+        self._keep(SHORTCUTS_COOKIE, "on" if on else "off")
+
+    def _keep(self, name: str, value: str) -> None:
+        self.set_cookie(name, value, expires_days=90, httponly=True, samesite="Strict")
+
     # --- What a form sends --------------------------------------------------------------------------------
 
     def text(self, name: str, longest: int = _LONGEST_TEXT) -> str:
@@ -114,6 +125,7 @@ class Page(tornado.web.RequestHandler):
             "path": self.request.path,
             "notice": self.desk.take_notice(self.reviewer),
             "xsrf": self.xsrf_token.decode(),
+            "problems": self.desk.outbox.problems,
             "shortcuts": self.get_cookie(SHORTCUTS_COOKIE) != "off",
         }
         self.finish(self.desk.templates.get_template(template).render(shared | values))

@@ -216,7 +216,9 @@ def ranking(desk: Workspace) -> Ranking | None:
     if sum(map(len, decided.values())) < FEWEST or not all(decided.values()):
         return None
     words = desk.derived("vocabulary", ("records", "duplicates"), lambda: Vocabulary(_texts(desk, now)))
-    return desk.derived("ranking", TABLES, lambda: words.rank(decided["include"], decided["exclude"]), desk.outbox.version)
+    return desk.derived(
+        "ranking", TABLES, lambda: words.rank(decided["include"], decided["exclude"]), desk.outbox.version
+    )
 
 
 def text_of(desk: Workspace, record: dict[str, str]) -> str:

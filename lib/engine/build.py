@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
-
+from lib.caching.folder_lock import folder_lock
 from lib.engine import fork_server, render
 from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults, sentence
 from lib.engine.graph import Graph, run
@@ -108,7 +107,7 @@ def build(
     made = root / folder
     made.mkdir(parents=True, exist_ok=True)
     fork_server.preload(project.preload)
-    with _lock(made):
+    with folder_lock(made):
         render.remove_others(made)
         _remove_leftovers(made)
         if take_snapshot(root, root / data, made / "source"):
@@ -131,23 +130,6 @@ def build(
         _raise_first(faults)
         ran = [page for page in notebooks if page in done]
         return Built(made / render.LINK, ran, graph.changed, graph.remark, graph.notices)
-
-
-@contextlib.contextmanager
-def _lock(made: Path) -> Iterator[None]:
-    """Hold the lock of a build folder; the system releases the lock of a process that has ended."""
-    lock, holder = filelock.FileLock(made / "lock"), made / "lock-holder"
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
-        print(f"Another build is at work here ({name}); waiting for it to end.", flush=True)
-        lock.acquire()
-    try:
-        holder.write_text(f"process {os.getpid()}", encoding="utf-8")
-        yield
-    finally:
-        lock.release()
 
 
 def _remove_leftovers(made: Path) -> None:

@@ -7,8 +7,6 @@ must satisfy (`rules`).
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from lib.evidence.csv_lines import with_rows, with_text
 from lib.evidence.rules.base import Tables
 from lib.evidence.vocabulary import ALL_THRESHOLDS, REGIMENS
 
@@ -245,17 +244,6 @@ def new_contents(folder: Path, new: list[Row], entry: str) -> dict[Path, bytes]:
     contents = {}
     for table in dict.fromkeys(row.table for row in new):
         path = folder / f"{table}.csv"
-        old = path.read_bytes()
-        records = csv.reader(io.StringIO(old.decode("utf-8-sig"), newline=""))
-        header = [column.strip() for column in next(record for record in records if any(record))]
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, header, lineterminator="\n", restval="")
-        writer.writerows(row.values for row in new if row.table == table)
-        contents[path] = _with_lines(old, text.getvalue())
+        contents[path] = with_rows(path.read_bytes(), [row.values for row in new if row.table == table])
     path = folder / "references.bib"
-    return contents | {path: _with_lines(path.read_bytes(), f"\n{entry}\n")}
-
-
-def _with_lines(old: bytes, lines: str) -> bytes:
-    end = b"\r\n" if b"\r\n" in old else b"\n"
-    return old + (b"" if old.endswith(b"\n") else end) + lines.encode().replace(b"\n", end)
+    return contents | {path: with_text(path.read_bytes(), f"\n{entry}\n")}

@@ -87,7 +87,11 @@ def test_there_is_no_second_way():
     others = {
         str(path.relative_to(ROOT))
         for path in [*(ROOT / "lib/report").rglob("*.py"), *(ROOT / "lib/desk").rglob("*.*")]
-        if path.name != "text_safety.py" and path.suffix in (".py", ".html", ".js")
-        and re.search(r"html\.escape|escape=|saxutils|markupsafe|&#\{|\|\s*safe\b|innerHTML|&lt;|&amp;", path.read_text(encoding="utf-8"))
+        if path.name != "text_safety.py"
+        and path.suffix in (".py", ".html", ".js")
+        and re.search(
+            r"html\.escape|escape=|saxutils|markupsafe|&#\{|\|\s*safe\b|innerHTML|&lt;|&amp;",
+            path.read_text(encoding="utf-8"),
+        )
     }
     assert others == set()
