@@ -1,6 +1,7 @@
 """Serve the desk on this machine.
 
-Belongs here: the addresses of the pages, the settings of the server, and its start and end. Does not belong here: the pages.
+Belongs here: the addresses of the pages, the settings of the server, and its start and end. Does not belong here: the
+pages themselves.
 
 Tornado comes with JupyterLab, so that the desk adds no dependency; with it come the server, XSRF tokens and cookies.
 Files are served from a fixed list and pages from fixed addresses, so that no path of a request reaches the file system.
@@ -20,7 +21,7 @@ import tornado.netutil
 import tornado.web
 
 from lib.caching.os_errors import describe
-from lib.desk import screening_pages
+from lib.desk import screening_pages, trial_pages
 from lib.desk.page import Missing, Page
 from lib.desk.workspace import Workspace
 from lib.evidence import DataError
@@ -40,6 +41,9 @@ _PAGES: dict[str, type[Page]] = {
     "/undo": screening_pages.Undo,
     "/conflicts": screening_pages.Conflicts,
     "/resolve": screening_pages.Resolve,
+    "/trials": trial_pages.Trials,
+    "/trial": trial_pages.Trial,
+    "/trial/save": trial_pages.SaveTrial,
 }
 
 

@@ -1,11 +1,11 @@
 """Keep decisions that are made but not yet saved, and save them in the background.
 
-Belongs here: the list of waiting decisions, on disk and in memory, and the worker that saves them. Does not belong here:
-how rows are saved (`lib.records.saving`), and which decision is allowed (`lib.desk.screening_pages`).
+Belongs here: the list of waiting decisions, on disk and in memory, and the worker that saves them. Does not belong
+here: how rows are saved (`lib.records.saving`), and which decision is allowed (`lib.desk.screening_pages`).
 
-A save checks the whole data folder and waits for a build that is at work; beside ``make watch`` that can take minutes,
-and a reviewer decides in seconds. A decision is therefore written to a small file at once, which takes milliseconds, and
-the worker saves all that wait in one go. If the desk is stopped or killed, it saves them when it is started again.
+A save checks the whole data folder and waits for a build that is at work. Beside ``make watch`` that can take minutes,
+and a reviewer decides in seconds. A decision is therefore written to a small file at once, which takes milliseconds,
+and the worker saves all that wait in one go. If the desk is stopped or killed, it saves them when it is started again.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Outbox:
                     self._changed.wait(10)
 
     def _save(self, batch: list[dict[str, Any]]) -> list[str] | None:
-        """Save changes together, or one by one if they cannot be; return the problems, None if nothing could be written."""
+        """Save changes together, or else one by one; return the problems, or None if no file could be written."""
         try:
             save(self._folder, map(_change, batch))
             self._after()

@@ -1,7 +1,7 @@
 """Serve one page of the desk to the person at this machine, and to nobody else.
 
-Belongs here: the checks that every request passes, the headers that every answer has, the name of the person at the desk,
-and the form of messages. Does not belong here: the content of any page.
+Belongs here: the checks that every request passes, the headers that every answer has, the name of the person at the
+desk, and the form of messages. Does not belong here: the content of any page.
 
 The desk listens on the loopback address only, but every page in the person's browser can send requests there. Each
 request must therefore name the desk as its host (so that no other name can be pointed at this machine), a form must

@@ -24,10 +24,10 @@ FEWEST = 50
 ENOUGH = 200
 """Number of decided records below which a ranking means little, as the page says."""
 _STOPWORDS = frozenset(
-    "a about after all among an and are as at be been between both but by can compared could did do during each for from"
-    " further had has have her his how however if in into is it its may more most no not of on one only or other our over"
-    " per than that the their these they this those through to two under up use used using versus was we were what when"
-    " which who will with within without would".split()
+    "a about after all among an and are as at be been between both but by can compared could did do during each for"
+    " from had has have how however if in into is it its may more most no not of on one only or other our over per than that"
+    " the their these they this those through to two under up use used using versus was we were what when which who"
+    " will with within without would".split()
 )
 _WORD = re.compile(r"[a-zà-öø-ÿ][a-zà-öø-ÿ0-9-]{2,}")
 
@@ -118,4 +118,4 @@ class Vocabulary:
         weight = np.where(sum(with_term) > 0, np.log(frequency[0] / frequency[1]), 0.0)
         scores = self._has @ weight
         weights = {self._terms[i]: float(weight[i]) for i in np.flatnonzero(weight)}
-        return Ranking(*numbers, weights, dict(zip(self._keys, scores.tolist(), strict=True)))
+        return Ranking(numbers[0], numbers[1], weights, dict(zip(self._keys, scores.tolist(), strict=True)))

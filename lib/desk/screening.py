@@ -1,7 +1,8 @@
 """Find out what awaits whom: records to screen, disagreements to resolve, full texts to read.
 
 Belongs here: the records of the review with their decisions, as the desk shows them, and what each reviewer may see.
-Does not belong here: which decision stands (`lib.evidence.screening`), and how decisions are saved (`lib.records.saving`).
+Does not belong here: which decision stands (`lib.evidence.screening`), and how decisions are saved
+(`lib.records.saving`).
 """
 
 from __future__ import annotations
