@@ -21,11 +21,12 @@ from lib.caching.safe_files import replace_if_changed
 from lib.evidence.screening import STAGES
 from lib.records.saving import Change, SaveError, SaveFaults, save
 
-_KEY = ("record", "stage", "reviewer", "role")
+KEYS = {"decisions": ("record", "stage", "reviewer", "role"), "duplicates": ("record", "same_as")}
+"""Tables whose changes wait, and the columns by which a row is found."""
 
 
 class Outbox:
-    """Changes of ``decisions.csv`` that wait to be saved.
+    """Changes of ``decisions.csv`` and ``duplicates.csv`` that wait to be saved.
 
     Parameters
     ----------
@@ -53,13 +54,13 @@ class Outbox:
         self._worker = threading.Thread(target=self._work, daemon=True)
         self._worker.start()
 
-    def waiting(self) -> list[dict[str, Any]]:
-        """Return the changes that are not saved: a row to add, or ``key`` of a row to delete."""
+    def waiting(self, table: str = "") -> list[dict[str, Any]]:
+        """Return the changes that are not saved, of one table or all: a ``row`` to add, or ``key`` of one to delete."""
         with self._changed:
-            return list(self._waiting)
+            return [change for change in self._waiting if table in ("", change["table"])]
 
-    def add(self, row: Mapping[str, str]) -> None:
-        """Let a new row of ``decisions.csv`` wait.
+    def add(self, table: str, row: Mapping[str, str]) -> None:
+        """Let a new row of a table wait.
 
         Raises
         ------
@@ -67,16 +68,16 @@ class Outbox:
             If the file of waiting decisions cannot be written; nothing waits then.
         """
         with self._changed:
-            self._set([*self._waiting, {"row": dict(row)}])
+            self._set([*self._waiting, {"table": table, "row": dict(row)}])
 
-    def delete(self, key: Mapping[str, str]) -> None:
+    def delete(self, table: str, key: Mapping[str, str]) -> None:
         """Let the deletion of a row wait; a row that still waits itself is forgotten at once."""
         with self._changed:
-            own = [i for i, change in enumerate(self._waiting) if _key_of(change) == dict(key) and "row" in change]
-            if own and own[-1] >= self._saving:
-                self._set(self._waiting[: own[-1]] + self._waiting[own[-1] + 1 :])
+            same = [i for i, one in enumerate(self._waiting) if one["table"] == table and _key_of(one) == dict(key)]
+            if same and same[-1] >= self._saving and "row" in self._waiting[same[-1]]:
+                self._set(self._waiting[: same[-1]] + self._waiting[same[-1] + 1 :])
             else:
-                self._set([*self._waiting, {"key": dict(key)}])
+                self._set([*self._waiting, {"table": table, "key": dict(key)}])
 
     def stop(self) -> None:
         """Save what waits, and end the worker; what cannot be saved waits for the next start."""
@@ -139,15 +140,16 @@ class Outbox:
 
 
 def _change(change: Mapping[str, Any]) -> Change:
-    return Change("decisions", values=change["row"]) if "row" in change else Change("decisions", key=change["key"])
+    return Change(change["table"], key=change.get("key"), values=change.get("row"))
 
 
 def _key_of(change: Mapping[str, Any]) -> dict[str, str]:
-    return {name: (change.get("row") or change["key"])[name] for name in _KEY}
+    return {name: (change.get("row") or change["key"])[name] for name in KEYS[change["table"]]}
 
 
 def _in_words(change: Mapping[str, Any]) -> str:
-    key = _key_of(change)
-    what = "decision" if "row" in change else "deletion of the decision"
+    key, what = _key_of(change), "decision" if "row" in change else "deletion of the decision"
+    if change["table"] == "duplicates":
+        return f"The {what} that compares {key['record']} and {key['same_as']}"
     stage = dict(zip(STAGES, ("title and abstract", "full text"), strict=True))[key["stage"]]
     return f"The {what} of {key['reviewer']} on {key['record']} ({stage})"

@@ -11,11 +11,13 @@ token). The content security policy allows no inline script and no other host.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 import urllib.parse
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import tornado.web
 
@@ -39,6 +41,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_Result = TypeVar("_Result")
 NAME_COOKIE, SHORTCUTS_COOKIE = "desk_name", "desk_shortcuts"
 _LONGEST_TEXT, _LONGEST_NAME = 5000, 60
 
@@ -115,6 +118,10 @@ class Page(tornado.web.RequestHandler):
         if fault := text_fault(value, longest):
             raise Refusal(f"{name.capitalize()}: {fault}.")
         return value
+
+    async def in_background(self, work: Callable[[], _Result]) -> _Result:
+        """Do what takes long, such as checking all data, beside the other pages."""
+        return await asyncio.get_running_loop().run_in_executor(self.desk.worker, work)
 
     # --- What a page shows --------------------------------------------------------------------------------
 

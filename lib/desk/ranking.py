@@ -24,10 +24,12 @@ FEWEST = 50
 ENOUGH = 200
 """Number of decided records below which a ranking means little, as the page says."""
 _STOPWORDS = frozenset(
-    "a about after all among an and are as at be been between both but by can compared could did do during each for"
-    " from had has have how however if in into is it its may more most no not of on one only or other our over per than that"
-    " the their these they this those through to two under up use used using versus was we were what when which who"
-    " will with within without would".split()
+    (
+        "a about after all among an and are as at be been between both but by can compared could did do during "
+        "each for from had has have how however if in into is it its may more most no not of on one only or other "
+        "our over per than that the their these they this those through to two under up use used using versus was "
+        "we were what when which who will with within without would"
+    ).split()
 )
 _WORD = re.compile(r"[a-zà-öø-ÿ][a-zà-öø-ÿ0-9-]{2,}")
 

@@ -137,20 +137,31 @@ def screening(desk: Workspace) -> Screening:
         If one of the tables has a fault.
     """
     # Read before the table: a change that is saved in between is then applied twice, which changes nothing.
-    version, waiting = desk.outbox.version, desk.outbox.waiting()
+    version, waiting = desk.outbox.version, desk.outbox.waiting("decisions")
 
     def compute() -> Screening:
-        records = desk.derived("records", ("records", "duplicates"), lambda: _records(desk))
+        number = len(desk.outbox.waiting("duplicates")) and desk.outbox.version
+        records = desk.derived("records", ("records", "duplicates"), lambda: _records(desk), number)
         saved = desk.derived("decisions", ("decisions",), lambda: _decisions(desk))
         return Screening(records, *_with_waiting(*saved, waiting))
 
     return desk.derived("screening", TABLES, compute, version)
 
 
+def duplicates(desk: Workspace) -> list[dict[str, str]]:
+    """Return the rows of ``duplicates.csv``, also those that wait to be saved."""
+    rows: list[dict[str, str]] = desk.table("duplicates").to_dict("records")
+    for change in desk.outbox.waiting("duplicates"):
+        key = change.get("key") or {name: change["row"][name] for name in ("record", "same_as")}
+        rows = [row for row in rows if (row["record"], row["same_as"]) != (key["record"], key["same_as"])]
+        rows += [change["row"]] if "row" in change else []
+    return rows
+
+
 def _records(desk: Workspace) -> dict[str, dict[str, str]]:
     """Return the records by key, the newest first, without those that are the same report as another."""
-    frame, pairs = desk.table("records"), desk.table("duplicates")
-    again = set(pairs.record[pairs.relation == "duplicate"])
+    frame, pairs = desk.table("records"), duplicates(desk)
+    again = {row["record"] for row in pairs if row["relation"] == "duplicate"}
     rows: list[dict[str, Any]] = frame[~frame.record.isin(again)].to_dict("records")
     # Equal dates keep the order of the file.
     rows.sort(key=lambda row: row["entered"], reverse=True)

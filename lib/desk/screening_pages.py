@@ -163,7 +163,7 @@ class Decide(Page):
             said = [f"{row.reviewer}: {row.decision} {row.reason} {row.note}".strip() for row in rows]
             raise Refusal("This record was decided meanwhile. Nothing was saved; these decisions stand:", said)
         row = Decision(record, stage, reviewer, "reviewer", decision, reason, note, self.desk.today)
-        self.desk.outbox.add(row._asdict())
+        self.desk.outbox.add("decisions", row._asdict())
         order = "?order=ranked" if self.get_argument("order", "") == "ranked" and stage == TITLE_ABSTRACT else ""
         self.done(_ADDRESS[stage] + order)
 
@@ -196,7 +196,7 @@ class Undo(Page):
             raise Refusal("You have no decision on this record that could be taken back.")
         if reason := _built_upon(now, rows[0]):
             raise Refusal(f"This decision cannot be taken back: {reason}.")
-        self.desk.outbox.delete(rows[0].key)
+        self.desk.outbox.delete("decisions", rows[0].key)
         address = "/conflicts" if role == "resolution" else f"{_ADDRESS[stage]}?record={record}"
         self.done(address, "The decision was taken back. Decide again.")
 
@@ -252,7 +252,8 @@ class Resolve(Decide):
         if not note:
             raise Refusal("Say in a sentence how the disagreement was resolved.")
         self.desk.outbox.add(
-            Decision(record, stage, reviewer, "resolution", decision, reason, note, self.desk.today)._asdict()
+            "decisions",
+            Decision(record, stage, reviewer, "resolution", decision, reason, note, self.desk.today)._asdict(),
         )
         self.done("/conflicts", "The disagreement is resolved.")
 

@@ -198,8 +198,7 @@ def _ratios(before: Evidence, after: Evidence) -> Iterator[Moved]:
             both = [part.get(comparison_key(question.question, threshold)) for part in entries]
             texts = [ratio_text(one.estimate, one.ci_low, one.ci_high) if one else "none" for one in both]
             if texts[0] != texts[1]:
-                found.append(Moved(f"{question.label}, {name}, risk ratio", "–", texts[0], texts[1], _changed(both)))
-    return found
+                yield Moved(f"{question.label}, {name}, risk ratio", "–", texts[0], texts[1], _changed(both))
 
 
 def _changed(both: list[Entry | None]) -> str:

@@ -6,11 +6,9 @@ the faults and the preview (`trial_check`), and the drafts (`drafts`).
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from lib.desk.drafts import Draft, Drafts, differences
 from lib.desk.page import Page, text_fault
@@ -21,7 +19,6 @@ from lib.desk.trial_form import MOST_ARMS, arms_of, sections
 from lib.desk.workspace import Refusal, Workspace
 from lib.records.saving import Changed, SaveError, SaveFaults, save
 
-_Result = TypeVar("_Result")
 _SEEN_FILES = {*(f"{table}.csv" for table in TABLES_SEEN), "references.bib"}
 
 
@@ -45,10 +42,6 @@ class _TrialPage(Page):
         if key not in now.included():
             raise Refusal("This record is not included on its full text (any more), so it has no trial to enter.")
         return now.records[key]
-
-    async def in_background(self, work: Callable[[], _Result]) -> _Result:
-        """Do what takes long, such as checking all data, beside the other pages."""
-        return await asyncio.get_running_loop().run_in_executor(self.desk.worker, work)
 
     def show_form(
         self, record: dict[str, str], draft: Draft, checked: Checked | None = None, status: int = 200
@@ -241,8 +234,8 @@ def refuse_if_changed(desk: Workspace, seen: Mapping[str, bytes], files: set[str
     if lines:
         signs = {"file": "", "del": "- ", "ins": "+ "}
         raise Refusal(
-            "Another person or program changed the tables since the preview was shown. Nothing was saved, and your draft"
-            " is kept: look at the change, and then at the preview again.",
+            "Another person or program changed the tables since the preview was shown. Nothing was saved, and your"
+            " draft is kept: look at the change, and then at the preview again.",
             [signs[kind] + text for kind, text in lines],
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from lib.desk.outbox import Outbox
+from lib.desk.outbox import KEYS, Outbox
 from lib.evidence import DataError
 from lib.evidence.csv_files import read_table
+from lib.records.importing import raw_records
 from lib.report.text_safety import templates
 
 _Result = TypeVar("_Result")
@@ -72,12 +73,17 @@ class Workspace:
         self.templates = templates(Path(__file__).parent / "templates")
         # One thread: what waits for a build must not stop the pages.
         self.worker = ThreadPoolExecutor(1)
-        self.outbox = Outbox(self.private / "waiting.json", self.folder, after=lambda: self.table("decisions"))
+        self.outbox = Outbox(self.private / "waiting.json", self.folder, after=self._read_again)
 
     @property
     def private(self) -> Path:
         """Folder for what belongs to the desk and to nobody else; git ignores it."""
         return self.folder / ".raw" / "desk"
+
+    def _read_again(self) -> None:
+        """Read what the outbox changed, so that no page has to wait for it."""
+        for table in KEYS:
+            self.table(table)
 
     def close(self) -> None:
         """Save what waits, and end the threads."""
@@ -141,9 +147,24 @@ class Workspace:
         """Today's date as YYYY-MM-DD."""
         return dt.date.today().isoformat()
 
-    def abstract(self, record: dict[str, str]) -> str:
+    def abstract(self, record: Mapping[str, str]) -> str:
         """Return the abstract of a record; empty if the answer of its search is not in the folder of raw answers."""
-        return ""
+        return self.abstracts(record["search"]).get(record["position"], "")
+
+    def abstracts(self, search: str) -> dict[str, str]:
+        """Return the abstracts of the records of a search, by position."""
+
+        def compute() -> dict[str, dict[str, str]]:
+            return {}
+
+        known = self.derived("abstracts", ("searches",), compute)
+        if search not in known:
+            searches = self.table("searches")
+            hashes = searches.sha256[searches.search == search]
+            parsed = raw_records(self.folder, str(hashes.iloc[0])) if len(hashes) else None
+            records = parsed.records if parsed else ()
+            known[search] = {str(record.position): " ".join(record.abstract.split()) for record in records}
+        return known[search]
 
     # --- What a person saw --------------------------------------------------------------------------------
 
