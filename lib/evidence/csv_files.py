@@ -138,12 +138,23 @@ def file_fault(path: Path) -> Fault | None:
         return Fault(path.name, None, "", "", f"cannot be read: {describe(error)}")
 
 
+def other_format(start: bytes) -> str:
+    r"""Return what a file is if it begins like one of another format, such as a workbook; empty if it does not.
+
+    Examples
+    --------
+    >>> other_format(b"%PDF-1.7"), other_format(b"study,arm\n")
+    ('is a PDF document', '')
+    """
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((what for magic, what in _OTHER_FORMATS if start.startswith(magic.lower())), "")
+
+
 def _content_fault(name: str, file: BinaryIO) -> Fault | None:
     form = "BibTeX in UTF-8" if name.endswith(".bib") else "CSV UTF-8"
     start = file.read(64)
-    for magic, what in _OTHER_FORMATS:
-        if start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(magic.lower()):
-            return Fault(name, None, "", "", f"{what}: save it as {form}")
+    if what := other_format(start):
+        return Fault(name, None, "", "", f"{what}: save it as {form}")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Fault(name, None, "", "UTF-16", f"is not allowed: save the file as {form}")
     file.seek(0)

@@ -1,0 +1,156 @@
+"""Read BibTeX files as Scopus, Web of Science, Embase, PubMed and Zotero write them.
+
+Belongs here: where entries begin and end, so that one with a fault takes no other with it, and what the fields mean.
+Does not belong here: the syntax within an entry, which pybtex parses, and the review's own bibliography
+(`lib.evidence.references`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pybtex.bibtex.utils import split_name_list
+from pybtex.database.input.bibtex import LowLevelParser
+from pybtex.exceptions import PybtexError
+from pybtex.richtext import Text
+
+from lib.records.readers import values
+from lib.records.readers.entry import Entry, Reading
+from lib.records.record import Record
+
+START = re.compile(r"[ \t]*@\s*([A-Za-z]\w*)\s*[{(]")
+"""How the first line of an entry or of a command looks."""
+_HEADER = re.compile(r"\s*(?:%.*|Scopus|Web of Science|Embase|PubMed|EXPORT DATE:.*)\s*", re.IGNORECASE)
+_COMMANDS = ("comment", "preamble", "string")
+_KINDS = {"article": "article", "inproceedings": "conference paper", "conference": "conference paper"}
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+
+
+def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+    """Read the lines of a BibTeX file.
+
+    Every line belongs to a record or to a refused entry, or is a blank line, a comment or a definition.
+
+    Parameters
+    ----------
+    lines : iterable of (int, str)
+        The numbered lines.
+    abstracts : bool
+        Whether to keep abstracts.
+
+    Examples
+    --------
+    >>> lines = ["@article{a,", "  title = {Made-up trial 17", "@article{b,", "  title = {Made-up trial 18}", "}"]
+    >>> parsed = read(enumerate(lines, start=1)).parsed([])
+    >>> [record.title for record in parsed.records], parsed.refused[0].reason
+    (['Made-up trial 18'], 'the braces do not balance: the entry may be cut off')
+    """
+    reading = Reading("BibTeX")
+    macros = {name: name for name in _MONTHS}
+    held: list[tuple[int, str]] = []
+    depth = 0
+    for number, line in lines:
+        if START.match(line):
+            if held:
+                _refuse_open(reading, held)
+            held, depth = [], 0
+        elif not held:
+            if not line.strip() or _HEADER.fullmatch(line):
+                reading.other(number)
+            else:
+                reading.refuse(number, number, "is text outside of the entries; an entry begins with @ and its type")
+            continue
+        held.append((number, line))
+        depth += _depth(line)
+        if depth <= 0:
+            _close(reading, held, macros, abstracts)
+            held = []
+    if held:
+        _refuse_open(reading, held)
+    return reading
+
+
+def _depth(line: str) -> int:
+    """Return by how many braces and brackets a line opens more than it closes.
+
+    Round brackets count only where they stand for the braces of an entry, which no source in use writes.
+    """
+    plain = line.replace("\\{", "").replace("\\}", "")
+    return plain.count("{") - plain.count("}")
+
+
+def _refuse_open(reading: Reading, held: list[tuple[int, str]]) -> None:
+    last = max(number for number, line in held if line.strip())
+    reading.refuse(held[0][0], last, "the braces do not balance: the entry may be cut off")
+    reading.other(*(number for number, _ in held if number > last))
+
+
+def _close(reading: Reading, held: list[tuple[int, str]], macros: dict[str, str], abstracts: bool) -> None:
+    """Read one entry or command with balanced braces."""
+    first, last = held[0][0], held[-1][0]
+    match = START.match(held[0][1])
+    kind = match[1].lower() if match else ""
+    if kind in ("comment", "preamble"):
+        reading.other(*(number for number, _ in held))
+        return
+    errors: list[PybtexError] = []
+    parser = LowLevelParser("\n".join(line for _, line in held), handle_error=errors.append, macros=macros)
+    try:
+        found = list(parser)
+    except PybtexError as error:
+        errors.append(error)
+        found = []
+    if kind == "string" and not errors:
+        # The parser has added the definition to the macros.
+        reading.other(*(number for number, _ in held))
+        return
+    if errors or len(found) != 1 or kind in _COMMANDS:
+        why = " ".join(str(errors[0]).split()) if errors else "it is not a single entry"
+        reading.refuse(first, last, f"cannot be read as BibTeX: {why}")
+        return
+    entry = Entry(first, last)
+    for name, parts in found[0][1][1]:
+        entry.add(name.lower(), " ".join("".join(parts).split()))
+    reading.keep(_record(entry, kind, reading.position, abstracts))
+
+
+def _record(entry: Entry, kind: str, position: int, abstracts: bool) -> Record:
+    def text(*names: str) -> str:
+        return _plain(entry.first(*names))
+
+    title = text("title")
+    journal = text("journal", "journaltitle", "booktitle")
+    urls = [entry.first(name) for name in ("url", "link", "note", "annote", "howpublished")]
+    doi = values.doi(entry.first("doi").replace("\\_", "_"), urls[0])
+    pmid = values.pmid(entry.first("pmid", "pubmed_id", "pubmedid", "unique-id"), *urls[:1])
+    types = [_KINDS.get(kind, kind), text("document_type", "type", "publication_type", "entrysubtype")]
+    return Record(
+        position=position,
+        kind=values.kind(types, title=title, journal=journal, doi=doi, urls=urls),
+        title=title,
+        authors=values.authors(_plain(name) for name in split_name_list(entry.first("author"))),
+        published=values.date(text("year"), text("date"), text("month")),
+        journal=journal,
+        volume=text("volume"),
+        issue=text("number", "issue"),
+        pages=values.pages(text("pages").replace("--", "-"), "", text("article-number", "art_number", "eid")),
+        doi=doi,
+        pmid=pmid,
+        registry=values.registry(entry.first("clinical_trial_numbers"), *urls)
+        or values.registry(entry.first("abstract")),
+        url=values.url(urls, bool(doi), bool(pmid)),
+        line=entry.line,
+        last_line=entry.last_line,
+        abstract=text("abstract") if abstracts else "",
+    )
+
+
+def _plain(value: str) -> str:
+    """Return the text of a value that may contain LaTeX."""
+    if not re.search(r"[\\{}$~]|--", value):
+        return value
+    try:
+        return " ".join(str(Text.from_latex(value)).replace("\N{NO-BREAK SPACE}", " ").split())
+    except Exception:  # Whatever the decoder of LaTeX meets: the text without its braces can still be read.
+        return re.sub(r"[{}]", "", value)

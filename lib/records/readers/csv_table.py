@@ -1,0 +1,200 @@
+"""Read CSV files as Embase, Web of Science, Scopus, the Cochrane Library, Ovid, PubMed and Zotero write them.
+
+Belongs here: where the rows of such a file begin and end, so that one with a fault takes no other with it, and what the
+columns mean. Does not belong here: the tables of the data folder (`lib.evidence.csv_files`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+
+from lib.records.readers import values
+from lib.records.readers.entry import Entry, Reading
+from lib.records.record import Record
+
+SEPARATORS = ",\t;"
+_COLUMNS = {
+    "title": "title|article title|ti|document title|primary title|t1",
+    "authors": "authors|author|author names|author(s)|au|author full names|author full name|a1",
+    "journal": "source title|source|publication title|journal/book|journal|so|secondary title|jn|jf|jt",
+    "year": "publication year|year|py|yr|pub year",
+    "date": "date of publication|publication date|date|pd|da|dp",
+    "volume": "volume|vl|vo|vi",
+    "issue": "issue|is|ip|number",
+    "first": "first page|page start|start page|bp|pages|pg|page range|page(s)|sp",
+    "last": "last page|page end|end page|ep",
+    "article": "art. no.|article number|ar|article no",
+    "doi": "doi|di|do",
+    "pmid": "pmid|medline pmid|pubmed id|pm|pubmed-id|pubmed number",
+    "registry": "clinical trial numbers|clinical trial number|ctgov id|ictrp id|nct number|trial registration|si",
+    "type": "publication type|document type|item type|dt|pt|type of publication|m3|type",
+    "url": "url|link|embase link|full text link|links|ur|doi link",
+    "abstract": "abstract|abstract note|ab",
+    "citation": "citation",
+}
+_FIELD_BY_COLUMN = {column: field for field, columns in _COLUMNS.items() for column in columns.split("|")}
+_MOST_LINES, _LONGEST = 2000, 1_000_000
+"""Limits of one row: a longer one has a quotation mark too many."""
+_SEARCHED = 40
+"""Number of lines among which the header must be."""
+_UNBALANCED = "the quotation marks do not balance from this line on"
+
+
+def header_of(lines: list[str]) -> tuple[int, str]:
+    """Return the place of the header among the first lines of a file, and the separator; (-1, "") if there is none.
+
+    Examples
+    --------
+    >>> header_of(["Export of a made-up database", "PMID,Title,Authors,DOI"])
+    (1, ',')
+    """
+    best, found = 2, (-1, "")
+    for place, line in enumerate(lines[:_SEARCHED]):
+        for separator in SEPARATORS:
+            names = next(csv.reader([line], delimiter=separator), [])
+            fields = {_FIELD_BY_COLUMN[name] for name in map(_plain, names) if name in _FIELD_BY_COLUMN}
+            if len(fields) > best and ("title" in fields or fields & {"doi", "pmid"}):
+                best, found = len(fields), (place, separator)
+    return found
+
+
+def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+    """Read the lines of a CSV file.
+
+    Every line belongs to a record or to a refused row, or is a blank line, the header or stands before it.
+
+    Parameters
+    ----------
+    lines : iterable of (int, str)
+        The numbered lines.
+    abstracts : bool
+        Whether to keep abstracts.
+
+    Examples
+    --------
+    >>> lines = ["Title,Authors,DOI", 'Made-up trial 17,"Made-Up A, Other B",10.5555/1', '"Made-up trial 18,X', "a,b,c"]
+    >>> parsed = read(enumerate(lines, start=1)).parsed([])
+    >>> [record.title for record in parsed.records], [refused.line for refused in parsed.refused]
+    (['Made-up trial 17', 'a'], [3])
+    """
+    reading = Reading("CSV")
+    held: list[tuple[int, str]] = []
+    stream = iter(lines)
+    for numbered in stream:
+        held.append(numbered)
+        if len(held) == _SEARCHED:
+            break
+    place, separator = header_of([line for _, line in held])
+    reading.other(*(number for number, _ in held[: place + 1]))
+    columns = [_plain(name) for name in next(csv.reader([held[place][1]], delimiter=separator))]
+    while columns and not columns[-1]:
+        columns.pop()
+    for first, last, row in _rows(_again(held[place + 1 :], stream), separator, len(columns), reading):
+        entry = Entry(first, last)
+        for column, value in zip(columns, row, strict=False):
+            if value.strip():
+                entry.add(column, value.strip())
+        reading.keep(_record(entry, reading.position, abstracts))
+    return reading
+
+
+def _again(held: list[tuple[int, str]], stream: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield from held
+    yield from stream
+
+
+def _rows(
+    lines: Iterator[tuple[int, str]], separator: str, width: int, reading: Reading
+) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield first line, last line and values of each good row, and refuse the others.
+
+    Where a row cannot be right, only its first line is refused, and reading goes on with the next line: a quotation
+    mark too many must not join rows.
+    """
+    waiting: list[tuple[int, str]] = []
+    is_recovering = False
+    while True:
+        if not waiting:
+            numbered = next(lines, None)
+            if numbered is None:
+                return
+            waiting.append(numbered)
+        if not waiting[0][1].strip(f" \r\n{separator}"):
+            reading.other(waiting.pop(0)[0])
+            continue
+        taken, text, is_open = 0, "", True
+        quotes = length = 0
+        while is_open and taken < _MOST_LINES and length < _LONGEST:
+            if taken == len(waiting):
+                numbered = next(lines, None)
+                if numbered is None:
+                    break
+                waiting.append(numbered)
+            quotes += waiting[taken][1].count('"')
+            length += len(waiting[taken][1])
+            taken += 1
+            is_open = quotes % 2 == 1
+        text = "\n".join(line for _, line in waiting[:taken])
+        row = [] if is_open else next(csv.reader(text.split("\n"), delimiter=separator), [])
+        while len(row) > width and not row[-1].strip():
+            row.pop()
+        if len(row) == width and not is_open:
+            yield waiting[0][0], waiting[taken - 1][0], row
+            del waiting[:taken]
+            is_recovering = False
+            continue
+        reason = _UNBALANCED if is_open else f"has {len(row)} values where the header has {width} columns"
+        if is_recovering:
+            # The rest of a row that was refused: its parts are no rows of their own.
+            reading.refuse_more(waiting[0][0])
+        else:
+            reading.refuse(waiting[0][0], waiting[0][0], reason)
+            is_recovering = taken > 1 or is_open
+        waiting.pop(0)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\s+", " ", name.strip(" \"'\ufeff")).lower()
+
+
+def _record(entry: Entry, position: int, abstracts: bool) -> Record:
+    def every(field: str) -> list[str]:
+        return entry.all(*_COLUMNS[field].split("|"))
+
+    def first(field: str) -> str:
+        return " ".join(entry.first(*_COLUMNS[field].split("|")).split())
+
+    urls = every("url")
+    doi = values.doi(first("doi"), *urls, first("citation"))
+    pmid = values.pmid(first("pmid"), *urls)
+    volume, issue = first("volume"), first("issue")
+    pages = values.pages(first("first"), first("last"), first("article"))
+    if match := re.search(r";([^():;]*)(?:\(([^)]*)\))?:([^.;]*)\.", first("citation")):
+        volume, issue, pages = volume or match[1].strip(), issue or match[2] or "", pages or values.pages(match[3])
+    title = first("title")
+    return Record(
+        position=position,
+        kind=values.kind(every("type"), title=title, journal=first("journal"), doi=doi, urls=urls),
+        title=title,
+        authors=values.authors(values.split_authors(entry.first(*_COLUMNS["authors"].split("|")))),
+        published=values.date(first("year"), first("date"), _cited_date(first("citation"))),
+        journal=first("journal"),
+        volume=volume,
+        issue=issue,
+        pages=pages,
+        doi=doi,
+        pmid=pmid,
+        registry=values.registry(*every("registry")) or values.registry(first("abstract")),
+        url=values.url(urls, bool(doi), bool(pmid)),
+        line=entry.line,
+        last_line=entry.last_line,
+        abstract=first("abstract") if abstracts else "",
+    )
+
+
+def _cited_date(citation: str) -> str:
+    """Return the date within a citation as PubMed writes it: "Made-up J. 2020 Feb 3;63(2):1-2."."""
+    match = re.search(r"\. ([12][0-9]{3}[^.;:]*)[;:.]", citation)
+    return match[1] if match else ""

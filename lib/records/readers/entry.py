@@ -1,0 +1,123 @@
+"""An entry of an exported file while it is read, and the result of reading a file.
+
+Belongs here: what the readers of all formats share. Does not belong here: what a field means in one format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lib.records.record import Parsed, Record, Refused
+
+
+class ReadError(ValueError):
+    """A file cannot be read at all. The message says why, and what to do."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """The fields of an entry as they are written.
+
+    Attributes
+    ----------
+    line, last_line : int
+        First and last line of the entry.
+    fields : dict of str to list of str
+        The values of each field, in the order of the file.
+    """
+
+    line: int
+    last_line: int = 0
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    _last: str = ""
+
+    def add(self, name: str, value: str) -> None:
+        """Add a value to a field."""
+        self.fields.setdefault(name, []).append(value)
+        self._last = name
+
+    def extend(self, text: str) -> None:
+        """Add the text of a continuation line to the last value."""
+        values = self.fields.setdefault(self._last, [])
+        values[-1:] = [f"{values[-1]} {text}" if values and values[-1] else text]
+
+    def first(self, *names: str) -> str:
+        """Return the first value that is not empty, of the first field that has one."""
+        return next((value for name in names for value in self.fields.get(name, ()) if value), "")
+
+    def all(self, *names: str) -> list[str]:
+        """Return all values of some fields, in the order of the names."""
+        return [value for name in names for value in self.fields.get(name, ()) if value]
+
+
+class Reading:
+    """Records, refused entries and other lines of a file while it is read.
+
+    Attributes
+    ----------
+    form : str
+        The format in words.
+    """
+
+    def __init__(self, form: str):
+        self.form = form
+        self._records: list[Record] = []
+        self._refused: list[Refused] = []
+        self._other_lines: list[int] = []
+        self._remarks: list[str] = []
+        self._without_end: list[int] = []
+
+    @property
+    def position(self) -> int:
+        """Number of the next entry, from 1."""
+        return len(self._records) + len(self._refused) + 1
+
+    def keep(self, record: Record) -> None:
+        """Keep an entry; one by which no publication could be found again is refused."""
+        if record.title or record.doi or record.pmid or record.registry:
+            self._records.append(record)
+        else:
+            self.refuse(record.line, record.last_line, "has no title, DOI, PubMed number or registry number")
+
+    def refuse(self, line: int, last_line: int, reason: str) -> None:
+        """Refuse an entry; one that goes on directly after another with the same reason belongs to it."""
+        if self._refused:
+            last = self._refused[-1]
+            if last.reason == reason and last.last_line == line - 1 and last.position == self.position - 1:
+                self._refused[-1] = Refused(last.position, last.line, reason, last_line)
+                return
+        self._refused.append(Refused(self.position, line, reason, last_line))
+
+    def refuse_more(self, line: int) -> None:
+        """Add a line to the last refused entry."""
+        last = self._refused[-1]
+        self._refused[-1] = Refused(last.position, last.line, last.reason, line)
+
+    def other(self, *lines: int) -> None:
+        """Note lines that belong to no entry: blank lines and known headers."""
+        self._other_lines.extend(lines)
+
+    def remark(self, text: str) -> None:
+        """Note something that a maintainer should look at."""
+        self._remarks.append(text)
+
+    def ended_early(self, line: int) -> None:
+        """Note an entry whose end is not marked."""
+        self._without_end.append(line)
+
+    def parsed(self, remarks: list[str]) -> Parsed:
+        """Return the result, with further remarks."""
+        if self._without_end:
+            named = ", ".join(map(str, self._without_end[:5]))
+            more = f" and {len(self._without_end) - 5} more" if len(self._without_end) > 5 else ""
+            self.remark(
+                f"entries without an end mark were read up to the next entry (those of line {named}{more}):"
+                " compare them with the source"
+            )
+        return Parsed(
+            tuple(self._records),
+            tuple(self._refused),
+            self.form,
+            tuple(self._other_lines),
+            (*remarks, *self._remarks),
+        )
