@@ -25,7 +25,7 @@ export DATA AS_OF TIME_LIMIT PORT ANSWERS
 IN_DATA = $${DATA:+--data="$$DATA"}
 OPTIONS = $(IN_DATA) $${AS_OF:+--as-of="$$AS_OF"} $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
 
-.PHONY: help book editions check new-trial watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book editions check new-trial desk watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
@@ -37,10 +37,10 @@ help: ## list the targets and the variables
 	@sed -nE 's/^([a-z-]+):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo 'Variables, such as make book DATA="my data" AS_OF=2018-08-06:'
 	@sed -nE 's/^## ([A-Z_]+) /  \1\t/p' Makefile | expand -t 16
-## DATA the data folder (book, editions, check, new-trial, watch, simulations); data without it
+## DATA the data folder (book, editions, check, new-trial, desk, watch, simulations); data without it
 ## AS_OF date of the edition, YYYY-MM-DD (book, watch); the newest without it
 ## TIME_LIMIT seconds that a cell may take (book, editions, watch); 900 without it
-## PORT port on which the book is served (watch); 8000 without it
+## PORT port on which the book or the desk is served (watch: 8000 without it; desk: 8010)
 ## ANSWERS file of answers in TOML (new-trial); they are asked for without it
 ## PYTHON the Python that the environment is made with, 3.11 or newer; python3 without it
 
@@ -49,6 +49,9 @@ check: $(READY) ## list every fault in data/
 
 new-trial: $(READY) ## ask about a trial, and add its rows to all tables
 	$(BIN)/python -m lib new-trial $(IN_DATA) $${ANSWERS:+--answers="$$ANSWERS"}
+
+desk: $(READY) ## screen records, enter trials and make editions in the browser, on this machine
+	$(BIN)/python -m lib desk $(IN_DATA) $${PORT:+--port="$$PORT"}
 
 watch: $(READY) ## build and serve the book, and build again on every change
 	$(BIN)/python -m lib watch $(OPTIONS) $${PORT:+--port="$$PORT"}

@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial``, ``import`` and others."""
+"""The command line: ``python -m lib --help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         "editions": "build every edition, and the newest with links to the others",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
+        "desk": "screen records, enter trials and make editions in the browser, on this machine",
     }
     for name, text in about.items():
         command = commands.add_parser(name, help=text, description=text)
@@ -58,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
         if name == "check":
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
-        if name in ("check", "new-trial"):
+        if name == "desk":
+            command.add_argument("--port", default=8010, type=_port, help="port of the desk (default: 8010)")
+        if name in ("check", "new-trial", "desk"):
             continue
         if name != "editions":
             command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
@@ -84,6 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "simulations":
             code = _simulate(given.all, given.data)
+        elif given.command == "desk":
+            from lib.desk.application import serve
+
+            code = serve(given.root, given.data, given.port)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
         elif given.command in records.COMMANDS:

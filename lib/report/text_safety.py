@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -55,12 +56,34 @@ def template(source: str) -> jinja2.Template:
     >>> template("<p>{{ text }}</p>").render(text="a < b")
     '<p>a &lt; b</p>'
     """
+    return templates().from_string(source)
+
+
+def templates(folder: Path | None = None) -> jinja2.Environment:
+    """Return the environment of templates for HTML, in which every value passes `for_html` unless it is `Html`.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder with the templates that others extend or import. In them, a name without a value is an error.
+
+    Examples
+    --------
+    >>> templates().from_string("{{ text }}").render(text="<b>")
+    '&lt;b&gt;'
+    """
 
     def harmless(value: Any) -> Html:
         return value if isinstance(value, Html) else Html(for_html(str(value)))
 
-    environment = jinja2.Environment(autoescape=True, finalize=harmless, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source)
+    return jinja2.Environment(
+        autoescape=True,
+        finalize=harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(folder) if folder else None,
+        undefined=jinja2.StrictUndefined if folder else jinja2.Undefined,
+    )
 
 
 def whole_characters(document: str) -> str:

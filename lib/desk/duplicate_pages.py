@@ -1,0 +1,140 @@
+"""The page on which a person decides about pairs of records that may be the same report.
+
+Belongs here: the pairs side by side, and which of two records is kept. Does not belong here: which pairs are alike, and
+what a rule decides (`lib.records.deduplication`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from lib.desk.page import Page
+from lib.desk.screening import duplicates, screening
+from lib.desk.screening_pages import record_values
+from lib.desk.workspace import Refusal, Workspace
+from lib.records.deduplication import DUPLICATE, RULE, Proposal, Proposals, changes, propose
+from lib.records.saving import SaveError, SaveFaults, save
+
+_SHOWN = ("title", "authors", "published", "journal", "volume", "issue", "pages", "kind", "doi", "pmid", "registry")
+_LAST = 10
+
+
+async def proposals(desk: Workspace) -> Proposals:
+    """Return the pairs that are alike among the records as they are now, and are not decided.
+
+    The records are compared when their table has changed, and not after each decision about a pair.
+    """
+
+    def compute() -> Proposals:
+        rows = desk.table("records").to_dict("records")
+        return desk.derived("proposals", ("records",), lambda: propose(rows, duplicates(desk)))
+
+    found = await asyncio.get_running_loop().run_in_executor(desk.worker, compute)
+    rows = duplicates(desk)
+    decided = {frozenset((row["record"], row["same_as"])) for row in rows}
+    merged = {row["record"] for row in rows if row["relation"] == DUPLICATE}
+
+    def is_open(pair: Proposal) -> bool:
+        return frozenset((pair.record, pair.same_as)) not in decided and not {pair.record, pair.same_as} & merged
+
+    return Proposals(list(filter(is_open, found.decided)), list(filter(is_open, found.maybes)), found.pairs)
+
+
+class Duplicates(Page):
+    """The first undecided pair, and the last decisions."""
+
+    async def get(self) -> None:
+        """Show them."""
+        self.require_reviewer()
+        found = await proposals(self.desk)
+        records = self.desk.derived("by_key", ("records",), lambda: _by_key(self.desk))
+        pair = found.maybes[0] if found.maybes else None
+        both = [records[key] for key in (pair.same_as, pair.record)] if pair else []
+        rows = [
+            {"name": name.capitalize(), "values": [record[name] for record in both]}
+            for name in _SHOWN
+            if any(record[name] for record in both)
+        ]
+        last = [row for row in duplicates(self.desk) if row["decided_by"] != RULE][-_LAST:]
+        self.show(
+            "duplicates.html",
+            pair=pair,
+            both=[record_values(self.desk, record) for record in both],
+            rows=rows,
+            left=len(found.maybes),
+            by_rule=len(found.decided),
+            last=[
+                row | {"titles": [records[row[k]]["title"] for k in ("record", "same_as")]} for row in reversed(last)
+            ],
+            meanings=self.desk.codes("relation"),
+        )
+
+    async def post(self) -> None:
+        """Let the decision about a pair, or its deletion, wait to be saved."""
+        reviewer, key = self.require_reviewer(), {k: self.get_argument(k, "") for k in ("record", "same_as")}
+        relation = self.get_argument("relation", "")
+        known = [row for row in duplicates(self.desk) if {row["record"], row["same_as"]} == set(key.values())]
+        if relation == "undo":
+            if not known or known[0]["decided_by"] == RULE:
+                raise Refusal("There is no such decision of a person any more.")
+            self.desk.outbox.delete("duplicates", {k: known[0][k] for k in key})
+            self.done("/duplicates", "The decision was taken back.")
+            return
+        records = self.desk.derived("by_key", ("records",), lambda: _by_key(self.desk))
+        if not key.keys() & {"record"} or not set(key.values()) <= records.keys() or key["record"] == key["same_as"]:
+            raise Refusal("There is no such pair of records: open the list again.")
+        if relation not in self.desk.codes("relation"):
+            raise Refusal("Choose whether the two are the same report, two reports of one study, or separate.")
+        if known:
+            said = f"{known[0]['decided_by']}: {self.desk.codes('relation')[known[0]['relation']]}"
+            raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [said])
+        if relation == DUPLICATE:
+            key = self.with_kept(key)
+        why = self.text("why") or "Compared by a person at the desk."
+        row = {**key, "relation": relation, "decided_by": reviewer, "why": why, "date": self.desk.today}
+        self.desk.outbox.add("duplicates", row)
+        self.done("/duplicates")
+
+    def with_kept(self, key: dict[str, str]) -> dict[str, str]:
+        """Return the pair with the record that is kept as ``same_as``: one with decisions, and no duplicate itself."""
+        kept = {row["record"]: row["same_as"] for row in duplicates(self.desk) if row["relation"] == DUPLICATE}
+        now = screening(self.desk)
+        screened = {record for record, _ in now.decisions}
+        pair = [kept.get(key[name], key[name]) for name in ("record", "same_as")]
+        if pair[0] in screened and pair[1] in screened:
+            raise Refusal(
+                "Both records were screened already. Take the decisions on one of them back first, or enter them as two"
+                " reports of one study."
+            )
+        if pair[0] in screened or pair[0] in kept.values():
+            pair.reverse()
+        if pair[0] in kept.values():
+            raise Refusal("Both records have duplicates already: take those decisions back first.")
+        return {"record": pair[0], "same_as": pair[1]}
+
+
+class DuplicatesByRule(Page):
+    """The form that enters the pairs that a rule decides."""
+
+    async def post(self) -> None:
+        """Save them."""
+        self.require_reviewer()
+        found = await proposals(self.desk)
+
+        def work() -> None:
+            try:
+                save(self.desk.folder, changes(found.decided))
+            except SaveFaults as error:
+                raise Refusal(
+                    "Nothing was saved: the tables would have faults.", list(map(str, error.faults))
+                ) from None
+            except SaveError as error:
+                raise Refusal(str(error)) from None
+
+        await self.in_background(work)
+        self.done("/duplicates", f"{len(found.decided)} pairs were entered, decided by rule.")
+
+
+def _by_key(desk: Workspace) -> dict[str, dict[str, Any]]:
+    return {row["record"]: row for row in desk.table("records").to_dict("records")}

@@ -1,0 +1,242 @@
+"""Find out what awaits whom: records to screen, disagreements to resolve, full texts to read.
+
+Belongs here: the records of the review with their decisions, as the desk shows them, and what each reviewer may see.
+Does not belong here: which decision stands (`lib.evidence.screening`), and how decisions are saved
+(`lib.records.saving`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lib.desk.ranking import FEWEST, Ranking, Vocabulary
+from lib.desk.workspace import Workspace
+from lib.evidence.screening import CONFLICT, STAGES, standing
+
+TITLE_ABSTRACT, FULL_TEXT = STAGES
+TABLES = ("records", "decisions", "duplicates", "searches")
+_Place = tuple[str, str]
+"""A record and a stage of screening."""
+
+
+class Decision(NamedTuple):
+    """A row of ``decisions.csv``."""
+
+    record: str
+    stage: str
+    reviewer: str
+    role: str
+    decision: str
+    reason: str
+    note: str
+    date: str
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The values that make the row unique."""
+        return {name: getattr(self, name) for name in ("record", "stage", "reviewer", "role")}
+
+
+class Standing(NamedTuple):
+    """The decision that stands for a record at a stage."""
+
+    decision: str
+    reviewers: int
+    resolved: bool
+
+
+@dataclass
+class Screening:
+    """All records that are screened, with their decisions, as the tables are now.
+
+    Attributes
+    ----------
+    records : dict of str to dict
+        The rows of ``records.csv`` by key, the newest first, without duplicates of others.
+    decisions : dict of (str, str) to list of Decision
+        By record and stage.
+    standing : dict of (str, str) to Standing
+        By record and stage.
+    """
+
+    records: dict[str, dict[str, str]] = field(default_factory=dict)
+    decisions: dict[_Place, list[Decision]] = field(default_factory=dict)
+    standing: dict[_Place, Standing] = field(default_factory=dict)
+
+    # --- What awaits whom ---------------------------------------------------------------------------------
+
+    def at_stage(self, stage: str) -> list[str]:
+        """Return the records that have reached a stage and not passed it, or still lack a decision at it."""
+        if stage == TITLE_ABSTRACT:
+            return [key for key in self.records if (key, FULL_TEXT) not in self.standing]
+        return [key for key in self.records if self._decision(key, TITLE_ABSTRACT) == "include"]
+
+    def awaits(self, stage: str, reviewer: str) -> list[str]:
+        """Return the records that await the decision of a reviewer: no resolution, fewer than two others decided."""
+        return [key for key in self.at_stage(stage) if self._may_decide(key, stage, reviewer)]
+
+    def _may_decide(self, key: str, stage: str, reviewer: str) -> bool:
+        standing = self.standing.get((key, stage))
+        if standing is None:
+            return True
+        if standing.resolved or standing.reviewers >= 2:
+            return False
+        return all(row.reviewer != reviewer for row in self.decisions[key, stage])
+
+    def is_open(self, key: str, stage: str) -> bool:
+        """Whether a record has fewer than two decisions at a stage, and no resolution."""
+        standing = self.standing.get((key, stage))
+        return standing is None or (not standing.resolved and standing.reviewers < 2)
+
+    def conflicts(self, stage: str) -> list[str]:
+        """Return the records on which two reviewers differ, or both are unsure, and that nobody has resolved."""
+        return [
+            key
+            for key in self.at_stage(stage)
+            if (standing := self.standing.get((key, stage)))
+            and not standing.resolved
+            and (standing.decision == CONFLICT or (standing.decision == "unsure" and standing.reviewers >= 2))
+        ]
+
+    def included(self) -> list[str]:
+        """Return the records that were included on their full text."""
+        return [key for key in self.records if self._decision(key, FULL_TEXT) == "include"]
+
+    def _decision(self, key: str, stage: str) -> str:
+        standing = self.standing.get((key, stage))
+        return standing.decision if standing else ""
+
+    # --- What a reviewer may see --------------------------------------------------------------------------
+
+    def own(self, key: str, stage: str, reviewer: str) -> Decision | None:
+        """Return the decision of a reviewer on a record."""
+        rows = self.decisions.get((key, stage), [])
+        return next((row for row in rows if row.reviewer == reviewer and row.role == "reviewer"), None)
+
+    def visible(self, key: str, stage: str, reviewer: str) -> list[Decision]:
+        """Return the decisions on a record that a reviewer may see: all once two have decided, else only the own."""
+        rows = self.decisions.get((key, stage), [])
+        return [row for row in rows if not self.is_open(key, stage) or row.reviewer == reviewer]
+
+    def reviewers(self) -> list[str]:
+        """Return the names of all who decided, in alphabetical order."""
+        names = {row.reviewer for rows in self.decisions.values() for row in rows}
+        return sorted(names - {"not recorded"})
+
+
+def screening(desk: Workspace) -> Screening:
+    """Return the records of a workspace with their decisions, also those that wait to be saved.
+
+    Raises
+    ------
+    DataError
+        If one of the tables has a fault.
+    """
+    # Read before the table: a change that is saved in between is then applied twice, which changes nothing.
+    version, waiting = desk.outbox.version, desk.outbox.waiting("decisions")
+
+    def compute() -> Screening:
+        number = len(desk.outbox.waiting("duplicates")) and desk.outbox.version
+        records = desk.derived("records", ("records", "duplicates"), lambda: _records(desk), number)
+        saved = desk.derived("decisions", ("decisions",), lambda: _decisions(desk))
+        return Screening(records, *_with_waiting(*saved, waiting))
+
+    return desk.derived("screening", TABLES, compute, version)
+
+
+def duplicates(desk: Workspace) -> list[dict[str, str]]:
+    """Return the rows of ``duplicates.csv``, also those that wait to be saved."""
+    rows: list[dict[str, str]] = desk.table("duplicates").to_dict("records")
+    for change in desk.outbox.waiting("duplicates"):
+        key = change.get("key") or {name: change["row"][name] for name in ("record", "same_as")}
+        rows = [row for row in rows if (row["record"], row["same_as"]) != (key["record"], key["same_as"])]
+        rows += [change["row"]] if "row" in change else []
+    return rows
+
+
+def _records(desk: Workspace) -> dict[str, dict[str, str]]:
+    """Return the records by key, the newest first, without those that are the same report as another."""
+    frame, pairs = desk.table("records"), duplicates(desk)
+    again = {row["record"] for row in pairs if row["relation"] == "duplicate"}
+    rows: list[dict[str, Any]] = frame[~frame.record.isin(again)].to_dict("records")
+    # Equal dates keep the order of the file.
+    rows.sort(key=lambda row: row["entered"], reverse=True)
+    return {row["record"]: row for row in rows}
+
+
+def _decisions(desk: Workspace) -> tuple[dict[_Place, list[Decision]], dict[_Place, Standing]]:
+    """Return all saved decisions, and those that stand; only records whose rows have changed are looked at again."""
+    frame = desk.table("decisions")
+    rows = list(map(Decision._make, frame[list(Decision._fields)].itertuples(index=False, name=None)))
+    known = desk.memory.setdefault("decisions", {"rows": set(), "standing": {}})
+    now = set(rows)
+    changed = {row.record for row in now ^ known["rows"]}
+    kept = {place: value for place, value in known["standing"].items() if place[0] not in changed}
+    known["rows"] = now
+    known["standing"] = kept | _standing([row for row in rows if row.record in changed])
+    return _by_place(rows), known["standing"]
+
+
+def _with_waiting(
+    decisions: dict[_Place, list[Decision]], stands: dict[_Place, Standing], waiting: list[dict[str, Any]]
+) -> tuple[dict[_Place, list[Decision]], dict[_Place, Standing]]:
+    """Return decisions, and those that stand, with the changes that wait to be saved."""
+    if not waiting:
+        return decisions, stands
+    decisions, stands = dict(decisions), dict(stands)
+    touched = set()
+    for change in waiting:
+        row = Decision(**change["row"]) if "row" in change else None
+        key = row.key if row else change["key"]
+        place = key["record"], key["stage"]
+        others = [other for other in decisions.get(place, []) if other.key != key]
+        decisions[place] = [*others, row] if row else others
+        touched.add(place)
+    for place in touched:
+        stands.pop(place, None)
+        if not decisions[place]:
+            del decisions[place]
+    return decisions, stands | _standing([row for place in touched for row in decisions.get(place, [])])
+
+
+def _by_place(rows: list[Decision]) -> dict[_Place, list[Decision]]:
+    found: defaultdict[_Place, list[Decision]] = defaultdict(list)
+    for row in rows:
+        found[row.record, row.stage].append(row)
+    return dict(found)
+
+
+def _standing(rows: list[Decision]) -> dict[_Place, Standing]:
+    if not rows:
+        return {}
+    found = standing(pd.DataFrame(rows, columns=Decision._fields))
+    values = zip(found.record, found.stage, found.decision, found.reviewers, found.resolved, strict=True)
+    return {(record, stage): Standing(what, int(number), bool(done)) for record, stage, what, number, done in values}
+
+
+def ranking(desk: Workspace) -> Ranking | None:
+    """Return the ranking of the records by the decisions on title and abstract; None if too few are decided."""
+    now = screening(desk)
+    decided = {
+        wanted: [key for key in now.records if now._decision(key, TITLE_ABSTRACT) == wanted]
+        for wanted in ("include", "exclude")
+    }
+    if sum(map(len, decided.values())) < FEWEST or not all(decided.values()):
+        return None
+    words = desk.derived("vocabulary", ("records", "duplicates"), lambda: Vocabulary(_texts(desk, now)))
+    return desk.derived(
+        "ranking", TABLES, lambda: words.rank(decided["include"], decided["exclude"]), desk.outbox.version
+    )
+
+
+def text_of(desk: Workspace, record: dict[str, str]) -> str:
+    """Return title and abstract of a record as one text."""
+    return f"{record['title']} {desk.abstract(record)}"
+
+
+def _texts(desk: Workspace, now: Screening) -> dict[str, str]:
+    return {key: text_of(desk, record) for key, record in now.records.items()}
