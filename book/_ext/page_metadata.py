@@ -157,7 +157,8 @@ def _settings(source):
         return {row["setting"]: row["value"] for row in csv.DictReader(file)}
 
 
-def _edition(source):
+def edition_of(source):
+    """Return the date and the version of the edition that is built."""
     results = Path(source).parent / "results.json"
     if results.is_file():
         return json.loads(results.read_text(encoding="utf-8"))
@@ -170,7 +171,7 @@ def _edition(source):
 @functools.cache
 def _facts(source):
     """Return settings, edition and dates of editions; a process renders once, and every page needs them."""
-    edition = _edition(source)
+    edition = edition_of(source)
     return _settings(source), edition, _edition_dates(source, edition["edition"])
 
 

@@ -95,25 +95,29 @@ def single_count_entry(key: str, study: str, events: float, n: float, method: st
     return Entry(key, events / n, low, high, k=1, participants=n, method=method, studies=(study,), page=page)
 
 
-def count_row(label: str, events: float, n: float, colour: str = REPORTED, key: str = "") -> Row:
+def count_row(label: str, events: float, n: float, colour: str = REPORTED, key: str = "", study: str = "") -> Row:
     """Return the row of one proportion, with its score interval (Wilson 1927), and its key if it is registered."""
     low, high = proportion_interval(events, n)
-    return Row(label, "study", events / n, float(low), float(high), f"{events:g}/{n:g}", colour=colour, key=key)
+    ends, counts = (float(low), float(high)), f"{events:g}/{n:g}"
+    return Row(label, "study", events / n, *ends, counts, colour=colour, key=key, study=study)
 
 
-def count_rows(frame: pd.DataFrame, heading: str, label: str, events: str, key: str = "") -> list[Row]:
+def count_rows(frame: pd.DataFrame, heading: str, label: str, events: str, key: str = "", study: str = "") -> list[Row]:
     """Return a row for each proportion of a table, under a heading for each group.
 
     Parameters
     ----------
     frame : DataFrame
         With column ``n`` and the columns named here.
-    heading, label, events, key : str
-        Columns of the group, the name, the number with the event, and the key of the registered result (by default
-        none is registered).
+    heading, label, events, key, study : str
+        Columns of the group, the name, the number with the event, the key of the registered result (by default none is
+        registered), and the key of the study to whose record the name leads (by default to none).
     """
     rows: list[Row] = []
     for name, group in frame.groupby(heading, sort=False):
         rows.append(Row(str(name).capitalize(), "heading"))
-        rows += [count_row(r[label], r[events], r["n"], key=r[key] if key else "") for _, r in group.iterrows()]
+        rows += [
+            count_row(r[label], r[events], r["n"], key=r[key] if key else "", study=r[study] if study else "")
+            for _, r in group.iterrows()
+        ]
     return rows

@@ -252,6 +252,7 @@ def forest(question: Question, threshold: str) -> figures.Picture | figures.List
         caption=caption,
         keys=_trial_keys(question, trials),
         pooled_key=comparison_key(question.key, threshold),
+        name=f"{question.key}-{threshold}",
     )
 
 
@@ -279,4 +280,5 @@ def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listin
         own_ratios(question.pairs),
         caption=caption,
         keys=_trial_keys(question, question.pairs),
+        name=f"{question.key}-by-trial",
     )

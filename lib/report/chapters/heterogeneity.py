@@ -96,7 +96,12 @@ def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdo
         for label, entry in zip(counts.label, rate_details.without_each_study(outcome, counts), strict=True)
     ]
     caption = f"{outcome_name(outcome)}: the pooled rate with each study left out in turn."
-    return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption)
+    name = _file_name(outcome, "without-each-study")
+    return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption, name=name)
+
+
+def _file_name(outcome: Outcome, plot: str) -> str:
+    return f"{outcome.regimen}-{outcome.threshold}-{plot}"
 
 
 _EDITIONS = {"original": "Original review", "update": "Update"}
@@ -114,7 +119,8 @@ def cumulative_plot(outcome: Outcome) -> figures.Picture | figures.Listing:
         for label, entry in zip(counts.label, rate_details.study_by_study(outcome, counts), strict=True)
     ]
     caption = f"{_short_name(outcome)}: the pooled rate after each study, in order of publication."
-    return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption)
+    name = _file_name(outcome, "cumulative")
+    return figures.show(figures.interval_plot, rows, counts="Studies", caption=caption, name=name)
 
 
 def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
@@ -133,14 +139,14 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
             f"{_short_name(outcome)}: number assessed against log odds of a response. Without bias, small studies"
             " scatter evenly around the large ones."
         )
-        return figures.show(figures.funnel_plot, groups, caption=caption)
+        return figures.show(figures.funnel_plot, groups, caption=caption, name=_file_name(outcome, "log-odds-by-size"))
     counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
     centre = float(pool(*proportions(counts.events, counts.n, transform="logit")).estimate)
     caption = (
         f"{_short_name(outcome)}: standard error against log odds of a response. If studies differed by chance alone,"
         " 95% of them would lie within the lines."
     )
-    return figures.show(figures.funnel_plot, groups, centre, caption=caption)
+    return figures.show(figures.funnel_plot, groups, centre, caption=caption, name=_file_name(outcome, "funnel"))
 
 
 def comparison_of_editions(outcome: Outcome) -> str:
@@ -212,7 +218,7 @@ def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
         " influence on the result (the squared change of the pooled log odds without it, in standard errors). Studies"
         " with at least twice the mean of either are named."
     )
-    return figures.show(figures.baujat_plot, groups, caption=caption)
+    return figures.show(figures.baujat_plot, groups, caption=caption, name=_file_name(outcome, "baujat"))
 
 
 def _influence(outcome: Outcome) -> tuple[pd.DataFrame, Influence]:

@@ -39,6 +39,7 @@ def section(evidence: Evidence, regimen: str, threshold: str, group: str = "tota
         ranges=ranges,
         updated=published_results(evidence)[regimen, threshold, group].updated,
         caption=tables.forest_caption(outcome, ranges),
+        name="-".join([regimen, *[group] * (group != "total"), threshold]),
     )
     entries = registry.results(evidence)
     pooled = {
@@ -93,4 +94,6 @@ def rates_by_group(
     for outcome in outcomes:
         label = f"{GROUP_NAMES[outcome.group].lower()}, {THRESHOLD_NAMES[outcome.threshold]}"
         rows.append((sentence_case(label), outcome, counted(outcome.available), counted(outcome.new)))
-    return figures.show(figures.rate_plot, rows, caption=caption)
+    names = [*{outcome.group: None for outcome in outcomes}]
+    name = f"{regimen}-{names[0] if len(names) == 1 else 'rates'}"
+    return figures.show(figures.rate_plot, rows, caption=caption, name=name)

@@ -170,7 +170,8 @@ def not_assessed_sentence(evidence: Evidence, studies: Iterable[str]) -> str:
 def judgement_figure(evidence: Evidence, tool: str, caption: str) -> figures.Picture | figures.Listing:
     """Plot the numbers of trials by judgement in each domain of a tool."""
     words = evidence.meaning(f"{tool}_judgement")
-    return figures.show(figures.judgement_bars, shares(evidence, tool), words, caption=caption)
+    name = f"risk-of-bias-{tool}"
+    return figures.show(figures.judgement_bars, shares(evidence, tool), words, caption=caption, name=name)
 
 
 def _judged(evidence: Evidence, tool: str) -> pd.DataFrame:

@@ -25,12 +25,15 @@ def events_plot(evidence: Evidence) -> figures.Picture | figures.Listing:
         rows.append(count_row(kind.capitalize(), events, patients, figures.PUBLISHED, safety_key(kind)))
     reported = evidence.adverse_events[evidence.is_included(evidence.adverse_events.study)]
     reported = reported.query("role == 'monotherapy' and kind not in ['any or serious', 'stopped for side effects']")
-    rows += count_rows(reported.assign(label=labels(evidence, reported.study)), "kind", "label", "events")
+    rows += count_rows(
+        reported.assign(label=labels(evidence, reported.study)), "kind", "label", "events", study="study"
+    )
     caption = (
         "Adverse events with monotherapy: the sums of the review, and the counts in reports of single studies. Events"
         " that a report counts together are shown together."
     )
-    return figures.show(figures.interval_plot, rows, xlabel="With the event, %", counts="Events/n", caption=caption)
+    labels_of = {"xlabel": "With the event, %", "counts": "Events/n"}
+    return figures.show(figures.interval_plot, rows, caption=caption, name="adverse-events", **labels_of)
 
 
 def stopped_treatment(evidence: Evidence) -> str:

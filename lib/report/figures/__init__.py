@@ -1,8 +1,9 @@
 """Figures of results.
 
-Belongs here: the style of the figures (`style`), rows with intervals (`rows`, `intervals`, `listing`), and the plots
-that consist of them. Every plotting function takes ``wide`` and returns a matplotlib Figure whose label is its text
-alternative, or a `Listing` for very many rows; `show` plots the wide and the narrow form and lets the page choose.
+Belongs here: drawings as texts and shapes (`drawing`) with their style (`style`) and measures (`letters`), rows with
+intervals (`rows`, `intervals`, `listing`), the plots that consist of them, and their HTML and files (`picture`,
+`saving`). Every plotting function takes ``wide`` and returns a `Drawing`, or a `Listing` for very many rows; `show`
+plots the wide and the narrow form and lets the page choose.
 
 Does not belong here: reading files, and any estimate. Nothing is pooled here.
 """

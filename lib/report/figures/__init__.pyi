@@ -1,4 +1,7 @@
 from .bars import bar_panels as bar_panels
+from .drawing import Drawing as Drawing
+from .drawing import Shape as Shape
+from .drawing import Text as Text
 from .flow import flow_diagram as flow_diagram
 from .forest import comparison_plot as comparison_plot
 from .forest import forest_plot as forest_plot
@@ -18,6 +21,7 @@ from .rows import Row as Row
 from .rows import Scale as Scale
 from .rows import entry_row as entry_row
 from .rows import result_rows as result_rows
+from .style import GREY as GREY
 from .style import INK as INK
 from .style import MANY as MANY
 from .style import NAMED as NAMED
@@ -25,4 +29,3 @@ from .style import NEW as NEW
 from .style import POSSIBLE as POSSIBLE
 from .style import PUBLISHED as PUBLISHED
 from .style import REPORTED as REPORTED
-from .style import STYLE as STYLE

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.figure import Figure
 
-from lib.report.figures.style import NARROW, REPORTED, WIDE
+from lib.report.figures.drawing import Drawing
+from lib.report.figures.letters import width_of
+from lib.report.figures.style import REPORTED
 
 
-def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
+def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Drawing:
     """Draw counts as horizontal bars, with one panel for each variable.
 
     Parameters
@@ -26,9 +26,11 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
 
     Returns
     -------
-    Figure
+    Drawing
     """
-    line, head = 0.2, 0.5
+    drawing = Drawing(wide)
+    size, line = drawing.size, 1.6 * drawing.size
+    head = 2.2 * line
     columns: list[list[str]] = [[], []] if wide else [[]]
 
     def height_of(column: list[str]) -> float:
@@ -37,35 +39,28 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Figure:
 
     for title in panels:
         min(columns, key=height_of).append(title)
-    height = max(map(height_of, columns))
-    width = WIDE if wide else NARROW
-    figure = Figure(figsize=(width, height))
-    share = 1 / len(columns)
+    drawing.height = round(max(map(height_of, columns)), 1)
+    room = drawing.width / len(columns) - (20 if wide else 0)
     for i, column in enumerate(columns):
-        top = height
+        left = i * (room + 40) if wide else 0.0
+        labels = [str(name) for title in column for name in panels[title].index]
+        axis = left + max([0.0, *(width_of(label, size) for label in labels)]) + 10
+        top = 0.0
         for title in column:
             counts = panels[title]
-            tall = len(counts) * line
-            top -= head
-            label = 0.22 if wide else 0.48
-            axes = figure.add_axes(((i * share) + label, (top - tall) / height, share - label - 0.05, tall / height))
-            top -= tall
-            axes.barh(range(len(counts)), counts, height=0.66, color=REPORTED)
-            axes.set(ylim=(len(counts) - 0.4, -0.6), xlim=(0, max(panels[title].max(), 1) * 1.12), xticks=[])
-            axes.set_yticks(range(len(counts)), [str(name) for name in counts.index])
-            axes.tick_params(length=0)
-            axes.spines[["top", "right", "bottom"]].set_visible(False)
-            axes.text(
-                i * share,
-                1 + 0.12 / tall,
-                title,
-                weight="bold",
-                ha="left",
-                va="bottom",
-                transform=mpl.transforms.blended_transform_factory(figure.transFigure, axes.transAxes),
-            )
-            for y, value in enumerate(counts):
-                axes.annotate(f"{value}", (value, y), (3, 0), textcoords="offset points", va="center")
+            drawing.text(left, top + head - 0.8 * line, title, bold=True)
+            top += head
+            # The longest bar leaves space for its number.
+            unit = (left + room - axis - 40) / max(counts.max(), 1)
+            for name, value in counts.items():
+                middle = top + line / 2
+                drawing.text(axis - 8, middle, str(name), "end")
+                drawing.box(axis, middle - 0.36 * line, axis + unit * value, middle + 0.36 * line, REPORTED)
+                drawing.text(axis + unit * value + 6, middle, f"{value}")
+                top += line
+            drawing.line([(axis, top - len(counts) * line), (axis, top)], REPORTED)
     texts = [f"{title}: " + ", ".join(f"{name} {n}" for name, n in counts.items()) for title, counts in panels.items()]
-    figure.set_label("Bars of counts. " + "; ".join(texts) + ".")
-    return figure
+    drawing.alt = "Bars of counts. " + "; ".join(texts) + "."
+    rows = [(title, str(name), n) for title, counts in panels.items() for name, n in counts.items()]
+    drawing.data = pd.DataFrame(rows, columns=["variable", "value", "studies"])
+    return drawing

@@ -5,18 +5,19 @@ Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.
 
 from __future__ import annotations
 
-import math
 import re
-import textwrap
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+import pandas as pd
 
-from lib.report.figures.style import GREY, INK, NARROW, REPORTED, WIDE
+from lib.report.figures.drawing import Drawing
+from lib.report.figures.letters import wrapped
+from lib.report.figures.style import GREY, INK, REPORTED
+
+_PAD, _GAP = 8.0, 16.0
+"""Space within a box beside its text, and between boxes, in CSS pixels."""
 
 
-def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Figure:
+def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Drawing:
     """Draw a flow diagram after PRISMA 2020: the main path downwards, exclusions on the right.
 
     Parameters
@@ -29,92 +30,60 @@ def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Fi
 
     Returns
     -------
-    Figure
+    Drawing
     """
-    chars_main, chars_aside = (27, 36) if wide else (23, 32)
-    line, pad, gap, head = 0.15, 0.14, 0.16, 0.34
-
-    def tall(text: str, chars: int) -> float:
-        return (_fill(text, chars).count("\n") + 1) * line + pad if text else 0.0
-
-    def height_of(steps: list[tuple[str, str]]) -> float:
-        # The last bit of sum() differs between versions of Python; that of fsum() does not.
-        return head + math.fsum(
-            tall(m, chars_main) + gap + (tall(a, chars_aside) + gap if a else gap) for m, a in steps
-        )
-
-    heights = [height_of(steps) for steps in columns.values()]
-    width = WIDE if wide else NARROW
-    height = max(heights) if wide else math.fsum(heights) + 0.2 * (len(columns) - 1)
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, width), ylim=(0, height))
-    axes.axis("off")
-    span = width / (len(columns) if wide else 1)
-    top = height
-    for i, (heading, steps) in enumerate(columns.items()):
-        x = i * span if wide else 0.0
-        y = height if wide else top
-        axes.text(x + 0.02, y - head / 2, heading, weight="bold", va="center")
-        y -= head
-        main_width, indent = span * 0.5, span * 0.3
-        for j, (main, aside) in enumerate(steps):
-            tall_main = tall(main, chars_main)
-            _box(axes, x + 0.02, y - tall_main, main_width, tall_main, _fill(main, chars_main), REPORTED)
-            y -= tall_main
-            if j == len(steps) - 1:
-                y -= gap
-                continue
-            drop = tall(aside, chars_aside) + 2 * gap if aside else 2 * gap
-            trunk = x + 0.02 + indent / 2
-            axes.annotate(
-                "", (trunk, y - drop), (trunk, y), arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.8}
-            )
-            if aside:
-                middle = y - gap - tall(aside, chars_aside) / 2
-                start = x + 0.02 + indent
-                axes.annotate(
-                    "",
-                    (start, middle),
-                    (trunk, middle),
-                    arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.8, "shrinkA": 0},
-                )
-                tall_aside = tall(aside, chars_aside)
-                _box(
-                    axes, start, y - gap - tall_aside, span - indent - 0.1, tall_aside, _fill(aside, chars_aside), GREY
-                )
-            y -= drop
-        top = y - 0.2
-    figure.set_label(
-        "Flow diagram. "
-        + " ".join(
-            f"{heading}: " + "; ".join(t for step in steps for t in step if t) + "."
-            for heading, steps in columns.items()
-        ).replace("\n", ", ")
+    drawing = Drawing(wide)
+    between = 24.0
+    span = (drawing.width - between * (len(columns) - 1)) / len(columns) if wide else drawing.width
+    bottoms, left, top = [0.0], 0.0, 0.0
+    for heading, steps in columns.items():
+        drawing.text(left, top + drawing.size, heading, bold=True)
+        bottom = _path(drawing, steps, left, top + 2.4 * drawing.size, span)
+        bottoms.append(bottom)
+        left, top = (left + span + between, top) if wide else (left, bottom + between)
+    drawing.height = round(max(bottoms) + 1, 1)
+    texts = (
+        f"{heading}: " + "; ".join(t for step in steps for t in step if t) + "." for heading, steps in columns.items()
     )
-    return figure
+    drawing.alt = "Flow diagram. " + " ".join(texts).replace("\n", ", ")
+    rows = [(heading, *step) for heading, steps in columns.items() for step in steps]
+    drawing.data = pd.DataFrame(rows, columns=["part", "step", "leaves"]).replace("\n", "; ", regex=True)
+    return drawing
 
 
-def _fill(text: str, chars: int) -> str:
-    """Wrap a text to a number of characters, and indent the continued lines of a paragraph."""
+def _path(drawing: Drawing, steps: list[tuple[str, str]], left: float, top: float, span: float) -> float:
+    """Draw the boxes of one heading, and return the lower end of the last one."""
+    indent = 0.22 * span
+    trunk = left + indent / 2
+    for step, (main, aside) in enumerate(steps):
+        bottom = _box(drawing, main, left + 1, top, 0.62 * span, REPORTED)
+        if step == len(steps) - 1:
+            return bottom
+        top = bottom + _GAP
+        if aside:
+            below = _box(drawing, aside, left + indent, top, span - indent - 1, GREY)
+            _arrow(drawing, (trunk, (top + below) / 2), (left + indent, (top + below) / 2))
+            top = below + _GAP
+        _arrow(drawing, (trunk, bottom), (trunk, top))
+    return top
+
+
+def _box(drawing: Drawing, text: str, left: float, top: float, width: float, colour: str) -> float:
+    """Draw a box with its text, and return its lower end."""
     # A count stays on the line of the words that it belongs to.
     text = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
     text = re.sub(r" (\(\d+\))", "\N{NO-BREAK SPACE}\\1", text)
-    return "\n".join(
-        textwrap.fill(part, chars, subsequent_indent="\N{NO-BREAK SPACE}" * 3) for part in text.split("\n")
-    )
+    indent, line = "\N{NO-BREAK SPACE}" * 3, 1.35 * drawing.size
+    lines = [each for part in text.split("\n") for each in wrapped(part, width - 2 * _PAD, drawing.size, indent=indent)]
+    bottom = top + len(lines) * line + 2 * _PAD - 4
+    drawing.area([(left, top), (left + width, top), (left + width, bottom), (left, bottom)], "", colour, 1.3)
+    for i, each in enumerate(lines):
+        drawing.text(left + _PAD, top + _PAD - 2 + (i + 0.5) * line, each)
+    return bottom
 
 
-def _box(axes: Axes, x: float, y: float, width: float, height: float, text: str, colour: str) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (x, y),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=0.04",
-            facecolor="none",
-            edgecolor=colour,
-            linewidth=1.0,
-        )
-    )
-    axes.text(x + 0.07, y + height / 2, text, va="center", ha="left", fontsize=7.5, linespacing=1.25)
+def _arrow(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]) -> None:
+    (x, y), down = end, start[0] == end[0]
+    drawing.line([start, (x, y - 6) if down else (x - 6, y)], INK)
+    head = [(x - 4, y - 8), (x, y), (x + 4, y - 8)] if down else [(x - 8, y - 4), (x, y), (x - 8, y + 4)]
+    drawing.area(head, INK)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from lib.evidence import THRESHOLD_NAMES, Outcome
 from lib.report.entries import rate_key
+from lib.report.figures.drawing import Drawing
 from lib.report.figures.intervals import interval_plot
 from lib.report.figures.listing import Listing
 from lib.report.figures.rows import RATE, RATIO, Row, result_rows
@@ -37,7 +37,7 @@ def forest_plot(
     wide: bool,
     ranges: pd.DataFrame | None = None,
     updated: Updated | None = None,
-) -> Figure | Listing:
+) -> Drawing | Listing:
     """Plot all studies of an outcome, including those without available responder counts.
 
     Parameters
@@ -56,7 +56,7 @@ def forest_plot(
 
     Returns
     -------
-    Figure or Listing
+    Drawing or Listing
         Reported counts as squares with the score interval (Wilson 1927), the arms of a study added up; labelled grey
         rows for studies whose counts are not available, with the compatible range as a dotted line; the published
         result as an open diamond; pooled results as filled diamonds; the studies of the update in a separate group
@@ -71,14 +71,13 @@ def forest_plot(
         )
     }
     if len(new.studies):
-        heading = "Update since August 2018" if wide else "Update since 2018"
-        groups[heading] = (
+        groups["Update since August 2018"] = (
             _study_rows(new, NEW, wide),
             _pooled_rows("New counts", new, NEW, rate_key(outcome, "new")),
         )
     last = []
     if updated is not None and updated.k_new:
-        label = "Updated: published and new" if wide else "Published and new"
+        label = "Updated: published and new"
         key = rate_key(outcome, "updated")
         last = [Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK, key=key)]
     alt = (
@@ -109,7 +108,9 @@ def _study_rows(counted: CountedStudies, colour: str, wide: bool) -> list[Row]:
     for study, label, weight in zip(studies.itertuples(), _labels(studies, wide), weights, strict=True):
         label += "" if study.listed or study.edition != "original" else "†"
         counts = f"{study.events:g}/{study.n:g}"
-        rows.append(Row(label, "study", study.rate, study.ci_low, study.ci_high, counts, weight, colour))
+        rows.append(
+            Row(label, "study", study.rate, study.ci_low, study.ci_high, counts, weight, colour, study=study.study)
+        )
     return rows
 
 
@@ -124,9 +125,8 @@ def _missing_rows(outcome: Outcome, ranges: pd.DataFrame | None, wide: bool) -> 
         low, high, together = _range(ranges, study)
         if low == low:
             possible = span(np.nan, low, high, 0)
-            remark = f"not available; {possible}" if wide else f"possible {possible}"
-            remark = f"arms together; {possible}" if together and wide else remark
-        rows.append(Row(label, "missing", np.nan, low, high, counts, remark=remark))
+            remark = f"arms together; {possible}" if together else f"not available; {possible}"
+        rows.append(Row(label, "missing", np.nan, low, high, counts, remark=remark, study=study.study))
     return rows
 
 
@@ -136,8 +136,8 @@ _SHORT = {"tacrolimus": "tac.", "pimecrolimus": "pim."}
 def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
     drugs = studies.drug if wide else studies.drug.replace(_SHORT, regex=True)
     several = studies.study.duplicated(keep=False) | studies.drug.str.contains("; ")
-    # Number of letters for which the column has space beside the counts.
-    room = 40 if wide else 22
+    # Number of letters for which there is space beside the counts.
+    room = 40 if wide else 32
     drugs = (", " + drugs).where(several, "")
     return [_shortened(label, room - len(drug)) + drug for label, drug in zip(studies.label, drugs, strict=True)]
 
@@ -152,7 +152,7 @@ def _shortened(label: str, room: int) -> str:
     return words.rstrip(" ,") + "…" + year
 
 
-def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Figure | Listing:
+def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawing | Listing:
     """Plot the proportions of studies of any selection, and their pooled proportion.
 
     Parameters
@@ -166,12 +166,12 @@ def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Figure
 
     Returns
     -------
-    Figure or Listing
+    Drawing or Listing
     """
     several = len(studies) < MANY
     rows = []
     for study, weight in zip(studies.itertuples(), pooled.weights, strict=True):
-        label = _shortened(study.label, 40 if wide else 22) if several else study.label
+        label = _shortened(study.label, 40 if wide else 32) if several else study.label
         values = (study.events / study.n, study.ci_low, study.ci_high)
         rows.append(Row(label, "study", *values, f"{study.events:g}/{study.n:g}", weight, REPORTED))
     used = studies[~pooled.dropped]
@@ -203,7 +203,7 @@ def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]
     return np.nan, np.nan, False
 
 
-def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: bool) -> Figure | Listing:
+def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: bool) -> Drawing | Listing:
     """Plot published rates beside the rates of new studies, updated rates, and rates by the recommended method.
 
     Parameters
@@ -215,13 +215,13 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
 
     Returns
     -------
-    Figure or Listing
+    Drawing or Listing
     """
     kinds = (
         ("Published", "published", PUBLISHED),
         ("New studies alone", "pooled", NEW),
         ("Updated", "pooled", INK),
-        ("Recommended method" if wide else "Recommended", "pooled", REPORTED),
+        ("Recommended method", "pooled", REPORTED),
     )
     rows = []
     for label, rates in results:
@@ -237,7 +237,7 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
 
 def rate_plot(
     results: Sequence[tuple[str, Outcome, CountedStudies, CountedStudies]], *, wide: bool
-) -> Figure | Listing:
+) -> Drawing | Listing:
     """Plot the published rates of several outcomes beside the rates from available and from new counts.
 
     Parameters
@@ -250,7 +250,7 @@ def rate_plot(
 
     Returns
     -------
-    Figure or Listing
+    Drawing or Listing
     """
     rows = []
     for label, outcome, original, new in results:
@@ -280,7 +280,7 @@ def comparison_plot(
     wide: bool,
     keys: Sequence[str] = (),
     pooled_key: str = "",
-) -> Figure | Listing:
+) -> Drawing | Listing:
     """Plot comparisons within trials, as risk ratios.
 
     Parameters
@@ -300,7 +300,7 @@ def comparison_plot(
 
     Returns
     -------
-    Figure or Listing
+    Drawing or Listing
     """
     several = pooled is not None and pooled.k > 1
     weights = pooled.weights if pooled is not None and several else np.full(len(trials), np.nan)
@@ -310,15 +310,13 @@ def comparison_plot(
     for trial, (estimate, low, high), weight, key in zip(trials.itertuples(), own, weights, keys, strict=True):
         threshold = THRESHOLD_NAMES[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
-        label = _shortened(trial.label, 38 - len(threshold) if wide else 20)
-        label += "*" if trial.paired else ""
+        label = _shortened(trial.label, (38 if wide else 26) - len(threshold))
+        label = f"{label}{'*' * trial.paired}, {threshold}"
         colour = NEW if trial.edition == "update" else REPORTED
-        label = f"{label}, {threshold}" if wide else label
-        shown = counts if wide else threshold
         # A trial that carries no information on the ratio has no registered result.
         key = key if estimate == estimate else ""
-        rows.append(Row(label, "study", estimate, low, high, shown, weight, colour, key=key))
+        rows.append(Row(label, "study", estimate, low, high, counts, weight, colour, key=key, study=trial.study))
     if pooled is not None and several:
         rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK, key=pooled_key)
     alt = f"Forest plot of {count(trials.study.nunique(), 'trial')}, risk ratio."
-    return interval_plot(rows, wide=wide, scale=RATIO, counts="Responders" if wide else "", alt=alt)
+    return interval_plot(rows, wide=wide, scale=RATIO, counts="Responders", alt=alt)

@@ -7,32 +7,20 @@ reading files and pooling.
 
 from __future__ import annotations
 
-import textwrap
+import math
 from collections.abc import Sequence
-from typing import Any
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
-
+from lib.report.figures.drawing import Drawing
+from lib.report.figures.letters import shortened, width_of
 from lib.report.figures.listing import Listing
-from lib.report.figures.rows import RATE, Row, Scale
-from lib.report.figures.style import FAINT, GREY, INK, MANY, NARROW, POSSIBLE, WIDE
-from lib.report.wording import span
+from lib.report.figures.rows import RATE, Row, Scale, alt_text, fold_name, table_of
+from lib.report.figures.style import FAINT, GREY, INK, MANY, POSSIBLE
+from lib.report.marked_text import study_link
 
-
-class IntervalFigure(Figure):
-    """A figure that knows which registered results its rows show.
-
-    Attributes
-    ----------
-    keys : tuple of str
-        Their keys, in the order of the rows.
-    """
-
-    keys: tuple[str, ...] = ()
+_GAP = 16.0
+"""Space between columns, in CSS pixels."""
+_LEAST_PLOT = 220.0
+"""Smallest width of the axis in the wide form."""
 
 
 def interval_plot(
@@ -44,119 +32,149 @@ def interval_plot(
     counts: str = "",
     alt: str = "",
     most: float = MANY,
-) -> Figure | Listing:
+) -> Drawing | Listing:
     """Draw rows with their estimates and intervals on a common axis.
 
     Parameters
     ----------
     rows : sequence of Row
-        Rows from top to bottom.
+        Rows from top to bottom. Those of kind "missing" are drawn apart from the others, for a page to show on demand.
     wide : bool
-        Form.
+        Form. The narrow one has a line for the label and the counts of a row, and one for its interval.
     scale : Scale
         The axis.
     xlabel, counts : str
         Label of the axis (by default that of the scale), and heading of the second column.
     alt : str
-        Text alternative; that of a Figure also gets the estimates of all rows.
+        Text alternative; that of a Drawing also gets the estimates of all rows.
     most : float
-        Largest number of rows of a Figure.
+        Largest number of rows of a Drawing.
 
     Returns
     -------
-    Figure or Listing
+    Drawing or Listing
         A Listing if there are more rows than that; it is the same for all widths.
     """
     if len(rows) > most:
         return Listing(tuple(rows), scale, xlabel or scale.label, counts, f"{alt} A table of {len(rows)} rows.".strip())
-    line, margin = 0.19, 0.62
-    width = WIDE if wide else NARROW
-    height = line * (len(rows) + 1) + margin
-    figure = IntervalFigure(figsize=(width, height))
-    figure.keys = tuple(row.key for row in rows if row.key)
-    # A ratio with its interval needs more space than a rate.
-    left, right = (0.44, 0.725) if wide else (0.51, 0.68) if scale.log else (0.57, 0.74)
-    axes = figure.add_axes((left, margin / height, right - left, 1 - margin / height))
-    axes.set(xlim=(scale.low, scale.high), ylim=(len(rows) - 0.4, -1.4), yticks=[])
-    if scale.log:
-        axes.set_xscale("log")
-        axes.minorticks_off()
-    ticks = scale.ticks if wide else scale.few_ticks
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    label = xlabel or scale.label
-    axes.set_xlabel(label if wide else textwrap.fill(label, 16), labelpad=2)
-    axes.spines[["left", "top", "right"]].set_visible(False)
-    axes.tick_params(length=3, pad=2)
-    for x in axes.get_xticks():
-        colour, width = (GREY, 0.9) if x == scale.no_effect else (FAINT, 0.6)
-        axes.axvline(x, ymax=1 - 0.9 / (len(rows) + 1), color=colour, linewidth=width, zorder=0)
-
-    across = mpl.transforms.blended_transform_factory(figure.transFigure, axes.transData)
-    style: dict[str, Any] = {"transform": across, "va": "center", "clip_on": False}
-    has_weights = wide and any(row.weight == row.weight for row in rows)
-    at_counts = left - (0.02 if wide else 0.01)
-    at_text = 0.9 if has_weights else 0.995
-    axes.text(at_counts, -1, counts, ha="right", weight="bold", **style)
-    heading = scale.heading if wide else scale.heading.replace("95% ", "")
-    axes.text(at_text, -1, heading, ha="right", weight="bold", **style)
-    if has_weights:
-        axes.text(0.995, -1, "Weight", ha="right", weight="bold", **style)
-    for y, row in enumerate(rows):
-        _draw_row(axes, y, row, scale, style, at_counts, at_text, has_weights, digits=1 if wide else 0)
-    figure.set_label(" ".join([alt, *(_alt_text(row, scale) for row in rows)]).strip())
-    return figure
+    plot = _IntervalPlot(rows, wide, scale, xlabel or scale.label, counts)
+    drawing = plot.draw([row for row in rows if row.kind != "missing"])
+    missing = [row for row in rows if row.kind == "missing"]
+    if missing:
+        drawing.folded, drawing.fold, drawing.whole = plot.draw(missing), fold_name(missing), plot.draw(rows)
+    drawing.alt = " ".join([alt, *(alt_text(row, scale) for row in rows)]).strip()
+    drawing.keys = tuple(row.key for row in rows if row.key)
+    drawing.data = table_of(rows, counts)
+    if drawing.whole is not None:
+        drawing.whole.alt = drawing.alt
+    return drawing
 
 
-def _alt_text(row: Row, scale: Scale) -> str:
-    """Return the part of the text alternative that describes a row."""
-    if row.kind == "heading":
-        return f"{row.label}:"
-    if row.kind == "missing" and row.low == row.low:
-        return f"{row.label}: not available, consistent with {span(np.nan, row.low, row.high, 0)};"
-    if row.estimate != row.estimate:
-        return ""
-    return f"{row.label}: {scale.text(row.estimate, row.low, row.high, 1)};"
+class _IntervalPlot:
+    """The columns that the rows of a plot share, and their drawing."""
+
+    def __init__(self, rows: Sequence[Row], wide: bool, scale: Scale, xlabel: str, counts: str):
+        self.wide, self.scale, self.xlabel, self.counts = wide, scale, xlabel, counts
+        empty = Drawing(wide)
+        self.size, right = empty.size, empty.width
+        self.heading = scale.heading
+        estimates = [self._estimate(row) for row in rows if row.kind != "heading"]
+        text = max(self._width(self.heading, True), *(self._width(t, b) for t, b in [*estimates, ("", False)]))
+        self.has_weights = wide and any(row.weight == row.weight for row in rows)
+        self.at_weight = right
+        self.at_text = right - (self._width("Weight", True) + _GAP if self.has_weights else 0)
+        self.right = self.at_text - text - _GAP
+        if not wide:
+            self.left, self.at_counts, self.room = 6.0, right, right
+            return
+        columns = [self._width(row.counts, False) for row in rows] + [self._width(counts, True)]
+        labels = [self._width(row.label, _is_bold(row)) for row in rows if row.kind != "heading"]
+        counts_room = max(columns)
+        self.room = min(max([*labels, 0.0]), self.right - _LEAST_PLOT - counts_room - 2 * _GAP)
+        self.at_counts = self.room + _GAP + counts_room
+        self.left = self.at_counts + _GAP + 4
+
+    def draw(self, rows: Sequence[Row]) -> Drawing:
+        """Draw some of the rows, with the axis below them."""
+        drawing = Drawing(self.wide)
+        line = 1.7 * self.size
+        # In the narrow form all but headings take two lines.
+        heights = [line if self.wide or row.kind == "heading" else 2.6 * self.size for row in rows]
+        # The headings of the narrow form are one below the other, too, unless the counts have none.
+        top = line if self.wide or not self.counts else 2.6 * self.size
+        # math.fsum() gives the same last bit in all versions of Python.
+        bottom = top + math.fsum(heights) + 4
+        ticks = self.scale.ticks if self.wide else self.scale.few_ticks
+        for tick in ticks:
+            x = self._x(tick)
+            marked = tick == self.scale.no_effect
+            drawing.line([(x, top - 2), (x, bottom)], GREY if marked else FAINT, 1.2 if marked else 1.0)
+        drawing.text(self.at_counts, 0.3 * top if not self.wide else line / 2, self.counts, "end", bold=True)
+        drawing.text(self.at_text, top - line / 2, self.heading, "end", bold=True)
+        if self.has_weights:
+            drawing.text(self.at_weight, line / 2, "Weight", "end", bold=True)
+        for row, height in zip(rows, heights, strict=True):
+            self._row(drawing, row, top, height)
+            top += height
+        drawing.line([(self.left, bottom), (self.right, bottom)], INK)
+        drawing.lines([[(self._x(tick), bottom), (self._x(tick), bottom + 4)] for tick in ticks], INK)
+        for tick in ticks:
+            drawing.text(self._x(tick), bottom + 6 + 0.6 * self.size, f"{tick:g}", "middle")
+        middle, half = (self.left + self.right) / 2, self._width(self.xlabel, False) / 2
+        drawing.text(max(middle, half), bottom + 8 + 1.9 * self.size, self.xlabel, "middle")
+        drawing.height = round(bottom + 8 + 2.6 * self.size, 1)
+        return drawing
+
+    def _row(self, drawing: Drawing, row: Row, top: float, height: float) -> None:
+        bold, ink = _is_bold(row), GREY if row.kind == "missing" else INK
+        at_label = top + (height / 2 if self.wide or row.kind == "heading" else 0.3 * height)
+        at_mark = at_label if self.wide else top + 0.72 * height
+        room = self.room if row.kind != "heading" else drawing.width
+        if not self.wide and row.counts:
+            room = drawing.width - self._width(row.counts, False) - _GAP
+        label = shortened(row.label, room, self.size, bold)
+        href = study_link(row.label, row.study).target if row.study else ""
+        drawing.text(0, at_label, label, bold=bold, colour=ink, href=href)
+        if row.kind == "heading":
+            return
+        drawing.text(self.at_counts, at_label, row.counts, "end", colour=ink)
+        text, bold = self._estimate(row)
+        is_remark = row.estimate != row.estimate
+        drawing.text(self.at_text, at_mark, text, "end", bold=bold, italic=is_remark, colour=ink, key=row.key)
+        if self.has_weights and row.weight == row.weight:
+            drawing.text(self.at_weight, at_mark, f"{100 * row.weight:.0f}%", "end")
+        self._mark(drawing, row, at_mark)
+
+    def _mark(self, drawing: Drawing, row: Row, y: float) -> None:
+        x, low, high = (self._x(self.scale.place(value)) for value in (row.estimate, row.low, row.high))
+        if row.kind == "missing":
+            if low == low:
+                drawing.line([(low, y), (high, y)], POSSIBLE, 2.0, dotted=True)
+            return
+        if x != x:
+            return
+        if row.kind in ("published", "pooled"):
+            low, high = (low, high) if low == low else (x, x)
+            points = [(low, y), (x, y - 0.45 * self.size), (high, y), (x, y + 0.45 * self.size)]
+            drawing.area(points, row.colour if row.kind == "pooled" else "", row.colour, 1.5)
+            return
+        if low == low:
+            drawing.line([(low, y), (high, y)], row.colour, 1.6)
+        half = 3.4 if row.weight != row.weight else 2.4 + 3.2 * math.sqrt(row.weight)
+        drawing.box(x - half, y - half, x + half, y + half, row.colour)
+
+    def _estimate(self, row: Row) -> tuple[str, bool]:
+        """Return the text of a row's estimate, and whether it is bold."""
+        if row.estimate != row.estimate:
+            return row.remark, False
+        return self.scale.text(row.estimate, row.low, row.high, 1), _is_bold(row)
+
+    def _width(self, text: str, bold: bool) -> float:
+        return width_of(text, self.size, bold)
+
+    def _x(self, placed: float) -> float:
+        return placed if placed != placed else self.left + self.scale.position(placed) / 100 * (self.right - self.left)
 
 
-def _draw_row(
-    axes: Axes,
-    y: int,
-    row: Row,
-    scale: Scale,
-    style: dict[str, Any],
-    at_counts: float,
-    at_text: float,
-    has_weights: bool,
-    digits: int,
-) -> None:
-    bold = "bold" if row.kind == "heading" or (row.kind in ("published", "pooled") and row.bold) else "normal"
-    ink = GREY if row.kind == "missing" else INK
-    axes.text(0.0, y, row.label, ha="left", weight=bold, color=ink, **style)
-    axes.text(at_counts, y, row.counts, ha="right", color=ink, **style)
-    if row.kind == "missing":
-        axes.text(at_text, y, row.remark, ha="right", color=GREY, style="italic", **style)
-        if row.low == row.low:
-            axes.plot(
-                [scale.place(row.low), scale.place(row.high)],
-                [y, y],
-                color=POSSIBLE,
-                linewidth=1.3,
-                linestyle=(0, (1, 1.4)),
-            )
-    if not row.estimate == row.estimate:
-        return
-    axes.text(at_text, y, scale.text(row.estimate, row.low, row.high, digits), ha="right", weight=bold, **style)
-    if has_weights and row.weight == row.weight:
-        axes.text(0.995, y, f"{100 * row.weight:.0f}%", ha="right", **style)
-    x, low, high = map(scale.place, (row.estimate, row.low, row.high))
-    if row.kind in ("published", "pooled"):
-        if low != low:
-            low = high = x
-        fill = row.colour if row.kind == "pooled" else "none"
-        points = [(low, y), (x, y - 0.34), (high, y), (x, y + 0.34)]
-        axes.add_patch(Polygon(points, facecolor=fill, edgecolor=row.colour, linewidth=1.1, clip_on=False))
-        return
-    if low == low:
-        axes.plot([low, high], [y, y], color=row.colour, linewidth=1.1, solid_capstyle="butt")
-    size = 4.5 if row.weight != row.weight else 3.0 + 4.0 * float(np.sqrt(row.weight))
-    axes.plot([x], [y], marker="s", markersize=size, color=row.colour, linestyle="none", clip_on=False)
+def _is_bold(row: Row) -> bool:
+    return row.kind == "heading" or (row.kind in ("published", "pooled") and row.bold)

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from lib.report.figures.rows import Row, Scale
-from lib.report.figures.saving import save_plot
-from lib.report.figures.style import POSSIBLE
-from lib.report.marked_text import Stated, with_keys
+from lib.report.figures.drawing import Drawing
+from lib.report.figures.rows import Row, Scale, fold_name, table_of
+from lib.report.figures.saving import FILES, as_csv, mark_of, save_drawing
+from lib.report.figures.style import INK, POSSIBLE
+from lib.report.marked_text import Stated, study_link, with_keys
 from lib.report.text_safety import for_html
 
 _STYLE = (
     "<style>"
     ".review-scroll{max-height:80vh;overflow:auto}"
-    "table.review-rows.review-rows{width:100%;margin:0;border-collapse:collapse;background:#fff;color:#1a1a1a}"
+    "table.review-rows.review-rows{width:100%;margin:0;border-collapse:collapse;background:none;color:inherit}"
     "table.review-rows.review-rows tbody tr{background:none}"
     "table.review-rows.review-rows th,table.review-rows.review-rows td{border:0;padding:.1rem .3rem;text-align:right}"
     "table.review-rows.review-rows tbody th{text-align:left;font-weight:400}"
@@ -30,8 +33,7 @@ _STYLE = (
     ".review-rows .axis span{position:absolute;transform:translateX(-50%)}"
     "</style>"
 )
-"""Style where the book's style sheet does not apply, as in JupyterLab: alignment, and a white ground that keeps the
-dark ink readable in dark themes. The style sheet has more specific rules, and removes the ground."""
+"""Style where the book's style sheet does not apply, as in JupyterLab. The style sheet has more specific rules."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Listing:
         Text alternative.
     caption : str
         Caption below.
+    name : str
+        Name of its files, as in `Picture`.
     """
 
     rows: tuple[Row, ...]
@@ -61,6 +65,7 @@ class Listing:
     counts: str
     alt: str
     caption: str = ""
+    name: str = ""
 
     def _repr_html_(self) -> str:
         scale, weighted = self.scale, any(row.weight == row.weight for row in self.rows)
@@ -78,27 +83,47 @@ class Listing:
             scale.heading,
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in [*titles, *["Weight"] * weighted])
-        rows = "".join(self._row(row, weighted) for row in self.rows)
+        missing = [row for row in self.rows if row.kind == "missing"]
+        shown = self._table([row for row in self.rows if row.kind != "missing"], lines, heads, weighted)
+        if missing:
+            folded = self._table(missing, lines, heads, weighted)
+            shown += f"<details><summary>{for_html(fold_name(missing))}</summary>{folded}</details>"
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
-        return (
-            f'{_STYLE}<figure class="review-figure"><div class="review-scroll" role="region" tabindex="0"'
-            f' aria-label="{for_html(self.alt)}"><table class="review-rows" style="--lines:{lines}">'
-            f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>{caption}</figure>"
-        )
+        head = f'<figure class="review-figure full-width" data-figure="{self._own_mark}">'
+        return f"{_STYLE}{head}{shown}{caption}</figure>"
+
+    @property
+    def _own_mark(self) -> str:
+        """The mark by which the build finds the figure on its page."""
+        return mark_of(as_csv(table_of(self.rows, self.counts)))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        files = {"mark": self._own_mark, "name": self.name, "csv": as_csv(table_of(self.rows, self.counts))}
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: files}
 
     def __repr__(self) -> str:
         return self.alt
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all rows as one picture to a file, as `Picture.save` does."""
+        """Write all rows as one picture, or as a table, to a file, as `Picture.save` does."""
         # The module that draws a picture imports this one.
         from lib.report.figures.intervals import interval_plot
 
-        options = {"scale": self.scale, "xlabel": self.xlabel, "counts": self.counts, "alt": self.alt}
-        save_plot(path, interval_plot, self.rows, most=math.inf, **options)
+        axis = {"xlabel": self.xlabel, "counts": self.counts, "alt": self.alt}
+        drawing = interval_plot(self.rows, wide=True, most=math.inf, scale=self.scale, **axis)
+        assert isinstance(drawing, Drawing)
+        save_drawing(path, drawing)
+
+    def _table(self, rows: Sequence[Row], lines: str, heads: str, weighted: bool) -> str:
+        body = "".join(self._row(row, weighted) for row in rows)
+        return (
+            f'<div class="review-scroll" role="region" tabindex="0" aria-label="{for_html(self.alt)}">'
+            f'<table class="review-rows" style="--lines:{lines}"><thead><tr>{heads}</tr></thead>\n'
+            f"<tbody>\n{body}</tbody></table></div>"
+        )
 
     def _row(self, row: Row, weighted: bool) -> str:
-        label = for_html(row.label)
+        label = study_link(row.label, row.study)._repr_html_() if row.study else for_html(row.label)
         if row.kind == "heading":
             # The heading does not span the weights, for which a phone has no space.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
@@ -130,4 +155,6 @@ class Listing:
             )
         if not drawn or (row.kind != "missing" and x != x):
             return ""
+        colour = "currentColor" if colour == INK else colour
+        drawn = drawn.replace(f'fill="{INK}"', 'fill="currentColor"')
         return f'<svg width="100%" height="12" stroke="{colour}" stroke-width="1.4">{drawn}</svg>'

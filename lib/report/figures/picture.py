@@ -1,46 +1,37 @@
-"""Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative and caption.
+"""Pictures for a page: a figure in a wide and a narrow form, as SVG with its text alternative, caption and files.
 
-Belongs here: converting the result of a plotting function to HTML, and the disk cache of pictures. Does not belong
-here: the plots themselves, and writing them to files (`saving`).
-
-Drawing takes most of the time of a chapter with figures, and most changes of the data leave most figures as they are.
+Belongs here: the HTML of a figure, and what the build needs to write its files. Does not belong here: the figures
+themselves, and other formats (`saving`).
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import functools
-import hashlib
-import io
-import json
 import os
-import pickle
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
-from lib.caching.code_hash import STORE
-from lib.caching.safe_files import files, hash_files, replace_if_changed
-from lib.report.figures.intervals import IntervalFigure
+from lib.report.figures.drawing import Drawing
 from lib.report.figures.listing import Listing
-from lib.report.figures.saving import save_plot
-from lib.report.figures.style import STYLE
+from lib.report.figures.saving import FILES, as_csv, mark_of, png, save_drawing
+from lib.report.figures.style import SWITCH
 from lib.report.marked_text import with_keys
 from lib.report.text_safety import for_html, whole_characters
 
-_GROUND = "background: #fff; padding: 6px; box-sizing: border-box"
-"""Style of a figure's ground where the book's style sheet does not apply; the style sheet removes it from its pages."""
-
-_MOST = 500
-"""Number of pictures that the cache keeps; the oldest are removed."""
-_LIBRARY = Path(__file__).parents[2]
+RULES = (
+    "figure.review-figure{margin:1rem 0}"
+    "figure.review-figure figcaption{margin:.5rem 0 0;font-size:.85em;text-align:left}"
+    ".review-plot{container-type:inline-size;overflow-x:auto;padding:0 6px;margin:0 -6px}"
+    ".review-plot svg{display:block;width:100%;height:auto;max-width:66rem}"
+    ".review-plot svg.review-narrow{display:none;min-width:328px;max-width:30rem}"
+    f"@container (max-width:{SWITCH - 1}px){{.review-plot svg.review-wide{{display:none}}"
+    ".review-plot svg.review-narrow{display:block}}"
+    ".review-plot details{margin-top:.5rem}"
+    ".review-plot summary{cursor:pointer;font-size:.85em}"
+    ".review-plot svg a{fill:currentColor}"
+)
+"""Style that a figure brings to JupyterLab. The book's style sheet has the same rules; strict pages allow no other."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +40,37 @@ class Picture:
 
     Attributes
     ----------
-    wide, narrow : str
-        The two forms, as SVG.
-    alt, caption : str
-        Text alternative, and caption below the figure.
-    plot : callable
-        Plots the figure in the form that its argument ``wide`` names.
-    keys : tuple of str
-        Keys of the registered results that it shows; the text alternative has their numbers.
+    wide, narrow : Drawing
+        The two forms.
+    caption : str
+        Caption below the figure.
+    name : str
+        Name of its files, such as ``"monotherapy-ge75"``; by default they have that of their page.
     """
 
-    wide: str
-    narrow: str
-    alt: str
-    caption: str
-    plot: Callable[..., Figure | Listing] = field(repr=False, compare=False)
-    keys: tuple[str, ...] = ()
+    wide: Drawing
+    narrow: Drawing
+    caption: str = ""
+    name: str = ""
+
+    @property
+    def alt(self) -> str:
+        """Text alternative."""
+        return whole_characters(self.wide.alt)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the registered results that it shows; the text alternative has their numbers."""
+        return self.wide.keys
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the wide form to a file, on a white ground: SVG, PNG (300 dots per inch) or PDF, by its suffix.
+        """Write the figure or its data to a file, by its suffix: SVG, PNG (300 dots per inch), PDF or CSV.
 
         Parameters
         ----------
         path : str or path
-            The file, such as ``"forest.svg"``; a file of this name is replaced.
+            The file, such as ``"forest.svg"``; a file of this name is replaced. A picture has the wide form, on a white
+            ground, with the studies that a page shows on demand.
 
         Raises
         ------
@@ -81,100 +79,74 @@ class Picture:
         FileNotFoundError
             If there is no such folder.
         """
-        save_plot(path, self.plot)
+        save_drawing(path, self.wide)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        files = {
+            "mark": self._mark,
+            "name": self.name,
+            "csv": as_csv(self.wide.data),
+            "svg": self.wide.svg_file(),
+            "png": base64.b64encode(png(self.wide)).decode(),
+        }
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: files}
 
     def _repr_html_(self) -> str:
-        # Where the book's style sheet does not apply, as in JupyterLab, a white ground keeps the dark ink readable in
-        # dark themes.
-        return self.html(f' style="{_GROUND}"')
+        return f"<style>{RULES}</style>{self.html()}"
 
-    def html(self, style: str = "") -> str:
-        """Return the HTML of the figure; ``style`` is an attribute of the image, which strict pages do not allow."""
-        wide, narrow = (
-            "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode() for svg in (self.wide, self.narrow)
-        )
+    def html(self) -> str:
+        """Return the HTML of the figure without its style, for pages that allow no style within them."""
+        linked = any(text.href or text.key for text in self.wide.texts) or self.wide.folded is not None
+        # What leads somewhere must remain within reach of a screen reader; other figures are one image to it.
+        role = "group" if linked else "img"
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         shown = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""
-        # The class dark-light disables the theme's dark filter: our style sheet has one that preserves hues.
         return (
-            f'<figure class="review-figure"{shown}><picture><source media="(max-width: 600px)" srcset="{narrow}">'
-            f'<img class="dark-light"{style} src="{wide}" alt="{for_html(self.alt)}"></picture>'
+            f'<figure class="review-figure full-width" data-figure="{self._mark}"{shown}>'
+            f'<div class="review-plot" role="{role}" aria-label="{for_html(self.alt)}">{self._forms()}</div>'
             f"{caption}</figure>"
         )
+
+    @property
+    def _mark(self) -> str:
+        """The mark by which the build finds the figure on its page."""
+        return mark_of(self.wide.svg_file(), as_csv(self.wide.data))
+
+    def _forms(self) -> str:
+        forms = self.wide.svg("review-wide") + self.narrow.svg("review-narrow")
+        if self.wide.folded is None or self.narrow.folded is None:
+            return forms
+        folded = self.wide.folded.svg("review-wide") + self.narrow.folded.svg("review-narrow")
+        return f"{forms}<details><summary>{for_html(self.wide.fold)}</summary>{folded}</details>"
 
     def __repr__(self) -> str:
         return self.alt
 
 
-def show(plot: Callable[..., Figure | Listing], *args: Any, caption: str = "", **kwargs: Any) -> Picture | Listing:
+def show(
+    plot: Callable[..., Drawing | Listing], *args: Any, caption: str = "", name: str = "", **kwargs: Any
+) -> Picture | Listing:
     """Plot a figure in its wide and its narrow form, for a page to choose from.
 
     Parameters
     ----------
     plot : callable
-        A plotting function of this package; it takes ``wide`` and returns a Figure whose label
-        (``figure.get_label()``) is its text alternative, or a Listing.
+        A plotting function of this package; it takes ``wide`` and returns a Drawing or a Listing.
     *args, **kwargs
         Arguments of the function.
     caption : str
         Caption below the figure.
+    name : str
+        Name of the figure's files; by default they have that of their page.
 
     Returns
     -------
     Picture or Listing
         Shown by a notebook and the book; the same input gives the same bytes.
     """
-    path, again = _cache_path(plot, args, kwargs), partial(plot, *args, **kwargs)
-    if path is not None:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            stored = json.loads(path.read_bytes())
-            return Picture(stored["wide"], stored["narrow"], stored["alt"], caption, again, tuple(stored["keys"]))
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # The text stays text in the SVG, so the reader's font draws letters that the font here lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        wide = plot(*args, wide=True, **kwargs)
-        if isinstance(wide, Listing):
-            return replace(wide, caption=caption)
-        narrow = plot(*args, wide=False, **kwargs)
-        assert isinstance(narrow, Figure)
-        keys = wide.keys if isinstance(wide, IntervalFigure) else ()
-        picture = Picture(_svg(wide), _svg(narrow), str(wide.get_label()), caption, again, keys)
-    if path is not None:
-        with contextlib.suppress(OSError):
-            _store(path, picture)
-    return picture
-
-
-def _cache_path(plot: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Path | None:
-    """Return the file of a picture in the cache; None if its arguments cannot be serialised.
-
-    The name covers the arguments, the whole library and the version of matplotlib. Equal arguments may have different
-    names, and the picture is then drawn again; different arguments never have the same name.
-    """
-    try:
-        given = pickle.dumps((plot, args, sorted(kwargs.items())))
-    except (pickle.PicklingError, AttributeError, TypeError, RuntimeError):
-        # RuntimeError: an argument that completes itself when it is read, such as a mapping with defaults.
-        return None
-    name = hashlib.sha256(f"{_library_hash()} {mpl.__version__} ".encode() + given).hexdigest()
-    return STORE / "pictures" / f"{name}.json"
-
-
-@functools.cache
-def _library_hash() -> str:
-    return hash_files(_LIBRARY, [name for name in files(_LIBRARY) if name.endswith(".py")])
-
-
-def _store(path: Path, picture: Picture) -> None:
-    content = {"wide": picture.wide, "narrow": picture.narrow, "alt": picture.alt, "keys": picture.keys}
-    replace_if_changed(path, json.dumps(content).encode())
-    stored = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)
-    for old in stored[:-_MOST]:
-        old.unlink(missing_ok=True)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = whole_characters(buffer.getvalue())
-    return text[text.index("<svg") :]
+    wide = plot(*args, wide=True, **kwargs)
+    if isinstance(wide, Listing):
+        return replace(wide, caption=caption, name=name)
+    narrow = plot(*args, wide=False, **kwargs)
+    assert isinstance(narrow, Drawing)
+    return Picture(wide, narrow, caption, name)

@@ -7,27 +7,27 @@ Belongs here: the stacked bars of that figure. Does not belong here: counting th
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
-from lib.report.figures.style import BIAS_SIGNS, INK, NARROW, WIDE
+from lib.report.figures.drawing import Drawing, Point
+from lib.report.figures.letters import width_of, wrapped
+from lib.report.figures.style import BIAS_SIGNS, INK, ON_LIGHT
 
 FILLS = {
     "low": ("#a8d5c2", ""),
-    "some_concerns": ("#f0d58c", "--"),
-    "moderate": ("#f0d58c", "--"),
-    "high": ("#e3a07f", "//"),
-    "serious": ("#e3a07f", "//"),
-    "critical": ("#c46a6a", "xx"),
+    "some_concerns": ("#f0d58c", "-"),
+    "moderate": ("#f0d58c", "-"),
+    "high": ("#e3a07f", "/"),
+    "serious": ("#e3a07f", "/"),
+    "critical": ("#c46a6a", "x"),
     "no_information": ("#e6e6e6", ""),
 }
-"""Fill colour and hatching by judgement: light enough for a number on top, and distinguishable without colours.
+"""Fill colour and hatching by judgement: light enough for a number on top, and distinguishable without colours."""
 
-The hatching is of lines, because dots are curves, which make a picture ten times as large.
-"""
+_STEP = 8.0
+"""Distance of the lines of a hatching, in CSS pixels."""
 
 
-def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) -> Figure:
+def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) -> Drawing:
     """Draw one stacked bar for each domain, divided by judgement.
 
     Parameters
@@ -42,50 +42,86 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
 
     Returns
     -------
-    Figure
+    Drawing
     """
+    drawing = Drawing(wide)
+    size, line = drawing.size, 1.4 * drawing.size
     present = [code for code in counted.columns if counted[code].any()]
     total = counted.sum(axis=1)
-    step, left = (0.32, 2.6) if wide else (0.5, 0.1)
-    columns = len(present) if wide else 2
-    legend = 0.35 + 0.2 * -(-len(present) // columns)
-    width, height = WIDE if wide else NARROW, step * len(counted) + 0.1 + legend
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes(
-        (left / width, legend / height, (width - left - 0.15) / width, (height - legend - 0.05) / height)
-    )
-    for y, (domain, row) in enumerate(counted.iterrows()):
-        start = 0.0
+    names = [str(domain) for domain in counted.index]
+    left = min(max(width_of(name, size, True) for name in names) + 14, 380.0) if wide else 1.0
+    right, top, bar = drawing.width - (16.0 if wide else 1.0), 1.0, 1.8 * size
+    for at, (name, (domain, row)) in enumerate(zip(names, counted.iterrows(), strict=True)):
+        bold = at == len(counted) - 1
+        lines = wrapped(name, (left - 14) if wide else drawing.width, size, bold=bold)
+        if not wide:
+            for text in lines:
+                drawing.text(0, top + line / 2, text, bold=bold)
+                top += line
+        height = max(bar, len(lines) * line) if wide else bar
+        for i, text in enumerate(lines if wide else ()):
+            drawing.text(left - 10, top + height / 2 + (i - (len(lines) - 1) / 2) * line, text, "end", bold=bold)
+        middle, start = top + height / 2, left
         for code in [code for code in present if row[code]]:
-            share = row[code] / total[domain]
-            colour, hatch = FILLS[code]
-            axes.barh(
-                y, share, 0.56 if wide else 0.42, left=start, color=colour, hatch=hatch, edgecolor=INK, linewidth=0.5
-            )
-            box = {"facecolor": colour, "edgecolor": "none", "pad": 1.6}
-            axes.text(start + share / 2, y, f"{row[code]}", ha="center", va="center", bbox=box)
-            start += share
-        weight = "bold" if y == len(counted) - 1 else "normal"
-        if wide:
-            axes.annotate(domain, (0, y), (-6, 0), textcoords="offset points", ha="right", va="center", weight=weight)
-        else:
-            axes.annotate(domain, (0, y - 0.3), ha="left", va="bottom", weight=weight)
-    axes.set(xlim=(0, 1), ylim=(len(counted) - 0.5, -0.5 if wide else -0.65), yticks=[])
-    axes.set_xticks([0, 0.5, 1], ["0%", "50%", "100% of trials"] if wide else ["0%", "50%", "100%"])
-    if wide:
-        axes.get_xticklabels()[-1].set_horizontalalignment("right")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    handles = [
-        Patch(facecolor=FILLS[code][0], hatch=FILLS[code][1], edgecolor=INK, linewidth=0.5, label=_named(code, words))
-        for code in present
-    ]
-    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 0.0), ncols=columns, frameon=False)
+            end = start + (right - left) * row[code] / total[domain]
+            _filled(drawing, start, middle - bar / 2, end, middle + bar / 2, code)
+            number = f"{row[code]}"
+            half = width_of(number, size) / 2 + 3
+            if FILLS[code][1]:
+                drawing.box((start + end) / 2 - half, middle - 9, (start + end) / 2 + half, middle + 9, FILLS[code][0])
+            drawing.text((start + end) / 2, middle, number, "middle", colour=ON_LIGHT)
+            start = end
+        top += height + (8 if wide else 10)
+    drawing.line([(left, top), (right, top)], INK)
+    for share, text in ((0, "0%"), (0.5, "50%"), (1, "100% of trials" if wide else "100%")):
+        x = left + share * (right - left)
+        drawing.line([(x, top), (x, top + 4)], INK)
+        anchor = ("start" if not wide else "middle") if share == 0 else "middle" if share < 1 else "end"
+        drawing.text(x, top + 6 + 0.6 * size, text, anchor)
+    top += 6 + 2.2 * size
+    x = 0.0
+    for code in present:
+        text = _named(code, words)
+        width = 30 + width_of(text, size) + 24
+        if x and x + width - 24 > drawing.width:
+            x, top = 0.0, top + 1.5 * line
+        _filled(drawing, x + 1, top, x + 23, top + size, code)
+        drawing.text(x + 30, top + size / 2, text)
+        x += width
+    drawing.height = round(top + 1.3 * line, 1)
     texts = [
         f"{domain}: " + ", ".join(f"{words[code]} {row[code]}" for code in present if row[code])
         for domain, row in counted.iterrows()
     ]
-    figure.set_label("Stacked bars of judgements of risk of bias, in trials. " + "; ".join(texts) + ".")
-    return figure
+    drawing.alt = "Stacked bars of judgements of risk of bias, in trials. " + "; ".join(texts) + "."
+    rows = [(str(domain), words[code], row[code]) for domain, row in counted.iterrows() for code in counted.columns]
+    drawing.data = pd.DataFrame(rows, columns=["domain", "judgement", "trials"])
+    return drawing
+
+
+def _filled(drawing: Drawing, left: float, top: float, right: float, bottom: float, code: str) -> None:
+    """Draw a rectangle with the fill and the hatching of a judgement."""
+    colour, hatch = FILLS[code]
+    drawing.box(left, top, right, bottom, colour)
+    drawing.lines(_hatching(left, top, right, bottom, hatch), ON_LIGHT, 0.7)
+    drawing.area([(left, top), (right, top), (right, bottom), (left, bottom)], "", ON_LIGHT, 0.8)
+
+
+def _hatching(left: float, top: float, right: float, bottom: float, kind: str) -> list[list[Point]]:
+    """Return the lines of a hatching within a rectangle: level, rising, or rising and falling."""
+    if kind == "-":
+        heights = [top + _STEP * n for n in range(1, 100) if top + _STEP * n < bottom]
+        return [[(left, y), (right, y)] for y in heights]
+    rising: list[list[Point]] = []
+    # A rising line has x + y constant.
+    total = left + top + _STEP
+    while kind and total < right + bottom:
+        x0, x1 = max(left, total - bottom), min(right, total - top)
+        rising.append([(x0, total - x0), (x1, total - x1)])
+        total += 1.4 * _STEP
+    if kind != "x":
+        return rising
+    return rising + [[(left + right - x, y) for x, y in line] for line in rising]
 
 
 def _named(code: str, words: dict[str, str]) -> str:

@@ -7,14 +7,16 @@ intervals, which are arguments.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from lib.report.figures.style import REPORTED
-from lib.report.wording import ratio_text, span
+from lib.report.wording import count, ratio_text, span
 
 if TYPE_CHECKING:
     from lib.report.entries import Entry
@@ -46,6 +48,8 @@ class Row:
         Whether a published or pooled result is set in bold.
     key : str
         Key of the result in the registry of stated results (`lib.report.registry`); empty if it is not registered.
+    study : str
+        Key of the study whose record the label leads to; empty if it is no single study.
     """
 
     label: str
@@ -59,6 +63,7 @@ class Row:
     remark: str = ""
     bold: bool = True
     key: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,71 @@ def entry_row(label: str, entry: Entry, *, counts: str = "", colour: str = REPOR
     """Return the row of a registered result, with its key."""
     values = (entry.estimate, entry.ci_low, entry.ci_high)
     return Row(label, kind, *values, counts or f"{entry.k:g}", colour=colour, key=entry.key)
+
+
+def alt_text(row: Row, scale: Scale) -> str:
+    """Return the part of the text alternative that describes a row."""
+    if row.kind == "heading":
+        return f"{row.label}:"
+    if row.kind == "missing" and row.low == row.low:
+        return f"{row.label}: not available, consistent with {span(np.nan, row.low, row.high, 0)};"
+    if row.estimate != row.estimate:
+        return f"{row.label}: {row.remark or 'no estimate'};"
+    return f"{row.label}: {scale.text(row.estimate, row.low, row.high, 1)};"
+
+
+def fold_name(missing: Sequence[Row]) -> str:
+    """Return the name of the folded part of a plot: how many studies have no available counts."""
+    studies = len({row.study or row.label for row in missing})
+    return f"{count(studies, 'study', 'studies')} without available counts"
+
+
+def table_of(rows: Sequence[Row], counts: str) -> pd.DataFrame:
+    """Return the rows as a table, with unrounded proportions or ratios, for a file.
+
+    ``counts`` is the heading of the second column: what it holds has columns of its own if it is events and numbers.
+    """
+    table, group = [], ""
+    for row in rows:
+        if row.kind == "heading":
+            group = row.label
+            continue
+        possible = row.kind == "missing"
+        table.append(
+            {
+                "group": group,
+                "label": row.label,
+                "kind": row.kind,
+                **_numbers(row.counts, counts),
+                "estimate": row.estimate,
+                "ci_low": np.nan if possible else row.low,
+                "ci_high": np.nan if possible else row.high,
+                "weight": row.weight,
+                "possible_low": row.low if possible else np.nan,
+                "possible_high": row.high if possible else np.nan,
+                "remark": row.remark,
+                "study": row.study,
+                "result": row.key,
+            }
+        )
+    frame = pd.DataFrame(table)
+    if frame.empty:
+        return frame
+    is_filled = frame.notna() & (frame != "")
+    return frame.loc[:, is_filled.any() | frame.columns.isin(["label", "kind", "estimate", "ci_low", "ci_high"])]
+
+
+_COUNTS = re.compile(r"(?P<events>\d+)/(?P<n>\d+)(?: v (?P<control_events>\d+)/(?P<control_n>\d+))?|n = (?P<size>\d+)")
+
+
+def _numbers(text: str, heading: str) -> dict[str, float | str]:
+    """Return the numbers of a cell such as "3/19" by their column: a spreadsheet would read 3/19 as a date."""
+    names = ("events", "n", "control_events", "control_n")
+    found = _COUNTS.fullmatch(text)
+    number = {name: float(value) for name, value in found.groupdict().items() if value} if found else {}
+    number["n"] = number.pop("size", number.get("n", np.nan))
+    other = heading.lower().replace("/", "_") or "counts"
+    return {**{name: number.get(name, np.nan) for name in names}, **({} if found else {other: text})}
 
 
 def result_rows(

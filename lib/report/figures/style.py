@@ -1,42 +1,37 @@
-"""The style of the figures: colours, sizes and matplotlib settings.
+"""The style of the figures: colours, sizes and signs.
 
 Belongs here: constants that several figures share. Does not belong here: anything that draws.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-# Okabe and Ito's palette, whose colours readers with any common colour blindness can distinguish.
 INK, GREY, FAINT = "#1a1a1a", "#5c5c5c", "#cfcfcf"
+"""Colours of text and rules. On a page they follow the colour of its text, so that they suit a dark theme."""
 
+# Okabe and Ito's palette, whose colours readers with any common colour blindness can distinguish. Each has a contrast
+# of at least 3 with a white and with a nearly black ground.
 REPORTED, PUBLISHED, NEW, POSSIBLE = "#0072b2", "#d55e00", "#008f68", "#a3458b"
 
-WIDE, NARROW = 7.4, 3.4
-"""Widths in inches: the text column of the page, and a phone of 360 CSS pixels less its margins."""
+ON_LIGHT = "#1b1b1b"
+"""Colour of text and rules on a light fill, which is light in a dark theme, too."""
+
+WIDE, NARROW = 880.0, 328.0
+"""Widths in CSS pixels: article and margin of a page, and a phone of 360 pixels less its margins."""
+
+WIDE_TEXT, NARROW_TEXT = 14.0, 12.5
+"""Sizes of the text in CSS pixels, where a form has its own width."""
+
+SMALLEST_TEXT = 12.0
+"""Smallest size of text on a page, in CSS pixels."""
+
+SWITCH = 760
+"""Width of the space for a figure, in CSS pixels, from which the wide form is shown: its text is then large enough."""
 
 MANY = 150
 """Largest number of rows of a picture: with more, an interval plot is a `Listing`, and results precede the studies."""
 
 NAMED = 40
-"""Largest number of studies that a plot of points names: for more there is no space, and finding it would take long."""
-
-STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-    "font.size": 8.0,
-    "svg.fonttype": "none",
-    # Dollar signs in the data must not start mathematical text.
-    "text.parse_math": False,
-    # Element ids are hashes of this salt and the content, so that equal figures give equal bytes in every build.
-    "svg.hashsalt": "living-review",
-    "axes.edgecolor": INK,
-    "axes.linewidth": 0.7,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.labelcolor": INK,
-}
+"""Largest number of studies that a plot of points names: for more there is no space."""
 
 BIAS_SIGNS = {
     "low": "+",

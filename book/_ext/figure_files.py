@@ -1,0 +1,108 @@
+"""Sphinx extension: write the files of each figure beside its page, and link to them below the figure.
+
+An executed chapter holds the data (CSV), the SVG and the PNG of its figures in the metadata of its outputs. The files
+have the name of the figure and the date of the edition.
+"""
+
+import base64
+import html
+import json
+import re
+from pathlib import Path
+
+from page_metadata import edition_of
+
+KEY = "living_review_files"
+PREFIX = "vitiligo-tci"
+LABELS = {"csv": "data (CSV)", "svg": "SVG", "png": "PNG"}
+_FIGURE = re.compile(r'<figure class="review-figure[^"]*" data-figure="(\w+)".*?</figure>', re.DOTALL)
+
+
+def figures_of(notebook):
+    """Return the files of the figures of an executed notebook, by the mark that the figure carries on the page."""
+    found = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            if files := output.get("metadata", {}).get(KEY):
+                found.setdefault(files["mark"], files)
+    return found
+
+
+def file_names(figures, page, date):
+    """Return the name of the files of each figure without its ending, by the figure's mark."""
+    unnamed = [mark for mark, files in figures.items() if not files["name"]]
+    names, taken = {}, set()
+    for mark, files in figures.items():
+        name = files["name"] or (page if len(unnamed) == 1 else f"{page}-{unnamed.index(mark) + 1}")
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        number = 1
+        while (whole := plain + f"-{number}" * (number > 1)) in taken:
+            number += 1
+        taken.add(whole)
+        names[mark] = f"{PREFIX}-{whole}-{date}"
+    return names
+
+
+def with_links(body, addresses):
+    """Return the HTML of a page with links to the files of each figure at the end of its caption.
+
+    Parameters
+    ----------
+    body : str
+        The HTML.
+    addresses : dict
+        Address of each file by its ending, by the mark of the figure.
+    """
+
+    def linked(match):
+        figure, files = match[0], addresses.get(match[1])
+        if not files:
+            return figure
+        links = " · ".join(
+            f'<a href="{html.escape(address)}" download>{LABELS[kind]}</a>' for kind, address in files.items()
+        )
+        before = figure.removesuffix("</figure>").removesuffix("</figcaption>")
+        before += "" if "<figcaption" in figure else "<figcaption>"
+        return f'{before}<p class="review-downloads">Download: {links}</p></figcaption></figure>'
+
+    return _FIGURE.sub(linked, body)
+
+
+def _add(app, pagename, templatename, context, doctree):
+    notebook = Path(app.srcdir) / f"{pagename}.ipynb"
+    if doctree is None or app.builder.name != "html" or not notebook.is_file():
+        return
+    figures = figures_of(json.loads(notebook.read_text(encoding="utf-8")))
+    if not figures:
+        return
+    page = Path(pagename)
+    folder = Path(app.outdir) / page.parent / "figures" / page.name
+    folder.mkdir(parents=True, exist_ok=True)
+    addresses = {}
+    for mark, name in file_names(figures, page.name, edition_of(app.srcdir)["edition"]).items():
+        for kind in LABELS.keys() & figures[mark].keys():
+            content = figures[mark][kind]
+            (folder / f"{name}.{kind}").write_bytes(base64.b64decode(content) if kind == "png" else content.encode())
+        addresses[mark] = {kind: f"figures/{page.name}/{name}.{kind}" for kind in LABELS if kind in figures[mark]}
+    context["body"] = with_links(context["body"], addresses)
+
+
+def _leave_out_of_sources(app, exception):
+    """Remove the files from the notebooks that the site offers, which are large enough without them."""
+    if exception or app.builder.name != "html":
+        return
+    for path in (Path(app.outdir) / "_sources").rglob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        if not figures_of(notebook):
+            continue
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", ()):
+                output.get("metadata", {}).pop(KEY, None)
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def setup(app):
+    """Register the extension."""
+    app.connect("html-page-context", _add, priority=900)
+    app.connect("build-finished", _leave_out_of_sources)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
