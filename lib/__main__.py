@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "check": "check the data and list every fault and warning",
         "build": "check the data, execute the chapters that changed and render the book",
         "editions": "build every edition, and the newest with links to the others",
+        "deposit": "build every edition and prepare the folder of a deposit on Zenodo; publishes nothing",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
         "desk": "screen records, enter trials and make editions in the browser, on this machine",
@@ -63,7 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--port", default=8010, type=_port, help="port of the desk (default: 8010)")
         if name in ("check", "new-trial", "desk"):
             continue
-        if name != "editions":
+        if name == "deposit":
+            _add_deposit_options(command)
+        if name not in ("editions", "deposit"):
             command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
         command.add_argument(
             "--time-limit",
@@ -91,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
             from lib.desk.application import serve
 
             code = serve(given.root, given.data, given.port)
+        elif given.command == "deposit":
+            code = _deposit(given)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
         elif given.command in records.COMMANDS:
@@ -113,6 +118,14 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a port: a whole number from 1 to 65535, or 0 for any free one"
+        )
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the number of a deposit: a whole number above 0, such as 1234567"
         )
     return int(text)
 
@@ -201,7 +214,7 @@ def _build(given: argparse.Namespace) -> int:
             )
             return 0
         options = {"project": PROJECT, "time_limit": given.time_limit, "dask": given.dask}
-        if given.command == "editions":
+        if given.command in ("editions", "deposit"):
             for date in _earlier_editions(given.root / given.data):
                 print(f"Edition of {date}:", flush=True)
                 built = build.build(given.root, given.data, date, folder=build_folder(date), **options)
@@ -211,6 +224,58 @@ def _build(given: argparse.Namespace) -> int:
     except build.DataFaults as error:
         return _report_faults(str(error).splitlines())
     except build.BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _add_deposit_options(command: argparse.ArgumentParser) -> None:
+    from lib.deposit import SERVER, TOKEN
+
+    with_token = f"the access token is read from the environment variable {TOKEN}"
+    step = command.add_mutually_exclusive_group()
+    step.add_argument("--reserve", action="store_true", help=f"only reserve a DOI for a new draft; {with_token}")
+    step.add_argument("--upload", type=_number, metavar="NUMBER", help=f"also upload it to this draft; {with_token}")
+    command.add_argument(
+        "--new-version-of", type=_number, metavar="NUMBER", help="with --reserve: deposit of the previous edition"
+    )
+    command.add_argument(
+        "--server", default=SERVER, metavar="ADDRESS", help=f"Zenodo or its sandbox (default: {SERVER})"
+    )
+
+
+def _deposit(given: argparse.Namespace) -> int:
+    from lib.deposit import TOKEN
+    from lib.deposit.folder import prepare
+    from lib.deposit.metadata import DepositError
+    from lib.deposit.zenodo import Zenodo
+
+    # The processes of the build, which run the chapters, get no token.
+    token = os.environ.pop(TOKEN, "").strip()
+    try:
+        zenodo = Zenodo(token, given.server) if given.reserve or given.upload else None
+        if given.new_version_of and not given.reserve:
+            print("--new-version-of is for --reserve: a draft that exists is a new version already.", file=sys.stderr)
+            return 2
+        if zenodo and given.reserve:
+            draft = zenodo.reserve(given.new_version_of)
+            print(f"Draft {draft.number} has the reserved DOI {draft.doi}.")
+            print("Enter this DOI in data/settings.csv (doi), commit, and run `python -m lib deposit --upload", end=" ")
+            print(f"{draft.number}`.")
+            return 0
+        if code := _build(given):
+            return code
+        deposit = prepare(given.root.resolve(), given.root.resolve() / "_build")
+        print(f"The deposit is in {deposit.folder}")
+        if left_out := deposit.stated.left_out:
+            print(f"Not stated in settings.csv, and so left out of its metadata: {', '.join(left_out)}.")
+        if to_do := deposit.stated.to_do:
+            print("It is a draft that cannot be uploaded yet:", *(f"- {line}." for line in to_do), sep="\n")
+            return 1 if zenodo else 0
+        if zenodo:
+            draft = zenodo.upload(given.upload, deposit.folder, deposit.doi)
+            print(f"Uploaded to draft {draft.number}. Nothing is published: a person publishes it at {draft.page}")
+    except DepositError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -49,6 +49,7 @@ def test_variables_reach_the_command_as_they_are_written(checkout, folder):
     )
     assert make(checkout, "watch", f"DATA={folder}", "PORT=8001") == f"<-m><lib><watch>{data}<--port=8001>\n"
     assert make(checkout, "new-trial", f"ANSWERS={folder}") == f"<-m><lib><new-trial><--answers={folder}>\n"
+    assert make(checkout, "deposit", f"DATA={folder}") == f"<-m><lib><deposit>{data}\n"
     assert make(checkout, "simulations", f"DATA={folder}") == f"<-m><lib><simulations>{data}\n"
 
 
