@@ -85,9 +85,10 @@ NO_ID = {"doi": "", "pmid": ""}
     [
         ({"doi": ""}, "same PubMed number"),
         ({"pmid": "", "title": f"<b>{BASE['title'].upper()}</b>."}, "same DOI and title"),
-        (NO_ID, "same title, first author, year and place of publication"),
-        (NO_ID | {"title": BASE["title"].replace("of", "o", 1)}, "almost the same title; same first author"),
-        (NO_ID | {"kind": "review"}, "same title, first author"),
+        (NO_ID, "same title, first author, volume and page"),
+        (NO_ID | {"title": BASE["title"].replace("ointment", "ointmnt")}, "almost the same title; same first author"),
+        (NO_ID | {"kind": "review"}, "same title, first author, volume and page"),
+        (NO_ID | {"volume": ""}, "same title, first author, year and journal"),
     ],
 )
 def test_the_same_report_is_merged(changes, why):
