@@ -32,8 +32,8 @@ def unique_records(records: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFr
 def states(records: pd.DataFrame, duplicates: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
     """Return the state of each record at each stage at which it is due.
 
-    Every record that is no duplicate is due at title and abstract. It is due at the full text once its inclusion on title
-    and abstract stands.
+    Every record that is no duplicate is due at title and abstract. It is due at the full text once its inclusion on
+    title and abstract stands.
 
     Parameters
     ----------
@@ -114,11 +114,9 @@ def awaiting(reviewer: str, records: pd.DataFrame, duplicates: pd.DataFrame, dec
     """
     table = states(records, duplicates, decisions)
     own = decisions[(decisions.reviewer == reviewer) & (decisions.role == "reviewer")]
-    is_own = pd.MultiIndex.from_frame(table[["record", "stage"]]).isin(
-        pd.MultiIndex.from_frame(own[["record", "stage"]])
-    )
+    due, done = (pd.MultiIndex.from_frame(frame[["record", "stage"]]) for frame in (table, own))
     is_open = table.state.isin([AWAITS_FIRST, AWAITS_SECOND])
-    return table.loc[is_open & ~is_own, ["record", "stage", "state"]].reset_index(drop=True)
+    return table.loc[is_open & ~due.isin(done), ["record", "stage", "state"]].reset_index(drop=True)
 
 
 def kappa(counts: np.ndarray) -> float:
@@ -132,8 +130,8 @@ def kappa(counts: np.ndarray) -> float:
     Returns
     -------
     float
-        Agreement beyond that expected by chance, as a share of the largest possible; NaN if there are no subjects, or if
-        both raters used one and the same category only.
+        Agreement beyond that expected by chance, as a share of the largest possible; NaN if there are no subjects, or
+        if both raters used one and the same category only.
 
     References
     ----------
@@ -167,8 +165,8 @@ def agreement(decisions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each stage and pair of reviewers: ``stage``, ``first``, ``second``, ``records`` (decided on by both),
-        ``agreed``, ``raw`` (their share) and ``kappa`` (`kappa`, of the three decisions `DECISIONS`).
+        One row for each stage and pair of reviewers: ``stage``, ``first``, ``second``, ``records`` (decided on by
+        both), ``agreed``, ``raw`` (their share) and ``kappa`` (`kappa`, of the three decisions `DECISIONS`).
 
     Examples
     --------
