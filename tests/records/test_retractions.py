@@ -70,7 +70,7 @@ def test_every_reference_with_an_identifier_is_asked_about(data, answers, settin
 )
 def test_what_crossref_calls_an_update(data, answers, setting, kind, expected):
     answers.retractions[DOI] = [update(kind), update(kind, source="retraction-watch")]
-    notices = retractions.look_up(data, Identifiers({STUDY: DOI}, {}), setting)
+    notices = retractions.look_up(data, Identifiers({STUDY: DOI}, {}), setting).notices
     assert notices == ([Notice(STUDY, expected, "doi:10.5555/made-up.notice")] if expected else [])
 
 
@@ -85,7 +85,7 @@ def test_what_crossref_calls_an_update(data, answers, setting, kind, expected):
 )
 def test_what_pubmed_states_of_an_article(data, answers, setting, stated, kind, notice):
     answers.retracted["99000000"] = stated
-    notices = retractions.look_up(data, Identifiers({}, {STUDY: "99000000"}), setting)
+    notices = retractions.look_up(data, Identifiers({}, {STUDY: "99000000"}), setting).notices
     assert notices == ([Notice(STUDY, kind, f"pmid:{notice or '99000000'}")] if kind else [])
 
 
@@ -118,6 +118,12 @@ def test_a_dry_run_writes_nothing(data, answers, setting):
     number, said = watched(data, setting, dry_run=True)
     assert number == 1 and "kanwar2004: retraction, doi:10.5555/made-up.notice" in said
     assert (data / "retractions.csv").read_bytes() == before
+
+
+def test_what_the_databases_do_not_know_is_named(data, answers, setting):
+    answers.unknown = {DOI, "99000000"}
+    found = retractions.look_up(data, Identifiers({STUDY: DOI, "a": "10.5555/made,up"}, {"b": "99000000"}), setting)
+    assert found.unknown == [f"doi:{DOI}", "doi:10.5555/made,up", "pmid:99000000"]
 
 
 def test_nothing_is_written_if_a_database_cannot_be_asked(data, answers, setting):
