@@ -21,11 +21,14 @@ override AS_OF := $(value AS_OF)
 override TIME_LIMIT := $(value TIME_LIMIT)
 override PORT := $(value PORT)
 override ANSWERS := $(value ANSWERS)
-export DATA AS_OF TIME_LIMIT PORT ANSWERS
+override SOURCE := $(value SOURCE)
+override SINCE := $(value SINCE)
+override DRY_RUN := $(value DRY_RUN)
+export DATA AS_OF TIME_LIMIT PORT ANSWERS SOURCE SINCE DRY_RUN
 IN_DATA = $${DATA:+--data="$$DATA"}
 OPTIONS = $(IN_DATA) $${AS_OF:+--as-of="$$AS_OF"} $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
 
-.PHONY: help book editions deposit check new-trial desk watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book editions deposit check new-trial desk search retractions watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
@@ -45,6 +48,9 @@ help: ## list the targets and the variables
 ## TIME_LIMIT seconds that a cell may take (book, editions, deposit, watch); 900 without it
 ## PORT port on which the book or the desk is served (watch: 8000 without it; desk: 8010)
 ## ANSWERS file of answers in TOML (new-trial); they are asked for without it
+## SOURCE a database, such as pubmed (search); all that have a query without it
+## SINCE first day of the search, YYYY-MM-DD (search); some days before the last search without it
+## DRY_RUN 1: say what would be asked and found, and write nothing (search, retractions)
 ## PYTHON the Python that the environment is made with, 3.11 or newer; python3 without it
 
 check: $(READY) ## list every fault in data/
@@ -55,6 +61,12 @@ new-trial: $(READY) ## ask about a trial, and add its rows to all tables
 
 desk: $(READY) ## screen records, enter trials and make editions in the browser, on this machine
 	$(BIN)/python -m lib desk $(IN_DATA) $${PORT:+--port="$$PORT"}
+
+search: $(READY) ## search the databases for records that are new since the last search
+	$(BIN)/python -m lib search $(IN_DATA) $${SOURCE:+--source="$$SOURCE"} $${SINCE:+--since="$$SINCE"} $${DRY_RUN:+--dry-run}
+
+retractions: $(READY) ## ask whether anything that the review cites was retracted
+	$(BIN)/python -m lib retractions $(IN_DATA) $${DRY_RUN:+--dry-run}
 
 watch: $(READY) ## build and serve the book, and build again on every change
 	$(BIN)/python -m lib watch $(OPTIONS) $${PORT:+--port="$$PORT"}

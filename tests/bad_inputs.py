@@ -9,13 +9,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from changes import Change, add, drop, in_turn, put, repeat
-from lib.evidence.rules import agreement, arms, assessments, counts, identity, keys, records, reporting, sources
+from lib.evidence.rules import (
+    agreement,
+    arms,
+    assessments,
+    counts,
+    identity,
+    keys,
+    records,
+    reporting,
+    retractions,
+    sources,
+)
 from lib.evidence.rules.base import Rule
 
 KEY, LABEL = "synthetic2026", "Synthetic 2026"
 BOTH, LIGHT = "tacrolimus+NBUVB", "NBUVB"
 """Names of the arms of the synthetic trial."""
 _COUNTS = {BOTH: {"ge25": "25", "ge50": "20", "ge75": "12"}, LIGHT: {"ge25": "18", "ge50": "10", "ge75": "4"}}
+_RETRACTION = {"reference": KEY, "kind": "retraction", "notice": "doi:10.5555/notice", "found": "2026-11-22"}
 _ARM = {
     "study": KEY,
     "part": "1",
@@ -1014,6 +1026,31 @@ BAD_INPUTS = (
         records.records_with_one_identifier_are_compared,
         in_turn(_unscreened("8"), put("records", "doi", "10.5555/SYNTHETIC", record="other.8")),
         "records.csv, row {row}, column doi: '10.5555/SYNTHETIC': is the DOI of records.csv, row ",
+        status=0,
+    ),
+    Bad(
+        "retraction without a decision",
+        retractions.retractions_are_decided,
+        add("retractions", **_RETRACTION),
+        "retractions.csv, row {row}, column decision: must be given: synthetic2026 was retracted (doi:10.5555/notice)",
+    ),
+    Bad(
+        "decision on a retraction without its reason",
+        retractions.retractions_are_decided,
+        add("retractions", **_RETRACTION, decision="kept"),
+        "retractions.csv, row {row}, column reason: must be given where there is a decision, and only there",
+    ),
+    Bad(
+        "retracted study that was removed and is pooled",
+        retractions.removed_studies_are_not_pooled,
+        add("retractions", **_RETRACTION, decision="removed", reason="Made up for a test."),
+        "column poolable: 'yes': synthetic2026 was removed because of its retraction (retractions.csv): enter no, and",
+    ),
+    Bad(
+        "expression of concern without a decision",
+        retractions.concerns_await_a_decision,
+        add("retractions", **_RETRACTION | {"kind": "expression_of_concern"}),
+        "retractions.csv, row {row}, column decision: there is an expression of concern about synthetic2026",
         status=0,
     ),
 )

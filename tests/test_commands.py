@@ -51,6 +51,9 @@ def test_variables_reach_the_command_as_they_are_written(checkout, folder):
     assert make(checkout, "new-trial", f"ANSWERS={folder}") == f"<-m><lib><new-trial><--answers={folder}>\n"
     assert make(checkout, "deposit", f"DATA={folder}") == f"<-m><lib><deposit>{data}\n"
     assert make(checkout, "simulations", f"DATA={folder}") == f"<-m><lib><simulations>{data}\n"
+    assert make(checkout, "search", f"SOURCE={folder}", "SINCE=2026-11-01", "DRY_RUN=1") == (
+        f"<-m><lib><search><--source={folder}><--since=2026-11-01><--dry-run>\n"
+    )
 
 
 def test_without_variables_nothing_is_passed(checkout):

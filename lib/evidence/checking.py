@@ -26,7 +26,7 @@ _META_COLUMNS = {
     "codes": ["list", "code", "meaning"],
 }
 """Columns of the tables that define the allowed content of the others, and are read before them."""
-MAY_BE_EMPTY = ("queries", "refused", "duplicates")
+MAY_BE_EMPTY = ("queries", "refused", "duplicates", "retractions")
 """Tables that need not have rows."""
 _Place = tuple[str, int | None, str]
 """File, row and column of a value."""

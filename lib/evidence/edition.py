@@ -24,6 +24,7 @@ from lib.evidence.column_types import convert, period_end
 from lib.evidence.counts import Counts, select_counts
 from lib.evidence.csv_files import DataError, Fault
 from lib.evidence.outcome import Outcome, build_outcome
+from lib.evidence.retracted import with_notices
 from lib.evidence.screening import MEANING, NAME, with_screening
 from lib.evidence.vocabulary import GROUPS, REGIMENS, THRESHOLDS
 from lib.stats.arguments import unknown
@@ -457,7 +458,7 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
 
 def _known_dates(tables: Mapping[str, Any]) -> tuple[dt.date, dt.date]:
     """Return the date of the original search, and that of the last entry."""
-    days = {*tables["searches"].date, *tables["records"].entered}
+    days = {*tables["searches"].date, *tables["records"].entered, *tables["retractions"].found}
     return period_end(min(tables["searches"].date)), max(map(period_end, days))
 
 
@@ -485,10 +486,11 @@ def _known_by(parts: Mapping[str, Any], date: dt.date) -> dict[str, Any]:
     parts["searches"] = searches = searches[[period_end(day) <= date for day in searches.date]]
     parts["refused"] = parts["refused"][parts["refused"].search.isin(searches.search)]
     parts["editions"] = editions[[period_end(day) <= date for day in editions.date]]
+    parts["retractions"] = parts["retractions"][parts["retractions"].found <= date.isoformat()]
     for name, table in parts.items():
         if isinstance(table, pd.DataFrame) and "study" in table:
             parts[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)
-    parts = with_screening(parts)
+    parts = with_notices(with_screening(parts))
     last_search = max(map(period_end, searches.date[searches.kind == "database search"]))
     return {**parts, "as_of": date, "last_search": last_search}
 

@@ -21,6 +21,7 @@ from lib.records.comparing import (
     SPECIAL,
     Item,
     conflicts,
+    differ_in_spelling,
     item,
     place_conflicts,
     same_journal,
@@ -166,19 +167,23 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     apart = place_conflicts(one, other)
     if same_doi and alike >= 90 and not {"the first authors differ", "the years differ"} & set(apart):
         return 2, "same DOI and title"
-    if apart or not one.surname or one.surname != other.surname or not one.year or one.year != other.year:
+    if apart or not (one.surname and other.surname and one.year and other.year):
         return 0, ""
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
-    is_telling = len(one.title.split()) >= 5 and len(one.title) >= 30
-    if (
-        one.title == other.title
-        and one.title
-        and (same_page or (is_telling and same_journal(one.journal, other.journal)))
-    ):
-        return 3, "same title, first author, year and place of publication"
-    if alike >= 95 and same_page and is_telling:
-        return 4, "almost the same title; same first author, year, volume and page"
+    is_telling, same_names = _is_telling(one), one.surname == other.surname
+    if one.title == other.title and same_page and (same_names or is_telling):
+        return 3, "same title, first author, volume and page"
+    if one.title == other.title and is_telling and same_names and one.year == other.year:
+        if same_journal(one.journal, other.journal):
+            return 4, "same title, first author, year and journal"
+    if same_page and is_telling and same_names and differ_in_spelling(one.title, other.title):
+        return 5, "almost the same title; same first author, volume and page"
     return 0, ""
+
+
+def _is_telling(one: Item) -> bool:
+    """Return whether a title can hardly be that of two reports, as "Vitiligo" can."""
+    return len(one.title.split()) >= 5 and len(one.title) >= 30
 
 
 def _same_study(one: Item, other: Item) -> str:
@@ -214,7 +219,13 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
             alike = fuzz.partial_ratio(one.title, other.title) if min(len(one.title), len(other.title)) >= 25 else 0
     else:
         alike = 0.0
-    if not ids and (alike < _ALIKE or "the titles differ in: " in " ".join(against) and _is_series(one, other)):
+    same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
+    least = 60 if same_page and "the first authors differ" not in against else _ALIKE
+    if not ids and (
+        alike < least or (one.title != other.title and one.marks != other.marks and _is_series(one, other))
+    ):
+        return "", ""
+    if not ids and against and not (_is_telling(one) and _is_telling(other)):
         return "", ""
     if not ids and "the first authors differ" in against and alike < 97:
         return "", ""
@@ -228,7 +239,7 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
 def _is_series(one: Item, other: Item) -> bool:
     """Return whether two titles differ only in numbers or parts, as those of a series do."""
     differ = set(one.marks) ^ set(other.marks)
-    return bool(differ) and all(mark.isdecimal() or len(mark) <= 5 for mark in differ)
+    return one.title != other.title and bool(differ) and all(mark.isdecimal() or len(mark) <= 5 for mark in differ)
 
 
 def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from lib.evidence.references import read_references
@@ -86,7 +87,23 @@ def identifiers(folder: Path) -> Identifiers:
     return Identifiers({k: v for k, v in doi.items() if v}, {k: v for k, v in pmid.items() if v})
 
 
-def look_up(folder: Path, known: Identifiers, setting: Setting) -> list[Notice]:
+@dataclass(frozen=True)
+class LookedUp:
+    """What Crossref and PubMed state.
+
+    Attributes
+    ----------
+    notices : list of Notice
+        One for each reference and kind, in the order of the references; that of Crossref where both have one.
+    unknown : list of str
+        Identifiers that the databases do not know: of these articles nothing was learnt.
+    """
+
+    notices: list[Notice]
+    unknown: list[str]
+
+
+def look_up(folder: Path, known: Identifiers, setting: Setting) -> LookedUp:
     """Ask Crossref and PubMed about all references.
 
     Parameters
@@ -100,8 +117,8 @@ def look_up(folder: Path, known: Identifiers, setting: Setting) -> list[Notice]:
 
     Returns
     -------
-    list of Notice
-        One for each reference and kind, in the order of the references; that of Crossref where both have one.
+    LookedUp
+        The notices, and the identifiers that are not known.
 
     Raises
     ------
@@ -109,17 +126,18 @@ def look_up(folder: Path, known: Identifiers, setting: Setting) -> list[Notice]:
         If a part could not be asked; then nothing is known.
     """
     found: dict[tuple[str, str], Notice] = {}
+    unknown: list[str] = []
     crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
     with setting.client(crossref, folder) as client:
         for batch in _batches(known.doi, DOIS):
-            for notice in _of_crossref(client, crossref.address, batch):
+            for notice in _of_crossref(client, crossref.address, batch, unknown):
                 found.setdefault((notice.reference, notice.kind), notice)
     with setting.client(pubmed, folder) as client:
         for batch in _batches(known.pmid, PMIDS):
-            for notice in _of_pubmed(client, pubmed.address, batch):
+            for notice in _of_pubmed(client, pubmed.address, batch, unknown):
                 found.setdefault((notice.reference, notice.kind), notice)
     order = {key: at for at, key in enumerate(dict.fromkeys([*known.doi, *known.pmid]))}
-    return sorted(found.values(), key=lambda notice: (order[notice.reference], notice.kind))
+    return LookedUp(sorted(found.values(), key=lambda notice: (order[notice.reference], notice.kind)), unknown)
 
 
 def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
@@ -132,30 +150,36 @@ def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str
         yield dict(items[at : at + size])
 
 
-def _of_crossref(client: Client, address: str, batch: dict[str, list[str]]) -> Iterator[Notice]:
-    # A comma would separate two filters; no DOI of the review has one, and it is looked up by its PubMed number else.
-    filters = ",".join(f"doi:{doi}" for doi in batch if "," not in doi)
-    if not filters:
-        return
-    request = Request(f"{address}/works", {"filter": filters, "rows": str(len(batch))})
-    items, _ = client.ask(request, lambda content: list_of(read_json(content, "message"), "items"))
+def _of_crossref(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
+    # A comma in a DOI would begin another filter.
+    asked = [doi for doi in batch if "," not in doi]
+    items: list[Any] = []
+    if asked:
+        request = Request(f"{address}/works", {"filter": ",".join(f"doi:{doi}" for doi in asked), "rows": str(DOIS)})
+        items, _ = client.ask(request, lambda content: list_of(read_json(content, "message"), "items"))
+    missing = dict.fromkeys(batch)
     for item in objects(items):
         doi = doi_from(item.get("DOI"))
+        missing.pop(doi, None)
         for update in objects(item.get("updated-by")):
             kind = _KIND_BY_UPDATE.get(re.sub("[ -]+", "_", words(update.get("type")).casefold()), "")
             for key in batch.get(doi, ()) if kind else ():
                 yield Notice(key, kind, f"doi:{doi_from(update.get('DOI')) or doi}")
+    unknown += [f"doi:{doi}" for doi in missing]
 
 
-def _of_pubmed(client: Client, address: str, batch: dict[str, list[str]]) -> Iterator[Notice]:
+def _of_pubmed(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
     parameters = {"db": "pubmed", "id": ",".join(batch), "retmode": "xml", "tool": "living-review"}
     request = Request(f"{address}/efetch.fcgi", parameters)
     root, _ = client.ask(request, lambda content: read_xml(content, "PubmedArticleSet"))
+    missing = dict.fromkeys(batch)
     for citation in root.iter("MedlineCitation"):
         pmid = pmid_from(citation.findtext("PMID") or "")
+        missing.pop(pmid, None)
         for kind, notice in dict(_stated(citation, pmid)).items():
             for key in batch.get(pmid, ()):
                 yield Notice(key, kind, f"pmid:{notice}")
+    unknown += [f"pmid:{pmid}" for pmid in missing]
 
 
 def _stated(citation: Element, pmid: str) -> Iterator[tuple[str, str]]:
@@ -224,12 +248,14 @@ def watch(
     """
     setting = setting or Setting.usual()
     known = identifiers(folder)
-    notices = look_up(folder, known, setting)
-    new = changes(table_rows(folder, "retractions"), notices, f"{setting.today}")
+    found = look_up(folder, known, setting)
+    new = changes(table_rows(folder, "retractions"), found.notices, f"{setting.today}")
     say(
         f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "
-        f"numbers: {len(notices)} notices, {len(new)} of them new."
+        f"numbers: {len(found.notices)} notices, {len(new)} of them new."
     )
+    if found.unknown:
+        say(f"Not in the database, so nothing is known of: {', '.join(found.unknown)}.")
     for change in new:
         assert change.values is not None
         say(f"{change.values['reference']}: {change.values['kind'].replace('_', ' ')}, {change.values['notice']}")

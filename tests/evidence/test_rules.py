@@ -19,6 +19,7 @@ from lib.evidence.rules import (
     keys,
     records,
     reporting,
+    retractions,
     sources,
     studies,
 )
@@ -450,7 +451,10 @@ def test_a_value_at_the_limit_of_a_rule_is_allowed(tables, rule, change):
 
 
 def test_every_rule_is_listed_described_and_broken_by_an_example():
-    modules = (agreement, appraisal, arms, assessments, counts, identity, keys, records, reporting, sources, studies)
+    modules = (
+        *(agreement, appraisal, arms, assessments, counts, identity, keys, records, reporting, retractions),
+        *(sources, studies),
+    )
     written = {
         function
         for module in modules

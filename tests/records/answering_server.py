@@ -89,6 +89,8 @@ class Answers:
         What Crossref states in ``updated-by`` of a DOI.
     retracted : dict of str to list
         Publication types and corrections of a PubMed number: pairs of kind and text.
+    unknown : set of str
+        DOIs and PubMed numbers that Crossref and PubMed do not have.
     """
 
     records: list[MadeUp] = field(default_factory=list)
@@ -102,6 +104,7 @@ class Answers:
     lost: set[str] = field(default_factory=set)
     retractions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     retracted: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
     requests: list[tuple[str, Parameters]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     held: list[list[MadeUp]] = field(default_factory=list)
@@ -157,7 +160,7 @@ class Answers:
         head = '<?xml version="1.0" ?>\n<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle, 2026//EN"'
         head += ' "https://dtd.nlm.nih.gov/ncbi/pubmed/out/pubmed_260101.dtd">\n'
         if "id" in parameters:
-            articles = "".join(map(self._article_of, parameters["id"].split(",")))
+            articles = "".join(self._article_of(p) for p in parameters["id"].split(",") if p not in self.unknown)
             return XML, f"{head}<PubmedArticleSet>{articles}</PubmedArticleSet>".encode()
         if parameters["WebEnv"] in self.lost:
             return XML, b"<eFetchResult><ERROR>Unable to obtain query #1</ERROR></eFetchResult>"
@@ -218,7 +221,8 @@ class Answers:
     def crossref(self, parameters: Parameters) -> tuple[str, bytes]:
         dois = re.findall(r"doi:([^,]+)", parameters["filter"])
         if dois:
-            items = [{"DOI": doi, "updated-by": self.retractions[doi]} for doi in dois if doi in self.retractions]
+            known = [doi for doi in dois if doi not in self.unknown]
+            items = [{"DOI": doi} | ({"updated-by": u} if (u := self.retractions.get(doi)) else {}) for doi in known]
             return JSON, _json({"status": "ok", "message": {"total-results": len(items), "items": items}})
         found = self.within(*re.findall(r"from-created-date:(\S+),until-created-date:(\S+)", parameters["filter"])[0])
         at, size = _place(parameters.get("cursor", "*")), int(parameters["rows"])

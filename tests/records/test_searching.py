@@ -7,10 +7,12 @@ import json
 import logging
 from urllib.parse import quote
 
+import filelock
 import httpx
 import pytest
 
 from answering_server import Answers, MadeUp, answering, made_up
+from lib.evidence import check
 from lib.records.searching import client as client_module
 from lib.records.searching.client import LONGEST_WAIT, Client, RawAnswers, Request, SearchError
 from lib.records.searching.command import add_to, run
@@ -361,6 +363,39 @@ def test_a_search_goes_on_although_the_database_forgot_the_place(folder, answers
     assert numbers(folder) == list(range(1, 251))
 
 
+def test_the_stored_queries_give_a_data_folder_without_faults(data, answers, address):
+    """All rules of the whole data folder hold after a search; what is refused is there, too."""
+    answers.records, answers.withheld = made_up(30, dt.date(2026, 11, 1), TODAY), {17}
+    stored = rows(data, "queries")
+    assert {row["source"] for row in stored} == set(SOURCES)
+    assert all("not of the 2019 review" in row["note"] for row in stored)
+    setting = Setting({}, {code: address(code) for code in SOURCES}, dt.date.today(), lambda seconds: None)
+    warned: list[str] = []
+    assert search(data, ["pubmed"], setting=setting, warn=warned.append, by="A. Made-Up") == 0, warned
+    assert check(data) == []
+    assert rows(data, "searches")[-1]["searched_by"] == "A. Made-Up" and len(rows(data, "refused")) == 1
+    sent = [parameters["term"] for path, parameters in answers.requests if path.endswith("esearch.fcgi")]
+    assert all(f"({stored[0]['text']}) AND" in term for term in sent)
+
+
+def test_a_value_that_a_table_may_not_hold_is_said(folder, answers, address, monkeypatch):
+    monkeypatch.setattr(MadeUp, "doi", property(lambda record: "no identifier"))
+    answers.records = made_up(12, dt.date(2026, 11, 1), TODAY)
+    monkeypatch.setattr(MadeUp, "title", property(lambda record: f"=Made-up trial {record.number}"))
+    searched = Searched(folder, address, "europe_pmc")
+    assert searched.status == 0 and balanced(folder)
+    assert {row["title"][:2] for row in rows(folder, "records")} == {"'="} and len(rows(folder, "records")) == 12
+    assert "Europe PMC: and 2 more values that were changed or left out" in searched.said
+
+
+def test_two_searches_in_one_folder_do_not_mix(folder, answers, address):
+    (folder / ".raw").mkdir()
+    with filelock.FileLock(folder / ".raw" / "lock"):
+        with pytest.raises(SearchError, match="Another search is at work"):
+            Searched(folder, address, "pubmed")
+    assert answers.requests == []
+
+
 def parsed(*arguments):
     """Return the options of a command as the command line reads them."""
     parser = argparse.ArgumentParser()
@@ -370,7 +405,11 @@ def parsed(*arguments):
 
 def test_wrong_usage_is_refused_before_anything_is_asked(folder, answers, address, capsys):
     setting = Setting({}, {code: address(code) for code in SOURCES}, TODAY, lambda seconds: None)
-    for options, status in ((["--source", "scopus"], 2), (["--since", "26.11.2026"], 2), (["--since", "2026-11-27"], 2)):
+    for options, status in (
+        (["--source", "scopus"], 2),
+        (["--since", "26.11.2026"], 2),
+        (["--since", "2026-11-27"], 2),
+    ):
         assert run(parsed("search", *options), folder, setting) == status
     (folder / "queries.csv").write_text("query,source,text,note\n", encoding="utf-8")
     assert run(parsed("search", "--source", "pubmed"), folder, setting) == 1

@@ -20,6 +20,7 @@ from lib.evidence.rules import (
     keys,
     records,
     reporting,
+    retractions,
     sources,
     studies,
 )
@@ -110,6 +111,8 @@ RULES: tuple[Rule, ...] = (
     reporting.settings_are_complete,
     reporting.editions_follow_searches,
     reporting.open_items_are_explained,
+    retractions.retractions_are_decided,
+    retractions.removed_studies_are_not_pooled,
 )
 """Rules whose breach is a fault, with which nothing is built. Faults of the same row are reported in this order."""
 WARNINGS: tuple[Rule, ...] = (
@@ -117,5 +120,6 @@ WARNINGS: tuple[Rule, ...] = (
     records.records_with_one_identifier_are_compared,
     arms.drugs_are_used,
     agreement.entries_follow_publication,
+    retractions.concerns_await_a_decision,
 )
 """Rules whose breach is a warning: it is listed and counted, and stops nothing."""

@@ -28,6 +28,7 @@ _RECORD = template(
     """\
 <section class="review-record" id="{{ anchor }}">
 <h3><a href="#{{ anchor }}">{{ label }}</a></h3>
+{% for notice in notices %}<p class="review-notice" role="note">{{ notice }}</p>{% endfor %}
 <p>{{ citation }}{% for link in links %} {{ link }}{% endfor %}</p>
 <dl>
 {% for term, text in facts %}
@@ -111,6 +112,7 @@ class _Parts:
         self.names = label_by_key(evidence)
         self.words = words_of_keys(evidence)
         self.meaning = functools.cache(evidence.meaning)
+        self.notices = rows_by(evidence.retractions, "reference")
         self.rows = {
             name: rows_by(getattr(evidence, name), "study")
             for name in (
@@ -139,12 +141,21 @@ class _Parts:
         return {
             "anchor": study_anchor(key),
             "label": self.names[key],
+            "notices": [self._notice(row) for row in self.notices.get((key,), ())],
             "citation": citation(self.evidence, key),
             "links": [Html(cell_html(source)) for source in identifiers(self.evidence, key)],
             "facts": [(term, text) for term, text in self._facts(key) if text],
             "tables": [part for part in self._tables(key) if part[2]],
             "results": self._results(key),
         }
+
+    def _notice(self, row: Any) -> Html:
+        """Return the banner of a retraction or of an expression of concern, with what was decided."""
+        decision = f"{self._word('retraction_decision', row.decision)}. {row.reason}" if row.decision else "none yet."
+        kind = sentence_case(self._word("retraction_kind", row.kind))
+        return Html("<strong>{}.</strong> Notice: {}, found on {}. Decision: {}").format(
+            kind, Html(cell_html(row.notice)), row.found, decision
+        )
 
     def _result(self, key: str) -> Html:
         """Return the name of a result, which leads to its entry."""

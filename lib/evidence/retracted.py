@@ -1,0 +1,55 @@
+"""Mark retracted studies wherever they are named.
+
+Belongs here: the names of retracted studies. Does not belong here: the rule that somebody decides about them
+(`rules.retractions`), and how a notice is looked up (`lib.records.retractions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_MARK_BY_KIND = {
+    "partial_retraction": "Partly retracted: ",
+    "retraction": "Retracted: ",
+    "withdrawal": "Retracted: ",
+}
+"""What stands before the name of a study, by the kind of notice; the last one of a study counts."""
+_NAMED = (("studies", "study"), ("screening", "study"), ("mechanism", "study"), ("later_reviews", "review"))
+"""Tables that name studies in the column ``label``, and the column with their key in ``references.bib``."""
+
+
+def with_notices(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of an edition in which the names of retracted studies say so.
+
+    The mark stands before the name, as journals put it before a title, so that it stays where names are cut.
+
+    Parameters
+    ----------
+    parts : mapping of str to DataFrame
+        The tables of an edition. Names that have a mark already lose it first.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> tables = {name: pd.DataFrame({"study": [], "review": [], "label": []}, dtype=str) for name, _ in _NAMED}
+    >>> tables["studies"] = pd.DataFrame({"study": ["a2024"], "label": ["Made-up 2024"]})
+    >>> tables["retractions"] = pd.DataFrame({"reference": ["a2024"], "kind": ["retraction"]})
+    >>> with_notices(tables)["studies"].label[0]
+    'Retracted: Made-up 2024'
+    """
+    parts = dict(parts)
+    notices = parts["retractions"]
+    mark_by_key: dict[str, str] = {}
+    for kind, mark in _MARK_BY_KIND.items():
+        mark_by_key |= dict.fromkeys(notices.reference[notices.kind == kind], mark)
+    for name, column in _NAMED:
+        table = parts[name]
+        labels = table.label
+        for mark in _MARK_BY_KIND.values():
+            labels = labels.str.removeprefix(mark)
+        if mark_by_key:
+            labels = table[column].map(mark_by_key).fillna("") + labels
+        if not labels.equals(table.label):
+            parts[name] = table.assign(label=labels)
+    return parts
