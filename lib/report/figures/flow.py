@@ -1,89 +1,159 @@
-"""The flow diagram of records, after PRISMA 2020.
+"""The flow diagram of records, after PRISMA 2020, as HTML: boxes whose numbers lead to their rows.
 
-Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.report.tables.flow_steps`).
+Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.report.tables.flow_steps`), and which
+rows are in which box (`lib.records.flow`).
+
+It is HTML and no picture, so that its text can be selected, searched and enlarged, and a box can be a link.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import pandas as pd
+from lib.report.text_safety import template
 
-from lib.report.figures.drawing import Drawing
-from lib.report.figures.letters import wrapped
-from lib.report.figures.style import GREY, INK, REPORTED
+_STYLE = """\
+<style>
+.review-flow{display:grid;grid-auto-flow:column;grid-auto-columns:minmax(12rem,1fr);gap:0 .9rem;overflow-x:auto;\
+font-size:.85em;line-height:1.35;padding-bottom:.5rem}
+.review-flow section{display:grid;grid-row:1/span 6;grid-template-rows:subgrid;align-content:start}
+.review-flow h4{margin:0 0 .6rem;font-size:1.05em;align-self:end}
+.review-flow ol{display:grid;grid-row:2/span 5;grid-template-rows:subgrid;list-style:none;margin:0;padding:0}
+.review-flow ol>li{position:relative;margin:0;padding:0 0 1.4rem}
+.review-flow ol>li:not(:last-child)::before{content:"";position:absolute;left:.9rem;top:0;bottom:.25rem;\
+border-left:1.5px solid currentColor}
+.review-flow ol>li:not(:last-child)::after{content:"";position:absolute;left:calc(.9rem - 3.5px);bottom:0;\
+border:4.25px solid transparent;border-top:7px solid currentColor;border-bottom:0}
+.review-flow .box{position:relative;border:1.5px solid #1f6fb2;border-radius:5px;padding:.35rem .55rem;\
+background:var(--pst-color-background,#fff)}
+.review-flow .aside{margin:.55rem 0 0 2rem;border-color:#8a8a8a}
+.review-flow .aside::before{content:"";position:absolute;left:calc(-1.1rem - 1.5px);top:50%;width:1.1rem;\
+border-top:1.5px solid currentColor}
+.review-flow ul{margin:.15rem 0 0;padding-left:1rem}
+.review-flow ul li{margin:0}
+@media (max-width:700px){.review-flow{display:block}.review-flow section{display:block;margin-bottom:1.5rem}\
+.review-flow ol{display:block}}
+</style>"""
 
-_PAD, _GAP = 8.0, 16.0
-"""Space within a box beside its text, and between boxes, in CSS pixels."""
+
+@dataclass(frozen=True)
+class FlowBox:
+    """A box of the diagram, or a line in one.
+
+    Attributes
+    ----------
+    text : str
+        What is counted.
+    n : int or None
+        The number; None if it was not reported.
+    href : str
+        Address of the rows; empty if there are none.
+    lines : tuple of FlowBox
+        Lines below, such as the reasons for exclusion.
+    """
+
+    text: str
+    n: int | None
+    href: str = ""
+    lines: tuple[FlowBox, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The text with its number, which stays on the line of the last word."""
+        if self.n is None:
+            return f"{self.text} (number not reported)"
+        space = "\N{NO-BREAK SPACE}"
+        return f"{self.text} (n{space}={space}{self.n})"
 
 
-def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Drawing:
-    """Draw a flow diagram after PRISMA 2020: the main path downwards, exclusions on the right.
+@dataclass(frozen=True)
+class FlowStep:
+    """A step of the flow: the box on the main path, and those beside the arrow that leads on from it."""
+
+    box: FlowBox
+    aside: tuple[FlowBox, ...] = ()
+
+
+@dataclass(frozen=True)
+class FlowDiagram:
+    """A flow diagram after PRISMA 2020, with one column for each edition, as a page shows it.
+
+    Attributes
+    ----------
+    columns : mapping of str to sequence of FlowStep
+        Steps from top to bottom, by heading; all columns have the same number of steps.
+    caption : str
+        Caption below.
+    """
+
+    columns: Mapping[str, Sequence[FlowStep]]
+    caption: str = ""
+
+    def _repr_html_(self) -> str:
+        return _STYLE + _DIAGRAM.render(columns=self.columns.items(), caption=self.caption).replace(">\n<", "><")
+
+    def __repr__(self) -> str:
+        lines = []
+        for heading, steps in self.columns.items():
+            lines.append(heading)
+            for step in steps:
+                lines.append(f"  {step.box.words}")
+                for box in (*step.box.lines, *(part for aside in step.aside for part in (aside, *aside.lines))):
+                    lines.append(f"    {box.words}")
+        return "\n".join(lines)
+
+
+_DIAGRAM = template(
+    """\
+{% macro words(box) %}
+{% if box.href %}<a href="{{ box.href }}">{{ box.words }}</a>{% else %}{{ box.words }}{% endif %}
+{% endmacro %}
+{% macro content(box) %}
+{{ words(box) }}{% if box.lines %}<ul>{% for line in box.lines %}<li>{{ words(line) }}</li>{% endfor %}</ul>{% endif %}
+{% endmacro %}
+<figure class="review-figure"><div class="review-flow" role="region" aria-label="Flow of records" tabindex="0">
+{% for heading, steps in columns %}
+<section><h4>{{ heading }}</h4>
+<ol>
+{% for step in steps %}
+<li><div class="box">{{ content(step.box) }}</div>
+{% for box in step.aside %}
+<div class="box aside">{{ content(box) }}</div>
+{% endfor %}
+</li>
+{% endfor %}
+</ol></section>
+{% endfor %}
+</div>
+{% if caption %}
+<figcaption>{{ caption }}</figcaption>
+{% endif %}
+</figure>
+"""
+)
+
+
+def flow_diagram(columns: Mapping[str, Sequence[FlowStep]], caption: str = "") -> FlowDiagram:
+    """Return a flow diagram after PRISMA 2020: the main path downwards, exclusions beside it.
 
     Parameters
     ----------
-    columns : dict of str to list of (main, aside)
-        Steps from top to bottom, by heading: text of the box on the main path, and of the box beside the arrow that
-        leads on from it (empty if there is none).
-    wide : bool
-        Form: headings side by side, or one below the other.
+    columns : mapping of str to sequence of FlowStep
+        Steps from top to bottom, by heading, as `lib.report.tables.flow_steps` returns them.
+    caption : str
+        Caption below.
 
     Returns
     -------
-    Drawing
+    FlowDiagram
+
+    Examples
+    --------
+    >>> from lib.report.figures import FlowBox, FlowStep
+    >>> flow_diagram({"Update": [FlowStep(FlowBox("Records", 3), (FlowBox("Excluded", 1),))]})
+    Update
+      Records (n = 3)
+        Excluded (n = 1)
     """
-    drawing = Drawing(wide)
-    between = 24.0
-    span = (drawing.width - between * (len(columns) - 1)) / len(columns) if wide else drawing.width
-    bottoms, left, top = [0.0], 0.0, 0.0
-    for heading, steps in columns.items():
-        drawing.text(left, top + drawing.size, heading, bold=True)
-        bottom = _path(drawing, steps, left, top + 2.4 * drawing.size, span)
-        bottoms.append(bottom)
-        left, top = (left + span + between, top) if wide else (left, bottom + between)
-    drawing.height = round(max(bottoms) + 1, 1)
-    texts = (
-        f"{heading}: " + "; ".join(t for step in steps for t in step if t) + "." for heading, steps in columns.items()
-    )
-    drawing.alt = "Flow diagram. " + " ".join(texts).replace("\n", ", ")
-    rows = [(heading, *step) for heading, steps in columns.items() for step in steps]
-    drawing.data = pd.DataFrame(rows, columns=["part", "step", "leaves"]).replace("\n", "; ", regex=True)
-    return drawing
-
-
-def _path(drawing: Drawing, steps: list[tuple[str, str]], left: float, top: float, span: float) -> float:
-    """Draw the boxes of one heading, and return the lower end of the last one."""
-    indent = 0.22 * span
-    trunk = left + indent / 2
-    for step, (main, aside) in enumerate(steps):
-        bottom = _box(drawing, main, left + 1, top, 0.62 * span, REPORTED)
-        if step == len(steps) - 1:
-            return bottom
-        top = bottom + _GAP
-        if aside:
-            below = _box(drawing, aside, left + indent, top, span - indent - 1, GREY)
-            _arrow(drawing, (trunk, (top + below) / 2), (left + indent, (top + below) / 2))
-            top = below + _GAP
-        _arrow(drawing, (trunk, bottom), (trunk, top))
-    return top
-
-
-def _box(drawing: Drawing, text: str, left: float, top: float, width: float, colour: str) -> float:
-    """Draw a box with its text, and return its lower end."""
-    # A count stays on the line of the words that it belongs to.
-    text = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
-    text = re.sub(r" (\(\d+\))", "\N{NO-BREAK SPACE}\\1", text)
-    indent, line = "\N{NO-BREAK SPACE}" * 3, 1.35 * drawing.size
-    lines = [each for part in text.split("\n") for each in wrapped(part, width - 2 * _PAD, drawing.size, indent=indent)]
-    bottom = top + len(lines) * line + 2 * _PAD - 4
-    drawing.area([(left, top), (left + width, top), (left + width, bottom), (left, bottom)], "", colour, 1.3)
-    for i, each in enumerate(lines):
-        drawing.text(left + _PAD, top + _PAD - 2 + (i + 0.5) * line, each)
-    return bottom
-
-
-def _arrow(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]) -> None:
-    (x, y), down = end, start[0] == end[0]
-    drawing.line([start, (x, y - 6) if down else (x - 6, y)], INK)
-    head = [(x - 4, y - 8), (x, y), (x + 4, y - 8)] if down else [(x - 8, y - 4), (x, y), (x - 8, y + 4)]
-    drawing.area(head, INK)
+    return FlowDiagram(columns, caption)
