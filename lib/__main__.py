@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial``, ``desk`` and ``simulations``."""
+"""The command line: ``python -m lib --help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lib.caching.os_errors import describe
 from lib.engine.project import Project
+from lib.records import commands as records
 
 PROJECT = Project(
     loader="lib.evidence:load",
@@ -81,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     remade.add_argument("--all", action="store_true", help="also those whose code has not changed")
     remade.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
+    records.add_to(commands)
     given = parser.parse_args(arguments)
     try:
         if given.command == "simulations":
@@ -91,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = serve(given.root, given.data, given.port)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
+        elif given.command in ("import", "duplicates"):
+            code = records.run(given)
         else:
             code = _check(given.root / given.data, given.all) if given.command == "check" else _build(given)
         sys.stdout.flush()

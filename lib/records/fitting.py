@@ -72,7 +72,7 @@ def fitted(record: Record) -> tuple[Record | Refused, list[str]]:
         return Refused(record.position, record.line, _reason(reason), record.last_line), []
     if all(values[name] == getattr(record, name) for name in FACTS):
         return record, remarks
-    return replace(record, **values), remarks
+    return replace(record, **values), remarks  # type: ignore[arg-type]
 
 
 def fitted_refused(refused: Refused) -> Refused:
@@ -87,7 +87,15 @@ def _reason(text: str) -> str:
 
 def _is_plain(value: str) -> bool:
     """Return whether a value is short ASCII text that begins with a letter: most are, and need no closer look."""
-    return value.isascii() and value.isprintable() and value[0].isalpha() and len(value) <= 100 and "  " not in value
+    return (
+        value.isascii()
+        and value.isprintable()
+        and value[0].isalpha()
+        # A shorter one could be what a spreadsheet made of something else, such as TRUE or Mar-15.
+        and 8 < len(value) <= 100
+        and "  " not in value
+        and value[-1] != " "
+    )
 
 
 def _text(name: str, value: str) -> tuple[str, str]:

@@ -59,7 +59,7 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
             if not line.strip() or _HEADER.fullmatch(line):
                 reading.other(number)
             else:
-                reading.refuse(number, number, "is text outside of the entries; an entry begins with @ and its type")
+                reading.refuse_text(number, "is text outside of the entries; an entry begins with @ and its type")
             continue
         held.append((number, line))
         depth += _depth(line)

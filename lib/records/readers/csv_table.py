@@ -124,35 +124,55 @@ def _rows(
         if not waiting[0][1].strip(f" \r\n{separator}"):
             reading.other(waiting.pop(0)[0])
             continue
-        taken, text, is_open = 0, "", True
-        quotes = length = 0
-        while is_open and taken < _MOST_LINES and length < _LONGEST:
-            if taken == len(waiting):
-                numbered = next(lines, None)
-                if numbered is None:
-                    break
-                waiting.append(numbered)
-            quotes += waiting[taken][1].count('"')
-            length += len(waiting[taken][1])
-            taken += 1
-            is_open = quotes % 2 == 1
-        text = "\n".join(line for _, line in waiting[:taken])
-        row = [] if is_open else next(csv.reader(text.split("\n"), delimiter=separator), [])
-        while len(row) > width and not row[-1].strip():
-            row.pop()
-        if len(row) == width and not is_open:
+        row, taken, reason = _row(waiting, lines, separator, width)
+        if row:
             yield waiting[0][0], waiting[taken - 1][0], row
             del waiting[:taken]
             is_recovering = False
             continue
-        reason = _UNBALANCED if is_open else f"has {len(row)} values where the header has {width} columns"
         if is_recovering:
             # The rest of a row that was refused: its parts are no rows of their own.
             reading.refuse_more(waiting[0][0])
         else:
             reading.refuse(waiting[0][0], waiting[0][0], reason)
-            is_recovering = taken > 1 or is_open
+            is_recovering = taken > 1
         waiting.pop(0)
+
+
+def _row(
+    waiting: list[tuple[int, str]], lines: Iterator[tuple[int, str]], separator: str, width: int
+) -> tuple[list[str], int, str]:
+    """Return the values of the row that begins the waiting lines, its number of lines, and what is wrong with it.
+
+    Lines are added to the waiting ones until the quotation marks balance. Values are empty if something is wrong.
+    """
+    taken = quotes = length = 0
+    reason = _UNBALANCED
+    while taken < _MOST_LINES and length < _LONGEST:
+        if taken == len(waiting):
+            numbered = next(lines, None)
+            if numbered is None:
+                break
+            waiting.append(numbered)
+        quotes += waiting[taken][1].count('"')
+        length += len(waiting[taken][1])
+        taken += 1
+        if quotes % 2 and taken > 1:
+            continue
+        try:
+            row = next(csv.reader([f"{line}\n" for _, line in waiting[:taken]], delimiter=separator, strict=True), [])
+        except csv.Error:
+            if quotes % 2:
+                continue
+            return [], taken, "a quotation mark within a value is not doubled, or one is missing before"
+        while len(row) > width and not row[-1].strip():
+            row.pop()
+        if len(row) == width:
+            return row, taken, ""
+        reason = f"has {len(row)} values where the header has {width} columns"
+        if quotes % 2 == 0:
+            break
+    return [], taken, reason
 
 
 def _plain(name: str) -> str:

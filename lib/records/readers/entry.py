@@ -80,13 +80,16 @@ class Reading:
             self.refuse(record.line, record.last_line, "has no title, DOI, PubMed number or registry number")
 
     def refuse(self, line: int, last_line: int, reason: str) -> None:
-        """Refuse an entry; one that goes on directly after another with the same reason belongs to it."""
-        if self._refused:
-            last = self._refused[-1]
-            if last.reason == reason and last.last_line == line - 1 and last.position == self.position - 1:
-                self._refused[-1] = Refused(last.position, last.line, reason, last_line)
-                return
+        """Refuse an entry."""
         self._refused.append(Refused(self.position, line, reason, last_line))
+
+    def refuse_text(self, line: int, reason: str) -> None:
+        """Refuse a line of text outside of the entries; adjoining lines are one refused entry."""
+        last = self._refused[-1] if self._refused else None
+        if last and last.reason == reason and last.last_line == line - 1:
+            self.refuse_more(line)
+        else:
+            self.refuse(line, line, reason)
 
     def refuse_more(self, line: int) -> None:
         """Add a line to the last refused entry."""

@@ -57,8 +57,8 @@ def author(name: str) -> str:
         given, _, suffix = (part.strip() for part in given.partition(","))
         return " ".join(filter(None, (surname.strip(), _initials(given), suffix.strip(". "))))
     before, _, last = name.rpartition(" ")
-    if before and re.fullmatch(r"(?:[^\W\d_]\.[- ]?)+", last):
-        return f"{before} {re.sub('[^A-Za-zÀ-ž]', '', last)}"
+    if before and re.fullmatch(r"(?:[A-ZÀ-Ž]\.?-?){1,5}", last):
+        return f"{before} {re.sub('[.-]', '', last)}"
     return name
 
 

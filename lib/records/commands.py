@@ -1,0 +1,119 @@
+"""The commands ``import`` and ``duplicates``.
+
+Belongs here: their options, and what they print. Does not belong here: what they do (`importing`, `deduplication`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from lib.caching.os_errors import describe
+
+_LISTED = 50
+"""Largest number of questions that the terminal lists unless all are wanted."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the two commands to the command line.
+
+    Parameters
+    ----------
+    commands : argparse._SubParsersAction
+        What ``add_subparsers`` returned.
+    """
+    text = "add the records of files that databases exported (RIS, nbib, BibTeX, CSV), or nothing"
+    importing = commands.add_parser("import", help=text, description=text)
+    importing.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file as the database exported it")
+    importing.add_argument("--source", required=True, metavar="NAME", help="the database, such as Embase")
+    importing.add_argument("--platform", default="", metavar="NAME", help="where it was searched, such as Ovid")
+    importing.add_argument("--date", default="", metavar="DATE", help="day of the search, YYYY-MM-DD (default: today)")
+    importing.add_argument("--by", default="", metavar="NAME", help="who searched")
+    importing.add_argument("--found", default="", metavar="N", help="number of records that the database stated")
+    text = "find records of one report or of one study; list the pairs that a person has to decide"
+    duplicates = commands.add_parser("duplicates", help=text, description=text)
+    duplicates.add_argument("--dry-run", action="store_true", help="write nothing")
+    duplicates.add_argument("--all", action="store_true", help=f"list all questions, not only the first {_LISTED}")
+    for command in (importing, duplicates):
+        command.add_argument("--root", default=".", type=Path, help="the project's folder (default: this one)")
+        command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run one of the two commands and return its exit code.
+
+    Parameters
+    ----------
+    given : argparse.Namespace
+        The options, as `add_to` describes them.
+    """
+    from lib.evidence import DataError
+    from lib.records.importing import CannotImport
+    from lib.records.saving import SaveError, SaveFaults
+
+    folder = given.root / given.data
+    try:
+        return _import(given, folder) if given.command == "import" else _duplicates(given, folder)
+    except SaveFaults as error:
+        print(error, "The tables would have these faults. Nothing was written.", sep="\n", file=sys.stderr)
+    except CannotImport as error:
+        print(error, "Nothing was imported.", sep="\n", file=sys.stderr)
+    except SaveError as error:
+        print(error, file=sys.stderr)
+    except DataError as error:
+        print(error, "Mend these faults first; nothing was written.", sep="\n", file=sys.stderr)
+    except OSError as error:
+        print(describe(error), "Nothing was written to the tables.", sep="\n", file=sys.stderr)
+    return 1
+
+
+def _import(given: argparse.Namespace, folder: Path) -> int:
+    from lib.records.importing import Origin, import_files
+
+    others = {"platform": given.platform} if given.platform else {}
+    imported = import_files(folder, given.files, Origin(given.source, given.date, given.by, given.found, others))
+    print(*imported, sep="\n")
+    new = [each for each in imported if each.is_new]
+    if len(new) > 1:
+        entries = sum(each.parsed.entries for each in new)
+        records = sum(len(each.parsed.records) for each in new)
+        print(f"Together: {entries} entries = {records} imported + {entries - records} refused.")
+    for each in new:
+        if given.found and int(given.found) != each.parsed.entries:
+            print(
+                f"{each.name}: the source stated {int(given.found)} records, and the file has {each.parsed.entries}"
+                " entries: export the rest, or correct found in searches.csv.",
+                file=sys.stderr,
+            )
+    if new:
+        print("Next: python -m lib duplicates")
+    return 0
+
+
+def _duplicates(given: argparse.Namespace, folder: Path) -> int:
+    from lib.evidence.checking import read_tables
+    from lib.records.deduplication import DUPLICATE, changes, propose
+    from lib.records.saving import hashes, save
+
+    seen = hashes(folder)
+    tables, _ = read_tables(folder)
+    title_by_record = dict(zip(tables["records"].record, tables["records"].title, strict=True))
+    found = propose(tables["records"].to_dict("records"), tables["duplicates"].to_dict("records"))
+    if found.decided and not given.dry_run:
+        save(folder, changes(found.decided), seen=seen)
+    same = sum(pair.relation == DUPLICATE for pair in found.decided)
+    verb = "would be" if given.dry_run else "were"
+    print(
+        f"{len(title_by_record)} records, {found.pairs} pairs compared: {same} duplicates and"
+        f" {len(found.decided) - same} further reports of a study {verb} added to duplicates.csv, decided by rule."
+    )
+    if found.maybes:
+        print(f"{len(found.maybes)} pairs to decide (add a row to duplicates.csv, or decide at the desk):")
+    for pair in found.maybes if given.all else found.maybes[:_LISTED]:
+        print(f"  {pair.record} and {pair.same_as}: {pair.relation.replace('_', ' ')}? {pair.why}")
+        print(*(f"    {title_by_record.get(key, '')}" for key in (pair.record, pair.same_as)), sep="\n")
+    if len(found.maybes) > _LISTED and not given.all:
+        print(f"  and {len(found.maybes) - _LISTED} more (all: duplicates --all)")
+    return 0

@@ -1,0 +1,359 @@
+"""Propose which records are the same report, and which report the same study.
+
+Belongs here: which pairs of records are compared, what is decided by a rule, and what a person has to decide. Does not
+belong here: how two records are compared (`comparing`), and writing (`saving`).
+
+Rules are strict: what they merge is the same report beyond doubt, and everything else that is similar is a question for
+a person. A person's decision in ``duplicates.csv`` always comes first.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from rapidfuzz import fuzz
+
+from lib.records.comparing import (
+    SPECIAL,
+    Item,
+    conflicts,
+    item,
+    place_conflicts,
+    same_journal,
+    similarity,
+)
+from lib.records.saving import Change
+
+RULE = "rule"
+"""What ``decided_by`` says of a decision that no person made."""
+DUPLICATE, SAME_STUDY, SEPARATE = "duplicate", "same_study", "separate"
+_ALIKE = 88.0
+"""Similarity of titles from which a pair is shown to a person."""
+_LARGEST_BLOCK = 150
+"""Number of records with a common feature from which only neighbours in a sorted order are compared."""
+_NEIGHBOURS = 12
+_RARE_WORDS = 4
+_RARE = 40
+"""A word of a title is rare if at most so many records have it."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Proposal:
+    """A pair of records and what they are to each other.
+
+    Attributes
+    ----------
+    record, same_as : str
+        Keys of the records. ``same_as`` is the record that stays the main one.
+    relation : str
+        "duplicate" or "same_study".
+    why : str
+        The reason, in words.
+    """
+
+    record: str
+    same_as: str
+    relation: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What the rules decide, and what a person has to decide.
+
+    Attributes
+    ----------
+    decided : list of Proposal
+        Pairs that a rule decides and that are not in ``duplicates.csv`` yet.
+    maybes : list of Proposal
+        Pairs that may be the same report or study.
+    pairs : int
+        Number of pairs that were compared.
+    """
+
+    decided: list[Proposal]
+    maybes: list[Proposal]
+    pairs: int
+
+
+def propose(records: Iterable[Mapping[str, str]], duplicates: Iterable[Mapping[str, str]] = ()) -> Proposals:
+    """Compare records with each other; the result does not depend on their order.
+
+    Parameters
+    ----------
+    records : iterable of mapping of str to str
+        The rows of ``records.csv``.
+    duplicates : iterable of mapping of str to str
+        The rows of ``duplicates.csv``: what is decided already.
+
+    Returns
+    -------
+    Proposals
+
+    Examples
+    --------
+    >>> first = {"record": "a.1", "title": "Made-up trial of an ointment", "pmid": "1", "kind": "article"}
+    >>> notice = {"record": "a.2", "title": "Erratum: Made-up trial of an ointment", "kind": "erratum"}
+    >>> found = propose([first, notice, {**first, "record": "b.1"}])
+    >>> [(pair.record, pair.same_as, pair.relation, pair.why) for pair in found.decided]
+    [('b.1', 'a.1', 'duplicate', 'same PubMed number')]
+    >>> [(pair.record, pair.same_as, pair.relation) for pair in found.maybes]
+    [('a.2', 'a.1', 'same_study')]
+    """
+    items = sorted(map(item, records), key=lambda one: one.sort_key)
+    groups = _Groups(items, list(duplicates))
+    pairs = _pairs(items)
+    merges: list[tuple[int, Item, Item, str]] = []
+    studies: list[tuple[Item, Item, str]] = []
+    maybes: list[tuple[Item, Item, str, str]] = []
+    for first, second in sorted(pairs):
+        one, other = items[first], items[second]
+        strength, why = _merge(one, other)
+        if strength:
+            merges.append((strength, one, other, why))
+        elif why := _same_study(one, other):
+            studies.append((one, other, why))
+        else:
+            relation, why = _maybe(one, other)
+            if relation:
+                maybes.append((one, other, relation, why))
+    # Strong reasons first: what they join can forbid what weaker ones propose.
+    for _, one, other, why in sorted(merges, key=lambda merge: (merge[0], merge[1].sort_key, merge[2].sort_key)):
+        if against := groups.join(one, other, why):
+            maybes.append((one, other, DUPLICATE, f"{why}, but {against}"))
+    for one, other, why in studies:
+        groups.link(one, other, why)
+    return Proposals(groups.decided(), groups.open(maybes), len(pairs))
+
+
+def changes(proposals: Sequence[Proposal]) -> list[Change]:
+    """Return the rows that proposals add to ``duplicates.csv``, decided by a rule."""
+    today = dt.date.today().isoformat()
+    return [
+        Change(
+            "duplicates",
+            values={
+                "record": pair.record,
+                "same_as": pair.same_as,
+                "relation": pair.relation,
+                "decided_by": RULE,
+                "why": pair.why,
+                "date": today,
+            },
+        )
+        for pair in proposals
+    ]
+
+
+def _merge(one: Item, other: Item) -> tuple[int, str]:
+    """Return by which rule two records are the same report (lower: stronger), and why; (0, "") if by none."""
+    if conflicts(one, other):
+        return 0, ""
+    alike = similarity(one, other) if one.title and other.title else 100.0
+    same_pmid, same_doi = bool(one.pmid) and one.pmid == other.pmid, bool(one.doi) and one.doi == other.doi
+    if one.kind in SPECIAL:
+        # Found twice, it is the same entry of PubMed or of a register; anything less is a question for a person.
+        is_same_entry = same_pmid or (
+            one.kind == "registry_record" and bool(one.registry) and one.registry == other.registry
+        )
+        return (1, "same entry of the same kind") if is_same_entry and alike >= 95 else (0, "")
+    if same_pmid and alike >= 85:
+        return 1, "same PubMed number"
+    apart = place_conflicts(one, other)
+    if same_doi and alike >= 90 and not {"the first authors differ", "the years differ"} & set(apart):
+        return 2, "same DOI and title"
+    if apart or not one.surname or one.surname != other.surname or not one.year or one.year != other.year:
+        return 0, ""
+    same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
+    is_telling = len(one.title.split()) >= 5 and len(one.title) >= 30
+    if (
+        one.title == other.title
+        and one.title
+        and (same_page or (is_telling and same_journal(one.journal, other.journal)))
+    ):
+        return 3, "same title, first author, year and place of publication"
+    if alike >= 95 and same_page and is_telling:
+        return 4, "almost the same title; same first author, year, volume and page"
+    return 0, ""
+
+
+def _same_study(one: Item, other: Item) -> str:
+    """Return why two records are different reports of one study; empty if no rule says so."""
+    kinds = {one.kind, other.kind}
+    if "registry_record" in kinds and one.registry and one.registry == other.registry:
+        if kinds & {"article", "preprint", "congress_abstract", "unknown", "thesis"}:
+            return f"same registry number {one.registry}"
+        return ""
+    if kinds in ({"preprint", "article"}, {"preprint", "unknown"}) and one.title and one.marks == other.marks:
+        years = abs(one.year - other.year) if one.year and other.year else 9
+        if one.surname and one.surname == other.surname and years <= 3 and len(one.title.split()) >= 5:
+            if similarity(one, other) >= 95 and not (
+                one.registry and other.registry and one.registry != other.registry
+            ):
+                return "preprint and article with the same title and first author"
+    return ""
+
+
+def _maybe(one: Item, other: Item) -> tuple[str, str]:
+    """Return what two records may be to each other, and why; empty if they are not alike."""
+    against = [*conflicts(one, other), *place_conflicts(one, other)]
+    kinds = {one.kind, other.kind}
+    ids = [
+        words
+        for name, words in (("pmid", "PubMed number"), ("doi", "DOI"), ("registry", "registry number"))
+        if getattr(one, name) and getattr(one, name) == getattr(other, name)
+    ]
+    if one.title and other.title:
+        alike = similarity(one, other)
+        # The title of a notice contains that of the report that it is about.
+        if kinds & {"erratum", "retraction_notice", "comment"} and len(kinds) > 1 and alike < _ALIKE:
+            alike = fuzz.partial_ratio(one.title, other.title) if min(len(one.title), len(other.title)) >= 25 else 0
+    else:
+        alike = 0.0
+    if not ids and (alike < _ALIKE or "the titles differ in: " in " ".join(against) and _is_series(one, other)):
+        return "", ""
+    if not ids and "the first authors differ" in against and alike < 97:
+        return "", ""
+    if not ids and "the years differ" in against and kinds.isdisjoint(SPECIAL) and alike < 97:
+        return "", ""
+    relation = SAME_STUDY if len(kinds) > 1 and kinds & SPECIAL or ids == ["registry number"] else DUPLICATE
+    why = f"same {' and '.join(ids)}" if ids else f"titles alike ({alike:.0f} of 100)"
+    return relation, f"{why}{'; but ' if against else ''}{'; '.join(against)}"
+
+
+def _is_series(one: Item, other: Item) -> bool:
+    """Return whether two titles differ only in numbers or parts, as those of a series do."""
+    differ = set(one.marks) ^ set(other.marks)
+    return bool(differ) and all(mark.isdecimal() or len(mark) <= 5 for mark in differ)
+
+
+def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:
+    """Return the pairs of places that have a feature in common; others need not be compared."""
+    pairs: set[tuple[int, int]] = set()
+    for block in _blocks(items):
+        if len(block) <= _LARGEST_BLOCK:
+            pairs.update(combinations(block, 2))
+            continue
+        # Neighbours in these orders are those that are alike in more than the common feature.
+        for order in (
+            lambda at: (items[at].title, items[at].sort_key),
+            lambda at: (items[at].year, items[at].volume, items[at].page, items[at].sort_key),
+            lambda at: (items[at].surname, items[at].year, items[at].title, items[at].sort_key),
+        ):
+            ordered = sorted(block, key=order)
+            for place, at in enumerate(ordered):
+                pairs.update((min(at, b), max(at, b)) for b in ordered[place + 1 : place + 1 + _NEIGHBOURS])
+    return pairs
+
+
+def _blocks(items: Sequence[Item]) -> Iterator[list[int]]:
+    """Yield places of records with a common feature, in ascending order."""
+    frequency = Counter(word for one in items for word in set(one.title.split()))
+    blocks: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for at, one in enumerate(items):
+        for feature in dict.fromkeys(_features(one, frequency)):
+            blocks[feature].append(at)
+    yield from (block for block in blocks.values() if len(block) > 1)
+
+
+def _features(one: Item, frequency: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
+    for name in ("pmid", "doi", "registry", "title"):
+        if value := getattr(one, name):
+            yield name, value
+    letters = one.title.replace(" ", "")
+    if len(letters) >= 12:
+        yield "start", letters[:12]
+        yield "end", letters[-12:]
+    if one.surname and one.year:
+        # Dates of printing and of first publication may lie in two years.
+        yield "author", one.surname, one.year
+        yield "author", one.surname, one.year + 1
+    if one.volume and one.page:
+        yield "page", one.volume, one.page, one.year
+    rare = sorted((frequency[word], word) for word in set(one.title.split()) if len(word) > 3)
+    for count, word in rare[:_RARE_WORDS]:
+        if 1 < count <= _RARE:
+            yield "word", word
+
+
+class _Groups:
+    """Records that are the same report, joined step by step.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        All records, in their order.
+    duplicates : sequence of mapping of str to str
+        What is decided already.
+    """
+
+    def __init__(self, items: Sequence[Item], duplicates: Sequence[Mapping[str, str]]):
+        self._items = {one.key: one for one in items}
+        self._main = {one.key: one.key for one in items}
+        self._members = {one.key: [one.key] for one in items}
+        self._new: list[Proposal] = []
+        self._known = {frozenset((row["record"], row["same_as"])): row["relation"] for row in duplicates}
+        # What a person called separate, or two reports of one study, is not merged by a rule.
+        self._apart = {pair for pair, relation in self._known.items() if relation != DUPLICATE}
+        self._linked: set[frozenset[str]] = set()
+        for row in sorted(duplicates, key=lambda row: (row["record"], row["same_as"])):
+            if row["relation"] == DUPLICATE and {row["record"], row["same_as"]} <= self._main.keys():
+                self._unite(row["same_as"], row["record"])
+        self._linked = {self._mains(pair) for pair, relation in self._known.items() if relation != DUPLICATE}
+
+    def _mains(self, pair: frozenset[str]) -> frozenset[str]:
+        return frozenset(self._main.get(key, key) for key in pair)
+
+    def _unite(self, stays: str, joins: str) -> None:
+        stays, joins = self._main[stays], self._main[joins]
+        if stays != joins:
+            for key in self._members.pop(joins):
+                self._main[key] = stays
+                self._members[stays].append(key)
+
+    def join(self, one: Item, other: Item, why: str) -> str:
+        """Join the groups of two records; return what forbids it, in words, if anything does."""
+        first, second = self._main[one.key], self._main[other.key]
+        if first == second:
+            return ""
+        for a in self._members[first]:
+            for b in self._members[second]:
+                if frozenset((a, b)) in self._apart:
+                    return "it was decided otherwise" if {a, b} == {one.key, other.key} else f"{a} and {b} are separate"
+                if found := conflicts(self._items[a], self._items[b]):
+                    return f"of {a} and {b}, {found[0]}"
+        # The group that has decisions already keeps its main record; of two, or none, the first in order.
+        stays, joins = sorted(
+            (first, second), key=lambda key: (len(self._members[key]) == 1, self._items[key].sort_key)
+        )
+        self._new += [Proposal(joins, stays, DUPLICATE, why)]
+        self._unite(stays, joins)
+        return ""
+
+    def link(self, one: Item, other: Item, why: str) -> None:
+        """Note that two records report one study; only the main records of groups are linked."""
+        pair = self._mains(frozenset((one.key, other.key)))
+        if len(pair) == 2 and pair not in self._linked:
+            self._linked.add(pair)
+            same_as, record = sorted(pair, key=lambda key: self._items[key].sort_key)
+            self._new.append(Proposal(record, same_as, SAME_STUDY, why))
+
+    def decided(self) -> list[Proposal]:
+        """Return what rules decided, in the order of the records."""
+        # A record whose group joined another one later has the main record of that.
+        new = [replace(pair, same_as=self._main[pair.same_as]) for pair in self._new]
+        return sorted(new, key=lambda pair: (self._items[pair.record].sort_key, self._items[pair.same_as].sort_key))
+
+    def open(self, maybes: Iterable[tuple[Item, Item, str, str]]) -> list[Proposal]:
+        """Return the questions for a person: one for each two groups that nothing is decided about."""
+        found: dict[frozenset[str], Proposal] = {}
+        for one, other, relation, why in sorted(maybes, key=lambda maybe: (maybe[0].sort_key, maybe[1].sort_key)):
+            pair = self._mains(frozenset((one.key, other.key)))
+            if len(pair) == 2 and pair not in self._linked and frozenset((one.key, other.key)) not in self._known:
+                same_as, record = sorted(pair, key=lambda key: self._items[key].sort_key)
+                found.setdefault(pair, Proposal(record, same_as, relation, why))
+        return list(found.values())

@@ -1,0 +1,320 @@
+"""Add the records of files and of answers to the tables of a data folder.
+
+Belongs here: the rows that a search adds to ``searches.csv``, ``records.csv`` and ``refused.csv``, and the folder of
+raw files. Does not belong here: reading a file (`readers`), the form of values (`fitting`), and writing (`saving`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lib.caching.os_errors import describe, why_unreadable
+from lib.caching.safe_files import replace_if_changed
+from lib.evidence.checking import read_tables
+from lib.evidence.column_types import FORMS
+from lib.records import readers
+from lib.records.fitting import fitted, fitted_refused
+from lib.records.record import Parsed, Record, Refused
+from lib.records.saving import Change, hashes, save
+
+RAW = ".raw"
+"""Folder within the data folder that holds raw files and answers, which are text of third parties. Git ignores it."""
+KIND = "database search"
+"""Kind of a search whose records come from a file, unless another is given."""
+_LISTED = 20
+"""Largest number of refused entries and of remarks that a summary lists."""
+
+
+class CannotImport(ValueError):
+    """Nothing can be imported. The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import has done with one file or answer.
+
+    Attributes
+    ----------
+    name : str
+        Name of the file.
+    search : str
+        Key of the search, which is in ``searches.csv``.
+    parsed : Parsed
+        The records as they were written, and the refused entries.
+    is_new : bool
+        False if the same file had been imported before; nothing was changed then.
+    """
+
+    name: str
+    search: str
+    parsed: Parsed
+    is_new: bool = True
+
+    def __str__(self) -> str:
+        if not self.is_new:
+            return f"{self.name}: was imported before, as search {self.search}. Nothing was changed."
+        parsed = self.parsed
+        lines = [
+            f"{self.name}: {parsed.form}, {_count(parsed.entries, 'entry', 'entries')} = {len(parsed.records)} imported"
+            f" + {len(parsed.refused)} refused, as search {self.search}."
+        ]
+        lines += [
+            f"  refused: line {refused.line}, entry {refused.position}: {refused.reason}"
+            for refused in parsed.refused[:_LISTED]
+        ]
+        if len(parsed.refused) > _LISTED:
+            lines.append(f"  and {len(parsed.refused) - _LISTED} more refused entries, in refused.csv")
+        lines += [f"  {remark}" for remark in parsed.remarks[:_LISTED]]
+        if len(parsed.remarks) > _LISTED:
+            lines.append(f"  and {len(parsed.remarks) - _LISTED} more remarks on values")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where records come from: the values of a row of ``searches.csv`` that its file or answer does not give.
+
+    Attributes
+    ----------
+    source : str
+        Name of the database, such as "Embase".
+    date : str
+        Day of the search as YYYY-MM-DD; today if empty.
+    searched_by : str
+        Who searched.
+    found : str
+        Number of records that the source stated.
+    others : dict of str to str
+        Values of further columns, such as platform, query, since and until.
+    """
+
+    source: str
+    date: str = ""
+    searched_by: str = ""
+    found: str = ""
+    others: dict[str, str] = field(default_factory=dict)
+
+
+def import_files(folder: Path, paths: Sequence[Path], origin: Origin) -> list[Imported]:
+    """Import files of bibliographic records: all of them, or none.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    paths : sequence of Path
+        The files. Each becomes a search of its own.
+    origin : Origin
+        Where they come from.
+
+    Returns
+    -------
+    list of Imported
+        What was done with each file.
+
+    Raises
+    ------
+    CannotImport
+        If a file cannot be read, or an option is wrong. Nothing was written then.
+    DataError
+        If the data folder has faults.
+    SaveError
+        If the tables cannot be changed.
+    OSError
+        If a file cannot be written.
+    """
+    origin = _checked(origin, len(paths))
+    contents: list[tuple[str, bytes, Parsed | None]] = []
+    seen = hashes(folder)
+    tables, _ = read_tables(folder)
+    known = {row.sha256: row.search for row in tables["searches"].itertuples() if row.sha256}
+    faults = []
+    for path in paths:
+        try:
+            content = _content(path)
+            is_known = hashlib.sha256(content).hexdigest() in known
+            parsed = None if is_known else readers.parse(content, abstracts=False)
+            if parsed and not parsed.entries:
+                raise readers.ReadError("has a header, but no entries: check the export")
+            contents.append((path.name, content, parsed))
+        except readers.ReadError as error:
+            faults.append(f"{path}: {error}" if str(path) not in str(error) else str(error))
+    if faults:
+        raise CannotImport("\n".join(faults))
+    taken = set(tables["searches"].search)
+    imported: list[Imported] = []
+    changes: list[Change] = []
+    for name, content, parsed in contents:
+        sha256 = hashlib.sha256(content).hexdigest()
+        if parsed is None or sha256 in known:
+            imported.append(Imported(name, known[sha256], parsed or Parsed(()), is_new=False))
+            continue
+        search = new_key(origin, taken)
+        taken.add(search)
+        known[sha256] = search
+        parsed = fit(parsed)
+        imported.append(Imported(name, search, parsed))
+        changes += search_changes(search, parsed, origin, name=name, sha256=sha256)
+    for _, content, _ in contents:
+        keep_raw(folder, content)
+    del contents
+    if changes:
+        save(folder, changes, seen=seen)
+    return imported
+
+
+def _content(path: Path) -> bytes:
+    if reason := why_unreadable(path):
+        raise readers.ReadError(reason)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise readers.ReadError(f"cannot be read: {describe(error)}") from None
+
+
+def _checked(origin: Origin, files: int) -> Origin:
+    """Return the origin with the day filled in; raise for what ``searches.csv`` could not hold."""
+    date = origin.date or dt.date.today().isoformat()
+    if not FORMS["day"][0](date):
+        raise CannotImport(f"date {origin.date!r}: must be {FORMS['day'][1]}")
+    if origin.found and not FORMS["count"][0](origin.found):
+        raise CannotImport(f"found {origin.found!r}: must be {FORMS['count'][1]}")
+    if origin.found and files > 1:
+        raise CannotImport("found: is the number for one file; import the files one at a time, each with its number")
+    for name, value in (("source", origin.source), ("by", origin.searched_by)):
+        if value and not FORMS["text"][0](value):
+            raise CannotImport(f"{name} {value!r}: must be text that no spreadsheet takes for something else")
+    if not _slug(origin.source):
+        raise CannotImport(f"source {origin.source!r}: must be the name of a database, such as Embase")
+    return Origin(origin.source, date, origin.searched_by, origin.found, origin.others)
+
+
+def new_key(origin: Origin, taken: Iterable[str]) -> str:
+    """Return the key of a new search: its source and day, with a number if there is such a search already.
+
+    Examples
+    --------
+    >>> new_key(Origin("Web of Science", "2026-11-26"), {"web-of-science-2026-11-26"})
+    'web-of-science-2026-11-26-2'
+    """
+    first = f"{_slug(origin.source)}-{origin.date}"
+    known, number, key = set(taken), 1, first
+    while key in known:
+        number += 1
+        key = f"{first}-{number}"
+    return key
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def fit(parsed: Parsed) -> Parsed:
+    """Return records whose values fit the tables; entries with none left are refused, and counted as such.
+
+    Parameters
+    ----------
+    parsed : Parsed
+        As a reader or a search returns it.
+    """
+    records: list[Record] = []
+    refused = [fitted_refused(entry) for entry in parsed.refused]
+    remarks = list(parsed.remarks)
+    for record in parsed.records:
+        entry, of_values = fitted(record)
+        remarks += of_values
+        if isinstance(entry, Refused):
+            refused.append(fitted_refused(entry))
+        else:
+            records.append(entry)
+    refused.sort(key=lambda entry: entry.position)
+    return Parsed(tuple(records), tuple(refused), parsed.form, parsed.other_lines, tuple(remarks))
+
+
+def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "", sha256: str = "") -> list[Change]:
+    """Return the new rows of ``searches.csv``, ``records.csv`` and ``refused.csv`` for one file or answer.
+
+    Parameters
+    ----------
+    search : str
+        Key of the search, as `new_key` returns it.
+    parsed : Parsed
+        The records, as `fit` returns them.
+    origin : Origin
+        Where they come from.
+    name, sha256 : str
+        Name and hash of the file or answer.
+    """
+    row = {
+        "search": search,
+        "date": origin.date,
+        "kind": KIND,
+        "sources": origin.source,
+        "found": origin.found,
+        "entries": str(parsed.entries),
+        "file": _file_name(name),
+        "sha256": sha256,
+        "searched_by": origin.searched_by,
+    }
+    today = dt.date.today().isoformat()
+    changes = [Change("searches", values=row | origin.others)]
+    for record in parsed.records:
+        values = record.facts()
+        values |= {
+            "record": f"{search}.{record.position}",
+            "search": search,
+            "position": str(record.position),
+            "entered": today,
+        }
+        changes.append(Change("records", values=values))
+    for entry in parsed.refused:
+        place = {"search": search, "position": str(entry.position), "line": str(max(entry.line, 1))}
+        changes.append(Change("refused", values=place | {"reason": entry.reason}))
+    return changes
+
+
+def _file_name(name: str) -> str:
+    """Return a name of a file that a cell can hold: the hash, and not the name, identifies the file."""
+    name = "".join(character if character.isprintable() else "?" for character in name)
+    return name if FORMS["text"][0](name) else f"'{name}" if FORMS["text"][0](f"'{name}") else ""
+
+
+def keep_raw(folder: Path, content: bytes) -> Path:
+    """Keep a raw file or answer under its hash, outside of version control; return its path.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    content : bytes
+        The file or answer.
+    """
+    path = folder / RAW / hashlib.sha256(content).hexdigest()
+    replace_if_changed(path, content)
+    return path
+
+
+def raw_records(folder: Path, sha256: str) -> Parsed | None:
+    """Return the records of a raw file with their abstracts; None if it is not there or cannot be read any more.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    sha256 : str
+        Hash of the file, as in ``searches.csv``.
+    """
+    path = folder / RAW / sha256
+    try:
+        return readers.read(path) if re.fullmatch("[0-9a-f]{64}", sha256) else None
+    except readers.ReadError:
+        return None
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"

@@ -1,0 +1,349 @@
+"""Readers account for every line, whatever the file is like: entries = imported + refused."""
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import CSV_HEADERS, Entry, bibtex, csv_lines, entry, nbib, numbers, ris
+
+from lib.records.readers import ReadError, parse
+from lib.records.record import Parsed
+
+FORMATS = {"RIS": ris, "nbib": nbib, "BibTeX": bibtex}
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
+ENDS = ("\n", "\r\n", "\r")
+
+
+def lines_of(content: bytes) -> int:
+    """Number of lines as an editor counts them."""
+    text = content.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
+    return text.count("\n") + (not text.endswith("\n"))
+
+
+def check_lines(parsed: Parsed, lines: int) -> None:
+    """Every line belongs to exactly one entry, or is known to belong to none."""
+    spans = [(e.line, e.last_line) for e in (*parsed.records, *parsed.refused)]
+    owned = [line for first, last in spans for line in range(first, last + 1)]
+    assert sorted([*owned, *parsed.other_lines]) == list(range(1, lines + 1))
+    positions = sorted(e.position for e in (*parsed.records, *parsed.refused))
+    assert positions == list(range(1, parsed.entries + 1))
+    assert all(refused.reason for refused in parsed.refused)
+
+
+def check_facts(parsed: Parsed, entries: list[Entry]) -> None:
+    assert [
+        {name: record.facts()[name] for name in e.facts} for record, e in zip(parsed.records, entries, strict=True)
+    ] == [e.facts for e in entries]
+
+
+@given(numbers, st.sampled_from(sorted(FORMATS)), st.sampled_from(ENCODINGS), st.sampled_from(ENDS), st.integers(0, 3))
+def test_clean_files_are_read_exactly(which, form, encoding, end, blank):
+    entries = [entry(number) for number in which]
+    text = (end * (blank + 1)).join(end.join(FORMATS[form](e)) + end for e in entries)
+    parsed = parse(text.encode(encoding))
+    assert not parsed.refused and not parsed.remarks and parsed.form.startswith(form)
+    check_facts(parsed, entries)
+    check_lines(parsed, lines_of(text.encode("latin-1", "replace")))
+    assert [record.abstract for record in parsed.records] == [e.abstract for e in entries]
+    assert {record.kind for record in parsed.records} == {"article"}
+    without = parse(text.encode(encoding), abstracts=False)
+    assert [record.facts() for record in without.records] == [record.facts() for record in parsed.records]
+    assert not any(record.abstract for record in without.records)
+
+
+@given(
+    numbers,
+    st.sampled_from(sorted(CSV_HEADERS)),
+    st.sampled_from(ENCODINGS),
+    st.sampled_from(ENDS),
+    st.sampled_from(",;\t"),
+)
+def test_clean_tables_are_read_exactly(which, source, encoding, end, separator):
+    entries = [entry(number) for number in which]
+    text = end.join(line for part in csv_lines(entries, source, separator) for line in part) + end
+    parsed = parse(text.encode(encoding))
+    assert not parsed.refused and not parsed.remarks and parsed.form == "CSV"
+    check_facts(parsed, entries)
+    check_lines(parsed, lines_of(text.encode("latin-1", "replace")))
+
+
+def spoil_ris(lines: list[str], fault: str) -> list[str]:
+    """Return the lines of an entry with a fault."""
+    title = next(i for i, line in enumerate(lines) if line.startswith("TI"))
+    return {
+        "none": lines,
+        "one space": [line.replace("  - ", " - ", 1) for line in lines],
+        "three spaces after": [line.replace("  - ", "  -  ", 1) for line in lines],
+        "no space after": [*lines[:-1], "ER  -"],
+        "no end": lines[:-1],
+        "no start": lines[1:],
+        "ovid link": [
+            *lines[: title + 1],
+            "Link to the Ovid Full Text or citation:",
+            "http://made.up/1",
+            *lines[title + 1 :],
+        ],
+        "ovid link in a line": [*lines[:-1], "Link to the External Link Resolver: http://made.up/?a=1", lines[-1]],
+        "ovid number": ["17. ", *lines],
+        "cochrane header": ["Record #3 of 18", "Provider: Made-up", 'Content: text/plain; charset="UTF-8"', "", *lines],
+        "unknown tag": [*lines[:-1], "ZQ  - made-up", lines[-1]],
+        "continuation": [*lines[:-2], *(f"   more text {i}" for i in range(3)), *lines[-2:]],
+        "continuation like a tag": [*lines[:-2], "UV - B is no tag, ER - positive neither", *lines[-2:]],
+        "blank inside": [*lines[:title], "", *lines[title:]],
+        "nul": [lines[0], f"KW  - \0{'x'}", *lines[1:]],
+        "bom inside": [f"\ufeff{lines[0]}", *lines[1:]],
+        "indented": [f" {lines[0]}", *lines[1:]],
+    }[fault]
+
+
+RIS_FAULTS = (
+    *("none", "one space", "three spaces after", "no space after", "no end", "no start", "ovid link"),
+    *("ovid link in a line", "ovid number", "cochrane header", "unknown tag", "continuation"),
+    *("continuation like a tag", "blank inside", "nul", "bom inside", "indented"),
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9999), st.sampled_from(RIS_FAULTS)), min_size=1, max_size=8),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+    st.booleans(),
+)
+def test_no_fault_of_ris_loses_an_entry(made, encoding, end, is_spaced):
+    entries = [(entry(number), fault) for number, fault in made]
+    # Without its first line an entry joins one before it that has no end: the first must then be another one.
+    entries = [
+        (e, "none" if fault == "no start" and (i == 0 or entries[i - 1][1] == "no end") else fault)
+        for i, (e, fault) in enumerate(entries)
+    ]
+    parts = [spoil_ris(ris(e), fault) for e, fault in entries]
+    lines = [line for part in parts for line in (*part, *([""] if is_spaced else []))]
+    content = end.join([*lines, ""]).encode(encoding)
+    parsed = parse(content)
+    good = [e for e, fault in entries if fault != "no start"]
+    check_lines(parsed, len(lines))
+    assert parsed.entries == len(entries)
+    assert [refused.reason.partition(":")[0] for refused in parsed.refused] == ["does not begin with a TY line"] * (
+        len(entries) - len(good)
+    )
+    check_facts(parsed, good)
+    assert not any("Link to" in str(record.facts()) for record in parsed.records)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 9999),
+            st.sampled_from(
+                ("none", "no blank", "no number", "unknown tag", "errata", "blank inside", "one space", "title")
+            ),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+)
+def test_no_fault_of_nbib_loses_an_entry(made, encoding, end):
+    lines: list[str] = []
+    expected = []
+    for place, (number, fault) in enumerate(made):
+        e = entry(number)
+        its = nbib(e)
+        fault = "none" if fault == "no number" and (place == 0 or made[place - 1][1] == "no blank") else fault
+        at = next(i for i, line in enumerate(its) if line.startswith("TI"))
+        its = {
+            "no number": its[1:],
+            "unknown tag": [*its, "ZQZQ- made-up"],
+            "errata": [*its, "EIN - Made-up J. 2020;1:2", "RIN - Made-up J. 2021;1:2. PMID: 1"],
+            "blank inside": [*its[:3], "", *its[3:]],
+            "one space": [its[0], *(line.replace("  - ", " - ", 1) for line in its[1:])],
+            "title": [
+                *its[:at],
+                f"TI  - {e.title[:20].rpartition(' ')[0]}",
+                f"      {e.title[len(e.title[:20].rpartition(' ')[0]) :].strip()}",
+                *its[at + 1 :],
+            ],
+        }.get(fault, its)
+        lines += its if fault == "no blank" else [*its, ""]
+        expected.append(e.facts | ({"pmid": ""} if fault == "no number" else {}))
+        links = 2 if fault == "errata" else 0
+        expected[-1]["links"] = links  # type: ignore[assignment]
+    parsed = parse(end.join([*lines, ""]).encode(encoding))
+    check_lines(parsed, len(lines))
+    assert parsed.entries == len(made) and not parsed.refused
+    found = [
+        {name: record.facts()[name] for name in e if name != "links"} | {"links": len(record.links)}
+        for record, e in zip(parsed.records, expected, strict=True)
+    ]
+    assert found == expected
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 9999), st.sampled_from(("none", "open", "no at", "comment", "string", "latex", "same key"))
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+)
+def test_no_fault_of_bibtex_loses_an_entry(made, encoding, end):
+    lines = ["Scopus", "EXPORT DATE: 26 November 2026", "", *bibtex(entry(1)), ""]
+    good, refused = [entry(1)], 0
+    for number, fault in made:
+        e = entry(number)
+        its = bibtex(e)
+        lines += {
+            "open": [*its[:5], its[5].replace("},", ",")],
+            "no at": [its[0].removeprefix("@"), *its[1:], ""],
+            "comment": ["% a comment", "@comment{made-up", "  comment}", *its],
+            "string": ['@string{mu = "Made-up"}', *its],
+            "latex": [its[0], r"  note = {M{\"u}ller \& Sons \$5},", *its[1:]],
+            "same key": ["@article{made_up_1,", *its[1:]],
+        }.get(fault, its)
+        if fault in ("open", "no at"):
+            refused += 1
+        else:
+            good.append(e)
+    lines += ["", *bibtex(entry(2)), ""]
+    parsed = parse(end.join([*lines, ""]).encode(encoding))
+    check_lines(parsed, len(lines))
+    check_facts(parsed, [*good, entry(2)])
+    assert len(parsed.refused) <= refused and (len(parsed.refused) > 0) == (refused > 0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 9999), st.sampled_from(("none", "quote", "short", "long", "lines"))),
+        min_size=1,
+        max_size=8,
+    ),
+    st.sampled_from(sorted(CSV_HEADERS)),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+)
+def test_no_fault_of_a_table_loses_a_row(made, source, encoding, end):
+    entries = [entry(number) for number, _ in made]
+    header, *rows = csv_lines(entries, source)
+    lines = ['"SEARCH QUERY","made-up"', "-----", "", *header]
+    good, bad_lines = [], []
+    for (_, fault), e, row in zip(made, entries, rows, strict=True):
+        if fault == "quote":
+            row = [f'"{row[0]}']
+        elif fault == "short":
+            row = ["made-up"]
+        elif fault == "long":
+            row = [f"{row[0]},and,more"]
+        elif fault == "lines":
+            row = row[0].replace(e.abstract, f'"{e.abstract[:10]}\n{e.abstract[10:]}"').split("\n")
+        if fault in ("none", "lines"):
+            good.append(e)
+        else:
+            bad_lines.append(len(lines) + 1)
+        lines += row
+    parsed = parse(end.join([*lines, ""]).encode(encoding))
+    check_lines(parsed, len(lines))
+    check_facts(parsed, good)
+    refused = {line for entry in parsed.refused for line in range(entry.line, entry.last_line + 1)}
+    assert refused == set(bad_lines)
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(["", "TY  - JOUR\n", "PMID- 1\n", "@article{a,\n", "Title,DOI,Year,Authors\n"]),
+)
+def test_any_bytes_are_accounted_for(content, start):
+    content = start.encode() + content
+    try:
+        parsed = parse(content)
+    except ReadError as error:
+        assert str(error)
+        return
+    if not content.count(0) or parsed.entries == 0:
+        check_lines(parsed, lines_of(content) if content else 0)
+
+
+@given(st.integers(0, 2000), st.sampled_from(sorted(FORMATS)), st.sampled_from(ENCODINGS[:5]))
+def test_a_file_may_end_anywhere(size, form, encoding):
+    whole = "\n\n".join("\n".join(FORMATS[form](entry(number))) for number in range(4)) + "\n"
+    content = whole.encode(encoding)[: size + 40]
+    try:
+        parsed = parse(content)
+    except ReadError:
+        return
+    check_lines(parsed, lines_of(content.decode(encoding, errors="ignore").encode("latin-1", "replace")))
+    # All entries before the last are whole, and read exactly.
+    check_facts(
+        Parsed(parsed.records[: max(0, parsed.entries - 1)]), [entry(n) for n in range(max(0, parsed.entries - 1))]
+    )
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "the file is empty"),
+        (codecs.BOM_UTF8, "the file is empty"),
+        (b"\r\n \r\n", "the file is empty"),
+        (b"<!DOCTYPE html><html><body>Please log in</body></html>", "is a web page"),
+        (b"\n  <HTML lang='en'>", "is a web page"),
+        (b"<?xml version='1.0'?><xml/>", "is an XML document"),
+        (b"PK\x03\x04 made-up", "is a workbook"),
+        (b"%PDF-1.4", "is a PDF document"),
+        (
+            b"FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nER\nEF",
+            "is in a format of Web of Science, Ovid or EndNote",
+        ),
+        (b"made-up text\nof no format", "is in no known format; it begins with 'made-up text'"),
+        (b'{"records": []}', "is in no known format"),
+        ("<html>".encode("utf-16"), "is a web page"),
+    ],
+)
+def test_what_is_no_export_is_named(content, message):
+    with pytest.raises(ReadError, match=message):
+        parse(content)
+
+
+def test_kinds_links_and_identifiers():
+    parsed = parse(
+        b"TY  - CONF\nM3  - Conference Abstract\nTI  - Made-up abstract\nDO  - https://dx.doi.org/10.5555/a%2Fb\n"
+        b"ER  - \n"
+        b"TY  - JOUR\nM3  - Trial registry record\nTI  - Made-up registry record\nAN  - CN-1\n"
+        b"UR  - https://clinicaltrials.gov/show/NCT00000000\nER  - \n"
+        b"TY  - JOUR\nTI  - Retraction: Made-up trial\nY1  - 2021//\nER  - \n"
+        b"TY  - JOUR\nTI  - Made-up preprint\nJF  - medRxiv\nDA  - 2024/03/01\nER  - \n"
+        b"TY  - JOUR\nT1  - Made-up trial\nN1  - Times Cited:  1\nTotal Times Cited:  2\nC7  - e12\nPY  - 2010\n"
+        b"DA  - SEP 22\nER  -\n"
+        b"TY  - JOUR\nER  - \n"
+    )
+    found = [(r.kind, r.doi, r.registry, r.published, r.pages) for r in parsed.records]
+    assert found == [
+        ("congress_abstract", "10.5555/a/b", "", "", ""),
+        ("registry_record", "", "NCT00000000", "", ""),
+        ("retraction_notice", "", "", "2021", ""),
+        ("preprint", "", "", "2024-03", ""),
+        ("article", "", "", "2010-09-22", "e12"),
+    ]
+    assert [(r.position, r.line) for r in parsed.refused] == [(6, 29)]
+    nbib_parsed = parse(
+        b"PMID- 1\nTI  - Made-up trial.\nPT  - Published Erratum\nEFR - Made-up J. 2020;1:2. PMID: 2\nLID - e7\n"
+        b"SI  - ClinicalTrials.gov/NCT00000001\n"
+    )
+    (record,) = nbib_parsed.records
+    assert (record.kind, record.links, record.pages, record.registry) == (
+        "erratum",
+        ("erratum for: Made-up J. 2020;1:2. PMID: 2",),
+        "e7",
+        "NCT00000001",
+    )
+
+
+def test_mixed_encodings_and_nul_bytes_are_named():
+    parsed = parse("TY  - JOUR\nTI  - Müller\nER  - \n".encode() + b"TY  - JOUR\nTI  - M\xfcl\0ler\nER  - \n")
+    assert [record.title for record in parsed.records] == ["Müller", "Müller"]
+    assert len(parsed.remarks) == 2 and "line 5" in parsed.remarks[0] and "line 5" in parsed.remarks[1]
+    cut = parse("TY  - JOUR\nTI  - Müller\nAU  - Ü".encode()[:-1])
+    assert any("cut off" in remark for remark in cut.remarks)
