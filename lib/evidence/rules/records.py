@@ -172,10 +172,8 @@ def candidates_are_decided(tables: Tables) -> Iterator[Fault]:
 
 @needs("candidates", "decisions", "duplicates", "studies")
 def included_records_are_entered(tables: Tables) -> Iterator[Fault]:
-    """A record that is included on its full text is that of a study in ``studies.csv``, or another report of one.
-
-    It is no fault: between the decision and the entry of the data, the study awaits classification.
-    """
+    """A record that is included on its full text is that of a study in ``studies.csv``, or another report of one."""
+    # A warning only: between the decision and the entry of its data, a study awaits classification.
     decided, candidates = standing(tables["decisions"]), tables["candidates"]
     known = set(candidates.record[candidates.study.isin(tables["studies"].study)])
     reports = tables["duplicates"][tables["duplicates"].relation == "same_study"]
