@@ -220,17 +220,15 @@ def test_duplicates_are_not_screened(desk):
 def test_the_ranking_is_offered_from_50_decisions_on_and_says_how_little_it_means(data):
     records = [made_up(n, title=f"Made-up {'trial of ointment' if n % 2 else 'study of mice'} {n}") for n in range(70)]
     add_rows(data, "records", records)
+    # Decisions of the real data count as well; here they are taken away.
+    path = data / "decisions.csv"
+    path.write_text(path.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
+    rows = [decision(f"other.madeup{n}", name, ("exclude", "include")[n % 2]) for n in range(60) for name in (BEN, CAT)]
     with running_desk(data) as desk:
         ada = desk.visitor(ADA)
-        few = 10
-        # Decisions of the real data count as well; here they are taken away.
-        path = data / "decisions.csv"
-        path.write_text(path.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
-        what = {True: "include", False: "exclude"}
-        rows = [decision(f"other.madeup{n}", BEN, what[bool(n % 2)]) for n in range(60)]
-        add_rows(data, "decisions", rows[:few])
+        add_rows(data, "decisions", rows[:20])
         assert "is offered from 50 decided records on" in ada.get("/screen").text
-        add_rows(data, "decisions", rows[few:])
+        add_rows(data, "decisions", rows[20:])
         page = ada.get("/screen?order=ranked").text
         assert "Below about 200 decided records, as here with 60, a ranking means little." in page
         assert "mice −" in page or "mice -" in page
