@@ -121,7 +121,8 @@ class Screening:
 
     def included(self) -> list[str]:
         """Return the records that were included on their full text."""
-        return [key for key in self.records if self._decision(key, FULL_TEXT) == "include"]
+        places = [(key, FULL_TEXT) for key in self.records if not self.is_open(key, FULL_TEXT)]
+        return [key for key, stage in places if self._decision(key, stage) == "include"]
 
     def _decision(self, key: str, stage: str) -> str:
         standing = self.standing.get((key, stage))
