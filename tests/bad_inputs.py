@@ -993,9 +993,10 @@ BAD_INPUTS = (
     ),
     Bad(
         "included record of no study",
-        records.included_records_are_of_studies,
+        records.included_records_are_entered,
         in_turn(_unscreened("8"), _decision("other.8", "include"), _decision("other.8", "include", stage="full_text")),
-        "decisions.csv, row {row}, column record: 'other.8': is included on its full text, and is the record of no",
+        "decisions.csv, row {row}, column record: 'other.8': is included on its full text, and its trial is not",
+        status=0,
     ),
     Bad(
         "record in two rows",

@@ -18,6 +18,8 @@ from lib.desk.workspace import Workspace
 from lib.evidence.screening import CONFLICT, STAGES, standing
 
 TITLE_ABSTRACT, FULL_TEXT = STAGES
+NOT_RECORDED = "not recorded"
+"""What stands in place of a reviewer whose name was not noted."""
 TABLES = ("records", "decisions", "duplicates", "searches")
 _Place = tuple[str, str]
 """A record and a stage of screening."""
@@ -73,24 +75,39 @@ class Screening:
         """Return the records that have reached a stage and not passed it, or still lack a decision at it."""
         if stage == TITLE_ABSTRACT:
             return [key for key in self.records if (key, FULL_TEXT) not in self.standing]
-        return [key for key in self.records if self._decision(key, TITLE_ABSTRACT) == "include"]
+        # Not before both reviewers have decided: the list would give away the decision of the first.
+        return [
+            key
+            for key in self.records
+            if self._decision(key, TITLE_ABSTRACT) == "include" and not self.is_open(key, TITLE_ABSTRACT)
+        ]
 
     def awaits(self, stage: str, reviewer: str) -> list[str]:
         """Return the records that await the decision of a reviewer: no resolution, fewer than two others decided."""
         return [key for key in self.at_stage(stage) if self._may_decide(key, stage, reviewer)]
 
     def _may_decide(self, key: str, stage: str, reviewer: str) -> bool:
+        rows = self.decisions.get((key, stage), [])
+        return self.is_open(key, stage) and all(row.reviewer != reviewer for row in rows)
+
+    def is_open(self, key: str, stage: str) -> bool:
+        """Whether a record awaits a reviewer: it has fewer than two decisions at a stage, and no resolution.
+
+        A decision without the name of its reviewer was made before there were two; it is not asked for again.
+        """
         standing = self.standing.get((key, stage))
         if standing is None:
             return True
         if standing.resolved or standing.reviewers >= 2:
             return False
-        return all(row.reviewer != reviewer for row in self.decisions[key, stage])
+        return all(row.reviewer != NOT_RECORDED for row in self.decisions[key, stage])
 
-    def is_open(self, key: str, stage: str) -> bool:
-        """Whether a record has fewer than two decisions at a stage, and no resolution."""
-        standing = self.standing.get((key, stage))
-        return standing is None or (not standing.resolved and standing.reviewers < 2)
+    def known_to(self, key: str, stage: str, reviewer: str) -> str:
+        """Return the decision on a record as far as a reviewer may know it; empty if there is none."""
+        if not self.is_open(key, stage):
+            return self._decision(key, stage)
+        own = self.own(key, stage, reviewer)
+        return own.decision if own else ""
 
     def conflicts(self, stage: str) -> list[str]:
         """Return the records on which two reviewers differ, or both are unsure, and that nobody has resolved."""
@@ -104,7 +121,8 @@ class Screening:
 
     def included(self) -> list[str]:
         """Return the records that were included on their full text."""
-        return [key for key in self.records if self._decision(key, FULL_TEXT) == "include"]
+        places = [(key, FULL_TEXT) for key in self.records if not self.is_open(key, FULL_TEXT)]
+        return [key for key, stage in places if self._decision(key, stage) == "include"]
 
     def _decision(self, key: str, stage: str) -> str:
         standing = self.standing.get((key, stage))
@@ -125,7 +143,7 @@ class Screening:
     def reviewers(self) -> list[str]:
         """Return the names of all who decided, in alphabetical order."""
         names = {row.reviewer for rows in self.decisions.values() for row in rows}
-        return sorted(names - {"not recorded"})
+        return sorted(names - {NOT_RECORDED})
 
 
 def screening(desk: Workspace) -> Screening:
@@ -218,18 +236,22 @@ def _standing(rows: list[Decision]) -> dict[_Place, Standing]:
     return {(record, stage): Standing(what, int(number), bool(done)) for record, stage, what, number, done in values}
 
 
-def ranking(desk: Workspace) -> Ranking | None:
-    """Return the ranking of the records by the decisions on title and abstract; None if too few are decided."""
+def ranking(desk: Workspace, reviewer: str) -> Ranking | None:
+    """Return the ranking of the records by the decisions on title and abstract; None if too few are decided.
+
+    It rests on decisions that the reviewer may know. Otherwise, it would give away what another one has decided.
+    """
     now = screening(desk)
-    decided = {
-        wanted: [key for key in now.records if now._decision(key, TITLE_ABSTRACT) == wanted]
-        for wanted in ("include", "exclude")
-    }
+    known = {key: now.known_to(key, TITLE_ABSTRACT, reviewer) for key in now.records}
+    decided = {wanted: [key for key, what in known.items() if what == wanted] for wanted in ("include", "exclude")}
     if sum(map(len, decided.values())) < FEWEST or not all(decided.values()):
         return None
     words = desk.derived("vocabulary", ("records", "duplicates"), lambda: Vocabulary(_texts(desk, now)))
     return desk.derived(
-        "ranking", TABLES, lambda: words.rank(decided["include"], decided["exclude"]), desk.outbox.version
+        f"ranking for {reviewer}",
+        TABLES,
+        lambda: words.rank(decided["include"], decided["exclude"]),
+        desk.outbox.version,
     )
 
 

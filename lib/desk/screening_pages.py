@@ -42,7 +42,7 @@ class Home(Page):
             names=now.reviewers(),
             waiting=waiting,
             folder=self.desk.folder.name,
-            unsaved=len(self.desk.outbox.waiting()),
+            unsaved=_unsaved(self.desk, self.reviewer),
         )
 
 
@@ -86,7 +86,7 @@ class Screen(Page):
         """Show the record that was asked for, or else the next one."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         queue = now.awaits(self.stage, reviewer)
-        ranked = ranking(self.desk) if self.stage == TITLE_ABSTRACT else None
+        ranked = ranking(self.desk, reviewer) if self.stage == TITLE_ABSTRACT else None
         order = self.get_argument("order", "newest")
         if ranked and order == "ranked":
             queue.sort(key=lambda key: -ranked.scores.get(key, 0.0))
@@ -120,7 +120,7 @@ class Screen(Page):
             fewest=FEWEST,
             enough=ENOUGH,
             address=_ADDRESS[stage],
-            unsaved=len(self.desk.outbox.waiting()),
+            unsaved=_unsaved(self.desk, self.reviewer),
         )
 
 
@@ -256,6 +256,12 @@ class Resolve(Decide):
             Decision(record, stage, reviewer, "resolution", decision, reason, note, self.desk.today)._asdict(),
         )
         self.done("/conflicts", "The disagreement is resolved.")
+
+
+def _unsaved(desk: Workspace, reviewer: str) -> int:
+    """Return the number of a reviewer's own decisions that wait to be saved."""
+    rows = (change.get("row") or change["key"] for change in desk.outbox.waiting("decisions"))
+    return sum(row["reviewer"] == reviewer for row in rows)
 
 
 def record_values(desk: Workspace, record: dict[str, str]) -> dict[str, Any]:

@@ -252,7 +252,8 @@ def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[t
 def reference(trial: Trial) -> str:
     r"""Return the entry of a trial in the bibliography; fields without an answer are left out.
 
-    An entry without a title has the trial's label as its note, because the book cannot show one that has neither.
+    It is an article if author, title, journal and year are known. An entry without a title has the trial's label as its
+    note, because the book cannot show one that has neither.
 
     Examples
     --------
@@ -264,12 +265,25 @@ def reference(trial: Trial) -> str:
     }
     """
     escaped = {character: f"\\{character}" for character in "%&#_$"} | dict.fromkeys("{}\\", "")
-    title, label = (trial.get(name, "").translate(str.maketrans(escaped)) for name in ("title", "label"))
-    names = ("year", "doi", "pmid", "url")
-    fields = {"title": title and f"{{{title}}}", **{name: trial.get(name, "") for name in names}}
-    fields["note"] = "" if title else label
+    texts = ("authors", "title", "journal", "volume", "issue", "pages", "label")
+    authors, title, journal, volume, issue, pages, label = (
+        trial.get(name, "").translate(str.maketrans(escaped)) for name in texts
+    )
+    fields = {
+        "author": " and ".join(f"{{{name.strip()}}}" for name in authors.split(";") if name.strip()),
+        "title": title and f"{{{title}}}",
+        "journal": journal,
+        "year": trial.get("year", ""),
+        **{"volume": volume, "number": issue, "pages": pages},
+        **{name: trial.get(name, "") for name in ("doi", "pmid", "url")},
+        "note": "" if title else label,
+    }
+    kind = "article" if all(fields[name] for name in ("author", "title", "journal", "year")) else "misc"
+    if kind == "misc":
+        # Only an article has them; elsewhere the book could not show the journal.
+        fields |= {"journal": "", "volume": "", "number": "", "pages": "", "howpublished": journal}
     lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value]
-    return f"@misc{{{trial['study']},\n{''.join(lines)}}}"
+    return f"@{kind}{{{trial['study']},\n{''.join(lines)}}}"
 
 
 def new_contents(folder: Path, new: list[Row], entry: str) -> dict[Path, bytes]:

@@ -103,7 +103,8 @@ def assemble(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ----------
     tables : mapping of str to DataFrame
         Has the tables `PARTS`. A record that does not exist, or is entered twice, leads to empty values or to the first
-        of its rows; other rules report both.
+        of its rows; other rules report both. If it has ``studies`` too, a study whose full text was included awaits
+        classification until it has a row there.
 
     Returns
     -------
@@ -124,18 +125,27 @@ def assemble(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         for column, (part, name) in _ORIGIN.items()
     }
     stage, decision = (last[name].reindex(candidates.record).fillna("") for name in ("stage", "decision"))
-    columns["decision"] = [_outcome(*pair) for pair in zip(stage, decision, strict=True)]
+    is_entered = candidates.study.isin(tables["studies"].study) if "studies" in tables else [True] * len(candidates)
+    columns["decision"] = [_outcome(*each) for each in zip(stage, decision, is_entered, strict=True)]
     frame = pd.DataFrame(columns, index=candidates.index)
     return frame.astype({column: str for column in frame if column != "enrolled"})
 
 
-def _outcome(stage: str, decision: str) -> str:
-    """Return the code of the list ``decision`` for a study, by the last stage with a decision and what stands there."""
+def _outcome(stage: str, decision: str, is_entered: bool) -> str:
+    """Return the code of the list ``decision`` for a study.
+
+    Parameters
+    ----------
+    stage, decision : str
+        The last stage with a decision, and what stands there.
+    is_entered : bool
+        Whether the data of the study are entered.
+    """
     if decision == "exclude":
         return "excluded"
-    if decision == "include":
-        return "included" if stage == STAGES[-1] else "awaiting_full_text"
-    return "awaiting_classification"
+    if decision == "include" and stage != STAGES[-1]:
+        return "awaiting_full_text"
+    return "included" if decision == "include" and is_entered else "awaiting_classification"
 
 
 def with_screening(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

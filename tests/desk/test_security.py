@@ -108,7 +108,7 @@ def test_a_draft_has_a_name_of_its_own_making(desk):
     assert {path for path in desk.data.parent.rglob("*")} - before <= {desk.data / ".raw", desk.data / ".raw/desk"}
 
 
-@pytest.mark.parametrize("name", ["=A1", "@SUM(1)", "+1", "\tAda", "-Ada", "A\x07da", "", "rule", "x" * 61])
+@pytest.mark.parametrize("name", ["=A1", "@SUM(1)", "+1", "\tAda", "-Ada", "", "rule", "x" * 61])
 def test_a_name_that_a_spreadsheet_would_run_is_refused(desk, name):
     visitor = desk.visitor()
     answer = visitor.post("/reviewer", name=name)

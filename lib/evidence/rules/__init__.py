@@ -63,7 +63,6 @@ RULES: tuple[Rule, ...] = (
     counts.bounds_agree,
     appraisal.margins_are_given,
     studies.update_is_screened,
-    studies.included_records_are_entered,
     studies.identifiers_agree,
     identity.identifiers_are_unique,
     identity.registrations_are_unique,
@@ -106,7 +105,6 @@ RULES: tuple[Rule, ...] = (
     records.full_texts_were_included_before,
     records.resolutions_resolve,
     records.candidates_are_decided,
-    records.included_records_are_of_studies,
     records.published_flow_adds_up,
     reporting.settings_are_complete,
     reporting.editions_follow_searches,
@@ -118,6 +116,7 @@ RULES: tuple[Rule, ...] = (
 WARNINGS: tuple[Rule, ...] = (
     identity.titles_are_distinct,
     records.records_with_one_identifier_are_compared,
+    records.included_records_are_entered,
     arms.drugs_are_used,
     agreement.entries_follow_publication,
     retractions.concerns_await_a_decision,

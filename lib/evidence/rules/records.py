@@ -170,17 +170,18 @@ def candidates_are_decided(tables: Tables) -> Iterator[Fault]:
         yield Fault("decisions.csv", int(row.row), "note", "", rule)
 
 
-@needs("candidates", "decisions", "duplicates")
-def included_records_are_of_studies(tables: Tables) -> Iterator[Fault]:
-    """A record that is included on its full text is that of a study, or another report of one."""
-    decided = standing(tables["decisions"])
-    known = set(tables["candidates"].record)
+@needs("candidates", "decisions", "duplicates", "studies")
+def included_records_are_entered(tables: Tables) -> Iterator[Fault]:
+    """A record that is included on its full text is that of a study in ``studies.csv``, or another report of one."""
+    # A warning only: between the decision and the entry of its data, a study awaits classification.
+    decided, candidates = standing(tables["decisions"]), tables["candidates"]
+    known = set(candidates.record[candidates.study.isin(tables["studies"].study)])
     reports = tables["duplicates"][tables["duplicates"].relation == "same_study"]
     known |= set(reports.record[reports.same_as.isin(known)]) | set(reports.same_as[reports.record.isin(known)])
     included = decided[(decided.stage == STAGES[1]) & (decided.decision == "include")]
     for row in included[~included.record.isin(known)].itertuples():
         rule = (
-            "is included on its full text, and is the record of no study: add the study to candidates.csv, or say in"
+            "is included on its full text, and its trial is not entered yet: enter it (make desk), or say in"
             " duplicates.csv of which record it is another report (same_study)"
         )
         yield Fault("decisions.csv", int(row.row), "record", row.record, rule)

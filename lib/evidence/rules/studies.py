@@ -101,15 +101,6 @@ def update_is_screened(tables: Tables) -> Iterator[Fault]:
             yield Fault("studies.csv", row.Index, "year", row.year, rule)
 
 
-@needs("studies", "screening")
-def included_records_are_entered(tables: Tables) -> Iterator[Fault]:
-    """Every included record has its study in ``studies.csv``."""
-    entered, screening = set(tables["studies"].study), tables["screening"]
-    for row in screening[(screening.decision == "included") & ~screening.study.isin(entered)].itertuples():
-        rule = "an included study needs a row in studies.csv"
-        yield Fault("screening.csv", row.Index, "study", row.study, rule)
-
-
 @needs("screening", "references")
 def identifiers_agree(tables: Tables) -> Iterator[Fault]:
     """A record has the same DOI and PubMed number as its entry in the bibliography."""
