@@ -19,7 +19,7 @@ PROJECT = Project(
     notices="lib.report.chapters.overtaken:notices",
     reader="lib.evidence.edition",
     editions_loaded="lib.evidence.edition:LOADED",
-    files_read=("lib.simulations.committed:READ",),
+    files_read=("lib.simulations.committed:READ", "lib.report.edition_results:READ"),
     remark="lib.evidence:warnings_in_words",
     preload=(
         "pandera.backends.pandas.builtin_checks",
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "build": "check the data, execute the chapters that changed and render the book",
         "editions": "build every edition, and the newest with links to the others",
         "deposit": "build every edition and prepare the folder of a deposit on Zenodo; publishes nothing",
+        "store-edition": "store the results of the newest edition, with which later ones are compared",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
     }
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
         if name == "check":
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
-        if name in ("check", "new-trial"):
+        if name in ("check", "new-trial", "store-edition"):
             continue
         if name == "deposit":
             _add_deposit_options(command)
@@ -85,6 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "simulations":
             code = _simulate(given.all, given.data)
+        elif given.command == "store-edition":
+            code = _store_edition(given.root / given.data)
         elif given.command == "deposit":
             code = _deposit(given)
         elif given.command == "new-trial":
@@ -181,6 +184,20 @@ def _simulate(every: bool, data: Path) -> int:
         return _report_faults(str(error).splitlines())
     changed = committed_counts.write_committed(evidence)
     print(f"Imputed counts: {len(changed)} files written or removed.")
+    return 0
+
+
+def _store_edition(data: Path) -> int:
+    from lib.evidence import DataError, load
+    from lib.report import edition_results
+
+    try:
+        print(f"Stored in {edition_results.store(load(data))}")
+    except DataError as error:
+        return _report_faults(str(error).splitlines())
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -30,7 +30,7 @@ from lib.engine.errors import PROCESS_KILLED, BuildError, sentence
 from lib.engine.progress import Progress
 from lib.engine.project import Project, look_up
 from lib.engine.result_server import ResultServer
-from lib.engine.snapshot import LIBRARY, content_of, digest, engine_code
+from lib.engine.snapshot import content_of, digest, engine_code
 
 # --- Executor ---------------------------------------------------------------------------------------------
 
@@ -378,8 +378,6 @@ def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[
 
 def _send_results(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
     os.environ[ADDRESS] = address
-    # The library is a copy; all builds share one cache.
-    os.environ.setdefault("REVIEW_CACHE", str(LIBRARY.parent / "_build" / "cache"))
     fork_server.use_library(source)
     try:
         inputs = look_up(project.loader)(source / "data", as_of)
