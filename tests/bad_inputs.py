@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from changes import Change, add, drop, in_turn, put, repeat
-from lib.evidence.rules import agreement, arms, assessments, counts, identity, keys, reporting, sources
+from lib.evidence.rules import agreement, arms, assessments, counts, identity, keys, records, reporting, sources
 from lib.evidence.rules.base import Rule
 
 KEY, LABEL = "synthetic2026", "Synthetic 2026"
@@ -161,6 +161,32 @@ _SWAPPED_TREATMENTS = in_turn(_arm("drug", "tacrolimus", LIGHT), _arm("drug", "n
 _TWO_PARTS = repeat("studies", "part", "2", study=KEY)
 _SENDUR = {"study": "sendur2006", "threshold": "ge75"}
 _OTHER_TRIAL = "10.1001/archderm.139.5.581"
+_LATER = "collection-2026-11-25"
+"""A search with three records."""
+_THIRD = f"{_LATER}.3"
+_PERIOD = {"since": "2026-02-01", "until": "2026-01-01"}
+
+
+def _refused(position: str) -> Change:
+    return add("refused", search=_LATER, position=position, line="1", reason="made up for a test")
+
+
+def _unscreened(number: str) -> Change:
+    title = f"Made-up trial {number}"
+    return add("records", record=f"other.{number}", kind="unknown", title=title, entered="2026-11-25")
+
+
+def _duplicate(record: str, same_as: str) -> Change:
+    day = "2026-11-25"
+    return add(
+        "duplicates", record=record, same_as=same_as, relation="duplicate", decided_by="First", why="Test.", date=day
+    )
+
+
+def _decision(record: str, decision: str, stage: str = "title_abstract", **given: str) -> Change:
+    values = {"reviewer": "First", "role": "reviewer", "date": "2026-11-25", **given}
+    return add("decisions", record=record, stage=stage, decision=decision, **values)
+
 
 BAD_INPUTS = (
     # --- One trial, entered twice ---
@@ -168,7 +194,7 @@ BAD_INPUTS = (
         "DOI of another study in a record",
         identity.identifiers_are_unique,
         _record("doi", _OTHER_TRIAL),
-        f"screening.csv, row {{row}}, column doi: '{_OTHER_TRIAL}': is the DOI of lepe2003 too"
+        f"records.csv, row {{row}}, column doi: '{_OTHER_TRIAL}': is the DOI of lepe2003 too"
         " (references.bib, line 3): a report has one key; keep one of the two entries",
     ),
     Bad(
@@ -199,8 +225,8 @@ BAD_INPUTS = (
         "registry number of another record",
         identity.registrations_are_unique,
         _record("known", "Registered as NCT04440371."),
-        "screening.csv, row {row}, column known: 'NCT04440371': is the registry number of alshiyab2023 too"
-        " (screening.csv, row ",
+        "candidates.csv, row {row}, column known: 'NCT04440371': is the registry number of alshiyab2023 too"
+        " (candidates.csv, row ",
     ),
     Bad(
         "registry number of another report",
@@ -242,7 +268,7 @@ BAD_INPUTS = (
         "label of another study",
         keys.study_labels_are_distinct,
         in_turn(_study("label", "Alam (undated)"), _record("label", "Alam (undated)")),
-        "screening.csv, row {row}, column label: 'Alam (undated)': is the label of alam too (studies.csv, row ",
+        "candidates.csv, row {row}, column label: 'Alam (undated)': is the label of alam too (studies.csv, row ",
     ),
     Bad(
         "label of another study in capitals",
@@ -602,7 +628,7 @@ BAD_INPUTS = (
         "country differs from the record",
         agreement.countries_agree,
         _record("country", "Sweden"),
-        "screening.csv, row {row}, column country: 'Sweden': differs from studies.csv, row ",
+        "candidates.csv, row {row}, column country: 'Sweden': differs from studies.csv, row ",
     ),
     Bad(
         "country in the record only",
@@ -644,14 +670,14 @@ BAD_INPUTS = (
         "regimen of the record that no arm has",
         agreement.regimens_agree,
         _record("regimen", "monotherapy"),
-        "screening.csv, row {row}, column regimen: 'monotherapy': is the role of no arm of this study in arms.csv"
+        "candidates.csv, row {row}, column regimen: 'monotherapy': is the role of no arm of this study in arms.csv"
         " (there: phototherapy, comparator)",
     ),
     Bad(
         "number enrolled differs from the arms",
         agreement.enrolled_agree,
         _record("enrolled", "23"),
-        "screening.csv, row {row}, column enrolled: '23': differs from the arms with the role phototherapy in arms.csv"
+        "candidates.csv, row {row}, column enrolled: '23': differs from the arms with the role phototherapy in arms.csv"
         " (32): enter the number of one of them, or of all together",
     ),
     Bad(
@@ -670,7 +696,7 @@ BAD_INPUTS = (
         "year of a record differs from its reference",
         agreement.years_agree,
         put("screening", "published", "2022-11", study="iraji2021"),
-        "screening.csv, row {row}, column published: '2022-11': differs from references.bib (2021)",
+        "records.csv, row {row}, column published: '2022-11': differs from references.bib (2021)",
     ),
     Bad(
         "label with another year",
@@ -694,7 +720,7 @@ BAD_INPUTS = (
         "entered before it was published",
         agreement.entries_follow_publication,
         _record("entered", "2025-12-31"),
-        "screening.csv, row {row}, column entered: '2025-12-31': is before the date of publication (2026-01): check",
+        "records.csv, row {row}, column entered: '2025-12-31': is before the date of publication (2026-01): check",
         status=0,
     ),
     # --- Sources ---
@@ -805,5 +831,189 @@ BAD_INPUTS = (
         reporting.open_items_are_explained,
         put("checklists", "note", "", checklist="prisma_2020", item="24a"),
         'checklists.csv, row {row}, column note: must be given where the state is "not_done"',
+    ),
+    # --- Records of searches ---
+    Bad(
+        "fewer records than entries",
+        records.entries_are_records_or_refused,
+        put("searches", "entries", "7", search=_LATER),
+        "searches.csv, row {row}, column entries: '7': must be the number of rows of this search: it has 3 in"
+        " records.csv and 0 in refused.csv, so 4 missing",
+    ),
+    Bad(
+        "more records and refused entries than entries",
+        records.entries_are_records_or_refused,
+        in_turn(_refused("4"), put("searches", "entries", "3", search=_LATER)),
+        "it has 3 in records.csv and 1 in refused.csv, so 1 too many",
+    ),
+    Bad(
+        "refused entry at the position of a record",
+        records.positions_are_unique,
+        _refused("2"),
+        "refused.csv, row {row}, column position: '2': is the position of records.csv, row ",
+    ),
+    Bad(
+        "position beyond the last entry",
+        records.positions_are_unique,
+        in_turn(put("searches", "entries", "4", search=_LATER), _refused("5")),
+        "refused.csv, row {row}, column position: '5': is beyond the last entry of this search (4 in searches.csv)",
+    ),
+    Bad(
+        "key of a record that names another position",
+        records.record_keys_name_their_entry,
+        add("records", record=f"{_LATER}.5", search=_LATER, position="4", kind="unknown", entered="2026-11-25"),
+        f"records.csv, row {{row}}, column record: '{_LATER}.5': must be the search, a full stop and the position:"
+        f" {_LATER}.4",
+    ),
+    Bad(
+        "key of a search without the search",
+        records.record_keys_name_their_entry,
+        add("records", record=f"{_LATER}.4", kind="unknown", entered="2026-11-25"),
+        "column record: 'collection-2026-11-25.4': has no search: begin its key with other. and leave position empty",
+    ),
+    Bad(
+        "record of a search that is not entered",
+        keys.keys_exist,
+        add("records", record="lost-1.1", search="lost-1", position="1", kind="unknown", entered="2026-11-25"),
+        "records.csv, row {row}, column search: 'lost-1': is unknown: there is no such search in searches.csv",
+    ),
+    Bad(
+        "period that ends before it begins",
+        records.search_periods_are_in_order,
+        in_turn(*(put("searches", name, day, search=_LATER) for name, day in _PERIOD.items())),
+        "searches.csv, row {row}, column until: '2026-01-01': is before since (2026-02-01)",
+    ),
+    Bad(
+        "period that ends after the search",
+        records.search_periods_are_in_order,
+        put("searches", "until", "2026-11-26", search=_LATER),
+        "column until: '2026-11-26': is after the search (2026-11-25)",
+    ),
+    Bad(
+        "duplicate of itself",
+        records.duplicates_are_of_one_record,
+        _duplicate(_THIRD, _THIRD),
+        f"duplicates.csv, row {{row}}, column same_as: '{_THIRD}': is the record itself",
+    ),
+    Bad(
+        "duplicate of a duplicate",
+        records.duplicates_are_of_one_record,
+        in_turn(_unscreened("8"), _unscreened("9"), _duplicate("other.9", "other.8"), _duplicate("other.8", _THIRD)),
+        "column same_as: 'other.8': is itself a duplicate (row ",
+    ),
+    Bad(
+        "duplicate of two records",
+        records.duplicates_are_of_one_record,
+        in_turn(_unscreened("8"), _duplicate("other.8", _THIRD), _duplicate("other.8", f"{_LATER}.1")),
+        "duplicates.csv, row {row}, column record: 'other.8': is a duplicate by row ",
+    ),
+    Bad(
+        "two records that are duplicates of each other",
+        records.duplicates_are_of_one_record,
+        in_turn(_unscreened("8"), _unscreened("9"), _duplicate("other.9", "other.8"), _duplicate("other.8", "other.9")),
+        "duplicates.csv, row {row}, column same_as: 'other.9': is compared with other.8 in row ",
+    ),
+    Bad(
+        "decision on a duplicate",
+        records.duplicates_are_not_screened,
+        in_turn(_unscreened("8"), _duplicate("other.8", _THIRD), _decision("other.8", "include")),
+        f"decisions.csv, row {{row}}, column record: 'other.8': is a duplicate of {_THIRD} (duplicates.csv)",
+    ),
+    Bad(
+        "exclusion without a reason",
+        records.exclusions_have_reasons,
+        in_turn(_unscreened("8"), _decision("other.8", "exclude")),
+        'decisions.csv, row {row}, column reason: must be given if the decision is "exclude"',
+    ),
+    Bad(
+        "full text decided on before title and abstract",
+        records.full_texts_were_included_before,
+        in_turn(_unscreened("8"), _decision("other.8", "unsure", stage="full_text")),
+        "decisions.csv, row {row}, column stage: 'full_text': needs the decision \"include\" at title_abstract",
+    ),
+    Bad(
+        "full text decided on while reviewers differ",
+        records.full_texts_were_included_before,
+        in_turn(
+            _unscreened("8"),
+            _decision("other.8", "include"),
+            _decision("other.8", "unsure", reviewer="Second"),
+            _decision("other.8", "unsure", stage="full_text"),
+        ),
+        "decisions.csv, row {row}, column stage: 'full_text': needs the decision \"include\" at title_abstract",
+    ),
+    Bad(
+        "resolution where nobody differs",
+        records.resolutions_resolve,
+        in_turn(
+            _unscreened("8"),
+            _decision("other.8", "include"),
+            _decision("other.8", "include", role="resolution", reviewer="Third"),
+        ),
+        "decisions.csv, row {row}, column role: 'resolution': resolves nothing, because no two reviewers differ",
+    ),
+    Bad(
+        "two resolutions",
+        records.resolutions_resolve,
+        in_turn(
+            _unscreened("8"),
+            _decision("other.8", "include"),
+            _decision("other.8", "unsure", reviewer="Second"),
+            _decision("other.8", "include", role="resolution", reviewer="Third"),
+            _decision("other.8", "unsure", role="resolution", reviewer="Fourth"),
+        ),
+        "decisions.csv, row {row}, column role: 'resolution': is the second resolution of this record and stage",
+    ),
+    Bad(
+        "study without a decision on its record",
+        records.candidates_are_decided,
+        in_turn(
+            _unscreened("8"),
+            add("candidates", study="made_up", record="other.8", label="Made-up trial 8, 2026", regimen="monotherapy"),
+        ),
+        "candidates.csv, row {row}, column record: 'other.8': has no decision in decisions.csv",
+    ),
+    Bad(
+        "decision on a study without its reason in words",
+        records.candidates_are_decided,
+        put("screening", "reason", "", study="iraji2021"),
+        "decisions.csv, row {row}, column note: must be given",
+    ),
+    Bad(
+        "included record of no study",
+        records.included_records_are_of_studies,
+        in_turn(_unscreened("8"), _decision("other.8", "include"), _decision("other.8", "include", stage="full_text")),
+        "decisions.csv, row {row}, column record: 'other.8': is included on its full text, and is the record of no",
+    ),
+    Bad(
+        "record in two rows",
+        keys.keys_are_unique,
+        repeat("records", "title", "Another title", record=_THIRD),
+        f"records.csv, row {{row}}, column record: '{_THIRD}': is already in row ",
+    ),
+    Bad(
+        "record whose main facts are of no record",
+        keys.keys_exist,
+        put("candidates", "record", "other.nothing", study="iraji2021"),
+        "candidates.csv, row {row}, column record: 'other.nothing': is unknown: there is no such record in records.csv",
+    ),
+    Bad(
+        "published flow that does not add up",
+        records.published_flow_adds_up,
+        put("flow", "n", "15", step="excluded_outcome"),
+        "column n: '56': must be 55 (assessed - all excluded with a reason)",
+    ),
+    Bad(
+        "published flow with another number assessed",
+        records.published_flow_adds_up,
+        put("flow", "n", "147", step="removed"),
+        "column n: '102': must be 103 (identified - removed)",
+    ),
+    Bad(
+        "two records with one DOI that nobody compared",
+        records.records_with_one_identifier_are_compared,
+        in_turn(_unscreened("8"), put("records", "doi", "10.5555/SYNTHETIC", record="other.8")),
+        "records.csv, row {row}, column doi: '10.5555/SYNTHETIC': is the DOI of records.csv, row ",
+        status=0,
     ),
 )

@@ -145,8 +145,8 @@ def _unstored(edition: Any, tracked: Mapping[str, Path]) -> list[str]:
     if name in tracked and json.loads(tracked[name].read_bytes())["version"] == edition.version:
         return []
     return [
-        f"{name}: the results of version {edition.version} are not stored, so later editions cannot be compared with them."
-        " Run `make store-edition` and commit the file"
+        f"{name}: the results of version {edition.version} are not stored, so later editions cannot be compared with"
+        " them. Run `make store-edition` and commit the file"
     ]
 
 

@@ -19,12 +19,15 @@ from lib.evidence.csv_files import DataError, Fault, read_table
 from lib.evidence.fault_lists import limited
 from lib.evidence.references import read_references
 from lib.evidence.rules import RULES, WARNINGS, keys
+from lib.evidence.screening import with_screening
 
 _META_COLUMNS = {
     "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "range", "meaning"],
     "codes": ["list", "code", "meaning"],
 }
 """Columns of the tables that define the allowed content of the others, and are read before them."""
+MAY_BE_EMPTY = ("queries", "refused", "duplicates")
+"""Tables that need not have rows."""
 _Place = tuple[str, int | None, str]
 """File, row and column of a value."""
 
@@ -40,7 +43,7 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     Returns
     -------
     tables : dict of str to DataFrame
-        Every table by name, all values as text.
+        Every table by name, all values as text; and ``screening``, which is assembled of some of them.
     references : pybtex.database.BibliographyData
         The bibliography.
 
@@ -73,7 +76,8 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
     for name in names:
         if name in _META_COLUMNS:
             continue
-        frame, file_faults = read_table(folder / f"{name}.csv", list(dictionary.column[dictionary.table == name]))
+        columns = list(dictionary.column[dictionary.table == name])
+        frame, file_faults = read_table(folder / f"{name}.csv", columns, name in MAY_BE_EMPTY)
         faults += limited(file_faults)
         if not file_faults:
             tables[name] = frame
@@ -82,6 +86,7 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
         if path.stem not in names and not path.name.startswith("."):
             message = "is not in the data dictionary: describe the file there, or remove it"
             faults.append(Fault(path.name, None, "", "", message))
+    tables = with_screening(tables)
     references, lines, file_faults = read_references(folder / "references.bib")
     faults += limited(file_faults)
     known = _with_references(tables, references, lines)

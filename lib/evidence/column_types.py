@@ -143,6 +143,11 @@ def _is_concentration(text: str) -> bool:
 FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "key": (_matches(r"[a-z0-9_]+"), "lower-case letters, digits and underscores"),
     "text": (lambda text: not fault_of(text), "text"),
+    "identifier": (
+        _matches(r"[a-z0-9][a-z0-9_.-]*"),
+        "lower-case letters, digits, hyphens, underscores and full stops, beginning with a letter or digit",
+    ),
+    "sha256": (_matches(r"[0-9a-f]{64}"), "a SHA-256: 64 digits and letters from a to f"),
     "concentration": (
         _is_concentration,
         "a concentration such as 0.1% or 50 μg/g, without a space before % or a zero at the end",

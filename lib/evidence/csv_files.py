@@ -216,7 +216,7 @@ def _tidy(value: str) -> str:
     return unicodedata.normalize("NFC", value.replace("\r\n", "\n"))
 
 
-def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault]]:
+def read_table(path: Path, columns: list[str], may_be_empty: bool = False) -> tuple[pd.DataFrame, list[Fault]]:
     """Read one CSV file as text.
 
     Traces of spreadsheet programs are accepted and removed: a byte-order mark, CRLF line ends, blank lines, empty
@@ -228,6 +228,8 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         The file.
     columns : list of str
         The columns that it must have, in any order.
+    may_be_empty : bool
+        Whether a header without rows is right.
 
     Returns
     -------
@@ -261,7 +263,7 @@ def read_table(path: Path, columns: list[str]) -> tuple[pd.DataFrame, list[Fault
         return empty, faults
     if body.surplus:
         return empty, body.surplus
-    if not body.numbers:
+    if not body.numbers and not may_be_empty:
         return empty, [Fault(path.name, None, "", "", "the file has a header but no rows")]
     frame = pd.DataFrame(dict(zip(header, body.columns, strict=True)), index=body.numbers, dtype=str)
     return frame[columns], []

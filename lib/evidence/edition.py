@@ -24,6 +24,7 @@ from lib.evidence.column_types import convert, period_end
 from lib.evidence.counts import Counts, select_counts
 from lib.evidence.csv_files import DataError, Fault
 from lib.evidence.outcome import Outcome, build_outcome
+from lib.evidence.screening import MEANING, NAME, with_screening
 from lib.evidence.vocabulary import GROUPS, REGIMENS, THRESHOLDS
 from lib.stats.arguments import unknown
 
@@ -41,18 +42,20 @@ class Evidence:
     """One edition of the evidence, or a view of it.
 
     Every table of the data dictionary is an attribute of its name (``evidence.studies``): a DataFrame whose counts and
-    numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). ``published_rates`` also has the
-    columns ``estimate_decimals``, ``ci_low_decimals`` and ``ci_high_decimals``, the number of decimals with which each
-    was published. Three more attributes are ``as_of``, the date of the edition; ``last_search``, the date of the last
-    search of databases by then; and ``references``, the bibliography (`pybtex.database.BibliographyData`). ``dir()``,
-    and so tab completion, lists them all. An instance cannot be changed; `with_tables` returns one with other tables.
+    numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). One more table is assembled of
+    these: ``screening`` has, for each study considered since the original search, its record and the decision that
+    stands. ``published_rates`` also has the columns ``estimate_decimals``, ``ci_low_decimals`` and
+    ``ci_high_decimals``, the number of decimals with which each was published. Three more attributes are ``as_of``, the
+    date of the edition; ``last_search``, the date of the last search of databases by then; and ``references``, the
+    bibliography (`pybtex.database.BibliographyData`). ``dir()``, and so tab completion, lists them all. An instance
+    cannot be changed; `with_tables` returns one with other tables.
 
     A *view* is the same edition with all columns of every table and only some of the rows. A chapter that reads a view
     need not run again when rows outside of it change. There are three:
 
     - ``monotherapy`` and ``phototherapy``: without the arms of the other regimen, its published rates, and the
       studies that have arms of the other regimen and none of this one;
-    - ``original``: without the records screened since the original search, and all rows of their studies.
+    - ``original``: without the records found since the original search, and all rows of their studies.
 
     Attributes
     ----------
@@ -100,7 +103,7 @@ class Evidence:
     def _contents(self) -> tuple[str, list[tuple[str, int, str]]]:
         """Return a heading, and the name, number of rows and meaning of each table."""
         heading = f"Evidence as of {self.as_of}" + (f", view {self.view!r}" if self.view else "")
-        meaning = self.meaning("table")
+        meaning = {**self.meaning("table"), NAME: MEANING}
         tables = {name: getattr(self, name) for name, part in self._parts.items() if isinstance(part, pd.DataFrame)}
         return heading, [(name, len(table), meaning.get(name, "")) for name, table in tables.items()]
 
@@ -151,6 +154,8 @@ class Evidence:
         for name, table in parts.items():
             if not isinstance(table, pd.DataFrame):
                 continue
+            if not other and "record" in table:
+                table = table[:0]
             for column, values in dropped.items():
                 if column in table:
                     table = table[~table[column].isin(values)]
@@ -415,8 +420,9 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
     The edition of the original search holds the original review alone. A later edition also holds every record that
     was known by ``as_of``: published by then, or entered here by then if that was earlier or its date of publication is
     not available. A date known only to the year or month counts as the last day of that period. A record comes with its
-    study, arms, counts and remarks. Later reviews are included by their year, or by the last entry if the year is
-    unknown.
+    study, arms, counts and remarks, and with the decisions that were made by ``as_of``; one that was entered after
+    ``as_of`` comes with all its decisions. Later reviews are included by their year, or by the last entry if the year
+    is unknown.
 
     Parameters
     ----------
@@ -452,7 +458,7 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
 
 def _known_dates(tables: Mapping[str, Any]) -> tuple[dt.date, dt.date]:
     """Return the date of the original search, and that of the last entry."""
-    days = [*tables["searches"].date, *tables["screening"].entered]
+    days = {*tables["searches"].date, *tables["records"].entered}
     return period_end(min(tables["searches"].date)), max(map(period_end, days))
 
 
@@ -460,23 +466,42 @@ def _known_by(parts: Mapping[str, Any], date: dt.date) -> dict[str, Any]:
     """Return the parts of the evidence with only what was known by a date, and the dates of edition and last search."""
     parts = dict(parts)
     original_search, last_entry = _known_dates(parts)
-    screening, searches, reviews, editions = (
-        parts[name] for name in ("screening", "searches", "later_reviews", "editions")
-    )
-    known_on = [
-        min(period_end(row.published), period_end(row.entered)) if row.published else period_end(row.entered)
-        for row in screening.itertuples()
-    ]
-    later_studies = set(screening.study[[day > date or date == original_search for day in known_on]])
+    searches, reviews, editions = (parts[name] for name in ("searches", "later_reviews", "editions"))
+    later_records = _records_after(parts["records"], date, original_search)
+    candidates = parts["candidates"]
+    later_studies = set(candidates.study[candidates.record.isin(later_records)])
+    entered = dict(zip(parts["records"].record, parts["records"].entered, strict=True))
+    for name in ("records", "decisions", "duplicates"):
+        table = parts[name]
+        is_known = ~table.record.isin(later_records)
+        if name == "duplicates":
+            is_known &= ~table.same_as.isin(later_records)
+        if name != "records":
+            # From the day on which a record was entered, decisions count by their date. Before that day, a record that
+            # was published already counts with the decisions that were made since.
+            is_known &= (table.date <= date.isoformat()) | (table.record.map(entered).fillna("") > date.isoformat())
+        parts[name] = table[is_known].reset_index(drop=True)
     reviews_known_on = [last_entry if pd.isna(year) else dt.date(int(year), 12, 31) for year in reviews.year]
     parts["later_reviews"] = reviews[[min(day, last_entry) <= date for day in reviews_known_on]]
     parts["searches"] = searches = searches[[period_end(day) <= date for day in searches.date]]
+    parts["refused"] = parts["refused"][parts["refused"].search.isin(searches.search)]
     parts["editions"] = editions[[period_end(day) <= date for day in editions.date]]
     for name, table in parts.items():
         if isinstance(table, pd.DataFrame) and "study" in table:
             parts[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)
+    parts = with_screening(parts)
     last_search = max(map(period_end, searches.date[searches.kind == "database search"]))
     return {**parts, "as_of": date, "last_search": last_search}
+
+
+def _records_after(records: pd.DataFrame, date: dt.date, original_search: dt.date) -> set[str]:
+    """Return the keys of the records that were not known by a date: neither published nor entered by then."""
+    days = {text: period_end(text) for text in {*records.published, *records.entered} if text}
+    known_on = [
+        min(days[entered], days.get(published, days[entered]))
+        for published, entered in zip(records.published, records.entered, strict=True)
+    ]
+    return set(records.record[[day > date or date == original_search for day in known_on]])
 
 
 def warnings_in_words(evidence: Evidence) -> str:
@@ -500,7 +525,7 @@ def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         decimals = texts["published_rates"][name].str.partition(".")[2].str.len()
         tables["published_rates"][f"{name}_decimals"] = decimals.to_numpy()
     tables["certainty"]["row"] = texts["certainty"].index.to_numpy()
-    return tables
+    return with_screening(tables)
 
 
 def _date_of_edition(as_of: str | dt.date | None, original_search: dt.date, last_entry: dt.date) -> dt.date:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from lib.caching.safe_files import replace_all
 from lib.evidence.checking import check, read_tables, reference_table
-from lib.evidence.column_types import value_faults
+from lib.evidence.column_types import form_rule, value_faults
 from lib.evidence.csv_files import Fault
 from lib.evidence.new_trial import QUESTIONS, Question, Trial, complete, new_contents, place, reference, rows
 from lib.evidence.rules import RULES, arms, sources
@@ -28,8 +28,12 @@ from lib.evidence.vocabulary import ALL_THRESHOLDS
 
 _OPTIONAL = ("n", *ALL_THRESHOLDS, "reported", "concern")
 """Answers that every row of their table needs, while a trial need not have such a row."""
+_REQUIRED = ("reason",)
+"""Answers that a trial needs, while not every row of their table does."""
 _OF_A_WHOLE_TRIAL = (arms.designs_fit_arms, sources.included_studies_have_results)
 """Rules that miss rows while not all answers are given; they are checked after the last answer."""
+_HIDDEN = shutil.ignore_patterns(".*")
+"""What a data folder may hold besides its tables, such as the raw answers of searches."""
 
 
 class AnswerError(ValueError):
@@ -71,10 +75,10 @@ def add_trial(folder: Path, answers: Path | None = None, ask: Callable[[str], st
         contents = new_contents(folder, new, reference(trial))
         names = place(trial, tables)[1]
         with tempfile.TemporaryDirectory() as temporary:
-            copy = Path(shutil.copytree(folder, Path(temporary) / "data"))
+            copy = Path(shutil.copytree(folder, Path(temporary) / "data", ignore=_HIDDEN))
             for path, content in contents.items():
                 (copy / path.name).write_bytes(content)
-            faults = [_message(fault, names) for fault in check(copy)]
+            faults = talk.of_own_lists() or [_message(fault, names) for fault in check(copy)]
         print(*(dict.fromkeys(faults) or talk.summary(trial)), sep="\n")
         if answers and faults:
             return False
@@ -181,7 +185,10 @@ class _Interview:
         full = self.full()
         default = (full["arms"][number - 1] if number else full).get(question.name, "")
         entry = self.tables["dictionary"].set_index(["table", "column"]).loc[(question.table, question.column)]
-        is_required = entry.required == "yes" and question.name not in _OPTIONAL
+        if question.codes:
+            entry = entry.copy()
+            entry["allowed"] = question.codes
+        is_required = (entry.required == "yes" and question.name not in _OPTIONAL) or question.name in _REQUIRED
         value = default if silent else None
         while value is None or (faults := self.faults(question, number, value, is_required)):
             if value is None or silent:
@@ -210,6 +217,8 @@ class _Interview:
             return ["a value is required"]
         dictionary = self.tables["dictionary"]
         entry = dictionary[(dictionary.table == question.table) & (dictionary.column == question.column)]
+        if question.codes:
+            entry = entry.assign(allowed=question.codes)
         frame = pd.DataFrame({question.column: [value]})
         of_form = value_faults(question.table, frame, entry, self.tables["codes"]) if value else ()
         if faults := list(of_form):
@@ -225,6 +234,18 @@ class _Interview:
         del tables["risk_of_bias"]
         found = [fault for rule in RULES if rule not in _OF_A_WHOLE_TRIAL for fault in rule(tables)]
         return [_message(fault, names) for fault in found if names.get((fault.file, fault.row, fault.column)) == name]
+
+    def of_own_lists(self) -> list[str]:
+        """Return what is wrong with the answers whose codes are not those of a column."""
+        codes = self.tables["codes"]
+        faults = []
+        for question in QUESTIONS:
+            allowed = list(codes.code[codes["list"] == question.codes])
+            value = self.full()[question.name] if allowed else ""
+            if allowed and value not in allowed:
+                rule = form_rule("code", value, f"must be one of: {', '.join(allowed)}", allowed)
+                faults.append(f"{question.name}: {value!r}: {rule}")
+        return faults
 
     def change(self, name: str) -> None:
         """Ask a question again, by the name of its answer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence.rules.base import Tables
+from lib.evidence.screening import with_screening
 from lib.evidence.vocabulary import ALL_THRESHOLDS, REGIMENS
 
 Trial = dict[str, Any]
 """The answers about a trial, as text by name; ``arms`` is a list with a dict of the answers about each arm."""
-TABLES = ("screening", "studies", "arms", "drugs", "findings", "responses", "reported_without_counts", "concerns")
+_OF_THE_RECORD = ("records", "decisions", "candidates")
+_OF_THE_STUDY = ("studies", "arms", "drugs", "findings", "responses", "reported_without_counts", "concerns")
+TABLES = (*_OF_THE_RECORD, *_OF_THE_STUDY)
 """Tables that get rows for a trial. It also gets an entry in ``references.bib``."""
 
 
@@ -41,6 +44,8 @@ class Question:
         study with counts.
     derived : bool
         Whether the answer usually follows from others. If it does, the question is not asked.
+    codes : str
+        List of the codes that are allowed, if it is not that of the column.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Question:
     column: str
     scope: str
     derived: bool = False
+    codes: str = ""
 
 
 def _questions(scope: str, table: str, names: str) -> Iterator[Question]:
@@ -57,7 +63,14 @@ def _questions(scope: str, table: str, names: str) -> Iterator[Question]:
 
 
 QUESTIONS: tuple[Question, ...] = (
-    *_questions("record", "screening", "decision exclusion published label (study) title doi pmid country reason"),
+    Question("decision", "decisions", "decision", "record", codes="decision"),
+    Question("exclusion", "decisions", "reason", "record"),
+    *_questions("record", "records", "published"),
+    *_questions("record", "candidates", "label (study)"),
+    *_questions("record", "records", "title doi pmid"),
+    *_questions("record", "candidates", "country"),
+    Question("reason", "decisions", "note", "record"),
+    *_questions("record", "decisions", "reviewer"),
     *_questions("study", "studies", "design blinding randomised population subtype assessment"),
     *_questions("study", "studies", "duration_months (source)"),
     *_questions("arm", "arms", "drug"),
@@ -71,15 +84,29 @@ QUESTIONS: tuple[Question, ...] = (
     *_questions("counts", "responses", "(months) (site) (unit) basis confidence source_kind derivation"),
     *_questions("study", "findings", "finding"),
     *_questions("study", "concerns", "concern"),
-    *_questions("record", "screening", "(regimen) (entered)"),
+    *_questions("record", "candidates", "(regimen)"),
+    Question("record_kind", "records", "kind", "record", derived=True),
+    *_questions("record", "records", "(entered)"),
 )
 """All questions, in the order in which they are asked: a label is compared with the year of publication."""
 _ANSWER_BY_COLUMN = {
-    ("screening", "design"): "design_of_record",
-    ("screening", "enrolled"): "enrolled_of_record",
+    ("records", "kind"): "record_kind",
+    ("candidates", "design"): "design_of_record",
+    ("candidates", "enrolled"): "enrolled_of_record",
+    ("decisions", "stage"): "decision",
+    ("decisions", "reason"): "exclusion",
+    ("decisions", "note"): "reason",
+    ("decisions", "date"): "entered",
     ("responses", "subtype"): "",
 }
 """Name of the answer that goes into a column, if it is not the column's own; empty: none."""
+_STEPS = {
+    "included": (("title_abstract", "include"), ("full_text", "include")),
+    "excluded": (("title_abstract", "exclude"),),
+    "awaiting_full_text": (("title_abstract", "include"),),
+    "awaiting_classification": (("title_abstract", "include"), ("full_text", "unsure")),
+}
+"""Stages of screening and the decision at each, by the decision on the study."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,8 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
         "study": re.sub(r"[^a-z0-9]", "", answers.get("label", "").lower()),
         "regimen": next((role for role in roles if role in REGIMENS), ""),
         "entered": today,
+        "reviewer": "not recorded",
+        "record_kind": "unknown",
         "edition": "update",
         "part": "1",
         "year": answers.get("published", "")[:4],
@@ -148,6 +177,7 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
         "unit": {"individual": "patches", "total": "patients"}.get(answers.get("assessment", ""), ""),
     }
     done: Trial = derived | answers | {"arms": arms}
+    done["record"] = f"other.{done['study']}"
     enrolled = [arm.get("enrolled", "") for arm in arms if arm["role"] == done["regimen"]]
     if enrolled and all(map(str.isdecimal, enrolled)):
         # The arms of a within-patient trial share their patients.
@@ -167,14 +197,20 @@ def rows(trial: Trial, tables: Tables) -> Iterator[Row]:
         The present tables, as text.
     """
 
-    def row(table: str, number: int = 0, threshold: str = "") -> Row:
+    def row(table: str, number: int = 0, threshold: str = "", given: Mapping[str, str] = {}) -> Row:
         arm = trial["arms"][number - 1] if number else {}
         answers = {**trial, **arm, "threshold": threshold, "events": arm.get(threshold, "")}
         columns = tables["dictionary"].column[tables["dictionary"].table == table]
         values = {column: answers.get(_ANSWER_BY_COLUMN.get((table, column), column), "") for column in columns}
+        values.update(given)
         return Row(table, values, number, threshold)
 
-    yield row("screening")
+    yield row("records")
+    yield row("candidates")
+    steps = _STEPS.get(trial["decision"], (("title_abstract", trial["decision"]),))
+    for number, (stage, decision) in enumerate(steps, start=1):
+        given = {"stage": stage, "role": "reviewer", "decision": decision}
+        yield row("decisions", given=given | ({} if number == len(steps) else {"reason": "", "note": ""}))
     if trial["decision"] != "included":
         return
     yield row("studies")
@@ -208,10 +244,10 @@ def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[t
         entry = {column: trial.get(column, "") for column in added["references"]} | {"key": trial["study"]}
         added["references"] = pd.concat([added["references"], pd.DataFrame(entry, index=[None], dtype=str)])
     for row in rows(trial, tables):
-        number = max(added[row.table].index, default=1) + 1
+        number = int(max(added[row.table].index, default=1)) + 1
         added[row.table] = pd.concat([added[row.table], pd.DataFrame(row.values, index=[number], dtype=str)])
         answers |= {(f"{row.table}.csv", number, column): row.answer(column) for column in row.values}
-    return added, answers
+    return with_screening(added), answers
 
 
 def reference(trial: Trial) -> str:

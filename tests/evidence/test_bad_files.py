@@ -288,23 +288,23 @@ VALUES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "a percentage with a space": (cell("arms", "concentration", "0.1 %", 2), ("'0.1 %'", "write '0.1%'")),
     "a percentage without its first zero": (cell("arms", "concentration", ".1%", 2), ("'.1%'", "write '0.1%'")),
     "a month made the first of it": (
-        cell("screening", "published", "2024-02-01"),
-        ("screening.csv, row 5, column published: '2024-02-01'", "not the first of a month", "write '2024-02'"),
+        cell("records", "published", "2024-02-01"),
+        ("records.csv, row 5, column published: '2024-02-01'", "not the first of a month", "write '2024-02'"),
     ),
-    "a month in words": (cell("screening", "published", "Feb-24"), ("'Feb-24'", "write '2024-02'")),
-    "a month and a year": (cell("screening", "published", "February 2024"), ("write '2024-02'",)),
-    "a month with a slash": (cell("screening", "published", "2024/02"), ("'2024/02'", "write '2024-02'")),
-    "the number of a day": (cell("screening", "published", "45323"), ("'45323'", "write '2024-02'")),
+    "a month in words": (cell("records", "published", "Feb-24"), ("'Feb-24'", "write '2024-02'")),
+    "a month and a year": (cell("records", "published", "February 2024"), ("write '2024-02'",)),
+    "a month with a slash": (cell("records", "published", "2024/02"), ("'2024/02'", "write '2024-02'")),
+    "the number of a day": (cell("records", "published", "45323"), ("'45323'", "write '2024-02'")),
     "a date of Europe": (
-        cell("screening", "entered", "22/11/2026"),
+        cell("records", "entered", "22/11/2026"),
         ("column entered: '22/11/2026'", "write '2026-11-22'"),
     ),
-    "a date with dots": (cell("screening", "entered", "22.11.2026"), ("write '2026-11-22'",)),
+    "a date with dots": (cell("records", "entered", "22.11.2026"), ("write '2026-11-22'",)),
     "a date of two meanings": (
-        cell("screening", "entered", "03/02/2026"),
+        cell("records", "entered", "03/02/2026"),
         ("'03/02/2026'", "write '2026-02-03' or '2026-03-02'"),
     ),
-    "a date with its time": (cell("screening", "entered", "2026-11-22 00:00:00"), ("write '2026-11-22'",)),
+    "a date with its time": (cell("records", "entered", "2026-11-22 00:00:00"), ("write '2026-11-22'",)),
     "a decimal comma": (
         cell("responses", "months", "1,5"),
         ("responses.csv, row 5, column months: '1,5': must be a number with a decimal point", "write '1.5'"),
@@ -341,23 +341,23 @@ VALUES: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("column refs: '8-Jul': must be reference numbers", "write '7-8'"),
     ),
     "a PMID with decimals": (
-        cell("screening", "pmid", "31267534.0"),
+        cell("records", "pmid", "31267534.0"),
         ("column pmid: '31267534.0'", "write '31267534'"),
     ),
-    "a PMID that lost digits": (cell("screening", "pmid", "3.13E+07"), ("'3.13E+07'", "with all its digits")),
+    "a PMID that lost digits": (cell("records", "pmid", "3.13E+07"), ("'3.13E+07'", "with all its digits")),
     "a PMID as an address": (
-        cell("screening", "pmid", "https://pubmed.ncbi.nlm.nih.gov/31267534/"),
+        cell("records", "pmid", "https://pubmed.ncbi.nlm.nih.gov/31267534/"),
         ("did you mean '31267534'?",),
     ),
     "a year of two digits": (cell("studies", "year", "04"), ("column year: '04': must be a year from 1900",)),
     "a value that is required": (cell("arms", "source", ""), ("arms.csv, row 5, column source: a value is required",)),
-    "a month that does not exist": (cell("screening", "published", "2024-13"), ("'2024-13': must be a day",)),
+    "a month that does not exist": (cell("records", "published", "2024-13"), ("'2024-13': must be a day",)),
     "a micro sign for a Greek letter": (
         cell("arms", "concentration", "50 µg/g", 2),
         ("'50 µg/g': must be a concentration", "did you mean '50 μg/g'?"),
     ),
     "a DOI as an address": (
-        cell("screening", "doi", "https://doi.org/10.1155/2021/5652140"),
+        cell("records", "doi", "https://doi.org/10.1155/2021/5652140"),
         ("column doi:", "did you mean '10.1155/2021/5652140'?"),
     ),
     "a source as an address": (
@@ -543,7 +543,7 @@ def test_letters_of_two_characters_are_read_as_one(data):
 
 
 def test_scripts_that_need_joiners_and_texts_in_other_scripts_are_accepted(data):
-    cell("screening", "title", "می\u200cخواهم 白癜风 «λόγος»")(data)
+    cell("records", "title", "می\u200cخواهم 白癜风 «λόγος»")(data)
     assert check(data) == []
 
 

@@ -30,7 +30,7 @@ def tables() -> Tables:
 
 def test_the_values_of_the_synthetic_trial_have_no_fault(tables):
     meta = tables["dictionary"], tables["codes"]
-    for name in tables.keys() - {"references"}:
+    for name in tables.keys() - {"references", "screening"}:
         assert list(value_faults(name, tables[name], *meta)) == []
 
 
@@ -51,7 +51,7 @@ def test_a_bad_input_is_named_in_a_message(tables, tables_by_rule, bad: Bad):
     message = bad.message.replace("{row}", str(bad.change(spoilt)[0]))
     changed = {name for name in spoilt if spoilt[name] is not tables[name]}
     meta = tables["dictionary"], tables["codes"]
-    faults = [f for name in changed - {"references"} for f in value_faults(name, spoilt[name], *meta)]
+    faults = [f for name in changed - {"references", "screening"} for f in value_faults(name, spoilt[name], *meta)]
     warnings = []
     for rule, read in tables_by_rule.items():
         if read & changed:
@@ -67,7 +67,7 @@ def test_a_bad_input_is_named_in_a_message(tables, tables_by_rule, bad: Bad):
 def write(tables: Tables, before: Tables, folder) -> None:
     """Write the tables that differ from those of the data folder, as a maintainer saves them."""
     for name, frame in tables.items():
-        if frame is not before.get(name) and name != "references":
+        if frame is not before.get(name) and name not in ("references", "screening"):
             frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     reference = tables["references"].set_index("key").loc[KEY]
     fields = ", ".join(f"{field} = {{{value}}}" for field, value in reference.items() if value)

@@ -82,9 +82,9 @@ def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
 
 
 def test_warnings_are_listed_and_stop_nothing(data):
-    replace(data / "screening.csv", "2020-04,2026-11-22", "2020-04,2020-03-31")
+    replace(data / "records.csv", "2020-04,,,,,,32030880,,,2026-11-22", "2020-04,,,,,,32030880,,,2020-03-31")
     warning = (
-        "screening.csv, row 4, column entered: '2020-03-31': is before the date of publication (2020-04): check both"
+        "records.csv, row 4, column entered: '2020-03-31': is before the date of publication (2020-04): check both"
     )
     faults, warnings = check_with_warnings(data)
     assert (faults, list(map(str, warnings))) == ([], [warning])

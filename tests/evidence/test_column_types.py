@@ -31,6 +31,8 @@ def tables():
 # By type: texts that have the form, and texts that have not.
 EXAMPLES = {
     "key": (["lepe2003", "cdi00845_2019"], ["Lepe2003", "lepe 2003", "lepe-2003", "é"]),
+    "identifier": (["pubmed-2026-11-26.12", "other.lepe2003"], ["PubMed-1", ".5", "-5", "a b", "é"]),
+    "sha256": (["0123456789abcdef" * 4], ["0123456789ABCDEF" * 4, "0123", "g" * 64]),
     "text": (
         ["some, text\nin lines", "≥75%", "-5", "“quoted”", "白癜风", "می\u200cخواهم"],
         [
@@ -117,8 +119,8 @@ REFUSED = {
         "'too early': must be one of: any_alone, interim, sa",
     ),
     "unknown tool": ("risk_of_bias", "tool", "rob1", "'rob1': must be one of: rob2_2019"),
-    "identifier": ("screening", "doi", "doi.org/10.1/x", "'doi.org/10.1/x': must be a DOI such as"),
-    "date": ("screening", "published", "2021-02-30", "'2021-02-30': must be a day of the calendar"),
+    "identifier": ("records", "doi", "doi.org/10.1/x", "'doi.org/10.1/x': must be a DOI such as"),
+    "date": ("records", "published", "2021-02-30", "'2021-02-30': must be a day of the calendar"),
     "percentage": ("published_rates", "estimate", "181", "'181': must be a number from 0 to 100"),
     "list of references": ("published_rates", "refs", "7, 8-3", "'7, 8-3': must be reference numbers and ranges"),
 }
@@ -167,7 +169,7 @@ def test_every_range_is_checked_at_both_ends(tables):
     for row in dictionary[dictionary.range.str.match("[0-9]")].itertuples():
         low, high = limits(row.range)
         beyond = [f"{high + 1:g}", *([f"{low - 1:g}"] if row.type == "number" or low >= 1 else [])]
-        frame = tables[row.table].iloc[: len(beyond)].copy()
+        frame = tables[row.table].reindex(range(2, 2 + len(beyond)), fill_value="")
         frame[row.column] = beyond
         faults = [str(f) for f in value_faults(row.table, frame, dictionary, codes) if f.column == row.column]
         assert len(faults) >= len(beyond), (row.table, row.column)

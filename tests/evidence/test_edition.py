@@ -193,7 +193,7 @@ def test_the_evidence_shows_its_tables_with_their_rows(ev):
     lines = repr(ev).splitlines()
     assert lines[0] == f"Evidence as of {ev.as_of}"
     rows = dict(line.split()[:2] for line in lines[1:])
-    assert rows == {name: f"{len(getattr(ev, name))}" for name in dict.fromkeys(ev.dictionary.table)}
+    assert rows == {name: f"{len(getattr(ev, name))}" for name in dict.fromkeys([*ev.dictionary.table, "screening"])}
     # A chapter that shows the numbers of rows depends on all tables.
     assert {("", name) for name in rows} <= READ
     page = BeautifulSoup(ev._repr_html_(), "html.parser")

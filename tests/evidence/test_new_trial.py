@@ -48,7 +48,7 @@ ge50 = 5
 ge75 = 2
 """
 """A trial of two arms with three thresholds."""
-ADDED = ("screening", "studies", "arms", "findings", "responses")
+ADDED = ("records", "decisions", "candidates", "studies", "arms", "findings", "responses")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -118,7 +118,7 @@ def test_a_trial_of_two_arms_and_three_thresholds_takes_25_answers(data):
     # Lines are only added, so that a diff shows nothing else.
     assert all(after[name].startswith(before[name]) for name in changed)
     added = {name: after[name].decode()[len(before[name].decode()) :].splitlines() for name in changed}
-    assert [len(added[f"{name}.csv"]) for name in ADDED] == [1, 1, 2, 1, 6]
+    assert [len(added[f"{name}.csv"]) for name in ADDED] == [1, 2, 1, 1, 2, 1, 6]
     for line in added["responses.csv"]:
         assert line.endswith(",stated,high,yes,,,doi:10.5555/synthetic.2024,abstract,")
 
@@ -191,7 +191,7 @@ def test_all_faults_of_a_file_name_the_answer_and_nothing_is_written(data, capsy
     wrong = {
         ('label = "Synthetic 2024"', 'label = "Shah 2020"'): "study: 'shah2020': is already in row",
         ('design = "PD"', 'design = "pd"'): "design: 'pd': must be one of: SA, WP, PD",
-        ('reason = "Made for a test."', ""): "reason: a value is required",
+        ('reason = "Made for a test."', ""): "reason: must be given",
         ('doi = "10.5555/synthetic.2024"', ""): "source: a value is required",
         (
             'phototherapy = "none"',
@@ -229,7 +229,9 @@ def test_a_record_that_is_not_included_gets_no_study(data):
     assert add_trial(data, path)
     assert check(data) == []
     after = contents(data)
-    assert {name for name in after if after[name] != before[name]} == {"screening.csv", "references.bib"}
+    assert {name for name in after if after[name] != before[name]} == {
+        *("records.csv", "decisions.csv", "candidates.csv", "references.bib")
+    }
     assert (
         after["references.bib"]
         .decode()

@@ -17,6 +17,7 @@ from lib.evidence.rules import (
     counts,
     identity,
     keys,
+    records,
     reporting,
     sources,
     studies,
@@ -79,7 +80,7 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         keys.study_labels_are_distinct,
         put("screening", "label", "Rokni 2017", study="vanathi2017"),
-        "screening.csv, row {row}, column label: 'Rokni 2017': is the label of rokni2017 too (studies.csv, row ",
+        "candidates.csv, row {row}, column label: 'Rokni 2017': is the label of rokni2017 too (studies.csv, row ",
     ),
     (
         keys.study_labels_are_distinct,
@@ -124,7 +125,7 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     (
         studies.original_studies_are_not_screened,
         put("screening", "study", "soriano2002", study="adr2025"),
-        "screening.csv, row {row}, column study: 'soriano2002': is a study of the original review",
+        "candidates.csv, row {row}, column study: 'soriano2002': is a study of the original review",
     ),
     (
         studies.included_records_follow_the_original_search,
@@ -134,29 +135,29 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     ),
     (studies.flow_is_complete, drop("flow", step="included"), "flow.csv, column step: 'included': the step has no row"),
     (
-        studies.excluded_records_have_reasons,
+        records.exclusions_have_reasons,
         put("screening", "exclusion", "", study="adr2025"),
-        "screening.csv, row {row}, column exclusion: must be given if the decision is",
+        "decisions.csv, row {row}, column reason: must be given if the decision is",
     ),
     (
-        studies.excluded_records_have_reasons,
+        records.exclusions_have_reasons,
         put("screening", "exclusion", "design", study="shah2020"),
-        "row {row}, column exclusion: 'design': must be given if the decision is \"excluded\", and empty otherwise",
+        "decisions.csv, row {row}, column reason: 'design': must be given if the decision is \"exclude\", and empty",
     ),
     (
         studies.update_is_screened,
         put("studies", "edition", "update", study="lepe2003"),
-        "studies.csv, row {row}, column study: 'lepe2003': a study of the update needs a row in screening.csv",
+        "studies.csv, row {row}, column study: 'lepe2003': a study of the update needs a row in candidates.csv",
     ),
     (
         studies.update_is_screened,
         put("studies", "year", "2019", study="shah2020"),
-        "studies.csv, row {row}, column year: '2019': differs from the date in screening.csv (2020-02)",
+        "studies.csv, row {row}, column year: '2019': differs from the date in records.csv (2020-02)",
     ),
     (
         studies.included_records_are_entered,
         put("screening", "decision", "included", study="iraji2021"),
-        "screening.csv, row {row}, column study: 'iraji2021': an included study needs a row in studies.csv",
+        "candidates.csv, row {row}, column study: 'iraji2021': an included study needs a row in studies.csv",
     ),
     (
         studies.identifiers_agree,
@@ -444,7 +445,7 @@ def test_a_value_at_the_limit_of_a_rule_is_allowed(tables, rule, change):
 
 
 def test_every_rule_is_listed_described_and_broken_by_an_example():
-    modules = (agreement, appraisal, arms, assessments, counts, identity, keys, reporting, sources, studies)
+    modules = (agreement, appraisal, arms, assessments, counts, identity, keys, records, reporting, sources, studies)
     written = {
         function
         for module in modules

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from lib.evidence.csv_files import Fault
+from lib.evidence.screening import NAME, PARTS, at_its_origin
 
 Tables = Mapping[str, pd.DataFrame]
 """Tables by name: all values as text, indexed by spreadsheet row."""
@@ -25,7 +26,8 @@ def needs(*names: str) -> Callable[[Rule], Rule]:
     """Declare which tables a rule reads.
 
     The rule is skipped if one of them could not be read: that fault is already reported. A rule that compares tables is
-    skipped too while one of them has values of the wrong form.
+    skipped too while one of them has values of the wrong form. Who reads ``screening`` reads the tables of which it is
+    assembled, and the faults that the rule finds in it are those of the values there.
 
     Parameters
     ----------
@@ -37,14 +39,16 @@ def needs(*names: str) -> Callable[[Rule], Rule]:
     callable
         A decorator of a rule.
     """
+    read = (*names, *PARTS) if NAME in names else names
 
     def decorate(rule: Rule) -> Rule:
         @functools.wraps(rule)
         def apply(tables: Tables) -> Iterator[Fault]:
-            if set(names) <= tables.keys():
-                yield from rule(tables)
+            if set(read) <= tables.keys():
+                faults = rule(tables)
+                yield from (at_its_origin(fault, tables) for fault in faults) if NAME in names else faults
 
-        apply.tables = names  # type: ignore[attr-defined]
+        apply.tables = read  # type: ignore[attr-defined]
         return apply
 
     return decorate

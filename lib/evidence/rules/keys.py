@@ -49,14 +49,12 @@ def keys_exist(tables: Tables) -> Iterator[Fault]:
             yield Fault(f"{reference.table}.csv", row, columns[at], key[at], rule)
 
 
-@needs()
+@needs("studies", "mechanism", "screening")
 def study_labels_are_distinct(tables: Tables) -> Iterator[Fault]:
     """A study has the same label in all tables, and no other study has it."""
     first_use: dict[str, tuple[str, str, int]] = {}
     label_by_study: dict[str, str] = {}
     for name in ("studies", "mechanism", "screening"):
-        if name not in tables:
-            continue
         for row in tables[name].itertuples():
             same = " ".join(row.label.casefold().split())
             study, file, first_row = first_use.setdefault(same, (row.study, f"{name}.csv", row.Index))

@@ -87,15 +87,6 @@ def flow_is_complete(tables: Tables) -> Iterator[Fault]:
         yield Fault("flow.csv", None, "step", step, "the step has no row")
 
 
-@needs("screening")
-def excluded_records_have_reasons(tables: Tables) -> Iterator[Fault]:
-    """A record has a kind of reason for exclusion if, and only if, it is excluded."""
-    screening = tables["screening"]
-    for row in screening[(screening.decision == "excluded") != (screening.exclusion != "")].itertuples():
-        rule = 'must be given if the decision is "excluded", and empty otherwise'
-        yield Fault("screening.csv", row.Index, "exclusion", row.exclusion, rule)
-
-
 @needs("studies", "screening")
 def update_is_screened(tables: Tables) -> Iterator[Fault]:
     """A study of the update has a screened record, published in the year of the study."""
@@ -103,10 +94,10 @@ def update_is_screened(tables: Tables) -> Iterator[Fault]:
     published = tables["screening"].drop_duplicates("study").set_index("study").published
     for row in studies[studies.edition == "update"].itertuples():
         if row.study not in published.index:
-            rule = "a study of the update needs a row in screening.csv"
+            rule = "a study of the update needs a row in candidates.csv"
             yield Fault("studies.csv", row.Index, "study", row.study, rule)
         elif row.year != published[row.study][:4]:
-            rule = f"differs from the date in screening.csv ({published[row.study] or 'none'})"
+            rule = f"differs from the date in records.csv ({published[row.study] or 'none'})"
             yield Fault("studies.csv", row.Index, "year", row.year, rule)
 
 
