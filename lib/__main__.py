@@ -16,11 +16,10 @@ PROJECT = Project(
     loader="lib.evidence:load",
     data_error="lib.evidence:DataError",
     results="lib.report.registry:as_json",
-    notices="lib.report.chapters.overtaken:notices",
+    notices="lib.report.notices:notices",
     reader="lib.evidence.edition",
     editions_loaded="lib.evidence.edition:LOADED",
     files_read=("lib.simulations.committed:READ", "lib.report.edition_results:READ"),
-    remark="lib.evidence:warnings_in_words",
     preload=(
         "pandera.backends.pandas.builtin_checks",
         "lib.report.chapters.audit_findings",
@@ -289,13 +288,12 @@ def _deposit(given: argparse.Namespace) -> int:
 
 def _earlier_editions(folder: Path) -> list[str]:
     """Return the dates of the editions before the newest; none if the data have faults, which the build reports."""
-    from lib.evidence import DataError, load
+    from lib.evidence import DataError, earlier_editions
 
     try:
-        evidence = load(folder)
-    except DataError:
+        return earlier_editions(folder)
+    except (DataError, ValueError):
         return []
-    return [date for date in evidence.editions.date if date != evidence.as_of.isoformat()]
 
 
 def _report_faults(faults: list[str], every: bool = False) -> int:
