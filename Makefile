@@ -28,13 +28,16 @@ export DATA AS_OF TIME_LIMIT PORT ANSWERS SOURCE SINCE DRY_RUN
 IN_DATA = $${DATA:+--data="$$DATA"}
 OPTIONS = $(IN_DATA) $${AS_OF:+--as-of="$$AS_OF"} $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
 
-.PHONY: help book editions deposit check new-trial desk search retractions watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book editions store-edition deposit check new-trial desk search retractions watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
 
 editions: $(READY) ## build every edition; the site of the newest carries the others
 	$(BIN)/python -m lib editions $(IN_DATA) $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
+
+store-edition: $(READY) ## store the results of the newest edition, with which later editions are compared
+	$(BIN)/python -m lib store-edition $(IN_DATA)
 
 deposit: $(READY) ## build every edition, and prepare the folder of a deposit on Zenodo in _build/deposit
 	$(BIN)/python -m lib deposit $(IN_DATA) $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
@@ -43,7 +46,7 @@ help: ## list the targets and the variables
 	@sed -nE 's/^([a-z-]+):.*## /  \1\t/p' Makefile | expand -t 16
 	@echo 'Variables, such as make book DATA="my data" AS_OF=2018-08-06:'
 	@sed -nE 's/^## ([A-Z_]+) /  \1\t/p' Makefile | expand -t 16
-## DATA the data folder (book, editions, deposit, check, new-trial, desk, watch, simulations); data without it
+## DATA the data folder (book, editions, store-edition, deposit, check, new-trial, desk, watch, simulations); data without it
 ## AS_OF date of the edition, YYYY-MM-DD (book, watch); the newest without it
 ## TIME_LIMIT seconds that a cell may take (book, editions, deposit, watch); 900 without it
 ## PORT port on which the book or the desk is served (watch: 8000 without it; desk: 8010)

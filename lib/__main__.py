@@ -17,11 +17,10 @@ PROJECT = Project(
     loader="lib.evidence:load",
     data_error="lib.evidence:DataError",
     results="lib.report.registry:as_json",
-    notices="lib.report.chapters.overtaken:notices",
+    notices="lib.report.notices:notices",
     reader="lib.evidence.edition",
     editions_loaded="lib.evidence.edition:LOADED",
-    files_read=("lib.simulations.committed:READ",),
-    remark="lib.evidence:warnings_in_words",
+    files_read=("lib.simulations.committed:READ", "lib.report.edition_results:READ"),
     preload=(
         "pandera.backends.pandas.builtin_checks",
         "lib.report.chapters.audit_findings",
@@ -48,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "build": "check the data, execute the chapters that changed and render the book",
         "editions": "build every edition, and the newest with links to the others",
         "deposit": "build every edition and prepare the folder of a deposit on Zenodo; publishes nothing",
+        "store-edition": "store the results of the newest edition, with which later ones are compared",
         "watch": "build, serve the book on this machine, and build again on every change",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
         "desk": "screen records, enter trials and make editions in the browser, on this machine",
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
         if name == "desk":
             command.add_argument("--port", default=8010, type=_port, help="port of the desk (default: 8010)")
-        if name in ("check", "new-trial", "desk"):
+        if name in ("check", "new-trial", "desk", "store-edition"):
             continue
         if name == "deposit":
             _add_deposit_options(command)
@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
             from lib.desk.application import serve
 
             code = serve(given.root, given.data, given.port)
+        elif given.command == "store-edition":
+            code = _store_edition(given.root / given.data)
         elif given.command == "deposit":
             code = _deposit(given)
         elif given.command == "new-trial":
@@ -195,6 +197,20 @@ def _simulate(every: bool, data: Path) -> int:
     return 0
 
 
+def _store_edition(data: Path) -> int:
+    from lib.evidence import DataError, load
+    from lib.report import edition_results
+
+    try:
+        print(f"Stored in {edition_results.store(load(data))}")
+    except DataError as error:
+        return _report_faults(str(error).splitlines())
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 def _build(given: argparse.Namespace) -> int:
     from lib.engine import build
     from lib.engine.editions import build_folder
@@ -283,13 +299,12 @@ def _deposit(given: argparse.Namespace) -> int:
 
 def _earlier_editions(folder: Path) -> list[str]:
     """Return the dates of the editions before the newest; none if the data have faults, which the build reports."""
-    from lib.evidence import DataError, load
+    from lib.evidence import DataError, earlier_editions
 
     try:
-        evidence = load(folder)
-    except DataError:
+        return earlier_editions(folder)
+    except (DataError, ValueError):
         return []
-    return [date for date in evidence.editions.date if date != evidence.as_of.isoformat()]
 
 
 def _report_faults(faults: list[str], every: bool = False) -> int:

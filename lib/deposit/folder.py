@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files
 from lib.deposit.metadata import DepositError, Stated, read_citation, stated
@@ -76,8 +77,8 @@ def prepare(root: Path, made: Path) -> Deposit:
     editions = tables["editions"].sort_values("date", kind="stable")
     tracked = _tracked(root)
     facts = stated(read_citation(root), settings, editions, json.loads(results.read_bytes()))
-    facts.to_do.extend(_differences(root, source, tracked))
     edition = editions.iloc[-1]
+    facts.to_do.extend([*_unstored(edition, tracked), *_differences(root, source, tracked)])
     name = re.sub(r"[^\w.-]+", "-", edition.version).strip("-.")
     parent = made / "deposit"
     parent.mkdir(parents=True, exist_ok=True)
@@ -136,6 +137,17 @@ def _tracked(root: Path) -> dict[str, Path]:
     if not names:
         raise DepositError(f"{root}: git tracks no file here; the code of a deposit is what git tracks")
     return {name: root / name for name in names if (root / name).is_file()}
+
+
+def _unstored(edition: Any, tracked: Mapping[str, Path]) -> list[str]:
+    """Return what must be done so that later editions can be compared with this one."""
+    name = f"lib/report/stored_editions/{edition.date}.json"
+    if name in tracked and json.loads(tracked[name].read_bytes())["version"] == edition.version:
+        return []
+    return [
+        f"{name}: the results of version {edition.version} are not stored, so later editions cannot be compared with"
+        " them. Run `make store-edition` and commit the file"
+    ]
 
 
 def _differences(root: Path, source: Path, tracked: Mapping[str, Path]) -> list[str]:

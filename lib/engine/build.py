@@ -44,16 +44,13 @@ class Built:
         Chapters that were executed, in the order of the book.
     changed : list of str
         Files of the site that are new, changed or gone, sorted.
-    remark : str
-        The project's remark on its inputs; empty if there is none.
     notices : list of str
-        The project's notices about the results.
+        The project's notices: what someone must act on.
     """
 
     site: Path
     ran: list[str]
     changed: list[str]
-    remark: str = ""
     notices: list[str] = field(default_factory=list)
 
 
@@ -129,7 +126,7 @@ def build(
                 graph.server.close()
         _raise_first(faults)
         ran = [page for page in notebooks if page in done]
-        return Built(made / render.LINK, ran, graph.changed, graph.remark, graph.notices)
+        return Built(made / render.LINK, ran, graph.changed, graph.notices)
 
 
 def _remove_leftovers(made: Path) -> None:
@@ -181,15 +178,13 @@ def _raise_first(faults: list[Exception]) -> None:
 
 
 def summary(built: Built) -> str:
-    """Describe the outcome of a build in a few lines; the remark on its inputs and the notices about results follow."""
+    """Describe the outcome of a build in a few lines; the notices follow."""
     lines = [f"The book is at {built.site / 'index.html'}"]
     if built.ran or built.changed:
         names = ", ".join(Path(page).name for page in built.ran) or "none"
         lines.insert(0, f"Chapters executed: {names}. Files of the site that changed: {len(built.changed)}.")
     else:
         lines[0] = f"Nothing changed. {lines[0]}"
-    if built.remark:
-        lines.append(built.remark)
     if built.notices:
-        lines += [f"Faults that did not stop the build: {len(built.notices)}.", *built.notices]
+        lines += ["To act on, although it did not stop the build:", *(f"- {notice}" for notice in built.notices)]
     return "\n".join(lines)

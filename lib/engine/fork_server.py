@@ -91,8 +91,10 @@ def use_library(root: Path) -> None:
     """Let this process import the library anew, from a folder ``root`` that holds ``lib``.
 
     The compiled code is written beside the source, whatever PYTHONDONTWRITEBYTECODE says: the folder belongs to the
-    build, and compiling the library takes each process longer than most chapters.
+    build, and compiling the library takes each process longer than most chapters. All builds share one cache, beside
+    the library that this engine is part of.
     """
+    os.environ.setdefault("REVIEW_CACHE", str(Path(__file__).parents[2] / "_build" / "cache"))
     sys.dont_write_bytecode = False
     for name in [name for name in sys.modules if name.partition(".")[0] == "lib"]:
         del sys.modules[name]

@@ -30,7 +30,7 @@ from lib.engine.errors import PROCESS_KILLED, BuildError, sentence
 from lib.engine.progress import Progress
 from lib.engine.project import Project, look_up
 from lib.engine.result_server import ResultServer
-from lib.engine.snapshot import LIBRARY, content_of, digest, engine_code
+from lib.engine.snapshot import content_of, digest, engine_code
 
 # --- Executor ---------------------------------------------------------------------------------------------
 
@@ -222,27 +222,16 @@ class Graph:
     def _fingerprints_file(self) -> Path:
         return self.made / "inputs.json"
 
-    @property
-    def _remark_file(self) -> Path:
-        return self.made / "remark.txt"
-
-    @property
-    def remark(self) -> str:
-        """The project's remark on the inputs; empty if there is none."""
-        return self._remark_file.read_text(encoding="utf-8") if self._remark_file.is_file() else ""
-
     def _inputs_state(self) -> str | None:
-        if not (self._fingerprints_file.is_file() and self._remark_file.is_file()):
+        if not self._fingerprints_file.is_file():
             return None
         room = self.project.loader.partition(":")[0].replace(".", "/")
         names = [f"{folder}/{name}" for folder in ("data", room) for name in files(self.source / folder)]
         code = engine_code(self.source, "result_server")
-        written = content_of(self._fingerprints_file), content_of(self._remark_file)
-        return digest(self.as_of, hash_files(self.source, names), code, *written)
+        return digest(self.as_of, hash_files(self.source, names), code, content_of(self._fingerprints_file))
 
     def _check_inputs(self) -> list[str]:
-        fingerprints, used, remark = self.server.start()
-        replace_if_changed(self._remark_file, remark.encode())
+        fingerprints, used = self.server.start()
         replace_if_changed(self._fingerprints_file, json.dumps(fingerprints, indent=1).encode())
         return used
 
@@ -301,7 +290,7 @@ class Graph:
 
     @property
     def notices(self) -> list[str]:
-        """The project's notices about the results of the last build."""
+        """The project's notices of the last build: what someone must act on."""
         notices: list[str] = json.loads(self._notices_file.read_bytes())
         return notices
 
@@ -309,8 +298,10 @@ class Graph:
         written, checked, notices = self.made / render.RESULTS, self._fingerprints_file, self._notices_file
         if not (written.is_file() and checked.is_file() and notices.is_file()):
             return None
-        library = hash_files(self.source, [f"lib/{name}" for name in files(self.source / "lib")])
-        return digest(self.as_of, library, content_of(checked), content_of(written), content_of(notices))
+        # Notices can be about the form of the data, which the fingerprints of their content do not cover.
+        sources = [f"{folder}/{name}" for folder in ("data", "lib") for name in files(self.source / folder)]
+        contents = map(content_of, (checked, written, notices))
+        return digest(self.as_of, hash_files(self.source, sources), *contents)
 
     def _write_results(self) -> list[str]:
         """Write the file of results; rendering copies it into the site."""
@@ -355,7 +346,7 @@ def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[
     text : str
         The file.
     notices : list of str
-        The project's notices about the results.
+        The project's notices.
     used : list of str
         The packages that were imported to compute it.
     """
@@ -375,8 +366,6 @@ def _results(source: Path, as_of: str, project: Project, address: str) -> tuple[
 
 def _send_results(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
     os.environ[ADDRESS] = address
-    # The library is a copy; all builds share one cache.
-    os.environ.setdefault("REVIEW_CACHE", str(LIBRARY.parent / "_build" / "cache"))
     fork_server.use_library(source)
     try:
         inputs = look_up(project.loader)(source / "data", as_of)

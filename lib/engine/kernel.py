@@ -35,8 +35,6 @@ from lib.engine.project import Project, recorded
 
 NAME = "forked"
 _SETTINGS = "--chapter-settings="
-# The library that a kernel imports is a copy; all builds share one cache.
-_CACHE = str(Path(__file__).parents[2] / "_build" / "cache")
 
 
 class UnknownRead(Exception):
@@ -80,8 +78,7 @@ class ForkedProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
-        environment = {"REVIEW_CACHE": _CACHE, **(kwargs.get("env") or os.environ)}
-        process: Any = _ForkedProcess(cmd[cmd.index("-m") + 2 :], environment)
+        process: Any = _ForkedProcess(cmd[cmd.index("-m") + 2 :], dict(kwargs.get("env") or os.environ))
         self.process, self.pid = process, process.pid
         return self.connection_info
 

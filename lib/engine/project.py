@@ -52,12 +52,10 @@ class Project:
     files_read : tuple of str
         Sets of files, relative to the folder that holds the library, that the current process has read.
     notices : str
-        Function of the inputs that returns lines of text on results which someone must act on; they are shown after
-        every build, and stop none. Empty for no function.
+        Function of the inputs that returns lines of text about what someone must act on, in the inputs or in results of
+        them; they are shown after every build, and stop none. Empty for no function.
     preload : tuple of str
         Modules to import once, in the process from which all others are forked: those that import most packages.
-    remark : str
-        Function of the inputs that returns a line of text to show after every build; empty text for none.
     """
 
     loader: str
@@ -68,7 +66,6 @@ class Project:
     files_read: tuple[str, ...] = ()
     notices: str = ""
     preload: tuple[str, ...] = ()
-    remark: str = ""
 
 
 def look_up(name: str) -> Any:

@@ -63,7 +63,7 @@ class ResultServer:
         self._outcome: tuple[str, Any] | None = None
         self.address = ""
 
-    def start(self) -> tuple[dict[str, dict[str, str]], list[str], str]:
+    def start(self) -> tuple[dict[str, dict[str, str]], list[str]]:
         """Start the server if it does not run yet.
 
         Returns
@@ -72,8 +72,6 @@ class ResultServer:
             The content hash of every part of the inputs, by view and part.
         packages : list of str
             The packages imported to load the inputs.
-        remark : str
-            The project's remark on the inputs.
 
         Raises
         ------
@@ -87,8 +85,8 @@ class ResultServer:
                 self._outcome = self._start()
         kind, content = self._outcome
         if kind == "loaded":
-            fingerprints, used, remark = content
-            return fingerprints, used, remark
+            fingerprints, used = content
+            return fingerprints, used
         raise (DataFaults if kind == "faults" else BuildError)(content)
 
     def _start(self) -> tuple[str, Any]:
@@ -124,7 +122,6 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
             outcome.send(("faults", "\n".join(map(str, error.faults))))
             return
         fingerprints = inputs.fingerprints()
-        remark = look_up(project.remark)(inputs) if project.remark else ""
         library = hash_files(source, [f"lib/{name}" for name in files(source / "lib")])
         code = digest(as_of, library, packages.versions(packages.imported(), source.parent))
         store = Store(source.parent / STORE, code, fingerprints)
@@ -132,7 +129,7 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
         outcome.send(("error", sentence(error)))
         return
     try:
-        serve(inputs, store, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported(), remark))))
+        serve(inputs, store, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported()))))
     except OSError as error:
         outcome.send(("error", f"the processes of the build cannot connect to each other: {describe(error)}"))
 

@@ -13,6 +13,7 @@ from .counts import by_study as by_study
 from .csv_files import DataError as DataError
 from .csv_files import Fault as Fault
 from .edition import Evidence as Evidence
+from .edition import earlier_editions as earlier_editions
 from .edition import load as load
 from .edition import warnings_in_words as warnings_in_words
 from .outcome import Outcome as Outcome

@@ -58,6 +58,36 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     return tables, references
 
 
+def read_some_tables(folder: str | Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Read a few tables of a data folder without checking their values.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The data folder.
+    names : iterable of str
+        Names of tables of the data dictionary.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The tables by name, all values as text.
+
+    Raises
+    ------
+    DataError
+        If one of the tables, the dictionary or the codes cannot be read.
+    """
+    dictionary = _read_meta_tables(Path(folder))["dictionary"]
+    tables: dict[str, pd.DataFrame] = {}
+    for name in names:
+        columns = list(dictionary.column[dictionary.table == name])
+        tables[name], faults = read_table(Path(folder) / f"{name}.csv", columns, name in MAY_BE_EMPTY)
+        if faults:
+            raise DataError(faults)
+    return tables
+
+
 def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData, list[Fault], list[Fault]]:
     """Return the tables that can be read, the bibliography, and all faults and warnings by file and row.
 

@@ -19,7 +19,7 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
-from lib.evidence.checking import find_warnings, read_tables
+from lib.evidence.checking import find_warnings, read_some_tables, read_tables
 from lib.evidence.column_types import convert, period_end
 from lib.evidence.counts import Counts, select_counts
 from lib.evidence.csv_files import DataError, Fault
@@ -454,6 +454,36 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
     date = _date_of_edition(as_of, *_known_dates(tables))
     parts = {**_known_by(tables, date), "references": references}
     return Evidence(parts, edition=edition, warnings=warnings)
+
+
+def earlier_editions(folder: str | Path) -> list[str]:
+    """Return the dates of the editions before the newest, without checking the data.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The data folder.
+
+    Returns
+    -------
+    list of str
+        Dates of ``editions.csv`` other than that of the newest record or search, as they are written there.
+
+    Raises
+    ------
+    DataError
+        If a table from which the dates come cannot be read.
+    ValueError
+        If a date in it has a wrong form.
+
+    Examples
+    --------
+    >>> earlier_editions("data")[0]
+    '2018-08-06'
+    """
+    tables = read_some_tables(folder, ("searches", "records", "editions"))
+    _, newest = _known_dates(tables)
+    return [date for date in tables["editions"].date if period_end(date) < newest]
 
 
 def _known_dates(tables: Mapping[str, Any]) -> tuple[dt.date, dt.date]:

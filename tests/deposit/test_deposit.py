@@ -170,6 +170,9 @@ def checkout(tmp_path):
     (root / "lib").mkdir(parents=True)
     subprocess.run(["cp", "-r", str(ROOT / "data"), str(root / "data")], check=True)
     (root / "lib/code.py").write_text("print(1)\n", encoding="utf-8")
+    stored = root / "lib/report/stored_editions/2026-11-25.json"
+    stored.parent.mkdir(parents=True)
+    stored.write_text('{"version": "1.1.0"}', encoding="utf-8")
     (root / ".gitignore").write_text("/_build/\n", encoding="utf-8")
     (root / "CITATION.cff").write_text(yaml.safe_dump(CITATION), encoding="utf-8")
     made = root / "_build"
@@ -201,7 +204,8 @@ def test_a_deposit_has_site_data_code_results_and_metadata(checkout):
             names[archive] = {name.removeprefix(f"living-review-1.1.0-{archive}/") for name in file.namelist()}
     assert names["site"] == {"book/page.html"}
     assert names["data"] == {path.name for path in (ROOT / "data").iterdir()}
-    assert names["code"] == {".gitignore", "CITATION.cff", "lib/code.py", *(f"data/{name}" for name in names["data"])}
+    code = {".gitignore", "CITATION.cff", "lib/code.py", "lib/report/stored_editions/2026-11-25.json"}
+    assert names["code"] == code | {f"data/{name}" for name in names["data"]}
     for line in (deposit.folder / folder.CHECKSUMS).read_text(encoding="utf-8").splitlines():
         checksum, _, name = line.partition("  ")
         assert hashlib.sha256((deposit.folder / name).read_bytes()).hexdigest() == checksum
@@ -230,6 +234,16 @@ def test_changes_that_are_not_committed_are_named(checkout):
     to_do = [line for line in prepare(checkout).stated.to_do if line.startswith(("git", "site"))]
     assert to_do[0].startswith("git: there are changes that are not committed (lib/code.py, lib/new.py)")
     assert to_do[1].startswith("site: it was built from other files than git tracks (lib/code.py)")
+
+
+@pytest.mark.parametrize("content", [None, '{"version": "1.0.0"}'])
+def test_an_edition_whose_results_are_not_stored_is_named(checkout, content):
+    path = checkout / "lib/report/stored_editions/2026-11-25.json"
+    path.unlink() if content is None else path.write_text(content, encoding="utf-8")
+    git(checkout, "commit", "--quiet", "--all", "-m", "Change it")
+    to_do = [line for line in prepare(checkout).stated.to_do if line.startswith("lib/")]
+    assert len(to_do) == 1
+    assert "the results of version 1.1.0 are not stored" in to_do[0]
 
 
 def test_without_a_site_or_git_nothing_is_written(checkout, tmp_path):

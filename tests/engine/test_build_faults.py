@@ -158,7 +158,7 @@ def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
     assert content_of(project) == books[wanted]
     leftover = {path.name.split("-")[0] for path in (project / "_build").iterdir()}
     assert not [path for path in (project / "_build").rglob(".*") if path.is_file()]
-    files = {"inputs.json", "remark.txt", "notices.json", "packages.json", "results.json", "lock"}
+    files = {"inputs.json", "notices.json", "packages.json", "results.json", "lock"}
     assert leftover == {"source", "stage", "html", "site", "reads", "records", "shared", "templates", *files}
 
 

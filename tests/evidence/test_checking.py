@@ -5,6 +5,7 @@ import pytest
 from conftest import ROOT, run
 from lib.evidence import DataError, check, check_with_warnings, load, unstated, warnings_in_words
 from lib.evidence.checking import read_tables
+from lib.report.notices import notices
 
 
 def replace(path, old: str, new: str) -> None:
@@ -99,7 +100,9 @@ def test_warnings_are_listed_and_stop_nothing(data):
     assert done.returncode == 0
     assert done.stderr.splitlines() == [f"warning: {warning}"]
     assert done.stdout.splitlines()[0].endswith("data: no faults, 1 warning.")
-    assert warnings_in_words(load(data)) == "1 warning about the data: `make check` lists it."
+    ev = load(data)
+    assert warnings_in_words(ev) == "1 warning about the data: `make check` lists it."
+    assert notices(ev)[0] == warnings_in_words(ev)
     (data / "flow.csv").unlink()
     done = run(data.parent, "check")
     assert done.returncode == 1
@@ -107,8 +110,9 @@ def test_warnings_are_listed_and_stop_nothing(data):
     assert "flow.csv: the file does not exist" in done.stderr
 
 
-def test_data_without_warnings_have_no_remark(ev):
+def test_data_without_warnings_have_no_notice(ev):
     assert warnings_in_words(ev) == ""
+    assert notices(ev) == []
 
 
 def test_check_says_that_all_is_well():

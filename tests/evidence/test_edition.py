@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from conftest import ROOT
 from lib.caching.shared_results import ADDRESS, READ, shared
-from lib.evidence import REGIMENS, DataError, Evidence, load, question, reference_numbers
+from lib.evidence import REGIMENS, DataError, Evidence, earlier_editions, load, question, reference_numbers
 from lib.published import imputation, participants, rates
 
 
@@ -328,3 +328,25 @@ def test_a_table_changed_in_place_changes_no_evidence(ev):
     rows = ev.arms
     rows.loc[:, "enrolled"] = -1
     assert (ev.arms.enrolled.dropna() > 0).all()
+
+
+def test_the_earlier_editions_are_those_before_the_newest(ev, monkeypatch):
+    monkeypatch.setattr("lib.evidence.checking.find_warnings", lambda *arguments: pytest.fail("checked"))
+    dates = [date for date in ev.editions.date if date != ev.as_of.isoformat()]
+    assert earlier_editions(ROOT / "data") == dates
+    assert len(dates) == len(ev.editions) - 1
+
+
+def test_an_edition_is_an_earlier_one_once_a_newer_record_was_entered(data):
+    assert "2026-11-25" not in earlier_editions(data)
+    path = data / "records.csv"
+    text = path.read_text(encoding="utf-8").rstrip("\n")
+    start, _, _ = text.rpartition(",")
+    path.write_text(f"{start},2027-01-01\n", encoding="utf-8")
+    assert earlier_editions(data)[-1] == "2026-11-25"
+
+
+def test_editions_in_a_table_with_faults_are_not_guessed(data):
+    (data / "records.csv").unlink()
+    with pytest.raises(DataError, match="records.csv"):
+        earlier_editions(data)

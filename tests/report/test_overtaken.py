@@ -8,6 +8,7 @@ import pytest
 from lib.engine.build import Built, summary
 from lib.evidence import compare, load, question
 from lib.report.chapters import certainty, overtaken, summary_of_findings
+from lib.report.notices import notices
 
 
 def in_certainty(outcome, domain, column, value):
@@ -116,10 +117,11 @@ def test_the_page_and_the_terminal_name_file_row_and_column(data, edit, tmp_path
     place = f"certainty.csv, row {row}, column rests_on: 'excludes_no_effect;few_responders'"
     note = html.unescape(overtaken.note(ev))
     assert note.startswith("**1 judgement below no longer agrees with the numbers:**") and place in note
-    shown = summary(Built(tmp_path, [], [], notices=overtaken.notices(ev)))
+    assert notices(ev) == overtaken.notices(ev), "there are no warnings about the data"
+    shown = summary(Built(tmp_path, [], [], notices=notices(ev)))
     assert shown.startswith("Nothing changed.")
-    assert "Faults that did not stop the build: 1.\n" + place in shown
-    assert "Faults" not in summary(Built(tmp_path, ["book/a"], ["a.html"]))
+    assert "To act on, although it did not stop the build:\n- " + place in shown
+    assert "To act on" not in summary(Built(tmp_path, ["book/a"], ["a.html"]))
     # The levels are those entered, until someone changes them.
     asked = [question(ev, key) for key in ev.questions.question]
     assert len(summary_of_findings.judgements(ev, asked).frame)

@@ -1,25 +1,63 @@
-"""What changed from each edition to the next: results, records, studies and methods.
+"""What changed from each edition to the next: results, records, studies and methods, each with its reason.
 
-Belongs here: the page *Changes between editions*. Does not belong here: whether a change of a rate changes the
-conclusions (`new_studies`), and what an edition is (`lib.evidence`).
+Belongs here: the page *Changes between editions*. Does not belong here: the results that are compared
+(`lib.report.edition_results`), whether a change of a rate changes the conclusions (`new_studies`), and what an edition
+is (`lib.evidence`).
 
-Every edition is computed by today's code from today's data, so a difference between two editions comes from what was
-known by their dates; changes of question and method are stated in ``editions.csv``.
+An edition is compared by the results that it stated, if they are stored; otherwise, and for the newest, by what today's
+methods give. The difference between the results that an edition stated and those that today's methods give for the same
+studies and counts is due to a change of method.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
-from lib.evidence import REGIMENS, THRESHOLD_NAMES, Evidence
-from lib.report.entries import Entry, comparison_key, current_rate, of_rate
-from lib.report.rate_entries import rate_entries
+from lib.evidence import THRESHOLD_NAMES, Evidence
+from lib.report import edition_results
+from lib.report.edition_results import EditionResult
+from lib.report.entries import comparison_key, rate_key
 from lib.report.tables import Table, decisions, grouped
 from lib.report.tables.names import label_by_key
 from lib.report.text_safety import for_html
-from lib.report.trial_entries import comparison_entries
 from lib.report.wording import count, date_text, listed, outcome_name, ratio_text, sentence_case, span
+
+
+@dataclass(frozen=True)
+class Edition:
+    """An edition to be compared.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        What was known by its date, in today's data.
+    version : str
+        Version whose results are stored; empty if today's methods give them.
+    stored : dict of str to EditionResult, optional
+        The results that it stated, if they are stored.
+    """
+
+    evidence: Evidence
+    version: str = ""
+    stored: dict[str, EditionResult] | None = None
+
+    @cached_property
+    def today(self) -> dict[str, EditionResult]:
+        """Its results by today's methods and data."""
+        return edition_results.results(self.evidence)
+
+    @property
+    def results(self) -> dict[str, EditionResult]:
+        """The results that it stated; if they are not stored, those of today."""
+        return self.today if self.stored is None else self.stored
+
+    @property
+    def origin(self) -> str:
+        """Where its results come from, in words."""
+        return f"as version {self.version} stated them" if self.version else "by today's methods and data"
 
 
 class EditionChanges:
@@ -33,10 +71,15 @@ class EditionChanges:
     """
 
     def __init__(self, evidence: Evidence):
-        self._evidence = evidence
         self._rows = list(evidence.editions.itertuples())
-        dates = [dt.date.fromisoformat(row.date) for row in self._rows]
-        self._editions = [evidence if date == evidence.as_of else evidence.earlier(date) for date in dates]
+        self._editions = []
+        for row in self._rows:
+            date = dt.date.fromisoformat(row.date)
+            if date == evidence.as_of:
+                self._editions.append(Edition(evidence))
+                continue
+            version, stored = edition_results.stored_results(row.date) or ("", None)
+            self._editions.append(Edition(evidence.earlier(date), version, stored))
 
     def __repr__(self) -> str:
         return f"changes between {count(len(self._rows), 'edition')}"
@@ -49,12 +92,14 @@ class EditionChanges:
     def _change(self, i: int) -> str:
         """Return the changes from edition i - 1 to edition i."""
         row, before, after = self._rows[i], self._editions[i - 1], self._editions[i]
-        heading = f"From {date_text(before.as_of)} to {date_text(after.as_of)} (version {row.version})"
+        dates = date_text(before.evidence.as_of), date_text(after.evidence.as_of)
+        heading = f"From {dates[0]} to {dates[1]} (version {row.version})"
         stated = [
             ("Trigger", row.trigger),
             ("Questions", row.question_changes or "unchanged"),
             ("Methods", row.method_changes or "unchanged"),
-            ("Records and studies", records(before, after)),
+            ("Records and studies", records(before.evidence, after.evidence)),
+            ("Results", f"before {before.origin}, after {after.origin}"),
         ]
         facts = "".join(f"<dt>{term}</dt><dd>{for_html(text)}</dd>" for term, text in stated)
         return (
@@ -75,59 +120,109 @@ def records(before: Evidence, after: Evidence) -> str:
     return f"{count(len(added), 'record')} added: {listed(decided)}. Included: {included}."
 
 
-def results(before: Evidence, after: Evidence) -> Table:
+def results(before: Edition, after: Edition) -> Table:
     """List every rate and comparison that changed, before and after, with the reason.
 
     Parameters
     ----------
-    before, after : Evidence
+    before, after : Edition
         Two editions.
     """
-    old, new = (_entries(edition) for edition in (before, after))
-    rows: list[tuple[str, str, Entry | None, Entry | None]] = []
-    for outcome in after.all_outcomes():
-        name = outcome_name(outcome)
-        rows.append(("Current rates, % (95% CI)", name, current_rate(old, outcome), current_rate(new, outcome)))
-    for outcome in after.all_outcomes():
-        a, b = (of_rate(entries, outcome, "recommended.available") for entries in (old, new))
-        rows.append(("Recommended method, studies with available counts, % (95% CI)", outcome_name(outcome), a, b))
-    for question in after.questions.itertuples():
-        for threshold, name in THRESHOLD_NAMES.items():
-            a, b = (entries.get(comparison_key(question.question, threshold)) for entries in (old, new))
-            rows.append(("Risk ratios (95% CI)", f"{question.label}, {name}", a, b))
-    names = label_by_key(after)
-    changed = [
-        (group, {"Result": name, "Before": _text(a), "After": _text(b), "Reason": _reason(a, b, names)})
-        for group, name, a, b in rows
-        if _text(a) != _text(b)
-    ]
-    total = sum(a is not None or b is not None for _, _, a, b in rows)
+    old, new = before.results, after.results
+    # Only if today's methods give the later results do they say what a change of method did to the earlier ones.
+    today = before.today if before.stored is not None and after.stored is None else {}
+    known = {*before.evidence.studies.study[before.evidence.is_included(before.evidence.studies.study)]}
+    names = label_by_key(before.evidence) | label_by_key(after.evidence)
+    changed, total = [], 0
+    for group, name, keys in _listed(after):
+        a, b, now = (_find(found, keys) for found in (old, new, today))
+        total += a is not None or b is not None
+        if _text(a) != _text(b):
+            row = {"Result": name, "Before": _text(a), "After": _text(b), "Reason": reason(a, b, known, names, now)}
+            changed.append((group, row))
     caption = f"{len(changed)} of {count(total, 'result')} changed"
     return Table(grouped(changed, "group", ["Result", "Before", "After", "Reason"]), caption, detail="Reason")
 
 
-def _entries(evidence: Evidence) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
-    for regimen in REGIMENS:
-        entries |= rate_entries(evidence, regimen)
-    return entries | comparison_entries(evidence)
+def _listed(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each result that is compared: its group, its name, and its keys, of which the first there is counts."""
+    evidence = edition.evidence
+    outcomes = evidence.all_outcomes()
+    for outcome in outcomes:
+        keys = [rate_key(outcome, kind) for kind in ("updated", "published")]
+        yield "Current rates, % (95% CI)", outcome_name(outcome), keys
+    for outcome in outcomes:
+        group = "Recommended method, studies with available counts, % (95% CI)"
+        yield group, outcome_name(outcome), [rate_key(outcome, "recommended.available")]
+    for question in evidence.questions.itertuples():
+        for threshold, name in THRESHOLD_NAMES.items():
+            yield "Risk ratios (95% CI)", f"{question.label}, {name}", [comparison_key(question.question, threshold)]
 
 
-def _text(entry: Entry | None) -> str:
-    if entry is None:
+def _find(found: Mapping[str, EditionResult], keys: list[str]) -> EditionResult | None:
+    return next((found[key] for key in keys if key in found), None)
+
+
+def _text(result: EditionResult | None) -> str:
+    if result is None:
         return "none"
-    write = span if entry.is_rate else ratio_text
-    return write(entry.estimate, entry.ci_low, entry.ci_high)
+    write = span if result.scale == "rate" else ratio_text
+    return write(result.estimate, result.ci_low, result.ci_high)
 
 
-def _reason(before: Entry | None, after: Entry | None, names: Mapping[str, str]) -> str:
-    """Return why a result changed, from the studies behind it."""
-    if before is None and after is not None:
-        return f"First result, from {listed([names[study] for study in dict.fromkeys(after.studies)])}."
-    old, new = (set(entry.studies) if entry else set() for entry in (before, after))
+def reason(
+    before: EditionResult | None,
+    after: EditionResult | None,
+    known: set[str],
+    names: Mapping[str, str],
+    today: EditionResult | None = None,
+) -> str:
+    """Return why a result changed: new studies, corrected counts, or a changed method.
+
+    Parameters
+    ----------
+    before, after : EditionResult, optional
+        The result in two editions; None if an edition has none.
+    known : set of str
+        Keys of the studies that the earlier edition includes.
+    names : mapping of str to str
+        Name of each study.
+    today : EditionResult, optional
+        The result of the earlier edition by the methods of the later one.
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> before = EditionResult("rate.made_up", 0.2, nan, nan, "rate", "", {"a": "2/10"})
+    >>> after = EditionResult("rate.made_up", 0.3, nan, nan, "rate", "", {"a": "3/10", "b": "6/20"})
+    >>> reason(before, after, {"a"}, {"a": "Made-up trial A", "b": "Made-up trial B"})
+    'Added: Made-up trial B; corrected count: Made-up trial A 3/10, formerly 2/10.'
+    """
+
+    def name(studies: set[str]) -> str:
+        return listed(sorted(names.get(study, study) for study in studies))
+
+    if after is None:
+        return "No longer stated."
+    if before is None:
+        return f"First result, from {listed([names.get(study, study) for study in after.counts])}."
+    old, new = before.counts, after.counts
+    common = {study: (old[study], new[study]) for study in old.keys() & new.keys() if old[study] != new[study]}
     parts = [
-        f"{word} {listed([names[study] for study in sorted(studies, key=names.__getitem__)])}"
-        for word, studies in (("added:", new - old), ("no longer included:", old - new))
+        f"{word} {name(studies)}"
+        for word, studies in (
+            ("added:", new.keys() - old.keys() - known),
+            ("known before and now counted:", (new.keys() - old.keys()) & known),
+            ("no longer included:", old.keys() - new.keys()),
+            ("count now available:", {study for study, (a, _) in common.items() if not a}),
+            ("count no longer used:", {study for study, (_, b) in common.items() if not b}),
+        )
         if studies
     ]
-    return sentence_case("; ".join(parts) or "other counts of the same studies") + "."
+    corrected = sorted((names.get(study, study), a, b) for study, (a, b) in common.items() if a and b)
+    if corrected:
+        parts.append(f"corrected count: {listed([f'{label} {b}, formerly {a}' for label, a, b in corrected])}")
+    if today is not None and _text(today) != _text(before):
+        cause = "changed method" if today.counts == old else "changed counts and methods"
+        parts.append(f"{cause}: the studies of the earlier edition now give {_text(today)}")
+    return sentence_case("; ".join(parts) or "changed method, with the same studies and counts") + "."

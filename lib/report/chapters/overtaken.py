@@ -55,7 +55,7 @@ def overtaken(evidence: Evidence) -> list[Fault]:
 
 
 def notices(evidence: Evidence) -> list[str]:
-    """Return the faults of `overtaken` in words, for the summary of a build."""
+    """Return the faults of `overtaken` in words."""
     return list(map(str, overtaken(evidence)))
 
 

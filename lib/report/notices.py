@@ -1,0 +1,21 @@
+"""What someone must act on, shown after every build: warnings about the data, and judgements that need a new look.
+
+Belongs here: the list of all kinds of notices. Does not belong here: how each is found, and faults, which stop a build.
+"""
+
+from __future__ import annotations
+
+from lib.evidence import Evidence, warnings_in_words
+from lib.report.chapters import overtaken
+
+
+def notices(evidence: Evidence) -> list[str]:
+    """Return what someone must act on, a line for each.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    """
+    warnings = warnings_in_words(evidence)
+    return [*([warnings] if warnings else []), *overtaken.notices(evidence)]
