@@ -101,7 +101,7 @@ class _IntervalPlot:
         # In the narrow form all but headings take two lines.
         heights = [line if self.wide or row.kind == "heading" else 2.6 * self.size for row in rows]
         # The headings of the narrow form are one below the other, too, unless the counts have none.
-        top = line if self.wide or not self.counts else 2.6 * self.size
+        top = line if self.wide or not self.counts else 3.0 * self.size
         # math.fsum() gives the same last bit in all versions of Python.
         bottom = top + math.fsum(heights) + 4
         ticks = self.scale.ticks if self.wide else self.scale.few_ticks
@@ -109,8 +109,8 @@ class _IntervalPlot:
             x = self._x(tick)
             marked = tick == self.scale.no_effect
             drawing.line([(x, top - 2), (x, bottom)], GREY if marked else FAINT, 1.2 if marked else 1.0)
-        drawing.text(self.at_counts, 0.3 * top if not self.wide else line / 2, self.counts, "end", bold=True)
-        drawing.text(self.at_text, top - line / 2, self.heading, "end", bold=True)
+        drawing.text(self.at_counts, line / 2 if self.wide else 0.8 * self.size, self.counts, "end", bold=True)
+        drawing.text(self.at_text, top - (line / 2 if self.wide else 0.8 * self.size), self.heading, "end", bold=True)
         if self.has_weights:
             drawing.text(self.at_weight, line / 2, "Weight", "end", bold=True)
         for row, height in zip(rows, heights, strict=True):
