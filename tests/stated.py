@@ -97,8 +97,14 @@ def figure_text(entry: Mapping) -> str:
     return f"{write(values[0])}{ends}"
 
 
+def text_alternative(figure) -> str | None:
+    """Return the text alternative of a figure of a page; None if it is a table."""
+    plot = figure.select_one(".review-plot")
+    return None if plot is None else plot["aria-label"]
+
+
 def _faults_of_figure(page: str, figure, results: Mapping[str, Mapping]) -> list[str]:
-    found, alt = [], figure.img["alt"]
+    found, alt = [], text_alternative(figure)
     rows = [text for _, text in _ROW.findall(alt)]
     for key in figure["data-results"].split():
         if key not in results:
@@ -112,11 +118,13 @@ def rows_without_key(text: str, results: Mapping[str, Mapping]) -> list[str]:
     """Return the labels of the rows of figures whose numbers are not those of a result that the figure lists."""
     labels = []
     for figure in BeautifulSoup(text, "html.parser").select("article figure"):
-        if figure.img is None:
+        if text_alternative(figure) is None:
             continue
         shown = {figure_text(results[key]) for key in figure.get("data-results", "").split()}
         labels += [
-            label.rpartition(": ")[2].strip() for label, row in _ROW.findall(figure.img["alt"]) if row not in shown
+            label.rpartition(": ")[2].strip()
+            for label, row in _ROW.findall(text_alternative(figure))
+            if row not in shown
         ]
     return labels
 

@@ -105,7 +105,7 @@ def for_markdown(text: str) -> str:
     >>> for_markdown("2 * 3")
     '2 &#42; 3'
     """
-    return re.sub(r"[^\w\s]", lambda sign: f"&#{ord(sign[0])};", whole_characters(text))
+    return re.sub(r"[^\w\s]|_", lambda sign: f"&#{ord(sign[0])};", whole_characters(text))
 
 
 def for_latex(text: str) -> str:

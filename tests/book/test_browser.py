@@ -12,6 +12,15 @@ from lib.engine.build import chapters
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 
+SHOWN_FORMS = """[...document.querySelectorAll(".review-plot > svg")]
+    .filter(svg => svg.checkVisibility()).map(svg => svg.classList[0])"""
+SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll(".review-plot svg text")]
+    .filter(text => text.checkVisibility()).map(text => {
+        const {a, b} = text.getScreenCTM();
+        return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+    }))"""
+"""The size of the smallest text of a figure on the page, in CSS pixels of the screen."""
+
 FORMS = {"wide": (1280, "light"), "wide and dark": (1280, "dark"), "phone": (360, "light")}
 
 
@@ -52,9 +61,11 @@ def test_every_page_opens_without_an_error_and_fits(opened, address):
         assert tab.evaluate("document.documentElement.dataset.theme") == scheme
         broken = "[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length"
         assert tab.evaluate(broken) == 0, name
-        shown = tab.evaluate("[...document.querySelectorAll('.review-figure img')].map(i => i.currentSrc === i.src)")
-        # The phone is given the narrow drawing, which is the other source of the picture.
-        assert all(is_wide == (width > 600) for is_wide in shown), name
+        shown = tab.evaluate(SHOWN_FORMS)
+        # One form of each figure is shown, and a phone is given the narrow one.
+        assert set(shown) <= {"review-wide" if width > 600 else "review-narrow"}, name
+        if shown:
+            assert tab.evaluate(SMALLEST_TEXT) >= 12, name
     if scheme == "dark":
         tab.goto(f"{address}/book/monotherapy.html")
         sheet = "getComputedStyle(document.querySelector('.cell_output .text_html')).backgroundColor"

@@ -53,13 +53,16 @@ def test_a_saved_figure_has_a_white_ground_and_the_same_bytes_twice(studies, tmp
         assert first.read_bytes() == second.read_bytes()
     text = (tmp_path / "first.svg").read_text(encoding="utf-8")
     assert ET.fromstring(text) is not None
-    assert "fill: #ffffff" in text and studies.index[0] in text and "<dc:date>" not in text
+    assert 'fill="#ffffff"' in text and studies.index[0] in text
+    figure.save(tmp_path / "studies.csv")
+    saved = pd.read_csv(tmp_path / "studies.csv").set_index("label")
+    assert saved.loc[studies.index[0]].events == studies.events.iloc[0]
 
 
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("forest.jpg", ValueError, r"'forest.jpg' ends in none of the formats of a figure: .svg, .png or .pdf"),
+        ("forest.jpg", ValueError, r"'forest.jpg' ends in none of the formats of a figure: .svg, .png, .pdf or .csv"),
         ("forest", ValueError, "'forest' ends in none of the formats"),
         ("gone/forest.svg", FileNotFoundError, "there is no folder '.*gone': make it first"),
     ],
@@ -79,10 +82,10 @@ def test_a_study_without_a_weight_and_the_level_of_the_intervals_are_stated():
     assert result.dropped.tolist() == [True, False, False]
     figure = report.forest(studies, result)
     assert "90% CI" in figure.caption and "without a weight on this scale: Made up A." in figure.caption
-    assert "% (90% CI)" in figure.wide and "95%" not in figure.wide
+    assert "% (90% CI)" in figure.html() and "95%" not in figure.html()
     low, high = proportion_interval(0, 20, level=0.9)
     assert f"Made up A: 0.0 ({100 * low:.1f}–{100 * high:.1f});" in figure.alt
-    assert "20/48" in figure.wide
+    assert "20/48" in figure.html()
 
 
 def test_names_come_from_the_index_or_a_column_or_are_numbers():
@@ -118,7 +121,7 @@ def test_very_many_studies_are_a_table_that_can_be_saved(tmp_path):
     listing.save(tmp_path / "forest.svg")
     text = (tmp_path / "forest.svg").read_text(encoding="utf-8")
     assert all(f"Study {i + 1}<" in text for i in range(figures.MANY))
-    height = float(re.search(r'height="([\d.]+)pt"', text)[1])
+    height = float(re.search(r'height="([\d.]+)"', text)[1])
     assert height > 12 * figures.MANY
 
 
@@ -173,13 +176,11 @@ def test_style_travels_with_the_output_and_gives_way_to_the_book():
     assert own > jupyterlab
 
 
-def test_figures_have_a_white_ground_where_the_book_has_no_style_sheet():
-    picture = figures.show(figures.interval_plot, [count_row("one", 3, 19)])
-    image = BeautifulSoup(picture._repr_html_(), "html.parser").img
-    assert "background: #fff" in image["style"]
-    sheet = (ROOT / "book" / "_static" / "review.css").read_text(encoding="utf-8")
-    own = re.search(r"\.review-figure img \{(.*?)\}", sheet, re.S)[1]
-    assert "background: none !important" in own and "padding: 0 !important" in own
-    listing = figures.show(figures.interval_plot, [count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)])
-    assert "background:#fff;color:#1a1a1a" in listing._repr_html_()
-    assert re.search(r"div\.cell_output table\.review-rows \{ background: none; color: inherit; \}", sheet)
+def test_figures_take_the_colour_of_the_text_of_any_notebook():
+    row = figures.Row("Pooled", "pooled", 0.5, 0.25, 0.75, "3/6", colour=figures.INK)
+    picture = figures.show(figures.interval_plot, [row])
+    listing = figures.show(figures.interval_plot, [row] * (figures.MANY + 1))
+    for page in (picture._repr_html_(), listing._repr_html_()):
+        # Ink on a ground of its own would be unreadable in a dark theme, or would glare in it.
+        assert "currentColor" in page and figures.INK not in page and "#fff" not in page
+    assert figures.INK in picture.wide.svg_file()

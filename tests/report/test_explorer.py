@@ -34,9 +34,9 @@ def page_text(ev) -> str:
 
 def write_page(folder: Path, text: str, theme: str = "light") -> str:
     """Write a page with the explorer, its script and its style into a folder, and return the page's address."""
-    for name in ("explorer.js", "explorer.css", "review.css"):
+    for name in ("explorer.js", "explorer.css", "figures.css", "review.css"):
         shutil.copy(STATIC / name, folder)
-    head = "".join(f'<link rel="stylesheet" href="{name}.css">' for name in ("review", "explorer"))
+    head = "".join(f'<link rel="stylesheet" href="{name}.css">' for name in ("review", "figures", "explorer"))
     (folder / "page.html").write_text(
         f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>Explorer</title>'
         f'<meta name="viewport" content="width=device-width"><meta http-equiv="Content-Security-Policy" '
@@ -449,9 +449,12 @@ def test_text_from_the_data_is_never_markup(ev, open_page, tmp_path):
 @pytest.mark.browser
 def test_without_javascript_there_are_static_plots(open_page):
     tab = open_page(java_script_enabled=False)
-    images = tab.locator("noscript img")
-    assert images.count() == len(REGIMENS)
-    assert all(images.nth(i).is_visible() and images.nth(i).get_attribute("alt") for i in range(images.count()))
+    plots = tab.locator("noscript .review-plot")
+    assert plots.count() == len(REGIMENS)
+    assert all(plots.nth(i).get_attribute("aria-label") for i in range(plots.count()))
+    # The style sheet, and not the figure, hides one of the two forms.
+    shown = tab.locator("noscript .review-plot > svg:visible")
+    assert shown.count() == len(REGIMENS)
     assert not part(tab, "app").is_visible()
     assert "JavaScript" in part(tab, "waiting").inner_text()
 

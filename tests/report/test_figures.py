@@ -1,15 +1,18 @@
 """Figures and tables: the same bytes twice, nothing of the data taken for markup, nothing claimed as data."""
 
-import base64
+import csv
+import io
+import itertools
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
+from conftest import ROOT
 from lib.evidence import comparisons
 from lib.published import rates
 from lib.report import figures, registry, tables
@@ -17,17 +20,15 @@ from lib.report.chapters import new_studies, updates
 from lib.report.chapters.comparison_effects import own_ratios
 from lib.report.counted import count_row, counted, pool_counts
 from lib.report.entries import results_shown
-from lib.report.figures import picture
+from lib.report.figures.letters import width_of
+from lib.report.figures.picture import RULES
+from lib.report.figures.saving import as_csv
+from lib.report.figures.style import NARROW_TEXT, SMALLEST_TEXT, SWITCH, WIDE, WIDE_TEXT
 from lib.report.marked_text import Phrase, Stated
 from lib.report.tables.rates import _by_counts_alone
 from lib.report.text_safety import for_markdown
 from lib.report.wording import NOTHING, count, p_value, percent, rate
 from lib.stats import pool_proportions, proportion_interval
-
-
-@pytest.fixture(autouse=True)
-def draw_each_time(monkeypatch):
-    monkeypatch.setattr(picture, "_cache_path", lambda *given: None)
 
 
 def unpooled(outcome):
@@ -68,60 +69,89 @@ def test_a_figure_is_the_same_bytes_twice_and_has_a_text_alternative(ev, name):
     draw, *arguments = drawings(ev)[name]
     one, other = (figures.show(draw, *arguments, caption="A & B")._repr_html_() for _ in range(2))
     assert one == other
-    alt = re.search(r'alt="([^"]*)"', one)[1]
+    alt = re.search(r'aria-label="([^"]*)"', one)[1]
     assert len(alt) > 15
     assert not re.search(r"\bnan\b", alt.lower())
     assert "<figcaption>A &amp; B</figcaption>" in one
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_narrow_form_fits_a_phone_at_its_natural_size(ev, name):
+def test_the_narrow_form_fits_a_phone_and_text_is_large_enough_in_both(ev, name):
     draw, *arguments = drawings(ev)[name]
-    assert draw(*arguments, wide=False).get_figwidth() * 96 <= 328
-    assert draw(*arguments, wide=True).get_figwidth() * 96 <= 720
-    # The picture's units are points: at natural size no text is below 10 CSS pixels.
-    sizes = re.findall(r"font(?:-size)?: (?:[a-z]+ )*([\d.]+)px", figures.show(draw, *arguments).narrow)
-    assert min(map(float, sizes)) * 4 / 3 >= 10
+    narrow, wide = (draw(*arguments, wide=form) for form in (False, True))
+    # A phone of 360 CSS pixels, less the margins of the page.
+    assert narrow.width <= 328
+    assert {text.size for text in narrow.texts} == {NARROW_TEXT} and NARROW_TEXT >= SMALLEST_TEXT
+    # The wide form is the smallest where it takes over from the narrow one, which is never below its own size.
+    assert {text.size for text in wide.texts} == {WIDE_TEXT} and WIDE_TEXT * SWITCH / WIDE >= SMALLEST_TEXT
+    assert f"max-width:{SWITCH - 1}px" in RULES and f"min-width:{narrow.width:g}px" in RULES
 
 
-def test_texts_of_a_narrow_forest_do_not_run_into_each_other(ev):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def overlapping(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
+
+def parts_of(drawing):
+    return [part for part in (drawing, drawing.folded, drawing.whole) if part is not None]
+
+
+def assert_legible(drawing, what):
+    """No text runs into another one or leaves the drawing."""
+    for part in parts_of(drawing):
+        boxes = [(text.box, text.text) for text in part.texts]
+        for i, (box, text) in enumerate(boxes):
+            assert -1 <= box[0] and box[2] <= part.width + 1, (what, text)
+            assert box[1] >= -1 and box[3] <= part.height + 1, (what, text)
+            assert not [t for other, t in boxes[i + 1 :] if overlapping(box, other)], (what, text)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_of_a_figure_do_not_run_into_each_other(ev, name, wide):
+    draw, *arguments = drawings(ev)[name]
+    assert_legible(draw(*arguments, wide=wide), name)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_texts_of_a_forest_do_not_run_into_each_other(ev, wide):
     for outcome in ev.all_outcomes():
-        original, new = counted(outcome.available), counted(outcome.new)
-        for wide in (True, False):
-            with mpl.rc_context(figures.STYLE):
-                figure = figures.forest_plot(outcome, original, new, wide=wide)
-                canvas = FigureCanvasAgg(figure)
-                canvas.draw()
-                boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
-            for i, box in enumerate(boxes):
-                assert box.x0 >= -1, outcome
-                assert box.x1 <= figure.bbox.x1 + 1, outcome
-                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), outcome
+        drawing = figures.forest_plot(outcome, counted(outcome.available), counted(outcome.new), wide=wide)
+        assert_legible(drawing, outcome)
 
 
-def test_texts_of_a_comparison_do_not_run_into_each_other(ev):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+@pytest.mark.parametrize("wide", [True, False])
+def test_texts_of_a_comparison_do_not_run_into_each_other(ev, wide):
     for key in ev.questions.question:
         question = comparisons.question(ev, key)
-        for wide in (True, False):
-            with mpl.rc_context(figures.STYLE):
-                figure = figures.comparison_plot(question.pairs, own_ratios(question.pairs), wide=wide)
-                FigureCanvasAgg(figure).draw()
-                boxes = [t.get_window_extent() for t in figure.axes[0].texts if t.get_text()]
-            for i, box in enumerate(boxes):
-                assert -1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, key
-                assert not any(box.overlaps(other) for other in boxes[i + 1 :]), (key, wide)
+        drawing = figures.comparison_plot(question.pairs, own_ratios(question.pairs), wide=wide)
+        assert_legible(drawing, key)
+
+
+def test_a_text_is_measured_as_wide_as_it_is_painted():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(dpi=720)
+    canvas = FigureCanvasAgg(figure)
+    for text, bold in (("Şendur 2006, tacrolimus 0.1%", False), ("18.4 (13.7–23.2)", True), ("≥75%", False)):
+        drawn = figure.text(0, 0, text, size=10, weight="bold" if bold else "normal", family="DejaVu Sans")
+        painted = drawn.get_window_extent(canvas.get_renderer()).width / 10
+        assert width_of(text, 10, bold) == pytest.approx(painted, rel=0.03), text
+
+
+def test_the_book_has_the_style_that_a_figure_brings_to_other_notebooks():
+    sheet = (ROOT / "book/_static/figures.css").read_text(encoding="utf-8").replace("\n", "")
+    assert RULES in sheet
 
 
 def test_the_standard_funnel_has_the_most_precise_studies_at_its_top(ev):
     draw, *arguments = drawings(ev)["standard funnel"]
-    figure = draw(*arguments, wide=True)
-    deepest, top = figure.axes[0].get_ylim()
-    assert top == 0 < deepest
-    assert figure.axes[0].get_ylabel() == "Standard error"
+    drawing = draw(*arguments, wide=True)
+    heights = {text.text: text.y for text in drawing.texts}
+    for precise, other in itertools.combinations(arguments[0]["Original"].sort_values("se").label, 2):
+        assert heights[precise] < heights[other]
+    assert heights["0"] < heights[arguments[0]["Original"].label.iloc[0]]
+    assert "Standard error" in heights
 
 
 @pytest.mark.parametrize("name", ["funnel", "standard funnel"])
@@ -131,13 +161,9 @@ def test_names_beside_points_do_not_run_into_each_other(ev, name, wide):
     draw, groups, *centre = drawings(ev)[name]
     crowd = pd.concat([groups["Original"]] * 6, ignore_index=True)
     crowd = crowd.assign(log_odds=rng.normal(-1, 0.5, len(crowd)), n=rng.uniform(10, 40, len(crowd)))
-    with mpl.rc_context(figures.STYLE):
-        figure = draw({"Original": crowd.assign(se=1 / crowd.n**0.5), "Update": crowd[:0]}, *centre, wide=wide)
-        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
-    assert 3 < len(boxes)
-    for i, box in enumerate(boxes):
-        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
-        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+    drawing = draw({"Original": crowd.assign(se=1 / crowd.n**0.5), "Update": crowd[:0]}, *centre, wide=wide)
+    assert sum(text.text in set(crowd.label) for text in drawing.texts) > 3
+    assert_legible(drawing, name)
 
 
 @pytest.mark.parametrize("wide", [True, False])
@@ -145,36 +171,130 @@ def test_baujats_plot_names_the_studies_that_stand_out_and_tells_them_all(ev, wi
     draw, groups = drawings(ev)["Baujat's plot"]
     figure = draw(groups, wide=wide)
     studies = groups["Original"]
-    assert [text.get_text() for text in figure.axes[0].texts] == [studies.label.iloc[0]]
+    assert [text.text for text in figure.texts if text.text in set(studies.label)] == [studies.label.iloc[0]]
     for study in studies.itertuples():
-        assert f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" in figure.get_label()
+        assert f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" in figure.alt
+
+
+SQUARE, DIAMOND = 0, 1
+
+
+def marks(drawing):
+    """Kinds and fills of the marks of an interval plot, from top to bottom."""
+    areas = [shape for shape in drawing.shapes if shape.fill]
+    kinds = [SQUARE if shape.lines[0][0][0] == shape.lines[0][3][0] else DIAMOND for shape in areas]
+    return [*zip(kinds, (shape.fill for shape in areas), strict=True)]
 
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    figure = figures.forest_plot(outcome, counted(outcome.available), counted(outcome.new), wide=True)
-    texts = [text.get_text() for text in figure.axes[0].texts]
+    drawing = figures.forest_plot(outcome, counted(outcome.available), counted(outcome.new), wide=True)
+    texts = [text.text for text in drawing.whole.texts]
     for label in {*outcome.available.label, *outcome.missing.label, *outcome.new.label}:
         assert any(text.startswith(label) for text in texts), label
+        assert f"{label}:" in drawing.alt or f"{label}," in drawing.alt
     assert texts.count("not available") == len(outcome.missing)
-    squares = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
-    assert len(squares) == len(outcome.available) + len(outcome.new)
-    # The published result is an open diamond, pooled counts are filled ones.
-    assert [patch.get_facecolor()[3] > 0 for patch in figure.axes[0].patches] == [False, True, True]
+    assert drawing.alt.count("not available") == len(outcome.missing)
+    for part in (drawing, drawing.whole):
+        shown = marks(part)
+        assert sum(kind == SQUARE for kind, _ in shown) == len(outcome.available) + len(outcome.new)
+        # The published result is an open diamond, pooled counts are filled ones.
+        assert [fill != "none" for kind, fill in shown if kind == DIAMOND] == [False, True, True]
+    assert marks(drawing.folded) == []
+
+
+def test_studies_without_available_counts_are_folded_and_counted(ev):
+    outcome = ev.outcome("monotherapy", "ge75")
+    picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new))
+    page = BeautifulSoup(picture.html(), "html.parser")
+    number = outcome.missing.study.nunique()
+    assert page.summary.get_text() == f"{number} studies without available counts"
+    assert page.details.get("open") is None
+    for form in ("review-wide", "review-narrow"):
+        shown, folded = page.select_one(f".review-plot > svg.{form}"), page.select_one(f"details > svg.{form}")
+        links = [{link["href"].partition("#study-")[2] for link in part.select("a")} - {""} for part in (shown, folded)]
+        assert links == [{*outcome.available.study, *outcome.new.study}, {*outcome.missing.study}]
+    # A file shows all of them, and a plot without such studies has nothing to unfold.
+    assert all(label in picture.wide.svg_file() for label in outcome.missing.label)
+    full = figures.show(figures.forest_plot, replace(outcome, missing=outcome.missing[:0]), *unpooled(outcome))
+    assert "<details" not in full.html()
+
+
+def test_names_lead_to_records_and_numbers_to_entries_in_both_forms(ev):
+    outcome = ev.outcome("monotherapy", "ge75")
+    picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new))
+    page = BeautifulSoup(picture.html(), "html.parser")
+    for form in ("review-wide", "review-narrow"):
+        links = page.select(f"svg.{form} a")
+        records = {link.get_text(): link["href"] for link in links if "data-result" not in link.attrs}
+        assert records["Kanwar 2004"] == "study-records.html#study-kanwar2004"
+        stated = {link["data-result"]: (link.get_text(), link["href"]) for link in links if "data-result" in link.attrs}
+        assert set(stated) == set(picture.keys)
+        text, address = stated["rate.monotherapy.total.ge75.published"]
+        assert text in picture.alt and address == "all-results.html#result-rate.monotherapy.total.ge75.published"
+
+
+def test_figures_of_one_page_share_no_id_and_bring_no_style_that_a_strict_page_refuses(ev):
+    for draw, *arguments in drawings(ev).values():
+        page = BeautifulSoup(figures.show(draw, *arguments).html(), "html.parser")
+        assert not page.select("[id], [style], style, script")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_files_of_a_figure_hold_what_it_shows(ev, name):
+    draw, *arguments = drawings(ev)[name]
+    picture = figures.show(draw, *arguments, name="made-up")
+    shown, metadata = picture._repr_mimebundle_()
+    (files,) = metadata.values()
+    assert files["mark"] in shown["text/html"] and files["name"] == "made-up"
+    drawing = ET.fromstring(files["svg"])
+    texts = ["".join(text.itertext()) for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [text.text for text in (picture.wide.whole or picture.wide).texts]
+    assert "<a " not in files["svg"]
+    rows = [*csv.DictReader(io.StringIO(files["csv"].removeprefix("\ufeff")))]
+    assert len(rows) == len(picture.wide.data) > 0
+    assert files["png"].startswith("iVBORw0KGgo")
+
+
+def test_the_table_of_a_forest_plot_has_unrounded_numbers_and_no_fractions(ev):
+    outcome = ev.outcome("monotherapy", "ge75")
+    new, public = counted(outcome.new), counted(outcome.available)
+    table = figures.forest_plot(outcome, public, new, wide=True).data.set_index("label")
+    first = public.studies.iloc[0]
+    shown = table.loc[first.label]
+    assert (shown.events, shown.n, shown.study) == (first.events, first.n, first.study)
+    assert (shown.estimate, shown.ci_low, shown.ci_high) == (first.rate, first.ci_low, first.ci_high)
+    assert table.loc["New counts"].estimate == new.pooled.estimate
+    assert (table.kind == "missing").sum() == len(outcome.missing)
+    compared = comparisons.question(ev, "vehicle").pairs
+    pairs = figures.comparison_plot(compared, own_ratios(compared), wide=True).data
+    assert (
+        pairs[["events", "n", "control_events", "control_n"]]
+        == compared[["events", "n", "control_events", "control_n"]].to_numpy()
+    ).all(None)
+
+
+def test_no_cell_of_a_table_is_a_formula():
+    rows = [figures.Row("=1+1", "study", 0.5, 0.25, 0.75, "3/6", study="@x"), figures.Row("-2", "study", 0.5)]
+    text = as_csv(figures.interval_plot(rows, wide=True).data)
+    cells = [cell for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) for cell in row]
+    assert "'=1+1" in cells and "'@x" in cells and "0.25" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]
 
 
 def test_markup_in_the_data_stays_text(ev):
     evil = '<script>"$x_1$&*b*'
     outcome = ev.outcome("monotherapy", "ge75")
     labels = [evil, *outcome.available.label[1:]]
-    outcome = replace(outcome, available=outcome.available.assign(label=labels))
+    outcome = replace(
+        outcome, available=outcome.available.assign(label=labels, study=[evil, *outcome.available.study[1:]])
+    )
     picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new), caption=evil)
-    text = picture._repr_html_()
-    assert "<script" not in text
-    for svg in re.findall(r"base64,([^\"]+)\"", text):
-        drawn = base64.b64decode(svg).decode()
-        assert "<script" not in drawn
-        assert "$x_1$" in drawn
+    for text in (picture._repr_html_(), picture.wide.svg_file()):
+        assert "<script" not in text
+        assert "$x_1$" in text
+    links = BeautifulSoup(picture.html(), "html.parser").select("svg a")
+    assert any(link["href"].endswith(f"#study-{evil}") and set(link.attrs) == {"href"} for link in links)
     frame = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name="group"))
     for folded in (True, False):
         assert "<script" not in tables.Table(frame, evil, evil, folded=folded)._repr_html_()
@@ -241,15 +361,14 @@ def test_a_possible_range_is_dotted_and_has_no_mark(ev):
     alone = outcome.missing[outcome.missing.study != "lotti2008"]
     ranges = alone[["study"]].assign(arms=[(name,) for name in alone.arm], low=0.05, high=0.4)
     with_, without = (figures.forest_plot(outcome, *unpooled(outcome), ranges=r, wide=True) for r in (ranges, None))
-    lines, fewer = (f.axes[0].get_lines() for f in (with_, without))
-    dotted = [line for line in lines if line.get_linestyle() not in ("-", "None")]
-    assert len(dotted) == len(alone) == len(lines) - len(fewer)
-    assert {line.get_color() for line in dotted} == {figures.POSSIBLE}
-    assert figures.POSSIBLE not in {line.get_color() for line in fewer}
-    assert all(line.get_marker() == "None" for line in dotted)
-    assert "Lepe 2003: not available, consistent with 5–40;" in with_.get_label()
+    dotted = [shape for shape in with_.folded.shapes if shape.dotted]
+    assert len(dotted) == len(alone) == len(with_.folded.shapes) - len(without.folded.shapes)
+    assert {shape.stroke for shape in dotted} == {figures.POSSIBLE}
+    assert not [shape for shape in with_.shapes if shape.dotted]
+    assert not [shape for part in parts_of(without) for shape in part.shapes if figures.POSSIBLE in (shape.stroke,)]
+    assert "Lepe 2003: not available, consistent with 5–40;" in with_.alt
     # It is no estimate: no row has one for it.
-    assert "Lepe 2003: 5" not in with_.get_label()
+    assert "Lepe 2003: 5" not in with_.alt
 
 
 def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
@@ -258,8 +377,8 @@ def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
     assert len(names) == 2
     ranges = pd.DataFrame({"study": ["lotti2008"], "arms": [names], "low": [0.2], "high": [0.5]})
     figure = figures.forest_plot(outcome, *unpooled(outcome), ranges=ranges, wide=True)
-    assert [t.get_text() for t in figure.axes[0].texts].count("arms together; 20–50") == 1
-    assert figure.get_label().count("consistent with 20–50") == 1
+    assert [text.text for text in figure.folded.texts].count("arms together; 20–50") == 1
+    assert figure.alt.count("consistent with 20–50") == 1
 
 
 def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
@@ -271,12 +390,12 @@ def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
         ),
         lambda result: figures.update_plot([("x", results_shown(entries, result.outcome))], wide=True),
     ):
-        assert "Updated" in draw(fresh).get_label()
-        assert "Updated" not in draw(still).get_label()
+        assert "Updated" in draw(fresh).alt
+        assert "Updated" not in draw(still).alt
     rate, low, high = (percent(getattr(fresh.updated, v), 1, "") for v in ("estimate", "ci_low", "ci_high"))
     plot = figures.update_plot([("x", results_shown(entries, fresh.outcome))], wide=True)
-    assert f"Updated: {rate} ({low}–{high})" in plot.get_label()
-    assert "Recommended method: " in plot.get_label()
+    assert f"Updated: {rate} ({low}–{high})" in plot.alt
+    assert "Recommended method: " in plot.alt
 
 
 def test_a_detail_is_set_below_its_row_if_there_is_one():
@@ -319,17 +438,19 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
     drawn = (outcome, counted(outcome.available), new)
     page, again = (figures.show(figures.forest_plot, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
-    assert "<img" not in page and "<figcaption>A &amp; B</figcaption>" in page
+    assert "review-plot" not in page and "<figcaption>A &amp; B</figcaption>" in page
     assert not re.search(r"\bnan\b", page.lower())
     # Two thousand rows load like a photograph.
     assert len(page) < 1_000_000
-    scrolls = BeautifulSoup(page, "html.parser").select_one(".review-scroll[tabindex]")
+    scrolls, folded = BeautifulSoup(page, "html.parser").select(".review-scroll[tabindex]")
     rows = scrolls.select("tbody tr")
+    assert folded.parent.name == "details" and len(folded.select("tbody tr")) == len(outcome.missing)
     assert scrolls["aria-label"].startswith("Forest plot.")
-    assert scrolls["aria-label"].endswith(f"{len(rows)} rows.")
+    assert scrolls["aria-label"].endswith(f"{len(rows) + len(outcome.missing)} rows.")
     names = [row.th.get_text() for row in rows]
     assert names[:5] == ["Results", "Published, 19 studies", "Available counts", "New counts", "Original review"]
     assert names[-2001:] == ["Update since August 2018", *outcome.new.label]
+    names += [row.th.get_text() for row in folded.select("tbody tr")]
     assert set(outcome.available.label) | set(outcome.missing.label) <= {name.split(",")[0] for name in names}
     _, counts, _, rate, weight = cells_of(rows[-1])
     assert (counts, rate) == ("49/50", "98.0 (89.5–99.6)")
@@ -364,7 +485,7 @@ def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
 def test_as_many_rows_as_a_picture_can_hold_are_a_picture():
     rows = [count_row(f"{i}", 3, 19) for i in range(figures.MANY + 1)]
     picture, listing = (figures.show(figures.interval_plot, some, counts="x<y") for some in (rows[1:], rows))
-    assert "<img" in picture._repr_html_() and "<table" not in picture._repr_html_()
+    assert "<svg" in picture._repr_html_() and "<table" not in picture._repr_html_()
     assert "<table" in listing._repr_html_() and "x&lt;y" in listing._repr_html_()
 
 
@@ -381,15 +502,18 @@ def test_markup_in_a_label_of_a_long_table_stays_text(ev):
     outcome.new["label"] = '<script>"&'
     page = figures.show(figures.forest_plot, outcome, *unpooled(outcome), caption="<script>")._repr_html_()
     assert "<script" not in page
-    assert BeautifulSoup(page, "html.parser").select("tbody th")[-1].get_text() == '<script>"&'
+    names = BeautifulSoup(page, "html.parser").select(".review-figure > .review-scroll tbody th")
+    assert names[-1].get_text() == '<script>"&'
 
 
 def test_a_funnel_of_very_many_studies_names_none():
     studies = pd.DataFrame({"label": "a", "n": 20.0, "se": 0.3, "log_odds": np.linspace(-1, 1, figures.NAMED + 1)})
     many, few = (figures.funnel_plot({"All": some}, wide=True) for some in (studies, studies[1:]))
-    assert len(few.axes[0].texts) == figures.NAMED and "a: n 20" in few.get_label()
-    assert not many.axes[0].texts and f"All: {len(studies)} studies" in many.get_label()
-    assert len(many.axes[0].lines[0].get_xdata()) == len(studies)
+    named = [sum(text.text == "a" for text in drawing.texts) for drawing in (few, many)]
+    assert 0 < named[0] <= figures.NAMED and named[1] == 0 and "a: n 20" in few.alt
+    assert f"All: {len(studies)} studies" in many.alt
+    # One more square is in the legend.
+    assert sum(bool(shape.fill) for shape in many.shapes) == len(studies) + 1
 
 
 def test_a_caption_names_few_studies_and_counts_many(ev):
@@ -439,6 +563,7 @@ def test_a_figure_carries_the_keys_of_its_results_in_both_forms(ev):
     assert picture.figure["data-results"] == "rate.a"
     assert picture.figcaption.get_text() == "of 1% & more"
     assert picture.figcaption.a["data-result"] == "rate.b"
+    assert [link["data-result"] for link in picture.select("svg a")] == ["rate.a", "rate.a"]
     listing = figures.show(figures.interval_plot, [row] + [study] * figures.MANY, caption=caption)
     assert isinstance(listing, figures.Listing)
     shown = BeautifulSoup(listing._repr_html_(), "html.parser")

@@ -1,52 +1,70 @@
-"""The cache of pictures: drawn once for the same arguments and code, and again for others."""
+"""The PNG of a figure and their cache: painted once for the same drawing and code, and again for others."""
+
+import io
 
 import pytest
+from PIL import Image
 
 from lib.report.counted import count_row
-from lib.report.figures import picture
-from lib.report.figures.intervals import interval_plot
+from lib.report.figures import interval_plot, saving
 
-DRAWN = []
-
-
-def plot(rows, *, wide, label=""):
-    DRAWN.append(wide)
-    return interval_plot(rows, wide=wide, alt=label)
+PAINTED = []
 
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(picture, "STORE", tmp_path)
-    DRAWN.clear()
+    monkeypatch.setattr(saving, "STORE", tmp_path)
+    paint = saving._painted
+
+    def painted(drawing, kind, dots):
+        PAINTED.append(drawing)
+        return paint(drawing, kind, dots)
+
+    monkeypatch.setattr(saving, "_painted", painted)
+    PAINTED.clear()
     return tmp_path / "pictures"
 
 
-def test_a_picture_is_drawn_again_only_for_other_arguments_or_code(monkeypatch):
-    first = picture.show(plot, [count_row("one", 3, 19)], caption="A")
-    again = picture.show(plot, [count_row("one", 3, 19)], caption="B")
-    assert DRAWN == [True, False]
-    assert (again.wide, again.narrow, again.alt, again.caption) == (first.wide, first.narrow, first.alt, "B")
-    assert picture.show(plot, [count_row("one", 4, 19)]).wide != first.wide
-    assert picture.show(plot, [count_row("one", 3, 19)], label="other").alt != first.alt
-    assert len(DRAWN) == 6
-    monkeypatch.setattr(picture, "_library_hash", lambda: "other code")
-    assert picture.show(plot, [count_row("one", 3, 19)]).wide == first.wide
-    assert len(DRAWN) == 8
+def plot(events=3):
+    return interval_plot([count_row("one", events, 19)], wide=True)
 
 
-def test_a_damaged_picture_and_arguments_that_cannot_be_stored_are_drawn(store):
-    first = picture.show(plot, [count_row("one", 3, 19)])
+def test_a_png_is_painted_again_only_for_another_drawing_or_code(monkeypatch):
+    first = saving.png(plot())
+    assert saving.png(plot()) == first and len(PAINTED) == 1
+    assert saving.png(plot(4)) != first and len(PAINTED) == 2
+    monkeypatch.setattr(saving, "_code", lambda: "other code")
+    assert saving.png(plot()) == first and len(PAINTED) == 3
+
+
+def test_a_damaged_png_is_painted_again(store):
+    first = saving.png(plot())
     (path,) = store.iterdir()
-    for damaged in ("", "[]", "{}"):
-        path.write_text(damaged)
-        assert picture.show(plot, [count_row("one", 3, 19)]) == first
-    drawn = len(DRAWN)
-    assert picture.show(lambda rows, wide: plot(rows, wide=wide), [count_row("one", 3, 19)]) == first
-    assert len(DRAWN) == drawn + 2 and len([*store.iterdir()]) == 1
+    for damaged in (b"", first[:-20], b"no picture"):
+        path.write_bytes(damaged)
+        assert saving.png(plot()) == first
+    assert len(PAINTED) == 4
 
 
-def test_the_oldest_pictures_are_removed(store, monkeypatch):
-    monkeypatch.setattr(picture, "_MOST", 2)
+def test_without_a_cache_that_can_be_written_a_png_is_painted(tmp_path, monkeypatch):
+    (tmp_path / "pictures").write_text("a file where the folder should be", encoding="utf-8")
+    assert saving.png(plot()) == saving.png(plot())
+    assert len(PAINTED) == 2
+
+
+def test_the_oldest_png_are_removed(store, monkeypatch):
+    monkeypatch.setattr(saving, "_MOST_STORED", 2)
     for events in range(4):
-        picture.show(plot, [count_row("one", events, 19)])
+        saving.png(plot(events))
     assert len([*store.iterdir()]) == 2
+
+
+def test_a_png_shows_the_drawing_in_its_colours_on_white(store):
+    drawing = plot()
+    with Image.open(io.BytesIO(saving.png(drawing))) as image:
+        shown = image.convert("RGB")
+    assert shown.width / shown.height == pytest.approx((drawing.width + 24) / (drawing.height + 24), rel=0.01)
+    assert shown.width >= 1800
+    colours = {colour for _, colour in shown.getcolors(shown.width * shown.height)}
+    assert shown.getpixel((0, 0)) == (255, 255, 255)
+    assert any(abs(r - 0x00) + abs(g - 0x72) + abs(b - 0xB2) < 12 for r, g, b in colours)

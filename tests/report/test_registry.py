@@ -341,8 +341,9 @@ TRUE = (
     '<td><span data-result="comparison.b.ge75.rd">25 fewer (10 to 50 fewer)</span></td>'
     '<td><span data-result="comparison.c.ge75.rd">10 more (5 fewer to 25 more)</span></td>'
     '<td><span data-result="comparison.b.ge75.nnt">4 (3 to 11)</span></td></tr></table>'
-    '<figure data-results="rate.a comparison.b.ge75.or"><img alt="All: One: 50.0 (30.0–70.0); Pooled: 18.2 (13.5–22.9);'
-    ' Odds: 14.6 (1.20–205);"></figure></article>'
+    '<figure data-results="rate.a comparison.b.ge75.or">'
+    '<div class="review-plot" aria-label="All: One: 50.0 (30.0–70.0); Pooled: 18.2 (13.5–22.9);'
+    ' Odds: 14.6 (1.20–205);"></div></figure></article>'
 )
 
 

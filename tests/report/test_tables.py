@@ -76,6 +76,6 @@ def test_a_long_name_keeps_its_year_and_drug_in_a_figure(ev, wide):
     ]
     named = _labels(studies, wide)
     assert len(set(named)) == 3
-    assert max(map(len, named)) <= (40 if wide else 22)
+    assert max(map(len, named)) <= (40 if wide else 32)
     assert named[2].endswith("2021")
     assert (named[2] == studies.label[2]) == wide

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from matplotlib.figure import Figure
 
 from conftest import ROOT
-from lib.report.figures import show
+from lib.report.figures import Drawing, show
 from lib.report.figures.picture import Picture
 from lib.report.tables import Table
 from lib.report.text_safety import for_html, for_latex, for_markdown, for_spreadsheet, whole_characters
@@ -67,15 +66,14 @@ def test_numbers_and_plain_texts_stay_as_they_are_in_a_cell(value):
 
 
 def test_a_picture_and_a_table_of_text_with_a_control_character_can_be_read():
-    def plot(*, wide: bool) -> Figure:
-        figure = Figure()
-        figure.text(0.5, 0.5, "burning\x07 & <b>")
-        figure.set_label("burning\x07")
-        return figure
+    def plot(*, wide: bool) -> Drawing:
+        drawing = Drawing(wide, 20, alt="burning\x07")
+        drawing.text(0, 10, "burning\x07 & <b>", href='"\x07')
+        return drawing
 
     picture = show(plot, caption="a\x07b")
     assert isinstance(picture, Picture)
-    for svg in (picture.wide, picture.narrow):
+    for svg in (picture.wide.svg(), picture.narrow.svg(), picture.wide.svg_file().partition("?>")[2]):
         assert "burning\N{REPLACEMENT CHARACTER} & <b>" in "".join(ElementTree.fromstring(svg).itertext())
     table = Table(pd.DataFrame({'n\x07 "x"': ["\x07"]}), "caption\x07")
     for shown in (picture._repr_html_(), table._repr_html_()):

@@ -64,7 +64,7 @@ def interval_plot(
         drawing.folded, drawing.fold, drawing.whole = plot.draw(missing), fold_name(missing), plot.draw(rows)
     drawing.alt = " ".join([alt, *(alt_text(row, scale) for row in rows)]).strip()
     drawing.keys = tuple(row.key for row in rows if row.key)
-    drawing.data = table_of(rows, counts)
+    drawing.data = table_of(rows, counts, scale)
     if drawing.whole is not None:
         drawing.whole.alt = drawing.alt
     return drawing
@@ -77,9 +77,8 @@ class _IntervalPlot:
         self.wide, self.scale, self.xlabel, self.counts = wide, scale, xlabel, counts
         empty = Drawing(wide)
         self.size, right = empty.size, empty.width
-        self.heading = scale.heading
         estimates = [self._estimate(row) for row in rows if row.kind != "heading"]
-        text = max(self._width(self.heading, True), *(self._width(t, b) for t, b in [*estimates, ("", False)]))
+        text = max(self._width(scale.heading, True), *(self._width(t, b) for t, b in [*estimates, ("", False)]))
         self.has_weights = wide and any(row.weight == row.weight for row in rows)
         self.at_weight = right
         self.at_text = right - (self._width("Weight", True) + _GAP if self.has_weights else 0)
@@ -101,7 +100,7 @@ class _IntervalPlot:
         # In the narrow form all but headings take two lines.
         heights = [line if self.wide or row.kind == "heading" else 2.6 * self.size for row in rows]
         # The headings of the narrow form are one below the other, too, unless the counts have none.
-        top = line if self.wide or not self.counts else 2.6 * self.size
+        top = line if self.wide or not self.counts else 3.0 * self.size
         # math.fsum() gives the same last bit in all versions of Python.
         bottom = top + math.fsum(heights) + 4
         ticks = self.scale.ticks if self.wide else self.scale.few_ticks
@@ -109,9 +108,11 @@ class _IntervalPlot:
             x = self._x(tick)
             marked = tick == self.scale.no_effect
             drawing.line([(x, top - 2), (x, bottom)], GREY if marked else FAINT, 1.2 if marked else 1.0)
-        drawing.text(self.at_counts, 0.3 * top if not self.wide else line / 2, self.counts, "end", bold=True)
-        drawing.text(self.at_text, top - line / 2, self.heading, "end", bold=True)
-        if self.has_weights:
+        drawing.text(self.at_counts, line / 2 if self.wide else 0.8 * self.size, self.counts, "end", bold=True)
+        drawing.text(
+            self.at_text, top - (line / 2 if self.wide else 0.8 * self.size), self._heading(rows), "end", bold=True
+        )
+        if self.has_weights and any(row.weight == row.weight for row in rows):
             drawing.text(self.at_weight, line / 2, "Weight", "end", bold=True)
         for row, height in zip(rows, heights, strict=True):
             self._row(drawing, row, top, height)
@@ -124,6 +125,12 @@ class _IntervalPlot:
         drawing.text(max(middle, half), bottom + 8 + 1.9 * self.size, self.xlabel, "middle")
         drawing.height = round(bottom + 8 + 2.6 * self.size, 1)
         return drawing
+
+    def _heading(self, rows: Sequence[Row]) -> str:
+        """Return the heading of the column of estimates."""
+        if any(row.kind not in ("missing", "heading") for row in rows):
+            return self.scale.heading
+        return "Compatible range, %" if any(row.low == row.low for row in rows) else ""
 
     def _row(self, drawing: Drawing, row: Row, top: float, height: float) -> None:
         bold, ink = _is_bold(row), GREY if row.kind == "missing" else INK

@@ -95,10 +95,10 @@ class Listing:
     @property
     def _own_mark(self) -> str:
         """The mark by which the build finds the figure on its page."""
-        return mark_of(as_csv(table_of(self.rows, self.counts)))
+        return mark_of(as_csv(table_of(self.rows, self.counts, self.scale)))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
-        files = {"mark": self._own_mark, "name": self.name, "csv": as_csv(table_of(self.rows, self.counts))}
+        files = {"mark": self._own_mark, "name": self.name, "csv": as_csv(table_of(self.rows, self.counts, self.scale))}
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: files}
 
     def __repr__(self) -> str:

@@ -136,11 +136,13 @@ def fold_name(missing: Sequence[Row]) -> str:
     return f"{count(studies, 'study', 'studies')} without available counts"
 
 
-def table_of(rows: Sequence[Row], counts: str) -> pd.DataFrame:
+def table_of(rows: Sequence[Row], counts: str, scale: Scale) -> pd.DataFrame:
     """Return the rows as a table, with unrounded proportions or ratios, for a file.
 
     ``counts`` is the heading of the second column: what it holds has columns of its own if it is events and numbers.
+    The interval of a proportion is cut at 0 and 1, as wherever it is stated.
     """
+    most = math.inf if scale.log else 1.0
     table, group = [], ""
     for row in rows:
         if row.kind == "heading":
@@ -154,8 +156,8 @@ def table_of(rows: Sequence[Row], counts: str) -> pd.DataFrame:
                 "kind": row.kind,
                 **_numbers(row.counts, counts),
                 "estimate": row.estimate,
-                "ci_low": np.nan if possible else row.low,
-                "ci_high": np.nan if possible else row.high,
+                "ci_low": np.nan if possible else np.clip(row.low, 0, most),
+                "ci_high": np.nan if possible else np.clip(row.high, 0, most),
                 "weight": row.weight,
                 "possible_low": row.low if possible else np.nan,
                 "possible_high": row.high if possible else np.nan,
