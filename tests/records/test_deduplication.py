@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library import article, library
 
-from lib.records.deduplication import DUPLICATE, SAME_STUDY, propose
+from lib.records.deduplication import DUPLICATE, SAME_STUDY, changes, propose
 
 BASE = article(random.Random(7), 7)
 
 
-def row(key: str, **changes: str) -> dict[str, str]:
-    return {**BASE, "record": key, **changes}
+def row(key: str, **values: str) -> dict[str, str]:
+    return {**BASE, "record": key, **values}
 
 
 def merged(found) -> dict[str, str]:
@@ -81,7 +81,7 @@ NO_ID = {"doi": "", "pmid": ""}
 
 
 @pytest.mark.parametrize(
-    "changes, why",
+    "values, why",
     [
         ({"doi": ""}, "same PubMed number"),
         ({"pmid": "", "title": f"<b>{BASE['title'].upper()}</b>."}, "same DOI and title"),
@@ -91,14 +91,14 @@ NO_ID = {"doi": "", "pmid": ""}
         (NO_ID | {"volume": ""}, "same title, first author, year and journal"),
     ],
 )
-def test_the_same_report_is_merged(changes, why):
-    (pair,) = propose([row("b.1", **changes), row("a.1")]).decided
+def test_the_same_report_is_merged(values, why):
+    (pair,) = propose([row("b.1", **values), row("a.1")]).decided
     assert (pair.record, pair.same_as, pair.relation) == ("b.1", "a.1", DUPLICATE)
     assert pair.why.startswith(why)
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "values",
     [
         *({"kind": kind} for kind in ("erratum", "retraction_notice", "congress_abstract", "registry_record")),
         *(NO_ID | {"kind": kind} for kind in ("erratum", "retraction_notice", "congress_abstract")),
@@ -112,8 +112,8 @@ def test_the_same_report_is_merged(changes, why):
         NO_ID | {"authors": "Somebody E"},
     ],
 )
-def test_what_a_machine_must_not_merge_is_asked(changes):
-    found = propose([row("a.1"), row("b.1", **changes)])
+def test_what_a_machine_must_not_merge_is_asked(values):
+    found = propose([row("a.1"), row("b.1", **values)])
     assert not [pair for pair in found.decided if pair.relation == DUPLICATE]
     assert len(found.maybes) == 1
 
@@ -132,6 +132,9 @@ def test_special_kinds_are_merged_only_as_the_same_entry(kind):
     assert not propose([row("a.1", kind=kind, **NO_ID), row("b.1", kind=kind, **NO_ID)]).decided
     assert not propose([row("a.1", kind=kind, pmid=""), row("b.1", kind=kind, pmid="")]).decided
     assert propose([row("a.1", kind=kind), row("b.1", kind=kind)]).decided
+    # The same database is searched again, and the window overlaps.
+    again = [row("a-2026-01-02.1", kind=kind, pmid=""), row("a-2026-01-09.4", kind=kind, pmid="")]
+    assert propose(again).decided and not propose([again[0], row("b-2026-01-09.4", kind=kind, pmid="")]).decided
 
 
 def test_preprint_registry_record_and_article_are_linked_as_one_study():
@@ -153,6 +156,22 @@ def test_a_person_comes_first():
     found = propose(rows, person)
     # The congress abstract is in the group by a person's decision; a rule adds nothing to such a group.
     assert not found.decided and [p.record for p in found.maybes] == ["b.1"]
+
+
+def test_main_records_stay_those_that_were_screened():
+    rows = [row("a.1"), row("b.1"), row("c.1"), row("d.1")]
+    found = propose(rows, [], {"c.1"})
+    assert {(p.record, p.same_as) for p in found.decided} == {("a.1", "c.1"), ("b.1", "c.1"), ("d.1", "c.1")}
+    both = propose(rows[:2], [], {"a.1", "b.1"})
+    assert not both.decided and "both were screened" in both.maybes[0].why
+    # Two groups that are joined get one main record, in the rows that are there, too.
+    known = [{"record": r, "same_as": s, "relation": DUPLICATE} for r, s in (("b.1", "a.1"), ("d.1", "c.1"))]
+    joined = propose(rows, known, {"c.1"})
+    assert [(p.record, p.same_as) for p in joined.decided] == [("a.1", "c.1")]
+    assert joined.moved == [("b.1", "a.1", "c.1")]
+    moved, added = changes(joined)
+    assert moved.key == {"record": "b.1", "same_as": "a.1"} and moved.values == {"same_as": "c.1"}
+    assert added.values and added.values["decided_by"] == "rule"
 
 
 def test_a_merge_that_contradicts_another_is_asked():

@@ -13,8 +13,8 @@ from lib.evidence import check
 from lib.evidence.characters import fault_of
 from lib.evidence.checking import read_tables
 from lib.records.fitting import fitted
-from lib.records.importing import CannotImport, Origin, import_files, raw_records
-from lib.records.record import Record, Refused
+from lib.records.importing import CannotImport, Origin, import_files, raw_records, search_changes
+from lib.records.record import FACTS, Parsed, Record, Refused
 from lib.records.saving import Change, save
 
 ORIGIN = Origin("Made-up Database", "2026-01-02", "A. Reviewer")
@@ -87,6 +87,15 @@ def test_several_files_are_several_searches_or_none(data, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "source, kind",
+    [("Embase", "database search"), ("ClinicalTrials.gov", "registry search"), ("WHO ICTRP", "registry search")],
+)
+def test_registries_are_counted_apart(source, kind):
+    changes = search_changes("made-up", Parsed(()), Origin(source, "2026-01-02"))
+    assert changes[0].values and changes[0].values["kind"] == kind
+
+
+@pytest.mark.parametrize(
     "origin, message",
     [
         (Origin("Embase", "02.01.2026"), "date '02.01.2026': must be a day"),
@@ -146,21 +155,7 @@ TEXTS = st.one_of(
 
 @given(st.lists(TEXTS, min_size=12, max_size=12))
 def test_any_value_fits_or_is_refused(values):
-    names = (
-        "kind",
-        "title",
-        "authors",
-        "published",
-        "journal",
-        "volume",
-        "issue",
-        "pages",
-        "doi",
-        "pmid",
-        "registry",
-        "url",
-    )
-    record = Record(1, line=3, **dict(zip(names, values, strict=True)))
+    record = Record(1, line=3, **dict(zip(FACTS, values, strict=True)))
     entry_or_refused, remarks = fitted(record)
     if isinstance(entry_or_refused, Refused):
         assert not fault_of(entry_or_refused.reason)

@@ -19,6 +19,8 @@ from typing import Any
 
 import filelock
 
+from lib.caching.os_errors import describe
+from lib.evidence.csv_files import DataError
 from lib.records.record import Parsed
 from lib.records.saving import SaveError
 from lib.records.searching.answers import UnusableAnswer, Window
@@ -145,6 +147,8 @@ def search(
     ------
     SearchError
         If there is no query, or another search is at work in the folder.
+    DataError
+        If the tables of queries and searches cannot be read.
     """
     setting = setting or Setting.usual()
     plans, failed = _plans(folder, list(sources), since, setting), 0
@@ -155,9 +159,12 @@ def search(
                     _try(folder, plan, setting, say)
                 else:
                     _run(folder, plan, setting, by, say, functools.partial(report, SOURCES[plan.query["source"]].name))
-            except (SearchError, SaveError) as error:
+            except (SearchError, SaveError, DataError) as error:
                 failed = 1
                 warn(str(error))
+            except OSError as error:
+                failed = 1
+                warn(f"{SOURCES[plan.query['source']].name}: {describe(error)}")
     return failed
 
 
@@ -281,7 +288,7 @@ def _write(
     contents = _contents(source, raw, rows["sha256"])
     try:
         write(folder, rows_of(rows, contents, rows["date"]))
-    except SaveError as error:
+    except (SaveError, DataError) as error:
         raise SearchError(f"{source.name}: {error}. The answers are kept: mend this, and search again.") from None
     journal.end()
     for remark in contents.remarks[:MOST_REMARKS]:
