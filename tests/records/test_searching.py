@@ -151,6 +151,8 @@ def test_the_wait_that_a_database_asks_for_is_kept(folder, answers, address, sta
     answers.faults, answers.wait = ["429"], stated
     searched = Searched(folder, address, "crossref")
     assert searched.status == 0
+    if stated == "7":
+        assert "Crossref: status 429; trying again in 7 seconds" in searched.said
     assert any(wait - 1.01 <= waited <= wait * 1.25 for waited in searched.waits)
 
 

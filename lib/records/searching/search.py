@@ -81,7 +81,7 @@ class Setting:
         secrets = {name: self.environment.get(variable, "").strip() for name, variable in kind.environment.items()}
         return kind(self.addresses.get(code, ""), secrets)
 
-    def client(self, source: Source, folder: Path, read_only: bool = False) -> Client:
+    def client(self, source: Source, folder: Path, tell: Callable[[str], None], *, read_only: bool = False) -> Client:
         """Return a client of a database, which keeps raw answers in a data folder unless nothing is to be written."""
         return Client(
             source.name,
@@ -90,6 +90,7 @@ class Setting:
             secret_parameters=source.secrets,
             pause=self.pause,
             timeout=self.timeout,
+            tell=tell,
         )
 
 
@@ -215,7 +216,7 @@ def _plan(query: Row, searches: list[Row], since: dt.date | None, today: dt.date
 
 def _try(folder: Path, plan: _Plan, setting: Setting, say: Callable[[str], None]) -> None:
     source = setting.source(plan.query["source"])
-    with setting.client(source, folder, read_only=True) as client:
+    with setting.client(source, folder, say, read_only=True) as client:
         start = source.start(client, plan.query["text"], plan.window)
     say(f"{source.name}: {plan.query['text']}")
     say(f"    window {plan.window} ({plan.why})")
@@ -258,7 +259,7 @@ def _run(
         journal.begin(first)
     else:
         say(f"{source.name}: goes on with a search that was stopped")
-    with setting.client(source, folder) as client:
+    with setting.client(source, folder, say) as client:
         fetching = Fetching(source, client, journal, plan.query["text"], report)
         content = fetching.manifest(plan.window)
     for remark in fetching.remarks:
