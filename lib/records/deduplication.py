@@ -170,11 +170,12 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     alike = similarity(one, other) if one.title and other.title else 100.0
     same_pmid, same_doi = bool(one.pmid) and one.pmid == other.pmid, bool(one.doi) and one.doi == other.doi
     if one.kind in SPECIAL:
-        # Found twice, it is the same entry of PubMed or of a register; anything less is a question for a person.
-        is_same_entry = same_pmid or (
-            one.kind == "registry_record" and bool(one.registry) and one.registry == other.registry
-        )
-        return (1, "same entry of the same kind") if is_same_entry and alike >= 95 else (0, "")
+        # Searches overlap: the same entry of PubMed, of a register or of any other database is found again. Anything
+        # less is a question for a person.
+        same_number = one.kind == "registry_record" and bool(one.registry) and one.registry == other.registry
+        again = same_doi and one.source == other.source and one.title == other.title and one.surname == other.surname
+        is_same_entry = (same_pmid or same_number) and alike >= 95 or again
+        return (1, "same entry of the same kind") if is_same_entry else (0, "")
     if same_pmid and alike >= 85:
         return 1, "same PubMed number"
     apart = place_conflicts(one, other)

@@ -103,7 +103,9 @@ class LookedUp:
     unknown: list[str]
 
 
-def look_up(folder: Path, known: Identifiers, setting: Setting) -> LookedUp:
+def look_up(
+    folder: Path, known: Identifiers, setting: Setting, tell: Callable[[str], None] = lambda message: None
+) -> LookedUp:
     """Ask Crossref and PubMed about all references.
 
     Parameters
@@ -114,6 +116,8 @@ def look_up(folder: Path, known: Identifiers, setting: Setting) -> LookedUp:
         What to ask about.
     setting : Setting
         How the databases are reached.
+    tell : callable
+        Is told why a request has to wait.
 
     Returns
     -------
@@ -128,11 +132,11 @@ def look_up(folder: Path, known: Identifiers, setting: Setting) -> LookedUp:
     found: dict[tuple[str, str], Notice] = {}
     unknown: list[str] = []
     crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
-    with setting.client(crossref, folder) as client:
+    with setting.client(crossref, folder, tell) as client:
         for batch in _batches(known.doi, DOIS):
             for notice in _of_crossref(client, crossref.address, batch, unknown):
                 found.setdefault((notice.reference, notice.kind), notice)
-    with setting.client(pubmed, folder) as client:
+    with setting.client(pubmed, folder, tell) as client:
         for batch in _batches(known.pmid, PMIDS):
             for notice in _of_pubmed(client, pubmed.address, batch, unknown):
                 found.setdefault((notice.reference, notice.kind), notice)
@@ -248,7 +252,7 @@ def watch(
     """
     setting = setting or Setting.usual()
     known = identifiers(folder)
-    found = look_up(folder, known, setting)
+    found = look_up(folder, known, setting, say)
     new = changes(table_rows(folder, "retractions"), found.notices, f"{setting.today}")
     say(
         f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "

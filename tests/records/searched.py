@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.records.record import FACTS
 from lib.records.searching.search import SOURCES, Setting, search
 
 TODAY = dt.date(2026, 11, 26)
-HEADERS = {
-    "queries": "query,source,text,note",
-    "searches": "search,date,kind,sources,platform,query,since,until,found,entries,file,sha256,searched_by,note",
-    "records": ",".join(("record", "search", "position", *FACTS, "entered")),
-    "refused": "search,position,line,reason",
-}
+DATA = Path(__file__).parents[2] / "data"
+TABLES = ("queries", "searches", "records", "refused")
 QUERIES = "".join(f"{code}_made_up,{code},vitiligo,made up for a test\n" for code in SOURCES)
 REVIEW = "review-2018-08-06,2018-08-06,database search,MEDLINE,,,,,,,,,,\n"
 SECRETS = {"NCBI_API_KEY": "Zq7+made/up", "OPENALEX_API_KEY": "Xw8-made-up", "SEARCH_EMAIL": "made.up@example.org"}
@@ -25,7 +21,9 @@ SECRETS = {"NCBI_API_KEY": "Zq7+made/up", "OPENALEX_API_KEY": "Xw8-made-up", "SE
 def make_folder(folder: Path) -> Path:
     """Make a folder with the tables of searches alone; the check of whole data folders has its own tests."""
     folder.mkdir(exist_ok=True)
-    for name, header in HEADERS.items():
+    shutil.copy(DATA / "dictionary.csv", folder)
+    for name in TABLES:
+        header = (DATA / f"{name}.csv").read_text(encoding="utf-8").partition("\n")[0]
         rows = {"queries": QUERIES, "searches": REVIEW}.get(name, "")
         (folder / f"{name}.csv").write_text(f"{header}\n{rows}", encoding="utf-8")
     return folder

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime as dt
+import errno
 import hashlib
 import json
 import logging
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from answering_server import Answers, MadeUp, answering, made_up
-from lib.evidence import check
+from lib.evidence import DataError, check
 from lib.records.searching import client as client_module
 from lib.records.searching.client import LONGEST_WAIT, Client, RawAnswers, Request, SearchError
 from lib.records.searching.command import add_to, run
@@ -150,6 +151,8 @@ def test_the_wait_that_a_database_asks_for_is_kept(folder, answers, address, sta
     answers.faults, answers.wait = ["429"], stated
     searched = Searched(folder, address, "crossref")
     assert searched.status == 0
+    if stated == "7":
+        assert "Crossref: status 429; trying again in 7 seconds" in searched.said
     assert any(wait - 1.01 <= waited <= wait * 1.25 for waited in searched.waits)
 
 
@@ -394,6 +397,26 @@ def test_two_searches_in_one_folder_do_not_mix(folder, answers, address):
         with pytest.raises(SearchError, match="Another search is at work"):
             Searched(folder, address, "pubmed")
     assert answers.requests == []
+
+
+def test_tables_that_cannot_be_read_are_named(folder, answers, address):
+    (folder / "searches.csv").write_bytes(b"search,date\n\xff\n")
+    with pytest.raises(DataError, match="searches.csv"):
+        Searched(folder, address, "pubmed")
+    assert answers.requests == []
+
+
+def test_a_disk_that_is_full_is_named(folder, answers, address, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "records.csv")
+
+    monkeypatch.setattr("lib.records.saving.replace_all", full)
+    searched = Searched(folder, address, "pubmed")
+    assert searched.status == 1
+    assert searched.warned == ["PubMed: records.csv: the disk is full: free some space and start again"]
+    monkeypatch.undo()
+    monkeypatch.setattr("lib.records.saving.check", lambda folder: [])
+    assert Searched(folder, address, "pubmed").status == 0 and numbers(folder) == list(range(1, 251))
 
 
 def parsed(*arguments):

@@ -20,6 +20,7 @@ from urllib.parse import quote, quote_plus
 import httpx
 import tenacity
 
+from lib.caching.os_errors import without_number
 from lib.records.searching.raw_answers import RawAnswers
 
 ATTEMPTS = 6
@@ -140,8 +141,12 @@ class Client:
         Waits for some seconds.
     clock : callable
         Seconds since some moment.
+    timeout : float
+        Seconds without an answer after which a request is sent again.
     transport : httpx.BaseTransport, optional
         Takes the place of the network.
+    tell : callable
+        Is told why a request has to wait before it is sent again.
     """
 
     name: str
@@ -152,6 +157,7 @@ class Client:
     clock: Callable[[], float] = time.monotonic
     timeout: float = TIMEOUT
     transport: httpx.BaseTransport | None = None
+    tell: Callable[[str], None] = lambda message: None
 
     def __post_init__(self) -> None:
         self.secret_parameters = {name: value for name, value in self.secret_parameters.items() if value}
@@ -211,6 +217,7 @@ class Client:
             retry=tenacity.retry_if_exception_type(_Passing),
             wait=_wait,
             sleep=self.pause,
+            before_sleep=self._tell,
             reraise=True,
         )
         try:
@@ -220,6 +227,12 @@ class Client:
                 f"{self.name} could not be read after {ATTEMPTS} attempts: {self._redaction.text(str(error))}. "
                 "Run the search again later: it goes on where it stopped."
             ) from None
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        wait = state.next_action.sleep if state.next_action else 0
+        if wait >= 2:
+            self.tell(f"{self.name}: {self._redaction.text(str(error))}; trying again in {wait:.0f} seconds")
 
     def _send(self, request: Request) -> bytes:
         """Return the content of an answer with status 200."""
@@ -237,7 +250,7 @@ class Client:
             raise _Passing(f"no answer within {self.timeout:g} seconds") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             # The text of some errors has the address, and with it the key.
-            reason = self._redaction.text(str(error)) or type(error).__name__
+            reason = self._redaction.text(without_number(str(error))) or type(error).__name__
             raise _Passing(f"the connection failed ({reason})") from None
         status = response.status_code
         if status == httpx.codes.OK:

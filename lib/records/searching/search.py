@@ -19,6 +19,8 @@ from typing import Any
 
 import filelock
 
+from lib.caching.os_errors import describe
+from lib.evidence.csv_files import DataError
 from lib.records.record import Parsed
 from lib.records.saving import SaveError
 from lib.records.searching.answers import UnusableAnswer, Window
@@ -79,7 +81,7 @@ class Setting:
         secrets = {name: self.environment.get(variable, "").strip() for name, variable in kind.environment.items()}
         return kind(self.addresses.get(code, ""), secrets)
 
-    def client(self, source: Source, folder: Path, read_only: bool = False) -> Client:
+    def client(self, source: Source, folder: Path, tell: Callable[[str], None], *, read_only: bool = False) -> Client:
         """Return a client of a database, which keeps raw answers in a data folder unless nothing is to be written."""
         return Client(
             source.name,
@@ -88,6 +90,7 @@ class Setting:
             secret_parameters=source.secrets,
             pause=self.pause,
             timeout=self.timeout,
+            tell=tell,
         )
 
 
@@ -145,6 +148,8 @@ def search(
     ------
     SearchError
         If there is no query, or another search is at work in the folder.
+    DataError
+        If the tables of queries and searches cannot be read.
     """
     setting = setting or Setting.usual()
     plans, failed = _plans(folder, list(sources), since, setting), 0
@@ -155,9 +160,12 @@ def search(
                     _try(folder, plan, setting, say)
                 else:
                     _run(folder, plan, setting, by, say, functools.partial(report, SOURCES[plan.query["source"]].name))
-            except (SearchError, SaveError) as error:
+            except (SearchError, SaveError, DataError) as error:
                 failed = 1
                 warn(str(error))
+            except OSError as error:
+                failed = 1
+                warn(f"{SOURCES[plan.query['source']].name}: {describe(error)}")
     return failed
 
 
@@ -208,7 +216,7 @@ def _plan(query: Row, searches: list[Row], since: dt.date | None, today: dt.date
 
 def _try(folder: Path, plan: _Plan, setting: Setting, say: Callable[[str], None]) -> None:
     source = setting.source(plan.query["source"])
-    with setting.client(source, folder, read_only=True) as client:
+    with setting.client(source, folder, say, read_only=True) as client:
         start = source.start(client, plan.query["text"], plan.window)
     say(f"{source.name}: {plan.query['text']}")
     say(f"    window {plan.window} ({plan.why})")
@@ -251,7 +259,7 @@ def _run(
         journal.begin(first)
     else:
         say(f"{source.name}: goes on with a search that was stopped")
-    with setting.client(source, folder) as client:
+    with setting.client(source, folder, say) as client:
         fetching = Fetching(source, client, journal, plan.query["text"], report)
         content = fetching.manifest(plan.window)
     for remark in fetching.remarks:
@@ -281,7 +289,7 @@ def _write(
     contents = _contents(source, raw, rows["sha256"])
     try:
         write(folder, rows_of(rows, contents, rows["date"]))
-    except SaveError as error:
+    except (SaveError, DataError) as error:
         raise SearchError(f"{source.name}: {error}. The answers are kept: mend this, and search again.") from None
     journal.end()
     for remark in contents.remarks[:MOST_REMARKS]:

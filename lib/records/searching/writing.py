@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from lib.evidence.csv_files import DataError, read_table
 from lib.records.fitting import fitted, fitted_refused
 from lib.records.record import FACTS, Parsed, Record, Refused
 from lib.records.saving import Change, save
@@ -92,6 +93,17 @@ def write(folder: Path, rows: Mapping[str, list[Row]]) -> None:
 
 
 def table_rows(folder: Path, table: str) -> list[Row]:
-    """Return the rows of a table as text, by column."""
-    text = (folder / f"{table}.csv").read_text(encoding="utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    """Return the rows of a table as text, by column.
+
+    Raises
+    ------
+    DataError
+        If the file is no table of that kind.
+    """
+    described = csv.DictReader(io.StringIO((folder / "dictionary.csv").read_text(encoding="utf-8-sig"), newline=""))
+    columns = [row["column"] for row in described if row["table"] == table]
+    frame, faults = read_table(folder / f"{table}.csv", columns, may_be_empty=True)
+    if faults:
+        raise DataError(faults)
+    rows: list[Row] = frame.to_dict("records")
+    return rows
