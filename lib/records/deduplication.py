@@ -106,8 +106,9 @@ def propose(
 
     Examples
     --------
-    >>> first = {"record": "a.1", "title": "Made-up trial of an ointment", "pmid": "1", "kind": "article"}
-    >>> notice = {"record": "a.2", "title": "Erratum: Made-up trial of an ointment", "kind": "erratum"}
+    >>> title = "Made-up trial of an ointment twice weekly"
+    >>> first = {"record": "a.1", "title": title, "pmid": "1", "kind": "article"}
+    >>> notice = {"record": "a.2", "title": f"Erratum: {title}", "kind": "erratum"}
     >>> found = propose([first, notice, {**first, "record": "b.1"}])
     >>> [(pair.record, pair.same_as, pair.relation, pair.why) for pair in found.decided]
     [('b.1', 'a.1', 'duplicate', 'same PubMed number')]
