@@ -17,7 +17,7 @@ import pandas as pd
 
 from lib.evidence.csv_lines import with_rows, with_text
 from lib.evidence.rules.base import Tables
-from lib.evidence.screening import with_screening
+from lib.evidence.screening import NOT_RECORDED, with_screening
 from lib.evidence.vocabulary import ALL_THRESHOLDS, REGIMENS
 
 Trial = dict[str, Any]
@@ -163,7 +163,7 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
         "study": re.sub(r"[^a-z0-9]", "", answers.get("label", "").lower()),
         "regimen": next((role for role in roles if role in REGIMENS), ""),
         "entered": today,
-        "reviewer": "not recorded",
+        "reviewer": NOT_RECORDED,
         "record_kind": "unknown",
         "edition": "update",
         "part": "1",

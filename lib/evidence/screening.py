@@ -21,6 +21,8 @@ PARTS = ("candidates", "records", "decisions")
 MEANING = "Studies considered since the original search: candidates.csv with record and decision"
 STAGES = ("title_abstract", "full_text")
 """Stages of screening in their order: codes of ``decisions.stage``."""
+NOT_RECORDED = "not recorded"
+"""Name of the reviewer of a decision whose reviewer was not noted; it need not be one person."""
 CONFLICT = "conflict"
 """What stands where reviewers decided differently and nobody has resolved it yet."""
 _ORIGIN = {

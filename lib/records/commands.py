@@ -100,9 +100,10 @@ def _duplicates(given: argparse.Namespace, folder: Path) -> int:
     seen = hashes(folder)
     tables, _ = read_tables(folder)
     title_by_record = dict(zip(tables["records"].record, tables["records"].title, strict=True))
-    found = propose(tables["records"].to_dict("records"), tables["duplicates"].to_dict("records"))
+    screened = {*tables["decisions"].record, *tables["candidates"].record}
+    found = propose(tables["records"].to_dict("records"), tables["duplicates"].to_dict("records"), screened)
     if found.decided and not given.dry_run:
-        save(folder, changes(found.decided), seen=seen)
+        save(folder, changes(found), seen=seen)
     same = sum(pair.relation == DUPLICATE for pair in found.decided)
     verb = "would be" if given.dry_run else "were"
     print(

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA
 
 from lib.records.readers import values
 
@@ -162,6 +163,26 @@ def similarity(one: Item, other: Item) -> float:
     return fuzz.ratio(one.title, other.title)
 
 
+def differ_in_spelling(one: str, other: str) -> bool:
+    """Return whether two titles have the same words, apart from single letters and spaces.
+
+    "Adults" and "infants" are other words, and so are "hypo..." and "hyper...".
+
+    Examples
+    --------
+    >>> differ_in_spelling("made up trial in adults", "made up trail in adults")
+    True
+    >>> differ_in_spelling("made up trial in adults", "made up trial in infants")
+    False
+    """
+    if one.replace(" ", "") == other.replace(" ", ""):
+        return True
+    first, second = one.split(), other.split()
+    return len(first) == len(second) and all(
+        a == b or (min(len(a), len(b)) >= 4 and OSA.distance(a, b) <= 1) for a, b in zip(first, second, strict=True)
+    )
+
+
 def conflicts(one: Item, other: Item) -> list[str]:
     """Return what speaks against two records being the same report, in words; a machine then merges nothing.
 
@@ -187,7 +208,7 @@ def conflicts(one: Item, other: Item) -> list[str]:
 def place_conflicts(one: Item, other: Item) -> list[str]:
     """Return where two records were published in different places: authors, year, volume or first page."""
     found = []
-    if one.surname and other.surname and one.surname != other.surname and not _same_name(one.surname, other.surname):
+    if one.surname and other.surname and not same_name(one.surname, other.surname):
         found.append("the first authors differ")
     if one.year and other.year and abs(one.year - other.year) > 1:
         found.append("the years differ")
@@ -200,8 +221,11 @@ def place_conflicts(one: Item, other: Item) -> list[str]:
     return found
 
 
-def _same_name(one: str, other: str) -> bool:
-    return fuzz.ratio(one, other) >= 85 or (min(len(one), len(other)) > 3 and (one in other or other in one))
+def same_name(one: str, other: str) -> bool:
+    """Return whether two surnames can be the same, one of them perhaps misspelt or without a part."""
+    if one == other:
+        return True
+    return fuzz.ratio(one, other) >= 80 or (min(len(one), len(other)) > 3 and (one in other or other in one))
 
 
 def _kind(record: Item) -> str:

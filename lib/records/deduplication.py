@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -21,6 +21,7 @@ from lib.records.comparing import (
     SPECIAL,
     Item,
     conflicts,
+    differ_in_spelling,
     item,
     place_conflicts,
     same_journal,
@@ -71,16 +72,23 @@ class Proposals:
         Pairs that a rule decides and that are not in ``duplicates.csv`` yet.
     maybes : list of Proposal
         Pairs that may be the same report or study.
+    moved : list of (str, str, str)
+        Rows of ``duplicates.csv`` whose main record became a duplicate itself: record, old and new main record.
     pairs : int
         Number of pairs that were compared.
     """
 
     decided: list[Proposal]
     maybes: list[Proposal]
+    moved: list[tuple[str, str, str]]
     pairs: int
 
 
-def propose(records: Iterable[Mapping[str, str]], duplicates: Iterable[Mapping[str, str]] = ()) -> Proposals:
+def propose(
+    records: Iterable[Mapping[str, str]],
+    duplicates: Iterable[Mapping[str, str]] = (),
+    screened: Collection[str] = (),
+) -> Proposals:
     """Compare records with each other; the result does not depend on their order.
 
     Parameters
@@ -89,6 +97,8 @@ def propose(records: Iterable[Mapping[str, str]], duplicates: Iterable[Mapping[s
         The rows of ``records.csv``.
     duplicates : iterable of mapping of str to str
         The rows of ``duplicates.csv``: what is decided already.
+    screened : collection of str
+        Records with decisions or of studies: they stay the main ones, and two of them are never merged by a rule.
 
     Returns
     -------
@@ -105,7 +115,7 @@ def propose(records: Iterable[Mapping[str, str]], duplicates: Iterable[Mapping[s
     [('a.2', 'a.1', 'same_study')]
     """
     items = sorted(map(item, records), key=lambda one: one.sort_key)
-    groups = _Groups(items, list(duplicates))
+    groups = _Groups(items, list(duplicates), screened)
     pairs = _pairs(items)
     merges: list[tuple[int, Item, Item, str]] = []
     studies: list[tuple[Item, Item, str]] = []
@@ -127,13 +137,17 @@ def propose(records: Iterable[Mapping[str, str]], duplicates: Iterable[Mapping[s
             maybes.append((one, other, DUPLICATE, f"{why}, but {against}"))
     for one, other, why in studies:
         groups.link(one, other, why)
-    return Proposals(groups.decided(), groups.open(maybes), len(pairs))
+    return Proposals(groups.decided(), groups.open(maybes), groups.moved(), len(pairs))
 
 
-def changes(proposals: Sequence[Proposal]) -> list[Change]:
-    """Return the rows that proposals add to ``duplicates.csv``, decided by a rule."""
+def changes(proposals: Proposals) -> list[Change]:
+    """Return the rows that the rules' decisions add to ``duplicates.csv``, and those whose main record changes."""
     today = dt.date.today().isoformat()
-    return [
+    moved = [
+        Change("duplicates", {"record": record, "same_as": old}, {"same_as": new})
+        for record, old, new in proposals.moved
+    ]
+    return moved + [
         Change(
             "duplicates",
             values={
@@ -145,7 +159,7 @@ def changes(proposals: Sequence[Proposal]) -> list[Change]:
                 "date": today,
             },
         )
-        for pair in proposals
+        for pair in proposals.decided
     ]
 
 
@@ -166,19 +180,23 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     apart = place_conflicts(one, other)
     if same_doi and alike >= 90 and not {"the first authors differ", "the years differ"} & set(apart):
         return 2, "same DOI and title"
-    if apart or not one.surname or one.surname != other.surname or not one.year or one.year != other.year:
+    if apart or not (one.surname and other.surname and one.year and other.year):
         return 0, ""
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
-    is_telling = len(one.title.split()) >= 5 and len(one.title) >= 30
-    if (
-        one.title == other.title
-        and one.title
-        and (same_page or (is_telling and same_journal(one.journal, other.journal)))
-    ):
-        return 3, "same title, first author, year and place of publication"
-    if alike >= 95 and same_page and is_telling:
-        return 4, "almost the same title; same first author, year, volume and page"
+    is_telling, same_names = _is_telling(one), one.surname == other.surname
+    if one.title == other.title and same_page and (same_names or is_telling):
+        return 3, "same title, first author, volume and page"
+    if one.title == other.title and is_telling and same_names and one.year == other.year:
+        if same_journal(one.journal, other.journal):
+            return 4, "same title, first author, year and journal"
+    if same_page and is_telling and same_names and differ_in_spelling(one.title, other.title):
+        return 5, "almost the same title; same first author, volume and page"
     return 0, ""
+
+
+def _is_telling(one: Item) -> bool:
+    """Return whether a title can hardly be that of two reports, as "Vitiligo" can."""
+    return len(one.title.split()) >= 5 and len(one.title) >= 30
 
 
 def _same_study(one: Item, other: Item) -> str:
@@ -214,7 +232,13 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
             alike = fuzz.partial_ratio(one.title, other.title) if min(len(one.title), len(other.title)) >= 25 else 0
     else:
         alike = 0.0
-    if not ids and (alike < _ALIKE or "the titles differ in: " in " ".join(against) and _is_series(one, other)):
+    same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
+    least = 60 if same_page and "the first authors differ" not in against else _ALIKE
+    if not ids and (
+        alike < least or (one.title != other.title and one.marks != other.marks and _is_series(one, other))
+    ):
+        return "", ""
+    if not ids and against and not (_is_telling(one) and _is_telling(other)):
         return "", ""
     if not ids and "the first authors differ" in against and alike < 97:
         return "", ""
@@ -228,7 +252,7 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
 def _is_series(one: Item, other: Item) -> bool:
     """Return whether two titles differ only in numbers or parts, as those of a series do."""
     differ = set(one.marks) ^ set(other.marks)
-    return bool(differ) and all(mark.isdecimal() or len(mark) <= 5 for mark in differ)
+    return one.title != other.title and bool(differ) and all(mark.isdecimal() or len(mark) <= 5 for mark in differ)
 
 
 def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:
@@ -289,20 +313,24 @@ class _Groups:
         All records, in their order.
     duplicates : sequence of mapping of str to str
         What is decided already.
+    screened : collection of str
+        Records with decisions or of studies.
     """
 
-    def __init__(self, items: Sequence[Item], duplicates: Sequence[Mapping[str, str]]):
+    def __init__(self, items: Sequence[Item], duplicates: Sequence[Mapping[str, str]], screened: Collection[str]):
+        self._screened = set(screened)
         self._items = {one.key: one for one in items}
         self._main = {one.key: one.key for one in items}
         self._members = {one.key: [one.key] for one in items}
         self._new: list[Proposal] = []
         self._known = {frozenset((row["record"], row["same_as"])): row["relation"] for row in duplicates}
+        self._rows = [(row["record"], row["same_as"]) for row in duplicates if row["relation"] == DUPLICATE]
         # What a person called separate, or two reports of one study, is not merged by a rule.
         self._apart = {pair for pair, relation in self._known.items() if relation != DUPLICATE}
         self._linked: set[frozenset[str]] = set()
-        for row in sorted(duplicates, key=lambda row: (row["record"], row["same_as"])):
-            if row["relation"] == DUPLICATE and {row["record"], row["same_as"]} <= self._main.keys():
-                self._unite(row["same_as"], row["record"])
+        for record, same_as in sorted(self._rows):
+            if {record, same_as} <= self._main.keys():
+                self._unite(same_as, record)
         self._linked = {self._mains(pair) for pair, relation in self._known.items() if relation != DUPLICATE}
 
     def _mains(self, pair: frozenset[str]) -> frozenset[str]:
@@ -326,9 +354,12 @@ class _Groups:
                     return "it was decided otherwise" if {a, b} == {one.key, other.key} else f"{a} and {b} are separate"
                 if found := conflicts(self._items[a], self._items[b]):
                     return f"of {a} and {b}, {found[0]}"
-        # The group that has decisions already keeps its main record; of two, or none, the first in order.
+        if {first, second} <= self._screened:
+            return "both were screened: say which one is kept"
+        # A record that was screened stays the main one; else the main record of a group; else the first in order.
         stays, joins = sorted(
-            (first, second), key=lambda key: (len(self._members[key]) == 1, self._items[key].sort_key)
+            (first, second),
+            key=lambda key: (key not in self._screened, len(self._members[key]) == 1, self._items[key].sort_key),
         )
         self._new += [Proposal(joins, stays, DUPLICATE, why)]
         self._unite(stays, joins)
@@ -341,6 +372,11 @@ class _Groups:
             self._linked.add(pair)
             same_as, record = sorted(pair, key=lambda key: self._items[key].sort_key)
             self._new.append(Proposal(record, same_as, SAME_STUDY, why))
+
+    def moved(self) -> list[tuple[str, str, str]]:
+        """Return the rows that are there and whose main record is a duplicate now: record, old and new main record."""
+        rows = sorted(pair for pair in self._rows if pair[0] in self._main and pair[1] in self._main)
+        return [(record, old, self._main[old]) for record, old in rows if self._main[old] != old]
 
     def decided(self) -> list[Proposal]:
         """Return what rules decided, in the order of the records."""

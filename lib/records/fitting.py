@@ -6,6 +6,7 @@ themselves (`lib.evidence.column_types`, `lib.evidence.characters`), and what so
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import replace
 
@@ -85,8 +86,13 @@ def _reason(text: str) -> str:
     return f"'{text}" if fault_of(text) else text
 
 
+_PLAIN = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?|10\.[0-9]{4,9}/[!-~]{1,90}")
+
+
 def _is_plain(value: str) -> bool:
-    """Return whether a value is short ASCII text that begins with a letter: most are, and need no closer look."""
+    """Return whether a value is a number, a DOI or short ASCII text: most are, and need no closer look."""
+    if _PLAIN.fullmatch(value):
+        return True
     return (
         value.isascii()
         and value.isprintable()
@@ -127,6 +133,8 @@ def _text(name: str, value: str) -> tuple[str, str]:
 
 def _visible(text: str) -> str:
     """Return a text in one line, with ordinary spaces and without characters that no page can show."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     text = unicodedata.normalize("NFC", text)
     for _ in range(len(text)):
         character = forbidden(text)

@@ -24,8 +24,8 @@ from lib.records.saving import Change, hashes, save
 
 RAW = ".raw"
 """Folder within the data folder that holds raw files and answers, which are text of third parties. Git ignores it."""
-KIND = "database search"
-"""Kind of a search whose records come from a file, unless another is given."""
+_REGISTERS = ("clinicaltrials", "ictrp", "isrctn", "clinical-trials-register", "anzctr", "drks", "chictr", "ctri")
+"""Parts of the names of trial registries, which the flow of records counts apart from databases."""
 _LISTED = 20
 """Largest number of refused entries and of remarks that a summary lists."""
 
@@ -253,7 +253,7 @@ def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "
     row = {
         "search": search,
         "date": origin.date,
-        "kind": KIND,
+        "kind": f"{'registry' if any(name in _slug(origin.source) for name in _REGISTERS) else 'database'} search",
         "sources": origin.source,
         "found": origin.found,
         "entries": str(parsed.entries),

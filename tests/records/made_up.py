@@ -138,14 +138,14 @@ def bibtex(record: Entry) -> list[str]:
 
 
 CSV_HEADERS = {
-    "Embase": "Title,Author Names,Source,Source title,Publication Year,Volume,Issue,First Page,Last Page,Medline PMID,DOI,"
-    "Abstract",
+    "Embase": "Title,Author Names,Source,Source title,Publication Year,Volume,Issue,First Page,Last Page,Medline PMID,"
+    "DOI,Abstract",
     "Scopus": "Authors,Author full names,Title,Year,Source title,Volume,Issue,Art. No.,Page start,Page end,DOI,Link,"
     "Abstract,PubMed ID,Source",
     "Cochrane": "CENTRAL ID,Author(s),Title,Source,Year,Abstract,Volume,Issue,Pages,PubMed ID,CTgov ID,DOI,URL",
     "PubMed": "PMID,Title,Authors,Citation,First Author,Journal/Book,Publication Year,Create Date,PMCID,DOI",
-    "Zotero": "Key,Item Type,Publication Year,Author,Title,Publication Title,ISSN,DOI,Url,Abstract Note,Date,Pages,Issue,"
-    "Volume",
+    "Zotero": "Key,Item Type,Publication Year,Author,Title,Publication Title,ISSN,DOI,Url,Abstract Note,Date,Pages,"
+    "Issue,Volume",
     "Web of Science": "Publication Type,Authors,Article Title,Source Title,Publication Year,Volume,Issue,Start Page,"
     "End Page,DOI,Pubmed Id,Abstract",
 }

@@ -341,6 +341,15 @@ def test_kinds_links_and_identifiers():
     )
 
 
+def test_records_of_registries():
+    parsed = parse(
+        b"NCT Number,Study Title,Study URL,Brief Summary,First Posted\n"
+        b"NCT00000001,Made-up trial 17,https://clinicaltrials.gov/study/NCT00000001,See NCT00000002,2020-03-04\n"
+    )
+    (record,) = parsed.records
+    assert (record.kind, record.registry, record.published) == ("registry_record", "NCT00000001", "2020-03-04")
+
+
 def test_mixed_encodings_and_nul_bytes_are_named():
     parsed = parse("TY  - JOUR\nTI  - Müller\nER  - \n".encode() + b"TY  - JOUR\nTI  - M\xfcl\0ler\nER  - \n")
     assert [record.title for record in parsed.records] == ["Müller", "Müller"]

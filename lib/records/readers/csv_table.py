@@ -16,11 +16,11 @@ from lib.records.record import Record
 
 SEPARATORS = ",\t;"
 _COLUMNS = {
-    "title": "title|article title|ti|document title|primary title|t1",
+    "title": "title|article title|ti|document title|primary title|t1|study title|public title|scientific title",
     "authors": "authors|author|author names|author(s)|au|author full names|author full name|a1",
     "journal": "source title|source|publication title|journal/book|journal|so|secondary title|jn|jf|jt",
     "year": "publication year|year|py|yr|pub year",
-    "date": "date of publication|publication date|date|pd|da|dp",
+    "date": "date of publication|publication date|date|pd|da|dp|first posted|date registration",
     "volume": "volume|vl|vo|vi",
     "issue": "issue|is|ip|number",
     "first": "first page|page start|start page|bp|pages|pg|page range|page(s)|sp",
@@ -28,10 +28,10 @@ _COLUMNS = {
     "article": "art. no.|article number|ar|article no",
     "doi": "doi|di|do",
     "pmid": "pmid|medline pmid|pubmed id|pm|pubmed-id|pubmed number",
-    "registry": "clinical trial numbers|clinical trial number|ctgov id|ictrp id|nct number|trial registration|si",
+    "registry": "clinical trial numbers|ctgov id|ictrp id|nct number|trialid|trial registration|si",
     "type": "publication type|document type|item type|dt|pt|type of publication|m3|type",
-    "url": "url|link|embase link|full text link|links|ur|doi link",
-    "abstract": "abstract|abstract note|ab",
+    "url": "url|link|embase link|full text link|links|ur|doi link|study url|web address",
+    "abstract": "abstract|abstract note|ab|brief summary",
     "citation": "citation",
 }
 _FIELD_BY_COLUMN = {column: field for field, columns in _COLUMNS.items() for column in columns.split("|")}

@@ -23,6 +23,7 @@ _HEADER = re.compile(rf"{_HEADER_INSIDE.pattern}|\s*(?:(?:Content|Database):.*|[
 """Lines before an entry; the first also end an entry whose own end is missing."""
 _LINK = re.compile(r"\s*Link to (?:the )?[A-Z].*?:(.*)", re.DOTALL)
 """A line without a tag that Ovid writes after the title or the last field."""
+_LIMITS = ("TY", "ER")
 _HEADLESS = "does not begin with a TY line: the beginning of the entry is missing"
 _OUTSIDE = "is text outside of the entries"
 _TAGS = frozenset(
@@ -72,6 +73,10 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
 
     number = 0
     for number, line in lines:
+        if entry is not None and line[2:6] == "  - " and line[:2] not in _LIMITS and line[:2].isupper():
+            # Almost all lines: what follows is for the others.
+            entry.add(line[:2], line[6:].strip())
+            continue
         if START.match(line):
             close(number - 1, has_end=False)
             entry = Entry(number)
