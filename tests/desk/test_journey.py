@@ -235,7 +235,7 @@ def test_every_page_fits_and_has_no_violation(browser, data, width, scheme):
             "/duplicates",
             "/edition",
         ]
-        pages += [f"/{page}?record=other.madeup{n}" for page, n in (("full-texts", 3), ("screen", 2), ("trial", 1)))]
+        pages += ["/full-texts?record=other.madeup3", "/screen?record=other.madeup2", "/trial?record=other.madeup1"]
         for page in [*pages, "/no/such/page"]:
             tab.goto(address + page)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, page
