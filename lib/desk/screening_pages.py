@@ -100,7 +100,7 @@ class Screen(Page):
         stage = self.stage
         own = [row for row in _last_own(now, stage, reviewer)]
         total = len(now.at_stage(stage))
-        decided = sum(now.own(k, stage, reviewer) is not None for k in now.at_stage(stage))
+        decided = sum(now.own(key, stage, reviewer) is not None for key in now.at_stage(stage))
         shown = record_values(self.desk, now.records[key]) if key else None
         self.show(
             "screen.html",
