@@ -77,6 +77,11 @@ class Item:
         search, _, position = self.key.rpartition(".")
         return search, int(position) if position.isdecimal() else 0, self.key
 
+    @property
+    def source(self) -> str:
+        """The database that the record is from: its search without the date."""
+        return re.sub(r"-[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "", self.key.rpartition(".")[0])
+
 
 def item(row: Mapping[str, str]) -> Item:
     """Return a row of ``records.csv`` in a form that can be compared.

@@ -106,8 +106,9 @@ def propose(
 
     Examples
     --------
-    >>> first = {"record": "a.1", "title": "Made-up trial of an ointment", "pmid": "1", "kind": "article"}
-    >>> notice = {"record": "a.2", "title": "Erratum: Made-up trial of an ointment", "kind": "erratum"}
+    >>> title = "Made-up trial of an ointment twice weekly"
+    >>> first = {"record": "a.1", "title": title, "pmid": "1", "kind": "article"}
+    >>> notice = {"record": "a.2", "title": f"Erratum: {title}", "kind": "erratum"}
     >>> found = propose([first, notice, {**first, "record": "b.1"}])
     >>> [(pair.record, pair.same_as, pair.relation, pair.why) for pair in found.decided]
     [('b.1', 'a.1', 'duplicate', 'same PubMed number')]
@@ -170,11 +171,12 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     alike = similarity(one, other) if one.title and other.title else 100.0
     same_pmid, same_doi = bool(one.pmid) and one.pmid == other.pmid, bool(one.doi) and one.doi == other.doi
     if one.kind in SPECIAL:
-        # Found twice, it is the same entry of PubMed or of a register; anything less is a question for a person.
-        is_same_entry = same_pmid or (
-            one.kind == "registry_record" and bool(one.registry) and one.registry == other.registry
-        )
-        return (1, "same entry of the same kind") if is_same_entry and alike >= 95 else (0, "")
+        # Searches overlap: the same entry of PubMed, of a register or of any other database is found again. Anything
+        # less is a question for a person.
+        same_number = one.kind == "registry_record" and bool(one.registry) and one.registry == other.registry
+        again = same_doi and one.source == other.source and one.title == other.title and one.surname == other.surname
+        is_same_entry = (same_pmid or same_number) and alike >= 95 or again
+        return (1, "same entry of the same kind") if is_same_entry else (0, "")
     if same_pmid and alike >= 85:
         return 1, "same PubMed number"
     apart = place_conflicts(one, other)

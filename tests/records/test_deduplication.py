@@ -132,6 +132,9 @@ def test_special_kinds_are_merged_only_as_the_same_entry(kind):
     assert not propose([row("a.1", kind=kind, **NO_ID), row("b.1", kind=kind, **NO_ID)]).decided
     assert not propose([row("a.1", kind=kind, pmid=""), row("b.1", kind=kind, pmid="")]).decided
     assert propose([row("a.1", kind=kind), row("b.1", kind=kind)]).decided
+    # The same database is searched again, and the window overlaps.
+    again = [row("a-2026-01-02.1", kind=kind, pmid=""), row("a-2026-01-09.4", kind=kind, pmid="")]
+    assert propose(again).decided and not propose([again[0], row("b-2026-01-09.4", kind=kind, pmid="")]).decided
 
 
 def test_preprint_registry_record_and_article_are_linked_as_one_study():

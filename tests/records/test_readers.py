@@ -341,6 +341,60 @@ def test_kinds_links_and_identifiers():
     )
 
 
+EXPORTS = {
+    "Embase": (
+        "TY  - JOUR|M3  - Article|Y1  - 2024|VL  - 15|IS  - 1|SP  - 7|EP  - 9|JF  - Made-up Journal|JO  - Made-up J."
+        "|UR  - https://www.embase.com/search/results?subaction=viewrecord&id=L1|U2  - L1|C5  - 91|DB  - Embase"
+        "|DB  - Medline|DO  - 10.5555/1|A1  - Made-Up, A.B.|T1  - Made-up trial|ER  - "
+    ),
+    "Scopus": (
+        "TY  - JOUR|AU  - Made-Up, A.B.|TI  - Made-up trial|PY  - 2024|T2  - Made-up Journal|VL  - 15|IS  - 1|SP  - 7"
+        "|EP  - 9|DO  - 10.5555/1|UR  - https://www.scopus.com/inward/record.uri?eid=2&doi=10.5555%2f1|C2  - 91"
+        "|J2  - Made-up J.|M3  - Article|DB  - Scopus|N1  - Export Date: 05 August 2024; Cited By: 2|ER  -"
+    ),
+    "Cochrane Library": (
+        'Record #3 of 18|Provider: Made-up Ltd.|Content: text/plain; charset="UTF-8"||TY  -  JOUR|AN  -  CN-01'
+        "|AU  -  Made-Up, AB|TI  -  Made-up trial|JA  -  Made-up Journal|PY  -  2024|VL  -  15|IS  -  1"
+        "|SP  -  7\u20109|C3  -  PUBMED 91,EMBASE 5|M3  -  Journal article|DO  -  10.5555/1"
+        "|UR  -  https://www.cochranelibrary.com/central/doi/10.1002/central/CN-01/full|ER  -  "
+    ),
+    "Web of Science": (
+        "TY  - JOUR|AU  - Made-Up, AB|TI  - Made-up trial|T2  - Made-up Journal|J9  - MADE-UP J|PY  - 2024"
+        "|VL  - 15|IS  - 1|SP  - 7|EP  - 9|DO  - 10.5555/1|AN  - WOS:0001|PM  - 91"
+        "|N1  - Times Cited in Web of Science:  1|Total Times Cited:  2|Cited References:  3|ER  -"
+    ),
+    "Ovid": (
+        "2. |TY  - JOUR|DB  - Ovid MEDLINE(R) <2024>|ID  - 91|DO  - https://dx.doi.org/10.5555/1|T1  - Made-up trial"
+        "|Link to the Ovid Full Text or citation:|http://ovid.made.up/1|A1  - Made-Up, Anna B|Y1  - 2024//"
+        "|JF  - Made-up Journal|VL  - 15|IS  - 1|SP  - 7|EP  - 9|ER  - "
+    ),
+    "Zotero": (
+        "TY  - JOUR|TI  - Made-up trial|AU  - Made-Up, Anna B.|T2  - Made-up Journal|DA  - 2024///|PY  - 2024"
+        "|DO  - 10.5555/1|VL  - 15|IS  - 1|SP  - 7|EP  - 9|UR  - https://pubmed.ncbi.nlm.nih.gov/91/|ER  - "
+    ),
+}
+"""An entry of RIS as each source writes it, with made-up content; a vertical bar stands for a line end."""
+
+
+@pytest.mark.parametrize("source", sorted(EXPORTS))
+def test_each_source_is_understood(source):
+    (record,) = parse(EXPORTS[source].replace("|", "\r\n").encode()).records
+    facts = {name: value for name, value in record.facts().items() if name != "url"}
+    assert facts == {
+        "kind": "article",
+        "title": "Made-up trial",
+        "authors": "Made-Up AB",
+        "published": "2024",
+        "journal": "Made-up Journal",
+        "volume": "15",
+        "issue": "1",
+        "pages": "7-9",
+        "doi": "10.5555/1",
+        "pmid": "91",
+        "registry": "",
+    }
+
+
 def test_records_of_registries():
     parsed = parse(
         b"NCT Number,Study Title,Study URL,Brief Summary,First Posted\n"
