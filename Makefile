@@ -92,6 +92,7 @@ bench: $(READY_TO_TEST) ## measure builds against Jupyter Book alone, builds wit
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python bench/explore.py
 	$(BIN)/python bench/records.py
+	$(BIN)/python bench/desk.py
 
 simulations: $(READY) ## compute the committed simulations and imputations again where their code or data changed
 	$(BIN)/python -m lib simulations $(IN_DATA)

@@ -140,5 +140,7 @@ def serve(root: Path, data: Path, port: int = 8010) -> int:
         print(f"Port {port} cannot be used: {reason}. Choose another: make desk PORT=8011, or --port", file=sys.stderr)
         return 1
     finally:
+        if waiting := len(desk.outbox.waiting()):
+            print(f"Saving {waiting} decision{'s' * (waiting != 1)} ...", flush=True)
         desk.close()
     return 0

@@ -7,6 +7,7 @@ what a rule decides (`lib.records.deduplication`).
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from lib.desk.page import Page
@@ -27,8 +28,7 @@ async def proposals(desk: Workspace) -> Proposals:
     """
 
     def compute() -> Proposals:
-        rows = desk.table("records").to_dict("records")
-        return desk.derived("proposals", ("records",), lambda: propose(rows, duplicates(desk)))
+        return desk.derived("proposals", ("records",), lambda: _compare(desk))
 
     found = await asyncio.get_running_loop().run_in_executor(desk.worker, compute)
     rows = duplicates(desk)
@@ -38,7 +38,12 @@ async def proposals(desk: Workspace) -> Proposals:
     def is_open(pair: Proposal) -> bool:
         return frozenset((pair.record, pair.same_as)) not in decided and not {pair.record, pair.same_as} & merged
 
-    return Proposals(list(filter(is_open, found.decided)), list(filter(is_open, found.maybes)), found.pairs)
+    return replace(found, decided=list(filter(is_open, found.decided)), maybes=list(filter(is_open, found.maybes)))
+
+
+def _compare(desk: Workspace) -> Proposals:
+    screened = {*desk.table("decisions").record, *desk.table("candidates").record}
+    return propose(desk.table("records").to_dict("records"), duplicates(desk), screened)
 
 
 class Duplicates(Page):
@@ -120,20 +125,21 @@ class DuplicatesByRule(Page):
     async def post(self) -> None:
         """Save them."""
         self.require_reviewer()
-        found = await proposals(self.desk)
 
-        def work() -> None:
+        def work() -> int:
+            found = _compare(self.desk)
             try:
-                save(self.desk.folder, changes(found.decided))
+                save(self.desk.folder, changes(found))
             except SaveFaults as error:
                 raise Refusal(
                     "Nothing was saved: the tables would have faults.", list(map(str, error.faults))
                 ) from None
             except SaveError as error:
                 raise Refusal(str(error)) from None
+            return len(found.decided)
 
-        await self.in_background(work)
-        self.done("/duplicates", f"{len(found.decided)} pairs were entered, decided by rule.")
+        number = await self.in_background(work)
+        self.done("/duplicates", f"{number} pairs were entered, decided by rule.")
 
 
 def _by_key(desk: Workspace) -> dict[str, dict[str, Any]]:

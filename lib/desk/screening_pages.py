@@ -13,6 +13,8 @@ from lib.desk.page import Page, clean_name
 from lib.desk.ranking import ENOUGH, FEWEST
 from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, Decision, Screening, ranking, screening, text_of
 from lib.desk.workspace import Refusal, Workspace
+from lib.records.decisions import agreement
+from lib.report.wording import fixed, with_minus
 
 _LINKS = {
     "doi": ("DOI {}", "https://doi.org/{}"),
@@ -42,6 +44,7 @@ class Home(Page):
             names=now.reviewers(),
             waiting=waiting,
             folder=self.desk.folder.name,
+            agreements=self.desk.derived("agreement", ("decisions",), lambda: _agreements(self.desk)),
             unsaved=_unsaved(self.desk, self.reviewer),
         )
 
@@ -97,7 +100,7 @@ class Screen(Page):
         stage = self.stage
         own = [row for row in _last_own(now, stage, reviewer)]
         total = len(now.at_stage(stage))
-        decided = sum(now.own(k, stage, reviewer) is not None for k in now.at_stage(stage))
+        decided = sum(now.own(key, stage, reviewer) is not None for key in now.at_stage(stage))
         shown = record_values(self.desk, now.records[key]) if key else None
         self.show(
             "screen.html",
@@ -256,6 +259,15 @@ class Resolve(Decide):
             Decision(record, stage, reviewer, "resolution", decision, reason, note, self.desk.today)._asdict(),
         )
         self.done("/conflicts", "The disagreement is resolved.")
+
+
+def _agreements(desk: Workspace) -> list[str]:
+    """State how far the reviewers of the same records agree."""
+    return [
+        f"{row.first} and {row.second} agree on {row.agreed} of {row.records} records at {STAGE_NAMES[row.stage]}"
+        + (f" (kappa {with_minus(fixed(row.kappa, 2))})." if row.kappa == row.kappa else ".")
+        for row in agreement(desk.table("decisions")).itertuples()
+    ]
 
 
 def _unsaved(desk: Workspace, reviewer: str) -> int:

@@ -1,5 +1,6 @@
 """Two reviewers screen records without seeing each other, disagree, resolve, and take back what they decided."""
 
+import random
 import re
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from desk_client import REASON, add_rows, decision, made_up, rows_of, running_desk, waiting_file
 from lib.desk.highlighting import parts
 from lib.desk.ranking import Vocabulary
+from lib.desk.screening import screening
 from lib.evidence import check
+from lib.records.decisions import awaiting, states
 
 ADA, BEN, CAT = "Ada Example", "Ben Sample", "Cat Third"
 ONE, TWO = "other.madeup1", "other.madeup2"
@@ -209,6 +212,30 @@ def test_duplicates_are_not_screened(desk):
     }
     add_rows(desk.data, "duplicates", [row])
     assert desk.visitor(ADA).get(f"/screen?record={TWO}").status == 409
+
+
+def test_the_lists_are_those_of_the_records_room(data):
+    add_rows(data, "records", [made_up(n) for n in range(1, 41)])
+    what = ("include", "exclude", "unsure")
+    chance = random.Random(17)
+    rows = [
+        decision(f"other.madeup{n}", name, chance.choice(what))
+        for n in range(1, 41)
+        for name in chance.sample([ADA, BEN], chance.randrange(3))
+    ]
+    add_rows(data, "decisions", rows)
+    with running_desk(data) as desk:
+        now = screening(desk.workspace)
+        tables = [desk.workspace.table(name) for name in ("records", "duplicates", "decisions")]
+        table, own = states(*tables), awaiting(ADA, *tables)
+        made = {f"other.madeup{n}" for n in range(1, 41)}
+        stage = "title_abstract"
+        expected = set(own.record[own.stage == stage]) & made
+        assert set(now.awaits(stage, ADA)) & made == expected and expected
+        conflicts = set(table.record[(table.stage == stage) & (table.state == "conflict")])
+        unsure = set(table.record[(table.stage == stage) & (table.state == "decided") & (table.decision == "unsure")])
+        assert set(now.conflicts(stage)) & made == (conflicts | unsure) & made
+        assert "Ada Example and Ben Sample agree on" in desk.visitor(ADA).get("/").text
 
 
 # --- Ranking and marks ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """No other site, program or host can make the desk do or show anything."""
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,17 @@ def test_cookies_are_kept_from_scripts_and_other_sites(desk):
     answer = desk.visitor().get("/", Cookie="")
     cookies = answer.headers.get_all("Set-Cookie", [])
     assert cookies and all("HttpOnly" in cookie and "SameSite=Strict" in cookie for cookie in cookies)
+
+
+def test_a_port_that_is_taken_and_faulty_data_are_reported(data, capsys):
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        assert application.serve(data.parent, Path("data"), taken.getsockname()[1]) == 1
+    assert "cannot be used" in capsys.readouterr().err
+    (data / "decisions.csv").write_text("record,stage\n", encoding="utf-8")
+    assert application.serve(data.parent, Path("data"), 0) == 1
+    assert "decisions.csv" in capsys.readouterr().err
 
 
 def test_templates_mark_nothing_as_safe():
