@@ -10,7 +10,7 @@ import random
 import shutil
 from pathlib import Path
 
-TABLES = ("screening", "studies", "findings", "arms", "responses")
+TABLES = ("records", "decisions", "candidates", "studies", "findings", "arms", "responses")
 THRESHOLDS = ("ge25", "ge50", "ge75")
 
 
@@ -53,13 +53,17 @@ def _study(key: str, number: int, chance: random.Random) -> list[tuple[str, dict
     count = {"arm": "tacrolimus", "site": "all", "population": "all", "months": 6, "unit": "patients", "n": n}
     count |= {"basis": "stated", "confidence": "high", "poolable": "yes", "source_kind": "full_text"}
     label = f"Synthetic {number}, {year}"
-    screened = {"study": key, "label": label, "decision": "included", "regimen": regimen}
-    screened |= {"published": str(year), "entered": "2026-11-22", "design": "SA, OL", "enrolled": n}
-    screened |= {"reason": "Made for a benchmark."}
+    record = f"other.{key}"
+    found = {"record": record, "kind": "unknown", "published": str(year), "entered": "2026-11-22"}
+    candidate = {"study": key, "record": record, "label": label, "regimen": regimen, "design": "SA, OL", "enrolled": n}
+    decision = {"record": record, "reviewer": "not recorded", "role": "reviewer", "decision": "include"}
+    decision |= {"note": "Made for a benchmark.", "date": "2026-11-22"}
     study = {"part": 1, "edition": "update", "label": label, "year": year, "design": "SA", "blinding": "OL"}
     study |= {"randomised": "no", "population": "all", "assessment": "total", "duration_months": 6}
     return [
-        ("screening", screened),
+        ("records", found),
+        *[("decisions", decision | {"stage": stage}) for stage in ("title_abstract", "full_text")],
+        ("candidates", candidate),
         ("studies", common | study),
         ("findings", common | {"finding": "Made for a benchmark."}),
         ("arms", common | arm),

@@ -242,7 +242,7 @@ def test_no_path_of_this_machine_is_published(book):
 
 def test_the_data_can_be_downloaded_as_they_are(book):
     files = {path.name: path for path in (book / "_build/html/_downloads").rglob("*.*")}
-    for source in (ROOT / "data").iterdir():
+    for source in (ROOT / "data").glob("[!.]*"):
         assert files[source.name].read_bytes() == source.read_bytes()
 
 
@@ -308,9 +308,14 @@ def test_the_original_edition_shows_nothing_of_the_update(original_edition):
 
 
 def add_trial(root: Path, label: str) -> None:
-    """Enter a trial, clearly synthetic, as a maintainer would: a row in each of five tables, and a reference."""
+    """Enter a trial, clearly synthetic, as a maintainer would: rows in each table, and a reference."""
     lines = {
-        "screening": f'synthetic2026,{label},included,monotherapy,2026-01,2026-11-22,,"SA, OL",50,,Made for tests.,,,,',
+        "records": "other.synthetic2026,,,unknown,,,2026-01,,,,,,,,,2026-11-22",
+        "decisions": (
+            "other.synthetic2026,title_abstract,not recorded,reviewer,include,,,2026-11-22\n"
+            "other.synthetic2026,full_text,not recorded,reviewer,include,,Made for tests.,2026-11-22"
+        ),
+        "candidates": f'synthetic2026,other.synthetic2026,{label},monotherapy,,"SA, OL",50,',
         "studies": f"synthetic2026,1,update,,{label},2026,,SA,OL,no,all,,total,6,synthetic2026,",
         "findings": "synthetic2026,More responders than before.,synthetic2026",
         "arms": "synthetic2026,1,tacrolimus,monotherapy,tacrolimus,0.1%,twice daily,,none,,50,41,synthetic2026,",

@@ -65,6 +65,13 @@ def test_a_value_of_the_codes_is_checked(data):
     assert [str(fault) for fault in check(data)] == [f"codes.csv, row {row}, column code: a value is required"]
 
 
+def test_a_hidden_folder_of_raw_answers_is_no_part_of_the_data(data):
+    (data / ".raw").mkdir()
+    (data / ".raw" / ("0" * 64)).write_bytes(b"\xff not a table")
+    (data / ".raw" / "answer.csv").write_text("no,table", encoding="utf-8")
+    assert check(data) == []
+
+
 def test_a_data_folder_that_does_not_exist_is_named(tmp_path):
     assert [str(fault) for fault in check(tmp_path / "gone")] == [f"{tmp_path}/gone: the data folder does not exist"]
 

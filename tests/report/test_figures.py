@@ -47,7 +47,6 @@ def drawings(ev):
         "forest": (figures.forest_plot, outcome, original, new),
         "rates": (figures.rate_plot, [("one", outcome, original, counted(outcome.new))]),
         "intervals": (figures.interval_plot, [count_row("one", 3, 19)]),
-        "flow": (figures.flow_diagram, tables.flow_steps(ev)),
         "bars": (figures.bar_panels, tables.characteristics(ev, "original")),
         "funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}),
         "standard funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}, -1.2),
@@ -61,7 +60,7 @@ def pulling(studies):
     return studies.assign(heterogeneity=0.2 ** np.arange(len(studies)), pull=0.1 ** np.arange(len(studies)))
 
 
-NAMES = ["forest", "rates", "intervals", "flow", "bars", "funnel", "standard funnel", "comparison", "Baujat's plot"]
+NAMES = ["forest", "rates", "intervals", "bars", "funnel", "standard funnel", "comparison", "Baujat's plot"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -51,20 +51,6 @@ def test_records_of_one_decision_are_listed_with_their_source_and_reason(ev):
     assert len(tables.screening(ev.with_tables(screening=records), "included").frame) == 1
 
 
-def test_the_flow_adds_up_and_has_no_update_without_records(ev):
-    n = ev.flow.set_index("step").n
-    (review,) = tables.flow_steps(ev.with_tables(screening=ev.screening[:0])).values()
-    assert review[0][0] == f"Records identified by database searches (n = {n.identified})"
-    records = like(
-        ev.screening, study=list("abcd"), decision=["included", "excluded", "excluded", "awaiting_full_text"]
-    )
-    records["exclusion"] = ["", *[list(ev.meaning("exclusion"))[0]] * 2, ""]
-    _, update = tables.flow_steps(ev.with_tables(screening=records)).values()
-    assert update[0][0].endswith("(n = 4)") and update[0][1].startswith("Excluded (n = 2)")
-    assert update[1] == ("Eligible or possibly eligible (n = 2)", "Awaiting full text (1)\nAwaiting classification (0)")
-    assert update[2] == ("Studies included (n = 1)", "")
-
-
 def test_searches_are_listed(ev):
     searches = like(ev.searches, date=["2020-01-02"], kind=["database search"], sources=["MEDLINE"], note=["n"])
     frame = tables.searches(ev.with_tables(searches=searches)).frame
@@ -137,12 +123,12 @@ def test_mechanisms_are_grouped_by_action(ev):
 
 
 def test_the_dictionary_names_key_type_and_codes(ev):
-    frame = tables.dictionary(ev, "screening").frame
-    rows = ev.dictionary[ev.dictionary.table == "screening"]
+    frame = tables.dictionary(ev, "decisions").frame
+    rows = ev.dictionary[ev.dictionary.table == "decisions"]
     assert len(frame) == len(rows)
     assert (frame.Column.str.endswith(" *") == (rows.key == "yes").to_numpy()).all()
     decision = frame.detail[frame.Column.str.startswith("decision")].iloc[0]
-    assert all(code in decision for code in ev.meaning("decision"))
+    assert all(code in decision for code in ev.meaning("screening_decision"))
     codes = tables.codes(ev, "decision").frame
     assert dict(zip(codes.Code, codes.Meaning, strict=True)) == ev.meaning("decision")
 

@@ -1,4 +1,7 @@
 from .bars import bar_panels as bar_panels
+from .flow import FlowBox as FlowBox
+from .flow import FlowDiagram as FlowDiagram
+from .flow import FlowStep as FlowStep
 from .flow import flow_diagram as flow_diagram
 from .forest import comparison_plot as comparison_plot
 from .forest import forest_plot as forest_plot

@@ -1,120 +1,159 @@
-"""The flow diagram of records, after PRISMA 2020.
+"""The flow diagram of records, after PRISMA 2020, as HTML: boxes whose numbers lead to their rows.
 
-Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.report.tables.flow_steps`).
+Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.report.tables.flow_steps`), and which
+rows are in which box (`lib.records.flow`).
+
+It is HTML and no picture, so that its text can be selected, searched and enlarged, and a box can be a link.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from lib.report.text_safety import template
 
-from lib.report.figures.style import GREY, INK, NARROW, REPORTED, WIDE
+_STYLE = """\
+<style>
+.review-flow{display:grid;grid-auto-flow:column;grid-auto-columns:minmax(12rem,1fr);gap:0 .9rem;overflow-x:auto;\
+font-size:.85em;line-height:1.35;padding-bottom:.5rem}
+.review-flow section{display:grid;grid-row:1/span 6;grid-template-rows:subgrid;align-content:start}
+.review-flow h4{margin:0 0 .6rem;font-size:1.05em;align-self:end}
+.review-flow ol{display:grid;grid-row:2/span 5;grid-template-rows:subgrid;list-style:none;margin:0;padding:0}
+.review-flow ol>li{position:relative;margin:0;padding:0 0 1.4rem}
+.review-flow ol>li:not(:last-child)::before{content:"";position:absolute;left:.9rem;top:0;bottom:.25rem;\
+border-left:1.5px solid currentColor}
+.review-flow ol>li:not(:last-child)::after{content:"";position:absolute;left:calc(.9rem - 3.5px);bottom:0;\
+border:4.25px solid transparent;border-top:7px solid currentColor;border-bottom:0}
+.review-flow .box{position:relative;border:1.5px solid #1f6fb2;border-radius:5px;padding:.35rem .55rem;\
+background:var(--pst-color-background,#fff)}
+.review-flow .aside{margin:.55rem 0 0 2rem;border-color:#8a8a8a}
+.review-flow .aside::before{content:"";position:absolute;left:calc(-1.1rem - 1.5px);top:50%;width:1.1rem;\
+border-top:1.5px solid currentColor}
+.review-flow ul{margin:.15rem 0 0;padding-left:1rem}
+.review-flow ul li{margin:0}
+@media (max-width:700px){.review-flow{display:block}.review-flow section{display:block;margin-bottom:1.5rem}\
+.review-flow ol{display:block}}
+</style>"""
 
 
-def flow_diagram(columns: dict[str, list[tuple[str, str]]], *, wide: bool) -> Figure:
-    """Draw a flow diagram after PRISMA 2020: the main path downwards, exclusions on the right.
+@dataclass(frozen=True)
+class FlowBox:
+    """A box of the diagram, or a line in one.
+
+    Attributes
+    ----------
+    text : str
+        What is counted.
+    n : int or None
+        The number; None if it was not reported.
+    href : str
+        Address of the rows; empty if there are none.
+    lines : tuple of FlowBox
+        Lines below, such as the reasons for exclusion.
+    """
+
+    text: str
+    n: int | None
+    href: str = ""
+    lines: tuple[FlowBox, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The text with its number, which stays on the line of the last word."""
+        if self.n is None:
+            return f"{self.text} (number not reported)"
+        space = "\N{NO-BREAK SPACE}"
+        return f"{self.text} (n{space}={space}{self.n})"
+
+
+@dataclass(frozen=True)
+class FlowStep:
+    """A step of the flow: the box on the main path, and those beside the arrow that leads on from it."""
+
+    box: FlowBox
+    aside: tuple[FlowBox, ...] = ()
+
+
+@dataclass(frozen=True)
+class FlowDiagram:
+    """A flow diagram after PRISMA 2020, with one column for each edition, as a page shows it.
+
+    Attributes
+    ----------
+    columns : mapping of str to sequence of FlowStep
+        Steps from top to bottom, by heading; all columns have the same number of steps.
+    caption : str
+        Caption below.
+    """
+
+    columns: Mapping[str, Sequence[FlowStep]]
+    caption: str = ""
+
+    def _repr_html_(self) -> str:
+        return _STYLE + _DIAGRAM.render(columns=self.columns.items(), caption=self.caption).replace(">\n<", "><")
+
+    def __repr__(self) -> str:
+        lines = []
+        for heading, steps in self.columns.items():
+            lines.append(heading)
+            for step in steps:
+                lines.append(f"  {step.box.words}")
+                for box in (*step.box.lines, *(part for aside in step.aside for part in (aside, *aside.lines))):
+                    lines.append(f"    {box.words}")
+        return "\n".join(lines)
+
+
+_DIAGRAM = template(
+    """\
+{% macro words(box) %}
+{% if box.href %}<a href="{{ box.href }}">{{ box.words }}</a>{% else %}{{ box.words }}{% endif %}
+{% endmacro %}
+{% macro content(box) %}
+{{ words(box) }}{% if box.lines %}<ul>{% for line in box.lines %}<li>{{ words(line) }}</li>{% endfor %}</ul>{% endif %}
+{% endmacro %}
+<figure class="review-figure"><div class="review-flow" role="region" aria-label="Flow of records" tabindex="0">
+{% for heading, steps in columns %}
+<section><h4>{{ heading }}</h4>
+<ol>
+{% for step in steps %}
+<li><div class="box">{{ content(step.box) }}</div>
+{% for box in step.aside %}
+<div class="box aside">{{ content(box) }}</div>
+{% endfor %}
+</li>
+{% endfor %}
+</ol></section>
+{% endfor %}
+</div>
+{% if caption %}
+<figcaption>{{ caption }}</figcaption>
+{% endif %}
+</figure>
+"""
+)
+
+
+def flow_diagram(columns: Mapping[str, Sequence[FlowStep]], caption: str = "") -> FlowDiagram:
+    """Return a flow diagram after PRISMA 2020: the main path downwards, exclusions beside it.
 
     Parameters
     ----------
-    columns : dict of str to list of (main, aside)
-        Steps from top to bottom, by heading: text of the box on the main path, and of the box beside the arrow that
-        leads on from it (empty if there is none).
-    wide : bool
-        Form: headings side by side, or one below the other.
+    columns : mapping of str to sequence of FlowStep
+        Steps from top to bottom, by heading, as `lib.report.tables.flow_steps` returns them.
+    caption : str
+        Caption below.
 
     Returns
     -------
-    Figure
+    FlowDiagram
+
+    Examples
+    --------
+    >>> from lib.report.figures import FlowBox, FlowStep
+    >>> flow_diagram({"Update": [FlowStep(FlowBox("Records", 3), (FlowBox("Excluded", 1),))]})
+    Update
+      Records (n = 3)
+        Excluded (n = 1)
     """
-    chars_main, chars_aside = (27, 36) if wide else (23, 32)
-    line, pad, gap, head = 0.15, 0.14, 0.16, 0.34
-
-    def tall(text: str, chars: int) -> float:
-        return (_fill(text, chars).count("\n") + 1) * line + pad if text else 0.0
-
-    def height_of(steps: list[tuple[str, str]]) -> float:
-        # The last bit of sum() differs between versions of Python; that of fsum() does not.
-        return head + math.fsum(
-            tall(m, chars_main) + gap + (tall(a, chars_aside) + gap if a else gap) for m, a in steps
-        )
-
-    heights = [height_of(steps) for steps in columns.values()]
-    width = WIDE if wide else NARROW
-    height = max(heights) if wide else math.fsum(heights) + 0.2 * (len(columns) - 1)
-    figure = Figure(figsize=(width, height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, width), ylim=(0, height))
-    axes.axis("off")
-    span = width / (len(columns) if wide else 1)
-    top = height
-    for i, (heading, steps) in enumerate(columns.items()):
-        x = i * span if wide else 0.0
-        y = height if wide else top
-        axes.text(x + 0.02, y - head / 2, heading, weight="bold", va="center")
-        y -= head
-        main_width, indent = span * 0.5, span * 0.3
-        for j, (main, aside) in enumerate(steps):
-            tall_main = tall(main, chars_main)
-            _box(axes, x + 0.02, y - tall_main, main_width, tall_main, _fill(main, chars_main), REPORTED)
-            y -= tall_main
-            if j == len(steps) - 1:
-                y -= gap
-                continue
-            drop = tall(aside, chars_aside) + 2 * gap if aside else 2 * gap
-            trunk = x + 0.02 + indent / 2
-            axes.annotate(
-                "", (trunk, y - drop), (trunk, y), arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.8}
-            )
-            if aside:
-                middle = y - gap - tall(aside, chars_aside) / 2
-                start = x + 0.02 + indent
-                axes.annotate(
-                    "",
-                    (start, middle),
-                    (trunk, middle),
-                    arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.8, "shrinkA": 0},
-                )
-                tall_aside = tall(aside, chars_aside)
-                _box(
-                    axes, start, y - gap - tall_aside, span - indent - 0.1, tall_aside, _fill(aside, chars_aside), GREY
-                )
-            y -= drop
-        top = y - 0.2
-    figure.set_label(
-        "Flow diagram. "
-        + " ".join(
-            f"{heading}: " + "; ".join(t for step in steps for t in step if t) + "."
-            for heading, steps in columns.items()
-        ).replace("\n", ", ")
-    )
-    return figure
-
-
-def _fill(text: str, chars: int) -> str:
-    """Wrap a text to a number of characters, and indent the continued lines of a paragraph."""
-    # A count stays on the line of the words that it belongs to.
-    text = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
-    text = re.sub(r" (\(\d+\))", "\N{NO-BREAK SPACE}\\1", text)
-    return "\n".join(
-        textwrap.fill(part, chars, subsequent_indent="\N{NO-BREAK SPACE}" * 3) for part in text.split("\n")
-    )
-
-
-def _box(axes: Axes, x: float, y: float, width: float, height: float, text: str, colour: str) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (x, y),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=0.04",
-            facecolor="none",
-            edgecolor=colour,
-            linewidth=1.0,
-        )
-    )
-    axes.text(x + 0.07, y + height / 2, text, va="center", ha="left", fontsize=7.5, linespacing=1.25)
+    return FlowDiagram(columns, caption)

@@ -16,6 +16,7 @@ from .rates import row_totals as row_totals
 from .rates import table3 as table3
 from .rates import updates as updates
 from .rates import what_changed as what_changed
+from .records import awaiting_second_reviewer as awaiting_second_reviewer
 from .records import decisions as decisions
 from .records import flow_steps as flow_steps
 from .records import screening as screening

@@ -5,57 +5,138 @@ Belongs here: records and the decisions on them. Does not belong here: included 
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.records.decisions import awaiting_second
+from lib.records.flow import Column, flow
+from lib.report.figures.flow import FlowBox, FlowStep
 from lib.report.tables.names import linked, meanings, with_labels
 from lib.report.tables.table import Table
-from lib.report.wording import count
+from lib.report.wording import count, date_text, sentence_case
+
+_MOST = 1000
+"""Largest number of rows of a list; whoever needs more has the CSV files."""
+NO_GROUP = "none"
+"""In the id of a list, the name of rows without a search, or without any decision."""
 
 
-def flow_steps(evidence: Evidence) -> dict[str, list[tuple[str, str]]]:
-    """Return the flow of records for `figures.flow_diagram`: of the review, and of the update if there is one."""
-    n = evidence.flow.set_index("step").n
-    reasons = evidence.flow[evidence.flow.step.str.startswith("excluded_")]
-    kinds = evidence.study_counts("original")
-    columns = {
-        "2019 review, to August 2018": [
-            (
-                f"Records identified by database searches (n = {n.identified})",
-                f"Removed on title and abstract (n = {n.removed})",
-            ),
-            (
-                f"Full texts assessed for eligibility (n = {n.assessed})",
-                f"Full texts excluded (n = {reasons.n.sum()})\n"
-                + "\n".join(f"• {r.label} ({r.n})" for r in reasons.itertuples()),
-            ),
-            (
-                f"Studies included (n = {n.included})\nMechanism ({kinds['mechanism']})\n"
-                f"Monotherapy ({kinds['monotherapy']})\nWith phototherapy ({kinds['phototherapy']})\n"
-                f"Maintenance ({kinds['maintenance']})",
-                "",
-            ),
-        ]
+def flow_anchor(column: Column, box: str, group: str = "") -> str:
+    """Return the id of the list of the rows of a box of the flow, or of one group of them."""
+    return "-".join(filter(None, ["flow", column.date.isoformat(), box, group]))
+
+
+def record_anchor(record: str) -> str:
+    """Return the id of a record in the list of records."""
+    return f"record-{record}"
+
+
+def flow_steps(evidence: Evidence) -> dict[str, list[FlowStep]]:
+    """Return the flow of records for `figures.flow_diagram`: a column for the review and for each edition since.
+
+    A number leads to the list of its rows (`lib.report.chapters.record_listing`); those of the review, which were
+    published without the records behind them, do not, except for the studies included.
+    """
+    review, *updates = flow(evidence)
+    return {column_heading(column): _steps(evidence, column, review) for column in (review, *updates)}
+
+
+def column_heading(column: Column) -> str:
+    """Return the name of a column of the flow: its version, and the date of its edition."""
+    date = date_text(column.date)
+    if not column.is_computed:
+        return f"{sentence_case(column.version)}, to {date}"
+    return f"Version {column.version}, {date}" if column.version else f"State of {date}"
+
+
+def search_names(evidence: Evidence) -> dict[str, str]:
+    """Return the name of each search by its key: its kind and date."""
+    return {
+        row.search: f"{sentence_case(row.kind)}, {date_text(dt.date.fromisoformat(row.date))}"
+        for row in evidence.searches.itertuples()
     }
-    records = evidence.screening
-    if len(records):
-        decided = decisions(evidence)
-        excluded = records[records.decision == "excluded"].exclusion.value_counts()
-        meaning = evidence.meaning("exclusion")
-        columns["Update, since August 2018"] = [
-            (
-                f"Records identified in published abstracts (n = {len(records)})",
-                f"Excluded (n = {decided['excluded']})\n"
-                + "\n".join(f"• {text} ({excluded[kind]})" for kind, text in meaning.items() if kind in excluded),
-            ),
-            (
-                f"Eligible or possibly eligible (n = {len(records) - decided['excluded']})",
-                f"Awaiting full text ({decided['awaiting_full_text']})\n"
-                f"Awaiting classification ({decided['awaiting_classification']})",
-            ),
-            (f"Studies included (n = {decided['included']})", ""),
+
+
+def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]:
+    meaning = evidence.meaning("exclusion")
+
+    def box(name: str, text: str, words: Mapping[str, str] | None = None, total: bool = True) -> FlowBox:
+        """Return a box of the column, with a line for each of its groups that ``words`` names."""
+        if name not in column.boxes:
+            return FlowBox(text, None)
+        content = column.boxes[name]
+        order = {code: i for i, code in enumerate(words or ())}
+        groups = sorted(content.groups.items(), key=lambda item: order.get(item[0], -1)) if words is not None else ()
+        lines = tuple(
+            FlowBox((words or {}).get(code, code), len(keys), f"#{flow_anchor(column, name, code or NO_GROUP)}")
+            for code, keys in groups
+        )
+        is_listed = column.is_computed and content.n > 0
+        return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines)
+
+    methods = {"": "Without a search"} | search_names(evidence)
+    undecided = {"": "No decision", "unsure": "Unsure", "conflict": "Reviewers differ"}
+    if not column.is_computed:
+        excluded = FlowBox(
+            "Full texts excluded",
+            column.boxes["excluded_full_text"].n,
+            lines=tuple(FlowBox(label, n) for label, n in column.published),
+        )
+        kinds = evidence.study_counts("original")
+        subjects = {
+            "mechanism": "Mechanism",
+            "monotherapy": "Monotherapy",
+            "phototherapy": "With phototherapy",
+            "maintenance": "Maintenance",
+        }
+        lines = tuple(FlowBox(text, kinds[kind]) for kind, text in subjects.items())
+        studies = FlowBox("Studies included", column.boxes["studies"].n, "study-records.html", lines)
+        return [
+            FlowStep(box("databases", "Records identified in databases"), (FlowBox("Duplicates removed", None),)),
+            FlowStep(FlowBox("Records screened", None), (box("excluded", "Records excluded"),)),
+            FlowStep(FlowBox("Reports sought for retrieval", None), (FlowBox("Reports not retrieved", None),)),
+            FlowStep(box("assessed", "Reports assessed for eligibility"), (excluded,)),
+            FlowStep(studies),
         ]
-    return columns
+    boxes = column.boxes
+    found = FlowBox(
+        "Records identified",
+        boxes["identified"].n,
+        f"#{flow_anchor(column, 'identified')}",
+        (
+            FlowBox("Databases and registers", boxes["databases"].n),
+            *box("databases", "", methods).lines,
+            FlowBox("Other methods", boxes["other_methods"].n),
+            *box("other_methods", "", methods).lines,
+        ),
+    )
+    removed = [box("duplicates", "Duplicates removed")]
+    if boxes["refused"].n:
+        removed.append(box("refused", "Entries that could not be read"))
+    if boxes["awaiting_screening"].n:
+        removed.append(box("awaiting_screening", "Records awaiting screening", undecided))
+    before = review.boxes["studies"].n
+    studies = box("studies", "Studies included in the update")
+    total = FlowBox(f"Studies in the review, with the {before} of the 2019 review", before + boxes["studies"].n)
+    included = FlowBox(studies.text, studies.n, f"#{flow_anchor(column, 'included')}" if studies.n else "", (total,))
+    return [
+        FlowStep(found, tuple(removed)),
+        FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded", meaning),)),
+        FlowStep(
+            box("sought", "Reports sought for retrieval"), (box("awaiting_full_text", "Reports awaiting full text"),)
+        ),
+        FlowStep(
+            box("assessed", "Reports assessed for eligibility"),
+            (
+                box("excluded_full_text", "Reports excluded", meaning),
+                box("awaiting_classification", "Reports awaiting classification", undecided),
+            ),
+        ),
+        FlowStep(included),
+    ]
 
 
 def decisions(evidence: Evidence) -> dict[str, int]:
@@ -92,3 +173,20 @@ def searches(evidence: Evidence) -> Table:
     rows = evidence.searches
     frame = pd.DataFrame({"Date": rows.date, "Kind": rows.kind, "Searched": rows.sources, "Remark": rows.note})
     return Table(frame, "Searches")
+
+
+def awaiting_second_reviewer(evidence: Evidence) -> Table:
+    """List the decisions that await a second reviewer; what the first decided is not shown."""
+    waiting = awaiting_second(evidence.records, evidence.duplicates, evidence.decisions)
+    frame = pd.DataFrame(
+        {
+            "Record": waiting.record,
+            "Stage": meanings(evidence, "stage", waiting.stage),
+            "Decided by": waiting.reviewer,
+            "Date": waiting.date,
+        }
+    )
+    caption = f"Awaiting a second reviewer: {count(len(frame), 'decision')} of one reviewer"
+    shown = frame[:_MOST]
+    note = f"The first {_MOST} are listed." if len(frame) > _MOST else ""
+    return Table(shown, caption, note, folded=True)

@@ -1,0 +1,259 @@
+"""The lists of records to which the boxes of the flow diagram lead, and what is said of the agreement of reviewers.
+
+Belongs here: the lists on the page *Search results*. Does not belong here: which rows are in which box
+(`lib.records.flow`), and the diagram (`lib.report.figures.flow`).
+
+A box that is the sum of others is a section with theirs inside, so that its id leads to exactly its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lib.evidence import Evidence
+from lib.evidence.screening import CONFLICT, NOT_RECORDED, STAGES
+from lib.records import decisions
+from lib.records.flow import Column, flow
+from lib.report.citations import citation
+from lib.report.marked_text import study_link
+from lib.report.tables.names import label_by_key, with_labels
+from lib.report.tables.records import NO_GROUP, column_heading, flow_anchor, record_anchor, search_names
+from lib.report.tables.table import cell_html
+from lib.report.text_safety import Html, for_html, template
+from lib.report.wording import count, sentence_case
+
+MOST = 1000
+"""Largest number of records of one list; whoever needs more has the CSV files."""
+_PARTS = {
+    "identified": ("duplicates", "unique"),
+    "unique": ("awaiting_screening", "screened"),
+    "screened": ("excluded", "sought"),
+    "sought": ("awaiting_full_text", "assessed"),
+    "assessed": ("excluded_full_text", "awaiting_classification", "included"),
+}
+"""Sections within a section, by the names of boxes."""
+_TITLES = {
+    "identified": "Records identified",
+    "duplicates": "Duplicates removed",
+    "refused": "Entries that could not be read",
+    "unique": "Records without duplicates",
+    "awaiting_screening": "Records awaiting screening",
+    "screened": "Records screened",
+    "excluded": "Records excluded on title and abstract",
+    "sought": "Reports sought for retrieval",
+    "awaiting_full_text": "Reports awaiting full text",
+    "assessed": "Reports assessed for eligibility",
+    "excluded_full_text": "Reports excluded on full text",
+    "awaiting_classification": "Reports awaiting classification",
+    "included": "Reports of studies included",
+}
+_BY_REASON = ("excluded", "excluded_full_text")
+_UNDECIDED = {NO_GROUP: "No decision", "unsure": "Unsure", CONFLICT: "Reviewers differ"}
+_RELATIONS = {"duplicate": "The same report as", "same_study": "Another report of", "separate": "Not the same as"}
+_STYLE = """\
+<style>
+.review-lists{font-size:.88em}
+.review-lists h4,.review-lists h5{margin:.9rem 0 .2rem;font-size:1.05em}
+.review-lists h5{font-weight:400;font-style:italic;font-size:1em}
+.review-lists section{scroll-margin-top:5rem}
+.review-lists section section{border-left:1px solid #8a8a8a;padding-left:.7rem}
+.review-lists li{scroll-margin-top:5rem;margin:.15rem 0;overflow-wrap:anywhere}
+.review-lists :target{border-left:4px solid var(--pst-color-primary,#1f6fb2);padding-left:.6rem}
+.review-lists summary{cursor:pointer;margin-top:1rem}
+@media (max-width:700px){.review-lists section section{padding-left:.35rem}.review-lists ul{padding-left:1.1rem}}
+</style>"""
+
+
+class RecordListing:
+    """The records of each computed column of the flow, as a page shows them: the last in full, the others by name.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+
+    Examples
+    --------
+    >>> from lib import evidence
+    >>> RecordListing(evidence.load("data", "2018-08-06"))
+    lists of records: 0
+    """
+
+    def __init__(self, evidence: Evidence):
+        self._evidence = evidence
+        self._columns = [column for column in flow(evidence) if column.is_computed]
+
+    def __repr__(self) -> str:
+        return f"lists of records: {len(self._columns)}"
+
+    def _repr_html_(self) -> str:
+        if not self._columns:
+            return "<p>None in this edition.</p>"
+        *before, last = self._columns
+        parts = [_STYLE, '<div class="review-lists">', _Lists(self._evidence, last, in_full=True).html()]
+        for column in reversed(before):
+            lists = _Lists(self._evidence, column, in_full=False)
+            parts.append(f"<details><summary>{for_html(column_heading(column))}</summary>{lists.html()}</details>")
+        return "".join([*parts, "</div>"])
+
+
+class _Lists:
+    """The lists of one column of the flow."""
+
+    def __init__(self, evidence: Evidence, column: Column, in_full: bool):
+        self.column, self.in_full = column, in_full
+        self.evidence = evidence
+        self.searches = search_names(evidence)
+        self.meaning = {name: evidence.meaning(name) for name in ("exclusion", "stage", "screening_decision")}
+        self.record_by_key = {row.record: row for row in evidence.records.itertuples()}
+        self.study_by_record = dict(zip(evidence.candidates.record, evidence.candidates.study, strict=True))
+        self.labels = label_by_key(evidence)
+        self.decisions: dict[str, list[Any]] = {}
+        self.same: dict[str, list[Any]] = {}
+        if in_full:
+            decided, same = evidence.decisions, evidence.duplicates
+            for row in decided.assign(note=with_labels(evidence, decided.note)).itertuples():
+                self.decisions.setdefault(row.record, []).append(row)
+            for row in same.assign(why=with_labels(evidence, same.why)).itertuples():
+                self.same.setdefault(row.record, []).append(row)
+
+    def html(self) -> str:
+        """Return all lists."""
+        refused = self._refused() if self.column.boxes["refused"].n else ""
+        return f"{refused}{self._section('identified')}{self._by_search()}"
+
+    def _section(self, name: str) -> str:
+        box = self.column.boxes[name]
+        if not box.n:
+            return ""
+        inside = "".join(map(self._section, _PARTS[name])) if name in _PARTS else self._list(name)
+        title = f"{for_html(_TITLES[name])} (n&nbsp;=&nbsp;{box.n})"
+        return f'<section id="{self._id(name)}"><h4>{title}</h4>{inside}</section>'
+
+    def _id(self, name: str, group: str = "") -> str:
+        return for_html(flow_anchor(self.column, name, group))
+
+    def _list(self, name: str) -> str:
+        """Return the records of a box, in groups if it has any."""
+        groups = self.column.boxes[name].groups or {"": self.column.boxes[name].keys}
+        if name in _BY_REASON:
+            order = {code: i for i, code in enumerate(self.meaning["exclusion"])}
+            groups = dict(sorted(groups.items(), key=lambda item: order.get(item[0], -1)))
+        parts, left = [], MOST
+        for code, keys in groups.items():
+            heading = ""
+            if self.column.boxes[name].groups:
+                words = self.meaning["exclusion"] if name in _BY_REASON else _UNDECIDED
+                title = words.get(code or NO_GROUP, code)
+                heading = f'<h5 id="{self._id(name, code or NO_GROUP)}">{for_html(title)} ({len(keys)})</h5>'
+            shown = keys[: max(left, 0)]
+            left -= len(keys)
+            parts.append(f"{heading}<ul>{''.join(map(self._entry, shown))}</ul>")
+        if left < 0:
+            parts.append(f"<p>{-left} more are in records.csv and decisions.csv.</p>")
+        return "".join(parts)
+
+    def _entry(self, key: str) -> str:
+        row, study = self.record_by_key[key], self.study_by_record.get(key, "")
+        if not self.in_full:
+            name = self.labels.get(study) or row.title or key
+            return f'<li><a href="#{for_html(record_anchor(key))}">{for_html(name)}</a></li>'
+        named = study_link(self.labels[study], study)._repr_html_() if study else ""
+        text = citation(self.evidence, study) if study else _citation(row)
+        links = [cell_html(f"{name}:{value}") for name, value in (("doi", row.doi), ("pmid", row.pmid)) if value]
+        facts = [*self._facts(key, row)]
+        return _ENTRY.render(
+            id=record_anchor(key), named=Html(named), text=text, links=[Html(link) for link in links], facts=facts
+        )
+
+    def _facts(self, key: str, row: Any) -> Iterator[str]:
+        yield f"Found by: {self.searches[row.search].lower()}" if row.search else "Identified without a search"
+        for other in self.same.get(key, ()):
+            study = self.study_by_record.get(other.same_as, "")
+            name = self.labels.get(study, other.same_as)
+            yield f"{_RELATIONS[other.relation]} {name} ({other.decided_by}): {other.why}"
+        rows = sorted(self.decisions.get(key, ()), key=lambda made: STAGES.index(made.stage))
+        for made in rows:
+            stage = sentence_case(self.meaning["stage"][made.stage])
+            reason = f", {self.meaning['exclusion'][made.reason].lower()}" if made.reason else ""
+            note = f". {made.note}" if made.note else ""
+            who = "reviewer not recorded" if made.reviewer == NOT_RECORDED else made.reviewer
+            resolved = "resolved: " if made.role == "resolution" else ""
+            decision = self.meaning["screening_decision"][made.decision]
+            yield f"{stage}: {resolved}{decision}{reason} ({who}, {made.date}){note}"
+
+    def _refused(self) -> str:
+        rows = self.evidence.refused[self.evidence.refused.search.isin(self.searches)][:MOST]
+        items = "".join(
+            f"<li>{for_html(self.searches[row.search])}, entry {row.position:g}, line {row.line:g}:"
+            f" {for_html(row.reason)}</li>"
+            for row in rows.itertuples()
+        )
+        number = self.column.boxes["refused"].n
+        title = f"{for_html(_TITLES['refused'])} (n&nbsp;=&nbsp;{number})"
+        return f'<section id="{self._id("refused")}"><h4>{title}</h4><ul>{items}</ul></section>'
+
+    def _by_search(self) -> str:
+        """Return the records of each search, by name."""
+        parts = []
+        for name in ("databases", "other_methods"):
+            for search, keys in self.column.boxes[name].groups.items():
+                title = f"{self.searches.get(search, 'Without a search')} (n = {len(keys)})"
+                names = (self._name(key) for key in keys[:MOST])
+                more = f"; {len(keys) - MOST} more are in records.csv" if len(keys) > MOST else ""
+                parts.append(
+                    f'<section id="{self._id(name, search or NO_GROUP)}"><h4>{for_html(title)}</h4>'
+                    f"<p>{'; '.join(names)}{more}.</p></section>"
+                )
+        return "".join(parts)
+
+    def _name(self, key: str) -> str:
+        study = self.study_by_record.get(key, "")
+        name = self.labels.get(study) or self.record_by_key[key].title or key
+        return f'<a href="#{for_html(record_anchor(key))}">{for_html(name)}</a>'
+
+
+_ENTRY = template(
+    '<li id="{{ id }}">{% if named %}<b>{{ named }}</b>. {% endif %}{{ text }}{% for link in links %} {{ link }}'
+    "{% endfor %}<br><small>{{ facts | join('. ') }}</small></li>"
+)
+
+
+def _citation(row: Any) -> str:
+    """Return the citation of a record that is no study's; a field that is not known is left out."""
+    journal = " ".join(filter(None, [row.journal, row.published[:4]]))
+    issue = f"({row.issue})" if row.issue else ""
+    place = ":".join(filter(None, [f"{row.volume}{issue}", row.pages]))
+    parts = [row.authors.replace("; ", ", "), row.title, f"{journal};{place}" if place else journal, row.registry]
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part) or "Citation not available."
+
+
+def agreement(evidence: Evidence) -> str:
+    """State in Markdown how far reviewers agree, and how many decisions await a second reviewer or a resolution."""
+    state = decisions.states(evidence.records, evidence.duplicates, evidence.decisions)
+    number = state.state.value_counts()
+    pairs = decisions.agreement(evidence.decisions)
+    meaning = evidence.meaning("stage")
+    parts = [
+        f"On {meaning[row.stage]}, two reviewers decided on {count(row.records, 'record')} and agreed on {row.agreed}"
+        f" ({100 * row.raw:.0f}%; {_kappa(row.kappa)})."
+        for row in pairs.itertuples()
+    ]
+    if pairs.empty:
+        parts.append(
+            "No record has the decisions of two reviewers by name, so the agreement of reviewers cannot be stated."
+        )
+    one, conflicts = (int(number.get(name, 0)) for name in (decisions.AWAITS_SECOND, decisions.CONFLICTING))
+    parts.append(
+        f"A second reviewer is awaited for {count(one, 'decision')}; {count(conflicts, 'disagreement')} of reviewers"
+        f" {'is' if conflicts == 1 else 'are'} not resolved."
+    )
+    unnamed = int((evidence.decisions.reviewer == NOT_RECORDED).sum())
+    if unnamed:
+        parts.append(f"Who decided was not recorded for {count(unnamed, 'decision')}.")
+    return " ".join(parts)
+
+
+def _kappa(value: float) -> str:
+    return "Cohen's kappa not defined" if value != value else f"Cohen's kappa {value:.2f}"
