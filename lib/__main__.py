@@ -213,7 +213,7 @@ def _store_edition(data: Path) -> int:
 
 def _build(given: argparse.Namespace) -> int:
     from lib.engine import build
-    from lib.engine.editions import build_folder
+    from lib.engine.editions import build_folder, remove_others
 
     try:
         if given.command == "watch":
@@ -231,7 +231,10 @@ def _build(given: argparse.Namespace) -> int:
             return 0
         options = {"project": PROJECT, "time_limit": given.time_limit, "dask": given.dask}
         if given.command in ("editions", "deposit"):
-            for date in _earlier_editions(given.root / given.data):
+            earlier = _earlier_editions(given.root / given.data)
+            if earlier is not None:
+                remove_others(given.root / "_build", earlier)
+            for date in earlier or []:
                 print(f"Edition of {date}:", flush=True)
                 built = build.build(given.root, given.data, date, folder=build_folder(date), **options)
                 print(build.summary(built), flush=True)
@@ -297,14 +300,14 @@ def _deposit(given: argparse.Namespace) -> int:
     return 0
 
 
-def _earlier_editions(folder: Path) -> list[str]:
-    """Return the dates of the editions before the newest; none if the data have faults, which the build reports."""
+def _earlier_editions(folder: Path) -> list[str] | None:
+    """Return the dates of the editions before the newest; None if the data have faults, which the build reports."""
     from lib.evidence import DataError, earlier_editions
 
     try:
         return earlier_editions(folder)
     except (DataError, ValueError):
-        return []
+        return None
 
 
 def _report_faults(faults: list[str], every: bool = False) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from lib.caching.safe_files import files
@@ -28,6 +29,21 @@ def build_folder(date: str) -> str:
 def built_editions(made: Path) -> dict[str, Path]:
     """Return the site of every other edition that was built, by its date."""
     return {site.parent.name: site.resolve() for site in sorted((made / EDITIONS).glob("*/html")) if site.is_dir()}
+
+
+def remove_others(made: Path, dates: Collection[str]) -> None:
+    """Remove the build folders of editions that there are no longer, so that no site carries them.
+
+    Parameters
+    ----------
+    made : Path
+        The build folder of the newest edition.
+    dates : collection of str
+        Dates of the other editions.
+    """
+    for folder in (made / EDITIONS).glob("*"):
+        if folder.name not in dates:
+            shutil.rmtree(folder)
 
 
 def join(made: Path, rendered: Path) -> None:

@@ -5,8 +5,9 @@ import sys
 
 from bs4 import BeautifulSoup
 
+from lib.__main__ import main
 from lib.engine import editions
-from small_book import CHAPTERS, build, make_project, ran
+from small_book import CHAPTERS, ROOT, build, make_project, ran
 
 
 def run_editions(project):
@@ -26,6 +27,51 @@ def test_a_site_takes_in_the_sites_of_the_other_editions(tmp_path):
     editions.join(made, rendered)
     assert (rendered / "editions/2018-08-06/book/safety.html").read_text(encoding="utf-8") == "earlier"
     assert editions.built_editions(rendered) == {}
+
+
+def site_of_edition(made, date):
+    site = made / f"editions/{date}/site-1"
+    (site / "book").mkdir(parents=True)
+    (site / "book/safety.html").write_text(date, encoding="utf-8")
+    (site.parent / "html").symlink_to("site-1")
+    return site
+
+
+def test_sites_are_copied_where_the_file_system_has_no_hard_links(tmp_path, monkeypatch):
+    site_of_edition(tmp_path / "made", "2018-08-06")
+
+    def no_links(source, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(editions.os, "link", no_links)
+    editions.join(tmp_path / "made", tmp_path / "rendered")
+    copied = tmp_path / "rendered/editions/2018-08-06/book/safety.html"
+    assert copied.read_text(encoding="utf-8") == "2018-08-06"
+    assert copied.stat().st_nlink == 1
+
+
+def test_an_edition_whose_build_failed_has_no_site_to_join(tmp_path):
+    site = site_of_edition(tmp_path / "made", "2018-08-06")
+    (tmp_path / "made/editions/2026-11-22").mkdir()
+    (tmp_path / "made/editions/2026-11-23").mkdir()
+    (tmp_path / "made/editions/2026-11-23/html").symlink_to("a site that is gone")
+    assert editions.built_editions(tmp_path / "made") == {"2018-08-06": site}
+    editions.join(tmp_path / "made", tmp_path / "rendered")
+    assert [path.name for path in (tmp_path / "rendered/editions").iterdir()] == ["2018-08-06"]
+
+
+def test_a_project_with_one_edition_joins_nothing(tmp_path):
+    editions.remove_others(tmp_path / "made", [])
+    editions.join(tmp_path / "made", tmp_path / "rendered")
+    assert not (tmp_path / "rendered").exists()
+
+
+def test_an_edition_that_there_is_no_longer_is_removed(tmp_path):
+    kept = site_of_edition(tmp_path, "2018-08-06")
+    site_of_edition(tmp_path, "2026-11-22")
+    editions.remove_others(tmp_path, ["2018-08-06", "2026-11-25"])
+    assert editions.built_editions(tmp_path) == {"2018-08-06": kept}
+    assert not (tmp_path / "editions/2026-11-22").exists()
 
 
 def test_every_edition_is_built_and_leads_to_the_same_page_of_the_others(tmp_path):
@@ -51,3 +97,12 @@ def test_every_edition_is_built_and_leads_to_the_same_page_of_the_others(tmp_pat
     (project / "book/start.md").write_text("# Start\n\nA changed book.\n", encoding="utf-8")
     assert ran(build(project)) == set()
     assert (project / "_build/html/editions/2018-08-06/book/events.html").read_bytes() == before
+
+
+def test_data_with_faults_remove_no_edition(tmp_path):
+    site = site_of_edition(tmp_path / "_build", "2018-08-06")
+    (tmp_path / "data").mkdir()
+    for name in ("_config.yml", "_toc.yml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    assert main(["editions", "--root", str(tmp_path)]) == 1
+    assert site.is_dir()

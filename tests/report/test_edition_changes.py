@@ -1,6 +1,7 @@
 """The changes between editions, and the editions themselves."""
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -47,7 +48,16 @@ def test_records_are_counted_with_their_decisions(ev):
     assert text.startswith(f"{len(after.screening)} records added: ")
     for label in after.screening.label[after.screening.decision == "included"]:
         assert label in text
+    made = re.search(r"Decisions made: title and abstract (\d+), full text (\d+)\.", text)
+    assert sum(map(int, made.groups())) == (after.decisions.date <= SECOND.isoformat()).sum()
     assert edition_changes.records(after, after) == "None were added."
+
+
+def test_a_record_that_was_published_before_its_entry_is_counted_apart(ev):
+    text = edition_changes.records(ev.earlier(SECOND), ev)
+    entered = ev.screening[ev.screening.entered == ev.as_of.isoformat()]
+    assert text.startswith("None were added. 3 records entered since that had been published before: ")
+    assert len(entered) == 3
 
 
 def test_the_page_compares_each_edition_with_the_one_before(ev):
@@ -104,7 +114,7 @@ def test_a_changed_method_is_told_from_new_studies(ev):
     frame = edition_changes.results(before, Edition(ev)).frame
     row = frame[frame.Result == "TCI monotherapy, ≥75%"].iloc[0]
     assert row.Before == "18.2 (13.5–22.9)"
-    assert row.Reason.startswith("Changed method: the studies of the earlier edition now give ")
+    assert row.Reason == "Changed method, with the same studies and counts."
     # Without the stored results nothing of this can be seen: today's methods give both.
     unseen = edition_changes.results(Edition(before.evidence), Edition(ev)).frame
     assert len(unseen) < len(frame)

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import pandas as pd
+
 from lib.evidence import THRESHOLD_NAMES, Evidence
 from lib.report import edition_results
 from lib.report.edition_results import EditionResult
@@ -99,7 +101,7 @@ class EditionChanges:
             ("Questions", row.question_changes or "unchanged"),
             ("Methods", row.method_changes or "unchanged"),
             ("Records and studies", records(before.evidence, after.evidence)),
-            ("Results", f"before {before.origin}, after {after.origin}"),
+            ("Results", f"Before: {before.origin}. After: {after.origin}."),
         ]
         facts = "".join(f"<dt>{term}</dt><dd>{for_html(text)}</dd>" for term, text in stated)
         return (
@@ -109,15 +111,37 @@ class EditionChanges:
 
 
 def records(before: Evidence, after: Evidence) -> str:
-    """State how many records were added, the decisions on them, and the studies that were included."""
+    """State which records were added, the decisions on them, the studies that were included, and other new decisions.
+
+    An edition holds what was published by its date. A record that was entered later, but had been published by then,
+    is therefore in both editions; it is counted apart.
+    """
     known = set(before.screening.study)
-    added = after.screening[~after.screening.study.isin(known)]
-    if added.empty:
-        return "None were added."
-    meaning, number = after.meaning("decision"), added.decision.value_counts()
-    decided = [f"{number[code]} {meaning[code]}" for code in decisions(after) if code in number]
-    included = ", ".join(added.label[added.decision == "included"]) or "none"
-    return f"{count(len(added), 'record')} added: {listed(decided)}. Included: {included}."
+    is_added = ~after.screening.study.isin(known)
+    added = after.screening[is_added]
+    first, last = before.as_of.isoformat(), after.as_of.isoformat()
+    since = after.screening.entered.between(first, last) & (after.screening.entered != first)
+    sentences = ["None were added."]
+    if not added.empty:
+        included = ", ".join(added.label[added.decision == "included"]) or "none"
+        sentences = [f"{count(len(added), 'record')} added: {_decided(after, added)}. Included: {included}."]
+    entered = after.screening[since & ~is_added]
+    if not entered.empty:
+        sentences.append(
+            f"{count(len(entered), 'record')} entered since that had been published before: {_decided(after, entered)}."
+        )
+    made = after.decisions[(after.decisions.date > first) & (after.decisions.date <= last)]
+    if not made.empty:
+        number = made.stage.value_counts()
+        stages = [f"{name} {number[code]}" for code, name in after.meaning("stage").items() if code in number]
+        sentences.append(f"Decisions made: {', '.join(stages)}.")
+    return " ".join(sentences)
+
+
+def _decided(evidence: Evidence, rows: pd.DataFrame) -> str:
+    """Return how many records have each decision, in words."""
+    meaning, number = evidence.meaning("decision"), rows.decision.value_counts()
+    return listed([f"{number[code]} {meaning[code]}" for code in decisions(evidence) if code in number])
 
 
 def results(before: Edition, after: Edition) -> Table:
@@ -141,7 +165,8 @@ def results(before: Edition, after: Edition) -> Table:
             row = {"Result": name, "Before": _text(a), "After": _text(b), "Reason": reason(a, b, known, names, now)}
             changed.append((group, row))
     caption = f"{len(changed)} of {count(total, 'result')} changed"
-    return Table(grouped(changed, "group", ["Result", "Before", "After", "Reason"]), caption, detail="Reason")
+    frame = grouped(changed, "group", ["Result", "Before", "After", "Reason"])
+    return Table(frame, caption, numeric=("Before", "After"), detail="Reason")
 
 
 def _listed(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
@@ -222,7 +247,7 @@ def reason(
     corrected = sorted((names.get(study, study), a, b) for study, (a, b) in common.items() if a and b)
     if corrected:
         parts.append(f"corrected count: {listed([f'{label} {b}, formerly {a}' for label, a, b in corrected])}")
-    if today is not None and _text(today) != _text(before):
+    if today is not None and _text(today) != _text(before) and (parts or _text(today) != _text(after)):
         cause = "changed method" if today.counts == old else "changed counts and methods"
         parts.append(f"{cause}: the studies of the earlier edition now give {_text(today)}")
     return sentence_case("; ".join(parts) or "changed method, with the same studies and counts") + "."
