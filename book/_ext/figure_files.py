@@ -1,5 +1,7 @@
 """Sphinx extension: write the files of each figure beside its page, and link to them below the figure.
 
+It also makes links of the names and numbers in a figure. They are none in JupyterLab, where they would lead nowhere.
+
 An executed chapter holds the data (CSV), the SVG and the PNG of its figures in the metadata of its outputs. The files
 have the name of the figure and the date of the edition.
 """
@@ -55,7 +57,7 @@ def with_links(body, addresses):
     """
 
     def linked(match):
-        figure, files = match[0], addresses.get(match[1])
+        figure, files = match[0].replace("<a data-href=", "<a href="), addresses.get(match[1])
         if not files:
             return figure
         links = " · ".join(
@@ -73,12 +75,10 @@ def _add(app, pagename, templatename, context, doctree):
     if doctree is None or app.builder.name != "html" or not notebook.is_file():
         return
     figures = figures_of(json.loads(notebook.read_text(encoding="utf-8")))
-    if not figures:
-        return
-    page = Path(pagename)
+    page, addresses = Path(pagename), {}
     folder = Path(app.outdir) / page.parent / "figures" / page.name
-    folder.mkdir(parents=True, exist_ok=True)
-    addresses = {}
+    if figures:
+        folder.mkdir(parents=True, exist_ok=True)
     for mark, name in file_names(figures, page.name, edition_of(app.srcdir)["edition"]).items():
         for kind in LABELS.keys() & figures[mark].keys():
             content = figures[mark][kind]

@@ -212,7 +212,9 @@ def test_studies_without_available_counts_are_folded_and_counted(ev):
     assert page.details.get("open") is None
     for form in ("review-wide", "review-narrow"):
         shown, folded = page.select_one(f".review-plot > svg.{form}"), page.select_one(f"details > svg.{form}")
-        links = [{link["href"].partition("#study-")[2] for link in part.select("a")} - {""} for part in (shown, folded)]
+        links = [
+            {link["data-href"].partition("#study-")[2] for link in part.select("a")} - {""} for part in (shown, folded)
+        ]
         assert links == [{*outcome.available.study, *outcome.new.study}, {*outcome.missing.study}]
     # A file shows all of them, and a plot without such studies has nothing to unfold.
     assert all(label in picture.wide.svg_file() for label in outcome.missing.label)
@@ -226,9 +228,11 @@ def test_names_lead_to_records_and_numbers_to_entries_in_both_forms(ev):
     page = BeautifulSoup(picture.html(), "html.parser")
     for form in ("review-wide", "review-narrow"):
         links = page.select(f"svg.{form} a")
-        records = {link.get_text(): link["href"] for link in links if "data-result" not in link.attrs}
+        records = {link.get_text(): link["data-href"] for link in links if "data-result" not in link.attrs}
         assert records["Kanwar 2004"] == "study-records.html#study-kanwar2004"
-        stated = {link["data-result"]: (link.get_text(), link["href"]) for link in links if "data-result" in link.attrs}
+        stated = {
+            link["data-result"]: (link.get_text(), link["data-href"]) for link in links if "data-result" in link.attrs
+        }
         assert set(stated) == set(picture.keys)
         text, address = stated["rate.monotherapy.total.ge75.published"]
         assert text in picture.alt and address == "all-results.html#result-rate.monotherapy.total.ge75.published"
@@ -294,7 +298,7 @@ def test_markup_in_the_data_stays_text(ev):
         assert "<script" not in text
         assert "$x_1$" in text
     links = BeautifulSoup(picture.html(), "html.parser").select("svg a")
-    assert any(link["href"].endswith(f"#study-{evil}") and set(link.attrs) == {"href"} for link in links)
+    assert any(link["data-href"].endswith(f"#study-{evil}") and set(link.attrs) == {"data-href"} for link in links)
     frame = pd.DataFrame({evil: [evil]}, index=pd.Index([evil], name="group"))
     for folded in (True, False):
         assert "<script" not in tables.Table(frame, evil, evil, folded=folded)._repr_html_()

@@ -211,10 +211,11 @@ class Drawing:
         shown = f'<text x="{_n(item.x)}" y="{_n(item.y)}"{style}>{for_html(item.text)}</text>'
         if not linked:
             return shown
+        # JupyterLab fails on a link within SVG that leads to another page: the book makes links of these.
         if item.key:
             key = for_html(item.key)
-            return f'<a href="{result_address(key)}" data-result="{key}">{shown}</a>'
-        return f'<a href="{for_html(item.href)}">{shown}</a>' if item.href else shown
+            return f'<a data-href="{result_address(key)}" data-result="{key}">{shown}</a>'
+        return f'<a data-href="{for_html(item.href)}">{shown}</a>' if item.href else shown
 
 
 def _shape(item: Shape) -> str:

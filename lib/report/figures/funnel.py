@@ -207,7 +207,7 @@ class _Points:
             href = study_link(label, study).target if study else ""
             for across, along, anchor in _BESIDE:
                 left, middle = self.at(*point)
-                self.drawing.text(left + across, middle + along, label, anchor, colour=GREY, href=href)
+                self.drawing.text(left + across, middle + along, label, anchor, colour=INK if href else GREY, href=href)
                 name = self.drawing.items[-1]
                 assert isinstance(name, Text)
                 if self._is_free(name.box):

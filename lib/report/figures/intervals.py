@@ -19,6 +19,8 @@ from lib.report.marked_text import study_link
 
 _GAP = 16.0
 """Space between columns, in CSS pixels."""
+_LABEL, _MARK = 0.3, 0.7
+"""Where the label and the mark of a row are in the narrow form, as shares of its height."""
 _LEAST_PLOT = 220.0
 """Smallest width of the axis in the wide form."""
 
@@ -98,16 +100,13 @@ class _IntervalPlot:
         drawing = Drawing(self.wide)
         line = 1.7 * self.size
         # In the narrow form all but headings take two lines.
-        heights = [line if self.wide or row.kind == "heading" else 2.6 * self.size for row in rows]
+        heights = [line if self.wide or row.kind == "heading" else 2.9 * self.size for row in rows]
         # The headings of the narrow form are one below the other, too, unless the counts have none.
         top = line if self.wide or not self.counts else 3.0 * self.size
         # math.fsum() gives the same last bit in all versions of Python.
         bottom = top + math.fsum(heights) + 4
         ticks = self.scale.ticks if self.wide else self.scale.few_ticks
-        for tick in ticks:
-            x = self._x(tick)
-            marked = tick == self.scale.no_effect
-            drawing.line([(x, top - 2), (x, bottom)], GREY if marked else FAINT, 1.2 if marked else 1.0)
+        self._grid(drawing, ticks, self._spans(rows, heights, top, bottom))
         drawing.text(self.at_counts, line / 2 if self.wide else 0.8 * self.size, self.counts, "end", bold=True)
         drawing.text(
             self.at_text, top - (line / 2 if self.wide else 0.8 * self.size), self._heading(rows), "end", bold=True
@@ -126,6 +125,25 @@ class _IntervalPlot:
         drawing.height = round(bottom + 8 + 2.6 * self.size, 1)
         return drawing
 
+    def _spans(
+        self, rows: Sequence[Row], heights: Sequence[float], top: float, bottom: float
+    ) -> list[tuple[float, float]]:
+        """Return the heights between which there are lines for the ticks: in the narrow form not behind labels."""
+        if self.wide:
+            return [(top - 2, bottom)]
+        spans = []
+        for row, height in zip(rows, heights, strict=True):
+            if row.kind != "heading":
+                spans.append((top + 0.48 * height, top + 0.92 * height))
+            top += height
+        return [*spans, (top, bottom)]
+
+    def _grid(self, drawing: Drawing, ticks: Sequence[float], spans: Sequence[tuple[float, float]]) -> None:
+        for tick in ticks:
+            x, marked = self._x(tick), tick == self.scale.no_effect
+            lines = [[(x, start), (x, end)] for start, end in spans]
+            drawing.lines(lines, GREY if marked else FAINT, 1.2 if marked else 1.0)
+
     def _heading(self, rows: Sequence[Row]) -> str:
         """Return the heading of the column of estimates."""
         if any(row.kind not in ("missing", "heading") for row in rows):
@@ -134,14 +152,14 @@ class _IntervalPlot:
 
     def _row(self, drawing: Drawing, row: Row, top: float, height: float) -> None:
         bold, ink = _is_bold(row), GREY if row.kind == "missing" else INK
-        at_label = top + (height / 2 if self.wide or row.kind == "heading" else 0.3 * height)
-        at_mark = at_label if self.wide else top + 0.72 * height
+        at_label = top + (height / 2 if self.wide or row.kind == "heading" else _LABEL * height)
+        at_mark = at_label if self.wide else top + _MARK * height
         room = self.room if row.kind != "heading" else drawing.width
         if not self.wide and row.counts:
             room = drawing.width - self._width(row.counts, False) - _GAP
         label = shortened(row.label, room, self.size, bold)
         href = study_link(row.label, row.study).target if row.study else ""
-        drawing.text(0, at_label, label, bold=bold, colour=ink, href=href)
+        drawing.text(0, at_label, label, bold=bold, colour=INK if href else ink, href=href)
         if row.kind == "heading":
             return
         drawing.text(self.at_counts, at_label, row.counts, "end", colour=ink)
