@@ -25,7 +25,7 @@ export DATA AS_OF TIME_LIMIT PORT ANSWERS
 IN_DATA = $${DATA:+--data="$$DATA"}
 OPTIONS = $(IN_DATA) $${AS_OF:+--as-of="$$AS_OF"} $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
 
-.PHONY: help book editions check new-trial watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book editions pdf check new-trial watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
@@ -43,6 +43,10 @@ help: ## list the targets and the variables
 ## PORT port on which the book is served (watch); 8000 without it
 ## ANSWERS file of answers in TOML (new-trial); they are asked for without it
 ## PYTHON the Python that the environment is made with, 3.11 or newer; python3 without it
+
+pdf: book ## make one PDF of the book (needs Chromium)
+	$(BIN)/python -m pip show --quiet playwright pypdf || $(call INSTALL,--constraint requirements-test.txt playwright pypdf)
+	$(BIN)/python -m lib pdf
 
 check: $(READY) ## list every fault in data/
 	$(BIN)/python -m lib check $(IN_DATA)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m lib check``, ``build``, ``watch``, ``new-trial`` and ``simulations``."""
+"""The command line: ``python -m lib check``, ``build``, ``watch``, ``pdf``, ``new-trial`` and ``simulations``."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "build": "check the data, execute the chapters that changed and render the book",
         "editions": "build every edition, and the newest with links to the others",
         "watch": "build, serve the book on this machine, and build again on every change",
+        "pdf": "make one PDF of the book that was built",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
     }
     for name, text in about.items():
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--answers", type=Path, metavar="FILE", help="answers in TOML, instead of asking")
         if name == "check":
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
-        if name in ("check", "new-trial"):
+        if name in ("check", "new-trial", "pdf"):
             continue
         if name != "editions":
             command.add_argument("--as-of", default="", metavar="DATE", help="edition, YYYY-MM-DD (default: newest)")
@@ -82,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command == "simulations":
             code = _simulate(given.all, given.data)
+        elif given.command == "pdf":
+            code = _pdf(given.root)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
         else:
@@ -152,6 +155,19 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
         print("\nNothing was written.", file=sys.stderr)
         return 130
     return 1
+
+
+def _pdf(root: Path) -> int:
+    from lib.engine import pdf
+    from lib.engine.errors import BuildError
+
+    try:
+        path = pdf.make(root)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"The PDF is at {path} ({path.stat().st_size / 1e6:.1f} MB).")
+    return 0
 
 
 def _simulate(every: bool, data: Path) -> int:

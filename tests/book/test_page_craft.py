@@ -146,6 +146,43 @@ _AT_360 = """() => {
 }"""
 
 
+_ON_PAPER = """() => {
+  const shown = element => element.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true});
+  const all = selector => [...document.querySelectorAll(selector)];
+  const cut = all("article td, article th, article p, article li").filter(e => e.getBoundingClientRect().right > 690);
+  const hidden = all("article details > :not(summary), .review-source").filter(e => !shown(e));
+  const extra = all(".review-code, .review-code-switch, .bd-sidebar, .bd-header-article").filter(shown);
+  return [...cut, ...hidden, ...extra].map(e => e.outerHTML.slice(0, 150));
+}"""
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_chapters_print_whole(browser, address):
+    """As wide as A4 paper within its margins; folded parts are open, and what is for screens alone is gone."""
+    tab = browser.new_page(viewport={"width": 688, "height": 1000}, color_scheme="dark")
+    tab.emulate_media(media="print")
+    for name in ("abstract", "table-3", "monotherapy", "heterogeneity-and-bias", "update", "comparisons"):
+        tab.goto(f"{address}/book/{name}.html", wait_until="load")
+        assert tab.evaluate(_ON_PAPER) == [], name
+        source = tab.locator(".review-source").inner_text()
+        assert re.search(rf"version [\d.]+\. Edition of \d{{4}}-\d\d-\d\d\. .*{name}\.html$", source)
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    tab.close()
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_the_title_carries_the_version_of_the_edition(browser, address, book):
+    version = json.loads((book / "_build/results.json").read_text(encoding="utf-8"))["version"]
+    tab = browser.new_page()
+    for name, selectors in (("abstract", ["title", ".logo__title", ".review-title"]), ("safety", ["title"])):
+        tab.goto(f"{address}/book/{name}.html")
+        for selector in selectors:
+            assert tab.locator(selector).first.text_content().strip().endswith(f"a living review, version {version}")
+    tab.close()
+
+
 @pytest.mark.book
 @pytest.mark.browser
 def test_tables_show_their_answer_on_a_phone(browser, address):
