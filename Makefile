@@ -28,7 +28,7 @@ export DATA AS_OF TIME_LIMIT PORT ANSWERS SOURCE SINCE DRY_RUN
 IN_DATA = $${DATA:+--data="$$DATA"}
 OPTIONS = $(IN_DATA) $${AS_OF:+--as-of="$$AS_OF"} $${TIME_LIMIT:+--time-limit="$$TIME_LIMIT"}
 
-.PHONY: help book editions store-edition deposit check new-trial desk search retractions watch lab test nbval coverage bench simulations lint lock newest reference clean
+.PHONY: help book editions store-edition deposit pdf check new-trial desk search retractions watch lab test nbval coverage bench simulations lint lock newest reference clean
 
 book: $(READY) ## check the data, execute the chapters that changed, build the site
 	$(BIN)/python -m lib build $(OPTIONS)
@@ -55,6 +55,10 @@ help: ## list the targets and the variables
 ## SINCE first day of the search, YYYY-MM-DD (search); some days before the last search without it
 ## DRY_RUN 1: say what would be asked and found, and write nothing (search, retractions)
 ## PYTHON the Python that the environment is made with, 3.11 or newer; python3 without it
+
+pdf: book ## make one PDF of the book (needs Chromium)
+	$(BIN)/python -m pip show --quiet playwright pypdf || $(call INSTALL,--constraint requirements-test.txt playwright pypdf)
+	$(BIN)/python -m lib pdf
 
 check: $(READY) ## list every fault in data/
 	$(BIN)/python -m lib check $(IN_DATA)

@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         "deposit": "build every edition and prepare the folder of a deposit on Zenodo; publishes nothing",
         "store-edition": "store the results of the newest edition, with which later ones are compared",
         "watch": "build, serve the book on this machine, and build again on every change",
+        "pdf": "make one PDF of the book that was built",
         "new-trial": "ask about a trial and add its rows to all tables, or to none",
         "desk": "screen records, enter trials and make editions in the browser, on this machine",
     }
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--all", action="store_true", help=f"list all faults, not only the first {_MOST}")
         if name == "desk":
             command.add_argument("--port", default=8010, type=_port, help="port of the desk (default: 8010)")
-        if name in ("check", "new-trial", "desk", "store-edition"):
+        if name in ("check", "new-trial", "desk", "store-edition", "pdf"):
             continue
         if name == "deposit":
             _add_deposit_options(command)
@@ -98,6 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = _store_edition(given.root / given.data)
         elif given.command == "deposit":
             code = _deposit(given)
+        elif given.command == "pdf":
+            code = _pdf(given.root)
         elif given.command == "new-trial":
             code = _new_trial(given.root / given.data, given.answers)
         elif given.command in records.COMMANDS:
@@ -178,6 +181,19 @@ def _new_trial(folder: Path, answers: Path | None) -> int:
         print("\nNothing was written.", file=sys.stderr)
         return 130
     return 1
+
+
+def _pdf(root: Path) -> int:
+    from lib.engine import pdf
+    from lib.engine.errors import BuildError
+
+    try:
+        path = pdf.make(root)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"The PDF is at {path} ({path.stat().st_size / 1e6:.1f} MB).")
+    return 0
 
 
 def _simulate(every: bool, data: Path) -> int:

@@ -1,8 +1,8 @@
 """Sphinx extension: what each page states about itself, and how a reader cites it.
 
-Adds to every page a description, a canonical address and a social card; a box with the citation of the page as text,
-BibTeX and RIS; links to report an error or suggest a trial; and a footer with edition, licence and disclaimer. Writes a
-sitemap and a robots file.
+Adds to every page a description, a canonical address and a social card; the title of the book with its version, and on
+paper the edition and the address; a box with the citation of the page as text, BibTeX and RIS; links to report an error
+or suggest a trial; and a footer with edition, licence and disclaimer. Writes a sitemap and a robots file.
 
 The edition is read from ``results.json`` of the build, and what the owner of the review states from
 ``data/settings.csv``; what is empty there is left out.
@@ -113,6 +113,26 @@ def head(title, description, address, book):
     return "\n".join(tags)
 
 
+def source(book, edition, address, is_first):
+    """Return where a page comes from, as HTML, for paper: the book with its version, the edition and the address.
+
+    Parameters
+    ----------
+    book : str
+        Title of the book.
+    edition : dict
+        ``edition`` (the date) and ``version``, as in ``results.json``.
+    address : str
+        Address of the page, or its file if the site has no address.
+    is_first : bool
+        Whether it is the first page, which shows the title on screens, too.
+    """
+    title = html.escape(f"{book}, version {edition['version']}")
+    first = f'<p class="review-title">{title}</p>' if is_first else ""
+    edition_text = html.escape(f"Edition of {edition['edition']}. {address}")
+    return f'{first}<p class="review-source">{title}. {edition_text}</p>'
+
+
 def editions_nav(dates, current, pagename):
     """Return links from a page to the same page of the other editions, as HTML.
 
@@ -183,10 +203,12 @@ def _add(app, pagename, templatename, context, doctree):
     address = f"{base}/{pagename}.html" if base else ""
     title = html.unescape(re.sub(r"<[^>]*>", "", context["title"]))
     context["metatags"] += head(title, first_paragraph(doctree), address, book)
+    context["docstitle"] = f"{context['docstitle']}, version {edition['version']}"
     text, bibtex, ris = citation(title, book, edition, settings, address)
     nav = editions_nav(dates, edition["edition"], pagename)
     context["body"] = (
-        nav
+        source(book, edition, address or f"{pagename}.html", is_first=pagename == app.config.root_doc)
+        + nav
         + context["body"]
         + _CITE.format(
             text=html.escape(text),

@@ -1,8 +1,5 @@
 """The built site in a real browser: wide and phone-narrow, light and dark, and its search."""
 
-import functools
-import http.server
-import threading
 from pathlib import Path
 
 import pytest
@@ -22,19 +19,6 @@ SMALLEST_TEXT = """() => Math.min(...[...document.querySelectorAll(".review-plot
 """The size of the smallest text of a figure on the page, in CSS pixels of the screen."""
 
 FORMS = {"wide": (1280, "light"), "wide and dark": (1280, "dark"), "phone": (360, "light")}
-
-
-@pytest.fixture(scope="module")
-def address(book):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book / "_build/html"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
 
 
 @pytest.fixture
@@ -87,10 +71,11 @@ def test_the_first_page_is_the_abstract_and_search_finds_a_study(opened, address
 def test_a_reader_can_open_code_and_remarks(opened, address):
     tab, _, _ = opened
     tab.goto(f"{address}/book/monotherapy.html")
-    code = tab.locator("details.hide.above-input").first
-    assert not code.locator("pre").first.is_visible()
-    code.locator("summary").click()
-    assert code.locator("pre").first.is_visible()
+    code = tab.locator(".review-code pre")
+    assert code.count() > 1
+    assert not any(block.is_visible() for block in code.all())
+    tab.get_by_label("Show the code of this page").press("Space")
+    assert all(block.is_visible() for block in code.all())
     remarks = tab.locator("details.review-folded").first
     remarks.locator("summary").click()
     assert remarks.locator("table").is_visible()

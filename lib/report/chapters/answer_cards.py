@@ -40,7 +40,7 @@ _CARDS = template(
 <div class="review-cards">
 {% for card in cards %}
 <section class="review-card">
-<h3>{{ card.title }}</h3>
+<h2>{{ card.title }}</h2>
 <p class="review-card-answer"><strong>{{ card.share }} of 100</strong> {{ card.people }} had {{ card.response }}.</p>
 {{ card.icons }}
 <p>The studies are compatible with {{ card.interval }} of 100 (95% confidence interval).

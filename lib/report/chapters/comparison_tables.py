@@ -45,10 +45,10 @@ def pairs(question: Question) -> Table | Markdown:
             "Trial": linked(rows),
             "Arms": [" versus ".join(treatments(rows.loc[[i]])) for i in rows.index],
             "Response": rows.threshold.map(THRESHOLD_NAMES),
+            "RR (95% CI)": [with_key(ratio_text(*values), key) for values, key in zip(intervals, keys, strict=True)],
             "Treated": [f"{row.events:g}/{row.n:g}" for row in rows.itertuples()],
             "Control": [f"{row.control_events:g}/{row.control_n:g}" for row in rows.itertuples()],
             "Unit": rows.unit,
-            "RR (95% CI)": [with_key(ratio_text(*values), key) for values, key in zip(intervals, keys, strict=True)],
             "Same patients": rows.paired.map({True: "yes", False: "no"}),
             "Randomised": rows.randomised,
         },
@@ -91,9 +91,9 @@ def summary(questions: Sequence[Question]) -> Table:
             keys = {name: comparison_key(question.key, threshold, name, analysis) for name in ("rr", "or", "rd", "nnt")}
             cells = {
                 "Response": "Any repigmentation" if threshold == "any" else THRESHOLD_NAMES[threshold],
+                "RR (95% CI)": ratio_cell(compared.risk_ratio, keys["rr"]),
                 "Trials": str(len(compared.rows)),
                 "Responders": responders(compared.rows),
-                "RR (95% CI)": ratio_cell(compared.risk_ratio, keys["rr"]),
                 "OR (95% CI)": ratio_cell(compared.odds_ratio, keys["or"]),
                 "Risk difference per 100 (95% CI)": with_key(risk_difference(compared), keys["rd"]),
                 "NNT (95% CI)": with_key(number_needed(compared), keys["nnt"]),
@@ -169,9 +169,9 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
         for name, outcome, measure, result, key, k in [*here, *elsewhere]:
             cells = {
                 "Review": name,
-                "Outcome": outcome,
-                "Measure": measure,
                 "Estimate (95% CI)": with_key(ratio_text(*estimate_with_interval(result)), key),
+                "Measure": measure,
+                "Outcome": outcome,
                 "Trials": f"{k:g}" if k == k else "",
             }
             rows.append((question.label, cells))

@@ -307,9 +307,9 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
         rows.append(
             {
                 "Rate": outcome_name(outcome),
+                "Trim and fill": Phrase(rate, f" ({count(added, 'study', 'studies')} added)"),
                 "Studies": f"{len(counts)}",
                 **{f"{name}, p": p_value(test.p) if test.p == test.p else "" for name, test in tests.items()},
-                "Trim and fill": Phrase(f"{count(added, 'study', 'studies')} added: ", rate),
                 "Interpretation": "too few studies" if tests["Egger"].too_few else "enough studies",
             }
         )

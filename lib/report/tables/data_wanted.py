@@ -121,7 +121,7 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
         most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], GROUP_NAMES[group].lower()]))
         group_of_rank = next(name for least, name in _WANTED if study.narrowing >= least)
         cells = {
-            "": place,
+            "Rank": place,
             "Study": study_link(study.label, study.study),
             "Rates": study.rates,
             "Counts": "some" if study.study in partly else "none",
@@ -140,4 +140,6 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
         " groups stay the same."
     )
     frame = grouped(rows, "group")
-    return Table(frame, "Studies whose counts would help most", note, numeric=["Rates", "Narrows by"], detail="detail")
+    return Table(
+        frame, "Studies whose counts would help most", note, numeric=["Rank", "Rates", "Narrows by"], detail="detail"
+    )

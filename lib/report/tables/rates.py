@@ -117,10 +117,10 @@ def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str,
         mark = "‡" if result.summary.reading.kind == "off centre" else ""
         cells = {
             ("", "Response"): THRESHOLD_NAMES[outcome.threshold],
+            ("Updated", "% (95% CI)"): in_cell(of_rate(entries, outcome, "updated")),
             ("Published", "% (95% CI)"): in_cell(of_rate(entries, outcome, "published"), mark),
             ("Published", "Studies"): f"{outcome.studies:g}",
             ("Published", "Patients"): f"{outcome.patients:g}" if outcome.patients == outcome.patients else "",
-            ("Updated", "% (95% CI)"): in_cell(of_rate(entries, outcome, "updated")),
             ("New counts", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
             ("New counts", "Studies"): outcome.new.study.nunique(),
             ("Available counts", "% (95% CI)"): _by_counts_alone(entries, outcome, "available"),
@@ -137,7 +137,7 @@ def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str,
         " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where it should be by the"
         " review's method."
     )
-    return Table(frame, "Response rates as published, as updated, and from available counts", note, frame.columns[1:])
+    return Table(frame, "Response rates as updated, as published, and from available counts", note, frame.columns[1:])
 
 
 def row_totals(outcome: Outcome) -> str:
@@ -154,12 +154,14 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
         updated = of_rate(entries, outcome, "updated")
         cells = {
             ("", "Response"): THRESHOLD_NAMES[outcome.threshold],
-            ("Published", "% (95% CI)"): in_cell(of_rate(entries, outcome, "published")),
-            ("Published", "Prediction"): prediction_in_cell(of_rate(entries, outcome, "published.implied")),
-            ("New studies alone", "% (95% CI)"): _by_counts_alone(entries, outcome, "new"),
-            ("Updated", "% (95% CI)"): in_cell(updated),
-            ("Updated", "Prediction"): prediction_in_cell(updated),
-            ("Updated", "Change"): with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}") if updated else "",
+            ("% (95% CI)", "Updated"): in_cell(updated),
+            ("% (95% CI)", "Published"): in_cell(of_rate(entries, outcome, "published")),
+            ("% (95% CI)", "Change"): with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}")
+            if updated
+            else "",
+            ("% (95% CI)", "New studies alone"): _by_counts_alone(entries, outcome, "new"),
+            ("Prediction", "Updated"): prediction_in_cell(updated),
+            ("Prediction", "Published"): prediction_in_cell(of_rate(entries, outcome, "published.implied")),
             ("", "detail"): _implied(result),
         }
         rows.append((row_name(outcome), cells))
@@ -173,7 +175,7 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
         " because the studies' own rates are unknown, the true range is wider. A dash means that there is no result."
     )
     columns = frame.columns[1:-1]
-    return Table(frame, "Published, new and updated response rates", note, columns, detail=("", "detail"))
+    return Table(frame, "Updated, published and new response rates", note, columns, detail=("", "detail"))
 
 
 def _implied(result: Result) -> Phrase:
@@ -233,8 +235,8 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
         rows.append(
             {
                 "Rate": outcome_name(outcome),
-                "Published": in_cell(of_rate(entries, outcome, "published")),
                 "Updated": in_cell(of_rate(entries, outcome, "updated")),
+                "Published": in_cell(of_rate(entries, outcome, "published")),
                 "Recommended method": in_cell(of_rate(entries, outcome, "recommended.available")),
                 "Change": with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}"),
                 "Width": with_minus(f"{wider:+.0f}%") if width > 0 else "",

@@ -98,23 +98,22 @@ def maintenance(evidence: Evidence) -> Table:
     rows = evidence.maintenance
     frame = pd.DataFrame(
         {
-            "Analysis": rows.analysis,
-            "Unit": rows.unit,
+            "analysis": [f"{row.analysis}, {row.unit}".capitalize() for row in rows.itertuples()],
             "Arm": rows.arm,
-            "Lost pigment/n": [
-                f"{r.depigmented:g}/{r.n:g}" if r.depigmented == r.depigmented else f"?/{r.n:g}"
-                for r in rows.itertuples()
-            ],
             "Share": [
                 Stated(percent(r.depigmented / r.n, 1), maintenance_key(r.study, r.analysis, r.arm))
                 if r.depigmented == r.depigmented
                 else ""
                 for r in rows.itertuples()
             ],
+            "Lost pigment/n": [
+                f"{r.depigmented:g}/{r.n:g}" if r.depigmented == r.depigmented else f"?/{r.n:g}"
+                for r in rows.itertuples()
+            ],
             "Remark": rows.note,
         },
         dtype=object,
-    )
+    ).set_index("analysis")
     months = " or ".join(f"{month:g}" for month in rows.months.unique())
     return Table(frame, f"Any loss of pigment over {months} months", numeric=["Share"], detail="Remark")
 
@@ -141,9 +140,6 @@ def later_reviews(evidence: Evidence) -> Table:
     frame = pd.DataFrame(
         {
             "Review": rows.label,
-            "Comparison": rows.comparison,
-            "Outcome": rows.outcome,
-            "Measure": meanings(evidence, "measure", rows.measure),
             "Estimate (95% CI)": [
                 Stated(
                     f"{100 * r.estimate:.0f}% ({100 * r.ci_low:.0f}–{100 * r.ci_high:.0f}%)"
@@ -153,6 +149,9 @@ def later_reviews(evidence: Evidence) -> Table:
                 )
                 for r in rows.itertuples()
             ],
+            "Comparison": rows.comparison,
+            "Outcome": rows.outcome,
+            "Measure": meanings(evidence, "measure", rows.measure),
             "Studies": rows.studies,
             "Source": rows.source,
         },

@@ -6,6 +6,7 @@ content of any table.
 
 from __future__ import annotations
 
+import collections
 import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ _STYLE = (
     "table.review.review tbody{border-bottom:2px solid}"
     "table.review.review tbody tr{background:none}"
     "table.review.review th,table.review.review td{text-align:left;vertical-align:top;padding:.3rem .5rem;border:0}"
-    "table.review.review td.numeric{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+    "table.review.review .numeric{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".review-scroll{max-height:80vh;overflow:auto}"
     "</style>"
 )
@@ -34,6 +35,12 @@ _STYLE = (
 alignment and rules, in the colours of the theme. The style sheet has the same for the book, in more specific rules."""
 _LONG = 400
 """Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
+
+_NUMBERS = re.compile(r"[<>≥≤]?[\d.,%/()–−+‡† -]*\d(?:[\d.,%/()–−+‡† -]|\bto\b|\bv\b)*")
+_ONE_LINE = 24
+"""Largest number of characters of a name, or of numbers, that stays in one line."""
+_MANY = 8
+"""Smallest number of rows, in a table or one of its groups, that a reader would sort."""
 
 
 def grouped(
@@ -60,6 +67,8 @@ def grouped(
 
 class Table:
     """A table as a page shows it: caption, escaped cells, and a note below.
+
+    Columns that are empty in all rows are left out, except the first one.
 
     Parameters
     ----------
@@ -90,20 +99,24 @@ class Table:
         self.numeric, self.folded, self.detail = tuple(numeric), folded, detail
 
     def _repr_html_(self) -> str:
-        style = self.frame.drop(columns=self.detail or []).reset_index(drop=True)
+        style = _without_empty_columns(self.frame.drop(columns=self.detail or [])).reset_index(drop=True)
         styler = (
             Styler(style, cell_ids=False)
             .format(cell_html)
             .format_index(lambda name: for_html(str(name)), axis=1)
             .hide(axis="index")
         )
-        styler = styler.set_table_attributes('class="review"').set_caption(for_html(self.caption))
+        groups = list(self.frame.index) if self.frame.index.name is not None else []
+        sortable = " data-sortable" if _is_sortable(groups or [""] * len(style)) else ""
+        styler = styler.set_table_attributes(f'class="review"{sortable}').set_caption(for_html(self.caption))
         classes = pd.DataFrame("", index=style.index, columns=style.columns)
-        classes[[c for c in self.numeric if c in style]] = "numeric"
+        for column in style:
+            classes[column] = "numeric" if column in self.numeric else style[column].map(_class_of)
         text = styler.set_td_classes(classes).set_uuid("").to_html()
         # Styler opens with a style element, empty here, and an id that every table would share.
         text = text[text.index("<table") :].replace(' id="T_"', "", 1)
-        groups = list(self.frame.index) if self.frame.index.name is not None else []
+        text = re.sub(r'<td class="data row\d+ col\d+ ?([^"]*)" *>', _cell_start, text)
+        text = _with_numeric_heads(text, [column in self.numeric for column in style.columns], style.columns.nlevels)
         details = list(self.frame[self.detail]) if self.detail else []
         text = _with_wide_rows(text, groups, details, style.shape[1])
         note = f'<p class="review-note">{for_html(self.note)}</p>' if self.note else ""
@@ -115,6 +128,40 @@ class Table:
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
+
+
+def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the columns in which no row has anything; the first column, which names the rows, stays."""
+    used = [
+        number == 0 or not len(frame) or any(cell_html(value) != NOTHING for value in frame.iloc[:, number])
+        for number in range(frame.shape[1])
+    ]
+    return frame.loc[:, used]
+
+
+def _is_sortable(groups: Sequence[str]) -> bool:
+    """Tell whether readers can sort a table: if it has many rows, or a group of many, within which they are sorted."""
+    return max(collections.Counter(groups).values(), default=0) >= _MANY
+
+
+def _class_of(value: Any) -> str:
+    """Return the class of a cell that stays in one line: numbers, an interval, a date, or a short name with a link."""
+    if len(str(value)) > _ONE_LINE:
+        return ""
+    return "name" if isinstance(value, PageLink) else "number" if _NUMBERS.fullmatch(str(value)) else ""
+
+
+def _cell_start(styled: re.Match[str]) -> str:
+    """Return the start of a cell without the classes that Styler gives it, which nothing uses."""
+    return f'<td class="{styled[1]}">' if styled[1] else "<td>"
+
+
+def _with_numeric_heads(text: str, numeric: Sequence[bool], levels: int) -> str:
+    """Align the head of each numeric column as its numbers are."""
+    for number, is_numeric in enumerate(numeric):
+        if is_numeric:
+            text = text.replace(f'level{levels - 1} col{number}"', f'level{levels - 1} col{number} numeric"', 1)
+    return text
 
 
 def cell_html(value: Any) -> str:

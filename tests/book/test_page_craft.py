@@ -1,0 +1,203 @@
+"""Tables, code and paper: what a reader sees on a phone, sorts, opens, finds by searching, and prints."""
+
+import importlib.util
+import json
+import re
+
+import pytest
+from docutils import nodes
+
+from conftest import ROOT
+
+spec = importlib.util.spec_from_file_location("code_cells", ROOT / "book/_ext/code_cells.py")
+code_cells = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(code_cells)
+
+in_browser = [pytest.mark.book, pytest.mark.browser]
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
+TABLE = """<!DOCTYPE html><meta charset="utf-8"><title>A table</title>
+<div class="review-table"><table class="review" data-sortable><caption>Made-up studies</caption>
+<thead><tr><th>Study</th><th>Events</th><th>Change</th></tr></thead><tbody>
+<tr class="group"><th colspan="3">First</th></tr>
+<tr><td>Made-up 10</td><td>3/30</td><td>−2.5</td></tr><tr class="detail"><td colspan="3">of 10</td></tr>
+<tr><td>Made-up 9</td><td>–</td><td>10.0 (1–20)</td></tr>
+<tr><td>Made-up 11</td><td>2/4</td><td>9.1</td></tr>
+<tr class="group"><th colspan="3">Second</th></tr>
+<tr><td>Made-up 2</td><td>1/3</td><td>0</td></tr>
+</tbody></table></div><script src="tables.js"></script>"""
+READ = "[...document.querySelectorAll('tbody tr')].map(row => row.cells[0].textContent.replace('Made-up ', ''))"
+
+
+def test_one_switch_takes_the_place_of_those_of_the_cells():
+    cell = (
+        '<details class="admonition hide above-input">\n<summary aria-label="x">\n<p>Show</p></summary>\n<pre>1</pre>\n'
+    )
+    body = f'<p>Text</p>{cell}</details>{cell}</details><details class="other"><summary>More</summary></details>'
+    changed = code_cells.with_switch(body)
+    assert changed.count('<div class="review-code">') == 2
+    assert changed.count("<details") == changed.count("</details>") == 1
+    assert changed.endswith(code_cells.SWITCH)
+    assert code_cells.with_switch("<p>Text</p>") == "<p>Text</p>"
+
+
+def test_code_is_taken_out_of_a_page_for_the_index_alone():
+    page = nodes.section("", nodes.container("", classes=["cell"]), nodes.paragraph("", "Text"))
+    page[0] += nodes.container("", nodes.literal_block("", "code_of_a_cell()"), classes=["cell_input"])
+    page[0] += nodes.container("", nodes.paragraph("", "Output"), classes=["cell_output"])
+    before = page.astext()
+    put_back = code_cells._without_code(page)
+    assert "code_of_a_cell" not in page.astext()
+    assert {"Output", "Text"} <= set(page.astext().split())
+    put_back()
+    assert page.astext() == before
+
+
+@pytest.mark.book
+def test_the_search_index_holds_no_code(book):
+    text = (book / "_build/html/searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(re.fullmatch(r"Search\.setIndex\((.*)\)", text.strip(), re.DOTALL)[1])
+    looked_for = 0
+    for name in ("monotherapy", "comparisons", "table-3", "safety"):
+        number = index["docnames"].index(f"book/{name}")
+        found = {term for term, at in index["terms"].items() if number in (at if isinstance(at, list) else [at])}
+        assert len(found) > 100
+        cells = json.loads((ROOT / f"book/{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        code = " ".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        # A name with an underscore is no word of a sentence; terms are stems of words.
+        names = set(re.findall(r"[a-z]+_[a-z_]+[a-z]", code))
+        looked_for += len(names)
+        assert {term for term in found if "_" in term and any(word.startswith(term) for word in names)} == set()
+    assert looked_for > 5
+
+
+@pytest.fixture
+def table(browser, tmp_path):
+    """A page with one table, opened as a file under a strict policy."""
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    (tmp_path / "page.html").write_text(TABLE.replace("<title>", f"{policy}<title>"), encoding="utf-8")
+    (tmp_path / "tables.js").write_bytes((ROOT / "book/_static/tables.js").read_bytes())
+    tab, wrong = browser.new_page(viewport={"width": 800, "height": 600}), []
+    tab.on("console", lambda said: wrong.append(said.text))
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.goto((tmp_path / "page.html").as_uri())
+    yield tab
+    tab.close()
+    assert wrong == []
+
+
+@pytest.mark.browser
+def test_rows_are_sorted_within_their_groups_and_keep_their_details(table):
+    original = ["First", "10", "of 10", "9", "11", "Second", "2"]
+    assert table.evaluate(READ) == original
+    for column, up, down in (
+        ("Study", ["9", "10", "of 10", "11"], ["11", "10", "of 10", "9"]),
+        # A fraction is its value, and what is empty comes last.
+        ("Events", ["10", "of 10", "11", "9"], ["11", "10", "of 10", "9"]),
+        ("Change", ["10", "of 10", "11", "9"], ["9", "11", "10", "of 10"]),
+    ):
+        button, head = table.get_by_role("button", name=column), table.get_by_role("columnheader", name=column)
+        for rows, direction in ((up, "ascending"), (down, "descending"), (original[1:5], None)):
+            button.focus()
+            table.keyboard.press("Enter")
+            assert table.evaluate(READ) == ["First", *rows, "Second", "2"], (column, direction)
+            assert head.get_attribute("aria-sort") == direction
+            assert table.locator("[aria-sort]").count() == (direction is not None)
+
+
+@pytest.mark.browser
+def test_the_keyboard_reaches_a_table_only_while_it_is_wider_than_its_place(table):
+    box = table.locator(".review-table")
+    assert box.get_attribute("tabindex") is None
+    table.evaluate("document.querySelector('.review-table').setAttribute('class', 'review-table narrow')")
+    table.evaluate(
+        "const rule = new CSSStyleSheet(); rule.replaceSync('.narrow {width: 50px; overflow: auto}');"
+        "document.adoptedStyleSheets = [rule]"
+    )
+    table.wait_for_selector(".review-table[tabindex='0'][role='group'][aria-label='Made-up studies']")
+    table.evaluate("document.querySelector('.review-table').setAttribute('class', 'review-table')")
+    table.wait_for_selector(".review-table:not([tabindex]):not([role]):not([aria-label])")
+
+
+_AT_360 = """() => {
+  document.querySelectorAll("details").forEach(part => { part.open = true; });
+  const wrong = [];
+  for (const box of document.querySelectorAll(".review-table:not(.review-scroll)")) {
+    const name = box.querySelector("caption").textContent;
+    const edge = box.getBoundingClientRect().left + box.clientWidth + 1;
+    for (const row of box.querySelectorAll("tbody tr:not(.detail, .group)")) {
+      const answer = row.querySelector("td:is(.numeric, .number) a[data-result]");
+      const right = answer ? answer.getBoundingClientRect().right : 0;
+      if (right > edge) wrong.push(`out of sight: ${name}: ${row.textContent}`);
+    }
+    for (const cell of box.querySelectorAll("td:is(.numeric, .number)")) {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      if (range.getBoundingClientRect().height > 1.9 * parseFloat(getComputedStyle(cell).lineHeight)) {
+        wrong.push(`wraps: ${name}: ${cell.textContent}`);
+      }
+    }
+    box.scrollLeft = 60;
+    const first = box.querySelector("tbody tr:not(.detail, .group) td");
+    const isHeld = first && first.getBoundingClientRect().left >= box.getBoundingClientRect().left - 1;
+    if (box.scrollLeft && !isHeld && !box.querySelector(".review-results")) wrong.push(`first column leaves: ${name}`);
+    if (box.scrollLeft && box.tabIndex !== 0) wrong.push(`not reached by keyboard: ${name}`);
+  }
+  return wrong;
+}"""
+
+
+_ON_PAPER = """() => {
+  const shown = element => element.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true});
+  const all = selector => [...document.querySelectorAll(selector)];
+  const cut = all("article td, article th, article p, article li").filter(e => e.getBoundingClientRect().right > 690);
+  const hidden = all("article details > :not(summary), .review-source").filter(e => !shown(e));
+  const extra = all(".review-code, .review-code-switch, .bd-sidebar, .bd-header-article").filter(shown);
+  return [...cut, ...hidden, ...extra].map(e => e.outerHTML.slice(0, 150));
+}"""
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_chapters_print_whole(browser, address):
+    """As wide as A4 paper within its margins; folded parts are open, and what is for screens alone is gone."""
+    tab = browser.new_page(viewport={"width": 688, "height": 1000}, color_scheme="dark")
+    tab.emulate_media(media="print")
+    for name in ("abstract", "table-3", "monotherapy", "heterogeneity-and-bias", "update", "comparisons"):
+        tab.goto(f"{address}/book/{name}.html", wait_until="load")
+        assert tab.evaluate(_ON_PAPER) == [], name
+        source = tab.locator(".review-source").inner_text()
+        assert re.search(rf"version [\d.]+\. Edition of \d{{4}}-\d\d-\d\d\. .*{name}\.html$", source)
+        assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    tab.close()
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_the_title_carries_the_version_of_the_edition(browser, address, book):
+    version = json.loads((book / "_build/results.json").read_text(encoding="utf-8"))["version"]
+    tab = browser.new_page()
+    for name, selectors in (("abstract", ["title", ".logo__title", ".review-title"]), ("safety", ["title"])):
+        tab.goto(f"{address}/book/{name}.html")
+        for selector in selectors:
+            assert tab.locator(selector).first.text_content().strip().endswith(f"a living review, version {version}")
+    tab.close()
+
+
+@pytest.mark.book
+@pytest.mark.browser
+def test_tables_show_their_answer_on_a_phone(browser, address):
+    tab = browser.new_page(viewport={"width": 360, "height": 800})
+    for name in (
+        "table-3",
+        "update",
+        "what-is-new",
+        "comparisons",
+        "maintenance",
+        "new-studies",
+        "heterogeneity-and-bias",
+    ):
+        tab.goto(f"{address}/book/{name}.html", wait_until="load")
+        tab.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        tab.wait_for_timeout(200)
+        assert tab.evaluate(_AT_360) == [], name
+    tab.close()
