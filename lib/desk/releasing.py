@@ -6,6 +6,7 @@ Belongs here: the checklist, the row of ``editions.csv`` and the entry of the ch
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,9 +92,9 @@ def changes_since(desk: Workspace) -> Differences:
     date = after.as_of.isoformat()
     if date <= last:
         return Differences(date, last, "No search and no record was entered since the last edition.", Html(""))
-    before = load(desk.folder, last)
-    table = edition_changes.results(before, after)
-    return Differences(date, last, edition_changes.records(before, after), Html(table._repr_html_()))
+    before = edition_changes.edition_of(after, dt.date.fromisoformat(last))
+    table = edition_changes.results(before, edition_changes.edition_of(after, after.as_of))
+    return Differences(date, last, edition_changes.records(before.evidence, after), Html(table._repr_html_()))
 
 
 def next_version(last: str) -> str:

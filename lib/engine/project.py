@@ -1,7 +1,7 @@
 """The interface of a project for the engine: how to load its inputs, and how to know what a chapter has read of them.
 
 Belongs here: the interface between the engine and a project. Does not belong here: any project's own names; those of
-this one are in `lib.__main__`.
+this one are in `lib.commands.book`.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def watch(
         server.shutdown()
 
 
-_RUNS_THE_BUILD = (LIBRARY / "engine", LIBRARY / "caching", LIBRARY / "__main__.py")
+_RUNS_THE_BUILD = (LIBRARY / "engine", LIBRARY / "caching", LIBRARY / "commands", LIBRARY / "__main__.py")
 """Parts of the library that run in this process; all others are imported anew in every forked process."""
 
 

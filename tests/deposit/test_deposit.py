@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from lib import __main__ as command_line
+from lib.commands import deposit as deposit_command
 from lib.deposit import TOKEN, folder, schema
 from lib.deposit.metadata import PLACEHOLDER, DepositError, read_citation, stated
 from lib.deposit.zenodo import Zenodo
@@ -527,7 +528,7 @@ def test_the_command_uploads_a_deposit_only_if_nothing_is_left_to_do(checkout, s
         monkeypatch.setenv(TOKEN, SECRET)
         return command_line.main(["deposit", "--root", str(checkout), "--server", server.address, *options])
 
-    monkeypatch.setattr(command_line, "_build", lambda given: 0)
+    monkeypatch.setattr(deposit_command, "build_editions", lambda given: 0)
     Zenodo(SECRET, server.address).reserve()
     assert run() == 0
     said = capsys.readouterr().out

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lib.__main__ import PROJECT
+from lib.commands.book import PROJECT
 from lib.engine import packages
 from lib.engine.chapter import _own_time_limit
 from lib.engine.errors import BuildError, DataFaults

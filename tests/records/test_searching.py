@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from answering_server import Answers, MadeUp, answering, made_up
+from lib.commands.search import add_to, run_search
 from lib.evidence import DataError, check
 from lib.records.searching import client as client_module
 from lib.records.searching.client import LONGEST_WAIT, Client, RawAnswers, Request, SearchError
-from lib.records.searching.command import add_to, run
 from lib.records.searching.search import SOURCES, Setting, contents_of, search
 from searched import SECRETS, TODAY, Searched, make_folder, rows
 
@@ -433,9 +433,9 @@ def test_wrong_usage_is_refused_before_anything_is_asked(folder, answers, addres
         (["--since", "26.11.2026"], 2),
         (["--since", "2026-11-27"], 2),
     ):
-        assert run(parsed("search", *options), folder, setting) == status
+        assert run_search(parsed("search", *options), folder, setting) == status
     (folder / "queries.csv").write_text("query,source,text,note\n", encoding="utf-8")
-    assert run(parsed("search", "--source", "pubmed"), folder, setting) == 1
+    assert run_search(parsed("search", "--source", "pubmed"), folder, setting) == 1
     assert capsys.readouterr().err.splitlines() == [
         "--source scopus: there is no such source; choose from pubmed, europe_pmc, clinicaltrials, crossref, openalex.",
         "--since 26.11.2026: is not a day of the form YYYY-MM-DD.",

@@ -62,6 +62,22 @@ class Edition:
         return f"as version {self.version} stated them" if self.version else "by today's methods and data"
 
 
+def edition_of(evidence: Evidence, date: dt.date) -> Edition:
+    """Return an edition of the evidence to compare: the newest, or an earlier one with what it stated, if stored.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        The newest edition.
+    date : datetime.date
+        Date of the edition that is wanted.
+    """
+    if date == evidence.as_of:
+        return Edition(evidence)
+    version, stored = edition_results.stored_results(date.isoformat()) or ("", None)
+    return Edition(evidence.earlier(date), version, stored)
+
+
 class EditionChanges:
     """The changes from each edition to the next, the newest first, as a page shows them.
 
@@ -74,14 +90,7 @@ class EditionChanges:
 
     def __init__(self, evidence: Evidence):
         self._rows = list(evidence.editions.itertuples())
-        self._editions = []
-        for row in self._rows:
-            date = dt.date.fromisoformat(row.date)
-            if date == evidence.as_of:
-                self._editions.append(Edition(evidence))
-                continue
-            version, stored = edition_results.stored_results(row.date) or ("", None)
-            self._editions.append(Edition(evidence.earlier(date), version, stored))
+        self._editions = [edition_of(evidence, dt.date.fromisoformat(row.date)) for row in self._rows]
 
     def __repr__(self) -> str:
         return f"changes between {count(len(self._rows), 'edition')}"

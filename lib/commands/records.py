@@ -1,36 +1,27 @@
-"""The commands ``import`` and ``duplicates``, and the list of all commands about records.
+"""The commands ``import`` and ``duplicates``.
 
-Belongs here: their options, and what they print. Does not belong here: what they do (`importing`, `deduplication`), and
-the commands of `searching`, which has a module of its own for them.
+Belongs here: their options, and what they print. Does not belong here: what they do (`lib.records`).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lib.caching.os_errors import describe
-from lib.records.searching import command as searching
-
-COMMANDS = ("import", "duplicates", "search", "retractions")
-"""Names of the commands that `run` runs."""
+from lib.commands.options import add_command
 
 _LISTED = 50
 """Largest number of questions that the terminal lists unless all are wanted."""
 
 
 def add_to(commands: Any) -> None:
-    """Add the commands about records to the command line.
-
-    Parameters
-    ----------
-    commands : argparse._SubParsersAction
-        What ``add_subparsers`` returned.
-    """
+    """Add the commands to the parser (`options.add_command`)."""
     text = "add the records of files that databases exported (RIS, nbib, BibTeX, CSV), or nothing"
-    importing = commands.add_parser("import", help=text, description=text)
+    importing = add_command(commands, "import", text, lambda given: with_messages(_import, given))
     importing.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file as the database exported it")
     importing.add_argument("--source", required=True, metavar="NAME", help="the database, such as Embase")
     importing.add_argument("--platform", default="", metavar="NAME", help="where it was searched, such as Ovid")
@@ -38,32 +29,27 @@ def add_to(commands: Any) -> None:
     importing.add_argument("--by", default="", metavar="NAME", help="who searched")
     importing.add_argument("--found", default="", metavar="N", help="number of records that the database stated")
     text = "find records of one report or of one study; list the pairs that a person has to decide"
-    duplicates = commands.add_parser("duplicates", help=text, description=text)
+    duplicates = add_command(commands, "duplicates", text, lambda given: with_messages(_duplicates, given))
     duplicates.add_argument("--dry-run", action="store_true", help="write nothing")
     duplicates.add_argument("--all", action="store_true", help=f"list all questions, not only the first {_LISTED}")
-    for command in (importing, duplicates):
-        command.add_argument("--root", default=".", type=Path, help="the project's folder (default: this one)")
-        command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
-    searching.add_to(commands)
 
 
-def run(given: argparse.Namespace) -> int:
-    """Run one of the commands and return its exit code.
+def with_messages(run: Callable[[argparse.Namespace, Path], int], given: argparse.Namespace) -> int:
+    """Run a command that changes tables, report why it failed, and return the exit code.
 
     Parameters
     ----------
+    run : callable
+        The command: it receives the options and the data folder.
     given : argparse.Namespace
-        The options, as `add_to` describes them.
+        The options.
     """
     from lib.evidence import DataError
     from lib.records.importing import CannotImport
     from lib.records.saving import SaveError, SaveFaults
 
-    folder = given.root / given.data
     try:
-        if given.command in ("search", "retractions"):
-            return searching.run(given, folder)
-        return _import(given, folder) if given.command == "import" else _duplicates(given, folder)
+        return run(given, given.root / given.data)
     except SaveFaults as error:
         print(error, "The tables would have these faults. Nothing was written.", sep="\n", file=sys.stderr)
     except CannotImport as error:

@@ -1,6 +1,6 @@
 """The commands ``search`` and ``retractions``.
 
-Belongs here: their options, what the terminal shows, and the exit status. Does not belong here: what they do (`search`,
+Belongs here: their options, and what the terminal shows. Does not belong here: what they do (`lib.records.searching`,
 `lib.records.retractions`).
 """
 
@@ -14,21 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from lib.commands.options import add_command
+from lib.commands.records import with_messages
+
 if TYPE_CHECKING:
     # The HTTP library is slow to import, and most commands do without it.
     from lib.records.searching.search import Setting
 
 
 def add_to(commands: Any) -> None:
-    """Add the two commands to the command line.
-
-    Parameters
-    ----------
-    commands : argparse._SubParsersAction
-        What ``add_subparsers`` returned.
-    """
+    """Add the commands to the parser (`options.add_command`)."""
     text = "search the databases for new records, with the queries of queries.csv"
-    search = commands.add_parser("search", help=text, description=text)
+    search = add_command(commands, "search", text, lambda given: with_messages(run_search, given))
     search.add_argument(
         "--source", action="append", default=[], metavar="CODE", help="a database, such as pubmed (default: all)"
     )
@@ -38,15 +35,12 @@ def add_to(commands: Any) -> None:
     search.add_argument("--dry-run", action="store_true", help="say what would be asked and found, and write nothing")
     search.add_argument("--by", default="", metavar="NAME", help="who searches, for searches.csv")
     text = "ask Crossref and PubMed whether anything that the review cites was retracted"
-    retractions = commands.add_parser("retractions", help=text, description=text)
+    retractions = add_command(commands, "retractions", text, lambda given: with_messages(_retractions, given))
     retractions.add_argument("--dry-run", action="store_true", help="write nothing")
-    for command in (search, retractions):
-        command.add_argument("--root", default=".", type=Path, help="the project's folder (default: this one)")
-        command.add_argument("--data", default="data", type=Path, help="the data folder (default: data)")
 
 
-def run(given: argparse.Namespace, folder: Path, setting: Setting | None = None) -> int:
-    """Run one of the two commands.
+def run_search(given: argparse.Namespace, folder: Path, setting: Setting | None = None) -> int:
+    """Search the databases, and return the exit code.
 
     Parameters
     ----------
@@ -56,24 +50,11 @@ def run(given: argparse.Namespace, folder: Path, setting: Setting | None = None)
         The data folder.
     setting : Setting, optional
         How the databases are reached.
-
-    Returns
-    -------
-    int
-        Exit status: 0 done, 1 something could not be fetched or written, 2 wrong usage.
     """
-    from lib.records import retractions
     from lib.records.searching.client import SearchError
     from lib.records.searching.search import Setting, search
 
     setting = setting or Setting.usual()
-    if given.command == "retractions":
-        try:
-            retractions.watch(folder, dry_run=given.dry_run, setting=setting)
-        except SearchError as error:
-            print(error, "Nothing was written.", sep="\n", file=sys.stderr)
-            return 1
-        return 0
     since, fault = _usage(given, setting.today)
     if fault:
         print(fault, file=sys.stderr)
@@ -94,6 +75,19 @@ def run(given: argparse.Namespace, folder: Path, setting: Setting | None = None)
         except SearchError as error:
             progress.warn(str(error))
             return 1
+
+
+def _retractions(given: argparse.Namespace, folder: Path) -> int:
+    from lib.records import retractions
+    from lib.records.searching.client import SearchError
+    from lib.records.searching.search import Setting
+
+    try:
+        retractions.watch(folder, dry_run=given.dry_run, setting=Setting.usual())
+    except SearchError as error:
+        print(error, "Nothing was written.", sep="\n", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _usage(given: argparse.Namespace, today: dt.date) -> tuple[dt.date | None, str]:
