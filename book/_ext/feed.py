@@ -10,13 +10,14 @@ older than this way of working, and stand.
 """
 
 import csv
-import html
 import uuid
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import page_metadata
+
+from lib.report.text_safety import for_html
 
 NAME = "feed.xml"
 TYPE = "application/atom+xml"
@@ -85,7 +86,7 @@ def _of_editions(tables):
             "title": f"Edition of {row['date']}, version {row['version']}",
             "page": "book/changes.html",
             "date": row["date"],
-            "html": "".join(f"<p>{html.escape(line)}</p>" for line in lines),
+            "html": "".join(f"<p>{for_html(line)}</p>" for line in lines),
         }
 
 
@@ -105,7 +106,7 @@ def _of_searches(tables):
             "page": "book/search-results.html",
             # Records can be entered some days after the search.
             "date": max([row["date"], *(record["entered"] for record in records)]),
-            "html": f"<p>Sources: {html.escape(row['sources'])}.</p>" + _titles(records),
+            "html": f"<p>Sources: {for_html(row['sources'])}.</p>" + _titles(records),
         }
 
 
@@ -120,7 +121,7 @@ def _of_decisions(tables):
         lines = []
         for stage, meaning in stages.items():
             parts = [f"{numbers[stage, name]} {word}" for name, word in _WORDS.items() if (stage, name) in numbers]
-            lines += [f"<p>{html.escape(meaning.capitalize())}: {html.escape(', '.join(parts))}.</p>"] if parts else []
+            lines += [f"<p>{for_html(meaning.capitalize())}: {for_html(', '.join(parts))}.</p>"] if parts else []
         last = list(stages)[-1]
         included = [
             records[decision["record"]]
@@ -146,8 +147,8 @@ def _titles(records):
     """Return the titles of records as a list in HTML, with their DOI where there is one."""
     lines = []
     for record in records[:_MOST_TITLES]:
-        title = html.escape(record["title"] or "Title not available")
-        address = html.escape(f"https://doi.org/{record['doi']}")
+        title = for_html(record["title"] or "Title not available")
+        address = for_html(f"https://doi.org/{record['doi']}")
         lines.append(f'<li><a href="{address}">{title}</a></li>' if record["doi"] else f"<li>{title}</li>")
     more = f"<p>And {len(records) - _MOST_TITLES} more.</p>" if len(records) > _MOST_TITLES else ""
     return f"<ul>{''.join(lines)}</ul>{more}" if lines else ""
@@ -207,7 +208,7 @@ def _is_earlier(source):
 
 def _link(app, pagename, templatename, context, doctree):
     root = "../" * (pagename.count("/") + 2 * _is_earlier(app.srcdir))
-    title = html.escape(f"New in: {app.config.html_title}")
+    title = for_html(f"New in: {app.config.html_title}")
     context["metatags"] = context.get("metatags", "") + (
         f'\n<link rel="alternate" type="{TYPE}" title="{title}" href="{root}{NAME}" />'
     )

@@ -7,12 +7,13 @@ have the name of the figure and the date of the edition.
 """
 
 import base64
-import html
 import json
 import re
 from pathlib import Path
 
 from page_metadata import edition_of
+
+from lib.report.text_safety import for_html
 
 KEY = "living_review_files"
 PREFIX = "vitiligo-tci"
@@ -61,7 +62,7 @@ def with_links(body, addresses):
         if not files:
             return figure
         links = " · ".join(
-            f'<a href="{html.escape(address)}" download>{LABELS[kind]}</a>' for kind, address in files.items()
+            f'<a href="{for_html(address)}" download>{LABELS[kind]}</a>' for kind, address in files.items()
         )
         before = figure.removesuffix("</figure>").removesuffix("</figcaption>")
         before += "" if "<figcaption" in figure else "<figcaption>"

@@ -18,6 +18,8 @@ from urllib.parse import quote, urlencode
 
 from docutils import nodes
 
+from lib.report.text_safety import for_html, for_latex
+
 LICENCE = "Text and data: CC BY 4.0. Code: MIT."
 DISCLAIMER = "This is research, not medical advice."
 _LONGEST_DESCRIPTION = 250
@@ -66,11 +68,11 @@ def citation(page, book, edition, settings, address):
     parts += [f"https://doi.org/{doi}"] if doi else []
     parts += [address] if address else []
     fields = {
-        "author": " and ".join(f"{{{name}}}" for name in authors),
-        "title": f"{{{page}}}",
-        "booktitle": f"{{{book}}}",
+        "author": " and ".join(f"{{{for_latex(name)}}}" for name in authors),
+        "title": f"{{{for_latex(page)}}}",
+        "booktitle": f"{{{for_latex(book)}}}",
         "year": year,
-        "edition": f"{date}, version {version}",
+        "edition": for_latex(f"{date}, version {version}"),
         "doi": doi,
         "url": address,
     }
@@ -82,7 +84,6 @@ def citation(page, book, edition, settings, address):
         ("ET", f"{date}, version {version}"),
         ("DO", doi),
         ("UR", address),
-        ("ER", ""),
     ]
     ris_text = "\n".join([*(f"{tag}  - {value}" for tag, value in ris if value), "ER  - "])
     return ". ".join(part.rstrip(".") for part in parts if part) + ".", bibtex, ris_text
@@ -99,7 +100,7 @@ def contact_links(page, edition, settings):
             target = f"mailto:{quote(contact, safe='@')}?{urlencode({'subject': title, 'body': body}, quote_via=quote)}"
         else:
             target = "about.html#contact"
-        links.append(f'<a href="{html.escape(target)}">{label}</a>')
+        links.append(f'<a href="{for_html(target)}">{label}</a>')
     return " · ".join(links)
 
 
@@ -108,8 +109,8 @@ def head(title, description, address, book):
     named = [("name", "description", description), ("property", "og:type", "article"), ("property", "og:title", title)]
     named += [("property", "og:description", description), ("property", "og:site_name", book)]
     named += [("property", "og:url", address), ("name", "twitter:card", "summary")]
-    tags = [f'<meta {kind}="{name}" content="{html.escape(value)}" />' for kind, name, value in named if value]
-    tags += [f'<link rel="canonical" href="{html.escape(address)}" />'] if address else []
+    tags = [f'<meta {kind}="{name}" content="{for_html(value)}" />' for kind, name, value in named if value]
+    tags += [f'<link rel="canonical" href="{for_html(address)}" />'] if address else []
     return "\n".join(tags)
 
 
@@ -127,9 +128,9 @@ def source(book, edition, address, is_first):
     is_first : bool
         Whether it is the first page, which shows the title on screens, too.
     """
-    title = html.escape(f"{book}, version {edition['version']}")
+    title = for_html(f"{book}, version {edition['version']}")
     first = f'<p class="review-title">{title}</p>' if is_first else ""
-    edition_text = html.escape(f"Edition of {edition['edition']}. {address}")
+    edition_text = for_html(f"Edition of {edition['edition']}. {address}")
     return f'{first}<p class="review-source">{title}. {edition_text}</p>'
 
 
@@ -156,7 +157,7 @@ def editions_nav(dates, current, pagename):
         links.append(
             f'<strong aria-current="true">{name}</strong>'
             if date == current
-            else f'<a href="{html.escape(f"{root}{folder}{pagename}.html")}">{name}</a>'
+            else f'<a href="{for_html(f"{root}{folder}{pagename}.html")}">{name}</a>'
         )
     note = "" if current == newest else " You are reading an earlier edition."
     return f'<nav class="review-editions" aria-label="Editions">Edition: {" · ".join(links)}.{note}</nav>'
@@ -211,14 +212,14 @@ def _add(app, pagename, templatename, context, doctree):
         + nav
         + context["body"]
         + _CITE.format(
-            text=html.escape(text),
-            bibtex=html.escape(bibtex),
-            ris=html.escape(ris),
+            text=for_html(text),
+            bibtex=for_html(bibtex),
+            ris=for_html(ris),
             links=contact_links(title, edition, settings),
         )
     )
     context["theme_extra_footer"] = (
-        f"<p>Edition of {html.escape(edition['edition'])}, version {html.escape(edition['version'])}. {LICENCE}"
+        f"<p>Edition of {for_html(edition['edition'])}, version {for_html(edition['version'])}. {LICENCE}"
         f" {DISCLAIMER}</p>"
     )
 
@@ -230,7 +231,7 @@ def _write_sitemap(app, exception):
     lines = ["User-agent: *", "Allow: /"]
     if base:
         pages = "".join(
-            f"<url><loc>{html.escape(f'{base}/{name}.html')}</loc></url>" for name in sorted(app.env.found_docs)
+            f"<url><loc>{for_html(f'{base}/{name}.html')}</loc></url>" for name in sorted(app.env.found_docs)
         )
         (out / "sitemap.xml").write_text(_SITEMAP.format(pages=pages), encoding="utf-8")
         lines.append(f"Sitemap: {base}/sitemap.xml")
