@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.caching.os_errors import describe, why_unreadable
-from lib.caching.safe_files import replace_if_changed
 from lib.evidence.checking import read_tables
 from lib.evidence.column_types import FORMS
 from lib.evidence.csv_files import DataError
@@ -24,9 +23,8 @@ from lib.records import readers
 from lib.records.fitting import fitted, fitted_refused
 from lib.records.record import Parsed, Record, Refused
 from lib.records.saving import Change, hashes, save
+from lib.records.searching.raw_answers import RawAnswers, is_manifest
 
-RAW = ".raw"
-"""Folder within the data folder that holds raw files and answers, which are text of third parties. Git ignores it."""
 _REGISTERS = ("clinicaltrials", "ictrp", "isrctn", "clinical-trials-register", "anzctr", "drks", "chictr", "ctri")
 """Parts of the names of trial registries, which the flow of records counts apart from databases."""
 _LISTED = 20
@@ -326,7 +324,7 @@ def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "
         }
         changes.append(Change("records", values=values))
     for entry in parsed.refused:
-        place = {"search": search, "position": str(entry.position), "line": str(max(entry.line, 1))}
+        place = {"search": search, "position": str(entry.position), "line": str(entry.line)}
         changes.append(Change("refused", values=place | {"reason": entry.reason}))
     return changes
 
@@ -347,13 +345,12 @@ def keep_raw(folder: Path, content: bytes) -> Path:
     content : bytes
         The file or answer.
     """
-    path = folder / RAW / hashlib.sha256(content).hexdigest()
-    replace_if_changed(path, content)
-    return path
+    raw = RawAnswers(folder)
+    return raw.folder / raw.keep(content)
 
 
 def raw_records(folder: Path, sha256: str) -> Parsed | None:
-    """Return the records of a raw file with their abstracts; None if it is not there or cannot be read any more.
+    """Return the records of a raw file or search with abstracts; None if it is not there or cannot be read any more.
 
     Parameters
     ----------
@@ -362,9 +359,19 @@ def raw_records(folder: Path, sha256: str) -> Parsed | None:
     sha256 : str
         Hash of the file, as in ``searches.csv``.
     """
-    path = folder / RAW / sha256
+    content = RawAnswers(folder).content(sha256) if re.fullmatch("[0-9a-f]{64}", sha256) else None
+    if content is None:
+        return None
+    if is_manifest(content):
+        # The HTTP library, which searches need, is slow to import.
+        from lib.records.searching.search import SearchError, contents_of
+
+        try:
+            return contents_of(folder, sha256)
+        except SearchError:
+            return None
     try:
-        return readers.read(path) if re.fullmatch("[0-9a-f]{64}", sha256) else None
+        return readers.parse(content)
     except readers.ReadError:
         return None
 

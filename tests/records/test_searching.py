@@ -15,12 +15,16 @@ import pytest
 from answering_server import Answers, MadeUp, answering, made_up
 from lib.commands.search import add_to, run_search
 from lib.evidence import DataError, check
+from lib.records.importing import raw_records
 from lib.records.searching import client as client_module
 from lib.records.searching.client import LONGEST_WAIT, Client, RawAnswers, Request, SearchError
 from lib.records.searching.search import SOURCES, Setting, contents_of, search
 from searched import SECRETS, TODAY, Searched, make_folder, rows
 
 SINCE = dt.date(2026, 11, 1)
+NAMES = ("pubmed", "europe-pmc", "clinicaltrials-gov", "crossref", "openalex")
+KEYS = {code: f"{name}-2026-11-26" for code, name in zip(SOURCES, NAMES, strict=True)}
+"""Keys of a first search by database."""
 
 
 @pytest.fixture
@@ -63,9 +67,10 @@ def test_a_search_of_several_pages_imports_each_record_once(folder, answers, add
     assert (searched.status, searched.warned) == (0, [])
     assert numbers(folder) == list(range(1, 251))
     search_row = rows(folder, "searches")[-1]
-    assert search_row["search"] == f"{code}-2026-11-26"
+    assert search_row["search"] == KEYS[code]
+    assert search_row["kind"] == ("registry search" if code == "clinicaltrials" else "database search")
     assert (search_row["found"], search_row["entries"], search_row["since"]) == ("250", "250", "2026-11-01")
-    assert search_row["query"] == f"{code}_made_up" and search_row["file"] == f"{code}-2026-11-26.json"
+    assert search_row["query"] == f"{code}_made_up" and search_row["file"] == f"{KEYS[code]}.json"
     assert balanced(folder)
     assert not list((folder / ".raw").glob("unfinished*"))
 
@@ -88,8 +93,9 @@ def test_an_entry_becomes_a_row_of_bibliographic_facts(folder, answers, address,
     answers.records = [MadeUp(7, dt.date(2026, 11, 5))]
     assert Searched(folder, address, code).status == 0
     (row,) = rows(folder, "records")
-    expected = FACTS[code] | {"published": "2026-11-05", "entered": "2026-11-26", "record": f"{code}-2026-11-26.1"}
+    expected = FACTS[code] | {"published": "2026-11-05", "record": f"{KEYS[code]}.1"}
     assert {name: row[name] for name in expected} == expected
+    assert row["entered"] == dt.date.today().isoformat()
     if code == "clinicaltrials":
         assert (row["kind"], row["doi"], row["authors"]) == ("registry_record", "", "")
     else:
@@ -97,8 +103,8 @@ def test_an_entry_becomes_a_row_of_bibliographic_facts(folder, answers, address,
         assert (row["volume"], row["issue"], row["pages"]) == ("7", "2", "1-9")
     if code in ("pubmed", "europe_pmc", "openalex"):
         assert row["pmid"] == "90000007"
-        abstract = contents_of(folder, rows(folder, "searches")[-1]["sha256"]).records[0].abstract
-        assert abstract.startswith("Made up")
+        again = raw_records(folder, rows(folder, "searches")[-1]["sha256"])
+        assert again is not None and again.records[0].abstract.startswith("Made up")
     assert "for a test" not in (folder / "records.csv").read_text(encoding="utf-8"), "no table has an abstract"
 
 
@@ -143,7 +149,7 @@ def test_one_source_that_fails_does_not_stop_the_others(folder, answers, address
     answers.faults = ["500"] * client_module.ATTEMPTS
     searched = Searched(folder, address)
     assert searched.status == 1 and len(searched.warned) == 1 and "PubMed" in searched.warned[0]
-    assert [row["search"].partition("-")[0] for row in rows(folder, "searches")[1:]] == list(SOURCES)[1:]
+    assert [row["search"] for row in rows(folder, "searches")[1:]] == list(KEYS.values())[1:]
 
 
 @pytest.mark.parametrize(("stated", "wait"), [("7", 7.0), ("date", 2.0), ("", 1.0)])
@@ -353,6 +359,7 @@ def test_nothing_breaks_without_the_raw_answers(folder, answers, address):
         path.unlink()
     with pytest.raises(SearchError, match="is not in this folder"):
         contents_of(folder, rows(folder, "searches")[-1]["sha256"])
+    assert raw_records(folder, rows(folder, "searches")[-1]["sha256"]) is None
     assert Searched(folder, address, "pubmed").status == 0
 
 

@@ -107,5 +107,22 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
+def is_manifest(content: bytes) -> bool:
+    """Return whether a raw answer is that of a whole search, which names its pages, and not a file of records.
+
+    Examples
+    --------
+    >>> is_manifest(b'{"source": "pubmed", "parts": []}'), is_manifest(b"TY  - JOUR")
+    (True, False)
+    """
+    if not content.startswith(b"{"):
+        return False
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.keys() >= {"source", "parts"}
+
+
 def _as_line(line: dict[str, Any]) -> bytes:
     return json.dumps(line, ensure_ascii=False, sort_keys=True).encode() + b"\n"

@@ -7,6 +7,7 @@ Does not belong here: how pages are fetched (`fetching`) and written (`writing`)
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import functools
 import json
@@ -21,6 +22,7 @@ import filelock
 
 from lib.caching.os_errors import describe
 from lib.evidence.csv_files import DataError
+from lib.records.importing import Origin, new_key, search_changes
 from lib.records.record import Parsed
 from lib.records.saving import SaveError
 from lib.records.searching.answers import UnusableAnswer, Window
@@ -34,7 +36,7 @@ from lib.records.searching.pubmed import PubMed
 from lib.records.searching.raw_answers import FOLDER as RAW
 from lib.records.searching.raw_answers import Journal, RawAnswers
 from lib.records.searching.source import Source
-from lib.records.searching.writing import Row, parsed, rows_of, table_rows, write
+from lib.records.searching.writing import Row, parsed, table_rows, write
 
 SOURCES: dict[str, type[Source]] = {
     source.code: source for source in (PubMed, EuropePmc, ClinicalTrials, Crossref, OpenAlex)
@@ -264,31 +266,26 @@ def _run(
         content = fetching.manifest(plan.window)
     for remark in fetching.remarks:
         say(f"{source.name}: {remark}")
-    key = _key(source.code, setting.today, {row["search"] for row in searches})
-    rows = {
-        "search": key,
-        "date": f"{setting.today}",
-        "kind": "registry search" if isinstance(source, ClinicalTrials) else "database search",
-        "sources": source.name,
+    others = {
         "platform": source.platform,
         "query": plan.query["query"],
         "since": f"{plan.window.since}",
         "until": f"{plan.window.until}",
-        "found": str(json.loads(content)["found"]),
-        "file": f"{key}.json",
-        "sha256": raw.keep(content),
-        "searched_by": by,
     }
+    origin = Origin(source.name, f"{setting.today}", by, str(json.loads(content)["found"]), others)
+    key = new_key(origin, {row["search"] for row in searches})
+    rows = {"search": key, "sha256": raw.keep(content), "origin": dataclasses.asdict(origin)}
     journal.note({"rows": rows})
     _write(folder, source, raw, journal, rows, say)
 
 
 def _write(
-    folder: Path, source: Source, raw: RawAnswers, journal: Journal, rows: Row, say: Callable[[str], None]
+    folder: Path, source: Source, raw: RawAnswers, journal: Journal, rows: dict[str, Any], say: Callable[[str], None]
 ) -> None:
-    contents = _contents(source, raw, rows["sha256"])
+    key, sha256, origin = rows["search"], rows["sha256"], Origin(**rows["origin"])
+    contents = _contents(source, raw, sha256)
     try:
-        write(folder, rows_of(rows, contents, rows["date"]))
+        write(folder, search_changes(key, contents, origin, name=f"{key}.json", sha256=sha256))
     except (SaveError, DataError) as error:
         raise SearchError(f"{source.name}: {error}. The answers are kept: mend this, and search again.") from None
     journal.end()
@@ -297,7 +294,7 @@ def _write(
     if len(contents.remarks) > MOST_REMARKS:
         say(f"{source.name}: and {len(contents.remarks) - MOST_REMARKS} more values that were changed or left out")
     refused = f" and {len(contents.refused)} refused entries (refused.csv says why)" if contents.refused else ""
-    say(f"{source.name}: {rows['found']} found; {len(contents.records)} records{refused} added as {rows['search']}")
+    say(f"{source.name}: {origin.found} found; {len(contents.records)} records{refused} added as {key}")
 
 
 def _contents(source: Source, raw: RawAnswers, sha256: str) -> Parsed:
@@ -331,13 +328,3 @@ def contents_of(folder: Path, sha256: str) -> Parsed:
         raise SearchError(f"The raw answer .raw/{sha256} is not in this folder.")
     manifest: dict[str, Any] = json.loads(content)
     return _contents(SOURCES[manifest["source"]](), raw, sha256)
-
-
-def _key(code: str, today: dt.date, taken: set[str]) -> str:
-    """Return the key of a search: its source and date, and a number from the second one of a day on."""
-    key = f"{code}-{today}"
-    number = 2
-    while key in taken:
-        key = f"{code}-{today}-{number}"
-        number += 1
-    return key

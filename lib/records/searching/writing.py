@@ -1,20 +1,20 @@
-"""Write a finished search into the tables: its row, its records, and the entries that were refused.
+"""Write a finished search into the tables, so that it can be repeated after a break without doubling a row.
 
-Belongs here: how an entry becomes a row, and writing that can be repeated after a break without doubling a row. Does
-not belong here: fetching (`fetching`), and the changing of files (`lib.records.saving`).
+Belongs here: entries as records and refused entries, and the rows that the tables lack. Does not belong here: fetching
+(`fetching`), the form of the rows (`lib.records.importing`), and the changing of files (`lib.records.saving`).
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from lib.evidence.csv_files import DataError, read_table
-from lib.records.fitting import fitted, fitted_refused
-from lib.records.record import FACTS, Parsed, Record, Refused
+from lib.records.importing import fit
+from lib.records.record import Parsed, Refused
 from lib.records.saving import Change, save
 from lib.records.searching.answers import Entry
 
@@ -24,57 +24,20 @@ _KEYS = {"searches": ("search",), "records": ("record",), "refused": ("search", 
 
 
 def parsed(entries: list[Entry]) -> Parsed:
-    """Return the entries of a search as records and refused entries, numbered from 1.
+    """Return the entries of a search as records and refused entries, numbered from 1, whose values fit the tables.
 
     Examples
     --------
     >>> parsed([Entry("1", Record(1, title="Made-up trial 17")), Entry("2", reason="has no DOI")]).refused
     (Refused(position=2, line=0, reason='has no DOI', last_line=0),)
     """
-    records: list[Record] = []
-    refused: list[Refused] = []
-    remarks: list[str] = []
-    for position, entry in enumerate(entries, start=1):
-        if entry.record is None:
-            refused.append(fitted_refused(Refused(position, 0, entry.reason)))
-            continue
-        fits, changed = fitted(replace(entry.record, position=position))
-        remarks += changed
-        if isinstance(fits, Record):
-            records.append(fits)
-        else:
-            refused.append(fits)
-    return Parsed(tuple(records), tuple(refused), remarks=tuple(remarks))
+    numbered = list(enumerate(entries, start=1))
+    records = tuple(replace(entry.record, position=at) for at, entry in numbered if entry.record is not None)
+    refused = tuple(Refused(at, 0, entry.reason) for at, entry in numbered if entry.record is None)
+    return fit(Parsed(records, refused))
 
 
-def rows_of(search: Row, contents: Parsed, entered: str) -> dict[str, list[Row]]:
-    """Return the rows of a search by table.
-
-    Parameters
-    ----------
-    search : dict of str to str
-        The row of ``searches.csv``, without the number of entries.
-    contents : Parsed
-        What the search found.
-    entered : str
-        Day of entry as YYYY-MM-DD.
-    """
-    key = search["search"]
-    return {
-        "searches": [search | {"entries": str(contents.entries)}],
-        "records": [
-            {"record": f"{key}.{r.position}", "search": key, "position": str(r.position), "entered": entered}
-            | {name: getattr(r, name) for name in FACTS}
-            for r in contents.records
-        ],
-        "refused": [
-            {"search": key, "position": str(r.position), "line": str(r.line), "reason": r.reason}
-            for r in contents.refused
-        ],
-    }
-
-
-def write(folder: Path, rows: Mapping[str, list[Row]]) -> None:
+def write(folder: Path, changes: Iterable[Change]) -> None:
     """Add the rows that the tables do not have yet: to all tables, or to none.
 
     Raises
@@ -82,14 +45,15 @@ def write(folder: Path, rows: Mapping[str, list[Row]]) -> None:
     lib.records.saving.SaveError
         If the tables would have faults.
     """
-    changes = []
-    for table, wanted in rows.items():
-        columns = _KEYS[table]
-        present = {tuple(row[column] for column in columns) for row in table_rows(folder, table)}
-        changes += [
-            Change(table, values=row) for row in wanted if tuple(row[column] for column in columns) not in present
-        ]
-    save(folder, changes)
+    present: dict[str, set[tuple[str, ...]]] = {}
+    for table, columns in _KEYS.items():
+        present[table] = {tuple(row[column] for column in columns) for row in table_rows(folder, table)}
+    new = []
+    for change in changes:
+        values = change.values or {}
+        if tuple(values[column] for column in _KEYS[change.table]) not in present[change.table]:
+            new.append(change)
+    save(folder, new)
 
 
 def table_rows(folder: Path, table: str) -> list[Row]:
