@@ -111,7 +111,7 @@ def test_marks_and_texts_stand_out_from_the_page(book, browser, name, scheme):
 def test_print_shows_the_wide_form_and_the_folded_studies(book, browser):
     tab = browser.new_page(viewport={"width": 720, "height": 900})
     tab.goto(address(book, "monotherapy"))
-    folded = tab.locator(".review-plot details > svg.review-wide").first
+    folded = tab.locator(".review-plot details svg.review-wide").first
     assert not folded.is_visible() or folded.bounding_box()["height"] == 0
     tab.emulate_media(media="print")
     assert folded.bounding_box()["height"] > 100

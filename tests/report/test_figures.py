@@ -211,7 +211,7 @@ def test_studies_without_available_counts_are_folded_and_counted(ev):
     assert page.summary.get_text() == f"{number} studies without available counts"
     assert page.details.get("open") is None
     for form in ("review-wide", "review-narrow"):
-        shown, folded = page.select_one(f".review-plot > svg.{form}"), page.select_one(f"details > svg.{form}")
+        shown, folded = page.select_one(f".review-plot > svg.{form}"), page.select_one(f"details svg.{form}")
         links = [
             {link["data-href"].partition("#study-")[2] for link in part.select("a")} - {""} for part in (shown, folded)
         ]

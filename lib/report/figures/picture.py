@@ -117,7 +117,7 @@ class Picture:
         if self.wide.folded is None or self.narrow.folded is None:
             return forms
         folded = self.wide.folded.svg("review-wide") + self.narrow.folded.svg("review-narrow")
-        return f"{forms}<details><summary>{for_html(self.wide.fold)}</summary>{folded}</details>"
+        return f"{forms}<details><summary>{for_html(self.wide.fold)}</summary><div>{folded}</div></details>"
 
     def __repr__(self) -> str:
         return self.alt

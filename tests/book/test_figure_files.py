@@ -1,0 +1,57 @@
+"""The extension that writes the files of figures: their names, and the links in the page."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+@pytest.fixture(scope="module")
+def figure_files():
+    sys.path.insert(0, str(ROOT / "book/_ext"))
+    try:
+        spec = importlib.util.spec_from_file_location("figure_files", ROOT / "book/_ext/figure_files.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(str(ROOT / "book/_ext"))
+
+
+def test_names_tell_what_a_figure_shows_and_no_two_are_the_same(figure_files):
+    named = {"a": "monotherapy-ge75", "b": "Monotherapy ge75", "c": "", "d": "../" + HOSTILE}
+    names = figure_files.file_names({mark: {"name": name} for mark, name in named.items()}, "safety", "2026-11-25")
+    assert names == {
+        "a": "vitiligo-tci-monotherapy-ge75-2026-11-25",
+        "b": "vitiligo-tci-monotherapy-ge75-2-2026-11-25",
+        "c": "vitiligo-tci-safety-2026-11-25",
+        "d": "vitiligo-tci-script-alert-1-script-2026-11-25",
+    }
+    several = figure_files.file_names({"a": {"name": ""}, "b": {"name": ""}}, "safety", "2026-11-25")
+    assert [*several.values()] == ["vitiligo-tci-safety-1-2026-11-25", "vitiligo-tci-safety-2-2026-11-25"]
+
+
+def test_files_are_linked_below_their_own_figure_alone(figure_files):
+    figure = '<figure class="review-figure full-width" data-figure="{}"><a data-href="x.html">X</a>{}</figure>'
+    body = figure.format("aa", "<figcaption>A</figcaption>") + "<p>Text</p>" + figure.format("bb", "")
+    page = figure_files.with_links(body, {"bb": {"csv": "figures/b.csv"}})
+    first, second = page.split("<p>Text</p>")
+    # The names of studies become links in every figure.
+    assert first == figure.format("aa", "<figcaption>A</figcaption>").replace("data-href", "href")
+    assert second.endswith(
+        '<figcaption><p class="review-downloads">Download: <a href="figures/b.csv" download>data (CSV)</a></p>'
+        "</figcaption></figure>"
+    )
+
+
+def test_the_library_and_the_extension_agree_on_where_the_files_are(figure_files):
+    from lib.report.figures.saving import FILES
+
+    assert figure_files.KEY == FILES
+    output = {"output_type": "display_data", "data": {}, "metadata": {FILES: {"mark": "aa", "name": "n"}}}
+    notebook = {"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [output, {"name": "stdout"}]}]}
+    assert figure_files.figures_of(notebook) == {"aa": {"mark": "aa", "name": "n"}}
