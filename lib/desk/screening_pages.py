@@ -99,8 +99,7 @@ class Screen(Page):
         key = wanted or next(iter(queue), "")
         stage = self.stage
         own = [row for row in _last_own(now, stage, reviewer)]
-        total = len(now.at_stage(stage))
-        decided = sum(now.own(key, stage, reviewer) is not None for key in now.at_stage(stage))
+        decided = sum(now.own(key, stage, reviewer) is not None for key in now.records)
         shown = record_values(self.desk, now.records[key]) if key else None
         self.show(
             "screen.html",
@@ -114,7 +113,7 @@ class Screen(Page):
             criteria=CRITERIA,
             left=len(queue),
             decided=decided,
-            total=total,
+            total=decided + len(queue),
             undo=own[0] if own else None,
             undo_title=now.records.get(own[0].record, {}).get("title", "") if own else "",
             order=order if ranked else "newest",
