@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 Values = Mapping[str, str]
 """Values of a row by column."""
@@ -27,6 +27,20 @@ def header_of(content: bytes) -> list[str]:
     """
     records = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     return [column.strip() for column in next(record for record in records if any(record))]
+
+
+def rows_of(content: bytes) -> Iterator[dict[str, str]]:
+    r"""Yield the rows of a CSV file as text by column, whether or not the check of the data accepts them.
+
+    Examples
+    --------
+    >>> list(rows_of(b"study,arm\na2024,placebo\n"))
+    [{'study': 'a2024', 'arm': 'placebo'}]
+    """
+    header = header_of(content)
+    lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    rows = ([value.strip() for value in row] for row in lines)
+    yield from (dict(zip(header, row, strict=False)) for row in rows if any(row) and row != header)
 
 
 def with_rows(content: bytes, rows: Iterable[Values]) -> bytes:

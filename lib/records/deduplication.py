@@ -189,8 +189,10 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     if one.title == other.title and same_page and (same_names or is_telling):
         return 3, "same title, first author, volume and page"
     if one.title == other.title and is_telling and same_names and one.year == other.year:
-        if same_journal(one.journal, other.journal):
-            return 4, "same title, first author, year and journal"
+        # A congress abstract can have all this in common with the article, but not its volume or page.
+        same_place = bool(one.volume) and one.volume == other.volume or bool(one.page) and one.page == other.page
+        if same_place and same_journal(one.journal, other.journal):
+            return 4, "same title, first author, year, journal, and volume or page"
     if same_page and is_telling and same_names and differ_in_spelling(one.title, other.title):
         return 5, "almost the same title; same first author, volume and page"
     return 0, ""

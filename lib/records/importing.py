@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from lib.caching.os_errors import describe, why_unreadable
 from lib.caching.safe_files import replace_if_changed
 from lib.evidence.checking import read_tables
 from lib.evidence.column_types import FORMS
+from lib.evidence.csv_files import DataError
+from lib.evidence.csv_lines import rows_of
 from lib.records import readers
 from lib.records.fitting import fitted, fitted_refused
 from lib.records.record import Parsed, Record, Refused
@@ -129,43 +132,93 @@ def import_files(folder: Path, paths: Sequence[Path], origin: Origin) -> list[Im
         If a file cannot be written.
     """
     origin = _checked(origin, len(paths))
-    contents: list[tuple[str, bytes, Parsed | None]] = []
     seen = hashes(folder)
-    tables, _ = read_tables(folder)
-    known = {row.sha256: row.search for row in tables["searches"].itertuples() if row.sha256}
+    known = _known(folder)
+    contents = _read(paths, {sha256 for sha256, search in known.items() if not search.lacking})
+    taken = {search.key for search in known.values()} | _keys(folder)
+    imported: list[Imported] = []
+    changes: list[Change] = []
+    for name, content, parsed in contents:
+        sha256 = hashlib.sha256(content).hexdigest()
+        before = known.get(sha256)
+        if parsed is None or (before and not before.lacking):
+            imported.append(Imported(name, before.key if before else "", parsed or Parsed(()), is_new=False))
+            continue
+        search = before.key if before else new_key(origin, taken)
+        taken.add(search)
+        known[sha256] = _Search(search, ())
+        parsed = fit(parsed)
+        imported.append(Imported(name, search, parsed))
+        of_file = search_changes(search, parsed, origin, name=name, sha256=sha256)
+        changes += [change for change in of_file if not before or change.table in before.lacking]
+    for _, content, _ in contents:
+        keep_raw(folder, content)
+    if changes:
+        del contents, content
+        save(folder, changes, seen=seen)
+    return imported
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A search whose file was imported: its key, and the tables that lack its rows because the import was killed."""
+
+    key: str
+    lacking: tuple[str, ...]
+
+
+def _known(folder: Path) -> dict[str, _Search]:
+    """Return the searches whose file is known, by its hash.
+
+    Raises
+    ------
+    DataError
+        If the data have faults other than those that a killed import leaves.
+    """
+    try:
+        read_tables(folder)
+    except DataError as error:
+        if any((fault.file, fault.column) != ("searches.csv", "entries") for fault in error.faults):
+            raise
+    rows = {name: rows_of((folder / f"{name}.csv").read_bytes()) for name in ("searches", "records", "refused")}
+    counts = {name: Counter(row["search"] for row in rows[name]) for name in ("records", "refused")}
+    known = {}
+    for row in rows["searches"]:
+        if row["sha256"]:
+            found = {name: counts[name][row["search"]] for name in counts}
+            is_whole = row["entries"] in ("", str(sum(found.values())))
+            lacking = () if is_whole else tuple(name for name in found if not found[name])
+            known[row["sha256"]] = _Search(row["search"], lacking)
+    return known
+
+
+def _keys(folder: Path) -> set[str]:
+    return {row["search"] for row in rows_of((folder / "searches.csv").read_bytes())}
+
+
+def _read(paths: Sequence[Path], whole: Collection[str]) -> list[tuple[str, bytes, Parsed | None]]:
+    """Return name, content and records of each file; no records if its hash is known.
+
+    Raises
+    ------
+    CannotImport
+        If any file cannot be read.
+    """
+    contents: list[tuple[str, bytes, Parsed | None]] = []
     faults = []
     for path in paths:
         try:
             content = _content(path)
-            is_known = hashlib.sha256(content).hexdigest() in known
+            is_known = hashlib.sha256(content).hexdigest() in whole
             parsed = None if is_known else readers.parse(content, abstracts=False)
             if parsed and not parsed.entries:
                 raise readers.ReadError("has a header, but no entries: check the export")
             contents.append((path.name, content, parsed))
         except readers.ReadError as error:
-            faults.append(f"{path}: {error}" if str(path) not in str(error) else str(error))
+            faults.append(f"{path}: {error}")
     if faults:
         raise CannotImport("\n".join(faults))
-    taken = set(tables["searches"].search)
-    imported: list[Imported] = []
-    changes: list[Change] = []
-    for name, content, parsed in contents:
-        sha256 = hashlib.sha256(content).hexdigest()
-        if parsed is None or sha256 in known:
-            imported.append(Imported(name, known[sha256], parsed or Parsed(()), is_new=False))
-            continue
-        search = new_key(origin, taken)
-        taken.add(search)
-        known[sha256] = search
-        parsed = fit(parsed)
-        imported.append(Imported(name, search, parsed))
-        changes += search_changes(search, parsed, origin, name=name, sha256=sha256)
-    for _, content, _ in contents:
-        keep_raw(folder, content)
-    del contents
-    if changes:
-        save(folder, changes, seen=seen)
-    return imported
+    return contents
 
 
 def _content(path: Path) -> bytes:

@@ -88,7 +88,7 @@ NO_ID = {"doi": "", "pmid": ""}
         (NO_ID, "same title, first author, volume and page"),
         (NO_ID | {"title": BASE["title"].replace("ointment", "ointmnt")}, "almost the same title; same first author"),
         (NO_ID | {"kind": "review"}, "same title, first author, volume and page"),
-        (NO_ID | {"volume": ""}, "same title, first author, year and journal"),
+        (NO_ID | {"volume": ""}, "same title, first author, year, journal, and volume"),
     ],
 )
 def test_the_same_report_is_merged(values, why):
@@ -110,6 +110,7 @@ def test_the_same_report_is_merged(values, why):
         {"pmid": "1"},
         {"doi": "10.5555/other", "pmid": ""},
         NO_ID | {"authors": "Somebody E"},
+        NO_ID | {"volume": "", "pages": ""},
     ],
 )
 def test_what_a_machine_must_not_merge_is_asked(values):

@@ -73,6 +73,20 @@ def test_the_same_file_twice_changes_nothing(data, tmp_path):
     assert contents(data) == before and "Nothing was changed" in str(again[0])
 
 
+@pytest.mark.parametrize("written", [("searches",), ("searches", "records"), ("searches", "refused")])
+def test_an_import_that_was_killed_is_completed(data, tmp_path, written):
+    path = write(tmp_path, "a.ris", *ris(entry(1)), *ris(entry(2))[1:], *ris(entry(3)))
+    before = contents(data)
+    import_files(data, [path], ORIGIN)
+    after = contents(data)
+    for name in ("searches", "records", "refused"):
+        if name not in written:
+            (data / f"{name}.csv").write_bytes(before[f"{name}.csv"])
+    assert check(data)
+    (again,) = import_files(data, [path], ORIGIN)
+    assert again.is_new and contents(data) == after
+
+
 def test_several_files_are_several_searches_or_none(data, tmp_path):
     good = write(tmp_path, "a.ris", *ris(entry(1)))
     table = write(tmp_path, "b.csv", *(line for part in csv_lines([entry(2)], "Embase") for line in part))

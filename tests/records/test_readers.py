@@ -1,6 +1,7 @@
 """Readers account for every line, whatever the file is like: entries = imported + refused."""
 
 import codecs
+import re
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from made_up import CSV_HEADERS, Entry, bibtex, csv_lines, entry, nbib, numbers, ris
 
 from lib.records.readers import ReadError, parse
+from lib.records.readers import bibtex as bibtex_reader
 from lib.records.record import Parsed
 
 FORMATS = {"RIS": ris, "nbib": nbib, "BibTeX": bibtex}
@@ -402,6 +404,37 @@ def test_records_of_registries():
     )
     (record,) = parsed.records
     assert (record.kind, record.registry, record.published) == ("registry_record", "NCT00000001", "2020-03-04")
+
+
+@given(st.text(alphabet="abcXYZ019%{}\\\\$~&#_^-'\"é ", max_size=40))
+def test_no_letter_of_bibtex_is_lost(text):
+    plain = bibtex_reader._plain(text)
+    without_commands = re.sub(r"\\[A-Za-z]+", "", text)
+    assert sum(map(str.isalnum, plain)) >= sum(map(str.isalnum, without_commands))
+
+
+@given(st.lists(st.text(alphabet='abA%{}\\\\$~&#,and "é@=\n', max_size=30), min_size=4, max_size=4))
+def test_any_value_of_bibtex_is_read_or_refused(texts):
+    names = ("title", "author", "year", "pages")
+    lines = ["@article{made_up,", *(f"  {n} = {{{text}}}," for n, text in zip(names, texts, strict=True)), "}", ""]
+    text = "\n".join([*bibtex(entry(1)), *lines, *bibtex(entry(2)), ""])
+    parsed = parse(text.encode())
+    check_lines(parsed, text.count("\n"))
+    assert {entry(1).title, entry(2).title} <= {record.title for record in parsed.records}
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (r"{Tacrolimus} 0.1% ointment", "Tacrolimus 0.1% ointment"),
+        (r"5\% of {M{\"u}ller}", "5% of Müller"),
+        (r"$\alpha$-blocker", "α-blocker"),
+        (r"caf\'e {x} # 5_3^2", "café x # 5_3^2"),
+    ],
+)
+def test_latex_is_read(value, text):
+    (record,) = parse(f"@article{{made_up,\n  title = {{{value}}},\n  year = 2020\n}}".encode()).records
+    assert (record.title, record.published) == (text, "2020")
 
 
 def test_mixed_encodings_and_nul_bytes_are_named():

@@ -129,7 +129,7 @@ def _record(entry: Entry, kind: str, position: int, abstracts: bool) -> Record:
         position=position,
         kind=values.kind(types, title=title, journal=journal, doi=doi, urls=urls),
         title=title,
-        authors=values.authors(_plain(name) for name in split_name_list(entry.first("author"))),
+        authors=values.authors(_plain(name) for name in _names(entry.first("author"))),
         published=values.date(text("year"), text("date"), text("month")),
         journal=journal,
         volume=text("volume"),
@@ -146,11 +146,36 @@ def _record(entry: Entry, kind: str, position: int, abstracts: bool) -> Record:
     )
 
 
-def _plain(value: str) -> str:
-    """Return the text of a value that may contain LaTeX."""
-    if not re.search(r"[\\{}$~]|--", value):
-        return value
+def _names(text: str) -> list[str]:
+    """Return the single names of a list of authors."""
     try:
-        return " ".join(str(Text.from_latex(value)).replace("\N{NO-BREAK SPACE}", " ").split())
-    except Exception:  # Whatever the decoder of LaTeX meets: the text without its braces can still be read.
-        return re.sub(r"[{}]", "", value)
+        names = split_name_list(text)
+    except PybtexError:
+        names = re.split(r"\s+and\s+", text)
+    return [name for name in names if name.lower() != "others"]
+
+
+_COMMANDS_IN_TEXT = {"textless": "<", "textgreater": ">", "textbar": "|", "textasciitilde": "\\~{}", "url": ""}
+
+
+def _plain(value: str) -> str:
+    r"""Return the text of a value that may contain LaTeX; no letter or digit of it is lost.
+
+    Examples
+    --------
+    >>> _plain(r"M{\"u}ller \& {Sons}: 0.1% {\textless}i{\textgreater}ointment")
+    'Müller & Sons: 0.1% <i>ointment'
+    """
+    if not re.search(r"[\\{}$~]", value):
+        return value
+    for name, text in _COMMANDS_IN_TEXT.items():
+        value = re.sub(rf"\\{name}(?![A-Za-z]) ?", text.replace("\\", r"\\"), value)
+    # Sources write the percent sign as it is, where LaTeX has a comment.
+    value = re.sub(r"(?<!\\)%", r"\\%", value)
+    bare = re.sub(r"[{}\\]", "", value)
+    try:
+        text = " ".join(str(Text.from_latex(value)).replace("\N{NO-BREAK SPACE}", " ").split())
+    except Exception:  # Whatever the decoder of LaTeX meets, the text without its signs can still be read.
+        return bare
+    kept = sum(map(str.isalnum, re.sub(r"\\[A-Za-z]+", "", value)))
+    return text if sum(map(str.isalnum, text)) >= kept else bare
