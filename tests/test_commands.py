@@ -48,6 +48,7 @@ def test_variables_reach_the_command_as_they_are_written(checkout, folder):
         f"<-m><lib><build>{data}<--as-of=2018-08-06><--time-limit=60>\n"
     )
     assert make(checkout, "watch", f"DATA={folder}", "PORT=8001") == f"<-m><lib><watch>{data}<--port=8001>\n"
+    assert make(checkout, "desk", f"DATA={folder}", "PORT=8011") == f"<-m><lib><desk>{data}<--port=8011>\n"
     assert make(checkout, "new-trial", f"ANSWERS={folder}") == f"<-m><lib><new-trial><--answers={folder}>\n"
     assert make(checkout, "deposit", f"DATA={folder}") == f"<-m><lib><deposit>{data}\n"
     assert make(checkout, "simulations", f"DATA={folder}") == f"<-m><lib><simulations>{data}\n"
@@ -75,6 +76,7 @@ def test_help_lists_every_target_and_variable(checkout):
     [
         (["watch", "--port", "80x"], "'80x' is not a port: a whole number from 1 to 65535"),
         (["watch", "--port", "70000"], "'70000' is not a port"),
+        (["desk", "--port", "70000"], "'70000' is not a port"),
         (["build", "--time-limit", "0"], "'0' is not a number of seconds above 0"),
         (["build", "--time-limit", "nan"], "'nan' is not a number of seconds above 0"),
     ],

@@ -18,6 +18,7 @@ from lib.records.deduplication import DUPLICATE, RULE, Proposal, Proposals, chan
 from lib.records.saving import SaveError, SaveFaults, save
 
 _SHOWN = ("title", "authors", "published", "journal", "volume", "issue", "pages", "kind", "doi", "pmid", "registry")
+_NAMES = {"doi": "DOI", "pmid": "PubMed number"}
 _LAST = 10
 
 
@@ -57,7 +58,7 @@ class Duplicates(Page):
         pair = found.maybes[0] if found.maybes else None
         both = [records[key] for key in (pair.same_as, pair.record)] if pair else []
         rows = [
-            {"name": name.capitalize(), "values": [record[name] for record in both]}
+            {"name": _NAMES.get(name) or name.capitalize(), "values": [record[name] for record in both]}
             for name in _SHOWN
             if any(record[name] for record in both)
         ]

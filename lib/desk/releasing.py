@@ -29,7 +29,7 @@ class Item:
     Attributes
     ----------
     text, address : str
-        What is asked for, with the number of what is left; the page that helps.
+        What is counted, with the number; the page that helps.
     done : bool
         Whether it is done.
     must : bool
@@ -48,24 +48,24 @@ def checklist(desk: Workspace, pairs: Proposals) -> list[Item]:
     last = str(editions.date.max())
     since = searches[(searches.date > last) & searches.kind.str.endswith("search")]
     stages = {TITLE_ABSTRACT: "title and abstract", FULL_TEXT: "full text"}
-    items = [Item(f"A search was run since the last edition ({last}): {len(since)}", "/", len(since) > 0)]
+    items = [Item(f"Searches since the last edition ({last}): {len(since)}", "/", len(since) > 0)]
     for stage, name in stages.items():
         none = [key for key in now.at_stage(stage) if (key, stage) not in now.standing]
         one = [key for key in now.at_stage(stage) if now.is_open(key, stage) and (key, stage) in now.standing]
         page = "/screen" if stage == TITLE_ABSTRACT else "/full-texts"
-        items.append(Item(f"No record lacks a decision on {name}: {len(none)} left", page, not none))
-        items.append(Item(f"No record awaits a second reviewer on {name}: {len(one)} left", page, not one))
+        items.append(Item(f"Records without a decision on {name}: {len(none)}", page, not none))
+        items.append(Item(f"Records that await a second reviewer on {name}: {len(one)}", page, not one))
     differ = sum(len(now.conflicts(stage)) for stage in stages)
-    items.append(Item(f"No disagreement is open: {differ} left", "/conflicts", not differ))
+    items.append(Item(f"Open disagreements: {differ}", "/conflicts", not differ))
     open_pairs = len(pairs.decided) + len(pairs.maybes)
-    items.append(Item(f"No pair of similar records is undecided: {open_pairs} left", "/duplicates", not open_pairs))
+    items.append(Item(f"Undecided pairs of similar records: {open_pairs}", "/duplicates", not open_pairs))
     entered = entered_records(desk)
     left = [key for key in now.included() if key not in entered]
-    items.append(Item(f"The trial of every included record is entered: {len(left)} left", "/trials", not left))
+    items.append(Item(f"Included records whose trial is not entered: {len(left)}", "/trials", not left))
     waiting = len(desk.outbox.waiting())
-    items.append(Item(f"All decisions are saved: {waiting} left", "/", not waiting, must=True))
+    items.append(Item(f"Decisions that are not saved: {waiting}", "/", not waiting, must=True))
     faults = len(check(desk.folder))
-    items.append(Item(f"The data have no faults: {faults} left", "/", not faults, must=True))
+    items.append(Item(f"Faults in the data: {faults}", "/", not faults, must=True))
     return items
 
 

@@ -98,9 +98,8 @@ class Screen(Page):
             raise Refusal(f"There is no record {wanted[:80]!r}, or it is a duplicate of another.")
         key = wanted or next(iter(queue), "")
         stage = self.stage
-        own = [row for row in _last_own(now, stage, reviewer)]
-        total = len(now.at_stage(stage))
-        decided = sum(now.own(key, stage, reviewer) is not None for key in now.at_stage(stage))
+        own = _own(now, stage, reviewer)
+        last = own[-1] if own and not _built_upon(now, own[-1]) else None
         shown = record_values(self.desk, now.records[key]) if key else None
         self.show(
             "screen.html",
@@ -113,10 +112,10 @@ class Screen(Page):
             reasons=self.desk.codes("exclusion"),
             criteria=CRITERIA,
             left=len(queue),
-            decided=decided,
-            total=total,
-            undo=own[0] if own else None,
-            undo_title=now.records.get(own[0].record, {}).get("title", "") if own else "",
+            decided=len(own),
+            total=len(own) + len(queue),
+            undo=last,
+            undo_title=now.records[last.record]["title"] if last else "",
             order=order if ranked else "newest",
             ranked=ranked,
             why=ranked.why(text_of(self.desk, now.records[key])) if ranked and key else [],
@@ -293,16 +292,15 @@ def record_values(desk: Workspace, record: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _last_own(now: Screening, stage: str, reviewer: str) -> list[Decision]:
-    """Return the last decision of a reviewer at a stage that can be taken back."""
-    own = [
+def _own(now: Screening, stage: str, reviewer: str) -> list[Decision]:
+    """Return the decisions of a reviewer at a stage, the last one at the end."""
+    return [
         row
         for (_, at), rows in now.decisions.items()
         if at == stage
         for row in rows
         if row.reviewer == reviewer and row.role == "reviewer" and row.record in now.records
     ]
-    return [row for row in own[-1:] if not _built_upon(now, row)]
 
 
 def _built_upon(now: Screening, row: Decision) -> str:

@@ -78,9 +78,8 @@ def test_a_pair_that_another_person_decided_is_shown_with_that_decision(desk):
 
 
 def test_what_a_rule_decides_is_entered_as_such(desk):
-    add_rows(
-        desk.data, "records", [made_up(3, pmid="99999993"), made_up(4, title=made_up(3)["title"], pmid="99999993")]
-    )
+    same = made_up(3, pmid="99999993")
+    add_rows(desk.data, "records", [same, same | {"record": "other.madeup4"}])
     ada = desk.visitor(ADA)
     assert "beyond doubt" in ada.get("/duplicates").text
     assert ada.post("/duplicates/by-rule").status == 303

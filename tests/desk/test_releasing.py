@@ -31,11 +31,11 @@ def desk(data):
 def test_the_checklist_counts_what_is_left_and_the_edition_is_made_anyway(desk):
     ada, changelog = desk.visitor(ADA), desk.data.parent / "CHANGELOG.md"
     page = ada.get("/edition").text
-    assert "Open: No record lacks a decision on title and abstract: 1 left" in page
-    assert "Done: No disagreement is open: 0 left" in page and "Done: The data have no faults: 0 left" in page
+    assert "To do. Records without a decision on title and abstract: 1" in page
+    assert "Done. Open disagreements: 0" in page and "Done. Faults in the data: 0" in page
     before, old = (desk.data / "editions.csv").read_bytes(), changelog.read_text(encoding="utf-8")
     refused = ada.post("/edition", **(FORM | {"anyway": ""}))
-    assert refused.status == 409 and "1 left" in refused.text
+    assert refused.status == 409 and "on title and abstract: 1" in refused.text
     assert (desk.data / "editions.csv").read_bytes() == before
     answer = ada.post("/edition", **FORM)
     assert answer.status == 303, answer.text
