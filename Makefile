@@ -71,11 +71,12 @@ nbval: $(READY_TO_TEST) book ## execute every chapter once more and compare its 
 coverage: $(READY_TO_TEST) ## run all tests and report the share of lines of lib that they run
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
-bench: $(READY_TO_TEST) ## measure builds against Jupyter Book alone, builds with many more studies, pooling and the explorer
+bench: $(READY_TO_TEST) ## measure builds against Jupyter Book alone, builds with many more studies, pooling, the explorer and records
 	$(BIN)/python bench/build.py
 	$(BIN)/python bench/build.py --scale
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python bench/explore.py
+	$(BIN)/python bench/records.py
 
 simulations: $(READY) ## compute the committed simulations and imputations again where their code or data changed
 	$(BIN)/python -m lib simulations $(IN_DATA)

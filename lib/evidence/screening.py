@@ -79,20 +79,22 @@ def standing(decisions: pd.DataFrame) -> pd.DataFrame:
     keys = ["record", "stage"]
     rows = decisions[[*keys, "role", "decision", "reason", "note", "date"]].assign(row=decisions.index)
     is_resolution = rows.role == "resolution"
+    # Sorting and dropping rows takes a tenth of the time that groupby takes for text.
+    resolved = pd.MultiIndex.from_frame(rows.loc[is_resolution, keys])
     place = pd.MultiIndex.from_frame(rows[keys])
-    resolved = place.isin(place[is_resolution])
-    behind = rows[is_resolution | ~resolved]
-    groups = behind.groupby(keys, sort=False)
-    result = groups.agg(decision=("decision", "last"), reason=("reason", "last"), row=("row", "last"))
-    result["note"] = (
-        behind[behind.note != ""].drop_duplicates([*keys, "note"]).groupby(keys, sort=False).note.agg(" ".join)
-    )
+    behind = rows[is_resolution | ~place.isin(resolved)]
+    made = behind.drop_duplicates([*keys, "decision"])
+    differing = pd.MultiIndex.from_frame(made.loc[made.duplicated(keys), keys]).difference(resolved)
+
+    result = behind.drop_duplicates(keys, keep="last").set_index(keys)[["decision", "reason", "row"]]
+    result = result.loc[place.unique()]
+    result.loc[result.index.isin(differing), ["decision", "reason"]] = [CONFLICT, ""]
+    notes = behind[behind.note != ""].drop_duplicates([*keys, "note"])
+    result["note"] = notes.groupby(keys, sort=False).note.agg(" ".join)
     result["note"] = result.note.fillna("")
-    differ = (groups.decision.nunique() > 1) & ~result.index.isin(place[is_resolution])
-    result.loc[differ, ["decision", "reason"]] = [CONFLICT, ""]
     result["reviewers"] = rows[~is_resolution].groupby(keys).size().reindex(result.index, fill_value=0)
-    result["resolved"] = result.index.isin(place[is_resolution])
-    result["date"] = groups.date.max()
+    result["resolved"] = result.index.isin(resolved)
+    result["date"] = behind.sort_values("date", kind="stable").drop_duplicates(keys, keep="last").set_index(keys).date
     return result.reset_index()
 
 

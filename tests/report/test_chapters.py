@@ -252,7 +252,8 @@ def test_calibration_counts_reviews_that_did_not_converge():
 
 
 def test_an_edition_without_records_says_so(ev):
-    none = ev.with_tables(screening=ev.screening[:0], studies=ev.studies[ev.studies.edition == "original"])
+    studies = ev.studies[ev.studies.edition == "original"]
+    none = ev.with_tables(screening=ev.screening[:0], records=ev.records[:0], studies=studies)
     assert new_studies.records_since_search(none) == ""
     assert new_studies.studies_since_search(none) == "No new studies: this edition ends with the original search."
     assert new_studies.included_and_awaiting(none) == "No new studies: this edition ends with the original search."
@@ -263,7 +264,13 @@ def test_an_edition_without_records_says_so(ev):
 def test_the_records_of_an_edition_add_up(ev):
     text = new_studies.records_since_search(ev, with_excluded=True)
     total, included, excluded, awaiting = map(int, re.findall(r"\d+", text))
-    assert total == included + excluded + awaiting == len(ev.screening)
+    assert total == included + excluded + awaiting == len(ev.screening) == len(ev.records)
+    last = ev.records.record.iloc[-1]
+    pair = pd.DataFrame({"record": [last], "same_as": [ev.records.record[0]], "relation": ["duplicate"], "date": [""]})
+    with_duplicate = ev.with_tables(duplicates=pair, decisions=ev.decisions[ev.decisions.record != last])
+    text = new_studies.records_since_search(with_duplicate, with_excluded=True)
+    total, included, duplicates, excluded, awaiting = map(int, re.findall(r"\d+", text))
+    assert total == included + duplicates + excluded + awaiting == len(ev.records) and duplicates == 1
 
 
 def test_changed_conclusions_are_named(results):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence, period_end
-from lib.report import tables
+from lib.records.flow import flow
 from lib.report.tables.names import rows_by
 from lib.report.text_safety import for_markdown
 from lib.report.wording import count, date_text, outcome_name
@@ -21,15 +21,31 @@ if TYPE_CHECKING:
 
 def records_since_search(evidence: Evidence, with_excluded: bool = False) -> str:
     """State how many records were identified since the original search, and the decisions on them; empty if none."""
-    records = tables.decisions(evidence)
-    if not sum(records.values()):
+    records = _numbers_of_records(evidence)
+    if not records["identified"]:
         return ""
-    awaiting = records["awaiting_full_text"] + records["awaiting_classification"]
+    awaiting = records["awaiting_full_text"] + records["awaiting_decision"]
     excluded = f"{records['excluded']} excluded, " if with_excluded else ""
+    duplicates = f"{count(records['duplicates'], 'duplicate')}, " if with_excluded and records["duplicates"] else ""
     return (
-        f"Since then, {count(sum(records.values()), 'record has', 'records have')} been identified"
-        f" ({records['included']} included, {excluded}{awaiting} awaiting a full text or a decision)."
+        f"Since then, {count(records['identified'], 'record has', 'records have')} been identified"
+        f" ({records['included']} included, {duplicates}{excluded}{awaiting} awaiting a full text or a decision)."
     )
+
+
+def _numbers_of_records(evidence: Evidence) -> dict[str, int]:
+    """Return the numbers of records identified since the original search, by what became of them."""
+    column = flow(evidence)[-1]
+    n = {name: box.n for name, box in column.boxes.items()} if column.is_computed else {}
+    parts = {
+        "identified": ("identified",),
+        "duplicates": ("duplicates",),
+        "included": ("included",),
+        "excluded": ("excluded", "excluded_full_text"),
+        "awaiting_full_text": ("awaiting_full_text",),
+        "awaiting_decision": ("awaiting_screening", "awaiting_classification"),
+    }
+    return {name: sum(n.get(box, 0) for box in boxes) for name, boxes in parts.items()}
 
 
 def studies_since_search(evidence: Evidence) -> str:
@@ -53,11 +69,11 @@ def included_and_awaiting(evidence: Evidence) -> str:
     """State in Markdown how many studies are included and how many records await a decision, to head a chapter."""
     if evidence.screening.empty:
         return nothing_new(evidence)
-    studies, records = evidence.study_counts("update"), tables.decisions(evidence)
+    studies, records = evidence.study_counts("update"), _numbers_of_records(evidence)
     return (
         f"**This edition includes {count(studies['all'], 'study', 'studies')} published since August 2018:"
         f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Of the other"
-        f" records, {records['awaiting_full_text']} await a full text, {records['awaiting_classification']} await a"
+        f" records, {records['awaiting_full_text']} await a full text, {records['awaiting_decision']} await a"
         f" decision and {records['excluded']} are excluded.** All come from a collection of published abstracts; no"
         " systematic database search has been run since August 2018, so other studies may exist."
     )
@@ -66,11 +82,11 @@ def included_and_awaiting(evidence: Evidence) -> str:
 def state_of_evidence(evidence: Evidence) -> str:
     """State in Markdown the dates of search and edition, and how many records await a decision."""
     last_change = max(map(period_end, evidence.screening.entered), default=None)
-    records = tables.decisions(evidence)
+    records = _numbers_of_records(evidence)
     return (
         f"*Last search of databases: {date_text(evidence.last_search)}. Last change of the data:"
         f" {date_text(last_change) if last_change else 'none since'}. Records awaiting a full text:"
-        f" {records['awaiting_full_text']}; awaiting a decision: {records['awaiting_classification']}. Edition of"
+        f" {records['awaiting_full_text']}; awaiting a decision: {records['awaiting_decision']}. Edition of"
         f" {date_text(evidence.as_of)}.*"
     )
 

@@ -23,7 +23,7 @@ from lib.report.tables.table import cell_html
 from lib.report.text_safety import Html, for_html, template
 from lib.report.wording import count, sentence_case
 
-MOST = 1000
+MOST = 300
 """Largest number of records of one list; whoever needs more has the CSV files."""
 _PARTS = {
     "identified": ("duplicates", "unique"),
