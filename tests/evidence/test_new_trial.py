@@ -239,6 +239,19 @@ def test_a_record_that_is_not_included_gets_no_study(data):
     )
 
 
+def test_the_decisions_have_the_name_of_the_reviewer_or_say_that_none_was_recorded(data):
+    reason = 'reason = "Made for a test."'
+    assert not enter(data, (reason, f'{reason}\ndecision = "inclded"'))
+    assert enter(data, (reason, f'{reason}\nreviewer = "Made-up Reviewer"'))
+    table = read_tables(data)[0]["decisions"]
+    rows = table[table.record == "other.synthetic2024"]
+    assert rows[["stage", "reviewer", "decision", "note"]].to_numpy().tolist() == [
+        ["title_abstract", "Made-up Reviewer", "include", ""],
+        ["full_text", "Made-up Reviewer", "include", "Made for a test."],
+    ]
+    assert set(table.reviewer[table.record != "other.synthetic2024"]) == {"not recorded"}
+
+
 def test_a_new_drug_a_result_without_counts_and_a_concern_get_their_rows(data):
     changes = [
         ('drug = "placebo"', 'drug = "made-up cream"\nkind = "other"'),

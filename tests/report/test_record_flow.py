@@ -63,7 +63,8 @@ def test_the_lists_have_each_record_once_with_its_decision(lists, ev):
     assert "(reviewer not recorded, 2026-11-22)" in kiran.get_text()
     interim = next(item for item in entries if "bFGF decapeptide and tacrolimus (interim)" in item.get_text())
     assert "Another report of Parsad 2020" in interim.get_text()
-    assert "parsad2020" not in lists.get_text()
+    assert "Found by: collection of published abstracts, 22 November 2026. " in interim.get_text()
+    assert "parsad2020" not in lists.get_text() and ".. " not in lists.get_text()
 
 
 def test_every_id_of_the_lists_occurs_once(lists):

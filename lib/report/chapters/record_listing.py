@@ -162,13 +162,13 @@ class _Lists:
         named = study_link(self.labels[study], study)._repr_html_() if study else ""
         text = citation(self.evidence, study) if study else _citation(row)
         links = [cell_html(f"{name}:{value}") for name, value in (("doi", row.doi), ("pmid", row.pmid)) if value]
-        facts = [*self._facts(key, row)]
+        facts = "".join(f"{fact.rstrip('.')}. " for fact in self._facts(key, row)).rstrip()
         return _ENTRY.render(
             id=record_anchor(key), named=Html(named), text=text, links=[Html(link) for link in links], facts=facts
         )
 
     def _facts(self, key: str, row: Any) -> Iterator[str]:
-        yield f"Found by: {self.searches[row.search].lower()}" if row.search else "Identified without a search"
+        yield f"Found by: {_uncapitalised(self.searches[row.search])}" if row.search else "Identified without a search"
         for other in self.same.get(key, ()):
             study = self.study_by_record.get(other.same_as, "")
             name = self.labels.get(study, other.same_as)
@@ -176,7 +176,7 @@ class _Lists:
         rows = sorted(self.decisions.get(key, ()), key=lambda made: STAGES.index(made.stage))
         for made in rows:
             stage = sentence_case(self.meaning["stage"][made.stage])
-            reason = f", {self.meaning['exclusion'][made.reason].lower()}" if made.reason else ""
+            reason = f", {_uncapitalised(self.meaning['exclusion'][made.reason])}" if made.reason else ""
             note = f". {made.note}" if made.note else ""
             who = "reviewer not recorded" if made.reviewer == NOT_RECORDED else made.reviewer
             resolved = "resolved: " if made.role == "resolution" else ""
@@ -216,8 +216,12 @@ class _Lists:
 
 _ENTRY = template(
     '<li id="{{ id }}">{% if named %}<b>{{ named }}</b>. {% endif %}{{ text }}{% for link in links %} {{ link }}'
-    "{% endfor %}<br><small>{{ facts | join('. ') }}</small></li>"
+    "{% endfor %}<br><small>{{ facts }}</small></li>"
 )
+
+
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _citation(row: Any) -> str:
