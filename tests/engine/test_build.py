@@ -58,17 +58,17 @@ def test_a_changed_table_runs_the_chapters_that_read_it(project):
 
 
 def test_a_judgement_that_the_numbers_have_overtaken_is_named_after_every_build_until_it_is_changed(project):
-    assert "Faults" not in build(project).stdout
+    assert "To act on" not in build(project).stdout
     edit(project / "data/certainty.csv", "one_trial", "trials_agree")
     for _ in range(2):
         done = build(project)
         assert done.returncode == 0, done.stderr
         place = "certainty.csv, row 8, column rests_on: 'trials_agree'"
-        assert f"Faults that did not stop the build: 1.\n{place}: no longer agrees" in done.stdout
+        assert f"To act on, although it did not stop the build:\n- {place}: no longer agrees" in done.stdout
     assert "Nothing changed." in done.stdout
     # The first judgement rests on trials that agree.
     edit(project / "data/certainty.csv", 'inconsistent.",trials_agree', 'inconsistent.",one_trial')
-    assert "Faults" not in build(project).stdout
+    assert "To act on" not in build(project).stdout
 
 
 def test_the_results_beside_the_pages_follow_data_edition_and_library_and_another_edition_is_another_book(project):

@@ -175,7 +175,7 @@ def results(before: Edition, after: Edition) -> Table:
             changed.append((group, row))
     caption = f"{len(changed)} of {count(total, 'result')} changed"
     frame = grouped(changed, "group", ["Result", "Before", "After", "Reason"])
-    return Table(frame, caption, numeric=("Before", "After"), detail="Reason")
+    return Table(frame, caption, detail="Reason")
 
 
 def _listed(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
