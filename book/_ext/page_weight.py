@@ -38,6 +38,11 @@ _ICON_FONT = re.compile(r"Font ?Awesome|webfonts|\.fa-[\w-]+::?(?:before|after)|
 _SEARCH_SCRIPTS = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 _ICON_SCRIPT = re.compile(r'\s*<script defer src="[^"]*fontawesome\.js[^"]*"></script>')
 _COMPONENTS = re.compile(r"\s*<(?:link|script)[^>]*(?:sphinx-design|design-tabs)[^>]*>(?:</script>)?")
+# Buttons that open what is folded by a class, for which this book uses elements of HTML, and that run code in the page.
+_BUTTONS = re.compile(r"\s*<(?:link|script)[^>]*(?:togglebutton|sphinx-thebe)\.[^>]*>(?:</script>)?")
+_OF_CODE = re.compile(r"\s*<(?:link|script)[^>]*(?:clipboard|copybutton|pygments)\.[^>]*>(?:</script>)?")
+# The style of tables for JupyterLab; the book's style sheet has the same rules.
+_TABLE_STYLE = re.compile(r"<style>table\.review\.review.*?</style>", re.DOTALL)
 _VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
 
 
@@ -72,11 +77,15 @@ def used_rules(style, words):
 
 def lighter(page, is_search):
     """Return a page without the scripts and styles that it does not use, and with one viewport."""
-    page = _ICON_SCRIPT.sub("", page)
+    page = _TABLE_STYLE.sub("", _ICON_SCRIPT.sub("", page))
     if not is_search:
         page = _SEARCH_SCRIPTS.sub("", page)
     if not re.search(r'class="[^"]*\bsd-', page):
         page = _COMPONENTS.sub("", page)
+    if not re.search(r'class="(?:[^"]*\badmonition\b[^"]*\bdropdown\b|(?:[^"]* )?toggle[ "])', page):
+        page = _BUTTONS.sub("", page)
+    if not re.search(r'class="[^"]*\bhighlight\b', page):
+        page = _OF_CODE.sub("", page)
     first = _VIEWPORT.search(page)
     return page[: first.end()] + _VIEWPORT.sub("", page[first.end() :]) if first else page
 

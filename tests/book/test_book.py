@@ -164,14 +164,14 @@ def test_table_3_shows_every_cell(book):
     rows = [[td.get_text() for td in tr.select("td")] for tr in table.select("tbody tr") if tr.select("td")]
     assert len(rows) == 24
     for row, cell in zip(rows, ev.all_outcomes(), strict=True):
-        assert row[1].startswith(percent(cell.estimate, 1, ""))
+        assert row[2].startswith(percent(cell.estimate, 1, ""))
         patients = f"{cell.patients:g}" if cell.patients == cell.patients else NOTHING
-        assert row[2:4] == [f"{cell.studies:g}", patients]
+        assert row[3:5] == [f"{cell.studies:g}", patients]
         assert row[8] == str(cell.available.study.nunique())
         result = results[cell.regimen, cell.threshold, cell.group]
-        assert row[1].endswith("‡") == (result.summary.reading.kind == "off centre")
+        assert row[2].endswith("‡") == (result.summary.reading.kind == "off centre")
         updated = result.updated is not None and result.updated.k_new
-        assert row[4].startswith(percent(result.updated.estimate, 1, "") if updated else NOTHING)
+        assert row[1].startswith(percent(result.updated.estimate, 1, "") if updated else NOTHING)
 
 
 @pytest.mark.parametrize(

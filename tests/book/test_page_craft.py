@@ -150,7 +150,7 @@ _ON_PAPER = """() => {
   const shown = element => element.checkVisibility({contentVisibilityAuto: true, visibilityProperty: true});
   const all = selector => [...document.querySelectorAll(selector)];
   const cut = all("article td, article th, article p, article li").filter(e => e.getBoundingClientRect().right > 690);
-  const hidden = all("article details > :not(summary), .review-source").filter(e => !shown(e));
+  const hidden = all("article details:not(.review-cite) > :not(summary), .review-source").filter(e => !shown(e));
   const extra = all(".review-code, .review-code-switch, .bd-sidebar, .bd-header-article").filter(shown);
   return [...cut, ...hidden, ...extra].map(e => e.outerHTML.slice(0, 150));
 }"""

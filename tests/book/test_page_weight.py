@@ -51,6 +51,14 @@ def test_a_page_keeps_one_viewport_and_what_it_uses():
         '<script defer src="_static/scripts/fontawesome.js?d=1"></script><p>Text</p>'
     )
     assert page_weight.lighter(page, is_search=False) == '<meta name="viewport" content="a"><p>Text</p>'
+    code = (
+        '<link href="_static/pygments.css?v=1"><script src="_static/clipboard.min.js"></script>'
+        '<script src="_static/togglebutton.js"></script><style>table.review.review th{x:1}</style>'
+    )
+    assert page_weight.lighter(code + "<p>Text</p>", is_search=False) == "<p>Text</p>"
+    with_code = page_weight.lighter(code + '<div class="highlight">1</div>', is_search=False)
+    assert "pygments" in with_code and "clipboard" in with_code and "togglebutton" not in with_code
+    assert "togglebutton" in page_weight.lighter(code + '<div class="admonition dropdown">', is_search=False)
     kept = page_weight.lighter(page + '<p class="sd-card">', is_search=True)
     assert "searchindex.js" in kept
     assert "sphinx-design" in kept

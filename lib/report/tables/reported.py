@@ -84,8 +84,8 @@ def adverse_events(evidence: Evidence) -> Table:
                     labels(evidence, rows.study), evidence.is_included(rows.study), rows.study, strict=True
                 )
             ],
-            "Arm": rows.arm,
             "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
+            "Arm": rows.arm,
             "Source": rows.source,
             "Event": rows.event.str.capitalize(),
         }
