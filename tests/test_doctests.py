@@ -7,7 +7,7 @@ import pkgutil
 
 import pytest
 
-ROOMS = ("caching", "stats", "engine", "evidence", "published", "report")
+ROOMS = ("caching", "stats", "engine", "evidence", "published", "records", "report")
 """Rooms whose docstrings have examples."""
 # Importing it changes the process: it belongs to the fork server.
 NOT_IMPORTED = {"lib.engine.preload"}
