@@ -7,7 +7,7 @@ import pkgutil
 
 import pytest
 
-ROOMS = ("caching", "stats", "engine", "evidence", "published", "records", "report", "desk")
+ROOMS = ("caching", "stats", "engine", "evidence", "published", "records", "report", "desk", "deposit")
 """Rooms whose docstrings have examples."""
 # Importing it changes the process: it belongs to the fork server.
 NOT_IMPORTED = {"lib.engine.preload"}

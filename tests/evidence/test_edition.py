@@ -188,6 +188,26 @@ def test_an_unknown_value_is_named_with_what_is_allowed(ev, name):
         call(ev)
 
 
+def test_a_decision_counts_from_its_date_on_once_the_record_is_entered(ev):
+    record = dict(zip(ev.candidates.study, ev.candidates.record, strict=True))["shah2020"]
+    decisions = ev.decisions
+    decisions.loc[(decisions.record == record) & (decisions.stage == "full_text"), "date"] = "2026-11-24"
+    changed = ev.with_tables(decisions=decisions)
+    decided = {
+        day: changed.earlier(dt.date.fromisoformat(day)).screening.set_index("study").decision["shah2020"]
+        for day in ("2021-01-01", "2026-11-22", "2026-11-23", "2026-11-24")
+    }
+    assert list(decided.values()) == ["included", "awaiting_full_text", "awaiting_full_text", "included"]
+
+
+def test_records_and_all_that_is_said_of_them_belong_to_an_edition(ev, original):
+    for edition in (original, ev.only("original")):
+        assert [len(getattr(edition, name)) for name in ("records", "decisions", "duplicates", "candidates")] == [0] * 4
+    before = ev.earlier(dt.date(2021, 6, 30))
+    assert 0 < len(before.records) < len(ev.records)
+    assert set(before.decisions.record) == set(before.records.record) == set(before.candidates.record)
+
+
 def test_the_evidence_shows_its_tables_with_their_rows(ev):
     READ.clear()
     lines = repr(ev).splitlines()

@@ -101,7 +101,7 @@ class FlowDiagram:
                 lines.append(f"  {step.box.words}")
                 for box in (*step.box.lines, *(part for aside in step.aside for part in (aside, *aside.lines))):
                     lines.append(f"    {box.words}")
-        return "\n".join(lines)
+        return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 _DIAGRAM = template(
