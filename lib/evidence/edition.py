@@ -481,7 +481,7 @@ def earlier_editions(folder: str | Path) -> list[str]:
     >>> earlier_editions("data")[0]
     '2018-08-06'
     """
-    tables = read_some_tables(folder, ("searches", "records", "editions"))
+    tables = read_some_tables(folder, ("searches", "records", "retractions", "editions"))
     _, newest = _known_dates(tables)
     return [date for date in tables["editions"].date if period_end(date) < newest]
 

@@ -138,7 +138,7 @@ def propose(
             maybes.append((one, other, DUPLICATE, f"{why}, but {against}"))
     for one, other, why in studies:
         groups.link(one, other, why)
-    return Proposals(groups.decided(), groups.open(maybes), groups.moved(), len(pairs))
+    return Proposals(groups.decided(), groups.undecided(maybes), groups.moved(), len(pairs))
 
 
 def changes(proposals: Proposals) -> list[Change]:
@@ -388,7 +388,7 @@ class _Groups:
         new = [replace(pair, same_as=self._main[pair.same_as]) for pair in self._new]
         return sorted(new, key=lambda pair: (self._items[pair.record].sort_key, self._items[pair.same_as].sort_key))
 
-    def open(self, maybes: Iterable[tuple[Item, Item, str, str]]) -> list[Proposal]:
+    def undecided(self, maybes: Iterable[tuple[Item, Item, str, str]]) -> list[Proposal]:
         """Return the questions for a person: one for each two groups that nothing is decided about."""
         found: dict[frozenset[str], Proposal] = {}
         for one, other, relation, why in sorted(maybes, key=lambda maybe: (maybe[0].sort_key, maybe[1].sort_key)):

@@ -200,7 +200,8 @@ def test_a_contradiction_that_is_mended_is_gone(rule, found, evidence):
 
 @pytest.mark.parametrize("changes", [PLANTED, MENDED], ids=["planted", "mended"])
 def test_what_is_planted_or_mended_is_something_that_the_data_may_hold(changes, data, edit):
-    for (table, to, where), *_ in changes.values():
+    # The data may hold no flow that does not add up. The audit states that it adds up.
+    for (table, to, where), *_ in (change for rule, change in changes.items() if rule != "flow"):
 
         def apply_to(rows, to=to, where=where):
             head = rows[0]

@@ -225,7 +225,7 @@ def date_of(year: object, month: object = None, day: object = None) -> str:
     Examples
     --------
     >>> date_of("2018", "Feb"), date_of(2018, 2, 30), date_of(2018, 2, 1), date_of("2018", "Winter")
-    ('2018', '2018-02', '2018-02', '2018')
+    ('2018-02', '2018-02', '2018-02', '2018')
     """
     if not re.fullmatch(r"[12][0-9]{3}", str(year)):
         return ""

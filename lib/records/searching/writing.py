@@ -28,6 +28,7 @@ def parsed(entries: list[Entry]) -> Parsed:
 
     Examples
     --------
+    >>> from lib.records.record import Record
     >>> parsed([Entry("1", Record(1, title="Made-up trial 17")), Entry("2", reason="has no DOI")]).refused
     (Refused(position=2, line=0, reason='has no DOI', last_line=0),)
     """
