@@ -81,8 +81,10 @@ watch: $(READY) ## build and serve the book, and build again on every change
 lab: $(READY) ## open the chapters in JupyterLab, which saves them without outputs
 	cd book && JUPYTER_CONFIG_PATH="$$PWD/../.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" ../$(BIN)/python -m jupyter lab
 
+# Many tests wait for a browser or a build: twice as many workers as processors are busy.
+WORKERS = $$(( 2 * $$(nproc) ))
 test: $(READY_TO_TEST) lint nbval ## run all tests
-	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15
 
 nbval: $(READY_TO_TEST) book ## execute every chapter once more and compare its outputs with those of the book
 	$(BIN)/python -m pytest --nbval -q -p no:cacheprovider -n auto --dist loadfile _build/stage/book
@@ -96,6 +98,7 @@ bench: $(READY_TO_TEST) ## measure builds against Jupyter Book alone, builds wit
 	$(BIN)/python bench/pooling.py
 	$(BIN)/python bench/explore.py
 	$(BIN)/python bench/records.py
+	$(BIN)/python bench/records_import.py
 	$(BIN)/python bench/desk.py
 
 simulations: $(READY) ## compute the committed simulations and imputations again where their code or data changed

@@ -15,7 +15,7 @@ from lib.evidence import load
 
 pytestmark = pytest.mark.book
 
-PAGES = ["monotherapy", "comparisons", "heterogeneity-and-bias", "certainty", "included-studies", "search-results"]
+PAGES = ["monotherapy", "comparisons", "heterogeneity-and-bias", "certainty", "included-studies"]
 """Pages that have every kind of figure between them."""
 TEXTS = """() => [...document.querySelectorAll(".review-plot svg text")]
     .filter(text => text.checkVisibility()).map(text => {
@@ -80,7 +80,7 @@ def test_text_of_figures_is_large_enough_at_any_width_and_within_the_page(book, 
 def test_a_figure_takes_the_margin_beside_the_article_on_a_wide_screen(book, browser):
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
     tab.goto(address(book, "monotherapy"))
-    figure, text = (tab.locator(part).first.bounding_box() for part in ("figure.review-figure", "article p"))
+    figure, text = (tab.locator(part).first.bounding_box() for part in ("figure.review-figure", "article section p"))
     assert figure["width"] > 1.25 * text["width"]
     # No more space above and below than a blank line or two.
     above, below = tab.evaluate("""() => {

@@ -105,9 +105,9 @@ def test_without_the_projects_build_the_newest_edition_is_cited(tmp_path):
     (tmp_path / "source/data/editions.csv").write_text(
         "date,version\n2018-08-06,first\n2026-11-25,newest\n", encoding="utf-8"
     )
-    assert page_metadata._edition(source) == {"edition": "2026-11-25", "version": "newest"}
+    assert page_metadata.edition_of(source) == {"edition": "2026-11-25", "version": "newest"}
     (tmp_path / "results.json").write_text('{"edition": "2026-11-22", "version": "built"}', encoding="utf-8")
-    assert page_metadata._edition(source) == {"edition": "2026-11-22", "version": "built"}
+    assert page_metadata.edition_of(source) == {"edition": "2026-11-22", "version": "built"}
 
 
 def test_a_site_with_an_address_has_a_sitemap_of_its_pages(tmp_path):

@@ -169,7 +169,7 @@ def test_style_travels_with_the_output_and_gives_way_to_the_book():
         assert all(re.match(r"(table)?\.review", selector) for selector in selectors)
     style = BeautifulSoup(table, "html.parser").style.get_text()
     assert "table.review.review th,table.review.review td{text-align:left" in style
-    assert "td.numeric{text-align:right" in style
+    assert "table.review.review .numeric{text-align:right" in style
     own, books = specificity("table.review.review td"), specificity("div.cell_output table.review td")
     assert own < books
     jupyterlab = specificity(".jp-RenderedMarkdown.jp-RenderedHTMLCommon td")

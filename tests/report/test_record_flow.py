@@ -31,7 +31,7 @@ def rows_in(section) -> set[str]:
 
 
 def test_the_diagram_has_a_column_for_each_edition_and_the_published_numbers(diagram, ev):
-    headings = [heading.get_text() for heading in diagram.select("h4")]
+    headings = [heading.get_text() for heading in diagram.select("h2")]
     assert headings == [
         "2019 review, to 6 August 2018",
         "Version 1.0.0, 22 November 2026",

@@ -48,6 +48,17 @@ def _numbers_of_records(evidence: Evidence) -> dict[str, int]:
     return {name: sum(n.get(box, 0) for box in boxes) for name, boxes in parts.items()}
 
 
+def last_search(evidence: Evidence) -> str:
+    """State in a sentence where the records since the original search come from, and when databases were searched."""
+    last = date_text(evidence.last_search)
+    if evidence.last_search == period_end(min(evidence.searches.date)):
+        return (
+            "The records of the update come from a collection of published abstracts; no systematic database search has"
+            f" been run since {last}, so other studies may exist."
+        )
+    return f"Databases were last searched on {last}."
+
+
 def studies_since_search(evidence: Evidence) -> str:
     """State in Markdown how many studies were included since the original search, for the abstract."""
     studies = evidence.study_counts("update")
@@ -58,10 +69,8 @@ def studies_since_search(evidence: Evidence) -> str:
         "Since the search of the 2019 review,"
         f" {count(studies['efficacy'], 'study has', 'studies have')} been included:"
         f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Responder counts"
-        f" that can be pooled are available for {counts.study.nunique()} of them. They were identified in a collection"
-        " of published abstracts; no systematic database search has been run since"
-        f" {date_text(evidence.last_search)}, so other studies may exist. [What is new](what-is-new.ipynb) shows how"
-        " they change the results."
+        f" that can be pooled are available for {counts.study.nunique()} of them. {last_search(evidence)}"
+        " [What is new](what-is-new.ipynb) shows how the new studies change the results."
     )
 
 
@@ -74,8 +83,7 @@ def included_and_awaiting(evidence: Evidence) -> str:
         f"**This edition includes {count(studies['all'], 'study', 'studies')} published since August 2018:"
         f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Of the other"
         f" records, {records['awaiting_full_text']} await a full text, {records['awaiting_decision']} await a"
-        f" decision and {records['excluded']} are excluded.** All come from a collection of published abstracts; no"
-        " systematic database search has been run since August 2018, so other studies may exist."
+        f" decision and {records['excluded']} are excluded.** {last_search(evidence)}"
     )
 
 

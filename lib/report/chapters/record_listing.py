@@ -54,8 +54,8 @@ _RELATIONS = {"duplicate": "The same report as", "same_study": "Another report o
 _STYLE = """\
 <style>
 .review-lists{font-size:.88em}
-.review-lists h4,.review-lists h5{margin:.9rem 0 .2rem;font-size:1.05em}
-.review-lists h5{font-weight:400;font-style:italic;font-size:1em}
+.review-lists h3,.review-lists h4{margin:.9rem 0 .2rem;font-size:1.05em}
+.review-lists h4{font-weight:400;font-style:italic;font-size:1em}
 .review-lists section{scroll-margin-top:5rem}
 .review-lists section section{border-left:1px solid #8a8a8a;padding-left:.7rem}
 .review-lists li{scroll-margin-top:5rem;margin:.15rem 0;overflow-wrap:anywhere}
@@ -129,7 +129,7 @@ class _Lists:
             return ""
         inside = "".join(map(self._section, _PARTS[name])) if name in _PARTS else self._list(name)
         title = f"{for_html(_TITLES[name])} (n&nbsp;=&nbsp;{box.n})"
-        return f'<section id="{self._id(name)}"><h4>{title}</h4>{inside}</section>'
+        return f'<section id="{self._id(name)}"><h3>{title}</h3>{inside}</section>'
 
     def _id(self, name: str, group: str = "") -> str:
         return for_html(flow_anchor(self.column, name, group))
@@ -146,7 +146,7 @@ class _Lists:
             if self.column.boxes[name].groups:
                 words = self.meaning["exclusion"] if name in _BY_REASON else _UNDECIDED
                 title = words.get(code or NO_GROUP, code)
-                heading = f'<h5 id="{self._id(name, code or NO_GROUP)}">{for_html(title)} ({len(keys)})</h5>'
+                heading = f'<h4 id="{self._id(name, code or NO_GROUP)}">{for_html(title)} ({len(keys)})</h4>'
             shown = keys[: max(left, 0)]
             left -= len(keys)
             parts.append(f"{heading}<ul>{''.join(map(self._entry, shown))}</ul>")
@@ -192,7 +192,7 @@ class _Lists:
         )
         number = self.column.boxes["refused"].n
         title = f"{for_html(_TITLES['refused'])} (n&nbsp;=&nbsp;{number})"
-        return f'<section id="{self._id("refused")}"><h4>{title}</h4><ul>{items}</ul></section>'
+        return f'<section id="{self._id("refused")}"><h3>{title}</h3><ul>{items}</ul></section>'
 
     def _by_search(self) -> str:
         """Return the records of each search, by name."""
@@ -203,7 +203,7 @@ class _Lists:
                 names = (self._name(key) for key in keys[:MOST])
                 more = f"; {len(keys) - MOST} more are in records.csv" if len(keys) > MOST else ""
                 parts.append(
-                    f'<section id="{self._id(name, search or NO_GROUP)}"><h4>{for_html(title)}</h4>'
+                    f'<section id="{self._id(name, search or NO_GROUP)}"><h3>{for_html(title)}</h3>'
                     f"<p>{'; '.join(names)}{more}.</p></section>"
                 )
         return "".join(parts)

@@ -18,7 +18,7 @@ _STYLE = """\
 .review-flow{display:grid;grid-auto-flow:column;grid-auto-columns:minmax(12rem,1fr);gap:0 .9rem;overflow-x:auto;\
 font-size:.85em;line-height:1.35;padding-bottom:.5rem}
 .review-flow section{display:grid;grid-row:1/span 6;grid-template-rows:subgrid;align-content:start}
-.review-flow h4{margin:0 0 .6rem;font-size:1.05em;align-self:end}
+.review-flow h2{margin:0 0 .6rem;padding:0;border:0;font-size:1.05em;font-weight:bold;line-height:1.35;align-self:end}
 .review-flow ol{display:grid;grid-row:2/span 5;grid-template-rows:subgrid;list-style:none;margin:0;padding:0}
 .review-flow ol>li{position:relative;margin:0;padding:0 0 1.4rem}
 .review-flow ol>li:not(:last-child)::before{content:"";position:absolute;left:.9rem;top:0;bottom:.25rem;\
@@ -32,6 +32,7 @@ background:var(--pst-color-background,#fff)}
 border-top:1.5px solid currentColor}
 .review-flow ul{margin:.15rem 0 0;padding-left:1rem}
 .review-flow ul li{margin:0}
+.review-flow a{display:inline-block;min-height:24px}
 @media (max-width:700px){.review-flow{display:block}.review-flow section{display:block;margin-bottom:1.5rem}\
 .review-flow ol{display:block}}
 </style>"""
@@ -112,9 +113,9 @@ _DIAGRAM = template(
 {% macro content(box) %}
 {{ words(box) }}{% if box.lines %}<ul>{% for line in box.lines %}<li>{{ words(line) }}</li>{% endfor %}</ul>{% endif %}
 {% endmacro %}
-<figure class="review-figure"><div class="review-flow" role="region" aria-label="Flow of records" tabindex="0">
+<figure class="review-diagram"><div class="review-flow" role="region" aria-label="Flow of records" tabindex="0">
 {% for heading, steps in columns %}
-<section><h4>{{ heading }}</h4>
+<section><h2>{{ heading }}</h2>
 <ol>
 {% for step in steps %}
 <li><div class="box">{{ content(step.box) }}</div>
