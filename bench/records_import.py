@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "records")]
 
 LIMITS = {"import": (60.0, 1024), "duplicates": (120.0, 1024)}
-"""What issue 16 demands: seconds, and MB of memory."""
+"""Limits that the project sets itself: seconds, and MB of memory."""
 
 
 def write_ris(path: Path, entries: int) -> None:
