@@ -1,5 +1,6 @@
 """The flow diagram and the lists of records to which its numbers lead."""
 
+import datetime as dt
 import re
 
 import pandas as pd
@@ -22,6 +23,14 @@ def diagram(ev) -> BeautifulSoup:
 @pytest.fixture(scope="module")
 def lists(ev) -> BeautifulSoup:
     return BeautifulSoup(RecordListing(ev)._repr_html_(), "html.parser")
+
+
+def test_an_edition_lists_records_that_a_later_search_found(ev):
+    """They had been published by its date, and so belong to it."""
+    page = RecordListing(ev.earlier(dt.date(2026, 11, 22)))._repr_html_()
+    assert "Found by: a search after this edition" in page
+    assert "A search after this edition (n" in page
+    assert "search after this edition" not in RecordListing(ev)._repr_html_()
 
 
 def rows_in(section) -> set[str]:

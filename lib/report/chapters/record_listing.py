@@ -168,7 +168,8 @@ class _Lists:
         )
 
     def _facts(self, key: str, row: Any) -> Iterator[str]:
-        yield f"Found by: {_uncapitalised(self.searches[row.search])}" if row.search else "Identified without a search"
+        name = _uncapitalised(self._search_name(row.search))
+        yield f"Found by: {name}" if row.search else "Identified without a search"
         for other in self.same.get(key, ()):
             study = self.study_by_record.get(other.same_as, "")
             name = self.labels.get(study, other.same_as)
@@ -199,7 +200,7 @@ class _Lists:
         parts = []
         for name in ("databases", "other_methods"):
             for search, keys in self.column.boxes[name].groups.items():
-                title = f"{self.searches.get(search, 'Without a search')} (n = {len(keys)})"
+                title = f"{self._search_name(search)} (n = {len(keys)})"
                 names = (self._name(key) for key in keys[:MOST])
                 more = f"; {len(keys) - MOST} more are in records.csv" if len(keys) > MOST else ""
                 parts.append(
@@ -207,6 +208,10 @@ class _Lists:
                     f"<p>{'; '.join(names)}{more}.</p></section>"
                 )
         return "".join(parts)
+
+    def _search_name(self, search: str) -> str:
+        """Return the name of a search. A record that was published by an edition may have been found after it."""
+        return self.searches.get(search, "A search after this edition") if search else "Without a search"
 
     def _name(self, key: str) -> str:
         study = self.study_by_record.get(key, "")
