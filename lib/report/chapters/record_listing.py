@@ -18,7 +18,15 @@ from lib.records.flow import Column, flow
 from lib.report.citations import citation
 from lib.report.marked_text import study_link
 from lib.report.tables.names import label_by_key, with_labels
-from lib.report.tables.records import NO_GROUP, column_heading, flow_anchor, record_anchor, search_names
+from lib.report.tables.records import (
+    LATER_SEARCH,
+    NO_GROUP,
+    WITHOUT_SEARCH,
+    column_heading,
+    flow_anchor,
+    record_anchor,
+    search_names,
+)
 from lib.report.tables.table import cell_html
 from lib.report.text_safety import Html, for_html, template
 from lib.report.wording import count, sentence_case
@@ -211,7 +219,7 @@ class _Lists:
 
     def _search_name(self, search: str) -> str:
         """Return the name of a search. A record that was published by an edition may have been found after it."""
-        return self.searches.get(search, "A search after this edition") if search else "Without a search"
+        return self.searches.get(search, LATER_SEARCH) if search else WITHOUT_SEARCH
 
     def _name(self, key: str) -> str:
         study = self.study_by_record.get(key, "")

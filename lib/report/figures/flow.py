@@ -32,7 +32,7 @@ background:var(--pst-color-background,#fff)}
 border-top:1.5px solid currentColor}
 .review-flow ul{margin:.15rem 0 0;padding-left:1rem}
 .review-flow ul li{margin:0}
-.review-flow a{display:inline-block;min-height:24px}
+.review-flow a{display:inline-block;min-height:24px;vertical-align:top}
 @media (max-width:700px){.review-flow{display:block}.review-flow section{display:block;margin-bottom:1.5rem}\
 .review-flow ol{display:block}}
 </style>"""

@@ -52,6 +52,10 @@ def column_heading(column: Column) -> str:
     return f"Version {column.version}, {date}" if column.version else f"State of {date}"
 
 
+LATER_SEARCH, WITHOUT_SEARCH = "A search after this edition", "Without a search"
+"""How a record was found that was published by the edition and found after it, or that no search found."""
+
+
 def search_names(evidence: Evidence) -> dict[str, str]:
     """Return the name of each search by its key: its kind and date."""
     return {
@@ -77,7 +81,8 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         is_listed = column.is_computed and content.n > 0
         return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines)
 
-    methods = {"": "Without a search"} | search_names(evidence)
+    # A record that was published by the edition may have been found after it.
+    methods = dict.fromkeys(evidence.records.search, LATER_SEARCH) | search_names(evidence) | {"": WITHOUT_SEARCH}
     undecided = {"": "No decision", "unsure": "Unsure", "conflict": "Reviewers differ"}
     if not column.is_computed:
         excluded = FlowBox(
