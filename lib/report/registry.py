@@ -121,7 +121,10 @@ def as_json(evidence: Evidence) -> str:
         key: {name: _json_value(getattr(entry, name)) for name in _WRITTEN}
         for key, entry in every_result(evidence).items()
     }
-    whole = {"edition": evidence.as_of.isoformat(), "version": lib.__version__, "results": entries}
+    date = evidence.as_of.isoformat()
+    # An edition that has not appeared has no version of its own yet.
+    version = dict(zip(evidence.editions.date, evidence.editions.version, strict=True)).get(date, lib.__version__)
+    whole = {"edition": date, "version": version, "results": entries}
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,6 +1,7 @@
 """The registry of results: its keys and values, their texts, the headline, and the check of what pages state."""
 
 import copy
+import datetime as dt
 import json
 import math
 import pickle
@@ -127,6 +128,8 @@ def test_the_file_is_the_same_bytes_twice_and_has_no_number_that_json_lacks(ev, 
     assert text == registry.as_json(load(ROOT / "data"))
     written = json.loads(text, parse_constant=pytest.fail)
     assert (written["edition"], written["version"]) == (ev.as_of.isoformat(), lib.__version__)
+    earlier = json.loads(registry.as_json(ev.earlier(dt.date(2026, 11, 22))))
+    assert (earlier["edition"], earlier["version"]) == ("2026-11-22", "1.0.0")
     assert list(written["results"]) == list(registry.every_result(ev))
     fields = "estimate ci_low ci_high pi_low pi_high tau2 k participants method studies page scale".split()
     assert all(list(entry) == fields for entry in written["results"].values())
