@@ -19,9 +19,7 @@ from lib.report.citations import citation
 from lib.report.marked_text import study_link
 from lib.report.tables.names import label_by_key, with_labels
 from lib.report.tables.records import (
-    LATER_SEARCH,
     NO_GROUP,
-    WITHOUT_SEARCH,
     column_heading,
     flow_anchor,
     record_anchor,
@@ -176,8 +174,7 @@ class _Lists:
         )
 
     def _facts(self, key: str, row: Any) -> Iterator[str]:
-        name = _uncapitalised(self._search_name(row.search))
-        yield f"Found by: {name}" if row.search else "Identified without a search"
+        yield f"Found by: {_uncapitalised(self.searches[row.search])}" if row.search else "Identified without a search"
         for other in self.same.get(key, ()):
             study = self.study_by_record.get(other.same_as, "")
             name = self.labels.get(study, other.same_as)
@@ -193,7 +190,7 @@ class _Lists:
             yield f"{stage}: {resolved}{decision}{reason} ({who}, {made.date}){note}"
 
     def _refused(self) -> str:
-        rows = self.evidence.refused[self.evidence.refused.search.isin(self.searches)][:MOST]
+        rows = self.evidence.refused[self.evidence.refused.search.isin(self.evidence.searches.search)][:MOST]
         items = "".join(
             f"<li>{for_html(self.searches[row.search])}, entry {row.position:g}, line {row.line:g}:"
             f" {for_html(row.reason)}</li>"
@@ -208,7 +205,7 @@ class _Lists:
         parts = []
         for name in ("databases", "other_methods"):
             for search, keys in self.column.boxes[name].groups.items():
-                title = f"{self._search_name(search)} (n = {len(keys)})"
+                title = f"{self.searches[search]} (n = {len(keys)})"
                 names = (self._name(key) for key in keys[:MOST])
                 more = f"; {len(keys) - MOST} more are in records.csv" if len(keys) > MOST else ""
                 parts.append(
@@ -216,10 +213,6 @@ class _Lists:
                     f"<p>{'; '.join(names)}{more}.</p></section>"
                 )
         return "".join(parts)
-
-    def _search_name(self, search: str) -> str:
-        """Return the name of a search. A record that was published by an edition may have been found after it."""
-        return self.searches.get(search, LATER_SEARCH) if search else WITHOUT_SEARCH
 
     def _name(self, key: str) -> str:
         study = self.study_by_record.get(key, "")

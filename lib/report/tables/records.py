@@ -52,16 +52,16 @@ def column_heading(column: Column) -> str:
     return f"Version {column.version}, {date}" if column.version else f"State of {date}"
 
 
-LATER_SEARCH, WITHOUT_SEARCH = "A search after this edition", "Without a search"
-"""How a record was found that was published by the edition and found after it, or that no search found."""
-
-
 def search_names(evidence: Evidence) -> dict[str, str]:
-    """Return the name of each search by its key: its kind and date."""
-    return {
+    """Return how records were found, by the key of their search: its kind and date.
+
+    An edition also has records that were published by its date and that a later search found.
+    """
+    names = {
         row.search: f"{sentence_case(row.kind)}, {date_text(dt.date.fromisoformat(row.date))}"
         for row in evidence.searches.itertuples()
     }
+    return dict.fromkeys(evidence.records.search, "A search after this edition") | names | {"": "Without a search"}
 
 
 def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]:
@@ -81,8 +81,7 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         is_listed = column.is_computed and content.n > 0
         return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines)
 
-    # A record that was published by the edition may have been found after it.
-    methods = dict.fromkeys(evidence.records.search, LATER_SEARCH) | search_names(evidence) | {"": WITHOUT_SEARCH}
+    methods = search_names(evidence)
     undecided = {"": "No decision", "unsure": "Unsure", "conflict": "Reviewers differ"}
     if not column.is_computed:
         excluded = FlowBox(
