@@ -5,7 +5,7 @@ Each change returns the rows that it changed. A change of ``screening`` is one o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -23,24 +23,6 @@ def tables_of(folder: Path) -> Tables:
     """The tables of a data folder, and the bibliography as a table."""
     references, lines, _ = read_references(folder / "references.bib")
     return {**read_tables(folder)[0], "references": reference_table(references, lines)}
-
-
-class Noted(Mapping[str, pd.DataFrame]):
-    """Tables that note in ``read`` which of them were read."""
-
-    def __init__(self, tables: Tables):
-        self._tables = tables
-        self.read: set[str] = set()
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        self.read.add(name)
-        return self._tables[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
-
-    def __len__(self) -> int:
-        return len(self._tables)
 
 
 def rows_with(frame: pd.DataFrame, values: dict[str, str]) -> list[int]:

@@ -18,6 +18,7 @@ from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, valu
 from lib.evidence.csv_files import DataError, Fault, read_table
 from lib.evidence.fault_lists import limited
 from lib.evidence.references import read_references
+from lib.evidence.repeated_checks import Hashes, hash_table, rule_faults, unless_right
 from lib.evidence.rules import RULES, WARNINGS, keys
 from lib.evidence.screening import with_screening
 
@@ -100,6 +101,7 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
     _require_folder(folder)
     tables = _read_meta_tables(folder)
     dictionary, codes = tables["dictionary"], tables["codes"]
+    hashes = _hash(tables)
     names = list(dict.fromkeys(dictionary.table))
     faults: list[Fault] = []
     reported: set[_Place] = set()
@@ -111,7 +113,9 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
         faults += limited(file_faults)
         if not file_faults:
             tables[name] = frame
-            faults += limited(_recorded(value_faults(name, frame, dictionary, codes), reported))
+            hashes[name] = hash_table(frame)
+            faults_of_values = unless_right(name, hashes, value_faults(name, frame, dictionary, codes))
+            faults += limited(_recorded(faults_of_values, reported))
     for path in sorted(folder.glob("*.csv")):
         if path.stem not in names and not path.name.startswith("."):
             message = "is not in the data dictionary: describe the file there, or remove it"
@@ -120,19 +124,26 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
     references, lines, file_faults = read_references(folder / "references.bib")
     faults += limited(file_faults)
     known = _with_references(tables, references, lines)
+    hashes |= _hash({name: table for name, table in known.items() if name not in hashes})
     misformed = {file.removesuffix(".csv") for file, _, _ in reported}
     for rule in RULES:
         # A value of the wrong form is one fault, whatever else it contradicts: in its place, or in another table.
         read = getattr(rule, "tables", ())
         if len(read) < 2 or misformed.isdisjoint(read):
-            faults += limited(f for f in rule(known) if (f.file, f.row, f.column) not in reported)
+            faults_of_rule = rule_faults(rule, known, hashes)
+            faults += limited(f for f in faults_of_rule if (f.file, f.row, f.column) not in reported)
     # A warning about a row with such a value could be a consequence of it.
     checked = {name: table for name, table in known.items() if name not in misformed}
-    return tables, references, _in_order(faults, names), _warnings(checked, names)
+    return tables, references, _in_order(faults, names), _warnings(checked, hashes, names)
 
 
-def _warnings(tables: Mapping[str, pd.DataFrame], names: list[str]) -> list[Fault]:
-    return _in_order([fault for rule in WARNINGS for fault in limited(rule(tables))], names)
+def _hash(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
+    return {name: hash_table(table) for name, table in tables.items()}
+
+
+def _warnings(tables: Mapping[str, pd.DataFrame], hashes: Hashes, names: list[str]) -> list[Fault]:
+    faults = [fault for rule in WARNINGS for fault in limited(rule_faults(rule, tables, hashes))]
+    return _in_order(faults, names)
 
 
 def _with_references(
@@ -186,7 +197,8 @@ def find_warnings(tables: dict[str, pd.DataFrame], references: BibliographyData)
     list of Fault
         The breaches of `lib.evidence.rules.WARNINGS`, by file and row.
     """
-    return _warnings(_with_references(tables, references), list(dict.fromkeys(tables["dictionary"].table)))
+    known = _with_references(tables, references)
+    return _warnings(known, _hash(known), list(dict.fromkeys(tables["dictionary"].table)))
 
 
 def reference_table(references: BibliographyData, lines: Mapping[str, int] | None = None) -> pd.DataFrame:

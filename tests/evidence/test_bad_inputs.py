@@ -3,9 +3,10 @@
 import pytest
 
 from bad_inputs import BAD_INPUTS, KEY, Bad, add_trial
-from changes import Noted, Tables, tables_of
+from changes import Tables, tables_of
 from conftest import ROOT, run
 from lib.evidence.column_types import value_faults
+from lib.evidence.repeated_checks import TablesRead
 from lib.evidence.rules import RULES, WARNINGS
 from lib.evidence.rules.base import Rule
 
@@ -39,9 +40,9 @@ def tables_by_rule(tables) -> dict[Rule, set[str]]:
     """The names of the tables that each rule reads."""
     read = {}
     for rule in (*RULES, *WARNINGS):
-        noted = Noted(tables)
-        assert list(rule(noted)) == [], "the synthetic trial has a fault"
-        read[rule] = noted.read
+        tables_read = TablesRead(tables)
+        assert list(rule(tables_read)) == [], "the synthetic trial has a fault"
+        read[rule] = tables_read.names
     return read
 
 

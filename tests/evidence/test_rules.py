@@ -5,8 +5,9 @@ import re
 import pytest
 
 from bad_inputs import BAD_INPUTS
-from changes import Change, Noted, Tables, add, drop, in_turn, put, repeat, tables_of
+from changes import Change, Tables, add, drop, in_turn, put, repeat, tables_of
 from conftest import ROOT
+from lib.evidence.repeated_checks import TablesRead
 from lib.evidence.rules import (
     RULES,
     WARNINGS,
@@ -466,10 +467,10 @@ def test_every_rule_is_listed_described_and_broken_by_an_example():
 
 @pytest.mark.parametrize("rule", (*RULES, *WARNINGS), ids=lambda rule: rule.__name__)
 def test_a_rule_is_skipped_where_a_table_could_not_be_read(tables, rule):
-    whole = Noted(tables)
+    whole = TablesRead(tables)
     list(rule(whole))
-    assert whole.read
-    for name in whole.read if len(whole.read) < len(tables) else ["studies", "arms"]:
+    assert whole.names
+    for name in whole.names if len(whole.names) < len(tables) else ["studies", "arms"]:
         assert list(rule({other: table for other, table in tables.items() if other != name})) == []
 
 
