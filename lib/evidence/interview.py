@@ -23,6 +23,7 @@ from lib.evidence.checking import check, read_tables, reference_table
 from lib.evidence.column_types import form_rule, value_faults
 from lib.evidence.csv_files import Fault
 from lib.evidence.new_trial import QUESTIONS, Question, Trial, complete, new_contents, place, reference, rows
+from lib.evidence.repeated_checks import hash_table, rule_faults
 from lib.evidence.rules import RULES, arms, sources
 from lib.evidence.vocabulary import ALL_THRESHOLDS
 
@@ -230,10 +231,10 @@ class _Interview:
         draft = complete(draft, self.tables, self.today)
         tables, names = place(draft, self.tables)
         name = f"arms.{number}.{question.name}" if number else question.name
-        # Rules about risk of bias take half of the time, and a new trial has no such rows yet.
-        del tables["risk_of_bias"]
-        found = [fault for rule in RULES if rule not in _OF_A_WHOLE_TRIAL for fault in rule(tables)]
-        return [_message(fault, names) for fault in found if names.get((fault.file, fault.row, fault.column)) == name]
+        hashes = {name: hash_table(table) for name, table in tables.items()}
+        rules = [rule for rule in RULES if rule not in _OF_A_WHOLE_TRIAL]
+        faults = [fault for rule in rules for fault in rule_faults(rule, tables, hashes)]
+        return [_message(fault, names) for fault in faults if names.get((fault.file, fault.row, fault.column)) == name]
 
     def of_own_lists(self) -> list[str]:
         """Return what is wrong with the answers whose codes are not those of a column."""
