@@ -441,7 +441,7 @@ BAD_INPUTS = (
         "single-arm design with two arms",
         arms.designs_fit_arms,
         _study("design", "SA"),
-        "studies.csv, row {row}, column design: 'SA': is the design with a single arm, and arms.csv has 2 of them",
+        "studies.csv, row {row}, column design: 'SA': is the design with a single arm, and arms.csv has 2 arms",
     ),
     Bad(
         "randomised single arm",

@@ -26,7 +26,7 @@ _NUMBERS_OF_FACTS = {
 
 
 def _reports_by_study(tables: Tables) -> dict[str, set[str]]:
-    """Return the sources that name a report of each study: its DOI, PubMed number, address and key."""
+    """Return the forms in which a source may name the report of each study: DOI, PubMed number, address and key."""
     reports: dict[str, set[str]] = defaultdict(set)
     for key, rows in (("key", tables["references"]), ("study", tables["screening"])):
         for row in rows.itertuples():
@@ -37,7 +37,7 @@ def _reports_by_study(tables: Tables) -> dict[str, set[str]]:
 
 
 def _normal(source: str) -> str:
-    """Return one way of writing a source."""
+    """Return a source in a normal form, so that different spellings of it are equal."""
     return source.casefold().rstrip("/")
 
 
