@@ -56,7 +56,23 @@ class Question:
     trials: pd.DataFrame = field(repr=False)
 
     def at(self, threshold: str) -> pd.DataFrame:
-        """Return the pairs of one threshold; raise ValueError if there is no such threshold."""
+        """Return the pairs of one threshold.
+
+        Parameters
+        ----------
+        threshold : {"any", "ge25", "ge50", "ge75"}
+            Threshold of repigmentation that counts as a response.
+
+        Returns
+        -------
+        DataFrame
+            Rows of ``pairs``, at most one for each trial.
+
+        Raises
+        ------
+        ValueError
+            If there is no such threshold.
+        """
         if threshold not in ALL_THRESHOLDS:
             raise ValueError(unknown("threshold", threshold, ALL_THRESHOLDS))
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)

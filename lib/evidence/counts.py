@@ -71,7 +71,7 @@ def _short(value: float) -> str:
 
 
 def select_counts(evidence: Evidence, threshold: str, filters: Mapping[str, Any]) -> Counts:
-    """Return the available responder counts that fit a selection, as `Evidence.counts` describes."""
+    """Return the available responder counts that fit a selection, with arguments and errors of `Evidence.counts`."""
     reported = evidence.reported_counts()
     if threshold not in ALL_THRESHOLDS:
         raise ValueError(unknown("threshold", threshold, ALL_THRESHOLDS))

@@ -111,6 +111,16 @@ class Evidence:
     def with_tables(self, **tables: pd.DataFrame) -> Evidence:
         """Return this evidence with other tables in place of those named.
 
+        Parameters
+        ----------
+        **tables : DataFrame
+            The new tables, by name.
+
+        Returns
+        -------
+        Evidence
+            A copy, whose attribute ``edition`` is None.
+
         Raises
         ------
         ValueError
@@ -226,6 +236,16 @@ class Evidence:
     def meaning(self, code_list: str) -> dict[str, str]:
         """Return the meaning of each code of a list of ``codes.csv``, in the order of the list.
 
+        Parameters
+        ----------
+        code_list : str
+            Name of the list, such as "design".
+
+        Returns
+        -------
+        dict of str to str
+            Meaning by code.
+
         Raises
         ------
         ValueError
@@ -273,7 +293,17 @@ class Evidence:
         return ~studies.isin(screening.study[screening.decision != "included"])
 
     def included(self, edition: str) -> pd.DataFrame:
-        """Return the included studies that belong to the "original" review or to the "update", as in ``studies``.
+        """Return the included studies of the original review or of the update.
+
+        Parameters
+        ----------
+        edition : {"original", "update"}
+            Whether the studies belong to the original review or to the update.
+
+        Returns
+        -------
+        DataFrame
+            Their rows of the table ``studies``.
 
         Raises
         ------

@@ -46,6 +46,19 @@ def block_of(evidence: Evidence, regimen: str, group: str) -> Block:
 
     The whole body and the children are one block, because a study of children counts in both. Each body site is a block
     of its own, because a patient's sites need not respond similarly, or like the whole body.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    regimen : {"monotherapy", "phototherapy"}
+        The regimen.
+    group : str
+        A key of `lib.evidence.GROUPS`.
+
+    Returns
+    -------
+    Block
     """
     together = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
     outcomes = [

@@ -348,6 +348,11 @@ class Result:
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     """Bring every rate of the review up to date.
 
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition, or its view of one regimen, which gives only the rates of that regimen.
+
     Returns
     -------
     dict of (regimen, threshold, group) to Result
