@@ -36,7 +36,7 @@ def period_end(text: str) -> dt.date:
     Raises
     ------
     ValueError
-        If the text has another form or is no day of the calendar.
+        If the text has another form or is not a day of the calendar.
 
     Examples
     --------

@@ -92,7 +92,7 @@ class DataError(ValueError):
 
 
 _LONGEST = 1_000_000
-"""Largest number of characters of one row. A longer one shows an open quotation mark, or a file that is no table."""
+"""Largest number of characters of one row. A longer one is a sign of an open quotation mark, or of no table."""
 _BUDGET = 500_000_000
 """Largest estimated memory of the values of one table, in bytes: about a million rows. In 2026, no table has 300."""
 _BLOCK = 1 << 20
@@ -108,7 +108,7 @@ _OTHER_FORMATS = (
     (b"<?xml", "is an XML document"),
     (b"version https://git-lfs", "is a pointer of Git LFS and not the file itself"),
 )
-"""First bytes of files that are no table but were saved, downloaded or renamed as one; compared in lower case."""
+"""First bytes of files that are not tables but were saved, downloaded or renamed as one; compared in lower case."""
 MERGE_MARKS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
 """Beginnings of the lines that git inserts where two versions of a file conflict."""
 MERGE_RULE = "is a mark of an unresolved merge: edit the file to what it should be, and remove the marks"
@@ -140,7 +140,7 @@ def file_fault(path: Path) -> Fault | None:
 
 
 def other_format(start: bytes) -> str:
-    r"""Return what a file is, judged by its first bytes, if it is no table, such as a workbook; otherwise empty.
+    r"""Return what a file is, judged by its first bytes, if it is not a table but, say, a workbook; else empty.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def _content_fault(name: str, file: BinaryIO) -> Fault | None:
         block = file.read(_BLOCK)
         if b"\0" in block:
             line += block.count(b"\n", 0, block.index(b"\0"))
-            return Fault(name, line, "", "", f"has NUL bytes, so it is no text in UTF-8: save it as {form}")
+            return Fault(name, line, "", "", f"has NUL bytes, so it is not UTF-8 text: save it as {form}")
         try:
             decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
@@ -332,7 +332,7 @@ def _first_row_faults(file: str, number: int, header: list[str], columns: list[s
         yield Fault(file, number, "", header[0], MERGE_RULE)
         return
     if header[0].lower().startswith("sep=") and not any(header[1:]):
-        yield Fault(file, number, "", header[0], "is an instruction for a spreadsheet and no header: remove this line")
+        yield Fault(file, number, "", header[0], "is an instruction for a spreadsheet, not a header: remove this line")
         return
 
     def known(names: list[str]) -> int:

@@ -146,7 +146,7 @@ def _line_of(body: str, field: str, first: int) -> int:
 
 
 def _outside(file: str, text: str, start: int, end: int) -> Iterator[Fault]:
-    """Yield the first line between two entries that is no comment: it may be an entry without its @."""
+    """Yield a fault for the first line between two entries that is not a comment: it may be an entry without its @."""
     at = text.count("\n", 0, start) + 1
     lines = text.split("\n")
     for number, part in enumerate(text[start:end].split("\n"), start=at):

@@ -194,7 +194,7 @@ def distance(estimate: np.ndarray, se: np.ndarray, rate: PublishedRate) -> np.nd
     for value, published, half_unit in zip(values, rate.published, rate.half_unit, strict=True):
         if not np.isnan(published):
             np.maximum(off, np.abs(value - published) / half_unit, out=off)
-    # Allow for floating-point errors, which are no disagreement.
+    # Subtract a tolerance, so that floating-point errors do not count as disagreement.
     return off - 1e-6
 
 

@@ -53,8 +53,8 @@ def counts_are_from_reports_of_the_study(tables: Tables) -> Iterator[Fault]:
             if row.source and _normal(row.source) not in known and not is_secondary:
                 place = f"the entry {row.study} in references.bib"
                 rule = (
-                    f"is no report of {row.study} (known: {', '.join(sorted(known))}): correct it, or add the report as"
-                    f" doi, pmid or url to {place}"
+                    f"is not a report of {row.study} (known: {', '.join(sorted(known))}): correct it, or add the report"
+                    f" as doi, pmid or url to {place}"
                 )
                 if name == "responses":
                     rule += "; a count seen elsewhere has source_kind = secondary_review"

@@ -49,7 +49,7 @@ class Row:
     key : str
         Key of the result in the registry of stated results (`lib.report.registry`); empty if it is not registered.
     study : str
-        Key of the study whose record the label leads to; empty if it is no single study.
+        Key of the study whose record the label leads to; empty if the row is not a single study.
     """
 
     label: str
