@@ -441,7 +441,7 @@ BAD_INPUTS = (
         "single-arm design with two arms",
         arms.designs_fit_arms,
         _study("design", "SA"),
-        "studies.csv, row {row}, column design: 'SA': is the design with a single arm, and arms.csv has 2 of them",
+        "studies.csv, row {row}, column design: 'SA': is the design with a single arm, and arms.csv has 2 arms",
     ),
     Bad(
         "randomised single arm",
@@ -740,20 +740,20 @@ BAD_INPUTS = (
         "count from the report of another study",
         sources.counts_are_from_reports_of_the_study,
         _count("source", f"doi:{_OTHER_TRIAL}"),
-        f"responses.csv, row {{row}}, column source: 'doi:{_OTHER_TRIAL}': is no report of synthetic2026 (known:"
+        f"responses.csv, row {{row}}, column source: 'doi:{_OTHER_TRIAL}': is not a report of synthetic2026 (known:"
         " doi:10.5555/synthetic, synthetic2026): correct it, or add the report",
     ),
     Bad(
         "count from an address that is no report",
         sources.counts_are_from_reports_of_the_study,
         _count("source", "https://example.org/a-trial"),
-        "row {row}, column source: 'https://example.org/a-trial': is no report of synthetic2026",
+        "row {row}, column source: 'https://example.org/a-trial': is not a report of synthetic2026",
     ),
     Bad(
         "adverse event from the report of another study",
         sources.counts_are_from_reports_of_the_study,
         put("adverse_events", "source", "pmid:20394489", study=KEY),
-        "adverse_events.csv, row {row}, column source: 'pmid:20394489': is no report of synthetic2026",
+        "adverse_events.csv, row {row}, column source: 'pmid:20394489': is not a report of synthetic2026",
     ),
     Bad(
         "arm from the report of another study",

@@ -1,8 +1,9 @@
 """Apply the rules of the audit to the claims of the 2019 review.
 
-Belongs here: the complete registry of rules, and applying one or all of them.
+Belongs here: applying one rule or all of them. Importing the modules of rules enters their rules in the registry
+`RULES`, in the order of the imports.
 Does not belong here: the rules themselves (`published_rules` by arithmetic, `report_rules` against the studies'
-reports; in this order).
+reports).
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ __all__ = ["RULES", "apply", "audit"]
 
 @shared
 def audit(evidence: Evidence) -> list[Finding]:
-    """Apply every rule to every claim of the original review that it fits; findings are in the order of the rules."""
+    """Apply every rule to all claims of the original review that it concerns, and return findings in order of rules."""
     review = Review(evidence)
     return [one for name in RULES for one in apply(name, review)]
 
 
 def apply(name: str, review: Review) -> Iterator[Finding]:
-    """Apply one rule to every claim that it fits."""
+    """Apply one rule to every claim that it concerns, and yield the findings."""
     source = review.rates.source.iloc[0]
     for one in RULES[name].check(review):
         yield replace(one, rule=name, sources=tuple(dict.fromkeys([source, *one.sources])))

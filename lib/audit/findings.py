@@ -29,7 +29,7 @@ class Finding:
     verdict : str
         A key of `VERDICTS`.
     reconciling : str
-        A value that would agree with the rest; empty if there is none.
+        A value that would agree with the other claims; empty if there is none.
     why : str
         What the claim was compared with, or why it cannot be compared.
     sources : tuple of str
@@ -55,7 +55,7 @@ def finding(
     why: str = "",
     sources: Iterable[str] = (),
 ) -> Finding:
-    """Return a finding, to which `lib.audit.all_rules.apply` adds the rule.
+    """Return a finding without the name of its rule, which `lib.audit.all_rules.apply` adds.
 
     Parameters
     ----------
@@ -70,14 +70,14 @@ def finding(
 
 
 class Rule(NamedTuple):
-    """A rule: its statement, which the book shows, and its function, which takes a `Review`."""
+    """A rule: its statement, which the book shows, and the function that checks it on a `Review`."""
 
     statement: str
     check: Callable[[Review], Iterable[Finding]]
 
 
 RULES: dict[str, Rule] = {}
-"""All rules by name, complete and in their order once `lib.audit.all_rules` is imported."""
+"""The rules by name, in their order. All rules are in it once `lib.audit.all_rules` has been imported."""
 
 
 def rule(name: str, statement: str) -> Callable:

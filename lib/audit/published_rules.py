@@ -1,9 +1,9 @@
 """Check that the claims of the 2019 review agree with each other, rule by rule.
 
 Belongs here: the arithmetic that a review of rates must satisfy, as small named rules, each applied to every claim that
-it fits. A rule names columns, codes and quantities, never a study, a reference or a published number, so that other
-data give other findings. It does not decide which of two numbers that disagree is right: a value that reconciles them
-is arithmetic, not a report.
+it concerns. A rule names columns, codes and quantities, but no study, reference or published number: findings follow
+from the data alone. A rule does not decide which of two numbers that disagree is right; the value that it gives to
+reconcile them is computed, and not reported.
 Does not belong here: rules on single studies (`report_rules`).
 """
 
@@ -56,7 +56,7 @@ def _lowest(review: Review) -> Iterator[Finding]:
         why += " Studies at 0% have no weight in the method that the review names."
         ok = upper >= 100 / largest
         if not ok and (row.site != "all" or (arms.assessment == "individual").any()):
-            # If patches are counted, a study can be larger than in Table 2, but not larger than the row.
+            # Where patches are counted, a study can be larger than in Table 2, but not larger than the whole row.
             ok = None if upper >= 100 / row.patients else False
             why += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
             why += " A study may have counted patches; their number is not reported." if ok is None else ""
@@ -80,7 +80,7 @@ def _same(review: Review) -> Iterator[Finding]:
         apart = [c for c in columns if rows[c].nunique() > 1]
         apart_at = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
         shown = ", ".join(f"{rows[c].dropna().iloc[0]:g}" for c in columns if rows[c].notna().any())
-        # The value that is published most often is the most likely one.
+        # Take the value that is published most often as the most likely one.
         modes = [rows[c].mode() for c in apart]
         likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
         why = ". ".join(f"{column} {value:g}: {where}" for column, value, where in apart_at)
@@ -131,7 +131,7 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
 @rule("lists within lists", "All references of a subgroup are also listed for the whole group.")
 def _lists_within(review: Review) -> Iterator[Finding]:
     pairs = [(review.places([a.place]), a.name, a.refs, b.name, b.refs) for a, b in review.parts]
-    # The review looked for side effects in the studies of monotherapy.
+    # The lists of side effects are parts of the studies of monotherapy, in which the review looked for side effects.
     numbers, whole = review.numbers, "monotherapy_studies"
     for row in numbers[numbers.quantity.str.startswith("adverse_event") & (numbers.refs != "")].itertuples():
         about = review.about(row.quantity, row.place)
@@ -177,7 +177,7 @@ def _difference(review: Review) -> Iterator[Finding]:
     for group in dict.fromkeys(c.group for c in claims):
         alike = [c for c in claims if c.group == group]
         fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(alike, 2)}
-        # The largest set of claims that agree with each other is taken to be right; of several, the first.
+        # Take the largest set of claims that agree with each other as right; of several as large, the first.
         sets = (s for k in range(len(alike), 0, -1) for s in itertools.combinations(alike, k))
         agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
         for claim in alike if len(alike) > 1 else ():
@@ -196,7 +196,8 @@ def _difference(review: Review) -> Iterator[Finding]:
 def _possible_patients(review: Review, claim: ReferenceList, other: ReferenceList) -> range:
     """Return the numbers of patients that a claim can have if the other is right.
 
-    Each study adds a number from the smallest with which the review uses a study at a site to all who were enrolled.
+    A study that only the claim lists adds at least the smallest number of patients for which the review uses a study at
+    a site, and at most all patients enrolled. A study that only the other claim lists subtracts as many.
     """
     least = review.value("minimum_per_site")
     least = int(least) if least == least else 1
@@ -209,13 +210,13 @@ def _possible_patients(review: Review, claim: ReferenceList, other: ReferenceLis
 
 
 def _fewest_changed_digits(old: float, values: Iterable[int]) -> str:
-    """Return in words the values that differ from a number in the fewest digits."""
+    """Return as text the values that differ from a number in the fewest digits."""
     changed = {n: digits_changed(f"{old:g}", str(n)) for n in values if n > 0}
     return ranges([n for n in changed if changed[n] == min(changed.values())], " to ")
 
 
 def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceList) -> str:
-    """Return in words the studies by which two lists differ, and the number of patients in them."""
+    """Describe the studies by which two lists differ, and the number of patients in them."""
     more, less, n = claim.refs - other.refs, other.refs - claim.refs, claim.patients - other.patients
     if not more | less:
         return "The first of these has the same list."
@@ -349,6 +350,6 @@ def _whole(percentage: float, n: float) -> list[int]:
 
 
 def _nearest_fractions(percentage: float, n: float) -> str:
-    """Return in words the numbers out of n that round to a percentage, or else the two nearest to it."""
+    """Return as text the numbers out of n that round to a percentage; if there are none, the two nearest to it."""
     below = int(percentage * n / 100)
     return " and ".join(f"{k}/{n:g} = {100 * k / n:.1f}%" for k in _whole(percentage, n) or (below, below + 1))

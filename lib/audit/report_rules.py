@@ -2,8 +2,8 @@
 
 Belongs here: rules that compare Table 2 with the text, with the report and the title of each study, and with the
 criteria by which the review uses a study for a rate. They use only the part of a report that was entered in the tables,
-mostly its abstract; a fact that was not entered may still be in the report. They name no study, reference or published
-number.
+mostly its abstract, so that a report may contain facts that they do not know. They name no study, reference or
+published number.
 Does not belong here: rules of arithmetic (`published_rules`).
 """
 
@@ -135,7 +135,7 @@ SITE_WORDS = {
     "trunk_extremities": ("trunk", "extremit", "limb"),
     "hands_feet": ("hand", "feet", "foot"),
 }
-"""Words by which a report names the sites of the review."""
+"""Words by which reports name each of the body sites of the review."""
 
 
 @rule(
@@ -164,7 +164,7 @@ def _definition(review: Review) -> Iterator[Finding]:
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
-    """Yield reasons why a study does not belong to an outcome (False), or why that cannot be judged (None)."""
+    """Yield the reasons why a study does not belong to an outcome (with False), or why this is unknown (with None)."""
     if not (rows.role == regimen).any():
         yield False, "Table 2 has no such arm of it"
         return
@@ -221,7 +221,7 @@ def _none_left_out(review: Review) -> Iterator[Finding]:
 # --- Table 2 and the reports of the studies -----------------------------------------------------------------
 
 ELSEWHERE = ("refractory", "site", "discontinued", "unit of", "patients with")
-"""First words of facts for which Table 2 has no column; other rules use them."""
+"""First words of the facts for which Table 2 has no column, and which other rules check."""
 
 
 @rule("own report", "Table 2 agrees with the study's own report.")
@@ -246,7 +246,7 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
         sizes = [named[kind].sum()] if fact.arm == "both arms" else list(named[kind].unique())
         if len(sizes) == 1:
             ok, note = sizes[0] == float(fact.value), "; ".join(filter(None, named.note.unique()))
-            # A number that was itself entered from the report cannot confirm the report.
+            # A number of Table 2 that was itself entered from the report, as its note says, confirms nothing.
             return f"{sizes[0]:g}", None if ok and note else ok, f"Table 2: {note}" if note else ""
         return "", None, "No arm of Table 2, or more than one, matches it"
     if kind == "duration":
@@ -288,7 +288,7 @@ FACT_WORDS = {
     "blinding": {r"double.blind": "DB", r"single.blind": "SB", r"\bopen\b": "OL"},
     "randomised": {r"\brandomi[sz]ed": "yes", r"\bnon-?randomi[sz]ed": "no"},
 }
-"""Codes by column of Table 2 and by the words of a fact entered from a report."""
+"""Codes of each column of Table 2, by the words of a fact that was entered from a report."""
 
 TITLE_WORDS = {
     "population": {r"\bchild(hood|ren)?\b": "children", r"\badults?\b": "adult"},
@@ -296,7 +296,7 @@ TITLE_WORDS = {
     "randomised": {r"randomi[sz]ed": "yes"},
     "subtype": {r"\bnonsegmental\b": "NSV", r"\bsegmental\b": "SV"},
 }
-"""Codes by column of Table 2 and by the words of a title."""
+"""Codes of each column of Table 2, by the words of a title."""
 
 
 @rule("title", "Table 2 agrees with the title of the study's report.")
@@ -308,7 +308,7 @@ def _title(review: Review) -> Iterator[Finding]:
         for column, patterns in TITLE_WORDS.items():
             stated = [code for pattern, code in patterns.items() if re.search(pattern, title)]
             if len(stated) != 1 or (row.study, column) in known:
-                continue  # the rule on reports has compared this already
+                continue  # The rule "own report" compares this fact.
             published = getattr(row, column).replace("ND", "")
             meaning = review.meaning("yes_no" if column == "randomised" else column)
             shown = ", ".join(meaning[code] for code in published.split(";") if code) or "not determined"
@@ -354,7 +354,7 @@ def _stops(review: Review) -> Iterator[Finding]:
     stops |= {r.study: f"{r.label}, {r.arm}: {r.events:g} of {r.n:g}" for r in events.itertuples()}
     why = f"By their own reports: {'; '.join(stops.values())}." if stops else "No available report names one."
     for published in review.values("discontinuation_studies").unique():
-        # Unavailable reports can only increase the number.
+        # Reports that are not available can only increase the number of such studies.
         ok = False if len(stops) > published else None
         about = *review.about("discontinuation_studies"), published
         yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])

@@ -1,7 +1,7 @@
 """Present the claims of the 2019 review in a form that can be checked.
 
-Belongs here: the published rates, numbers, lists of references and Table 2 of the review, and how a sentence names
-them.
+Belongs here: the published rates, numbers, lists of references and Table 2 of the review, and their names for
+sentences.
 Does not belong here: what a claim must satisfy (`published_rules`, `report_rules`).
 """
 
@@ -34,9 +34,9 @@ class ReferenceList:
     group : tuple of str
         Regimen, population and site.
     threshold : str
-        Empty for a row of Table 3, which has all of them, and for a regimen.
+        Code of the threshold; empty for a regimen, and for a row of Table 3, which has all thresholds.
     studies, patients : float
-        Numbers as published; NaN if there is none.
+        Numbers of studies and patients as published; NaN if not published.
     refs : frozenset of int
         The references.
     """
@@ -179,9 +179,9 @@ class Review:
         return "; ".join(text for code, text in self.meaning("place").items() if code in codes)
 
     def about(self, quantity: str, *places: str) -> tuple[str, str]:
-        """Return the names of the places at which the review reports a quantity, and the name of the quantity.
+        """Return the names of the places where the review reports a quantity, and the name of the quantity.
 
-        Without ``places`` these are all the places at which it is published.
+        Without the argument ``places``, these are all places where the quantity is published.
         """
         return self.places(places or self.values(quantity).index), self.meaning("quantity")[quantity]
 
@@ -210,7 +210,7 @@ def references(refs: str) -> frozenset[int]:
 
 
 def ranges(numbers: Iterable[int], to: str = "-") -> str:
-    """Return whole numbers in the form of a reference list, runs of three or more as ranges."""
+    """Return whole numbers as a reference list, in which three or more consecutive numbers become a range."""
     runs: list[list[int]] = []
     for n in sorted(numbers):
         if runs and runs[-1][-1] == n - 1:

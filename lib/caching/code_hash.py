@@ -20,9 +20,10 @@ from lib.caching.safe_files import replace_if_changed
 
 _LIBRARY = Path(__file__).parents[1]
 STORE = Path(os.environ.get("REVIEW_CACHE") or _LIBRARY.parent / "_build" / "cache")
-"""Folder of all disk caches. All builds share it, because a result depends only on what its key covers."""
-# Rooms whose code changes no cached result: one stores results, the other reads tables, whose content is hashed by
-# itself. What `lib.evidence.comparisons` pools is not cached.
+"""Folder of all disk caches; the environment variable ``REVIEW_CACHE`` can name another one. All builds share it,
+because a cached result depends only on what its key covers."""
+# Rooms whose code does not affect cached results: `caching` only stores them, and `evidence` reads tables whose
+# content is part of the cache keys. The pooled results of `lib.evidence.comparisons` are not cached.
 _WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
 
 
@@ -30,7 +31,7 @@ _WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
 def code_hash(module: str, library: Path = _LIBRARY) -> str:
     """Return a hash of the code of a module and of the library modules that it imports, directly or not.
 
-    Comments, docstrings and blank lines do not count, nor do the rooms ``caching`` and ``evidence``.
+    The hash does not cover comments, docstrings and blank lines, nor the rooms ``caching`` and ``evidence``.
 
     Parameters
     ----------

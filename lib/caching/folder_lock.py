@@ -1,6 +1,6 @@
-"""A lock on a folder that is built: one process at a time builds, or changes the files that a build reads.
+"""Lock a build folder, so that only one process at a time builds there or changes the files that a build reads.
 
-Belongs here: taking the lock, and naming who holds it. Does not belong here: what is done while it is held.
+Belongs here: acquiring the lock, and naming the process that holds it. Does not belong here: what that process does.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import filelock
 
 @contextlib.contextmanager
 def folder_lock(made: Path, timeout: float = -1) -> Iterator[None]:
-    """Hold the lock of a build folder; the system releases the lock of a process that has ended.
+    """Hold the lock of a build folder. The operating system releases it when the process ends, even if it is killed.
 
     Parameters
     ----------
     made : Path
         The build folder.
     timeout : float
-        Seconds to wait for another process; negative: as long as it takes.
+        Seconds to wait for another process; a negative number sets no limit.
 
     Raises
     ------
     TimeoutError
-        If another process holds the lock for longer. The message names it.
+        If another process still holds the lock after that time. The message names the process.
     """
     lock, holder = filelock.FileLock(made / "lock"), made / "lock-holder"
     try:
@@ -38,7 +38,7 @@ def folder_lock(made: Path, timeout: float = -1) -> Iterator[None]:
         try:
             lock.acquire(timeout=timeout)
         except filelock.Timeout:
-            raise TimeoutError(f"{made}: {name} has been at work for more than {timeout:g} seconds") from None
+            raise TimeoutError(f"{made}: {name} has held the lock for more than {timeout:g} seconds") from None
     try:
         holder.write_text(f"process {os.getpid()}", encoding="utf-8")
         yield

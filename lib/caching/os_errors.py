@@ -1,6 +1,6 @@
 """Describe errors of the operating system in sentences for the person at the terminal.
 
-Belongs here: why a file cannot be read or written, in words. Does not belong here: what is done about it.
+Belongs here: why a file cannot be read or written, in words. Does not belong here: handling the error.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def describe(error: OSError) -> str:
     Returns
     -------
     str
-        Without the number of the error.
+        The sentence, without the number of the error.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def describe(error: OSError) -> str:
 
 
 def without_number(message: str) -> str:
-    """Return a message of another program without the numbers of errors, which say nothing to readers.
+    """Remove the numbers of errors, such as ``[Errno 28]``, from the message of another program.
 
     Examples
     --------

@@ -23,12 +23,12 @@ _Item = TypeVar("_Item")
 
 
 def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> Iterable[_Item]:
-    """Return items, and show in a notebook how many are done once that takes more than `PATIENCE` seconds.
+    """Return the items of a loop, and show a progress bar in a notebook if the loop takes over `PATIENCE` seconds.
 
     Parameters
     ----------
     items : iterable
-        What a loop goes through.
+        The items of the loop.
     what : str
         Name of the computation, before the bar.
     total : int, optional
@@ -37,7 +37,8 @@ def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> 
     Returns
     -------
     iterable
-        The same items. The bar is written to the standard error. A build has none: it would be part of the page.
+        The same items. The bar is written to the standard error. A build shows no bar, because it would become part of
+        the page.
 
     Examples
     --------
@@ -53,7 +54,7 @@ def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> 
 def _shown(items: Iterable[_Item], what: str, total: int | None) -> Iterator[_Item]:
     total = len(items) if total is None and isinstance(items, Sized) else total
     bar = tqdm(desc=what, total=total, delay=PATIENCE, leave=False, dynamic_ncols=True)
-    # The bar would appear after the first item only, which may take long itself.
+    # Without the timer, the bar would appear only after the first item, which may itself take long.
     timer = threading.Timer(PATIENCE, bar.refresh)
     timer.daemon = True
     timer.start()

@@ -1,4 +1,4 @@
-"""List, copy and hash files, and replace a file by an atomic rename, so that no process ever reads half of one.
+"""List, copy and hash files, and replace files by an atomic rename, so that no process reads a half-written file.
 
 Belongs here: operations on files of any content. Does not belong here: which files are sources or results.
 """
@@ -18,7 +18,7 @@ all may read them, and a web server can serve them; only their owner may change 
 
 
 def files(folder: Path) -> list[str]:
-    """Return the files in and below a folder, without compiled code.
+    """Return the files in and below a folder, except Python's compiled code.
 
     Returns
     -------
@@ -30,9 +30,9 @@ def files(folder: Path) -> list[str]:
 
 
 def replace_if_changed(path: Path, content: bytes) -> bool:
-    """Replace the content of a file by an atomic rename; a file that has this content already keeps its time.
+    """Replace the content of a file by an atomic rename; do nothing if the file already has that content.
 
-    Folders are made as needed.
+    Missing folders are created. A file that is not written keeps its modification time.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def replace_if_changed(path: Path, content: bytes) -> bool:
 
 
 def replace_all(contents: Mapping[Path, bytes]) -> None:
-    """Replace the content of several files that exist: of all of them, or of none if anything fails.
+    """Replace the content of several existing files: of all of them, or of none if an error occurs.
 
     Each file keeps its permissions. Everything is written beside the files first; then each is replaced by an atomic
     rename. If a rename fails, or the process is interrupted (not killed) between two, the files replaced so far get
@@ -120,7 +120,7 @@ def _write_beside(path: Path, content: bytes, mode: int) -> str:
 
 
 def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -> list[str]:
-    """Copy some files to a folder, and remove everything else from it except files to keep.
+    """Copy files to a folder, and remove all other files from it except those to keep.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -
     for name in gone:
         (folder / name).unlink()
         with contextlib.suppress(OSError):
-            # A folder that is empty now may have the name of a wanted file.
+            # Remove folders that are now empty: the path of a wanted file may be that of such a folder.
             os.removedirs((folder / name).parent)
     return sorted(
         [*gone, *(name for name, path in wanted.items() if replace_if_changed(folder / name, path.read_bytes()))]
@@ -148,7 +148,7 @@ def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -
 
 
 def hash_files(folder: Path, names: Iterable[str]) -> str:
-    """Return a hash of the names and contents of files, in their order; a file that does not exist counts as such."""
+    """Return a hash of the names and contents of files, in the order given; it also covers which files do not exist."""
     total = hashlib.sha256()
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""Compute results that several chapters share only once per build and once per process.
+"""Compute results that several chapters share once per build, in the process of the result server.
 
 Belongs here: the decorators of functions whose results are shared, and the client of the result server
 (`lib.engine.result_server`). Does not belong here: the server, and what the functions compute.
@@ -33,7 +33,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def shared(function: _Function) -> _Function:
-    """Decorate a function of the inputs and of strings to be computed once per process and once per build.
+    """Decorate a function of the inputs and of strings, so that each result is computed once per process and build.
 
     Callers must not change the result.
     """
@@ -64,9 +64,9 @@ def shared(function: _Function) -> _Function:
 
 
 def of_one_regimen(function: _Function) -> _Function:
-    """Decorate a shared function of the inputs and a regimen to receive only that regimen's view.
+    """Decorate a shared function of the inputs and a regimen, so that it receives only the view of that regimen.
 
-    It is then computed once for chapters that read the whole edition and chapters that read the view.
+    Chapters that read the whole edition and chapters that read the view then share one result.
     """
 
     @functools.wraps(function)
@@ -84,12 +84,13 @@ def ask(edition: tuple[str, str], *request: str) -> Any:
     edition : tuple of str
         Data folder and date that were requested.
     *request : str
-        View, module, name and arguments of a function of the inputs; none to get the inputs themselves.
+        View, module, name and arguments of a function of the inputs; without them, the inputs are requested.
 
     Returns
     -------
     object or None
-        For a function its result, the parts it read and its warnings; None if there is no server or no reply.
+        For a function, its result, the parts that it read, and its warnings; otherwise the inputs. None if there is no
+        server or no reply.
     """
     address = os.environ.get(ADDRESS)
     if not address:

@@ -41,11 +41,11 @@ class Built:
     site : Path
         The folder of the site.
     ran : list of str
-        Chapters that were executed, in the order of the book.
+        Chapters that this build executed, in the order of the book.
     changed : list of str
         Files of the site that are new, changed or gone, sorted.
     notices : list of str
-        The project's notices: what someone must act on.
+        The project's notices: lines of text about what needs action.
     """
 
     site: Path
@@ -108,7 +108,7 @@ def build(
         render.remove_others(made)
         _remove_leftovers(made)
         if take_snapshot(root, root / data, made / "source"):
-            # Some step will run: start its imports now, here and in the fork server.
+            # At least one step will run: begin to import what steps need, here and in the fork server.
             fork_server.ensure_running()
             importlib.import_module("lib.engine.chapter")
             render.prepare_renderer(made)
@@ -141,7 +141,7 @@ def _remove_leftovers(made: Path) -> None:
         except ProcessLookupError:
             shutil.rmtree(path, ignore_errors=True)
         except (PermissionError, ValueError):
-            pass  # It belongs to a running process of another user, or no build made it.
+            pass  # A running process of another user owns it, or it was not made by a build.
     for path in (made / "templates").glob("*.tmp"):
         path.unlink()
 
@@ -155,7 +155,7 @@ def _executor(dask: str) -> Iterator[tuple[Executor | None, int]]:
     try:
         from distributed import Client
     except ImportError:
-        raise BuildError("Dask is not installed: pip install distributed") from None
+        raise BuildError("Dask is not installed: install it with pip install distributed") from None
     try:
         client: Any = Client(dask, timeout=10)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
@@ -165,7 +165,7 @@ def _executor(dask: str) -> Iterator[tuple[Executor | None, int]]:
 
 
 def _raise_first(faults: list[Exception]) -> None:
-    """Raise the most important fault; the faults of several chapters are joined in one message."""
+    """Raise the most important of the faults, if there are any; join those of several chapters in one message."""
     for kind in (DataFaults, OSError):
         for fault in faults:
             if isinstance(fault, kind):
@@ -178,7 +178,7 @@ def _raise_first(faults: list[Exception]) -> None:
 
 
 def summary(built: Built) -> str:
-    """Describe the outcome of a build in a few lines; the notices follow."""
+    """Return lines of text about the outcome of a build, followed by its notices."""
     lines = [f"The book is at {built.site / 'index.html'}"]
     if built.ran or built.changed:
         names = ", ".join(Path(page).name for page in built.ran) or "none"
@@ -186,5 +186,5 @@ def summary(built: Built) -> str:
     else:
         lines[0] = f"Nothing changed. {lines[0]}"
     if built.notices:
-        lines += ["To act on, although it did not stop the build:", *(f"- {notice}" for notice in built.notices)]
+        lines += ["Needs action, although it did not stop the build:", *(f"- {notice}" for notice in built.notices)]
     return "\n".join(lines)

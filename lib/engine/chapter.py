@@ -28,7 +28,7 @@ _ENGINE = "forked"
 
 
 class _CellFault(Exception):
-    """A fault outside the code of a cell, and the cell in which it happened."""
+    """An error that no code of a cell raised, such as the death of its kernel, and the number of that cell."""
 
     def __init__(self, index: int, cause: str):
         super().__init__(cause)
@@ -44,7 +44,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-        """Execute the cells; options as papermill's engine takes them."""
+        """Execute the cells, with the options of papermill's engine."""
         try:
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
         except (CellTimeoutError, DeadKernelError) as error:
@@ -55,9 +55,10 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
 
 def execute(source: Path, as_of: str, time_limit: float, project: Project, server: str) -> tuple[bytes, bytes]:
-    """Execute one chapter and return it.
+    """Execute one chapter and return the executed notebook, with a record of what it read.
 
-    It writes no file, so that a worker that is still busy cannot disturb the files of a build that has ended.
+    This function writes no file: a worker that is still busy when its build has ended must not change the files of the
+    next one.
 
     Parameters
     ----------
@@ -89,18 +90,18 @@ def execute(source: Path, as_of: str, time_limit: float, project: Project, serve
     fork_server.preload(project.preload)
     kernel.install()
     papermill_engines.register(_ENGINE, _Engine)
-    # A fault is reported once, by the exception raised here.
+    # Silence papermill's log: the exception that is raised below reports the error already.
     logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
     with tempfile.TemporaryDirectory(prefix=f"{fork_server.SOCKETS}{os.getpid()}-") as folder:
         reads = Path(folder) / "reads.json"
         settings = Config(
             KernelManager={
-                # Sockets in a folder: a port that is free when it is chosen may be taken when the kernel opens it.
+                # Use sockets in a folder: a free port may be taken between its choice and its use by the kernel.
                 "transport": "ipc",
                 "connection_file": os.path.join(folder, "kernel.json"),
                 "client_factory": kernel.ForkedKernelClient,
             },
-            # The kernel records what was read after each cell, so it can be killed at once.
+            # The kernel can be killed immediately, because it records after each cell what was read.
             NotebookClient={"shutdown_kernel": "immediate"},
         )
         try:
@@ -156,7 +157,7 @@ def _own_time_limit(source: Path) -> float | None:
 
 
 def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
-    """Remove everything that differs from run to run, and refuse a chapter that warned."""
+    """Remove everything that differs from run to run; raise `BuildError` if a cell wrote a warning."""
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
@@ -167,12 +168,12 @@ def _clean(notebook: nbformat.NotebookNode, source: Path) -> None:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
     notebook.metadata.pop("papermill", None)
-    # Every supported version of Python gives the same bytes.
+    # Without the version of Python, every supported version gives the same bytes.
     notebook.metadata.get("language_info", {}).pop("version", None)
 
 
 def _fault(source: Path, index: int, cause: str) -> BuildError:
-    """Return an error that names the cell by its number in the source, which lacks the cell that papermill adds."""
+    """Return an error that names a cell by its number in the source: papermill inserts a cell into the executed one."""
     cells = _read(source).cells
     parameters = next((i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])), -1)
     return BuildError(f"chapter {source.stem}, cell {index + 1 - (index > parameters)}{cause}")

@@ -1,8 +1,8 @@
 """Start fresh processes by forking a server process that has imported the packages of chapters and pages.
 
-Starting Python and importing the scientific packages takes longer than most chapters. Here this is done once: a server
-process imports them and runs nothing else, and every process is forked from it. The processes are isolated from each
-other. Each process imports the project's own library anew, from the copy it is given.
+Starting Python and importing the scientific packages takes longer than executing most chapters. A server process
+therefore imports them once and does nothing else, and every other process is forked from it. The processes are isolated
+from each other. Each imports the project's own library anew, from the copy that it is given.
 
 Belongs here: starting and ending processes. Does not belong here: what they do. The operating system must be able to
 fork (Linux, macOS).
@@ -22,8 +22,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-# jsonschema, which validates notebooks, imports this package if it is installed, and spends a second on a grammar of
-# web addresses that no notebook needs.
+# Block the import of this package. If it is installed, jsonschema, which validates notebooks, imports it and spends a
+# second on parsing a grammar of web addresses, which no notebook needs.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 SOCKETS = "living-review-sockets-"
@@ -44,7 +44,7 @@ def preload(modules: Iterable[str]) -> None:
 
 
 def ensure_running() -> None:
-    """Start the server process if it does not run yet; its imports go on in the background."""
+    """Start the server process if it does not run yet, without waiting for its imports."""
     # With a fixed hash seed, sets of strings have the same order in every build.
     os.environ["PYTHONHASHSEED"] = "0"
     forkserver.ensure_running()
@@ -53,7 +53,7 @@ def ensure_running() -> None:
 def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:
     """Run a function in a fresh process that ends with this one, and return the process."""
     ensure_running()
-    # A daemon, so that an interrupted build does not wait for a process that was just being started.
+    # A daemon process, so that an interrupted build does not wait for a process that it has just started.
     process = _CONTEXT.Process(target=_run, args=(function, arguments), daemon=True)
     process.start()
     return process
@@ -61,9 +61,9 @@ def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:
 
 @contextmanager
 def fresh_process() -> Iterator[Callable[..., Future[Any]]]:
-    """Yield a function that runs others in one fresh process: ``submit(function, *arguments)``.
+    """Yield a function ``submit(function, *arguments)`` that runs other functions in one fresh process.
 
-    Calls run one after another in the same process; it ends with the block.
+    The process runs one function after another, and ends when the ``with`` block ends.
     """
     ensure_running()
     with ProcessPoolExecutor(1, mp_context=_CONTEXT, initializer=_end_with_parent) as pool:
@@ -88,11 +88,11 @@ def _end_with_parent() -> None:
 
 
 def use_library(root: Path) -> None:
-    """Let this process import the library anew, from a folder ``root`` that holds ``lib``.
+    """Make this process import the library anew, from the folder ``root`` that contains ``lib``.
 
-    The compiled code is written beside the source, whatever PYTHONDONTWRITEBYTECODE says: the folder belongs to the
-    build, and compiling the library takes each process longer than most chapters. All builds share one cache, beside
-    the library that this engine is part of.
+    Compiled code is written beside the source even if PYTHONDONTWRITEBYTECODE is set: the folder belongs to the build,
+    and compiling the library in each process would take longer than executing most chapters. The disk cache is that of
+    the library that this engine is part of, so that all builds share it.
     """
     os.environ.setdefault("REVIEW_CACHE", str(Path(__file__).parents[2] / "_build" / "cache"))
     sys.dont_write_bytecode = False

@@ -1,6 +1,6 @@
 """The kernel of a chapter: forked, isolated, and observed, so that the build knows what the chapter read.
 
-Belongs here: starting a kernel by forking, recording what it reads, and refusing reads that cannot be recorded. Does
+Belongs here: starting a kernel by forking, recording what it reads, and preventing reads that cannot be recorded. Does
 not belong here: executing cells (`lib.engine.chapter`).
 
 A kernel records the parts of the inputs, the modules of the library and the packages that its chapter used. These are
@@ -38,11 +38,11 @@ _SETTINGS = "--chapter-settings="
 
 
 class UnknownRead(Exception):
-    """A chapter read a file that the build does not know it depends on."""
+    """A chapter tried to read a file in a way that the build cannot record as a dependency."""
 
 
 def arguments(source: Path, reads: Path, server: str, project: Project) -> list[str]:
-    """Return the command-line arguments of a kernel that works in ``source``.
+    """Return the command-line arguments of a kernel that executes a chapter of the snapshot ``source``.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class _ForkedProcess:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        # The process may end at this moment.
+        # The process may have ended in the meantime.
         with contextlib.suppress(ProcessLookupError):
             if self.poll() is None:
                 os.kill(self.pid, number)
@@ -188,15 +188,15 @@ def _refuse_unknown_reads(source: Path, reader: str) -> None:
     # fail; the table of events in the documentation of sys.addaudithook lists today's names.
     def check(event: str, given: tuple[Any, ...]) -> None:
         if event in ("subprocess.Popen", "os.system", "os.posix_spawn"):
-            raise UnknownRead("another program is started here, and the build cannot know what it reads")
+            raise UnknownRead("another program is started here, and the build cannot know what it reads: use Python")
         if event not in folders or not isinstance(given[0], str | bytes | os.PathLike):
             return
         path = os.path.realpath(os.fsdecode(given[0]))
         if f"{path}{os.sep}".startswith(folders[event]) and not _is_called_by(reader):
             name = next(os.path.relpath(path, root) for root in roots if path.startswith(f"{root}{os.sep}"))
             raise UnknownRead(
-                f"{name} is read past {reader}, so the build cannot know when this chapter has to run again;"
-                f" use what {reader} provides"
+                f"{name} is read directly and not through {reader}, so the build cannot know when this chapter has to"
+                f" run again: use what {reader} provides"
             )
 
     sys.addaudithook(check)

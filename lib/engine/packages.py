@@ -20,20 +20,20 @@ from lib.caching.safe_files import replace_if_changed
 
 STORE = "packages.json"
 """Name of the file, in the build folder, that caches which distribution provides which package."""
-# Steps of a first build that end at the same time wait until one of them has read the metadata.
+# Held while the metadata are read, so that steps that end at the same time do not all read them.
 _LOCK = threading.Lock()
 
 
 def imported() -> list[str]:
     """Return the top-level names that this process has imported, without the standard library and ``lib``."""
-    # A copy, because a list of the items can start the garbage collector, and with it code that imports a module.
-    # A module whose import is blocked has the value None.
+    # Copy first: iteration can start the garbage collector, which can run code that imports a module. A module whose
+    # import is blocked has the value None.
     names = {name.partition(".")[0] for name, module in sys.modules.copy().items() if module is not None}
     return sorted(names - sys.stdlib_module_names - {"lib", "__main__", "__mp_main__"})
 
 
 def versions(names: Iterable[str], made: Path) -> str:
-    """Return the version of Python, and the distributions that provide some packages with their versions.
+    """Return the version of Python, and name and version of each distribution that provides one of some packages.
 
     Parameters
     ----------

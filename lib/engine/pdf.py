@@ -1,11 +1,11 @@
 """Make one PDF of the whole book from the pages of its site, with headless Chromium.
 
 Belongs here: the order of the pages, the table of contents, page numbers, and links within the PDF. Does not belong
-here: the appearance of a page on paper, which is up to the book's style sheet.
+here: the appearance of a page on paper, which the book's style sheet determines.
 
-Chromium prints each page by itself. Links from one page to another lead to a file then; they are replaced with links to
-the place in the PDF. For that, each page prints invisible links to those of its own places to which others lead,
-because Chromium records the position of a place only if the same page links to it.
+Chromium prints each page separately, and a link to another page then leads to a file of the site. Such links are
+replaced with links to the corresponding place in the PDF. Chromium records the position of an element only if the page
+that contains it links to it. Each page is therefore printed with invisible links to its own elements that are targets.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _POINTS_AT_TOP = 842
 
 @dataclass
 class _Page:
-    """One page of the site, and where it stands in the PDF.
+    """One page of the site, and its position in the PDF.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class _Page:
     start : int
         Number of its first page in the PDF, from 0.
     places : dict of str to (int, float, float)
-        Page in the PDF, and distance from the left and the bottom, of each of these ids.
+        Page in the PDF, and distance from its left and bottom edges, of each element, by its id.
     """
 
     path: Path
@@ -142,7 +142,7 @@ def _launch(playwright: Playwright) -> Browser:
     from playwright.sync_api import Error
 
     path = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    # Chromium refuses to confine itself for the user root, as whom containers run.
+    # Chromium's sandbox does not work for the user root, and containers usually run as root.
     arguments = ["--disable-gpu", *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
     try:
         return playwright.chromium.launch(executable_path=path, args=arguments)
@@ -182,7 +182,7 @@ def _entries(toc: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Return the text of a heading without its tags and its sign for links."""
+    """Return the text of a heading without tags and without the permalink sign that Sphinx adds."""
     text = re.sub(r'<a class="headerlink".*?</a>', "", text, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
 
@@ -198,7 +198,7 @@ def _print(browser: Browser, pages: list[_Page], title: str, edition: dict[str, 
         tab.set_content(_contents(pages, title, edition))
         return PdfReader(io.BytesIO(tab.pdf(**options)))
 
-    # The numbers are not known yet, but how many pages the table of contents takes does not depend on them.
+    # Page numbers are not known yet, but the length of the table of contents does not depend on them.
     readers = [contents()]
     count = len(readers[0].pages)
     for page in pages:
@@ -254,7 +254,7 @@ def _places(reader: PdfReader, start: int) -> dict[str, tuple[int, float, float]
 
 
 def _link(writer: PdfWriter, readers: list[PdfReader], pages: list[_Page]) -> None:
-    """Replace links to files of the site with links to places of the PDF; those to other files are removed."""
+    """Replace links to pages of the book with links to places in the PDF, and remove links to other files."""
     from pypdf.generic import ArrayObject, FloatObject, NameObject, NullObject
 
     by_address = {page.path.as_uri(): page for page in pages}

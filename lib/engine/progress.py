@@ -1,4 +1,4 @@
-"""Show what a build is doing: a bar that names the running steps on a terminal, else a line for each step.
+"""Show the progress of a build: a bar that names the running steps on a terminal, otherwise a line for each step.
 
 Belongs here: progress while steps run. Does not belong here: the outcome of a build (`lib.engine.build.summary`).
 """
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 
 class Progress:
-    """The progress of a number of steps; a step that is up to date is not shown. Threads may share it.
+    """The progress of a number of steps, except those that are up to date. An instance can be used by several threads.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Progress:
     """
 
     def __init__(self, total: int):
-        # Disabled if the standard error is no terminal.
+        # With disable=None, tqdm shows no bar if the standard error is not a terminal.
         self._bar = tqdm(total=total, bar_format="{percentage:3.0f}%|{bar:20}| {desc}", disable=None, leave=False)
         self._running: list[str] = []
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class Progress:
                 self._show()
 
     def end(self, label: str) -> None:
-        """Count a step that has ended or was up to date."""
+        """Count a step that has ended or that was up to date."""
         with self._lock:
             if label in self._running:
                 self._running.remove(label)

@@ -1,7 +1,7 @@
-"""The interface of a project for the engine: how to load its inputs, and how to know what a chapter has read of them.
+"""The interface between the engine and a project: how to load its inputs, and how to know which of them were read.
 
-Belongs here: the interface between the engine and a project. Does not belong here: any project's own names; those of
-this one are in `lib.commands.book`.
+Belongs here: what every project has to provide. Does not belong here: the names of a particular project; those of this
+one are in `lib.commands.book`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class Project:
-    """What the engine needs to know of a project.
+    """What the engine needs to know about a project.
 
     Functions, classes and sets are given by name, ``"module:attribute"``. They are looked up only in processes that
     have imported the library from the snapshot of the sources, so that a build never mixes two versions of it.
@@ -52,8 +52,8 @@ class Project:
     files_read : tuple of str
         Sets of files, relative to the folder that holds the library, that the current process has read.
     notices : str
-        Function of the inputs that returns lines of text about what someone must act on, in the inputs or in results of
-        them; they are shown after every build, and stop none. Empty for no function.
+        Function of the inputs that returns lines of text about what needs action in the inputs or the results. They are
+        shown after every build and do not stop it. Empty if there is no such function.
     preload : tuple of str
         Modules to import once, in the process from which all others are forked: those that import most packages.
     """

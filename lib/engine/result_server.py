@@ -3,8 +3,9 @@
 Belongs here: the server, its start and its end. Does not belong here: its clients and the decorators of the functions
 that they can call (`lib.caching.shared_results`), and what those functions compute.
 
-No chapter's code runs in the server, so that chapters cannot affect each other. Its results are kept on disk, each with
-the parts of the inputs that it read, and are used again while these and the library are the same.
+No chapter's code runs in the server, so that chapters cannot affect each other. Results are stored on disk, each with
+the parts of the inputs from which it was computed. A later build uses them if these parts and the library have not
+changed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from lib.engine.snapshot import digest
 STORE = "shared"
 """Name of the folder, in the build folder, with the results of earlier builds."""
 
-# Number of clients that may wait to be accepted; the system makes further ones try again after a second.
+# Number of clients that may wait for the server to accept them; further ones try again after a second.
 _BACKLOG = 128
 
 
@@ -90,7 +91,7 @@ class ResultServer:
         raise (DataFaults if kind == "faults" else BuildError)(content)
 
     def _start(self) -> tuple[str, Any]:
-        # A temporary folder and not the project's, because the path of a socket must be short.
+        # Use a temporary folder and not the build folder, because the path of a socket must be short.
         prefix = f"{fork_server.SOCKETS}{os.getpid()}-"
         folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
         self.address = os.path.join(folder, "results")
@@ -137,8 +138,8 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
 class Store:
     """Results of earlier builds on disk.
 
-    A result is used again if the code and every part of the inputs that it read are the same. A file per request is
-    enough: a later result takes its place.
+    A result is used again if the code, and every part of the inputs from which it was computed, are the same. There is
+    one file for each request: a later result replaces an earlier one.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ class Store:
         return None
 
     def write(self, request: tuple[str, ...], parts: list[tuple[str, str]], reply: bytes) -> None:
-        """Store a reply and the parts (view, name) that were read for it; without room on the disk, store nothing."""
+        """Store a reply and the parts (view, name) that were read for it; store nothing if the disk is full."""
         header = json.dumps({"state": self._state(parts, reply), "parts": parts})
         with contextlib.suppress(OSError):
             replace_if_changed(self._path(request), header.encode() + b"\n" + reply)
@@ -176,7 +177,7 @@ class Store:
 
 
 def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], None]) -> None:
-    """Serve the inputs and the results of functions of them until this process is ended.
+    """Send clients the inputs, or the results of functions of the inputs, until this process is ended.
 
     Parameters
     ----------
@@ -190,7 +191,7 @@ def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], Non
         Called when clients can connect.
     """
     views = {"": inputs}
-    # This process has imported the library a second time: reads are recorded in that copy of `shared_results`.
+    # This process has imported the library anew from the snapshot: reads are recorded in its copy of `shared_results`.
     read: set[tuple[str, str]] = importlib.import_module(shared_results.__name__).READ
 
     @functools.cache
@@ -208,12 +209,12 @@ def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], Non
         function: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
         read.clear()
         try:
-            # Warnings are sent to the client.
+            # Catch warnings, which the reply passes on to the client.
             with warnings.catch_warnings(record=True) as caught:
                 result = function(views[view], *arguments)
             answer = pickle.dumps((result, frozenset(read), [str(warning.message) for warning in caught]))
         except Exception:
-            # The client then calls the function itself, and the error is raised there.
+            # The client then calls the function itself, which raises the error in the process of the chapter.
             return pickle.dumps(None)
         store.write(request, sorted(read), answer)
         return answer

@@ -91,7 +91,7 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
         wanted |= {f"{folder}/{name}": origin / name for name in names}
     if not any(name.startswith("data/") for name in wanted):
         raise DataFaults(f"{data}: the data folder has no CSV files")
-    # A named pipe would block the copy, and the errors of the system do not say what to do.
+    # Check before copying: a named pipe would block the copy, and messages of the system do not say what to do.
     unreadable = {name: reason for name, path in wanted.items() if (reason := why_unreadable(path))}
     if faults := [f"{name.removeprefix('data/')}: {unreadable[name]}" for name in unreadable if name[:5] == "data/"]:
         raise DataFaults("\n".join(faults))
@@ -100,7 +100,7 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
     changed = mirror(source, wanted)
     for name in changed:
         if name.endswith(".py"):
-            # Python treats compiled code as current if its source has the same size and was written in the same second.
+            # Remove compiled code: Python uses it for any source of the same size that was written in the same second.
             Path(importlib.util.cache_from_source(str(source / name))).unlink(missing_ok=True)
     return bool(changed)
 
@@ -108,15 +108,15 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
 def engine_code(source: Path, *modules: str) -> str:
     """Hash the code of modules of the engine, and of the modules that they import, in a snapshot.
 
-    The hash follows imports rather than cover the whole folder, so that a change of the renderer does not run chapters
-    again. Comments and docstrings do not count. It is computed once per process: if the engine itself changes, a
-    running watch replaces its process.
+    The hash covers imported modules and not the whole folder, so that a change of the renderer does not cause chapters
+    to be executed again. It does not cover comments and docstrings. It is computed once per process; ``make watch``
+    starts a new process if the engine changes.
     """
     return digest(*(code_hash(f"lib.engine.{module}", source / "lib") for module in modules))
 
 
 def digest(*parts: bytes | str) -> str:
-    """Hash a sequence of texts; the boundaries between them count."""
+    """Return a hash of a sequence of texts that also depends on the boundaries between them."""
     total = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else part

@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 _ZERO_WIDTH_JOINERS = "\u200c\u200d"
-"""Part of the spelling of some words in Persian and in Indian languages, between two letters."""
+"""Characters that the spelling of some words in Persian and in Indian languages requires between two letters."""
 _SUSPECT = re.compile(r"[^\n -~]")
 _ERRORS = re.compile(r"#(REF|N/A|NAME\?|VALUE|DIV/0|NUM|NULL|SPILL|CALC)!?|#{3,}|Err:[0-9]{3}")
 _FORMULA = re.compile(r"[=+@\t\r]|-(?![0-9.]+$)")
@@ -95,12 +95,12 @@ def visible(text: str) -> str:
 
 
 def fault_of(text: str) -> str:
-    r"""Return what is wrong with a text, whatever it says, and what to do; empty if nothing is.
+    r"""Return what is wrong with the characters of a text, and what to do; empty if nothing is wrong.
 
     Parameters
     ----------
     text : str
-        A value of a table or a field of the bibliography.
+        The value of a table or of a field of the bibliography.
 
     Examples
     --------

@@ -36,7 +36,7 @@ def period_end(text: str) -> dt.date:
     Raises
     ------
     ValueError
-        If the text has another form or is no day of the calendar.
+        If the text has another form or is not a day of the calendar.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def _is_source(text: str) -> bool:
     prefix, _, identifier = text.partition(":")
     has_form = {"doi": _is_doi, "pmid": _is_pmid}.get(prefix.lower())
     if has_form is None:
-        # The address of an identifier is another way of writing it, which would not be found with the others.
+        # An identifier in the form of a web address would not be recognised as the same source: refuse it.
         return not re.match(r"https?://(dx\.)?doi\.org/|https?://pubmed\.", text) and not fault_of(text)
     return prefix.islower() and has_form(identifier)
 
@@ -176,7 +176,7 @@ FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "doi": (_is_doi, "a DOI such as 10.1001/jamadermatol.2019.0696, without a prefix"),
     "pmid": (_is_pmid, "a PubMed number of 1 to 8 digits"),
 }
-"""Types of the dictionary: a function that checks the form of a text, and the form in words."""
+"""Types of the dictionary, each with a function that checks the form of a text, and a description of that form."""
 NUMBERS = ("count", "number", "percent", "year")
 """Types whose values are numbers; every column of such a type has a range in the dictionary."""
 TYPES = (*FORMS, "code", "codes")
@@ -196,7 +196,7 @@ def limits(text: str) -> tuple[float, float]:
     Returns
     -------
     low, high : float
-        The limits, which belong to the range.
+        The lowest and the highest value that is allowed.
 
     Raises
     ------
@@ -227,7 +227,7 @@ def _is_range(text: str) -> bool:
 
 
 def dictionary_faults(dictionary: pd.DataFrame) -> Iterator[Fault]:
-    """Yield the faults of the dictionary that prevent checking other tables by it.
+    """Yield the faults of the dictionary because of which it cannot be used to check other tables.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
     columns = dictionary[dictionary.table == name]
     schema, types = _schema(columns, codes), dict(zip(columns.column, columns.type, strict=True))
     lists = dict(zip(columns.column, columns.allowed, strict=True))
-    # In parts, so that the faults of a long table take little memory.
+    # Check the table in parts, so that the faults of a long one take little memory.
     for start in range(0, len(frame), _PART):
         try:
             schema.validate(frame.iloc[start : start + _PART], lazy=True)
@@ -303,7 +303,7 @@ def form_rule(kind: str, value: str, rule: str = "", codes: Iterable[str] = ()) 
     value : str
         The value.
     rule : str
-        What the type demands, for a code; other types have their form in words.
+        Message for a wrong code; for other types the message is made from `FORMS`.
     codes : iterable of str
         The codes that are allowed.
 
@@ -358,7 +358,7 @@ def _schema_column(row, codes: pd.DataFrame) -> pa.Column:
         has_form, form = FORMS[row.type]
 
     def checked(is_right: Callable[[str], bool], error: str) -> pa.Check:
-        # Each value is checked once, however often it occurs.
+        # Check each value once, however often it occurs.
         def are_right(texts: pd.Series) -> pd.Series:
             return texts.map({text: text == "" or is_right(text) for text in texts.unique()})
 
@@ -375,7 +375,7 @@ def _schema_column(row, codes: pd.DataFrame) -> pa.Column:
     return pa.Column(checks=checks)
 
 
-# Ends of the messages about values that have the right form.
+# Ends of messages about values whose form is right but which are not allowed.
 _TWICE, _RANGE = "names a code twice: leave one out", "(range in dictionary.csv)"
 
 

@@ -56,13 +56,29 @@ class Question:
     trials: pd.DataFrame = field(repr=False)
 
     def at(self, threshold: str) -> pd.DataFrame:
-        """Return the pairs of one threshold; a ValueError if there is no such threshold."""
+        """Return the pairs of one threshold.
+
+        Parameters
+        ----------
+        threshold : {"any", "ge25", "ge50", "ge75"}
+            Threshold of repigmentation that counts as a response.
+
+        Returns
+        -------
+        DataFrame
+            Rows of ``pairs``, at most one for each trial.
+
+        Raises
+        ------
+        ValueError
+            If there is no such threshold.
+        """
         if threshold not in ALL_THRESHOLDS:
             raise ValueError(unknown("threshold", threshold, ALL_THRESHOLDS))
         return self.pairs[self.pairs.threshold == threshold].reset_index(drop=True)
 
     def at_other_thresholds(self, threshold: str) -> pd.DataFrame:
-        """Return the pairs of the trials that have counts at other thresholds only, each at its highest."""
+        """Return the pairs of trials with counts at other thresholds only, each at the highest of these thresholds."""
         others = self.pairs[~self.pairs.study.isin(self.at(threshold).study)]
         highest = others.threshold.map(ALL_THRESHOLDS.index).groupby(others.study).transform("max")
         return others[others.threshold.map(ALL_THRESHOLDS.index) == highest].reset_index(drop=True)
@@ -134,7 +150,7 @@ def _is_given(arms: pd.DataFrame, names: str) -> pd.Series:
 
 
 def _select_pair(pairs: pd.DataFrame) -> pd.Series:
-    """Return the pair that stands for a trial at a threshold; parallel treated arms are added up."""
+    """Return the pair of arms that represents a trial at a threshold; counts of parallel treated arms are added up."""
     pairs = pairs.assign(whole=pairs.site == "all").sort_values(["whole", "months"], ascending=False, kind="stable")
     pair = pairs.iloc[0].copy()
     shared = [*_SHARED_COLUMNS, "control"]
@@ -156,9 +172,9 @@ class Comparison:
     rows : DataFrame
         The pairs, as in `Question.pairs`.
     risk_ratio, odds_ratio, risk_difference : Pooled
-        Risk ratio, odds ratio and risk difference (treated less control, as a proportion); of one trial its own. A
-        trial without a response in either arm, or with only responses in both, is ``dropped`` from the ratios;
-        if there is no other trial, the ratios are NaN and their k is 0.
+        Risk ratio, odds ratio and risk difference (treated less control, as a proportion). For a single trial these are
+        its own. A trial in which nobody or everybody responded is ``dropped`` from the ratios; if there is no other
+        trial, the ratios are NaN and their k is 0.
     """
 
     rows: pd.DataFrame = field(repr=False)
@@ -176,8 +192,8 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
         One row for each trial, as in `Question.pairs`: at least study, events and n of the treated arm, control_events
         and control_n.
     tau2, ci : str
-        As in `lib.stats.pool_ratios`. A single trial has its own normal interval of a ratio, and Newcombe's of the
-        difference.
+        As in `lib.stats.pool_ratios`. For a single trial, the interval of a ratio is normal and that of the difference
+        is Newcombe's, whatever these are.
 
     Returns
     -------
@@ -187,7 +203,7 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
     Raises
     ------
     ValueError
-        If a trial has two rows: its patients would count twice.
+        If a trial has more than one row, because its patients would be counted more than once.
 
     Examples
     --------
@@ -211,9 +227,9 @@ def compare(rows: pd.DataFrame, *, tau2: str = TAU2, ci: str = INTERVAL) -> Comp
         raise ValueError(f"{repeated.iloc[0]} has two rows, and its patients would count twice: keep one row per trial")
 
     with warnings.catch_warnings():
-        # If no trial informs a ratio, its k of 0 shows it.
+        # No warning is needed if no trial carries information on a ratio: its k is then 0.
         warnings.filterwarnings("ignore", "no study to pool", PoolingWarning)
-        # `dropped` marks the trials that do not inform a ratio.
+        # Nor is one needed for trials that carry no information: `dropped` marks them.
         warnings.simplefilter("ignore", LeftOutWarning)
         risk_ratio, odds_ratio, risk_difference = (
             pool_ratios(*_counts(rows), measure=measure, tau2=tau2, ci=ci) for measure in ("RR", "OR", "RD")
@@ -226,7 +242,7 @@ def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
 
     Paired trials report only how many responded to each treatment, not how many responded to both. The main analysis
     treats their arms as independent groups, which makes their variance too large if a patient's lesions respond
-    similarly. This analysis shows how much depends on it.
+    similarly. This analysis shows how much the result depends on that assumption.
 
     Parameters
     ----------

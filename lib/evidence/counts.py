@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from lib.evidence.edition import Evidence
 
 _TABLES = ("responses", "arms", "studies")
-"""Tables whose columns can be filters; a column that several of them have means that of the first."""
+"""Tables whose columns can be filters; if several have a column of the same name, that of the first is used."""
 _NO_FILTERS = ("threshold", "role", "label", "n", "events", "poolable", "why_not", "remark", "derivation", "source")
-"""Columns that are no filters: what is selected on in another way, counts, what decides on pooling, and remarks."""
+"""Columns that cannot be filters: those with an argument of their own, counts, reasons not to pool, and remarks."""
 _NUMERIC = ("count", "number", "percent", "year")
 """Types of the dictionary whose values are numbers."""
 _FIRST = ("study", "year", "role", "arm", "drug", "concentration", "events", "n", "unit", "design", "edition")
@@ -30,19 +30,20 @@ _FIRST = ("study", "year", "role", "arm", "drug", "concentration", "events", "n"
 _SHOWN = ("year", "role", "drug", "concentration", "events", "n")
 """Columns that a notebook shows."""
 _SAME = ("role", "site", "site_detail", "subtype")
-"""Columns in which the counts of a study must agree to be added up."""
+"""Columns in which the counts of a study must have the same value, or they are not added up."""
 
 
 class Counts(pd.DataFrame):
     """Available responder counts of a selection, one row for each study.
 
     This is a DataFrame. Its index holds the names of the studies (``label``), its columns are those of
-    `Evidence.reported_counts`. Whatever pandas makes of it, such as a part, is an ordinary DataFrame.
+    `Evidence.reported_counts`. The result of an operation of pandas, such as a part of it, is an ordinary DataFrame.
 
     Attributes
     ----------
     left_out : DataFrame
-        What belongs to the selection but is not in it: study, label, arm (empty: the whole study) and reason.
+        Counts and studies that fit the selection but were left out: study, label, arm (empty: the whole study) and
+        reason.
     """
 
     _metadata = ["left_out"]
@@ -70,7 +71,7 @@ def _short(value: float) -> str:
 
 
 def select_counts(evidence: Evidence, threshold: str, filters: Mapping[str, Any]) -> Counts:
-    """Return the available responder counts that fit a selection, as `Evidence.counts` describes."""
+    """Return the available responder counts that fit a selection, with arguments and errors of `Evidence.counts`."""
     reported = evidence.reported_counts()
     if threshold not in ALL_THRESHOLDS:
         raise ValueError(unknown("threshold", threshold, ALL_THRESHOLDS))
@@ -125,7 +126,7 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     first = rows.drop_duplicates("study").reset_index(drop=True)
     if len(first) == len(rows):
         return first
-    # There are some forty columns and few rows: a group-by for each column takes longer than all else.
+    # With some forty columns and few rows, a group-by for each column would take longer than everything else.
     arms_by_study: dict[str, list[int]] = {}
     for at, study in enumerate(rows.study):
         arms_by_study.setdefault(study, []).append(at)
@@ -155,7 +156,7 @@ def _filter_columns(evidence: Evidence, reported: pd.DataFrame) -> dict[str, Any
 
 
 def _without_group(filters: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
-    """Refuse unknown filters, and write ``group`` as its population and site."""
+    """Replace the filter ``group`` with its population and site; raise ValueError for an unknown filter."""
     filters = dict(filters)
     for name in filters:
         if name not in names:
@@ -178,7 +179,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> list[Any]:
-    """Return the values of a filter as the tables have them; refuse one that no row can have."""
+    """Return the values of a filter as the tables hold them; raise ValueError for one that no row can have."""
     tables = (getattr(evidence, table) for table in _TABLES)
     column_values = pd.concat([table[name] for table in tables if name in table])
     values, codes = _as_list(value), evidence.codes
@@ -197,7 +198,7 @@ def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> l
     if column.allowed == "yes_no":
         values = [("yes" if one else "no") if isinstance(one, bool | np.bool_) else one for one in values]
     for one in values:
-        # An empty text selects what is not available.
+        # The empty text selects rows whose value is not available.
         if one not in allowed and not (one == "" and (column_values == "").any()):
             raise ValueError(unknown(name, one, allowed))
     return values
@@ -209,7 +210,7 @@ def _given(arms: pd.DataFrame) -> pd.Series:
 
 
 def _matches(rows: pd.DataFrame, wanted: Mapping[str, list[Any]]) -> pd.Series:
-    """Mark the rows that have one of the wanted values in each of those columns that they have."""
+    """Mark the rows that have one of the wanted values in each wanted column that the table has."""
     matches = pd.Series(True, index=rows.index)
     for name, values in wanted.items():
         if name == "drug":
@@ -226,7 +227,7 @@ def _matches(rows: pd.DataFrame, wanted: Mapping[str, list[Any]]) -> pd.Series:
 
 
 def _refuse_dependent(rows: pd.DataFrame) -> None:
-    """Refuse several counts of a study that may be of the same patients, or are not of one kind."""
+    """Raise ValueError if a study has several counts that may be of the same patients or are not of one kind."""
     for _, counts in rows[rows.study.duplicated(keep=False)].groupby("study", sort=False):
         differing = [column for column in _SAME if counts[column].nunique() > 1]
         if not differing and not counts.arm.duplicated().any() and "WP" not in {*counts.design}:

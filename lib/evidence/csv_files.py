@@ -56,7 +56,7 @@ class Fault:
 
     def __str__(self) -> str:
         line, field = ("line", "entry") if self.file.endswith(".bib") else ("row", "column")
-        # A name of a file need not be valid Unicode.
+        # The name of a file need not be valid Unicode.
         place = [self.file.encode("utf-8", "backslashreplace").decode()]
         if self.row is not None:
             place.append(f"{line} {self.row}")
@@ -92,9 +92,9 @@ class DataError(ValueError):
 
 
 _LONGEST = 1_000_000
-"""Largest number of characters of one row; a longer one is a sign of an open quotation mark, or of no table at all."""
+"""Largest number of characters of one row. A longer one is a sign of an open quotation mark, or of no table."""
 _BUDGET = 500_000_000
-"""Bytes that the values of one table may take, by a rough count: about a million rows; in 2026, no table has 300."""
+"""Largest estimated memory of the values of one table, in bytes: about a million rows. In 2026, no table has 300."""
 _BLOCK = 1 << 20
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "is a workbook (xlsx, ods) or another zip archive"),
@@ -108,20 +108,21 @@ _OTHER_FORMATS = (
     (b"<?xml", "is an XML document"),
     (b"version https://git-lfs", "is a pointer of Git LFS and not the file itself"),
 )
-"""How files begin that were saved, downloaded or renamed by mistake; compared in lower case."""
+"""First bytes of files that are not tables but were saved, downloaded or renamed as one; compared in lower case."""
 MERGE_MARKS = ("<<<<<<< ", "=======", ">>>>>>> ", "||||||| ")
-"""How lines begin that git writes where two versions of a file disagree."""
+"""Beginnings of the lines that git inserts where two versions of a file conflict."""
 MERGE_RULE = "is a mark of an unresolved merge: edit the file to what it should be, and remove the marks"
 
 
 class _NotATable(Exception):
-    """Reading a table was given up; the argument is the fault."""
+    """Reading a table was abandoned; the argument of the exception is the fault."""
 
 
 def file_fault(path: Path) -> Fault | None:
     """Return the fault that prevents reading a file as UTF-8 text; None if there is none.
 
-    The file is read in blocks, so that its size does not matter. What is not a file is not opened.
+    The file is read in blocks, so that a large one needs no more memory. Only a regular file is opened, because a named
+    pipe would block.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def file_fault(path: Path) -> Fault | None:
 
 
 def other_format(start: bytes) -> str:
-    r"""Return what a file is if it begins like one of another format, such as a workbook; empty if it does not.
+    r"""Return what a file is, judged by its first bytes, if it is not a table but, say, a workbook; else empty.
 
     Examples
     --------
@@ -163,7 +164,7 @@ def _content_fault(name: str, file: BinaryIO) -> Fault | None:
         block = file.read(_BLOCK)
         if b"\0" in block:
             line += block.count(b"\n", 0, block.index(b"\0"))
-            return Fault(name, line, "", "", f"has NUL bytes, so it is no text in UTF-8: save it as {form}")
+            return Fault(name, line, "", "", f"has NUL bytes, so it is not UTF-8 text: save it as {form}")
         try:
             decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
@@ -209,7 +210,7 @@ class _Rows:
             yield [_tidy(value) for value in record]
 
     def fault(self, error: csv.Error) -> Fault:
-        """Return the fault of the row after the last one."""
+        """Return the fault of the row after the last one that was read."""
         return Fault(
             self.file,
             self.number + 1,
@@ -240,7 +241,7 @@ def read_table(path: Path, columns: list[str], may_be_empty: bool = False) -> tu
     columns : list of str
         The columns that it must have, in any order.
     may_be_empty : bool
-        Whether a header without rows is right.
+        Whether a header without rows is allowed.
 
     Returns
     -------
@@ -312,7 +313,8 @@ def _read_body(rows: _Rows, width: int) -> _Body:
         for column, value in itertools.zip_longest(body.columns, record[:width], fillvalue=""):
             column.append(value)  # type: ignore[union-attr]
         body.numbers.append(rows.number)
-        # A pointer in the list and another in the frame; a new value also needs its text and an entry in `known`.
+        # Estimate the memory: each value takes a pointer in the list and one in the frame; a value that was not seen
+        # before also takes its text and an entry in `known`.
         new = len(known) - before if before < 1_000_000 else width
         cost += 16 * width + (150 * new + sum(map(len, record)) if new else 0)
         if cost > _BUDGET:
@@ -325,12 +327,12 @@ def _read_body(rows: _Rows, width: int) -> _Body:
 
 
 def _first_row_faults(file: str, number: int, header: list[str], columns: list[str]) -> Iterator[Fault]:
-    """Yield the fault of a first row that is no header of this table at all."""
+    """Yield a fault if the first row is not a header of this table at all."""
     if header[0].startswith(MERGE_MARKS):
         yield Fault(file, number, "", header[0], MERGE_RULE)
         return
     if header[0].lower().startswith("sep=") and not any(header[1:]):
-        yield Fault(file, number, "", header[0], "is an instruction for a spreadsheet and no header: remove this line")
+        yield Fault(file, number, "", header[0], "is an instruction for a spreadsheet, not a header: remove this line")
         return
 
     def known(names: list[str]) -> int:
@@ -360,7 +362,7 @@ def _header_faults(file: str, header: list[str], columns: list[str], body: _Body
             else:
                 yield Fault(file, 1, "", name, "is not a column of this table (see the data dictionary)")
     unnamed = [at for at, name in enumerate(header) if not name]
-    # Beyond the header, values in most rows are a column; values in a few are commas that lack quotation marks.
+    # Values beyond the header in most rows are a column without a name; in a few rows they come from unquoted commas.
     often = len(body.numbers) / 2
     unnamed += [at for at, count in sorted(body.surplus_at.items()) if count > often or (missing and at == len(header))]
     for at in unnamed:

@@ -43,7 +43,7 @@ class Evidence:
     """One edition of the evidence, or a view of it.
 
     Every table of the data dictionary is an attribute of its name (``evidence.studies``): a DataFrame whose counts and
-    numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). One more table is assembled of
+    numbers are numeric (missing: NaN) and whose other columns are text (missing: ""). One more table is assembled from
     these: ``screening`` has, for each study considered since the original search, its record and the decision that
     stands. ``published_rates`` also has the columns ``estimate_decimals``, ``ci_low_decimals`` and
     ``ci_high_decimals``, the number of decimals with which each was published. Three more attributes are ``as_of``, the
@@ -56,14 +56,14 @@ class Evidence:
 
     - ``monotherapy`` and ``phototherapy``: without the arms of the other regimen, its published rates, and the
       studies that have arms of the other regimen and none of this one;
-    - ``original``: without the records found since the original search, and all rows of their studies.
+    - ``original``: without the records found since the original search and without all rows of their studies.
 
     Attributes
     ----------
     view : str
         Name of the view; empty for the whole edition.
     edition : tuple of str, optional
-        Data folder and date as they were given to `load`; None if tables were replaced since.
+        Data folder and date as they were given to `load`; None if tables have been replaced (`with_tables`).
     warnings : tuple of Fault
         What in the data folder is allowed but probably a mistake (`lib.evidence.check_with_warnings`).
     """
@@ -79,7 +79,7 @@ class Evidence:
             raise AttributeError(unknown("table", name, parts))
         READ.add((self.view, name))
         part = parts[name]
-        # Callers get a copy that they may change: results computed before from the table stay valid.
+        # Return a copy, so that a caller who changes it cannot affect results of others that use the table.
         return part.copy(deep=False) if isinstance(part, pd.DataFrame) else part
 
     def __dir__(self) -> list[str]:
@@ -110,6 +110,16 @@ class Evidence:
 
     def with_tables(self, **tables: pd.DataFrame) -> Evidence:
         """Return this evidence with other tables in place of those named.
+
+        Parameters
+        ----------
+        **tables : DataFrame
+            The new tables, by name.
+
+        Returns
+        -------
+        Evidence
+            A copy, whose attribute ``edition`` is None.
 
         Raises
         ------
@@ -205,8 +215,8 @@ class Evidence:
         Returns
         -------
         dict of str to dict of str to str
-            Content hash by view (empty: the whole edition) and name of the part. If it is unchanged, so is what a
-            chapter reads of that part.
+            Content hash by view (empty: the whole edition) and name of the part. If the hash has not changed, the
+            content of the part has not changed either.
         """
         hash_by_id: dict[int, str] = {}
 
@@ -225,6 +235,16 @@ class Evidence:
 
     def meaning(self, code_list: str) -> dict[str, str]:
         """Return the meaning of each code of a list of ``codes.csv``, in the order of the list.
+
+        Parameters
+        ----------
+        code_list : str
+            Name of the list, such as "design".
+
+        Returns
+        -------
+        dict of str to str
+            Meaning by code.
 
         Raises
         ------
@@ -247,7 +267,7 @@ class Evidence:
         Returns
         -------
         float
-            The number, an int if it is whole.
+            The number, as an int if it is a whole number.
 
         Raises
         ------
@@ -268,12 +288,22 @@ class Evidence:
         return int(value) if value.is_integer() else value
 
     def is_included(self, studies: pd.Series) -> pd.Series:
-        """Return for each study key whether the study is included, not excluded and not awaiting a decision."""
+        """Return for each study key whether the study is included: neither excluded nor awaiting a decision."""
         screening = self.screening
         return ~studies.isin(screening.study[screening.decision != "included"])
 
     def included(self, edition: str) -> pd.DataFrame:
-        """Return the included studies that belong to the "original" review or to the "update", as in ``studies``.
+        """Return the included studies of the original review or of the update.
+
+        Parameters
+        ----------
+        edition : {"original", "update"}
+            Whether the studies belong to the original review or to the update.
+
+        Returns
+        -------
+        DataFrame
+            Their rows of the table ``studies``.
 
         Raises
         ------
@@ -317,8 +347,8 @@ class Evidence:
         """Return the available responder counts of a selection of studies, one row for each study.
 
         Only counts that this book would pool are returned: those of included studies, each patient once, comparators
-        left out; the arms of a study are added up. ``left_out`` of the result lists what belongs to the selection and
-        is not in it, and why. `reported_counts` returns every count.
+        left out; the arms of a study are added up. ``left_out`` of the result lists the studies and counts that fit the
+        selection but are not in the result, and why. `reported_counts` returns every count.
 
         Parameters
         ----------
@@ -507,8 +537,8 @@ def _known_by(parts: Mapping[str, Any], date: dt.date) -> dict[str, Any]:
         if name == "duplicates":
             is_known &= ~table.same_as.isin(later_records)
         if name != "records":
-            # From the day on which a record was entered, decisions count by their date. Before that day, a record that
-            # was published already counts with the decisions that were made since.
+            # From the day on which a record was entered, an edition has the decisions made by its own date. An edition
+            # before that day has all decisions on the record, if it was published by then.
             is_known &= (table.date <= date.isoformat()) | (table.record.map(entered).fillna("") > date.isoformat())
         parts[name] = table[is_known].reset_index(drop=True)
     reviews_known_on = [last_entry if pd.isna(year) else dt.date(int(year), 12, 31) for year in reviews.year]

@@ -1,6 +1,6 @@
-"""Lists of faults that a person can read: equal ones joined, and no more than the first few of a kind.
+"""Shorten lists of faults for readers: join faults that differ only in their row, and list only the first of a kind.
 
-Belongs here: the length of a list of faults. Does not belong here: what is a fault.
+Belongs here: which faults of a long list are shown. Does not belong here: finding faults (`checking`, `rules`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from lib.evidence.csv_files import Fault
 MOST = 20
 """Largest number of faults of one rule in one column that are listed."""
 _LAST = 2000
-"""Number of faults after which a rule is not asked for more."""
+"""Largest number of faults that are requested from one rule."""
 _ROWS = 5
 """Largest number of further rows that a fault names."""
 
 
 def limited(faults: Iterable[Fault]) -> list[Fault]:
-    """Return the first faults of one rule, those that differ only in their row joined.
+    """Return the first faults of one rule; join those that differ only in their row.
 
     Parameters
     ----------

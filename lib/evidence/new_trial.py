@@ -1,4 +1,4 @@
-"""Turn the answers about a new trial into rows of every table that the trial touches.
+"""Turn the answers about a new trial into rows of all tables that describe the trial.
 
 Belongs here: the questions about a trial, the fields that follow from its answers, and the new content of the files.
 Does not belong here: how the answers are obtained (`interview`), the form of a value (`column_types`), and what rows
@@ -39,8 +39,8 @@ class Question:
     table, column : str
         The column whose entry in ``dictionary.csv`` states the question and the form of the answer.
     scope : str
-        What it is asked of. "record": every record; "study": an included study; "arm": each of its arms; "counts": a
-        study with counts.
+        What the question is about. "record": every record; "study": an included study; "arm": each of its arms;
+        "counts": a study with counts.
     derived : bool
         Whether the answer usually follows from others. If it does, the question is not asked.
     codes : str
@@ -56,7 +56,7 @@ class Question:
 
 
 def _questions(scope: str, table: str, names: str) -> Iterator[Question]:
-    """Yield the questions of one table; a name in parentheses is that of an answer that follows from others."""
+    """Yield the questions of one table; a name in parentheses marks a question whose answer is derived from others."""
     for name in names.split():
         yield Question(name.strip("()"), table, name.strip("()"), scope, derived=name.startswith("("))
 
@@ -87,7 +87,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("record_kind", "records", "kind", "record", derived=True),
     *_questions("record", "records", "(entered)"),
 )
-"""All questions, in the order in which they are asked: a label is compared with the year of publication."""
+"""All questions in the order in which they are asked. The label follows the date, with which it is compared."""
 _ANSWER_BY_COLUMN = {
     ("records", "kind"): "record_kind",
     ("candidates", "design"): "design_of_record",
@@ -98,7 +98,7 @@ _ANSWER_BY_COLUMN = {
     ("decisions", "date"): "entered",
     ("responses", "subtype"): "",
 }
-"""Name of the answer that goes into a column, if it is not the column's own; empty: none."""
+"""Name of the answer that is entered in a column, where it is not the name of the column; empty if there is none."""
 _STEPS = {
     "included": (("title_abstract", "include"), ("full_text", "include")),
     "excluded": (("title_abstract", "exclude"),),
@@ -110,7 +110,7 @@ _STEPS = {
 
 @dataclass(frozen=True)
 class Row:
-    """A new row of a table: its values by column, and the arm (from 1; 0: none) and threshold that it is of."""
+    """A new row of a table: its values by column, and the arm (from 1; 0 for none) and threshold that it is about."""
 
     table: str
     values: dict[str, str]
@@ -118,14 +118,14 @@ class Row:
     threshold: str = ""
 
     def answer(self, column: str) -> str:
-        """Return the name of the answer in a column; that of an arm's answer begins as in ``arms.2.drug``."""
+        """Return the name of the answer in a column, with the number of the arm if it is about one: ``arms.2.drug``."""
         name = self.threshold if column == "events" else _ANSWER_BY_COLUMN.get((self.table, column), column)
         of_arm = any(question.name == name and question.scope == "arm" for question in QUESTIONS)
         return f"arms.{self.arm}.{name}" if self.arm and of_arm else name
 
 
 def complete(trial: Trial, tables: Tables, today: str) -> Trial:
-    """Return a copy of a trial with the answers that follow from others; answers that are given stay.
+    """Return a copy of a trial with derived answers added; answers that were given are not changed.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def place(trial: Trial, tables: Tables) -> tuple[dict[str, pd.DataFrame], dict[t
     tables : dict of str to DataFrame
         The tables with the new rows, for the rules.
     answers : dict of (str, int, str) to str
-        The name of the answer in each new cell, by file, row and column, as a fault names them.
+        The name of the answer in each new cell, by file, row and column in the form in which faults name them.
     """
     added = dict(tables)
     answers: dict[tuple[str, int | None, str], str] = {}
@@ -280,7 +280,7 @@ def reference(trial: Trial) -> str:
     }
     kind = "article" if all(fields[name] for name in ("author", "title", "journal", "year")) else "misc"
     if kind == "misc":
-        # Only an article has them; elsewhere the book could not show the journal.
+        # Only an article has these fields; the book's style shows ``howpublished`` of other types, but no journal.
         fields |= {"journal": "", "volume": "", "number": "", "pages": "", "howpublished": journal}
     lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value]
     return f"@{kind}{{{trial['study']},\n{''.join(lines)}}}"
@@ -289,7 +289,8 @@ def reference(trial: Trial) -> str:
 def new_contents(folder: Path, new: list[Row], entry: str) -> dict[Path, bytes]:
     """Return the content of the files of a data folder with new rows and an entry of the bibliography.
 
-    Lines are only added: those that a file has keep every byte. New ones get its line ends and its order of columns.
+    Lines are only added, and existing lines keep every byte. New lines have the line ends and the order of columns of
+    the file.
     """
     contents = {}
     for table in dict.fromkeys(row.table for row in new):

@@ -33,7 +33,7 @@ class Outcome:
     decimals : tuple of int
         Number of decimals with which each of the three was published, in percent.
     studies, patients : float
-        Number of studies and patients published for the outcome; NaN if none was published.
+        Number of studies and patients published for the outcome; NaN if not published.
     refs : list of int
         Reference numbers published for the outcome.
     refs_of_row : bool
@@ -55,8 +55,8 @@ class Outcome:
         Available responder counts of studies of the update, columns as in ``available``.
     available_patients : int
         Participants of the listed studies in ``available``, counted as the review counts them. Every arm of the regimen
-        with a reported count adds its patients, even if two arms are of the same patients and only one is pooled. Of
-        patches, the patients are counted.
+        with a reported count adds its patients, even if two arms are of the same patients and only one is pooled. If
+        patches were counted, their patients are added.
     """
 
     regimen: str

@@ -48,7 +48,7 @@ FIELDS = (
 )
 """Fields that an entry may have."""
 _LARGEST = 10_000_000
-"""Largest size of the file in bytes, three hundred times that of 2026."""
+"""Largest size of the file in bytes: three hundred times its size in 2026."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _entries(file: str, text: str) -> tuple[list[_Entry], list[Fault]]:
             faults.append(_syntax_fault(file, line, parser.current_entry_key or "", errors[0]))
             errors.clear()
         elif outside := list(_outside(file, text, end, _next_entry(text, end))):
-            # An entry that has ended too early: that it lacks fields need not be said as well.
+            # The entry has ended too early. Do not check its fields: those that it lacks follow from this fault.
             faults += outside
         elif isinstance(content[-1], list) and command.lower() not in ("string", "preamble"):
             body = text[start:end]
@@ -146,7 +146,7 @@ def _line_of(body: str, field: str, first: int) -> int:
 
 
 def _outside(file: str, text: str, start: int, end: int) -> Iterator[Fault]:
-    """Yield the first line between two entries that is no comment: it may be an entry without its @."""
+    """Yield a fault for the first line between two entries that is not a comment: it may be an entry without its @."""
     at = text.count("\n", 0, start) + 1
     lines = text.split("\n")
     for number, part in enumerate(text[start:end].split("\n"), start=at):
@@ -219,7 +219,7 @@ def _value_rule(field: str, value: str) -> str:
     if re.search(r"(?<!\\)%", value):
         return r"has a bare %, which begins a comment in LaTeX and hides the rest: write \%"
     try:
-        # Only commands can be misunderstood; the parser has seen that braces balance.
+        # Only commands need a check, because the parser has made sure that braces balance.
         shown = str(Text.from_latex(value)) if "\\" in value else ""
         for name in split_name_list(value) if field in ("author", "editor") else []:
             Person(name)

@@ -1,6 +1,6 @@
 """Mark retracted studies wherever they are named.
 
-Belongs here: the names of retracted studies. Does not belong here: the rule that somebody decides about them
+Belongs here: the names of retracted studies. Does not belong here: the rule that demands a decision about each
 (`rules.retractions`), and how a notice is looked up (`lib.records.retractions`).
 """
 
@@ -14,20 +14,20 @@ _MARK_BY_KIND = {
     "retraction": "Retracted: ",
     "withdrawal": "Retracted: ",
 }
-"""What stands before the name of a study, by the kind of notice; the last one of a study counts."""
+"""Mark before the name of a study, by kind of notice. If a study has several, the last in this order is used."""
 _NAMED = (("studies", "study"), ("screening", "study"), ("mechanism", "study"), ("later_reviews", "review"))
 """Tables that name studies in the column ``label``, and the column with their key in ``references.bib``."""
 
 
 def with_notices(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of an edition in which the names of retracted studies say so.
+    """Return the parts of an edition with a mark before the names of retracted studies.
 
-    The mark stands before the name, as journals put it before a title, so that it stays where names are cut.
+    Journals also put such a mark before the title. It remains visible where long names are cut off.
 
     Parameters
     ----------
     parts : mapping of str to DataFrame
-        The tables of an edition. Names that have a mark already lose it first.
+        The tables of an edition. Marks that names have already are removed first.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from lib.evidence.characters import visible
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _YES_NO = {"true": "yes", "false": "no", "1": "yes", "0": "no", "y": "yes", "n": "no"}
 _FIRST_DAY = dt.date(1899, 12, 30)
-"""The day from which spreadsheets count days."""
+"""Day 0 of the dates of spreadsheets, which are stored as numbers of days."""
 _LOST_DIGITS = re.compile(r"-?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+")
 
 
@@ -36,7 +36,7 @@ def remedy(text: str, has_form: Callable[[str], bool], codes: Iterable[str] = ()
     Returns
     -------
     str
-        The end of a message; empty if nothing can be said.
+        The end of a message; empty if there is no suggestion.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def remedy(text: str, has_form: Callable[[str], bool], codes: Iterable[str] = ()
 
 
 def _before_a_spreadsheet(text: str) -> Iterator[str]:
-    """Yield what a text may have been before a program for tables or texts changed it, the likeliest first."""
+    """Yield what a text may have been before a spreadsheet or a word processor changed it, the likeliest first."""
     plain = visible(text)
     yield plain
     yield _YES_NO.get(plain.lower(), plain)
@@ -88,7 +88,7 @@ def _percentages(text: str) -> Iterator[str]:
     if sign:
         yield from (number, f"{number}%")
     elif "." in text or "," in text:
-        # A cell in the format of a percentage holds its hundredth.
+        # A spreadsheet stores a cell that is formatted as a percentage divided by 100.
         yield f"{(Decimal(number) * 100).normalize():f}%"
     yield f"{number}%"
 
@@ -100,7 +100,7 @@ def _dates(text: str) -> Iterator[str]:
         year, month, day = match[1], int(match[2]), int(match[3] or 0)
     elif match := re.fullmatch(r"([0-9]{1,2})[-/.]([0-9]{1,2})[-/.]([0-9]{4})(?: [0-9:.]+)?", text):
         first, second, year = int(match[1]), int(match[2]), match[3]
-        # Where both readings are possible, both are named.
+        # If day and month can be exchanged, both dates are possible.
         yield from _iso(year, second, first)
         day, month = second, first
     elif match := re.fullmatch(r"(?:([0-9]{1,2})[- ])?([A-Za-z]{3})[a-z]*\.?[- ]([0-9]{4}|[0-9]{2})", text):
@@ -123,7 +123,7 @@ def _iso(year: str, month: int, day: int) -> Iterator[str]:
     if day > 1:
         yield f"{year}-{month:02}-{day:02}"
     else:
-        # The first of a month is what spreadsheets make of a month.
+        # A spreadsheet turns a month into its first day, so both are possible.
         yield from (f"{year}-{month:02}", f"{year}-{month:02}-01")
 
 

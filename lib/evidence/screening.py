@@ -1,8 +1,8 @@
 """Assemble the table ``screening``: each study considered since the original search, with its record and its decision.
 
-Belongs here: which decision stands for a record, how the tables `PARTS` become one row for each study, and in which of
-them a column of that row is. Does not belong here: the rules that these tables must satisfy (`rules`), and the state of
-records that no study was made of (`lib.records.decisions`).
+Belongs here: which decision stands for a record, how the tables `PARTS` are joined to one row for each study, and from
+which of them each column of that row comes. Does not belong here: the rules that these tables must satisfy (`rules`),
+and the state of records that did not become studies (`lib.records.decisions`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MEANING = "Studies considered since the original search: candidates.csv with rec
 STAGES = ("title_abstract", "full_text")
 """Stages of screening in their order: codes of ``decisions.stage``."""
 NOT_RECORDED = "not recorded"
-"""Name of the reviewer of a decision whose reviewer was not noted; it need not be one person."""
+"""Name in place of a reviewer who was not recorded; it may stand for more than one person."""
 CONFLICT = "conflict"
-"""What stands where reviewers decided differently and nobody has resolved it yet."""
+"""The decision that stands if reviewers disagree and their disagreement has not been resolved."""
 _ORIGIN = {
     "study": ("candidates", "study"),
     "label": ("candidates", "label"),
@@ -104,9 +104,9 @@ def assemble(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        Has the tables `PARTS`. A record that does not exist, or is entered twice, leads to empty values or to the first
-        of its rows; other rules report both. If it has ``studies`` too, a study whose full text was included awaits
-        classification until it has a row there.
+        The tables `PARTS`. If a record does not exist, its values are empty; if it is entered twice, its first row is
+        used. Rules report both. If there is also a table ``studies``, a study whose full text was included awaits
+        classification until it has a row in it.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def _outcome(stage: str, decision: str, is_entered: bool) -> str:
     Parameters
     ----------
     stage, decision : str
-        The last stage with a decision, and what stands there.
+        The last stage with a decision, and the decision that stands at that stage.
     is_entered : bool
         Whether the data of the study are entered.
     """
@@ -157,9 +157,9 @@ def with_screening(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame
 
 
 def at_its_origin(fault: Fault, tables: Mapping[str, pd.DataFrame]) -> Fault:
-    """Return a fault of the assembled table with the file, row and column that hold the value; others as they are.
+    """Return a fault of the assembled table at the file, row and column that hold the value; others unchanged.
 
-    Rows of the assembled table that the message names become rows of the same columns, too.
+    Rows of the assembled table that are named in the message are converted in the same way.
     """
     rule = _PLACE.sub(lambda match: _place(int(match[1]), fault.column.split(", ")[-1], tables), fault.rule)
     if fault.file != f"{NAME}.csv" or fault.row is None:

@@ -20,8 +20,8 @@ GROUPS = {
 }
 """Rows of the review's Table 3: codes of (population, site) by group."""
 ASSESSMENT = ("study", "arm", "site", "site_detail", "population", "subtype", "months")
-"""Columns of the responses that identify who was assessed, where and when. Counts that agree in all of them are of the
-same participants, at different thresholds."""
+"""Columns of the responses that identify who was assessed, where and when. Counts with the same values in all of them
+are those of the same participants at different thresholds."""
 
 REGIMEN_NAMES = {"monotherapy": "TCI monotherapy", "phototherapy": "TCI plus phototherapy"}
 THRESHOLD_NAMES = {"any": "any", "ge25": "≥25%", "ge50": "≥50%", "ge75": "≥75%"}

@@ -19,15 +19,15 @@ from lib.published.count_model import Block, Prior, distance, distances, effects
 from lib.published.enumeration import MOST_TRIED, try_all
 
 POPULATIONS = 4
-"""Number of populations of states that move independently; if they agree, the chain has converged. A population in
-which the search has found too few counts near the published rates starts from those of all populations
+"""Number of populations of states that move independently; if their distributions agree, the chain has converged. A
+population for which the search has found too few counts near the published rates starts from those of all populations
 (`chain_search.sample`)."""
 SAMPLES = 64
 """Samples of each part of the studies that are combined in the search."""
 # Blocks with at most `_FEW` possible counts at each threshold move all thresholds in one step. `_LIST`: number of
 # counts of each threshold that such a step combines.
 _FEW, _LIST = 1e9, 32
-# Possible sizes of a change of the numbers of participants, in multiples of the smallest change.
+# Sizes of a proposed change of the numbers of participants, in multiples of the smallest change; drawn at random.
 _MULTIPLES = (1, 1, 1, 2, 4, 8)
 
 
@@ -50,7 +50,7 @@ class Chain:
     x : ndarray of int, shape (3, k, c)
         Numbers of responders.
     node : ndarray of int, shape (3, c)
-        Node of the prior's mean and concentration at each threshold.
+        Index of the quadrature node (mean and concentration of the prior) at each threshold.
     off : ndarray, shape (rates, c)
         Distance from each published rate, in units of its rounding.
     targets : Targets
@@ -93,13 +93,13 @@ class Chain:
         self.off = distances(block, self.n, self.x)
 
     def _has_few(self) -> bool:
-        """Return whether the counts of all thresholds can be moved together."""
+        """Return whether there are few enough counts to move those of all thresholds together."""
         low, high = (np.array([self.block.limits(self.block.n, t)[end] for t in range(3)]) for end in (0, 1))
         several = any(len(self.targets.at_threshold(t)) > 1 for t in range(3))
         return not several and not len(self.block.shifts) and np.prod(high - low + 1.0, axis=1).max() <= _FEW
 
     def _has_small(self, t: int) -> bool:
-        """Return whether two rates share a threshold and one of them is small enough to try all its counts."""
+        """Return whether two rates share a threshold and one of them has few enough counts to try them all."""
         rates = self.targets.at_threshold(t)
         if len(rates) < 2 or len(self.block.shifts):
             return False
@@ -130,7 +130,7 @@ class Chain:
         return np.array(counts)
 
     def sweep(self, shifts: int = 30) -> None:
-        """Move all unknowns once, and the numbers of participants ``shifts`` times where they are not published."""
+        """Move all unknowns once, but numbers of participants that are not published ``shifts`` times."""
         if self.few:
             self._move_all()
         for t in self.rng.permutation(3):
@@ -174,7 +174,7 @@ class Chain:
         share = np.cumsum(np.exp(log - log.max(axis=2, keepdims=True)), axis=2).reshape(k * c, m)
         share /= share[:, -1:]
         rows = np.arange(k * c)[:, None]
-        # Looking up ordered uniform numbers is faster; each study's samples are put in a random order afterwards.
+        # Ordered uniform numbers are faster to look up. The samples of each study are shuffled afterwards.
         gaps = np.cumsum(self.rng.standard_exponential((k * c, self.samples + 1)), axis=1)
         wanted = rows + gaps[:, :-1] / gaps[:, -1:]
         place = np.searchsorted((rows + share).ravel(), wanted.ravel()).reshape(wanted.shape) - rows * m
@@ -190,7 +190,7 @@ class Chain:
         if not rates:
             self.x[t] = x[..., 1]
             return
-        # The rate with the fewest studies comes first: a total shares its threshold with the rate of the children.
+        # If both the total and the children have a rate, that of the children comes first, with fewer studies.
         small, large = rates[0], rates[-1]
         inside = self.rng.permutation(np.flatnonzero(self.block.rates[small].included))
         others = np.flatnonzero(~self.block.rates[small].included)

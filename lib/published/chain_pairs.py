@@ -15,7 +15,7 @@ from lib.published.count_model import Z95, Block, PublishedRate
 # The search skips pairs whose estimate, at fixed tau2, is further than this from the published one, in units of its
 # rounding.
 _SEARCH_LIMIT = 12
-# Standard error that is assumed if neither end of a published interval can be used.
+# Standard error that is assumed if neither limit of the published interval can be used.
 _ROUGH_SE = 0.1
 
 
@@ -67,7 +67,7 @@ class Targets:
         return -self.power * np.log(np.maximum(1.0, off / self.tolerance[i]))
 
     def reproduced(self, off: np.ndarray) -> np.ndarray:
-        """Return which states (c,) at distances (rates, c) are within the tolerance of all rates."""
+        """Return for each state (c,) whether its distances (rates, c) are within the tolerances of all rates."""
         return np.asarray((off <= self.tolerance[:, None]).all(axis=0))
 
     def sums(self, i: int, part: np.ndarray, x: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class Targets:
             Logarithm of the ratio of their approximate weight to that of the current counts.
         """
         a, b = _Distinct(first), _Distinct(second)
-        # Only pairs whose estimate, at the rate's fixed tau2, is near the published one or nearer than the current one.
+        # Keep pairs whose estimate, at the fixed tau2, is near the published one, or nearer to it than the current one.
         reach = (self.limit + self.tolerance[i]) * self._unit[i]
         reach = np.maximum(reach, np.abs(first[7, :, 0] + second[7, :, 0]) * (1 + 1e-5))
         one, other, edges = self._near_pairs(a, b, reach)
@@ -199,7 +199,7 @@ class _Distinct:
         self.current = (np.cumsum(new) - 1)[np.flatnonzero(self._place % self._m == 0)]
 
     def pick(self, which: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Choose at random one of the samples that have each of some distinct sums; return its index in its state."""
+        """Choose at random a sample for each of some distinct sums; return the index of each sample in its state."""
         step = np.floor(rng.uniform(size=which.shape) * self._times[which]).astype(int)
         return self._place[self._start[which] + step] % self._m
 

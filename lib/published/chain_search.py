@@ -16,9 +16,9 @@ from lib.published.count_model import WIDEST, Block, distances, effects, pooled
 
 STATES = 64
 """Number of states of the chain."""
-# Used while sampling. `_SAMPLES`: samples of each half of the studies that a move combines; `_SAMPLES_OF_FEW`: the same
-# where few counts are possible. `_LIMIT`: pairs whose estimate, at fixed tau2, is further than this from the published
-# one (in units of its rounding) are skipped.
+# Settings of the sampling. `_SAMPLES`: samples of each half of the studies that a move combines; `_SAMPLES_OF_FEW`: the
+# same where few counts are possible. `_LIMIT`: a pair is skipped if its estimate, at fixed tau2, is further than this
+# from the published one, in units of its rounding.
 _SAMPLES, _SAMPLES_OF_FEW, _LIMIT = 192, 600, 4
 # Expected number of draws per sweep; it sets the number of sweeps.
 _PER_SWEEP = 10
@@ -32,8 +32,8 @@ _LOOKED_AT = 6
 _LOOSE, _LOOSE_SWEEPS, _LOOSE_SHIFTS = (64, 16, 4), 5, 80
 # A tolerance is reachable if at least this many of the examined states lie within it.
 _ENOUGH = 8
-# Powers of the distance to try for sampling, in this order. After `_SETTLE` sweeps at each, the first is used at which
-# the share `_ENOUGH_INSIDE` of the states is within all tolerances.
+# Powers of the distance to try for sampling, in this order, each for `_SETTLE` sweeps. The first is used at which at
+# least the share `_ENOUGH_INSIDE` of the states is within all tolerances.
 _POWERS, _ENOUGH_INSIDE, _SETTLE = (4, 8, 16, 32, 64), 0.05, 10
 
 
@@ -133,7 +133,7 @@ def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STA
 
 
 def _spread(chain: Chain) -> None:
-    """Vary the numbers of participants first, at loose tolerances: near the rates few such moves are possible."""
+    """Vary the numbers of participants at loose tolerances, because few such moves are possible close to the rates."""
     for loose in _LOOSE if len(chain.block.shifts) else ():
         chain.targets.tolerance[:] = loose
         for _ in range(_LOOSE_SWEEPS):
@@ -142,7 +142,7 @@ def _spread(chain: Chain) -> None:
 
 
 def _start_near(chain: Chain) -> None:
-    """Restart from counts near the rates that were small enough for all their counts to be tried."""
+    """Restart from counts near those rates for which all possible counts could be tried."""
     limits = chain.block.limits
     for t in (2, 1, 0) if chain.small else ():
         low = limits(chain.n.T, t)[0].T.astype(int)

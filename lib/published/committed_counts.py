@@ -27,7 +27,7 @@ from lib.published.sampler import COMMITTED, DRAWS, cache_key, imputed_arrays
 
 
 def versions() -> str:
-    """Return the versions of NumPy and SciPy, which cache keys cover."""
+    """Return the versions of NumPy and SciPy, on which cache keys depend."""
     return f"numpy {np.__version__}\nscipy {scipy.__version__}\n"
 
 

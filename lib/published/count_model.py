@@ -19,7 +19,7 @@ from scipy import special, stats
 from lib.evidence import THRESHOLDS
 
 WIDEST = 8
-"""Largest tolerance, in units of rounding. If no counts come this close to a rate, it is dropped, and pages say so."""
+"""Largest tolerance, in units of rounding. A rate to which no counts come this close is given up; pages state this."""
 
 CONCENTRATION, SPREAD = 4.0, 1.0
 """Prior of each step (at least 25% of all patients, 50% of those, 75% of those). A study's share is beta distributed;
@@ -42,7 +42,7 @@ class PublishedRate:
     threshold, group : str
         Codes of the threshold and of the row of the review's Table 3.
     included : ndarray of bool, shape (k,)
-        Whether the rate pools each study of the block.
+        Whether each study of the block is pooled in the rate.
     published, half_unit : ndarray, shape (3,)
         Estimate and ends of the confidence interval as proportions, NaN for a number that is not compared with the
         counts (an end cut at 0% or 100%, a misprint); and half a unit of the last published digit of each.
@@ -62,7 +62,7 @@ class PublishedRate:
 
 @dataclass(frozen=True)
 class Block:
-    """Studies and published rates that depend on each other, and on no others.
+    """A set of studies and published rates whose counts depend on each other, and on no other studies or rates.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Block:
     rates : tuple of PublishedRate
         The published rates.
     shifts : ndarray, shape (s, k)
-        Changes of n that keep the published totals.
+        Changes of n that leave the published totals unchanged.
     """
 
     regimen: str
@@ -159,16 +159,16 @@ class Prior:
 
 
 def effects(x: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return proportions and their variances, infinite for a study that the review leaves out."""
+    """Return proportions and their variances; the variance is infinite for a study that the review leaves out."""
     used = (x > 0) & (x < n)
     p = np.where(used, x / n, 0.5)
     return p, np.where(used, p * (1 - p) / n, np.inf)
 
 
 def pooled(p: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pool as `lib.stats.pool_proportions` does by default, studies along the first axis; 0 if no study is left.
+    """Pool like `lib.stats.pool_proportions` by default, with studies along the first axis; 0 if no study remains.
 
-    A second implementation for speed, of the estimate, its standard error and tau2 only.
+    This is a second, faster implementation, which computes only the estimate, its standard error and tau2.
     """
     w = 1 / v
     wp = w * p
@@ -189,12 +189,12 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def distance(estimate: np.ndarray, se: np.ndarray, rate: PublishedRate) -> np.ndarray:
-    """Return the distance of pooled results from a published rate, in units of its rounding; up to 1 they agree."""
+    """Return the distance of pooled results from a published rate, in units of its rounding; they agree up to 1."""
     off, values = np.zeros_like(estimate), (estimate, estimate - Z95 * se, estimate + Z95 * se)
     for value, published, half_unit in zip(values, rate.published, rate.half_unit, strict=True):
         if not np.isnan(published):
             np.maximum(off, np.abs(value - published) / half_unit, out=off)
-    # Floating-point errors must not count as disagreement.
+    # Subtract a tolerance, so that floating-point errors do not count as disagreement.
     return off - 1e-6
 
 

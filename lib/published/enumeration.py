@@ -21,11 +21,11 @@ from lib.published.count_model import WIDEST, Z95, Block, Prior, PublishedRate, 
 MOST_TRIED = 40_000_000
 """Largest number of counts of one threshold, over all numbers of participants, for which a block is enumerated."""
 MOST_COMPARED = 300_000_000
-"""Largest number of pairs of counts at neighbouring thresholds, compared study by study, for which it is enumerated."""
+"""Largest number of pairs of counts at neighbouring thresholds to compare for which a block is enumerated."""
 MOST_PAIRS = 200_000
 """Largest number of pairs of nested counts at neighbouring thresholds for which a block is enumerated."""
 _MOST_PARTICIPANTS = 1_000
-# Counts that are compared with the published rates in one piece, as many as fit into a processor's cache.
+# Number of counts that are compared with the published rates at a time: as many as fit into a processor's cache.
 _AT_ONCE = 20_000
 
 
@@ -69,8 +69,8 @@ class Enumeration:
     ----------
     tolerance : dict of int to int
         Tolerance of each published rate that joint counts reproduce, by its index in the block, in units of rounding:
-        first the smallest whole number that serves for all rates, then lowered for one rate at a time, each time for
-        the rate that leaves the most joint counts, while any are left.
+        first the smallest whole number at which joint counts reproduce all rates; then lowered for one rate at a time,
+        always the one that leaves the most joint counts, as long as joint counts remain.
     participants : ndarray of int, shape (s, k)
         The possible numbers of participants.
     agreeing : list of Agreeing
@@ -201,7 +201,7 @@ class Enumeration:
 
 
 def _possible_participants(block: Block) -> np.ndarray:
-    """Return the possible numbers of participants, shape (s, k): those that shifts reach from the block's own."""
+    """Return the possible numbers of participants, shape (s, k): all that shifts of the block's own numbers reach."""
     reached = {tuple(block.n.astype(int))}
     new = list(reached)
     while new:

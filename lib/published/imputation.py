@@ -46,6 +46,19 @@ def block_of(evidence: Evidence, regimen: str, group: str) -> Block:
 
     The whole body and the children are one block, because a study of children counts in both. Each body site is a block
     of its own, because a patient's sites need not respond similarly, or like the whole body.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    regimen : {"monotherapy", "phototherapy"}
+        The regimen.
+    group : str
+        A key of `lib.evidence.GROUPS`.
+
+    Returns
+    -------
+    Block
     """
     together = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
     outcomes = [
@@ -67,7 +80,7 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
     for at, t, n_counted, events, whole in _added_up(arms, counts, THRESHOLDS, by_site):
         low[at, t] = events
         if whole:
-            # The report's own unit and number, even if it counts patches and Table 2 patients.
+            # Use the number of the report, even if the report counts patches while Table 2 counts patients.
             n[at] = least[at] = largest[at] = max(n_counted, n[at] if reported[at].any() else 0)
             high[at, ~reported[at]] = n[at]
             high[at, t] = events
@@ -96,7 +109,7 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
         rate = _published_rate(outcome, included)
         if rate is not None:
             rates.append(rate)
-    # Thresholds are nested: who reaches 75% has reached 50%, and who reaches 50% has reached 25%.
+    # Thresholds are nested: a patient who reaches 75% has reached 50%, and one who reaches 50% has reached 25%.
     for weaker, stronger in ((0, 1), (1, 2)):
         high[:, stronger] = np.minimum(high[:, stronger], high[:, weaker])
     for weaker, stronger in ((1, 2), (0, 1)):
@@ -109,7 +122,7 @@ def _block(evidence: Evidence, outcomes: Sequence[Outcome], regimen: str) -> Blo
 
 
 def _places(arms: pd.DataFrame, row) -> np.ndarray:
-    """Return the index in a block of the study of a row; empty if the row's arm is not one that counts."""
+    """Return the index of a row's study in a block; empty if the block does not count the arm of the row."""
     counts = [row.arm in counting for counting in arms.arms]
     return np.flatnonzero((arms.study == row.study).to_numpy() & np.array(counts, dtype=bool))
 
@@ -119,9 +132,9 @@ def _added_up(
 ) -> Iterator[tuple[int, int, float, float, bool]]:
     """Add up counts over the arms of a study.
 
-    Yields the index of the study, the index of the threshold in ``thresholds``, n, events, and whether these cover all
-    arms of the study. A block of a body site has all arms, because it is not known which of them count; there any arm
-    is enough.
+    Yields the index of the study, the index of the threshold in ``thresholds``, n, events, and whether these are the
+    counts of all arms of the study. A block of a body site has all arms, because it is not known which of them the
+    review counted; there a count of any arm is sufficient.
     """
     placed = [(at, count.threshold, count) for count in counts.itertuples() for at in _places(arms, count)]
     placed.sort(key=lambda one: one[:2])
@@ -162,7 +175,7 @@ def _published_rate(outcome: Outcome, included: np.ndarray) -> PublishedRate | N
 
 
 def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
-    """Return the changes by one, in up to three n, that leave every published total unchanged."""
+    """Return the changes of up to three n by one participant that leave all published totals unchanged."""
     free = np.flatnonzero(arms.largest > arms.least)
     lists = [refs for row in rows for refs in row.totals.refs[row.totals.reproduced]]
     adds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
@@ -208,7 +221,7 @@ def consistent_ranges(evidence: Evidence, outcome: Outcome) -> pd.DataFrame:
 
 
 def _included(block: Block, outcome: Outcome) -> np.ndarray | None:
-    """Return whether the published rate of an outcome pools each study of a block; None if it restricts no counts."""
+    """Return which studies of a block are pooled in an outcome's published rate; None if it restricts no counts."""
     key = outcome.threshold, outcome.group
     return next((rate.included for rate in block.rates if (rate.threshold, rate.group) == key), None)
 
@@ -287,8 +300,8 @@ def most_wanted(outcomes: Sequence[Outcome], all_draws: Sequence[Draws]) -> pd.D
     The results are the rates pooled on the logit scale, which keeps the studies at 0% and 100%. On the raw scale the
     published rates determine them already, whatever the counts are; on the logit scale they vary between draws. Knowing
     a study's counts would remove the share of that variance which they explain: their squared correlation with the
-    result, less the value expected by chance with this number of draws. Another seed may change the order of studies
-    that are close to each other.
+    result, less the value expected by chance with this number of draws. With another seed, studies of similar rank may
+    change places.
 
     Parameters
     ----------
@@ -352,9 +365,10 @@ def withhold(block: Block, arm: int) -> Block:
 def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
     """Withhold the available counts of each study in turn and impute them from the rest, up to the first failure.
 
-    Yields the index of the study and the draws without its counts. The last draws may not have converged; the others
-    are then not tried, because a chain that does not converge takes long and would fail for them too. Published rates
-    that imputed and reported counts together do not reproduce to the last digit are left out.
+    Yields the index of the study, and the draws that were made without its counts. If draws do not converge, they are
+    the last: the remaining studies are not tried, because a chain that does not converge takes long and would fail for
+    them, too. Published rates that imputed and reported counts together do not reproduce to the last digit are left
+    out.
     """
     studies = np.flatnonzero(block.reported.any(axis=1)).tolist()
     tolerance = impute(block).tolerance if len(studies) else {}

@@ -24,7 +24,7 @@ MOST_SOLUTIONS = 100
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of participants of each arm that add up to the totals that a review publishes for one regimen.
+    """Numbers of participants of the arms that add up to the totals published by a review for one regimen.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Sizes:
         One row per published total: claim, patients, listed (the sum of all who completed), reproduced (whether the
         solution adds up to it), n (the sum in the solution).
     arms : DataFrame
-        One row per arm that counts: study, arm, n, reading (``completed``, ``enrolled``).
+        One row per arm that is counted: study, arm, n, and reading (``completed`` or ``enrolled``).
     otherwise : list of dict of str to str
         For each solution with the fewest departures, the studies that are not counted as "all arms, all who completed",
         with the way they are counted: ``enrolled``, ``one arm``, ``one arm, enrolled``. ``arms`` and ``totals`` show
@@ -84,7 +84,7 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     adds = np.array([np.isin(owner, in_total) * n for in_total in totals.studies])
     published = totals.patients.to_numpy(float)
 
-    # Largest set of totals that can be reproduced: giving one up costs more than any number of departures.
+    # Reproduce as many totals as possible: giving up a total costs more than any number of departures.
     count, given_up = len(options), len(totals)
     loose = np.hstack([adds, np.diag(np.full(given_up, adds.sum()))])
     tight = np.hstack([adds, np.diag(np.full(given_up, -adds.sum()))])
@@ -158,7 +158,7 @@ def _published_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> p
 
 
 def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
-    """Return the ways to count each study: all its arms or one of them, those who completed or those enrolled."""
+    """Return the ways to count each study: all arms or one of them, patients who completed or patients enrolled."""
     options = []
     for study, rows in arms.groupby("study", sort=False):
         # The published totals cannot distinguish arms of equal size: use the one with an available count.
@@ -205,9 +205,9 @@ class Members:
     Attributes
     ----------
     frame : DataFrame
-        One row per study, as the review counts studies: study, label, review_ref, arms (a tuple of those that count;
-        all arms for a body site, where it is not known which count), n, and least and largest (the range of n that the
-        published totals allow).
+        One row per study, as the review counts studies: study, label, review_ref, arms (a tuple of those that are
+        counted; all arms for a body site, where it is not known which are), n, and least and largest (the range of n
+        that the published totals allow).
     totals : DataFrame
         One row per published total of this row of Table 3: claim, patients, refs, reproduced.
     """
@@ -311,7 +311,7 @@ def known_counts(evidence: Evidence, regimen: str, group: str) -> pd.DataFrame:
     """Return the reported counts of the original studies in a group, one row per arm and threshold.
 
     Counts of arms that must not be pooled on their own (two arms in the same patients) are included: the review may
-    have pooled them. Columns as in `Evidence.counts`; the threshold may be ``any``.
+    have pooled them. Columns are those of `Evidence.reported_counts`; the threshold may be ``any``.
     """
     population, site = GROUPS[group]
     rows = evidence.reported_counts()

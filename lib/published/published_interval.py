@@ -1,4 +1,4 @@
-"""Read a published estimate with its confidence interval: its standard error, and whether the numbers agree.
+"""Derive the standard error from a published estimate and its interval, and check whether the numbers agree.
 
 Belongs here: the arithmetic of one estimate with its interval under rounding, for rates pooled on the raw scale.
 Does not belong here: the studies behind a rate, and what the rate implies together with them (`rates`).
@@ -19,8 +19,8 @@ class Reading:
     Attributes
     ----------
     kind : {"centred", "cut", "off centre", "no interval"}
-        Whether the estimate is the middle of the interval, allowing for rounding; ``cut``: an end was cut at 0% or
-        100%, so that the middle is not known.
+        Whether the estimate is the middle of the interval, allowing for rounding. "cut": a limit of the interval was
+        cut at 0% or 100%, so that its middle is not known.
     se, se_low, se_high : float
         Standard error of the estimate, and its range given the rounding of the published numbers; NaN without an
         interval. If off centre, these follow from the reconciled numbers.
@@ -53,8 +53,9 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
     Returns
     -------
     Reading
-        If the estimate is off centre, the number taken to be wrong is the one whose correction alters the fewest
-        published digits; among equals an end before the estimate, then the smaller change.
+        If the estimate is off centre, the number taken to be wrong is the one whose correction changes the fewest
+        published digits. If this is true of several, it is a limit of the interval rather than the estimate, and then
+        the one with the smaller change.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
         return Reading("no interval")
     estimate, low, high = published
     z = stats.norm.ppf((1 + level) / 2)
-    # An end published as 0% or 100% bounds the interval on one side only.
+    # A limit published as 0% or 100% may have been cut there, so that only the other limit determines the interval.
     open_low, open_high = low - half[1] <= 0, high + half[2] >= 1
     kind = "cut" if open_low or open_high else "centred"
     bounds = _se_bounds(published, half, z, open_low, open_high)
@@ -84,7 +85,7 @@ def half_units(decimals) -> np.ndarray:
 
 
 def digits_changed(old: str, new: str) -> int:
-    """Count the digits in which two published numbers with as many decimals differ."""
+    """Count the digits in which two numbers, published with the same number of decimals, differ."""
     width = max(len(old), len(new))
     return sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
 

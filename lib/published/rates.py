@@ -48,7 +48,7 @@ class Summary:
     studies : DataFrame
         One row per study: study, arms, label, n, rate (its available rate; NaN if not available) and pooled (whether
         the review's method gives it a weight; a study whose available count is 0% or 100% has none). n is the number of
-        participants that the published totals imply, even if the available count is one of patches.
+        participants that the published totals imply, even if the available count is a count of patches.
     tau2, tau2_low, tau2_high : float
         Between-study variance that the standard error implies (`updating.implied_tau2`), and its range given the
         rounding; NaN if sampling error alone exceeds the published standard error.
@@ -167,7 +167,7 @@ class Updated:
         another study's true rate (NaN with fewer than 3 studies). If no patient of any study responded, the interval is
         NaN.
     tau2 : float
-        Between-study variance behind it.
+        Between-study variance from which the standard error is computed.
     k_old, k_new : int
         Numbers of studies with a weight in the published rate, and of new studies. Every new study has a weight.
     new : Pooled or None
@@ -233,7 +233,7 @@ def update(summary: Summary, events, n) -> Updated | None:
     if len(n):
         combined = updating.combine(estimate, se, sizes, events, n)
     with_weight = ((events > 0) & (events < n)).sum()
-    # The combined rate has every new study, also those at 0% or 100% that the review's method leaves out.
+    # No warning is needed: the combined rate includes all new studies, those at 0% or 100%, too.
     with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
         new = pool_proportions(events, n) if with_weight > 1 else None
     estimate, se, tau2 = combined.estimate, combined.se, combined.tau2
@@ -265,9 +265,9 @@ def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, fl
     Returns
     -------
     dict of str to (float, float, float)
-        Updated rate and the ends of its interval, by method. "Paule-Mandel": tau² of all studies by iterated weights;
-        what the published standard error implies is the same for every estimator of tau². "Hartung-Knapp": the
-        published and the updated interval use Student's t, so that the published one implies a smaller standard error.
+        Updated rate and the limits of its interval, by method. "Paule-Mandel": tau² of all studies is estimated by
+        iterated weights; the tau² implied by the published standard error does not depend on the review's estimator.
+        "Hartung-Knapp": both intervals use Student's t, so that the published one implies a smaller standard error.
     """
     sizes, k_old, k = summary.sizes, len(summary.sizes), len(summary.sizes) + len(n)
     t_old, t = (stats.t.ppf(0.975, max(df, 1)) for df in (k_old - 1, k - 1))
@@ -347,6 +347,11 @@ class Result:
 
 def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
     """Bring every rate of the review up to date.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition, or its view of one regimen, which gives only the rates of that regimen.
 
     Returns
     -------

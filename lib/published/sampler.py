@@ -96,8 +96,8 @@ def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
     Returns
     -------
     Draws
-        Joint counts that reproduce every published rate that was not given up within its tolerance; none if no count is
-        unknown or no rate is published. Use them only if `Draws.converged` is true.
+        Joint counts that reproduce every published rate within its tolerance, except for rates that were given up; no
+        draws if no count is unknown or no rate is published. Use them only if `Draws.converged` is true.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
 
 
 def imputed_arrays(block: Block, draws: int, seed: int = 1) -> dict[str, np.ndarray]:
-    """Return the fields of `Draws` other than the block, from a cache or computed."""
+    """Return the fields of `Draws` other than the block, from the cache if they are in it."""
     given = (draws, seed, *_content(block))
     return cached(__name__, lambda: _impute(block, draws, seed), *given, committed=COMMITTED)
 
@@ -157,7 +157,7 @@ def _impute(block: Block, draws: int, seed: int) -> dict:
         exact, tolerance, solutions = True, enumeration.tolerance, enumeration.solutions
         events, n = enumeration.draw(draws, rng) if tolerance else _no_draws(block)
         rhat = 1.0 if tolerance else np.inf
-    # Small types, as the results are stored; they hold whole numbers exactly.
+    # Use the smallest type that holds the whole numbers exactly, because the results are stored.
     smallest = np.min_scalar_type(int(block.largest.max()))
     return {
         "events": events.astype(smallest),

@@ -2,7 +2,7 @@
 
 Belongs here: pictures of results (`figures`), tables (`tables`), numbers in sentences (`wording`), the results with
 their keys (`registry`, from `rate_entries` and `trial_entries`), functions for single chapters (`chapters`), and the
-forest plot of an analysis of one's own (`forest`).
+forest plot of an analyst's own analysis (`forest`).
 
 Does not belong here: statistical methods (`lib.stats`). A figure or table shows results; it computes none.
 """

@@ -24,8 +24,8 @@ class Absolute:
     estimate, ci_low, ci_high : float
         Share of responders with the treatment, and its 95% confidence interval.
     from_ratio : bool
-        Whether these are the baseline risk times the risk ratio. If the baseline risk is 0, they are the baseline risk
-        plus the trials' risk difference.
+        Whether the share and its interval are the baseline risk times the risk ratio. If the baseline risk is 0 or
+        there is no risk ratio, they are the baseline risk plus the trials' risk difference.
     """
 
     without: float
@@ -74,12 +74,12 @@ def needed_to_treat(compared: Comparison) -> tuple[int, int, int] | None:
     -------
     tuple of int, or None
         The number and its 95% confidence interval; None if the interval of the difference or of the ratio includes no
-        effect, as the number has no finite interval then.
+        effect, because the number then has no finite interval.
     """
     estimate, low, high = estimate_with_interval(compared.risk_difference)
     if not (low > 0 and compared.risk_ratio.ci_low > 1):
         return None
-    # Round to a few decimals first: the computed reciprocal of 1/10 may be slightly above 10.
+    # Round to six decimals first, because the computed reciprocal of 1/10 may be slightly above 10.
     needed, least, most = (math.ceil(round(1 / value, 6)) for value in (estimate, high, low))
     return needed, least, most
 

@@ -1,4 +1,4 @@
-"""Show the results of an analysis of one's own, as the chapter *Your own analysis* describes.
+"""Show the results of an analyst's own analysis, as the chapter *Your own analysis* describes.
 
 Belongs here: figures for a selection of studies (`Evidence.counts`) and its pooled result. Does not belong here: the
 selection, and pooling.
@@ -25,12 +25,12 @@ def forest(studies: pd.DataFrame, result: Pooled, *, caption: str = "") -> Pictu
     ----------
     studies : DataFrame
         One row for each study, with its ``events`` and ``n``, such as `Evidence.counts` returns. The index holds the
-        names; of a table that is numbered, the column ``label`` or ``study``.
+        names of the studies; if it only numbers the rows, the column ``label`` or ``study`` does.
     result : Pooled
-        Their pooled proportion, as `stats.pool_proportions` returns it for ``studies.events`` and ``studies.n``. It is
-        drawn as it is: nothing is pooled here.
+        Their pooled proportion, as `stats.pool_proportions` returns it for ``studies.events`` and ``studies.n``. This
+        function draws the result and does not pool.
     caption : str
-        Caption; by default the pooled result in words, with the studies that have no weight in it.
+        Caption; by default the pooled result in words, and the names of the studies that have no weight in it.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def _caption(studies: pd.DataFrame, result: Pooled) -> str:
 
 
 def _names(studies: pd.DataFrame) -> list[str]:
-    """Return the names of studies: the index, or of a numbered table a column."""
+    """Return the names of studies: the index, or a column if the index only numbers the rows."""
     if isinstance(studies.index, pd.RangeIndex) or studies.index.dtype.kind in "iu":
         column = next((name for name in ("label", "study") if name in studies), None)
         return [f"Study {i + 1}" for i in range(len(studies))] if column is None else [*map(str, studies[column])]
@@ -89,7 +89,7 @@ def _refuse_other_studies(studies: pd.DataFrame, result: Pooled) -> None:
         raise ValueError(f"the result holds {result.weights.shape[1]} analyses: a forest plot shows one")
     if len(result.weights) != len(studies):
         raise ValueError(
-            f"the result is of {len(result.weights)} studies and there are {len(studies)}: pool these, with"
+            f"the result is of {len(result.weights)} studies and there are {len(studies)}: pool these studies with"
             " pool_proportions(studies.events, studies.n)"
         )
     if result.estimate < 0 or result.estimate > 1:

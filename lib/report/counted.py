@@ -78,7 +78,7 @@ def pool_counts(rows: pd.DataFrame, **options: Any) -> Pooled | None:
     poolable = ~at_edge(rows) if raw else rows.n > 0
     if poolable.sum() < 2:
         return None
-    # Whoever shows the result also says which studies it leaves out: `dropped` marks them.
+    # No warning is needed: pages that show the result also name the studies that it leaves out (`dropped`).
     with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
         return pool_proportions(rows.events, rows.n, **options)
 

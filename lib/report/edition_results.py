@@ -4,8 +4,8 @@ Belongs here: which results are compared between editions, and their file. Does 
 (`lib.report.chapters.edition_changes`), and the file of all results (`registry`).
 
 The results of an edition are stored when it is published (``make store-edition``), in ``stored_editions/<date>.json``.
-They stay as that edition stated them, whatever changes later in the methods or the data. For an edition without
-such a file, today's methods and data give the results; they are cached on disk.
+They remain as that edition stated them, whatever changes later in the methods or the data. The results of an edition
+without such a file are computed by today's methods from today's data, and cached on disk.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class EditionResult:
     method : str
         Statistical method, in words.
     counts : dict of str to str
-        The studies behind it, each with its counts, ``"11/22"`` or ``"11/22 v 4/20"``; empty text if not available.
+        The counts of each study in the result, ``"11/22"`` or ``"11/22 v 4/20"``; empty text if not available.
     """
 
     key: str
@@ -165,7 +165,7 @@ _NUMBERS = ("estimate", "ci_low", "ci_high")
 
 
 def _as_text(results: Mapping[str, EditionResult], about: Mapping[str, str] | None = None) -> str:
-    """Return results as JSON, one in a line, so that changes can be compared line by line."""
+    """Return results as JSON with one result on each line, so that git shows changes result by result."""
     lines = []
     for key, result in results.items():
         numbers = {name: getattr(result, name) for name in _NUMBERS}

@@ -1,4 +1,4 @@
-"""One result of the book, and the keys by which results are looked up.
+"""The form of a result of the book, and the keys by which results are looked up.
 
 Belongs here: the form of a result and its key. Does not belong here: how results are computed (`rate_entries`,
 `trial_entries`), the whole registry (`registry`), and text (`wording`).
@@ -76,8 +76,8 @@ def rate_key(outcome: Outcome, kind: str) -> str:
 def comparison_key(question: str, threshold: str, measure: str = "rr", analysis: str = "") -> str:
     """Return the key of a comparison: ``comparison.added_to_phototherapy.ge75.rr``.
 
-    The analysis follows for a single trial (``trial.rafiq2016``) or another choice of trials or methods
-    (``randomised``).
+    An analysis is added to the key if the result is that of a single trial (``trial.rafiq2016``), or of another choice
+    of trials or methods (``randomised``).
     """
     return ".".join(filter(None, ("comparison", question, threshold, measure, analysis)))
 
@@ -98,7 +98,7 @@ def maintenance_key(study: str, analysis: str, arm: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Return a text in the form of a part of a key: lower case, words joined by ``_``."""
+    """Convert a text to the form of a part of a key: lower case, with words joined by ``_``."""
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 

@@ -1,4 +1,4 @@
-"""Texts that carry what lies behind them: the key of a result, or the place in the book to which they lead.
+"""Texts with an annotation: the key of the result that they state, or the place in the book to which they link.
 
 Belongs here: kinds of text (`Stated`, `Phrase`, `PageLink`), how they become HTML and Markdown, and the ids of the
 entries and records to which they lead. Does not belong here: the form of a number or of a sentence
@@ -47,7 +47,7 @@ class PageLink(str):
     Attributes
     ----------
     target : str
-        File of the page, with an anchor where the place is not its beginning.
+        File of the page, followed by an anchor unless the place is the beginning of the page.
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""What someone must act on, shown after every build: warnings about the data, and judgements that need a new look.
+"""Collect what needs action after a build: warnings about the data, and judgements of certainty that are outdated.
 
 Belongs here: the list of all kinds of notices. Does not belong here: how each is found, and faults, which stop a build.
 """
@@ -10,7 +10,7 @@ from lib.report.chapters import overtaken
 
 
 def notices(evidence: Evidence) -> list[str]:
-    """Return what someone must act on, a line for each.
+    """Return a line of text for everything that needs action.
 
     Parameters
     ----------

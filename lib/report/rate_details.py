@@ -45,8 +45,8 @@ _UPDATE, _HETEROGENEITY = "book/update.html", "book/heterogeneity-and-bias.html"
 def rate_details(evidence: Evidence) -> dict[str, Entry]:
     """Return the sensitivity analyses of all rates by key.
 
-    They are no part of `registry.results`: a chapter that states some of them calls the functions below, which spares
-    all others the wait.
+    They are not part of `registry.results`, because they take long to compute: a chapter that states some of them calls
+    the functions below.
     """
     entries: list[Entry] = []
     for (regimen, _, group), result in published_results(evidence).items():
@@ -128,11 +128,11 @@ def under_other_methods(result: Result) -> dict[str, Entry]:
 
 
 SCALES = ("raw", "logit")
-"""Scales on which rates are updated over imputed counts."""
+"""Scales on which rates are updated from imputed counts."""
 
 
 def over_imputations(result: Result, draws: Draws, scale: str) -> tuple[Entry | None, OverDraws | None]:
-    """Return a rate updated over imputed counts, and the same with its variation; None without imputations."""
+    """Return a rate updated from imputed counts as an entry and with its variation; None without imputations."""
     outcome = result.outcome
     combined = update_over_draws(draws, outcome, scale)
     if combined is None:
@@ -154,7 +154,7 @@ def over_imputations(result: Result, draws: Draws, scale: str) -> tuple[Entry | 
 
 
 _NAMED = {RECOMMENDED.name: "recommended.available", "Logit, DL": "logit"}
-"""Methods whose results have a kind of their own."""
+"""Names of the methods whose results have a kind of their own, with that kind."""
 
 
 def method_key(outcome: Outcome, method: Method) -> str:
@@ -164,9 +164,9 @@ def method_key(outcome: Outcome, method: Method) -> str:
 
 
 def by_method(outcome: Outcome, counts: pd.DataFrame) -> dict[str, Entry]:
-    """Return the available counts of an outcome pooled by every method, by its name; what cannot be pooled is absent.
+    """Return the available counts of an outcome pooled by every method, by name of the method, where possible.
 
-    ``pooled`` of each entry has its heterogeneity.
+    The attribute ``pooled`` of each entry holds its heterogeneity.
     """
     entries = {}
     for method in METHODS:

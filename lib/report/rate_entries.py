@@ -242,7 +242,7 @@ class Choice:
     Attributes
     ----------
     heading, column : str
-        Name of the split, and the column of the counts that splits the studies.
+        Name of the split, and the column of the counts by which the studies are split.
     names : Series
         Name of the subgroup of each study that the split includes; the index is that of the counts.
     codes : dict of str to str

@@ -1,4 +1,4 @@
-"""The registry of results: every rate and comparison that the book states, computed by one function, under one key.
+"""The registry of results: each result that the book states has one key, and is computed by one function.
 
 A page takes a result from here, or computes it by the functions that this registry uses, and writes it with
 `wording.stated`, `wording.rounded`, `wording.in_cell` or `marked_text.Stated`, which put its key into the HTML
@@ -88,8 +88,8 @@ _WRITTEN = tuple(f.name for f in fields(Entry) if f.name not in ("key", "pooled"
 def results(evidence: Evidence) -> dict[str, Entry]:
     """Return the registered rates, comparisons and shares of the maintenance trial by key.
 
-    Sensitivity analyses of rates, safety, and later reviews are in `every_result`: the chapters that state them compute
-    them by the same functions, and no other chapter depends on what these read.
+    Sensitivity analyses of rates, safety, and later reviews are only in `every_result`. The chapters that state them
+    compute them by the same functions, so that other chapters do not depend on the tables that these read.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def as_json(evidence: Evidence) -> str:
         for key, entry in every_result(evidence).items()
     }
     date = evidence.as_of.isoformat()
-    # An edition that has not appeared has no version of its own yet.
+    # An edition that has not been published has no version of its own yet.
     version = dict(zip(evidence.editions.date, evidence.editions.version, strict=True)).get(date, lib.__version__)
     whole = {"edition": date, "version": version, "results": entries}
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Make text harmless for the language that it is put into: one function for each language.
+"""Escape text for the language into which it is inserted, by one function for each language.
 
 Belongs here: escaping for HTML and XML, Markdown, LaTeX and spreadsheets. All text of the data passes one of these
 functions on its way to a reader. Does not belong here: which text the data may hold (`lib.evidence.characters`).
@@ -18,7 +18,7 @@ _LAST_OF_PLANES = "".join(chr(plane << 16 | last) for plane in range(1, 17) for 
 _NOT_SHOWN = re.compile(
     f"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufdd0-\ufdef{_LAST_OF_PLANES}]"
 )
-"""What is no character of XML 1.0 (section 2.2), or one that it discourages: control characters and noncharacters."""
+"""Characters that XML 1.0 (section 2.2) does not allow or discourages: control characters and noncharacters."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -45,7 +45,7 @@ def for_html(text: str) -> str:
 
 
 Html = markupsafe.Markup
-"""Text that is HTML already: `template` leaves it as it is."""
+"""Text that is already HTML, and that `template` does not escape."""
 
 
 def template(source: str) -> jinja2.Template:
@@ -65,7 +65,7 @@ def templates(folder: Path | None = None) -> jinja2.Environment:
     Parameters
     ----------
     folder : Path, optional
-        Folder with the templates that others extend or import. In them, a name without a value is an error.
+        Folder of templates that can be extended and imported. With a folder, a name without a value is an error.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def templates(folder: Path | None = None) -> jinja2.Environment:
 
 
 def whole_characters(document: str) -> str:
-    r"""Return a text or a finished document with � in place of every character that no page can show.
+    r"""Replace every character of a text or a finished document that no page can show with the sign �.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The registered results of comparisons within trials, of the maintenance trial, of safety, and of later reviews.
 
-Belongs here: every registered result that is no response rate, and which sensitivity analyses a comparison has. Does
+Belongs here: every registered result that is not a response rate, and the sensitivity analyses of a comparison. Does
 not belong here: the pooling of comparisons (`lib.evidence.comparisons`), and rates (`rate_entries`).
 """
 
@@ -59,7 +59,7 @@ def trial_analysis(study: str) -> str:
 
 
 def _effects(name: str, threshold: str, compared: Comparison, analysis: str = "") -> Iterator[Entry]:
-    """Yield ratios, difference and absolute effects of one or more trials; those that cannot be computed are absent."""
+    """Yield ratios, difference and absolute effects of one or more trials, as far as they can be computed."""
     rows = compared.rows
     pooled = compared.risk_difference.k > 1
     random_effects = f", random effects ({TAU2})" if pooled else ""
@@ -203,7 +203,7 @@ WITHOUT_CONCERNS = "without_concerns"
 
 
 def of_no_concern(evidence: Evidence, rows: pd.DataFrame) -> Comparison | None:
-    """Compare the trials about which there is no concern; return None if these are all trials, or none that inform."""
+    """Compare the trials without concerns; return None if these are all trials, or carry no information."""
     others = compare(rows[~rows.study.isin(evidence.concerns.study)])
     if others is None or others.risk_ratio.dropped.all() or len(others.rows) == len(rows):
         return None

@@ -48,14 +48,14 @@ def percent(value: float, digits: int = 0, sign: str = "%") -> str:
 
 
 def fixed(value: float, digits: int) -> str:
-    """Return a number with so many decimals, halves rounded up.
+    """Return a number with the given number of decimals, halves rounded up.
 
     Examples
     --------
     >>> fixed(1.175, 2), fixed(2.0, 0)
     ('1.18', '2')
     """
-    # The computed value of 47/40 may be slightly below 1.175.
+    # Round to nine decimals first, because the computed value of 47/40 may be slightly below 1.175.
     return str(Decimal(repr(round(float(value), 9))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
@@ -103,7 +103,7 @@ def ratio_text(estimate: float, low: float, high: float) -> str:
 
 
 def count(n: float, noun: str, plural: str = "") -> str:
-    """Return a number with its noun.
+    """Return a number of things with their noun in the singular or the plural.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def predicted(entry: Entry) -> str:
 def in_cell(entry: Entry | None, mark: str = "") -> str:
     """Return a rate or a ratio with its interval for a cell of a table, with its key: ``18.1 (13.2–23.1)``.
 
-    Empty for None. The footnote sign ``mark`` follows.
+    The footnote sign ``mark`` is added at the end. The text is empty for None.
     """
     write = ratio_text if entry and entry.scale == "ratio" else span
     return Stated(write(entry.estimate, entry.ci_low, entry.ci_high) + mark, entry.key) if entry else ""

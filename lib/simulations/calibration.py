@@ -1,8 +1,8 @@
 """Simulate how often the range of imputed counts contains the true count.
 
-Belongs here: simulated reviews whose counts are known. Their pooled rates are rounded as a journal would publish them,
-most of their counts are withheld and imputed from the rest. The rates of the studies follow the prior of the imputation
-or another one.
+Belongs here: simulated reviews whose counts are known. Their pooled rates are rounded as a journal would publish them;
+most of their counts are withheld, and imputed from the rest. The rates of the studies follow the prior of the
+imputation or another distribution.
 Does not belong here: the comparison with exact enumeration (`chain_accuracy`), and the withholding of counts of the
 2019 review itself (`lib.published.imputation.recovered`).
 """
@@ -22,8 +22,8 @@ from lib.published import Block, impute
 from lib.published.count_model import CONCENTRATION, SPREAD, Z95, PublishedRate, effects, pooled
 
 PRIORS = ("own", "logit-normal", "wide", "narrow", "identical")
-"""How the rates of the studies of a review are distributed: beta as in the imputation; normal on the logit scale with
-a standard deviation of 0.8, 1.6 or 0.3; the same in all studies."""
+"""Distributions of the rates of the studies of a review: beta as in the imputation; normal on the logit scale with a
+standard deviation of 0.8, 1.6 or 0.3; and identical rates in all studies."""
 STUDIES = (3, 5, 8, 12, 20)
 """Numbers of studies."""
 CASES: tuple[dict[str, Any], ...] = tuple(
@@ -49,7 +49,7 @@ def simulate(case: Mapping[str, Any], seed: int) -> list[dict[str, Any]]:
     list of dict
         One row: prior, studies, exact (whether all counts were tried), converged, reproduced (whether every rate was
         reproduced to the last digit), withheld (number of counts) and covered (how many of them are within their 95%
-        range; NaN if the draws did not converge).
+        range; NaN if the chain did not converge).
 
     Notes
     -----
@@ -81,7 +81,7 @@ def review(
     prior : str
         One of `PRIORS`.
     studies, available : int
-        Number of studies, and of those whose counts are available.
+        Number of studies, and number of studies whose counts are available.
     least, largest : int
         Smallest and largest number of participants of a study.
 
@@ -114,7 +114,7 @@ def _rates(rng: np.random.Generator, prior: str, studies: int) -> np.ndarray:
 def as_published(truth: np.ndarray, n: np.ndarray, available: int) -> Block:
     """Return a review with its pooled rates rounded to a tenth of a percent and the counts of the first studies only.
 
-    An end of an interval that is published as 0% or 100% is not compared with the counts.
+    A limit of an interval that is published as 0% or 100% is not compared with the counts.
     """
     everyone, half_unit = np.ones(len(n), dtype=bool), 0.0005
     rates = []

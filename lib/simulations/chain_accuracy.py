@@ -1,6 +1,6 @@
 """Compare the Markov chain with exact enumeration, on simulated reviews that are small enough for both.
 
-Belongs here: the distance of the draws of either method from the exact probabilities of all joint counts.
+Belongs here: the distance between the draws of each method and the exact probabilities of all joint counts.
 Does not belong here: reviews that are too large to enumerate (`calibration`).
 """
 

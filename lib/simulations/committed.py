@@ -33,14 +33,14 @@ SIMULATIONS: tuple[str, ...] = (
 )
 """Names of the modules of this room that are simulations."""
 SEED = 1
-"""Seed of every committed result; case i of a simulation uses ``case_seed(i)``."""
+"""Seed of all committed results; case number i of a simulation uses the seed ``case_seed(i)``."""
 READ: set[str] = set()
 """Files of results that this process has read, relative to the folder of ``lib``."""
 _LIBRARY = Path(__file__).parents[1]
 
 
 class OutdatedSimulation(Exception):
-    """A committed result is missing, or was computed by other code; the message states the remedy."""
+    """A committed result is missing or was computed by other code; the message says how to compute it again."""
 
 
 def read_results(name: str) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def read_results(name: str) -> pd.DataFrame:
     Raises
     ------
     OutdatedSimulation
-        If there is no result, or if the code behind it has changed since.
+        If there is no result, or if the code that computed it has changed since.
     """
     path = _path(name)
     READ.add(_relative(path))

@@ -30,7 +30,7 @@ CASES = tuple({"sizes": name, "rate": rate, "tau": tau} for name in SIZES for ra
 
 @dataclass(frozen=True)
 class Method:
-    """A way to pool proportions: its name, and the options of `lib.stats.pool_proportions`."""
+    """A method of pooling proportions: its name, and its options of `lib.stats.pool_proportions`."""
 
     name: str
     transform: str
@@ -44,10 +44,10 @@ class Method:
             return pool_proportions(events, n, transform=self.transform, tau2=self.tau2, ci=self.ci)
 
     def intervals(self, events, n, fits: dict[str, Pooled]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return estimates and the ends of their intervals, of many analyses.
+        """Return the estimates of many analyses and the limits of their intervals.
 
-        The logistic model takes longer than all other methods together: its fit is put into ``fits``, and both of its
-        intervals use it.
+        The logistic model takes longer than all other methods together. Its fit is therefore stored in ``fits``, and
+        used for both of its intervals.
         """
         if self.transform != "glmm":
             pooled = self.pool(events, n)
@@ -91,8 +91,8 @@ def true_rate(transform: str, mean: float, tau: float) -> float:
     Returns
     -------
     float
-        Mean rate for "raw", the rate at the mean logit for "logit" and "glmm", and that at the mean arcsine for both
-        arcsines, by Gauss-Hermite quadrature.
+        The mean rate for "raw", the rate at the mean logit for "logit" and "glmm", and the rate at the mean arcsine for
+        both arcsine scales, by Gauss-Hermite quadrature.
     """
     rates = special.expit(mean + tau * _NODES)
     weights = _WEIGHTS / _WEIGHTS.sum()
@@ -116,7 +116,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
     Returns
     -------
     list of dict
-        As `simulate_reviews`, with the settings of the case.
+        As in `simulate_reviews`, with the settings of the case in each row.
     """
     return [{**case, **row} for row in simulate_reviews(SIZES[case["sizes"]], case["rate"], case["tau"], seed=seed)]
 
@@ -137,14 +137,14 @@ def simulate_reviews(
     reviews : int
         Number of simulated reviews.
     seed : int
-        Seed: the same input gives the same numbers.
+        Seed of the random numbers; the same seed gives the same results.
 
     Returns
     -------
     list of dict
-        A row for each method: method, covers (share of the intervals that contain `true_rate` of its scale; one that
-        could not be computed does not), width (median width), off (mean of estimate less true rate), none (share of
-        reviews that it could not pool).
+        A row for each method: method, covers (share of the reviews whose interval contains the `true_rate` of its
+        scale; an interval that cannot be computed counts as one that does not), width (median width), off (bias: mean
+        of estimate less true rate), none (share of reviews that the method could not pool).
 
     Raises
     ------

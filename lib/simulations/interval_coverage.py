@@ -43,9 +43,9 @@ def simulate(case: dict, seed: int) -> list[dict]:
     -------
     list of dict
         A row for each rule and entry of `RISKS`: the settings; covers (share of the intervals that contain the true log
-        risk ratio), width (median width, log risk ratio), alike (share of the sets whose trials differ less than
-        expected from sampling error alone, so that Hartung and Knapp's factor is below 1), covers_alike (coverage in
-        those sets). Sets in which no trial carries information are left out.
+        risk ratio), width (median width on the scale of the log risk ratio), alike (share of the sets whose trials
+        differ less than expected from sampling error alone, so that the factor of Hartung and Knapp is below 1), and
+        covers_alike (coverage in those sets). Sets in which no trial carries information are left out.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -73,7 +73,7 @@ def simulate(case: dict, seed: int) -> list[dict]:
 def _trials(rng: np.random.Generator, trials: int, tau: float, risk: float, effect: float) -> tuple[np.ndarray, ...]:
     """Return events and numbers of both arms, shape (trials, SETS)."""
     sizes = np.array(ARMS)[rng.integers(0, len(ARMS), (trials, SETS))]
-    # Each arm gets half of the trial's effect; no risk exceeds 99%.
+    # Divide the effect of a trial equally between its arms, and let no risk exceed 99%.
     most = -2 * math.log(risk / 0.99)
     half = np.clip(effect + tau * rng.standard_normal((trials, SETS)), -most, most) / 2
     arms = [

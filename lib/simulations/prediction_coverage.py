@@ -73,6 +73,6 @@ def simulate(case: dict, seed: int) -> list[dict]:
 
 
 def _chance(low: np.ndarray, high: np.ndarray, mean: float, tau: float) -> np.ndarray:
-    """Return the probability that a rate whose logit is normal lies between two rates."""
+    """Return the probability that a rate lies between two others if its logit is normally distributed."""
     low, high = (special.ndtr((special.logit(np.clip(end, 0.0, 1.0)) - mean) / tau) for end in (low, high))
     return high - low

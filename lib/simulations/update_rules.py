@@ -1,4 +1,4 @@
-"""Simulate ways to combine a published rate with new counts: the basis for the choice in `lib.stats.combine`.
+"""Simulate the rules by which a published rate can be combined with new counts; `lib.stats.combine` uses one of them.
 
 Belongs here: reviews that are simulated with all their counts, published with one decimal, and updated with new studies
 by each candidate rule. Each rule is compared with pooling all counts by the review's method, which is not possible
@@ -21,14 +21,14 @@ _Z = float(stats.norm.ppf(0.975))
 _REVIEWS = 400
 _UPDATES = 10
 _MOVED = 0.05
-"""Change of the estimate that counts as an alarm: the margin of 5 percentage points in ``data/news_margins.csv``."""
+"""Smallest change of the estimate that is an alarm: the margin of 5 percentage points in ``data/news_margins.csv``."""
 _RATES = (0.02, 0.1, 0.2, 0.4, 0.6, 0.9)
 _SPREADS = (0.0, 0.1, 0.2, 0.3)
 
 
 def _cases() -> Iterator[dict[str, Any]]:
     for k, rate, sd in itertools.product((3, 6, 19, 40), _RATES, _SPREADS):
-        # A distribution of rates on 0 to 1 with this mean has no larger standard deviation than sqrt(p (1 - p)).
+        # The standard deviation of rates from 0 to 1 with mean p is at most sqrt(p (1 - p)): leave out cases near it.
         if sd > 0.75 * np.sqrt(rate * (1 - rate)):
             continue
         for k_new, shift in itertools.product((1, 3), (-0.35, -0.2, 0.0, 0.2, 0.35)):
@@ -57,12 +57,12 @@ def simulate(case: dict[str, Any], seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        "rules": one row per rule, with its coverage of the mean true rate of all studies, bias, root mean squared
-        error, median width of the interval, 95% quantile of the distance of its estimate from that of pooling all
-        counts, in reviews without a study at 0% or 100%, the share of reviews in which the rule narrows the published
-        interval while pooling all counts widens it (``narrows``) or widens it by 5% or more (``narrows_clearly``), the
-        number of reviews (those whose rate has an interval), and the share of studies at 0% or 100%.
-        "repeated": the shares of reviews with an alarm up to the first, fifth and tenth update.
+        For "rules", one row per rule: its coverage of the mean true rate of all studies; bias; root mean squared error;
+        median width of the interval; 95% quantile of the distance of its estimate from that of pooling all counts, in
+        reviews without a study at 0% or 100%; share of reviews in which the rule narrows the published interval while
+        pooling all counts widens it at all (``narrows``) or by more than 5% (``narrows_clearly``); number of reviews,
+        all of which have a rate with an interval; and share of studies at 0% or 100%.
+        For "repeated": the shares of reviews with an alarm up to the first, fifth and tenth update.
     """
     rng = np.random.default_rng(seed)
     reviews = list(filter(None, (_review(case, rng) for _ in range(_REVIEWS))))
@@ -84,7 +84,7 @@ def _review(case: dict[str, Any], rng: np.random.Generator) -> tuple | None:
         return None
     numbers = np.round(np.clip([estimate, estimate - _Z * se, estimate + _Z * se], 0, 1), 3)
     estimate = numbers[0]
-    # The standard error follows from the end of the interval that is not cut at 0% or 100%.
+    # Derive the standard error from a limit of the interval that is not cut at 0% or 100%.
     reach = (numbers[2] - numbers[1]) / 2
     if numbers[1] == 0 or numbers[2] == 1:
         reach = max(numbers[2] - estimate, estimate - numbers[1])
@@ -99,7 +99,7 @@ def _rates(rng: np.random.Generator, mean: float, sd: float, k: int) -> np.ndarr
 
 
 def _review_method(events: np.ndarray, n: np.ndarray) -> tuple[float, float, float]:
-    """Pool as the review does: estimate, standard error and tau²; NaN if no study has a weight."""
+    """Return estimate, standard error and tau² by the review's method; NaN if no study has a weight."""
     inside = (events > 0) & (events < n)
     if not inside.any():
         return np.nan, np.nan, np.nan
@@ -130,7 +130,7 @@ def _new_weights(estimate, se, old, sizes, new, new_sizes) -> tuple[float, float
 
 
 def _raw_scale(estimate, se, old, sizes, new, new_sizes) -> tuple[float, float]:
-    """Combine on the raw scale: studies at 0% or 100% left out, tau² as published with one new study."""
+    """Combine on the raw scale without studies at 0% or 100%; with one new study, use the published tau²."""
     inside = (new > 0) & (new < new_sizes)
     p = new[inside] / new_sizes[inside]
     v, v_old = p * (1 - p) / new_sizes[inside], estimate * (1 - estimate) / sizes
@@ -152,7 +152,7 @@ COMBINATIONS = {
     "weights of the combined variance": _new_weights,
     "raw scale, one new study without a say": _raw_scale,
 }
-"""The rules compared; the first needs counts that were not published."""
+"""The rules that are compared. The first is a benchmark: it needs counts that were not published."""
 
 
 def _compare(case: dict[str, Any], reviews: list[tuple]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Checks of the arguments of this room: a mistake gives an error that names it, and never a wrong number.
+"""Check the arguments of the functions of this room, so that a mistake raises an error that names it.
 
 Belongs here: the conversion of arguments to arrays of one shape, the names of studies and analyses, the values and
 options that are refused, and the warnings about data. Does not belong here: any formula of meta-analysis, and array
@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats
 
 Names: TypeAlias = tuple[Any, ...]
-"""Names of studies, analyses or moderators, in order; empty if none were given, so that they count from 0."""
+"""Names of studies, analyses or moderators, in order; empty if none were given: they are then numbered from 0."""
 
-# Studies that one message names.
+# Largest number of studies that one message names.
 _MOST_NAMED = 10
 
 
@@ -86,7 +86,7 @@ def to_numbers(argument: str, values: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        If something is not a number.
+        If a value is not a number.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def to_numbers(argument: str, values: ArrayLike) -> Floats:
 
 
 def _as_numbers(argument: str, values: Any) -> Any:
-    """Return nested lists of floats of equal length, or raise a ValueError that names what is none."""
+    """Return nested lists of floats of equal length; raise a ValueError that names a value that is not a number."""
     if isinstance(values, Iterable) and not isinstance(values, str):
         inner = [_as_numbers(argument, value) for value in values]
         if len({np.shape(value) for value in inner}) > 1:
@@ -123,8 +123,8 @@ def one_shape(names: Sequence[Any] | None = None, /, **columns: ArrayLike) -> St
     names : sequence, optional
         Names of the studies; by default the index of the first pandas object among the columns.
     **columns : array_like
-        Columns by the name of their argument. They must have the same shape, except that one number serves all studies
-        and a column (k, 1) all of m analyses.
+        Columns by the name of their argument. They must have the same shape, except that one number can be given for
+        all studies, and one column (k, 1) for all m analyses.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _labels(columns: Mapping[str, ArrayLike | None]) -> tuple[Names, Names]:
     first, index = "", None
     analyses: Names = ()
     for argument, column in columns.items():
-        # Lists have an index too: a method.
+        # Lists have an attribute ``index``, too, but it is a method.
         own = getattr(column, "index", None)
         if own is None or callable(own):
             continue
@@ -230,7 +230,7 @@ def index_names(**columns: ArrayLike | None) -> Names:
 
 
 def _checked_names(names: Sequence[Any] | None, number: int, what: str = "studies") -> Names:
-    """Return the names that were given as a tuple, or raise ValueError unless there is one for each."""
+    """Convert given names to a tuple; raise ValueError unless there is one for each study, analysis or moderator."""
     if names is None:
         return ()
     if isinstance(names, str) or len(names) != number:
@@ -268,7 +268,7 @@ def refuse_impossible_counts(
     Parameters
     ----------
     events, n : ndarray
-        Number with the event, and number observed; NaN if unknown.
+        Number with the event, and number observed; NaN if not known.
     names : tuple
         Names of the studies, for the message.
     called : tuple of str
@@ -280,7 +280,7 @@ def refuse_impossible_counts(
     Traceback (most recent call last):
     ValueError: the study with index 1 has events = 21 and n = 20: each study needs 0 <= events <= n and n > 0
     """
-    # A few fast passes recognise the common case: all numbers known, all counts possible.
+    # Recognise the common case, in which all counts are known and possible, by a few fast passes.
     if (
         n.size
         and n.min() > 0
@@ -419,7 +419,7 @@ def left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]]) -
 
 
 def _several(positions: list[int], names: Names) -> str:
-    """Return how a message refers to one study or more."""
+    """Return how a message refers to one or more studies."""
     if len(positions) == 1:
         return study(positions[0], names)
     found = [names[position] if names else position for position in positions]

@@ -22,7 +22,7 @@ Number = TypeVar("Number", bound=float | Floats)
 Count = TypeVar("Count", bound=int | Integers)
 
 LEAST_VARIANCE = 1e-140
-"""Smallest sampling variance above 0: the sums of squared weights of smaller ones exceed floating-point numbers."""
+"""Smallest allowed sampling variance above 0: for smaller ones, sums of squared weights would overflow."""
 
 # Size of one slice of many analyses, in numbers. The arrays of a slice stay in the processor's cache, and only one
 # slice needs memory besides input and result.
@@ -30,7 +30,7 @@ _SLICE_SIZE = 80_000
 
 
 def usable(y: Floats, v: Floats) -> Booleans:
-    """Return whether each study has an effect and a variance above 0, without which it has no weight."""
+    """Return whether each study has an effect and a variance above 0, and therefore a weight."""
     present: Booleans = ~(np.isnan(y) | np.isnan(v))
     weighable: Booleans = present & (v != 0)
     return weighable
@@ -42,9 +42,9 @@ def column_slices(k: int, m: int, *, size: int | None = None) -> Iterator[slice]
     Parameters
     ----------
     k, m : int
-        Numbers of an analysis, and analyses.
+        Number of values in an analysis, and number of analyses.
     size : int, optional
-        Numbers in one slice, by default 80,000. A slice has at least one analysis.
+        Number of values in one slice, by default 80,000. A slice has at least one analysis.
     """
     step = max((size or _SLICE_SIZE) // max(k, 1), 1)
     yield from (slice(begin, min(begin + step, m)) for begin in range(0, m, step))

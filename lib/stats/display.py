@@ -1,7 +1,7 @@
-"""The display of results: a table of text, an HTML table for notebooks, and a data frame.
+"""Display results as a table of text, as an HTML table for notebooks, and as a data frame.
 
-Belongs here: the one mixin that every result has, and the form of its numbers. Does not belong here: what each result
-shows, which its class states.
+Belongs here: the mixin of all result classes, and the format of numbers. Does not belong here: which numbers a result
+shows, which its class determines.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 40
-"""Rows that a table shows; ``to_frame()`` has all."""
+"""Largest number of rows that a table shows; ``to_frame()`` has all rows."""
 
 
 class Shown(NamedTuple):
-    """What a result shows.
+    """The content of the table that shows a result.
 
     Attributes
     ----------
     heading : str
         One line about the result.
     rows : sequence of sequence of str
-        Cells, the first of each row its name.
+        Cells of each row; the first cell is the name of the row.
     header : sequence of str
-        Headings of the columns, the first of them for the names; empty for a list of names and values.
+        Headings of the columns, the first of them for the names of the rows; empty for a list of names and values.
     notes : sequence of str
         Lines below the table.
     """
@@ -41,10 +41,10 @@ class Shown(NamedTuple):
 
 
 class Displayed:
-    """Mixin of a result that is shown as a table. Each class defines ``_shown`` and ``to_frame``."""
+    """Mixin for results that are shown as a table. Each result class defines ``_shown`` and ``to_frame``."""
 
     def _shown(self, most: int) -> Shown:
-        """Return what is shown, with at most this many rows."""
+        """Return the content of the table, with at most ``most`` rows."""
         raise NotImplementedError
 
     def to_frame(self) -> pd.DataFrame:
@@ -89,7 +89,7 @@ class Displayed:
 
 
 def number(value: Any) -> str:
-    """Return a number with four digits and a minus sign.
+    """Format a number with four significant digits and a real minus sign.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def number(value: Any) -> str:
 
 
 def interval(low: Any, high: Any) -> str:
-    """Return an interval.
+    """Format an interval as text.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def interval(low: Any, high: Any) -> str:
 
 
 def p_value(value: Any) -> str:
-    """Return a p-value with three decimals.
+    """Format a p-value with three decimals.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def p_value(value: Any) -> str:
 
 
 def p_equals(value: Any) -> str:
-    """Return a p-value for a sentence.
+    """Format a p-value for a sentence, with its sign of equality or inequality.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def p_equals(value: Any) -> str:
 
 
 def percent(level: float) -> str:
-    """Return a confidence level as a percentage.
+    """Format a confidence level as a percentage.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def percent(level: float) -> str:
 
 
 def counted(k: Any, one: str = "study", many: str = "studies") -> str:
-    """Return a number with its noun.
+    """Format a number of things with their noun in the singular or the plural.
 
     Examples
     --------
@@ -156,12 +156,12 @@ def counted(k: Any, one: str = "study", many: str = "studies") -> str:
 
 
 def listed(names: Sequence[Any], k: int) -> list[Any]:
-    """Return the names of k things; their numbers from 0 if they have none."""
+    """Return the names of k things, or the numbers from 0 if they have no names."""
     return list(names) if len(names) else list(range(k))
 
 
 def rest(shown: int, whole: int) -> list[str]:
-    """Return the note on rows that a table does not show."""
+    """Return a note on the number of rows that a table does not show; empty if it shows all."""
     return [f"and {whole - shown:,} more: to_frame() has all"] if whole > shown else []
 
 
@@ -171,9 +171,9 @@ def frame(rows: str, names: Sequence[Any], columns: Mapping[str, Any]) -> pd.Dat
     Parameters
     ----------
     rows : str
-        What the rows are, the name of the index.
+        Name of the index: what the rows are, such as "study".
     names : sequence
-        Their names; if there are none, they count from 0.
+        Names of the rows; if there are none, they are numbered from 0.
     columns : mapping of str to array_like
         A number for one row, or an array of one dimension.
 
@@ -196,12 +196,12 @@ def frame(rows: str, names: Sequence[Any], columns: Mapping[str, Any]) -> pd.Dat
 def crossed_frame(
     analyses: Sequence[Any], rows: str, names: Sequence[Any], columns: Mapping[str, Any], *, single: bool
 ) -> pd.DataFrame:
-    """Return a data frame with a row for each name, and for many analyses one for each name in each of them.
+    """Return a data frame with a row for each name, or for many analyses a row for each analysis and name.
 
     Parameters
     ----------
     analyses, names : sequence
-        Names of the analyses and of the rows; if there are none, they count from 0.
+        Names of the analyses and of the rows; if there are none, they are numbered from 0.
     rows : str
         What the rows are.
     columns : mapping of str to ndarray, shape (k,) or (k, m)

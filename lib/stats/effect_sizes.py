@@ -44,7 +44,7 @@ def proportions(events: ArrayLike, n: ArrayLike, *, transform: str = "raw") -> t
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        If there are more events than observed, a count is negative, infinite or not a whole number, n is 0, the shapes
         differ, or the transform is unknown.
 
     Examples
@@ -60,7 +60,7 @@ def proportions(events: ArrayLike, n: ArrayLike, *, transform: str = "raw") -> t
 
 
 def proportion_effects(events: Floats, n: Floats, transform: str) -> tuple[Floats, Floats]:
-    """Return what `proportions` returns, of counts that are possible and have one shape."""
+    """Return effects and variances like `proportions`, from counts that have been checked and have one shape."""
     if transform == "raw":
         p = events / n
         return p, p * (1 - p) / n
@@ -68,7 +68,7 @@ def proportion_effects(events: Floats, n: Floats, transform: str) -> tuple[Float
         added = np.where((events == 0) | (events == n), 0.5, 0.0)
         yes, no = events + added, n - events + added
         return np.log(yes / no), 1 / yes + 1 / no
-    # The variances below depend on n alone: a study without a number of events must not have one.
+    # The variances below depend on n alone. A study whose number of events is not known must not get one.
     n = np.where(np.isnan(events), np.nan, n)
     if transform == "arcsine":
         return np.arcsin(np.sqrt(events / n)), 1 / (4 * n)
@@ -88,7 +88,7 @@ def to_proportion(value: ArrayLike, *, transform: str, n: ArrayLike | None = Non
     value : array_like
         Values on the scale of `proportions`.
     transform : {"raw", "logit", "arcsine", "double-arcsine"}
-        The scale. Arcsines below that of 0 or above that of 1 become 0 and 1.
+        The scale. Values below the arcsine of 0 become 0, and values above that of 1 become 1.
     n : array_like, optional
         For the double arcsine only: the number observed from which the value was computed. A pooled value has none; the
         harmonic mean of the studies' numbers is customary (Miller 1978, doi:10.1080/00031305.1978.10479283).
@@ -172,7 +172,7 @@ def two_groups(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        If there are more events than observed, a count is negative, infinite or not a whole number, n is 0, the shapes
         differ, the measure is unknown, or the correlation is not between -1 and 1 (1 excluded).
 
     Notes
@@ -203,7 +203,7 @@ def two_groups(
 
 
 def group_effects(counts: list[Floats], names: Names, measure: str, correlation: float = 0.0) -> tuple[Floats, Floats]:
-    """Return what `two_groups` returns, of counts of one shape, with the studies' names for messages."""
+    """Return effects and variances like `two_groups`, from counts of one shape; messages use the studies' names."""
     events1, n1, events2, n2 = counts
     refuse_unknown("measure", measure, MEASURES)
     refuse_impossible_counts(events1, n1, names, called=("events1", "n1"))
@@ -260,8 +260,8 @@ def matched_pairs(
     Raises
     ------
     ValueError
-        If a count is negative, infinite or no whole number, a study has no patient, the shapes differ, or the measure
-        is unknown.
+        If a count is negative, infinite or not a whole number, a study has no patient, the shapes differ, or the
+        measure is unknown.
 
     Examples
     --------

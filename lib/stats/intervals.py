@@ -84,7 +84,7 @@ def normal_quantile(level: float) -> float:
 
 
 def t_quantiles(df: Integers, level: float, otherwise: float) -> Floats:
-    """Return quantiles of Student's t for two-sided intervals; ``otherwise`` if df is below 1."""
+    """Return quantiles of Student's t for two-sided intervals, or the number ``otherwise`` where df is below 1."""
     different, at = np.unique(df, return_inverse=True)
     quantiles = np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), otherwise)
     return quantiles[at]
@@ -207,7 +207,7 @@ def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95)
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the lengths
+        If there are more events than observed, a count is negative, infinite or not a whole number, n is 0, the lengths
         differ, or the level is not between 0 and 1.
 
     Examples
@@ -246,7 +246,7 @@ def difference_interval(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the lengths
+        If there are more events than observed, a count is negative, infinite or not a whole number, n is 0, the lengths
         differ, or the level is not between 0 and 1.
 
     Examples

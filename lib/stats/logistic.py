@@ -96,7 +96,7 @@ def random_intercept_logistic(events: Floats, n: Floats, *, common: bool = False
     Raises
     ------
     ValueError
-        If the arrays have not the same shape (k, m), or counts are impossible.
+        If the arrays do not both have shape (k, m), or counts are impossible.
 
     Warns
     -----
@@ -299,7 +299,7 @@ _LAST_LIKELIHOOD = partial(_adaptive, nodes=_LAST)
 
 
 def _dense(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Likelihood:
-    """Return the same as `_adaptive`, with the trapezoidal rule over u for the studies that need it."""
+    """Return the same quantities as `_adaptive`, by the trapezoidal rule over u for the studies that need it."""
     k, m = x.shape
     own = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0)
     peaked = np.where(own < _NEARLY_NORMAL, own, 0.0).max(axis=0)

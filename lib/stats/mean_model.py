@@ -64,7 +64,7 @@ class MeanModel(Protocol):
 
 
 class Scratch(threading.local):
-    """Reusable memory of each thread: allocating new memory would take longer than the sums."""
+    """Memory that each thread reuses, because allocating new memory would take longer than computing the sums."""
 
     def __init__(self) -> None:
         self.memory: Floats = np.empty(0)
@@ -112,18 +112,18 @@ class Mean:
         k : ndarray of int, shape (m,)
             Number of studies present.
         out : ndarray, shape (k, m), optional
-            Memory for the centred effects, for a caller who makes one model after another. The model is valid until
-            that memory is used again.
+            Memory for the centred effects, for callers that make one model after another. The model is valid only
+            until that memory is used again.
         """
         self = cls(y, v, k)
         weight, total = self.weights(0.0, _SCRATCH.arrays(1, v.shape)[0])
         self.centre = self.mean(weight, total)
-        # Around this mean the sums below lose no digits, wherever the effects lie,
+        # Centre the effects on this mean, so that the sums below lose no digits, wherever the effects lie.
         self.y = np.subtract(y, self.centre, out=out)
         self.trace = _trace(weight, total)
         alone = (self.trace < _DOMINATED * total).nonzero()[0]
         if alone.size:
-            # unless one study has all the weight: the difference between it and the mean is lost to rounding.
+            # If one study has all the weight, its difference from the mean is lost to rounding: centre on that study.
             self.centre[alone] = y[weight[:, alone].argmax(axis=0), alone]
             self.y[:, alone] = y[:, alone] - self.centre[alone]
         if self.absent:
@@ -190,7 +190,7 @@ class Mean:
 
 
 def common_mean(y: Floats, v: Floats, *, out: Floats | None = None, names: Names = ()) -> tuple[Mean, Booleans | bool]:
-    """Return the model of analyses as users give them, and whether each study was left out.
+    """Return the model of analyses in the form in which users give them, and which studies it leaves out.
 
     Parameters
     ----------
@@ -211,9 +211,10 @@ def common_mean(y: Floats, v: Floats, *, out: Floats | None = None, names: Names
     Raises
     ------
     ValueError
-        As `refuse_values`.
+        As in `refuse_values`.
     """
-    # Two passes recognise the common case, in which no study is absent: a mean is not finite if an effect is not.
+    # Recognise the common case, in which no study is absent, by two passes: if an effect is not finite, neither is the
+    # mean.
     if v.size and v.min() >= LEAST_VARIANCE and v.max() < np.inf:
         with np.errstate(invalid="ignore"):
             model = Mean.centred(y, v, np.full(v.shape[1], len(v)), out=out)

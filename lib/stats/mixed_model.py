@@ -132,7 +132,7 @@ def weighable(y: Floats, v: Floats, design: Floats) -> Booleans:
 
 
 def warn_unfitted(y: Floats, v: Floats, design: Floats, names: Names) -> None:
-    """Warn of the studies (k, 1) that a fit leaves out, on behalf of a function that the user calls."""
+    """Warn of the studies (k, 1) that a fit leaves out; the warning points to the user's call."""
     missing, lacking = np.isnan(y) | np.isnan(v), np.isnan(design).any(axis=0)
     reasons = [
         (~missing & (v == 0), NO_VARIANCE),
@@ -162,7 +162,7 @@ def fit_mixed(y: Floats, v: Floats, design: Floats, method: str) -> MixedFit:
     Raises
     ------
     ValueError
-        As `refuse_values`.
+        As in `refuse_values`.
     """
     refuse_values(y, v)
     used = weighable(y, v, design)
@@ -238,7 +238,7 @@ def design_matrix(y: Floats, moderators: ArrayLike, names: Names = ()) -> Floats
     Raises
     ------
     ValueError
-        If the shape does not fit the effects, or a moderator is infinite or no number.
+        If the shape does not fit the effects, or a moderator is infinite or not a number.
     """
     x = to_numbers("moderators", moderators)
     x = x[:, None, None] if x.ndim == 1 else x[:, :, None] if x.ndim == 2 else x

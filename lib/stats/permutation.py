@@ -94,7 +94,7 @@ def permutation_test(
     names: Sequence[Any] | None = None,
     moderator_names: Sequence[Any] | None = None,
 ) -> Permuted[Any, Any]:
-    """Test moderators by exchanging them between studies, without assuming a distribution of the statistic.
+    """Test moderators by permuting them among studies, without assuming a distribution of the statistic.
 
     With few studies the usual p-values of a meta-regression are too small (Higgins and Thompson 2004,
     doi:10.1002/sim.1752).
@@ -108,16 +108,16 @@ def permutation_test(
     tau2, ci : str
         As in `regress`. They determine the statistics that are compared.
     at_most : int
-        If there are no more different arrangements than this, all are compared; otherwise a random sample of this many,
-        the same at each call.
+        If there are at most this many different arrangements, all are compared; otherwise a random sample of this many,
+        which is the same at each call.
     names, moderator_names : sequence, optional
         As in `regress`.
 
     Returns
     -------
     Permuted
-        Share of arrangements with statistics at least as large as those observed. A random sample is counted with the
-        observed arrangement added to it. NaN if there is no fit.
+        Share of arrangements with statistics at least as large as those observed. The observed arrangement is added to
+        a random sample. NaN if there is no fit.
 
     Raises
     ------

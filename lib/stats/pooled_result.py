@@ -92,8 +92,8 @@ class Pooled(Displayed, Generic[Number, Count]):
     def predicts(self) -> Any:
         """Whether the prediction interval is informative: a bool, of shape (m,) for many analyses.
 
-        It is not with fewer than 3 studies, which have no such interval, or if fewer than `ENOUGH_TO_PREDICT` studies
-        give tau² = 0: so few often do although their true effects differ.
+        It is not informative with fewer than 3 studies, for which it does not exist, or if fewer than
+        `ENOUGH_TO_PREDICT` studies give tau² = 0: so few studies often do although their true effects differ.
         """
         return (self.k > 2) & ((self.tau2 > 0) | (self.k >= ENOUGH_TO_PREDICT))
 
@@ -216,7 +216,7 @@ class Pooled(Displayed, Generic[Number, Count]):
             ("H²", number(self.h2)),
             ("Q", f"{number(self.q)} on {self.q_df} df, {p_equals(self.q_p)}"),
         ]
-        # Without a name, studies are listed by their index.
+        # Studies without a name are listed by their index.
         names = [name if isinstance(name, str) else f"index {name}" for name in listed(self.names, len(self.weights))]
         for label, which in (("Left out", self.dropped), ("Missing", ~self.dropped & (self.weights == 0))):
             if which.any() and self.k:
@@ -282,10 +282,10 @@ def pooled_result(
 
 
 def _chi2_tail(q: Floats, df: Integers) -> Floats:
-    """Return the upper tail of chi-square; 1 without a degree of freedom.
+    """Return the upper tail probability of chi-square; 1 where there is no degree of freedom.
 
-    Analyses computed together mostly have the same, moderate number of degrees of freedom. The tail is then a finite
-    sum of positive terms, which is much faster to compute than the incomplete gamma function.
+    Analyses that are computed together usually have the same, moderate number of degrees of freedom. The tail is then a
+    finite sum of positive terms, which is much faster to compute than the incomplete gamma function.
     """
     if not q.size or df[0] == 0 or df[0] > 100 or (df != df[0]).any() or q.max() > 1000:
         return np.where(df > 0, special.chdtrc(np.maximum(df, 1), q), 1.0)

@@ -97,15 +97,15 @@ def pool(
     Returns
     -------
     Pooled
-        The result. With one study it is that study's own, with a normal interval and tau² = 0, whatever ``ci`` is. With
-        none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and the
+        The result. With one study it is the effect of that study, with a normal interval and tau² = 0, whatever ``ci``
+        is. With none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and the
         Hartung-Knapp interval has no width.
 
     Raises
     ------
     ValueError
         If the shapes differ, a variance is negative, infinite, or above 0 and below 1e-140, an effect is infinite, or
-        an option is none of those above.
+        an option is not one of those above.
 
     Warns
     -----
@@ -217,7 +217,7 @@ def pool_effects(
 
 
 def _known_tau2(tau2: ArrayLike, m: int) -> Floats:
-    """Return a tau² that is given, for each of m analyses."""
+    """Return the tau² that a caller has given, for each of m analyses."""
     known = to_numbers("tau2", tau2)
     if known.shape not in ((), (1,), (m,)):
         raise ValueError(f"tau2 must be one number or one for each of {m} analyses, not of shape {known.shape}")
@@ -244,8 +244,8 @@ def pool_proportions(
     Parameters
     ----------
     events, n : array_like, shape (k,) or (k, m)
-        Number with the event, and number observed. A study with NaN in either is absent from that analysis. One n
-        serves all studies. The index of a pandas object names the studies, the columns of a data frame name the
+        Number with the event, and number observed; a single n applies to all studies. A study with NaN in either is
+        absent from that analysis. The index of a pandas object names the studies, the columns of a data frame name the
         analyses.
     transform : {"raw", "logit", "arcsine", "double-arcsine", "glmm"}
         Scale on which proportions are pooled by inverse variance (`proportions`); the result is back-transformed
@@ -273,8 +273,8 @@ def pool_proportions(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
-        differ, or an option is unknown or not one of the transform.
+        If there are more events than observed, a count is negative, infinite or not a whole number, n is 0, the shapes
+        differ, or an option is unknown or not available for the transform.
 
     Warns
     -----
@@ -410,7 +410,7 @@ def pool_ratios(
     Raises
     ------
     ValueError
-        If there are more events than observed, a count is negative, infinite or no whole number, n is 0, the shapes
+        If there are more events than observed, a count is negative, infinite or not a whole number, n is 0, the shapes
         differ, or an option is unknown.
 
     Warns
@@ -444,7 +444,7 @@ def pool_ratios(
         return replace(pooled.back_transformed(np.exp), dropped=uninformative)
     alone = np.asarray(pooled.k) == 1
     for name, limits in zip(("ci_low", "ci_high"), difference_interval(*counts, level=level), strict=True):
-        # Used only for analyses with one study: only that study has a weight, so the sum returns its limit.
+        # This is used only for analyses of one study. Only that study has a weight, so that the sum is its own limit.
         own = np.where(pooled.weights > 0, limits, 0.0).sum(axis=0)
         value = np.where(alone, own, getattr(pooled, name))
         pooled = replace(pooled, **{name: value if y.ndim > 1 else value.item()})

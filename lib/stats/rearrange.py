@@ -124,7 +124,7 @@ def by_group(
 
 
 def _groups(groups: ArrayLike, k: int) -> tuple[NDArray[Any], NDArray[np.int_]]:
-    """Return the different groups, sorted, and the number of each study's."""
+    """Return the different groups, sorted, and for each study the position of its group among them."""
     given = np.asarray(groups)
     if given.shape != (k,):
         raise ValueError(f"groups must have an entry for each of {k} studies, not shape {given.shape}")
@@ -158,8 +158,8 @@ def _masked(
 ) -> tuple[Any, ...]:
     """Repeat columns (k, m) for each column of ``absent``, with NaN where it is true.
 
-    If the studies have names, they are data frames, and their columns are named after the repeats, and for more than
-    one analysis after the analyses too.
+    If the studies have names, the results are data frames. Their columns are named after the repeats, and if there is
+    more than one analysis, also after the analyses.
     """
     k, times = absent.shape
     m = columns[0].shape[1]
@@ -201,6 +201,6 @@ def between_groups(estimates: ArrayLike, variances: ArrayLike) -> tuple[Any, Any
     >>> print(f"Q {q:.1f} on {df} degree of freedom, p = {p:.3f}")
     Q 4.0 on 1 degree of freedom, p = 0.046
     """
-    # A group that is absent needs no warning.
+    # Do not warn of a group that is absent.
     between = pool_effects(effects(estimates, variances), [], tau2="FE")
     return between.q, between.q_df, between.q_p

@@ -63,7 +63,7 @@ class AsymmetryTest(Displayed, Generic[Number, Count]):
     too_few : bool
         Whether k is below `ENOUGH_TO_TEST`, so that a large p-value is uninformative.
     test, statistic_name : str
-        Whose test it is, and the name of the statistic.
+        Name of the author of the test, and name of its statistic.
     analyses : tuple
         Names of the analyses.
     """
@@ -120,7 +120,7 @@ class TrimFill(Displayed, Generic[Number, Count]):
     right : bool
         Whether they were added on the right of the funnel.
     y, v : ndarray, shape (2 k,) or (2 k, m)
-        Effects and variances of the studies, then of those added; NaN fills the rest.
+        Effects and variances of the studies, followed by those of the added ones; NaN in the remaining places.
     pooled : Pooled
         Pooled result of all of them.
     """
@@ -263,7 +263,7 @@ def peters(
 
 
 def _checked(given: Effects) -> Effects:
-    """Return effects that can be analysed, and warn of studies that have no weight, on behalf of its caller."""
+    """Return effects that can be analysed, and warn of studies that have no weight."""
     refuse_values(given.y, given.v, given.names)
     if given.single:
         warn_left_out(given.names, without_weight(given.y, given.v), stacklevel=4)
@@ -296,7 +296,7 @@ def _regression_test(
 def _as_given(
     test: str, statistic_name: str, results: tuple[Integers, Floats, Floats], given: Effects
 ) -> AsymmetryTest[Any, Any]:
-    """Return a test from its numbers of studies, statistics and p-values; numbers if the data were one analysis."""
+    """Return a test from its numbers of studies, statistics and p-values, as numbers if there is only one analysis."""
     columns: tuple[Any, ...] = (*results, results[0] < ENOUGH_TO_TEST)
     k, statistic, p, few = (column[0].item() if given.single else column for column in columns)
     return AsymmetryTest(k, statistic, p, few, test, statistic_name, given.analyses)
@@ -395,8 +395,8 @@ def trim_and_fill(
 ) -> TrimFill[Any, Any]:
     """Add the studies that would make a funnel symmetric, and pool all (trim-and-fill).
 
-    It shows how much a result depends on one assumption about missing studies; it does not identify such studies. The
-    method is that of Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the
+    The method shows how much a result depends on one assumption about missing studies; it does not identify them. It is
+    that of Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the
     number of missing studies, which uses the sum of ranks.
 
     Parameters

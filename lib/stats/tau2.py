@@ -155,7 +155,7 @@ def _likelihood_maximum(model: MeanModel, restricted: bool) -> Floats:
     end = np.minimum(np.maximum(widest - 2 * least, 0.0), most)
     decades = np.log10(1 + end / least)
     steps = max(int(np.ceil(_GRID_PER_DECADE * decades.max())), 1)
-    # Steps of equal ratio in least + tau².
+    # Steps between points of the grid have equal ratios of ``least`` + tau².
     grid = np.vstack([*(least * np.expm1(np.log(10) * decades * j / steps) for j in range(steps + 1)), most])
     slope = np.vstack([*(model.score(t2, restricted) for t2 in grid[:-1]), np.full_like(end, -np.inf)])
     slope[0, most == 0] = 0.0
@@ -192,7 +192,7 @@ def _turning_point(
     s = model.k / np.add.reduce(1 / model.v)
     fa = slope_a * (a + s) ** 2
     fb = np.where(np.isinf(slope_b), -model.df * (b + s), slope_b * (b + s) ** 2)
-    # An analysis that has converged has fb = 0 and stays where it is.
+    # An analysis that has converged has fb = 0, and its tau² no longer changes.
     b, fb = np.where(slope_a <= 0, a, b), np.where(slope_a <= 0, 0.0, fb)
     root, rest = b.copy(), np.arange(len(b))
     for _ in range(_MAX_STEPS):

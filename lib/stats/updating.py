@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_TAU2 = 0.05
-"""Smallest between-study variance used in the weights, as a share of p (1 - p). That a few studies agree does not show
-that studies do not differ, and with no variance a single large new study would outweigh them all."""
+"""Smallest between-study variance used in the weights, as a share of p (1 - p). A few studies that agree do not show
+that true rates are equal, and without this variance a single large new study would outweigh all others."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -217,7 +217,7 @@ def _variance(mean: float, n: Floats, tau2: float) -> Floats:
 
 def _share_between(n: Floats) -> Floats:
     """Return the share 1 - 1/n of tau² in the variance of an observed proportion."""
-    # A study of one participant counts as two: with 1 - 1/n = 0 it would have no part of the variance between studies.
+    # A study of one participant is treated as one of two: with 1 - 1/n = 0 it would have no between-study variance.
     share: Floats = np.maximum(1 - 1 / n, 0.5)
     return share
 

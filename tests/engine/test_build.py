@@ -58,17 +58,17 @@ def test_a_changed_table_runs_the_chapters_that_read_it(project):
 
 
 def test_a_judgement_that_the_numbers_have_overtaken_is_named_after_every_build_until_it_is_changed(project):
-    assert "To act on" not in build(project).stdout
+    assert "Needs action" not in build(project).stdout
     edit(project / "data/certainty.csv", "one_trial", "trials_agree")
     for _ in range(2):
         done = build(project)
         assert done.returncode == 0, done.stderr
         place = "certainty.csv, row 8, column rests_on: 'trials_agree'"
-        assert f"To act on, although it did not stop the build:\n- {place}: no longer agrees" in done.stdout
+        assert f"Needs action, although it did not stop the build:\n- {place}: no longer agrees" in done.stdout
     assert "Nothing changed." in done.stdout
     # The first judgement rests on trials that agree.
     edit(project / "data/certainty.csv", 'inconsistent.",trials_agree', 'inconsistent.",one_trial')
-    assert "To act on" not in build(project).stdout
+    assert "Needs action" not in build(project).stdout
 
 
 def test_the_results_beside_the_pages_follow_data_edition_and_library_and_another_edition_is_another_book(project):
@@ -335,13 +335,13 @@ def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
 
 
 REFUSED = {
-    "opens": ("open('../data/arms.csv').read()", "data/arms.csv is read past lib.evidence.edition"),
+    "opens": ("open('../data/arms.csv').read()", "data/arms.csv is read directly and not through lib.evidence.edition"),
     "pandas": (
         "import pandas as pd\npd.read_csv('../data/arms.csv')",
-        "data/arms.csv is read past lib.evidence.edition",
+        "data/arms.csv is read directly and not through lib.evidence.edition",
     ),
-    "lists": ("import os\nos.listdir('../data')", "data is read past lib.evidence.edition"),
-    "sources": ("open('start.md').read()", "book/start.md is read past lib.evidence.edition"),
+    "lists": ("import os\nos.listdir('../data')", "data is read directly and not through lib.evidence.edition"),
+    "sources": ("open('start.md').read()", "book/start.md is read directly and not through lib.evidence.edition"),
     "programs": ("import subprocess\nsubprocess.run(['true'])", "another program is started here"),
     "tables": ("ev.interviews", "table must be one of dictionary, codes, "),
 }

@@ -96,7 +96,7 @@ FILES: dict[str, tuple[Change, tuple[str, ...]]] = {
     "random bytes": (content("arms.csv", lambda b: bytes(range(256)) * 9), ("arms.csv, row 1: has NUL bytes",)),
     "a separator that a spreadsheet names": (
         content("flow.csv", lambda b: b"sep=,\n" + b),
-        ("flow.csv, row 1: 'sep=': is an instruction for a spreadsheet and no header: remove",),
+        ("flow.csv, row 1: 'sep=': is an instruction for a spreadsheet, not a header: remove",),
     ),
     "only a header": (
         content("flow.csv", lambda b: b.split(b"\n")[0] + b"\n"),

@@ -120,8 +120,8 @@ def test_the_page_and_the_terminal_name_file_row_and_column(data, edit, tmp_path
     assert notices(ev) == overtaken.notices(ev), "there are no warnings about the data"
     shown = summary(Built(tmp_path, [], [], notices=notices(ev)))
     assert shown.startswith("Nothing changed.")
-    assert "To act on, although it did not stop the build:\n- " + place in shown
-    assert "To act on" not in summary(Built(tmp_path, ["book/a"], ["a.html"]))
+    assert "Needs action, although it did not stop the build:\n- " + place in shown
+    assert "Needs action" not in summary(Built(tmp_path, ["book/a"], ["a.html"]))
     # The levels are those entered, until someone changes them.
     asked = [question(ev, key) for key in ev.questions.question]
     assert len(summary_of_findings.judgements(ev, asked).frame)

@@ -1,8 +1,8 @@
 """Rules that rows and tables of the data must satisfy together.
 
 Belongs here: one function for each rule, which takes the tables and yields a fault for every place where the rule is
-broken. Does not belong here: what a single value may be (`lib.evidence.column_types`), and whether the review agrees
-with itself (`lib.audit`).
+broken. Does not belong here: which single values are allowed (`lib.evidence.column_types`), and the consistency of
+the published review (`lib.audit`).
 
 To add a rule, write the function in the module of its subject, name the tables that it reads with
 `lib.evidence.rules.base.needs`, list it in `RULES` or `WARNINGS`, and give it an example in ``tests/bad_inputs.py``.
@@ -112,7 +112,7 @@ RULES: tuple[Rule, ...] = (
     retractions.retractions_are_decided,
     retractions.removed_studies_are_not_pooled,
 )
-"""Rules whose breach is a fault, with which nothing is built. Faults of the same row are reported in this order."""
+"""Rules whose breach is a fault, which prevents a build. Faults of the same row are reported in this order."""
 WARNINGS: tuple[Rule, ...] = (
     identity.titles_are_distinct,
     records.records_with_one_identifier_are_compared,
@@ -121,4 +121,4 @@ WARNINGS: tuple[Rule, ...] = (
     agreement.entries_follow_publication,
     retractions.concerns_await_a_decision,
 )
-"""Rules whose breach is a warning: it is listed and counted, and stops nothing."""
+"""Rules whose breach is a warning, which is listed and counted but does not prevent a build."""

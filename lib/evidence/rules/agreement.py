@@ -1,4 +1,4 @@
-"""Rules for facts that several tables repeat: each table gives the same, or says in words why not."""
+"""Rules for facts that are in several tables: the tables agree, or a remark explains why they differ."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _POPULATIONS = {
     "adult": {"adult"},
     "ND": {"all", "ND"},
 }
-"""Age groups of those counted, by the age group of the study."""
+"""Age groups that a count may have, by the age group of its study."""
 _DESIGN_CODES = {"SA", "WP", "PD", "DB", "SB", "OL", "RCT"}
-"""Codes that the design of a record may consist of; a design in other words is not compared."""
+"""Codes of which the design of a record may consist; a design that has other words is not compared."""
 _YEAR = re.compile(r"\b(?:19|20)[0-9]{2}\b")
 _ONE_PER_STUDY = ("edition", "review_ref", "year", "country")
-"""Columns of studies.csv that are facts of a report and not of a part of it."""
+"""Columns of studies.csv that must be the same for all parts of a report."""
 
 
 @needs("studies")
@@ -39,7 +39,7 @@ def parts_agree(tables: Tables) -> Iterator[Fault]:
 
 @needs("responses", "arms", "studies")
 def populations_agree(tables: Tables) -> Iterator[Fault]:
-    """Those counted are of the age group, and of a subtype, of their study."""
+    """The age group and the subtype of a count are possible for its study."""
     study_by_part = {(row.study, row.part): row for row in tables["studies"].itertuples()}
     part_by_arm = {(arm.study, arm.arm): arm.part for arm in tables["arms"].itertuples()}
     for row in tables["responses"].itertuples():
@@ -60,7 +60,7 @@ def populations_agree(tables: Tables) -> Iterator[Fault]:
 
 
 def _records_of_studies(tables: Tables) -> Iterator[tuple[Any, Any]]:
-    """Yield each record of a study that is entered, as the rows of both."""
+    """Yield the row of each record whose study is in ``studies.csv``, and the row of that study."""
     study_by_key = {row.study: row for row in tables["studies"].itertuples()}
     for row in tables["screening"].itertuples():
         if row.study in study_by_key:
@@ -113,7 +113,7 @@ def regimens_agree(tables: Tables) -> Iterator[Fault]:
 
 @needs("screening", "studies", "arms")
 def enrolled_agree(tables: Tables) -> Iterator[Fault]:
-    """A record has as many participants as the arms of its regimen: those of one arm, or of all together."""
+    """The number of participants of a record is that of one arm of its regimen, or of all these arms together."""
     included, arms = included_studies(tables), rows_by(with_numbers(tables["arms"], "enrolled"), "study")
     for row in with_numbers(tables["screening"], "enrolled").itertuples():
         numbers = [arm.enrolled for arm in arms.get((row.study,), []) if arm.role == row.regimen]
@@ -127,7 +127,7 @@ def enrolled_agree(tables: Tables) -> Iterator[Fault]:
 
 
 def _unexplained(year: str, other: str, explanation: str) -> bool:
-    """Return whether two years differ, and the words beside them do not name the other."""
+    """Return whether two years differ and the explanation does not name the other year."""
     return bool(year and other and year != other and other not in _YEAR.findall(explanation))
 
 

@@ -12,12 +12,12 @@ from lib.evidence.vocabulary import REGIMENS
 _TREATED = (*REGIMENS, "maintenance")
 """Roles of an arm that is given a calcineurin inhibitor and nothing else but phototherapy."""
 _LIGHT = {"nbuvb", "el", "light", "uv", "phototherapy"}
-"""Words by which a text names phototherapy, after `words`."""
+"""Words that stand for phototherapy, in the form that `words` returns."""
 _AS_PUBLISHED = "as published"
 """A note with these words says that the source contradicts itself and that the row repeats it unchanged."""
 _OR_AS_PUBLISHED = f'; if the source contradicts itself, the note says "{_AS_PUBLISHED}"'
 _EMPTY_WORDS = {"and", "or", "with", "once", "twice", "daily", "arm", "arms", "group", "side", "cream", "ointment"}
-"""Words that identify no arm."""
+"""Words that do not distinguish one arm from another."""
 
 
 @needs("arms", "drugs")
@@ -85,7 +85,7 @@ def designs_fit_arms(tables: Tables) -> Iterator[Fault]:
         elif _AS_PUBLISHED in row.note:
             continue
         elif row.design == "SA" and number > 1:
-            rule = f"is the design with a single arm, and arms.csv has {number} of them: correct the one that is wrong"
+            rule = f"is the design with a single arm, and arms.csv has {number} arms: correct the one that is wrong"
             rule += _OR_AS_PUBLISHED
             yield Fault("studies.csv", row.Index, "design", row.design, rule)
         elif row.design in ("PD", "WP") and number == 1:

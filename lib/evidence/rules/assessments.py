@@ -68,7 +68,7 @@ def assessments_have_one_time(tables: Tables) -> Iterator[Fault]:
 
 @needs("responses", "arms", "studies")
 def assessments_are_within_the_duration(tables: Tables) -> Iterator[Fault]:
-    """No count is of a time beyond the duration of the treatment, except for those marked as of another time."""
+    """No count is of a time after the end of the treatment, except for those that are marked as interim."""
     studies = with_numbers(tables["studies"], "duration_months")
     duration = {(row.study, row.part): row.duration_months for row in studies.itertuples()}
     part_by_arm = {(arm.study, arm.arm): arm.part for arm in tables["arms"].itertuples()}
@@ -85,7 +85,7 @@ def assessments_are_within_the_duration(tables: Tables) -> Iterator[Fault]:
 
 @needs("maintenance", "studies")
 def maintenance_is_within_the_duration(tables: Tables) -> Iterator[Fault]:
-    """No result of maintenance treatment is of a time beyond its duration."""
+    """No result of maintenance treatment is of a time after the end of that treatment."""
     duration = with_numbers(tables["studies"], "duration_months").groupby("study").duration_months.max()
     for row in with_numbers(tables["maintenance"], "months").itertuples():
         if row.months > duration.get(row.study, float("inf")):
@@ -95,7 +95,7 @@ def maintenance_is_within_the_duration(tables: Tables) -> Iterator[Fault]:
 
 @needs("responses")
 def composite_sites_are_described(tables: Tables) -> Iterator[Fault]:
-    """A count describes its site in words if, and only if, that is not a site of the review."""
+    """A count describes its site in words if, and only if, the site is not one of those of the review."""
     frame = tables["responses"]
     for row in frame[(frame.site == "other") != (frame.site_detail != "")].itertuples():
         rule = 'must be given if site is "other", and empty otherwise: enter the site in words, or correct site'
@@ -104,7 +104,7 @@ def composite_sites_are_described(tables: Tables) -> Iterator[Fault]:
 
 @needs("reported_without_counts")
 def other_sites_are_described(tables: Tables) -> Iterator[Fault]:
-    """A result without counts at another site than the review's has the site in words."""
+    """A result without counts describes its site in words if the site is not one of those of the review."""
     frame = tables["reported_without_counts"]
     for row in frame[(frame.site == "other") & (frame.site_detail == "")].itertuples():
         rule = 'must be given if site is "other": enter the site in words, or correct site'
@@ -113,7 +113,7 @@ def other_sites_are_described(tables: Tables) -> Iterator[Fault]:
 
 @needs("responses")
 def derived_counts_have_their_derivation(tables: Tables) -> Iterator[Fault]:
-    """A count that the report does not state has the arithmetic behind it."""
+    """A count that the report does not state has a derivation: the arithmetic by which it was obtained."""
     frame = tables["responses"]
     for row in frame[(frame.basis != "stated") & (frame.basis != "") & (frame.derivation == "")].itertuples():
         rule = (

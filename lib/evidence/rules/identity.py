@@ -14,7 +14,7 @@ _REGISTRY_NUMBER = re.compile(
     r"|EUCTR\d{4}-\d{6}-\d{2}|CTRI/\d{4}/\d{2,3}/\d{6}|IRCT[0-9N]{10,}|jRCT\w{10,}|ChiCTR[-\w]{6,})\b",
     re.IGNORECASE,
 )
-"""Numbers of the registries of the WHO's network."""
+"""Pattern of the numbers of trial registries in the network of the WHO."""
 
 
 @needs("references", "screening")

@@ -43,7 +43,7 @@ def keys_exist(tables: Tables) -> Iterator[Fault]:
         for row, key in zip(frame.index, frame[columns].itertuples(index=False, name=None), strict=True):
             if not key[0] or key in known:
                 continue
-            # In a key of two columns, report the second if the first exists.
+            # Of a key of two columns, the fault is in the second column if the first value exists.
             at = 1 if len(key) > 1 and key[0] in known_first else 0
             rule = f"is unknown: there is no such {columns[at]} in {files}" + (f" for {key[0]}" if at else "")
             yield Fault(f"{reference.table}.csv", row, columns[at], key[at], rule)

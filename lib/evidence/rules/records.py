@@ -37,7 +37,7 @@ def entries_are_records_or_refused(tables: Tables) -> Iterator[Fault]:
 
 @needs("searches", "records", "refused")
 def positions_are_unique(tables: Tables) -> Iterator[Fault]:
-    """A position of a search is that of one record or refused entry, and not beyond its last entry."""
+    """Each position of a search has at most one record or refused entry, and none is after its last entry."""
     rows = pd.concat(
         [tables[name][["search", "position"]].assign(file=f"{name}.csv") for name in ("records", "refused")]
     )
@@ -79,7 +79,7 @@ def search_periods_are_in_order(tables: Tables) -> Iterator[Fault]:
 
 @needs("duplicates")
 def duplicates_are_of_one_record(tables: Tables) -> Iterator[Fault]:
-    """A duplicate is that of one other record, which is no duplicate itself; a pair of records has one relation."""
+    """A record duplicates at most one other, which is not itself a duplicate; a pair of records has one relation."""
     rows = tables["duplicates"]
     for row in rows[rows.record == rows.same_as].itertuples():
         yield Fault("duplicates.csv", row.Index, "same_as", row.same_as, "is the record itself: name the other record")
@@ -106,7 +106,7 @@ def duplicates_are_of_one_record(tables: Tables) -> Iterator[Fault]:
 
 @needs("duplicates", "decisions", "candidates")
 def duplicates_are_not_screened(tables: Tables) -> Iterator[Fault]:
-    """No decision, and no study, is about a record that is a duplicate: it goes with the record that is kept."""
+    """Decisions and studies are not about a record that is a duplicate, but about the record that is kept."""
     rows = tables["duplicates"]
     rows = rows[rows.relation == "duplicate"].drop_duplicates("record")
     kept = dict(zip(rows.record, rows.same_as, strict=True))

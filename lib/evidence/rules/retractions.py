@@ -12,7 +12,7 @@ from lib.evidence.csv_files import Fault
 from lib.evidence.rules.base import Tables, needs
 
 CONCERN = "expression_of_concern"
-"""The kind of notice that demands no decision: it says that an investigation is under way."""
+"""The kind of notice that requires no decision yet, because the report is still being investigated."""
 
 
 @needs("retractions")
@@ -43,7 +43,7 @@ def removed_studies_are_not_pooled(tables: Tables) -> Iterator[Fault]:
 
 @needs("retractions")
 def concerns_await_a_decision(tables: Tables) -> Iterator[Fault]:
-    """An expression of concern without a decision is pointed out."""
+    """An expression of concern has a decision."""
     retractions = tables["retractions"]
     undecided = retractions[(retractions.kind == CONCERN) & (retractions.decision == "")]
     for row in undecided.itertuples():

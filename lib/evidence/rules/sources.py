@@ -26,7 +26,7 @@ _NUMBERS_OF_FACTS = {
 
 
 def _reports_by_study(tables: Tables) -> dict[str, set[str]]:
-    """Return the sources that name a report of each study: its DOI, PubMed number, address and key."""
+    """Return the forms in which a source may name the report of each study: DOI, PubMed number, address and key."""
     reports: dict[str, set[str]] = defaultdict(set)
     for key, rows in (("key", tables["references"]), ("study", tables["screening"])):
         for row in rows.itertuples():
@@ -37,7 +37,7 @@ def _reports_by_study(tables: Tables) -> dict[str, set[str]]:
 
 
 def _normal(source: str) -> str:
-    """Return one way of writing a source."""
+    """Return a source in a normal form, so that different spellings of it are equal."""
     return source.casefold().rstrip("/")
 
 
@@ -53,8 +53,8 @@ def counts_are_from_reports_of_the_study(tables: Tables) -> Iterator[Fault]:
             if row.source and _normal(row.source) not in known and not is_secondary:
                 place = f"the entry {row.study} in references.bib"
                 rule = (
-                    f"is no report of {row.study} (known: {', '.join(sorted(known))}): correct it, or add the report as"
-                    f" doi, pmid or url to {place}"
+                    f"is not a report of {row.study} (known: {', '.join(sorted(known))}): correct it, or add the report"
+                    f" as doi, pmid or url to {place}"
                 )
                 if name == "responses":
                     rule += "; a count seen elsewhere has source_kind = secondary_review"

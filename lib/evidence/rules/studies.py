@@ -1,4 +1,4 @@
-"""Rules for studies and records: the two editions, screening, the flow of records and the main findings."""
+"""Rules for studies and records: original review and update, screening, flow of records, and main findings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def findings_are_of_the_update(tables: Tables) -> Iterator[Fault]:
 
 @needs("findings", "responses")
 def findings_repeat_no_counts(tables: Tables) -> Iterator[Fault]:
-    """A main finding does not repeat a count or percentage of the responses, which the book adds."""
+    """A main finding contains no count or percentage of the responses, because the book adds these to it."""
     counts = with_numbers(tables["responses"], "events", "n").dropna(subset=["events", "n"])
     counts = counts[counts.n > 0].drop_duplicates(["study", "events", "n"])
     counts_by_study = rows_by(counts, "study")

@@ -21,7 +21,7 @@ NOT_STATED = "not stated yet"
 
 
 def statement(evidence: Evidence, *settings: str) -> str:
-    """Return the values of some settings as a list in Markdown, each with a placeholder where there is none.
+    """Return the values of some settings as a Markdown list, with a placeholder for a setting that has no value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The list of all registered results, to which every stated number leads: method, studies and their reports.
+"""The list of all registered results with their methods, studies and reports; every stated number links to its entry.
 
 Belongs here: the page *All results*. Does not belong here: the results themselves (`lib.report.registry`).
 """
@@ -42,7 +42,7 @@ _WORDS = {
     **REGIMEN_NAMES,
     **THRESHOLD_NAMES,
 }
-"""Words for parts of a key; a part that is not listed here is shown with spaces in place of underscores."""
+"""Words for the parts of a key. A part that is not listed here is shown with spaces in place of underscores."""
 
 _PAGE = template(
     """\
@@ -169,6 +169,6 @@ def estimate_text(entry: Entry) -> str:
 
 
 def basis(entry: Entry) -> str:
-    """Return the number of studies of a result with that of their participants, as far as they are known."""
+    """Return the number of studies of a result and the number of their participants, as far as these are known."""
     studies = "" if entry.k != entry.k else f"{entry.k:g}"
     return studies if entry.participants != entry.participants else f"{studies} ({entry.participants:g})".strip()

@@ -13,7 +13,7 @@ from lib.report.marked_text import Phrase, in_markdown
 from lib.report.wording import count, listed
 
 LEVELS = ("Very low", "Low", "Moderate", "High")
-"""GRADE's levels of certainty; randomised trials begin at the last (Guyatt et al. 2011,
+"""GRADE's levels of certainty, in ascending order; randomised trials start at the highest (Guyatt et al. 2011,
 doi:10.1016/j.jclinepi.2010.04.026)."""
 
 NOT_JUDGED = "Not judged"
@@ -23,7 +23,7 @@ DOUBT = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certaint
 _DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
 
 Numbers = dict[str, tuple[str, int | None]]
-"""By domain: the numbers relevant to it, in words, and the levels by which they alone would lower the certainty."""
+"""For each domain, the relevant numbers in words, and the levels by which they alone would lower the certainty."""
 
 _LARGE_I2 = 0.5
 
@@ -31,7 +31,7 @@ _RESPONDERS = 300
 
 
 def numbers_by_domain(evidence: Evidence, compared: Comparison, key: str) -> Numbers:
-    """Compute what the data of a comparison contribute to each domain of GRADE.
+    """Return the numbers of a comparison that are relevant to each domain of GRADE.
 
     Parameters
     ----------

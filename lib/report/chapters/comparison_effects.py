@@ -1,4 +1,4 @@
-"""Write the effects of comparisons within trials for sentences and table cells.
+"""Write the effects of comparisons within trials as text for sentences and table cells.
 
 Belongs here: names of the treatments compared, and risk ratio, absolute effect and number needed to treat in words.
 Does not belong here: their computation (`lib.evidence.comparisons`, `lib.report.absolute_effects`), and findings worded
@@ -126,7 +126,7 @@ def compare_some(rows: pd.DataFrame, **options: Any) -> Comparison:
 
 
 def informative(compared: Comparison) -> pd.DataFrame:
-    """Return the trials that inform the ratio: all except those without responders, or with only responders."""
+    """Return the trials that carry information on the ratio: all but those in which nobody or everybody responded."""
     return compared.rows[~compared.risk_ratio.dropped]
 
 
@@ -158,7 +158,7 @@ def prediction(pooled: Pooled, key: str) -> str:
 
 def trials_and_patients(rows: pd.DataFrame) -> str:
     """Return the numbers of trials and of patients or patches: ``2 trials, 60 patients``."""
-    # Patients who had both treatments count once; patches count in each arm, because they differ.
+    # Count patients who received both treatments once. Patches of the two arms are different ones, and all are counted.
     same = rows.paired & (rows.unit == "patients")
     number = (rows.n + rows.control_n).where(~same, rows[["n", "control_n"]].max(axis=1)).sum()
     return f"{count(len(rows), 'trial')}, {number:g} {' or '.join(dict.fromkeys(rows.unit))}"

@@ -1,12 +1,12 @@
-"""What changed from each edition to the next: results, records, studies and methods, each with its reason.
+"""List the changes from each edition to the next in results, records, studies and methods, each with its reason.
 
 Belongs here: the page *Changes between editions*. Does not belong here: the results that are compared
 (`lib.report.edition_results`), whether a change of a rate changes the conclusions (`new_studies`), and what an edition
 is (`lib.evidence`).
 
-An edition is compared by the results that it stated, if they are stored; otherwise, and for the newest, by what today's
-methods give. The difference between the results that an edition stated and those that today's methods give for the same
-studies and counts is due to a change of method.
+The results that an edition stated are used if they are stored. For other editions and for the newest, the results are
+computed by today's methods. Differences between the results that an edition stated and those that today's methods give
+for the same studies and counts are due to a change of method.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Edition:
 
 
 def edition_of(evidence: Evidence, date: dt.date) -> Edition:
-    """Return an edition of the evidence to compare: the newest, or an earlier one with what it stated, if stored.
+    """Return an edition to be compared: the newest, or an earlier one with the results that it stated, if stored.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ class EditionChanges:
 def records(before: Evidence, after: Evidence) -> str:
     """State which records were added, the decisions on them, the studies that were included, and other new decisions.
 
-    An edition holds what was published by its date. A record that was entered later, but had been published by then,
-    is therefore in both editions; it is counted apart.
+    An edition holds the records published by its date. A record that was entered after the earlier edition, but had
+    been published by its date, is therefore in both editions, and is counted separately.
     """
     known = set(before.screening.study)
     is_added = ~after.screening.study.isin(known)
@@ -162,7 +162,7 @@ def results(before: Edition, after: Edition) -> Table:
         Two editions.
     """
     old, new = before.results, after.results
-    # Only if today's methods give the later results do they say what a change of method did to the earlier ones.
+    # Today's methods can explain the change only if they, and not stored results, are those of the later edition.
     today = before.today if before.stored is not None and after.stored is None else {}
     known = {*before.evidence.studies.study[before.evidence.is_included(before.evidence.studies.study)]}
     names = label_by_key(before.evidence) | label_by_key(after.evidence)
@@ -179,7 +179,7 @@ def results(before: Edition, after: Edition) -> Table:
 
 
 def _listed(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each result that is compared: its group, its name, and its keys, of which the first there is counts."""
+    """Yield group, name and keys of each result that is compared; the first key under which there is one is used."""
     evidence = edition.evidence
     outcomes = evidence.all_outcomes()
     for outcome in outcomes:

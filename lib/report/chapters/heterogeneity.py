@@ -107,7 +107,7 @@ def _file_name(outcome: Outcome, plot: str) -> str:
 _EDITIONS = {"original": "Original review", "update": "Update"}
 _STUDIES = {"original": "original", "update": "new"}
 
-# With fewer studies, each has a third of the weight or more and influences the result whatever its rate.
+# With fewer studies, each has about a third of the weight or more, and influences the result whatever its rate is.
 _ENOUGH_TO_PLOT = 4
 
 
@@ -131,7 +131,7 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
     outcome : Outcome
         The rate.
     against : {"size", "standard error"}
-        "size" is the plot of the 2019 review, "standard error" the standard funnel plot with its centre and lines.
+        "size": the plot of the 2019 review; "standard error": the usual funnel plot, with its centre and lines.
     """
     groups = {name: _with_log_odds(by_study(rows)) for name, rows in _by_edition(outcome).items()}
     if against == "size":

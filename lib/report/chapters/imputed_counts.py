@@ -25,7 +25,7 @@ from lib.report.wording import count, in_cell, outcome_name
 
 
 def other_readings(evidence: Evidence, solved: Sizes) -> str:
-    """Name the studies that must be counted differently from the review's description for its totals to add up."""
+    """Name the studies for which the count must depart from the review's description if its totals are to add up."""
     names = evidence.studies.drop_duplicates("study").set_index("study").label
     solutions = [
         "; ".join(f"{for_markdown(names[study])} ({reading})" for study, reading in readings.items())
@@ -133,11 +133,11 @@ def not_reproduced(imputations: Sequence[Draws]) -> str:
 OverCounts = tuple[Entry | None, OverDraws | None]
 
 Pair = tuple[Result, OverCounts, OverCounts]
-"""An updated rate, and the rate over imputed counts on the raw and on the logit scale (None without imputations)."""
+"""An updated rate, and the rates from imputed counts on the raw and on the logit scale (None without imputations)."""
 
 
 def update_over_imputations(results: Sequence[Result], imputations: Sequence[Draws]) -> list[Pair]:
-    """Update rates over imputed counts, on the raw and on the logit scale.
+    """Update rates from imputed counts, on the raw and on the logit scale.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def update_over_imputations(results: Sequence[Result], imputations: Sequence[Dra
 
 
 def updates_over_imputations(rows: Sequence[Pair]) -> Table:
-    """Show updated rates without imputation, over imputed counts, and over imputed counts on the logit scale."""
+    """Show updated rates without imputation, from imputed counts, and from imputed counts on the logit scale."""
     frame = pd.DataFrame(
         {
             "Rate": outcome_name(result.outcome),
@@ -180,7 +180,7 @@ def updates_over_imputations(rows: Sequence[Pair]) -> Table:
 
 
 def largest_differences(rows: Sequence[Pair]) -> str:
-    """State how much updates over imputed counts differ from those without imputation, and their uncertainty."""
+    """State how much updates from imputed counts differ from those without imputation, and their uncertainty."""
     differences = [
         (raw.estimate - result.updated.estimate, raw.between, logit.between)
         for result, (_, raw), (_, logit) in rows
@@ -247,7 +247,7 @@ def recovered(rows: pd.DataFrame) -> Table:
 
 
 def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping[str, str] | None = None) -> Table:
-    """Show how often the 95% ranges of withheld counts of simulated reviews contain the true counts, by a column."""
+    """Show how often the 95% ranges of withheld counts contain the true counts, for each value of a column."""
     rows_of_table = []
     for value, group in [("All", rows), *rows.groupby(column, sort=False)]:
         share, error = coverage_of_simulated(group)

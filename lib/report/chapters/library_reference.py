@@ -53,7 +53,7 @@ def _section(name: str, value: Callable[..., object]) -> str:
 
 
 def _signature(function: Callable[..., object]) -> inspect.Signature:
-    """Return names and defaults; the types are in the docstring."""
+    """Return the signature with names and defaults only, because the types are in the docstring."""
     signature = inspect.signature(function)
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
     return signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
@@ -68,7 +68,7 @@ def _first_line(member: object) -> str:
 
 
 def _field_list(field: str, rows: Iterable[tuple[str, str, list[str]]]) -> str:
-    """Return a section such as Parameters as a list, an item for each row (name, type, lines of description)."""
+    """Return a section such as Parameters as a list with an item for each row (name, type, lines of description)."""
     items = []
     for name, kind, lines in rows:
         head = " : ".join(f"`{part}`" for part in (name, kind) if part)

@@ -16,7 +16,7 @@ from lib.report.wording import rounded
 
 
 def rows(evidence: Evidence) -> pd.DataFrame:
-    """Return the table of maintenance trials with a column for the drug of each arm, and one for the key."""
+    """Return the table of maintenance trials with two more columns: the drug of each arm, and the key of the result."""
     rows = evidence.maintenance
     keys = [maintenance_key(row.study, row.analysis, row.arm) for row in rows.itertuples()]
     return rows.assign(drug=rows.arm.str.split().str[0], key=keys)

@@ -34,7 +34,7 @@ def records_since_search(evidence: Evidence, with_excluded: bool = False) -> str
 
 
 def _numbers_of_records(evidence: Evidence) -> dict[str, int]:
-    """Return the numbers of records identified since the original search, by what became of them."""
+    """Return the numbers of records identified since the original search, by their state."""
     column = flow(evidence)[-1]
     n = {name: box.n for name, box in column.boxes.items()} if column.is_computed else {}
     parts = {
@@ -100,7 +100,7 @@ def state_of_evidence(evidence: Evidence) -> str:
 
 
 def nothing_new(evidence: Evidence, text: str = "None in this edition.") -> str:
-    """Return the text that a page shows if there are no new studies or records."""
+    """Return ``text``, or another sentence if the edition ends with the original search and cannot have new studies."""
     return text if len(evidence.screening) else "No new studies: this edition ends with the original search."
 
 
@@ -175,9 +175,9 @@ _NEWEST = 60
 def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     """Return the main finding of each study of an edition as a list item in Markdown: in words, then its counts.
 
-    The words are those of the table ``findings``; the counts are those of every arm of the study, for the whole body or
-    a site, whether pooled or compared. If there are very many studies, only the newest and the number of the others are
-    given.
+    The words are those of the table ``findings``. The counts are those of all arms of the study, for the whole body or
+    a site, whether they are pooled or compared. If there are very many studies, only the newest ones are listed, with
+    the number of the others.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Judgements of certainty that the numbers have overtaken.
+"""Find the judgements of certainty that are outdated, because the numbers on which they rest have changed.
 
 Belongs here: the comparison of the facts on which a judgement rests (``data/certainty.csv``) with those that the
-numbers now give, and its report on the terminal and on the page. Does not belong here: the judgements' levels
-(`certainty`).
+numbers now give, and the report of differences on the terminal and on the page. Does not belong here: the levels of
+the judgements (`certainty`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ _TABLE, _COLUMN = "certainty.csv", "rests_on"
 
 
 def overtaken(evidence: Evidence) -> list[Fault]:
-    """Find the judgements that rest on facts which the numbers no longer give.
+    """Return a fault for each judgement that rests on facts which are no longer true of the numbers.
 
     Parameters
     ----------
     evidence : Evidence
-        One edition. The judgements are those of the newest: if the edition was requested by its date, nothing is
-        found.
+        One edition. The judgements are about the newest edition: for an edition that was requested by its date, the
+        list is empty.
 
     Returns
     -------
     list of Fault
-        File, row and column to change, and the facts that the numbers now give.
+        File, row and column to be changed, and the facts that are now true of the numbers.
     """
     if evidence.edition is not None and evidence.edition[1]:
         return []

@@ -64,14 +64,14 @@ def headlines(evidence: Evidence, regimen: str) -> str:
 
 
 def origin(entries: Mapping[str, Entry], outcomes: Mapping[str, Outcome]) -> str:
-    """State in Markdown which of several rates new studies update, and the published rates of those.
+    """State in Markdown which of several rates new studies update, and what the review published for these rates.
 
     Parameters
     ----------
     entries : mapping of str to Entry
         As `registry.results` returns them.
     outcomes : mapping of str to Outcome
-        The rates, by the name that tells them apart, such as "at least 75%" or "children".
+        The rates, by a name that distinguishes them, such as "at least 75%" or "children".
     """
     updated = {name: outcome for name, outcome in outcomes.items() if of_rate(entries, outcome, "updated")}
     if not updated:

@@ -1,9 +1,9 @@
-"""The lists of records to which the boxes of the flow diagram lead, and what is said of the agreement of reviewers.
+"""The lists of records to which the boxes of the flow diagram lead, and a sentence on the agreement of reviewers.
 
 Belongs here: the lists on the page *Search results*. Does not belong here: which rows are in which box
 (`lib.records.flow`), and the diagram (`lib.report.figures.flow`).
 
-A box that is the sum of others is a section with theirs inside, so that its id leads to exactly its rows.
+The section of a box that is the sum of others contains their sections, so that its id leads to exactly its rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lib.report.text_safety import Html, for_html, template
 from lib.report.wording import count, sentence_case
 
 MOST = 300
-"""Largest number of records of one list; whoever needs more has the CSV files."""
+"""Largest number of records of one list; all of them are in the CSV files."""
 _PARTS = {
     "identified": ("duplicates", "unique"),
     "unique": ("awaiting_screening", "screened"),
@@ -38,7 +38,7 @@ _PARTS = {
     "sought": ("awaiting_full_text", "assessed"),
     "assessed": ("excluded_full_text", "awaiting_classification", "included"),
 }
-"""Sections within a section, by the names of boxes."""
+"""Names of the boxes whose sections are within the section of a box."""
 _TITLES = {
     "identified": "Records identified",
     "duplicates": "Duplicates removed",
@@ -72,7 +72,7 @@ _STYLE = """\
 
 
 class RecordListing:
-    """The records of each computed column of the flow, as a page shows them: the last in full, the others by name.
+    """The records of each computed column of the flow, as a page shows them: in full for the last column, else by name.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def _uncapitalised(text: str) -> str:
 
 
 def _citation(row: Any) -> str:
-    """Return the citation of a record that is no study's; a field that is not known is left out."""
+    """Return the citation of a record that belongs to no study; a field that is not known is left out."""
     journal = " ".join(filter(None, [row.journal, row.published[:4]]))
     issue = f"({row.issue})" if row.issue else ""
     place = ":".join(filter(None, [f"{row.volume}{issue}", row.pages]))

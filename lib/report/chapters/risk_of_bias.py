@@ -61,7 +61,7 @@ class TrafficLights(Table):
 
 
 def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
-    """Return the judgements of every included trial that was assessed with a tool, one column for each domain.
+    """Return a table of the judgements of all included trials assessed with a tool, with a column for each domain.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The record of each study: everything that the data hold of it, and the results in which it is used.
+"""The record of each study: all that the data contain about it, and the results in which it is used.
 
 Belongs here: the page *Study records*, to which the names of studies in tables lead (`marked_text.study_link`). Does
 not belong here: tables that compare studies (`lib.report.tables`).
@@ -101,7 +101,7 @@ def _by_name(evidence: Evidence, keys: pd.Series) -> Records:
 
 
 _MAIN = re.compile(r"\.(?:published|available|new|updated|recommended|rr)$")
-"""Ends of the keys of the results that a record lists."""
+"""Pattern of the ends of the keys of those results that a record lists."""
 
 
 class _Parts:
@@ -131,7 +131,7 @@ class _Parts:
         }
         self.results_by_study: dict[str, list[str]] = {}
         for entry in registry.results(evidence).values():
-            # Subgroups, single trials and other measures of the same comparison would only repeat the list.
+            # Leave out subgroups, single trials and other measures of the same comparison, which would repeat the list.
             is_main = _MAIN.search(entry.key) or not entry.key.startswith(("rate.", "comparison."))
             for study in dict.fromkeys(entry.studies) if is_main else ():
                 self.results_by_study.setdefault(study, []).append(entry.key)
@@ -275,7 +275,7 @@ class _Parts:
             ],
         )
         judged = self._of("risk_of_bias", key)
-        # The source of all domains is usually one: it is stated once then, which makes the page lighter.
+        # All domains usually have the same source. State it once, which makes the page smaller.
         one_source = len({row.source for row in judged}) == 1
         yield (
             Html("Risk of bias ({})").format(_source(judged[0])) if one_source else "Risk of bias",

@@ -89,7 +89,7 @@ def _rated_thresholds(evidence: Evidence, question: Question) -> list[str]:
 def _finding_cells(
     question: Question, compared: Comparison, threshold: str, level: str, analysis: str = ""
 ) -> dict[str, str]:
-    """Return a row of the summary of findings; ``analysis`` is the part of its keys that names a single trial."""
+    """Return the cells of a row; ``analysis`` is the part of its keys that names a single trial, if it is one."""
     effect, trials = absolute(compared), compared.rows
     key = {
         name: comparison_key(question.key, threshold, name, analysis)

@@ -19,7 +19,7 @@ from lib.report.tables import Table, grouped
 from lib.report.wording import in_cell, outcome_name, percent, span
 
 _MOST = 20
-"""Largest number of new studies of a rate that are left out in turn: those with the largest influence."""
+"""Largest number of new studies of a rate that are left out in turn; if there are more, the most influential ones."""
 
 
 def with_new_studies(results: Mapping[tuple[str, str, str], Result]) -> list[Result]:
@@ -40,7 +40,7 @@ def _updated(result: Result) -> Updated:
 
 
 def without_each(results: Sequence[Result]) -> Table:
-    """Show the updated rates with each new study left out in turn (if very many, those with the largest influence)."""
+    """Show the updated rates with each new study, or each of the most influential ones, left out in turn."""
     rows, some_omitted = [], False
     for result in results:
         new, name, updated = by_study(result.outcome.new), outcome_name(result.outcome), _updated(result)
@@ -81,7 +81,7 @@ def choices(results: Sequence[Result]) -> Table:
 
 
 def largest_change(results: Sequence[Result]) -> str:
-    """State how much another method of the review would change the updated rates and the ends of their intervals."""
+    """State by how much the updated rates and their intervals would differ if the review had used another method."""
     moved, ends = [0.0], [0.0]
     for result in results:
         if result.summary.reading.kind != "no interval":

@@ -1,4 +1,4 @@
-"""The HTML of the explorer: its filters, the places in which the script shows results, and what is there without it.
+"""The HTML of the explorer: its filters, the elements that its script fills, and what is shown without JavaScript.
 
 Belongs here: controls, with the options that occur in the evidence, and the page around them. Does not belong here: the
 data for the script (`records`), and anything that depends on a selection, which the script computes and shows.
@@ -23,7 +23,7 @@ NOT_REPORTED = "not reported"
 SCALES = {"raw": "raw proportions", "logit": "logits"}
 ESTIMATORS = {"DL": "DerSimonian-Laird", "PM": "Paule-Mandel", "REML": "restricted maximum likelihood (REML)"}
 INTERVALS = {"normal": "normal", "hksj": "Hartung-Knapp", "mkh": "modified Knapp-Hartung"}
-"""Methods that the script computes, by their code in `lib.stats`; the first of each is that of the 2019 review."""
+"""Names of the methods that the script can compute, by their code in `lib.stats`. The first is that of the review."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Explorer:
     Attributes
     ----------
     html : str
-        The page without the plots for readers without JavaScript.
+        The page, except for the plots that are shown without JavaScript.
     static : tuple of Picture or Listing
-        Those plots.
+        The plots that are shown without JavaScript.
     edition : str
         Date of the edition, in words.
     """

@@ -136,12 +136,12 @@ def quantiles(studies: int) -> dict[str, Any]:
 
 
 def as_json(values: Any) -> str:
-    r"""Return values as JSON that can stand in a script element of HTML: nothing in it can end the element.
+    r"""Return values as JSON that is safe within a script element of HTML, because nothing in it can end the element.
 
     Parameters
     ----------
     values : object
-        Whatever JSON can represent; NaN is refused.
+        A value that JSON can represent, without NaN and infinity.
 
     Returns
     -------

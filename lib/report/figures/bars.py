@@ -34,7 +34,7 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Drawing:
     columns: list[list[str]] = [[], []] if wide else [[]]
 
     def height_of(column: list[str]) -> float:
-        # The last bit of sum() differs between versions of Python; that of fsum() does not.
+        # Use fsum(), because the last bit of sum() differs between versions of Python.
         return math.fsum(len(panels[title]) * line + head for title in column)
 
     for title in panels:
@@ -50,7 +50,7 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Drawing:
             counts = panels[title]
             drawing.text(left, top + head - 0.8 * line, title, bold=True)
             top += head
-            # The longest bar leaves space for its number.
+            # Leave space for the number beside the longest bar.
             unit = (left + room - axis - 40) / max(counts.max(), 1)
             for name, value in counts.items():
                 middle = top + line / 2

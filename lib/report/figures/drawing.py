@@ -17,7 +17,7 @@ from lib.report.marked_text import result_address
 from lib.report.text_safety import for_html
 
 _OPACITY = {INK: 1.0, GREY: 0.75, FAINT: 0.22}
-"""Colours that follow the colour of the text on a page, with their share of it."""
+"""Opacity of each colour that follows the colour of the text of a page."""
 
 _XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 
@@ -31,17 +31,17 @@ class Text:
     Attributes
     ----------
     x, y : float
-        Where it begins, ends or has its middle, by ``anchor``; and its baseline.
+        Horizontal position of its beginning, middle or end (see ``anchor``), and vertical position of its baseline.
     text : str
         The text.
     anchor : {"start", "middle", "end"}
-        Which part of it is at ``x``.
+        Whether its beginning, middle or end is at ``x``.
     bold, italic : bool
         Its style.
     colour : str
         Its colour.
     href, key : str
-        Where it leads to on a page; and the key of the registered result that it states.
+        Address to which it links on a page, and key of the registered result that it states; empty for none.
     size : float
         Its size.
     """
@@ -59,7 +59,7 @@ class Text:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the space that it takes."""
+        """Left, top, right and bottom of the space that the text takes."""
         width = width_of(self.text, self.size, self.bold)
         left = self.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * width
         return left, self.y - 0.78 * self.size, left + width, self.y + 0.22 * self.size
@@ -74,7 +74,7 @@ class Shape:
     lines : tuple of tuple of (float, float)
         The points of each line.
     stroke, fill : str
-        Colours of the lines, and of what they enclose; empty for none. What has a fill is closed.
+        Colours of the lines and of the areas that they enclose; empty for none. Lines with a fill are closed.
     width : float
         Width of the lines.
     dotted : bool
@@ -95,21 +95,21 @@ class Drawing:
     Attributes
     ----------
     wide : bool
-        Form: it determines the width and the size of the text.
+        Whether this is the wide or the narrow form, which determines width and text size.
     height : float
-        Height, in CSS pixels as all measures.
+        Height; like all measures, in CSS pixels.
     alt : str
         Text alternative.
     keys : tuple of str
         Keys of the registered results that it shows.
     data : DataFrame
-        What it shows, as a table.
+        The data that it shows, as a table.
     folded : Drawing or None
-        A part that a page shows on demand, such as the studies without available counts; ``fold`` is its name.
+        A part that a page shows on request, such as the studies without available counts; ``fold`` is its name.
     whole : Drawing or None
-        The figure with that part in its place, for a file.
+        The whole figure including that part, for files.
     items : list of Text or Shape
-        What it consists of, what is behind first.
+        Texts and shapes, in the order in which they are painted: later ones cover earlier ones.
     """
 
     wide: bool
@@ -155,7 +155,7 @@ class Drawing:
         href: str = "",
         key: str = "",
     ) -> None:
-        """Add a line of text, whose small letters have their middle at a height."""
+        """Add a line of text; ``middle`` is the height of the middle of its lower-case letters."""
         if text:
             y = middle + 0.36 * self.size
             self.items.append(Text(x, y, text, anchor, bold, italic, colour, href, key, self.size))
@@ -170,7 +170,7 @@ class Drawing:
             self.items.append(Shape(several, stroke=colour, width=width))
 
     def area(self, points: Sequence[Point], fill: str, stroke: str = "", width: float = 1.0) -> None:
-        """Add an area with its border; an empty ``fill`` leaves what is behind it in sight."""
+        """Add an area with its border; an empty ``fill`` makes it transparent."""
         self.items.append(Shape((tuple(points),), stroke=stroke, fill=fill or "none", width=width))
 
     def box(self, left: float, top: float, right: float, bottom: float, fill: str, stroke: str = "") -> None:
@@ -178,12 +178,12 @@ class Drawing:
         self.area([(left, top), (right, top), (right, bottom), (left, bottom)], fill, stroke)
 
     def svg(self, name: str = "") -> str:
-        """Return it as an element of a page; ``name`` is its class. Its colours follow those of the page."""
+        """Return the drawing as an SVG element of class ``name``, whose colours follow those of the page."""
         shown = "".join(self._text(item) if isinstance(item, Text) else _shape(item) for item in self.items)
         return f'<svg class="{name}" {self._frame()} fill="currentColor">{shown}</svg>'
 
     def svg_file(self) -> str:
-        """Return it as a file of its own, on a white ground and without links, which would lead nowhere."""
+        """Return the drawing as the text of an SVG file, with a white background and without links."""
         drawing = self.whole or self
         shown = "".join(
             drawing._text(item, linked=False) if isinstance(item, Text) else _shape(item) for item in drawing.items

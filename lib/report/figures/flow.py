@@ -3,7 +3,7 @@
 Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.report.tables.flow_steps`), and which
 rows are in which box (`lib.records.flow`).
 
-It is HTML and no picture, so that its text can be selected, searched and enlarged, and a box can be a link.
+The diagram is HTML and not a picture, so that its text can be selected, searched and enlarged, and a box can be a link.
 """
 
 from __future__ import annotations

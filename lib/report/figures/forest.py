@@ -117,7 +117,7 @@ def _study_rows(counted: CountedStudies, colour: str, wide: bool) -> list[Row]:
 def _missing_rows(outcome: Outcome, ranges: pd.DataFrame | None, wide: bool) -> list[Row]:
     """Return a row for each arm whose counts are not available, with the compatible range if there is one."""
     rows = []
-    # The review gives no number of patients with a lesion at one site, only of those who completed.
+    # For a body site, the number of patients with a lesion there is not known, only the number who completed.
     with_size = outcome.group == "total"
     for study, label in zip(outcome.missing.itertuples(), _labels(outcome.missing, wide), strict=True):
         counts = f"n = {study.n:g}" if with_size and study.n == study.n else ""
@@ -178,7 +178,7 @@ def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawin
     results = result_rows(["Pooled"], pooled, counts=[f"{used.events.sum():g}/{used.n.sum():g}"], colour=INK)
     scale = replace(RATE, heading=RATE.heading.replace("95", f"{100 * pooled.level:g}"))
     alt = f"Forest plot of {count(len(studies), 'study', 'studies')}."
-    # The result is within reach even if the studies need a long table.
+    # Put the pooled result first if the studies need a long table, so that readers see it.
     rows = [*rows, *results] if several else [*results, *rows]
     return interval_plot(rows, wide=wide, scale=scale, counts="Events/n", alt=alt)
 
@@ -196,7 +196,7 @@ def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -
 
 
 def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]:
-    """Return the compatible range of an arm, and whether it covers several arms (only the first of them has it)."""
+    """Return the compatible range of an arm, and whether it is that of several arms; it is shown for the first."""
     for row in () if ranges is None else ranges[ranges.study == study.study].itertuples():
         if study.arm == min(row.arms):
             return row.low, row.high, len(row.arms) > 1
@@ -209,7 +209,7 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
     Parameters
     ----------
     results : sequence of (label, (published, new, updated, recommended))
-        The rates; None is not drawn.
+        The rates; nothing is drawn for None.
     wide : bool
         Form.
 

@@ -133,7 +133,7 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
 
 
 _BESIDE = ((8, -9, "start"), (-8, -9, "end"), (8, 9, "start"), (-8, 9, "end"))
-"""Places of a name beside its point: to the right or the left, and above or below."""
+"""Possible positions of a name beside its point: to the right or the left, above or below."""
 
 
 class _Points:
@@ -162,7 +162,7 @@ class _Points:
         self.drawing.line([self.at(x, y) for x, y in points], colour, 1.2)
 
     def axes(self, xlabel: str, ylabel: str) -> None:
-        """Draw both axes with their ticks and labels; that of the vertical axis is level, above it."""
+        """Draw both axes with their ticks and labels; the label of the vertical axis is horizontal, above the axis."""
         drawing, size = self.drawing, self.drawing.size
         drawing.line([(self.left, self.top), (self.left, self.bottom), (self.right, self.bottom)], INK)
         for tick in _ticks(*self.x, 8 if drawing.wide else 5):

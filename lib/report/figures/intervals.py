@@ -1,8 +1,8 @@
 """Interval plots: rows with their estimates and intervals on a common axis.
 
 Belongs here: how a row is drawn. Reported, published, new and unavailable results differ in marker as well as in
-colour, so that no difference depends on seeing colours. Does not belong here: which rows a figure has (`forest`), or
-reading files and pooling.
+colour, so that they can be distinguished without colours. Does not belong here: which rows a figure has (`forest`),
+reading files, and pooling.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def interval_plot(
     Parameters
     ----------
     rows : sequence of Row
-        Rows from top to bottom. Those of kind "missing" are drawn apart from the others, for a page to show on demand.
+        Rows from top to bottom. Those of kind "missing" are in a separate drawing, which a page shows on request.
     wide : bool
         Form. The narrow one has a line for the label and the counts of a row, and one for its interval.
     scale : Scale
@@ -101,9 +101,9 @@ class _IntervalPlot:
         line = 1.7 * self.size
         # In the narrow form all but headings take two lines.
         heights = [line if self.wide or row.kind == "heading" else 2.9 * self.size for row in rows]
-        # The headings of the narrow form are one below the other, too, unless the counts have none.
+        # In the narrow form, the headings of the columns take two lines, too, unless the counts have no heading.
         top = line if self.wide or not self.counts else 3.0 * self.size
-        # math.fsum() gives the same last bit in all versions of Python.
+        # Use fsum(), because the last bit of sum() differs between versions of Python.
         bottom = top + math.fsum(heights) + 4
         ticks = self.scale.ticks if self.wide else self.scale.few_ticks
         self._grid(drawing, ticks, self._spans(rows, heights, top, bottom))
@@ -128,7 +128,7 @@ class _IntervalPlot:
     def _spans(
         self, rows: Sequence[Row], heights: Sequence[float], top: float, bottom: float
     ) -> list[tuple[float, float]]:
-        """Return the heights between which there are lines for the ticks: in the narrow form not behind labels."""
+        """Return the vertical ranges of the grid lines, which in the narrow form do not run behind labels."""
         if self.wide:
             return [(top - 2, bottom)]
         spans = []

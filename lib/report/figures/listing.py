@@ -33,7 +33,7 @@ _STYLE = (
     ".review-rows .axis span{position:absolute;transform:translateX(-50%)}"
     "</style>"
 )
-"""Style where the book's style sheet does not apply, as in JupyterLab. The style sheet has more specific rules."""
+"""Style for JupyterLab, where the book's style sheet does not apply. In the book its more specific rules prevail."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Listing:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all rows as one picture, or as a table, to a file, as `Picture.save` does."""
-        # The module that draws a picture imports this one.
+        # Imported here, because the module `intervals` imports this one.
         from lib.report.figures.intervals import interval_plot
 
         axis = {"xlabel": self.xlabel, "counts": self.counts, "alt": self.alt}

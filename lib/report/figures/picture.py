@@ -31,7 +31,7 @@ RULES = (
     ".review-plot summary{cursor:pointer;font-size:.85em}"
     ".review-plot svg a{fill:currentColor}"
 )
-"""Style that a figure brings to JupyterLab. The book's style sheet has the same rules; strict pages allow no other."""
+"""Style for JupyterLab. The book's style sheet repeats it: a strict Content-Security-Policy blocks inline styles."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Picture:
     def html(self) -> str:
         """Return the HTML of the figure without its style, for pages that allow no style within them."""
         linked = any(text.href or text.key for text in self.wide.texts) or self.wide.folded is not None
-        # What leads somewhere must remain within reach of a screen reader; other figures are one image to it.
+        # Links must remain accessible to screen readers; figures without links are one image to them.
         role = "group" if linked else "img"
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         shown = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""

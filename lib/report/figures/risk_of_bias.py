@@ -108,7 +108,7 @@ def _filled(drawing: Drawing, left: float, top: float, right: float, bottom: flo
 
 
 def _hatching(left: float, top: float, right: float, bottom: float, kind: str) -> list[list[Point]]:
-    """Return the lines of a hatching within a rectangle: level, rising, or rising and falling."""
+    """Return the lines of a hatching within a rectangle: horizontal, rising, or rising and falling."""
     if kind == "-":
         heights = [top + _STEP * n for n in range(1, 100) if top + _STEP * n < bottom]
         return [[(left, y), (right, y)] for y in heights]

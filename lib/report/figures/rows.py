@@ -49,7 +49,7 @@ class Row:
     key : str
         Key of the result in the registry of stated results (`lib.report.registry`); empty if it is not registered.
     study : str
-        Key of the study whose record the label leads to; empty if it is no single study.
+        Key of the study whose record the label leads to; empty if the row is not a single study.
     """
 
     label: str
@@ -114,7 +114,17 @@ RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0
 
 
 def entry_row(label: str, entry: Entry, *, counts: str = "", colour: str = REPORTED, kind: str = "pooled") -> Row:
-    """Return the row of a registered result, with its key."""
+    """Return the row of an interval plot for a registered result, with its key.
+
+    Parameters
+    ----------
+    label : str
+        Text at the left.
+    entry : Entry
+        The result.
+    counts, colour, kind : str
+        As in `Row`.
+    """
     values = (entry.estimate, entry.ci_low, entry.ci_high)
     return Row(label, kind, *values, counts or f"{entry.k:g}", colour=colour, key=entry.key)
 
@@ -139,8 +149,8 @@ def fold_name(missing: Sequence[Row]) -> str:
 def table_of(rows: Sequence[Row], counts: str, scale: Scale) -> pd.DataFrame:
     """Return the rows as a table, with unrounded proportions or ratios, for a file.
 
-    ``counts`` is the heading of the second column: what it holds has columns of its own if it is events and numbers.
-    The interval of a proportion is cut at 0 and 1, as wherever it is stated.
+    ``counts`` is the heading of the second column. If that column holds events and numbers, each becomes a column
+    of its own. The interval of a proportion is cut at 0 and 1, as it is on pages.
     """
     most = math.inf if scale.log else 1.0
     table, group = [], ""
@@ -177,7 +187,7 @@ _COUNTS = re.compile(r"(?P<events>\d+)/(?P<n>\d+)(?: v (?P<control_events>\d+)/(
 
 
 def _numbers(text: str, heading: str) -> dict[str, float | str]:
-    """Return the numbers of a cell such as "3/19" by their column: a spreadsheet would read 3/19 as a date."""
+    """Return the numbers of a cell such as "3/19" by column, because a spreadsheet would read 3/19 as a date."""
     names = ("events", "n", "control_events", "control_n")
     found = _COUNTS.fullmatch(text)
     number = {name: float(value) for name, value in found.groupdict().items() if value} if found else {}
@@ -189,9 +199,18 @@ def _numbers(text: str, heading: str) -> dict[str, float | str]:
 def result_rows(
     labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED, key: str = ""
 ) -> list[Row]:
-    """Return one row of an interval plot for each of the pooled results, as filled diamonds.
+    """Return one row of an interval plot for each of several pooled results, as filled diamonds.
 
-    ``key`` is that of a single result.
+    Parameters
+    ----------
+    labels, counts : sequence of str
+        Text at the left and text of the second column of each row.
+    pooled : Pooled
+        One result, or results of shape (number of labels,).
+    colour : str
+        Colour of the diamonds.
+    key : str
+        Key of the result in the registry, if there is only one; empty if it is not registered.
     """
     values = np.column_stack([np.atleast_1d(ends) for ends in (pooled.estimate, pooled.ci_low, pooled.ci_high)])
     return [

@@ -35,7 +35,7 @@ _DOTS = 300
 _DOTS_ON_PAGE = 200
 """Dots per inch of a PNG that a page offers."""
 _MOST_DOTS = 60_000
-"""Largest height of a PNG in dots, a little below what its writer allows."""
+"""Largest height of a PNG in dots, slightly below the limit of matplotlib's writer."""
 _INCH = 96
 """CSS pixels per inch."""
 _MARGIN = 12
@@ -43,7 +43,7 @@ _MARGIN = 12
 _PALETTE = 64
 """Number of colours of a PNG."""
 _MOST_STORED = 500
-"""Number of PNG that the cache keeps; the oldest are removed."""
+"""Largest number of PNG files in the cache; the oldest are removed."""
 _NO_DATES: dict[str, Any] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -59,7 +59,7 @@ _STYLE: Any = {
 
 
 def save_drawing(path: str | os.PathLike[str], drawing: Drawing) -> None:
-    """Write a drawing or its data to a file, as `Picture.save` does; equal drawings give equal bytes."""
+    """Write a drawing or its data to a file; equal drawings give equal bytes. Errors are those of `Picture.save`."""
     path = Path(path)
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("svg", "csv", *_NO_DATES):
@@ -98,7 +98,7 @@ def _cell(value: Any) -> str:
         return for_spreadsheet(value)
     if value is None or value != value:
         return ""
-    # The shortest text from which the number can be read again, without a point if it is whole.
+    # Write the shortest text that gives the same number again, without a decimal point if the number is whole.
     return f"{value:.0f}" if float(value).is_integer() else repr(float(value))
 
 

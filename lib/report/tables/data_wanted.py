@@ -91,7 +91,7 @@ def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 _WANTED = ((2.0, "Highest value"), (0.5, "Medium value"), (-np.inf, "Lower value"))
-"""Groups of the ranked studies: smallest narrowing in percentage points, and name."""
+"""Groups of the ranked studies: smallest narrowing of the 95% ranges, in percentage points, and name of the group."""
 
 
 def bounds(evidence: Evidence) -> Table:
@@ -112,7 +112,17 @@ def bounds(evidence: Evidence) -> Table:
 
 
 def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]) -> Table:
-    """List the studies whose counts are wanted, the most wanted first, with their citations."""
+    """List the studies whose counts would help, the most useful first, with their citations.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    ranked : DataFrame
+        The ranking, as `published.imputation.most_wanted` returns it.
+    outcomes : sequence of Outcome
+        All outcomes of the review.
+    """
     rows = []
     missing, partly = _missing_rates(outcomes), {study for outcome in outcomes for study in outcome.available.study}
     for place, study in enumerate(ranked.itertuples(), start=1):

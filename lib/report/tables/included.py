@@ -18,7 +18,7 @@ from lib.report.wording import count
 
 def studies(evidence: Evidence, edition: str) -> Table:
     """List the studies of one edition with their arms, as Table 2 of the review does."""
-    # An arm of "one drug or the other" combines the counts of several arms.
+    # Leave out arms of "one drug or the other", which combine the counts of several arms.
     arms = rows_by(evidence.arms[~evidence.arms.drug.str.contains(" or ")], "study", "part")
     rows = []
     for study in evidence.included(edition).itertuples():

@@ -29,13 +29,13 @@ def rows_by(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[Any
 
 
 def labels(evidence: Evidence, keys: pd.Series) -> pd.Series:
-    """Return the name of each study or record, which leads to its record."""
+    """Return the name of each study or record as a link to its record."""
     names = label_by_key(evidence)
     return pd.Series([study_link(names[key], key) for key in keys], index=keys.index, dtype=object)
 
 
 def linked(rows: pd.DataFrame) -> pd.Series:
-    """Return the names of the studies of some rows, from their columns study and label; each leads to its record."""
+    """Return the names of the studies of some rows as links to their records, from the columns study and label."""
     names = [study_link(label, key) for label, key in zip(rows.label, rows.study, strict=True)]
     return pd.Series(names, index=rows.index, dtype=object)
 
@@ -53,7 +53,7 @@ def with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
 
 
 def bound_texts(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
-    """Return in words what each row of ``bounds`` states of a count."""
+    """Describe in words the limit on a count that each row of ``bounds`` states."""
     kinds = evidence.meaning("bound")
     return [
         kinds[row.kind].replace("this percentage", f"{row.value:g}%").replace("this", f"{row.value:g}")

@@ -33,7 +33,15 @@ from lib.stats import ENOUGH_TO_PREDICT
 
 
 def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
-    """Return the caption of an outcome's forest plot: its content, and the share of studies with available counts."""
+    """Return the caption of an outcome's forest plot: its content, and the share of studies with available counts.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        The outcome.
+    ranges : DataFrame, optional
+        The ranges of compatible rates that the plot shows, as in `figures.forest_plot`.
+    """
     caption = (
         f"{outcome_name(outcome)} repigmentation. Original studies with available responder counts:"
         f" {coverage(outcome)}."
@@ -79,7 +87,7 @@ _FEW = 12
 
 
 def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
-    """Show pooled results with their heterogeneity, one row each; None stands for fewer than two studies to pool."""
+    """Show each pooled result with its heterogeneity in a row; None means that fewer than two studies can be pooled."""
     rows = []
     for name, result in results.items():
         pooled = result.pooled if result else None
@@ -110,7 +118,15 @@ def heterogeneity(results: Mapping[str, Entry | None]) -> Table:
 
 
 def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str, Entry]) -> Table:
-    """Show Table 3 of the review as published, beside the updated rates and those of available counts."""
+    """Show Table 3 of the review as published, beside the updated rates and those of available counts.
+
+    Parameters
+    ----------
+    results : mapping of (regimen, threshold, group) to Result
+        As `published.results` returns them.
+    entries : mapping of str to Entry
+        As `registry.results` returns them.
+    """
     rows = []
     for result in results.values():
         outcome = result.outcome
@@ -147,7 +163,13 @@ def row_totals(outcome: Outcome) -> str:
 
 
 def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str, Entry]) -> Table:
-    """Show every rate as published and as updated, and what its published interval implies."""
+    """Show every rate as published and as updated, and what its published interval implies.
+
+    Parameters
+    ----------
+    results, entries : mapping
+        As in `table3`.
+    """
     rows = []
     for result in results.values():
         outcome = result.outcome
@@ -256,7 +278,7 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
 
 
 def _by_counts_alone(entries: Mapping[str, Entry], outcome: Outcome, kind: str) -> str:
-    """Return the rate in the original or the new studies with counts; their sums if they cannot be pooled."""
+    """Return the rate in the original or the new studies with counts, or the sums of the counts if not pooled."""
     if entry := of_rate(entries, outcome, kind):
         return in_cell(entry)
     rows = outcome.new if kind == "new" else outcome.available

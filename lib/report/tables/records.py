@@ -19,9 +19,9 @@ from lib.report.tables.table import Table
 from lib.report.wording import count, date_text, sentence_case
 
 _MOST = 1000
-"""Largest number of rows of a list; whoever needs more has the CSV files."""
+"""Largest number of rows of a list; all of them are in the CSV files."""
 NO_GROUP = "none"
-"""In the id of a list, the name of rows without a search, or without any decision."""
+"""Name, in the id of a list, of the group of rows without a search or without any decision."""
 
 
 def flow_anchor(column: Column, box: str, group: str = "") -> str:

@@ -50,7 +50,17 @@ def _sites(evidence: Evidence, rows: pd.DataFrame) -> list[str]:
 
 
 def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table:
-    """List results reported in a form that cannot be pooled, of one regimen or of all arms."""
+    """List the results that were reported in a form that cannot be pooled.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        One edition.
+    edition : {"original", "update"}
+        Whether the studies belong to the original review or to the update.
+    regimen : str
+        Role of the arms; empty for all arms.
+    """
     original = set(evidence.studies.study[evidence.studies.edition == "original"])
     rows = evidence.reported_without_counts
     rows = rows[rows.study.isin(original) == (edition == "original")]

@@ -31,16 +31,16 @@ _STYLE = (
     ".review-scroll{max-height:80vh;overflow:auto}"
     "</style>"
 )
-"""Style of a table where the book's style sheet (``book/_static/review.css``) does not apply, as in JupyterLab: its
-alignment and rules, in the colours of the theme. The style sheet has the same for the book, in more specific rules."""
+"""Style of tables for JupyterLab, where the book's style sheet (``book/_static/review.css``) does not apply: alignment
+and lines, in the colours of the theme. In the book the more specific rules of the style sheet prevail."""
 _LONG = 400
-"""Largest number of rows of a table that does not scroll within its page; the text after a table stays within reach."""
+"""Largest number of rows of a table that does not scroll within its page, so that readers reach the text after it."""
 
 _NUMBERS = re.compile(r"[<>≥≤]?[\d.,%/()–−+‡† -]*\d(?:[\d.,%/()–−+‡† -]|\bto\b|\bv\b)*")
 _ONE_LINE = 24
-"""Largest number of characters of a name, or of numbers, that stays in one line."""
+"""Largest number of characters of a name or of numbers within which no line break is allowed."""
 _MANY = 8
-"""Smallest number of rows, in a table or one of its groups, that a reader would sort."""
+"""Smallest number of rows, in a table or in one of its groups, for which sorting is offered."""
 
 
 def grouped(
@@ -131,7 +131,7 @@ class Table:
 
 
 def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the columns in which no row has anything; the first column, which names the rows, stays."""
+    """Leave out columns that are empty in all rows, except the first column, which names the rows."""
     used = [
         number == 0 or not len(frame) or any(cell_html(value) != NOTHING for value in frame.iloc[:, number])
         for number in range(frame.shape[1])
@@ -140,24 +140,24 @@ def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_sortable(groups: Sequence[str]) -> bool:
-    """Tell whether readers can sort a table: if it has many rows, or a group of many, within which they are sorted."""
+    """Return whether readers can sort a table: whether it, or one of its groups, has at least `_MANY` rows."""
     return max(collections.Counter(groups).values(), default=0) >= _MANY
 
 
 def _class_of(value: Any) -> str:
-    """Return the class of a cell that stays in one line: numbers, an interval, a date, or a short name with a link."""
+    """Return the class of a cell that may not be broken: numbers, interval, date, short linked name; else empty."""
     if len(str(value)) > _ONE_LINE:
         return ""
     return "name" if isinstance(value, PageLink) else "number" if _NUMBERS.fullmatch(str(value)) else ""
 
 
 def _cell_start(styled: re.Match[str]) -> str:
-    """Return the start of a cell without the classes that Styler gives it, which nothing uses."""
+    """Return the start tag of a cell without the classes that Styler adds, because nothing uses them."""
     return f'<td class="{styled[1]}">' if styled[1] else "<td>"
 
 
 def _with_numeric_heads(text: str, numeric: Sequence[bool], levels: int) -> str:
-    """Align the head of each numeric column as its numbers are."""
+    """Align the heading of each numeric column like its numbers."""
     for number, is_numeric in enumerate(numeric):
         if is_numeric:
             text = text.replace(f'level{levels - 1} col{number}"', f'level{levels - 1} col{number} numeric"', 1)
