@@ -19,7 +19,8 @@ from lib import published
 from lib.desk.workspace import Workspace
 from lib.evidence import REGIMENS, THRESHOLD_NAMES, Evidence, load
 from lib.records.saving import Change, new_faults
-from lib.report.entries import Entry, comparison_key
+from lib.report.entries import Entry, comparison_key, rate_key
+from lib.report.rate_entries import rate_entries
 from lib.report.trial_entries import comparison_entries
 from lib.report.wording import outcome_name, ratio_text, span
 
@@ -151,14 +152,22 @@ def moved(desk: Workspace, checked: Checked) -> list[Moved]:
 def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[Moved]:
     meaning = after.meaning("news")
     for regimen in regimens:
-        old, new = (published.results(edition.only(regimen)) for edition in (before, after))
+        editions = [edition.only(regimen) for edition in (before, after)]
+        old, new = map(published.results, editions)
+        entries = [rate_entries(edition, regimen) for edition in editions]
         for key, result in new.items():
+            outcome = result.outcome
+            as_published = span(outcome.estimate, outcome.ci_low, outcome.ci_high)
             texts = [span(r.answer.estimate, r.answer.ci_low, r.answer.ci_high) for r in (old[key], result)]
             if texts[0] != texts[1]:
-                outcome = result.outcome
-                as_published = span(outcome.estimate, outcome.ci_low, outcome.ci_high)
                 news = "; ".join(meaning[rule] for rule in result.news) or "no"
                 yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], news)
+            # Only this one depends on the counts of the original studies.
+            both = [part.get(rate_key(outcome, "recommended.available")) for part in entries]
+            texts = [span(one.estimate, one.ci_low, one.ci_high) if one else "none" for one in both]
+            if texts[0] != texts[1]:
+                name = f"{outcome_name(outcome)}, recommended method, studies with available counts, %"
+                yield Moved(name, as_published, texts[0], texts[1], "no")
 
 
 def _ratios(before: Evidence, after: Evidence) -> Iterator[Moved]:

@@ -205,7 +205,8 @@ def _heading(desk: Workspace, table: str, fields: list[Field]) -> str:
         entry = described[table, field.name.rpartition(".")[2]]
         is_named = is_named or entry["key"] == "yes"
         if field.value and entry["type"] in ("count", "number"):
-            numbers.append(f"{field.label.lower()} {field.value}")
+            unit = "" if " or " in field.unit else field.unit
+            numbers.append(f"{field.label.lower()} {field.value} {unit}".strip())
         elif field.value and entry["key"] == "yes":
             words.append(dict(field.options).get(field.value, field.value))
     if not is_named:

@@ -81,9 +81,10 @@ class Trials(_TrialPage):
             for key in now.included()
             if key not in entered
         ]
-        labels, saved = labels_of_studies(self.desk), {*self.desk.table("studies").study}
-        studies = [{item for item in labels.items() if (item[0] in saved) is is_saved} for is_saved in (True, False)]
-        self.show("trials.html", rows=rows, studies=[sorted(part, key=lambda item: item[1]) for part in studies])
+        saved = {*self.desk.table("studies").study}
+        studies = sorted(labels_of_studies(self.desk).items(), key=lambda item: item[1].casefold())
+        with_data, others = ([item for item in studies if (item[0] in saved) is is_saved] for is_saved in (True, False))
+        self.show("trials.html", rows=rows, with_data=with_data, others=others)
 
 
 def entered_records(desk: Workspace) -> dict[str, str]:

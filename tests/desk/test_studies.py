@@ -208,6 +208,18 @@ def test_a_row_that_another_table_needs_is_not_deleted(desk):
     assert form.page.select_one(f"input[name='{arm}.delete']").has_attr("checked")
 
 
+def test_a_retraction_is_decided_although_the_data_have_a_fault_until_then(desk):
+    notice = {"kind": "retraction", "notice": "doi:10.5555/made-up.notice", "found": "2026-11-26"}
+    add_rows(desk.data, "retractions", [{"reference": STUDY, **notice}])
+    form = Form(desk.visitor(ADA))
+    row = form.row("retractions", kind="retraction")
+    changes = {f"{row}.decision": "kept", f"{row}.reason": "Made-up reason."}
+    preview = form.send(action="preview", **changes)
+    assert preview.status == 200, preview.text
+    assert "The results cannot be computed, because the data have a fault: retractions.csv, row 2" in preview.text
+    assert f"+ {STUDY},{','.join(notice.values())},kept,Made-up reason." in preview.text
+
+
 def test_what_another_person_changes_while_the_form_is_open_is_shown_and_stays(desk):
     ada = desk.visitor(ADA)
     form = Form(ada)
