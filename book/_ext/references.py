@@ -1,14 +1,24 @@
-"""Sphinx extension: the style of the bibliography, which formats a reference once in a process.
+"""Sphinx extension: the bibliography, whose style formats a reference once in a process, with marks of retractions.
 
-It is pybtex's style "unsrt". sphinxcontrib-bibtex asks for each reference twice, and again each time that pages are
+The style is pybtex's "unsrt". sphinxcontrib-bibtex asks for each reference twice, and again each time that pages are
 read. pybtex looks up what a style is made of among all installed packages, unless it is given the classes.
+
+Retracted works are marked when a page is written, as ``data/retractions.csv`` and the date of the edition are then; the
+formatted references may be older.
 """
 
+import csv
+from pathlib import Path
+
+import page_metadata
+from docutils import nodes
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style as Unsrt
 from pybtex.style.labels.number import LabelStyle
 from pybtex.style.names.plain import NameStyle
 from pybtex.style.sorting.none import SortingStyle
+
+from lib.evidence.retracted import marks
 
 
 class Style(Unsrt):
@@ -25,7 +35,42 @@ class Style(Unsrt):
         return self.formatted[key]
 
 
+def mark_retracted(references, notices):
+    """Mark retracted references, and link each to its notice.
+
+    Parameters
+    ----------
+    references : dict
+        The node of each reference in the page, by its key in ``references.bib``.
+    notices : list of dict
+        The rows of ``retractions.csv`` that the edition knows.
+    """
+    for key, mark in marks((row["reference"], row["kind"]) for row in notices).items():
+        if key in references:
+            # Only now, because the tables take long to import, and few books have a retracted reference.
+            from lib.report.tables.table import link_of
+
+            (paragraph,) = references[key].findall(nodes.paragraph)
+            paragraph.insert(0, [nodes.strong("", mark.strip()), nodes.Text(" ")])
+            last = [row["notice"] for row in notices if row["reference"] == key][-1]
+            text, address = link_of(last) or (last, "")
+            link = nodes.reference("", text, refuri=address) if address else nodes.Text(text)
+            paragraph.extend([nodes.Text(" Notice: "), link, nodes.Text(".")])
+
+
+def _mark(app, doctree, docname):
+    found = {node["ids"][0]: node for node in doctree.findall(nodes.citation)}
+    if not found:
+        return
+    edition = page_metadata.edition_of(app.srcdir)["edition"]
+    with (Path(app.srcdir) / "data/retractions.csv").open(encoding="utf-8-sig", newline="") as file:
+        notices = [row for row in csv.DictReader(file) if row["found"] <= edition]
+    citations = app.env.get_domain("cite").citations
+    mark_retracted({one.key: found[one.citation_id] for one in citations if one.citation_id in found}, notices)
+
+
 def setup(app):
-    """Register the style as "once"."""
+    """Register the style as "once", and the marks."""
     register_plugin("pybtex.style.formatting", "once", Style)
+    app.connect("doctree-resolved", _mark)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -87,12 +87,13 @@ def _import(given: argparse.Namespace, folder: Path) -> int:
 
 
 def _duplicates(given: argparse.Namespace, folder: Path) -> int:
-    from lib.evidence.checking import read_tables
+    from lib.evidence.checking import read_some_tables
     from lib.records.deduplication import DUPLICATE, changes, propose
-    from lib.records.saving import hashes, save
+    from lib.records.saving import hashes, refuse_faults, save
 
     seen = hashes(folder)
-    tables, _ = read_tables(folder)
+    refuse_faults(folder)
+    tables = read_some_tables(folder, ("records", "duplicates", "decisions", "candidates"))
     title_by_record = dict(zip(tables["records"].record, tables["records"].title, strict=True))
     screened = {*tables["decisions"].record, *tables["candidates"].record}
     found = propose(tables["records"].to_dict("records"), tables["duplicates"].to_dict("records"), screened)

@@ -1,4 +1,4 @@
-"""The desk: a web application on this machine in which the maintainer screens records and enters trials.
+"""The desk: a web application on this machine in which the maintainer screens records and enters and corrects trials.
 
 Belongs here: the pages of the desk, their forms, who is at the desk, and the protection against other sites (`page`).
 

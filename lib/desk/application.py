@@ -21,7 +21,7 @@ import tornado.netutil
 import tornado.web
 
 from lib.caching.os_errors import describe
-from lib.desk import duplicate_pages, edition_pages, screening_pages, trial_pages
+from lib.desk import duplicate_pages, edition_pages, screening_pages, study_pages, trial_pages
 from lib.desk.page import Missing, Page
 from lib.desk.workspace import Workspace
 from lib.evidence import DataError
@@ -44,6 +44,8 @@ _PAGES: dict[str, type[Page]] = {
     "/trials": trial_pages.Trials,
     "/trial": trial_pages.Trial,
     "/trial/save": trial_pages.SaveTrial,
+    "/study": study_pages.Study,
+    "/study/save": study_pages.SaveStudy,
     "/duplicates": duplicate_pages.Duplicates,
     "/duplicates/by-rule": duplicate_pages.DuplicatesByRule,
     "/edition": edition_pages.Edition,

@@ -74,9 +74,9 @@ class Drafts:
         drafts = [Draft(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
         return sorted(drafts, key=lambda draft: draft.extractor)
 
-    def remove(self, record: str) -> None:
-        """Remove all drafts of a record, after its trial was saved."""
-        for path in self._folder.glob(f"{_hash(record)}-*.json"):
+    def remove(self, record: str, extractor: str = "") -> None:
+        """Remove all drafts of a record, after its trial was saved, or only that of one person."""
+        for path in self._folder.glob(f"{_hash(record)}-{_hash(extractor) if extractor else '*'}.json"):
             path.unlink()
 
 

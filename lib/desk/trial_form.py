@@ -168,7 +168,7 @@ def sections(desk: Workspace, answers: Mapping[str, str], record: Mapping[str, s
         name = f"arms.{number}.{question.name}" if number else question.name
         arms = trial["arms"]
         derived = arms[number - 1] if number and number <= len(arms) else {} if number else trial
-        made = _field(desk, name, question.table, question.column, answers.get(name, ""))
+        made = described_field(desk, name, question.table, question.column, answers.get(name, ""))
         made.suggestions = suggestions.get(question.name, [])
         made.derived = "" if made.value else str(derived.get(question.name, ""))
         must = made.required and question.name not in _FOLDED_THOUGH_REQUIRED
@@ -197,7 +197,7 @@ def sections(desk: Workspace, answers: Mapping[str, str], record: Mapping[str, s
 
 def _citation(desk: Workspace, answers: Mapping[str, str], record: Mapping[str, str]) -> Iterator[Field]:
     for name in CITATION:
-        made = _field(desk, name, "records", name, answers.get(name, ""))
+        made = described_field(desk, name, "records", name, answers.get(name, ""))
         made.is_open, made.required, made.derived = False, False, "" if made.value else record[name]
         yield made
 
@@ -209,7 +209,7 @@ def _extra(desk: Workspace, answers: Mapping[str, str], trial: Trial) -> Iterato
     for number in range(1, rows_of(answers, "adverse_events") + 2):
         for column in ("arm", "role", "kind", "event", "events", "n"):
             name = f"adverse_events.{number}.{column}"
-            made = _field(desk, name, "adverse_events", column, answers.get(name, ""))
+            made = described_field(desk, name, "adverse_events", column, answers.get(name, ""))
             made.suggestions = arms if column == "arm" else []
             made.label, made.is_open, made.required = f"Event {number}: {made.label.lower()}", False, False
             rows.append(made)
@@ -218,7 +218,7 @@ def _extra(desk: Workspace, answers: Mapping[str, str], trial: Trial) -> Iterato
     for number, (code, domain) in enumerate(desk.codes(f"{tool}_domain").items(), start=1):
         for column in ("judgement", "support"):
             name = f"risk_of_bias.{number}.{column}"
-            made = _field(desk, name, "risk_of_bias", column, answers.get(name, ""))
+            made = described_field(desk, name, "risk_of_bias", column, answers.get(name, ""))
             if column == "judgement":
                 made.options = list(desk.codes(f"{tool}_judgement").items())
             made.label, made.is_open, made.required = f"{domain.capitalize()}: {column}", False, False
@@ -248,9 +248,9 @@ def extra_rows(desk: Workspace, answers: Mapping[str, str], trial: Trial) -> Ite
             yield "risk_of_bias", number, values | fixed | shared
 
 
-def _field(desk: Workspace, name: str, table: str, column: str, value: str) -> Field:
+def described_field(desk: Workspace, name: str, table: str, column: str, value: str) -> Field:
     """Return a field of a column, as the dictionary describes it."""
-    entry = _entries(desk)[table, column]
+    entry = entries(desk)[table, column]
     codes = list(desk.codes(entry["allowed"]).items()) if entry["allowed"] else []
     if entry["type"] == "codes" and 1 < len(codes) < 4:
         pairs = itertools.combinations(codes, 2)
@@ -269,7 +269,7 @@ def _field(desk: Workspace, name: str, table: str, column: str, value: str) -> F
     )
 
 
-def _entries(desk: Workspace) -> dict[tuple[str, str], dict[str, str]]:
+def entries(desk: Workspace) -> dict[tuple[str, str], dict[str, str]]:
     """Return the entries of the dictionary by table and column."""
 
     def compute() -> dict[tuple[str, str], dict[str, str]]:

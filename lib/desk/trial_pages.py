@@ -1,34 +1,26 @@
 """The pages on which a trial is entered: the list, the form, the preview, and saving.
 
-Belongs here: which form is shown to whom, and when it may be saved. Does not belong here: the fields (`trial_form`),
-the faults and the preview (`trial_check`), and the drafts (`drafts`).
+Belongs here: which form is shown to whom. Does not belong here: the fields (`trial_form`), the faults (`trial_check`),
+the drafts (`drafts`), the preview and saving (`draft_pages`), and a study that is saved already (`study_pages`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
-from lib.desk.drafts import Draft, Drafts, differences
-from lib.desk.page import Page, text_fault
+from lib.desk.draft_pages import DraftPage, refuse_text
+from lib.desk.drafts import Draft, differences
+from lib.desk.preview import Checked
 from lib.desk.screening import screening
 from lib.desk.screening_pages import record_values
-from lib.desk.trial_check import TABLES_SEEN, Checked, check_trial, diff, moved
+from lib.desk.study_form import labels_of_studies
+from lib.desk.trial_check import check_trial
 from lib.desk.trial_form import MOST_ARMS, arms_of, sections
 from lib.desk.workspace import Refusal, Workspace
-from lib.records.saving import Changed, SaveError, SaveFaults, save
-
-_SEEN_FILES = {*(f"{table}.csv" for table in TABLES_SEEN), "references.bib"}
 
 
-class _TrialPage(Page):
+class _TrialPage(DraftPage):
     """What the pages of a trial share."""
-
-    @property
-    def drafts(self) -> Drafts:
-        """The drafts of this workspace."""
-        return Drafts(self.desk.folder / ".raw" / "drafts")
 
     def record(self) -> dict[str, str]:
         """Return the record that a request names.
@@ -74,7 +66,7 @@ class _TrialPage(Page):
 
 
 class Trials(_TrialPage):
-    """Included records whose trial is not entered yet, and those that are."""
+    """Included records whose trial is not entered yet, and the studies that have data."""
 
     def get(self) -> None:
         """Show them."""
@@ -89,22 +81,22 @@ class Trials(_TrialPage):
             for key in now.included()
             if key not in entered
         ]
-        labels = self.desk.table("candidates")
-        done = [row.label for row in labels.itertuples() if row.record in entered]
-        self.show("trials.html", rows=rows, done=done)
+        saved = {*self.desk.table("studies").study}
+        studies = sorted(labels_of_studies(self.desk).items(), key=lambda item: item[1].casefold())
+        with_data, others = ([item for item in studies if (item[0] in saved) is is_saved] for is_saved in (True, False))
+        self.show("trials.html", rows=rows, with_data=with_data, others=others)
 
 
-def entered_records(desk: Workspace) -> set[str]:
-    """Return the records whose study is in ``studies.csv``, and other reports of such studies."""
+def entered_records(desk: Workspace) -> dict[str, str]:
+    """Return the study of each record whose study is in ``studies.csv``, and of other reports of such studies."""
 
-    def compute() -> set[str]:
+    def compute() -> dict[str, str]:
         candidates, pairs = desk.table("candidates"), desk.table("duplicates")
-        known = set(candidates.record[candidates.study.isin(desk.table("studies").study)])
+        entered = candidates[candidates.study.isin(desk.table("studies").study)]
+        known = dict(zip(entered.record, entered.study, strict=True))
         reports = pairs[pairs.relation == "same_study"]
-        return known | {
-            *reports.record[reports.same_as.isin(known)],
-            *reports.same_as[reports.record.isin(known)],
-        }
+        both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
+        return {one: known[other] for one, other in both if other in known} | known
 
     return desk.derived("entered", ("candidates", "duplicates", "studies"), compute)
 
@@ -115,8 +107,9 @@ class Trial(_TrialPage):
     def get(self) -> None:
         """Show the person's draft, or a new one with what is known from the record."""
         reviewer, record = self.require_reviewer(), self.record()
-        if record["record"] in entered_records(self.desk):
-            raise Refusal("This trial is entered already: correct it in the tables.")
+        if study := entered_records(self.desk).get(record["record"]):
+            self.redirect(f"/study?study={study}", status=303)
+            return
         draft = self.drafts.read(record["record"], reviewer)
         self.show_form(record, draft if draft.answers else self.new_draft(record))
 
@@ -147,37 +140,34 @@ class Trial(_TrialPage):
             if checked.faults or action == "check":
                 self.show_form(record, draft, checked, status=422 if checked.faults else 200)
             else:
-                await self.show_preview(record, draft, checked)
+                await self.preview(record, checked)
             return
         notice = {"draft": "The draft is kept.", "complete": "Your extraction is complete; differences are shown."}
         self.done(f"/trial?record={record['record']}", notice.get(action, ""))
 
     def answers(self, record: Mapping[str, str]) -> dict[str, str]:
         """Return what the form sent: only fields that it has, and only texts that can stand in a table."""
-        sent = {name: " ".join(self.get_argument(name, "").split()) for name in self.request.body_arguments}
-        given = {name: value for name, value in sent.items() if value}
+        given = {name: value for name, value in self.sent() if value}
         fields = {field.name for part in sections(self.desk, given, record) for field in part.fields}
         answers = {name: value for name, value in given.items() if name in fields}
         for name, value in answers.items():
-            if fault := text_fault(value):
-                raise Refusal(f"{name}: {value[:60]!r} {fault}.")
+            refuse_text(name, value)
         return {**answers, "arms": str(arms_of(given)), "extractor": self.reviewer}
 
-    async def show_preview(self, record: dict[str, str], draft: Draft, checked: Checked) -> None:
-        """Show what saving would change."""
-        seen = self.desk.remember()
-        old = self.desk.seen(seen)
-        results = await self.in_background(lambda: moved(self.desk, checked))
-        new = {path.name: content for path, content in checked.contents.items()}
-        self.show(
-            "preview.html",
-            record=record_values(self.desk, record),
-            results=results,
-            lines=diff({name: old[name] for name in new}, new),
-            seen=seen,
-            digest=_digest(checked.contents),
-            extractors=[other.extractor for other in self.drafts.of_record(draft.record) if other.complete],
-            study=checked.trial["study"],
+    async def preview(self, record: Mapping[str, str], checked: Checked) -> None:
+        """Show what saving would change, and who has extracted the data."""
+        key = record["record"]
+        names = [other.extractor for other in self.drafts.of_record(key) if other.complete]
+        note = "Only one person has completed the extraction of this trial."
+        if len(names) > 1:
+            note = f"Extracted by {' and '.join(names)}; your answers are saved."
+        await self.show_preview(
+            checked,
+            title=record["title"],
+            note=note,
+            after="With this study",
+            about=("record", key),
+            back=f"/trial?record={key}",
         )
 
 
@@ -189,59 +179,7 @@ class SaveTrial(_TrialPage):
         reviewer, record = self.require_reviewer(), self.record()
         seen = self.desk.seen(self.get_argument("seen", ""))
         draft = self.drafts.read(record["record"], reviewer)
-        files = await self.in_background(lambda: self.save(record, draft, seen))
+        files = await self.in_background(lambda: self.save(lambda: check_trial(self.desk, draft.answers, record), seen))
         self.drafts.remove(record["record"])
         names = ", ".join(path.name for path in files)
         self.done("/trials", f"The trial is saved; these files have new lines: {names}. Build the book to see it.")
-
-    def save(self, record: dict[str, str], draft: Draft, seen: dict[str, bytes]) -> list[Path]:
-        """Save the draft, if neither it nor the tables have changed since the preview.
-
-        Raises
-        ------
-        Refusal
-            If they have, or saving is refused.
-        """
-        refuse_if_changed(self.desk, seen, _SEEN_FILES)
-        checked = check_trial(self.desk, draft.answers, record)
-        if checked.faults:
-            texts = [text for texts in checked.faults.values() for text in texts]
-            raise Refusal("The form has faults: check it again.", texts)
-        if _digest(checked.contents) != self.get_argument("digest", ""):
-            raise Refusal("The form or a table was changed since this preview was shown: look at the preview again.")
-        hashes = {n: hashlib.sha256(content).hexdigest() for n, content in seen.items() if n in _SEEN_FILES}
-        try:
-            return save(self.desk.folder, checked.changes, seen=hashes, reference=checked.entry)
-        except Changed:
-            refuse_if_changed(self.desk, seen, _SEEN_FILES)
-            raise
-        except SaveFaults as error:
-            raise Refusal("Nothing was saved: the tables would have faults.", list(map(str, error.faults))) from None
-        except SaveError as error:
-            raise Refusal(str(error)) from None
-
-
-def refuse_if_changed(desk: Workspace, seen: Mapping[str, bytes], files: set[str]) -> None:
-    """Refuse if one of some files has changed since a person saw it, and show the change.
-
-    Raises
-    ------
-    Refusal
-        With the lines that another person or program changed.
-    """
-    now = {name: content for name, content in desk.contents().items() if name in files}
-    lines = diff({name: content for name, content in seen.items() if name in files}, now)
-    if lines:
-        signs = {"file": "", "del": "- ", "ins": "+ "}
-        raise Refusal(
-            "Another person or program changed the tables since the preview was shown. Nothing was saved, and your"
-            " draft is kept: look at the change, and then at the preview again.",
-            [signs[kind] + text for kind, text in lines],
-        )
-
-
-def _digest(contents: Mapping[Path, bytes]) -> str:
-    whole = hashlib.sha256()
-    for path, content in sorted(contents.items()):
-        whole.update(f"{path.name} {hashlib.sha256(content).hexdigest()} ".encode())
-    return whole.hexdigest()

@@ -118,8 +118,12 @@ class Workspace:
         if name == "dictionary":
             header = (self.folder / "dictionary.csv").read_text(encoding="utf-8-sig").partition("\n")[0]
             return header.strip().split(",")
-        dictionary = self.table("dictionary")
-        return list(dictionary.column[dictionary.table == name])
+
+        def compute() -> dict[str, list[str]]:
+            rows = self.table("dictionary").groupby("table", sort=False)
+            return {str(table): list(part.column) for table, part in rows}
+
+        return self.derived("columns", ("dictionary",), compute).get(name, [])
 
     def derived(self, name: str, tables: tuple[str, ...], compute: Callable[[], _Result], version: int = 0) -> _Result:
         """Return what is computed from some tables; computed again only when one of them, or the version, changed."""

@@ -37,10 +37,22 @@ def rows_of(content: bytes) -> Iterator[dict[str, str]]:
     >>> list(rows_of(b"study,arm\na2024,placebo\n"))
     [{'study': 'a2024', 'arm': 'placebo'}]
     """
+    yield from (row for _, row in numbered_rows(content))
+
+
+def numbered_rows(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    r"""Yield the rows of a CSV file, as `rows_of` does, with the number that a spreadsheet gives each.
+
+    Examples
+    --------
+    >>> list(numbered_rows(b"study,arm\n\na2024,placebo\n"))
+    [(3, {'study': 'a2024', 'arm': 'placebo'})]
+    """
     header = header_of(content)
-    lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-    rows = ([value.strip() for value in row] for row in lines)
-    yield from (dict(zip(header, row, strict=False)) for row in rows if any(row) and row != header)
+    for number, line in enumerate(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")), start=1):
+        row = [value.strip() for value in line]
+        if any(row) and row != header:
+            yield number, dict(zip(header, row, strict=False))
 
 
 def with_rows(content: bytes, rows: Iterable[Values]) -> bytes:

@@ -6,7 +6,7 @@ Belongs here: the names of retracted studies. Does not belong here: the rule tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _MARK_BY_KIND = {
@@ -17,6 +17,23 @@ _MARK_BY_KIND = {
 """Mark before the name of a study, by kind of notice. If a study has several, the last in this order is used."""
 _NAMED = (("studies", "study"), ("screening", "study"), ("mechanism", "study"), ("later_reviews", "review"))
 """Tables that name studies in the column ``label``, and the column with their key in ``references.bib``."""
+
+
+def marks(notices: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return what stands before the name of each retracted work, by its key in the bibliography.
+
+    Parameters
+    ----------
+    notices : iterable of (str, str)
+        Key and kind of notice, as in ``retractions.csv``. An expression of concern is no retraction and marks nothing.
+
+    Examples
+    --------
+    >>> marks([("a2024", "retraction"), ("b2024", "expression_of_concern"), ("c2024", "partial_retraction")])
+    {'c2024': 'Partly retracted: ', 'a2024': 'Retracted: '}
+    """
+    notices = list(notices)
+    return {key: mark for kind, mark in _MARK_BY_KIND.items() for key, of_key in notices if of_key == kind}
 
 
 def with_notices(parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,9 +57,7 @@ def with_notices(parts: Mapping[str, Any]) -> dict[str, Any]:
     """
     parts = dict(parts)
     notices = parts["retractions"]
-    mark_by_key: dict[str, str] = {}
-    for kind, mark in _MARK_BY_KIND.items():
-        mark_by_key |= dict.fromkeys(notices.reference[notices.kind == kind], mark)
+    mark_by_key = marks(zip(notices.reference, notices.kind, strict=True))
     for name, column in _NAMED:
         table = parts[name]
         labels = table.label

@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.caching.os_errors import describe, why_unreadable
-from lib.evidence.checking import read_tables
 from lib.evidence.column_types import FORMS
-from lib.evidence.csv_files import DataError
 from lib.evidence.csv_lines import rows_of
 from lib.records import readers
 from lib.records.fitting import fitted, fitted_refused
 from lib.records.record import Parsed, Record, Refused
-from lib.records.saving import Change, hashes, save
+from lib.records.saving import Change, hashes, refuse_faults, save
 from lib.records.searching.raw_answers import RawAnswers, is_manifest
 
 _REGISTERS = ("clinicaltrials", "ictrp", "isrctn", "clinical-trials-register", "anzctr", "drks", "chictr", "ctri")
@@ -173,11 +171,7 @@ def _known(folder: Path) -> dict[str, _Search]:
     DataError
         If the data have faults other than those that a killed import leaves.
     """
-    try:
-        read_tables(folder)
-    except DataError as error:
-        if any((fault.file, fault.column) != ("searches.csv", "entries") for fault in error.faults):
-            raise
+    refuse_faults(folder, accept=lambda fault: (fault.file, fault.column) == ("searches.csv", "entries"))
     rows = {name: rows_of((folder / f"{name}.csv").read_bytes()) for name in ("searches", "records", "refused")}
     counts = {name: Counter(row["search"] for row in rows[name]) for name in ("records", "refused")}
     known = {}

@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from lib.evidence.references import read_references
+from lib.evidence.rules.retractions import awaits_decision
 from lib.records.saving import Change, save
 from lib.records.searching.answers import doi_from, list_of, objects, pmid_from, read_json, read_xml, words
 from lib.records.searching.client import Client, Request, SearchError
@@ -265,6 +266,6 @@ def watch(
         say(f"{change.values['reference']}: {change.values['kind'].replace('_', ' ')}, {change.values['notice']}")
     if new and not dry_run:
         # The rule that demands a decision is the point of the new row.
-        save(folder, new, accept=lambda fault: (fault.file, fault.column) == ("retractions.csv", "decision"))
+        save(folder, new, accept=awaits_decision)
         say("Added to retractions.csv. Enter a decision and its reason there: make check fails until then.")
     return len(new)

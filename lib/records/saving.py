@@ -20,6 +20,7 @@ from lib.caching.safe_files import replace_all
 from lib.evidence.checking import check
 from lib.evidence.csv_files import DataError, Fault
 from lib.evidence.csv_lines import header_of, with_changed_rows, with_rows, with_text
+from lib.evidence.rules.retractions import awaits_decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,25 @@ def _save(
         raise SaveFaults(faults)
     replace_all(contents)
     return list(contents)
+
+
+def refuse_faults(folder: Path, accept: Callable[[Fault], bool] = lambda fault: False) -> None:
+    """Refuse to go on with data that have faults; a retraction without a decision stops nothing but builds.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    accept : callable
+        Whether a fault does not matter.
+
+    Raises
+    ------
+    DataError
+        With the faults that matter.
+    """
+    if faults := [fault for fault in check(folder) if not awaits_decision(fault) and not accept(fault)]:
+        raise DataError(faults)
 
 
 def new_contents(folder: Path, changes: Iterable[Change], reference: str = "") -> dict[Path, bytes]:

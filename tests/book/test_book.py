@@ -334,8 +334,13 @@ def test_a_new_trial_is_in_the_rebuilt_book(small_book):
     assert "29/41" not in str(page(small_book, "monotherapy"))
     old = load(small_book / "data").outcome("monotherapy", "ge75")
     add_trial(small_book, "<b>Synthetic & co</b> 2026")
+    with (small_book / "data/retractions.csv").open("a", encoding="utf-8") as file:
+        file.write("kanwar2004,retraction,doi:10.5555/made-up.notice,2026-11-22,kept,Made-up reason.\n")
     after = run(small_book, "build")
     assert after.returncode == 0, after.stderr
+    (marked,) = (one for one in page(small_book, "references").select("div.citation") if "Retracted:" in one.text)
+    assert marked.p.strong.text == "Retracted:" and marked.p.text.startswith("Retracted: Kanwar and others.")
+    assert marked.select("a")[-1]["href"] == "https://doi.org/10.5555/made-up.notice"
     shown = page(small_book, "monotherapy")
     alt = shown.select_one(".review-plot[aria-label^='Forest plot']")["aria-label"]
     assert "<b>Synthetic & co</b> 2026: 70.7 (" in alt

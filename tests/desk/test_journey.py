@@ -200,6 +200,22 @@ def test_a_trial_goes_from_a_file_to_the_book_by_keyboard(browser, at_the_desk):
     assert "The trial is saved" in ada.text()
     assert all((data / name).read_bytes().startswith(content) for name, content in before.items())
     assert check(data) == []
+
+    # A count of the saved trial is corrected.
+    saved = (data / "responses.csv").read_text(encoding="utf-8")
+    ada.reach("Example 2024")
+    ada.keys("Enter")
+    (row,) = ada.tab.locator("summary").filter(has_text="tacrolimus").filter(has_text="≥75%").all()
+    ada.reach(row.text_content().strip())
+    ada.tab.keyboard.press("Enter")
+    ada.type(row.locator("xpath=..").locator("[name$='.events']").get_attribute("name"), "12")
+    ada.tab.keyboard.press("Escape")
+    ada.keys("p")
+    assert "TCI monotherapy, ≥75%" in ada.text() and "Nothing is saved yet" in ada.text()
+    ada.keys("s")
+    assert "The change is saved; these files are changed: responses.csv" in ada.text()
+    old, new = (set(text.splitlines()) for text in (saved, (data / "responses.csv").read_text(encoding="utf-8")))
+    assert {*map(len, (old - new, new - old))} == {1}
     assert [person.wrong for person in (ada, ben, cat)] == [[], [], []]
 
     done = build(root)
@@ -236,6 +252,7 @@ def test_every_page_fits_and_has_no_violation(browser, data, width, scheme):
             "/edition",
         ]
         pages += ["/full-texts?record=other.madeup3", "/screen?record=other.madeup2", "/trial?record=other.madeup1"]
+        pages += ["/study?study=radakovic2009"]
         for page in [*pages, "/no/such/page"]:
             tab.goto(address + page)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, page

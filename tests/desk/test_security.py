@@ -11,13 +11,14 @@ from conftest import ROOT
 from desk_client import HOST, add_rows, made_up, running_desk, waiting_file
 from lib.desk import application
 
-PAGES = ["/", "/screen", "/full-texts", "/conflicts", "/trials", "/duplicates"]
+PAGES = ["/", "/screen", "/full-texts", "/conflicts", "/trials", "/study?study=kanwar2004", "/duplicates"]
 EVIL = '<script>alert(1)</script> "quoted" & <img src=x onerror=alert(1)>'
 
 
 @pytest.fixture
 def desk(data):
     add_rows(data, "records", [made_up(1, title=EVIL, authors="<b>Example</b> A", journal="<i>Made-up</i> J")])
+    add_rows(data, "concerns", [{"study": "kanwar2004", "concern": EVIL}])
     with running_desk(data) as desk:
         yield desk
 
@@ -42,8 +43,8 @@ def test_localhost_is_the_desk(desk):
 def test_a_form_of_another_site_is_refused(desk, origin):
     visitor = desk.visitor("Ada Example")
     fields = {"record": "other.madeup1", "stage": "title_abstract", "choice": "include"}
-    answer = visitor.send("/decide", fields, Origin=origin)
-    assert answer.status == 403
+    for path in application._PAGES:
+        assert visitor.send(path, fields, Origin=origin).status == 403, path
     assert not waiting_file(desk.data)
 
 
@@ -51,7 +52,8 @@ def test_a_form_of_another_site_is_refused(desk, origin):
 def test_a_form_without_the_token_is_refused(desk, token):
     visitor = desk.visitor("Ada Example")
     fields = {"_xsrf": token, "record": "other.madeup1", "stage": "title_abstract", "choice": "include"}
-    assert visitor.send("/decide", fields).status == 403
+    for path in application._PAGES:
+        assert visitor.send(path, fields).status == 403, path
     assert not waiting_file(desk.data)
 
 
@@ -76,8 +78,9 @@ def test_pages_ask_no_other_host(desk):
         assert loaded and all(address.startswith("/static/") for address in loaded)
 
 
-def test_text_of_the_data_is_text(desk):
-    body = desk.visitor("Ada Example").get("/screen?record=other.madeup1").body
+@pytest.mark.parametrize("page", ["/screen?record=other.madeup1", "/study?study=kanwar2004"])
+def test_text_of_the_data_is_text(desk, page):
+    body = desk.visitor("Ada Example").get(page).body
     assert "<img" not in body and "<script>alert" not in body and "<b>" not in body
     assert "&lt;script&gt;" in body or "&lt;" in body
 

@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 
 from desk_client import REASON, add_rows, decision, made_up, rows_of, running_desk
 from lib.desk.drafts import Drafts, differences
-from lib.desk.trial_check import diff
+from lib.desk.preview import diff
 from lib.evidence import check, load
 from lib.evidence.references import read_references
 
@@ -121,7 +121,7 @@ def test_a_trial_is_previewed_and_saved_with_a_clean_diff(desk):
     assert ev.screening.set_index("study").decision["example12024"] == "included"
     assert not list(Drafts(desk.data / ".raw/drafts").of_record(RECORD))
     assert "No included record waits" in ada.get("/trials").text and "Example1 2024" in ada.get("/trials").text
-    assert ada.get(f"/trial?record={RECORD}").status == 409
+    assert ada.get(f"/trial?record={RECORD}").headers["Location"] == "/study?study=example12024"
 
 
 def test_the_citation_is_that_of_the_record(desk):

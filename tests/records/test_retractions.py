@@ -7,8 +7,9 @@ from bs4 import BeautifulSoup
 
 from answering_server import Answers, answering
 from conftest import run
-from lib.evidence import check, check_with_warnings, load
+from lib.evidence import DataError, check, check_with_warnings, load
 from lib.records import retractions
+from lib.records.importing import Origin, import_files
 from lib.records.retractions import Identifiers, Notice
 from lib.records.searching.client import SearchError
 from lib.records.searching.search import Setting
@@ -102,6 +103,20 @@ def test_a_retraction_fails_the_check_until_somebody_has_decided(data, answers, 
     assert rows(data, "retractions")[0]["reason"] == "Made-up reason."
     edit("retractions", lambda table: table[1].__setitem__(4, "removed"))
     assert {fault.file for fault in check(data)} == {"responses.csv"}
+
+
+def test_a_retraction_without_a_decision_stops_no_import(data, edit, tmp_path):
+    edit("retractions", lambda table: table.append([STUDY, "retraction", "doi:10.5555/made-up.notice", TODAY, "", ""]))
+    export = tmp_path / "export.ris"
+    export.write_text("TY  - JOUR\nTI  - Made-up study\nPY  - 2023\nER  - \n", encoding="utf-8")
+    (imported,) = import_files(data, [export], Origin("Made-up database"))
+    assert imported.is_new and rows(data, "records")[-1]["title"] == "Made-up study"
+    done = run(data.parent, "duplicates", "--root", str(data.parent), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    # Any other fault does.
+    edit("retractions", lambda table: table[1].__setitem__(4, "made_up"))
+    with pytest.raises(DataError, match="'made_up'"):
+        import_files(data, [export], Origin("Made-up database"))
 
 
 def test_an_expression_of_concern_is_a_warning(data, answers, setting):

@@ -15,6 +15,14 @@ CONCERN = "expression_of_concern"
 """The kind of notice that requires no decision yet, because the report is still being investigated."""
 
 
+def awaits_decision(fault: Fault) -> bool:
+    """Return whether a fault only says that nobody has decided about a retraction yet.
+
+    Nothing is built until somebody has. Rows that have nothing to do with it, such as new records, can be saved.
+    """
+    return (fault.file, fault.column, fault.value) == ("retractions.csv", "decision", "")
+
+
 @needs("retractions")
 def retractions_are_decided(tables: Tables) -> Iterator[Fault]:
     """A retracted reference has a decision, and a decision has its reason."""
