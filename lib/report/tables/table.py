@@ -39,7 +39,7 @@ _LONG = 400
 _NUMBERS = re.compile(r"[<>≥≤]?[\d.,%/()–−+‡† -]*\d(?:[\d.,%/()–−+‡† -]|\bto\b|\bv\b)*")
 _ONE_LINE = 24
 """Largest number of characters of a name, or of numbers, that stays in one line."""
-_MANY = 8
+MANY = 8
 """Smallest number of rows, in a table or one of its groups, that a reader would sort."""
 
 
@@ -141,7 +141,7 @@ def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _is_sortable(groups: Sequence[str]) -> bool:
     """Tell whether readers can sort a table: if it has many rows, or a group of many, within which they are sorted."""
-    return max(collections.Counter(groups).values(), default=0) >= _MANY
+    return max(collections.Counter(groups).values(), default=0) >= MANY
 
 
 def _class_of(value: Any) -> str:
