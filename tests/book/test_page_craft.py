@@ -84,7 +84,8 @@ def test_the_switch_of_the_code_is_remembered_on_other_pages(with_code):
 @pytest.mark.parametrize("refused", ["scripts", "storage"])
 def test_the_switch_of_the_code_works_for_its_page_without_scripts_or_storage(with_code, refused):
     tab = with_code(java_script_enabled=refused != "scripts")
-    tab.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('refused'); } })")
+    refusing = "{ get() { throw new DOMException('refused'); } }"
+    tab.add_init_script(f"Object.defineProperty(window, 'localStorage', {refusing})")
     tab.reload()
     code, switch = tab.locator(".review-code"), tab.get_by_role("checkbox", name="Show the code of this page")
     assert not code.is_visible()
