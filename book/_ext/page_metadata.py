@@ -29,7 +29,7 @@ _SITEMAP = """<?xml version="1.0" encoding="UTF-8"?>
 """
 _CITE = """
 <details class="review-cite"><summary>Cite this page</summary>
-<p>{text}</p>
+<p id="cite-this-page">{text}</p>
 <p>BibTeX</p><pre tabindex="0">{bibtex}</pre>
 <p>RIS</p><pre tabindex="0">{ris}</pre>
 </details>

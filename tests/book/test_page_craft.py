@@ -271,6 +271,21 @@ def test_the_title_carries_the_version_of_the_edition(browser, address, book):
 
 @pytest.mark.book
 @pytest.mark.browser
+def test_the_first_page_says_what_changed_and_leads_to_its_citation(browser, address):
+    tab = browser.new_page()
+    tab.goto(f"{address}/book/abstract.html")
+    new = tab.locator("section#what-is-new").inner_text()
+    assert "studies have been included" in new and "change the conclusions on" in new
+    citation = tab.locator(".review-cite p").first
+    assert not citation.is_visible()
+    tab.get_by_role("link", name="Cite this edition").click()
+    citation.wait_for(state="visible")
+    assert "Abstract. In:" in citation.inner_text()
+    tab.close()
+
+
+@pytest.mark.book
+@pytest.mark.browser
 def test_tables_show_their_answer_on_a_phone(browser, address):
     tab = browser.new_page(viewport={"width": 360, "height": 800})
     for name in (
