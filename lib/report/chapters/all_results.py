@@ -104,7 +104,7 @@ class Results:
         for (kind, subject), group in groups.items():
             rows: list[dict[str, Any]] = []
             for entry in group:
-                row = {
+                row: dict[str, Any] = {
                     "anchor": result_anchor(entry.key),
                     "key": entry.key,
                     "name": result_name(entry.key, words),
