@@ -3,7 +3,8 @@
 Belongs here: code that readers of a chapter need not see (tag ``hide-input``). Does not belong here: code that a page
 is about, which stays in sight.
 
-The switch is a check box, and the style sheet shows the code while it is checked: it needs no script.
+The switch is a check box, and the style sheet shows the code while it is checked: it needs no script. A small one,
+``code_cells.js``, remembers it from page to page.
 """
 
 import re
@@ -60,8 +61,12 @@ def _leave_code_out_of_search(app):
 
 
 def _add_switch(app, pagename, templatename, context, doctree):
-    if doctree is not None:
-        context["body"] = with_switch(context["body"])
+    if doctree is None:
+        return
+    before = context["body"]
+    context["body"] = with_switch(before)
+    if context["body"] != before:
+        app.add_js_file("code_cells.js", loading_method="defer")
 
 
 def setup(app):

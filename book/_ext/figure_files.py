@@ -26,7 +26,7 @@ def figures_of(notebook):
     found = {}
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
-            if files := output.get("metadata", {}).get(KEY):
+            for files in output.get("metadata", {}).get(KEY, ()):
                 found.setdefault(files["mark"], files)
     return found
 

@@ -29,7 +29,7 @@ _SITEMAP = """<?xml version="1.0" encoding="UTF-8"?>
 """
 _CITE = """
 <details class="review-cite"><summary>Cite this page</summary>
-<p>{text}</p>
+<p id="cite-this-page">{text}</p>
 <p>BibTeX</p><pre tabindex="0">{bibtex}</pre>
 <p>RIS</p><pre tabindex="0">{ris}</pre>
 </details>
@@ -89,6 +89,12 @@ def citation(page, book, edition, settings, address):
     return ". ".join(part.rstrip(".") for part in parts if part) + ".", bibtex, ris_text
 
 
+def authors_of(settings):
+    """Return a sentence with the authors, as HTML; empty if none are stated."""
+    authors = settings.get("authors", "").replace(";", ",").strip().rstrip(".")
+    return for_html(f"{authors}.") if authors else ""
+
+
 def contact_links(page, edition, settings):
     """Return the links by which a reader reports an error or suggests a trial, as HTML."""
     links = []
@@ -132,6 +138,25 @@ def source(book, edition, address, is_first):
     first = f'<p class="review-title">{title}</p>' if is_first else ""
     edition_text = for_html(f"Edition of {edition['edition']}. {address}")
     return f'{first}<p class="review-source">{title}. {edition_text}</p>'
+
+
+def address_of(settings, pagename, date, dates):
+    """Return the address of a page in one edition; empty if the site has none.
+
+    Parameters
+    ----------
+    settings : dict
+        Values of ``data/settings.csv`` by their name.
+    pagename : str
+        Name of the page, such as ``book/safety``.
+    date : str
+        Date of the edition.
+    dates : list of str
+        Dates of the editions whose sites there are, the newest last.
+    """
+    base = settings.get("address", "").rstrip("/")
+    folder = "" if date == dates[-1] else f"editions/{date}/"
+    return f"{base}/{folder}{pagename}.html" if base else ""
 
 
 def editions_nav(dates, current, pagename):
@@ -183,10 +208,13 @@ def edition_of(source):
     results = Path(source).parent / "results.json"
     if results.is_file():
         return json.loads(results.read_text(encoding="utf-8"))
-    # Jupyter Book alone, without the build of the project, has no results: the newest edition stands in.
+    # Jupyter Book alone, without the build of the project, has no results: the newest edition stands in. Only this case
+    # needs the module, which takes a second to import.
+    from lib.evidence import version_of
+
     with (Path(source) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
-        newest = max(csv.DictReader(file), key=lambda row: row["date"])
-    return {"edition": newest["date"], "version": newest["version"]}
+        versions = {row["date"]: row["version"] for row in csv.DictReader(file)}
+    return {"edition": max(versions), "version": version_of(max(versions), versions)}
 
 
 @functools.cache
@@ -200,10 +228,9 @@ def _add(app, pagename, templatename, context, doctree):
     if doctree is None:
         return
     (settings, edition, dates), book = _facts(app.srcdir), app.config.html_title
-    base = settings.get("address", "").rstrip("/")
-    address = f"{base}/{pagename}.html" if base else ""
+    address = address_of(settings, pagename, edition["edition"], dates)
     title = html.unescape(re.sub(r"<[^>]*>", "", context["title"]))
-    context["metatags"] += head(title, first_paragraph(doctree), address, book)
+    context["metatags"] += head(title, first_paragraph(doctree), address_of(settings, pagename, dates[-1], dates), book)
     context["docstitle"] = f"{context['docstitle']}, version {edition['version']}"
     text, bibtex, ris = citation(title, book, edition, settings, address)
     nav = editions_nav(dates, edition["edition"], pagename)
@@ -221,6 +248,8 @@ def _add(app, pagename, templatename, context, doctree):
     context["theme_extra_footer"] = (
         f"<p>Edition of {for_html(edition['edition'])}, version {for_html(edition['version'])}. {LICENCE}"
         f" {DISCLAIMER}</p>"
+        f'<p>{authors_of(settings)} <a href="{"../" * pagename.count("/")}book/about.html">About this review</a>:'
+        " authors, funding, competing interests and contact.</p>"
     )
 
 

@@ -1,10 +1,13 @@
 /**
- * Tables of the book: those that do not fit into the page can be scrolled by keyboard, and long ones can be sorted.
+ * Tables of the book: those that do not fit into the page are marked and can be scrolled by keyboard, and long ones
+ * can be sorted.
  *
  * A classic script without a library. Without it, tables read the same, in the order in which the book states them.
  */
 (function () {
   "use strict";
+
+  const TEXTS = new Intl.Collator("en", { numeric: true });
 
   /** What a cell holds, as text. @param {HTMLElement} cell @returns {string} */
   function textOf(cell) {
@@ -26,7 +29,7 @@
    */
   function comparison(texts) {
     if (texts.every((text) => text === "" || !isNaN(numberOf(text)))) return (a, b) => numberOf(a) - numberOf(b);
-    return (a, b) => a.localeCompare(b, "en", { numeric: true });
+    return TEXTS.compare;
   }
 
   /**
@@ -53,20 +56,25 @@
 
     /** @param {number} column @param {string} direction */
     function sort(column, direction) {
-      const text = (entry) => textOf(entry[0].cells[column]);
-      const compare = comparison(original.flatMap((group) => group.entries.map(text)));
+      const entries = original.flatMap((group) => group.entries);
+      const texts = new Map(entries.map((entry) => [entry, textOf(entry[0].cells[column])]));
+      const compare = comparison([...texts.values()]);
       const sign = direction === "descending" ? -1 : 1;
-      for (const { heading, entries } of original) {
-        const sorted = entries.slice();
+      const rows = original.flatMap((group) => {
+        const sorted = group.entries.slice();
         if (direction) {
           // What is empty comes last in both directions.
           sorted.sort((a, b) => {
-            const [x, y] = [text(a), text(b)];
+            const [x, y] = [texts.get(a), texts.get(b)];
             return x && y ? sign * compare(x, y) : Number(!x) - Number(!y);
           });
         }
-        body.append(...heading, ...sorted.flat());
-      }
+        return [...group.heading, ...sorted.flat()];
+      });
+      // Outside the page, rows are moved without a new look at the style of all rows for each of them.
+      body.remove();
+      body.replaceChildren(...rows);
+      table.append(body);
     }
 
     headers.forEach((header, column) => {
@@ -85,10 +93,16 @@
     });
   }
 
-  /** Let the keyboard reach a table that is wider than its place. @param {HTMLElement} box */
-  function makeReachable(box) {
+  /**
+   * Mark a table that is wider than its place, and let the keyboard reach it; one with a role of its own always can be.
+   * @param {HTMLElement} box
+   */
+  function markWide(box) {
+    const isWide = box.scrollWidth > box.clientWidth + 1;
+    box.toggleAttribute("data-wide", isWide);
+    if (box.getAttribute("role") === "region") return;
     const caption = box.querySelector("caption");
-    if (box.scrollWidth > box.clientWidth + 1) {
+    if (isWide) {
       box.tabIndex = 0;
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", caption ? caption.textContent : "Table");
@@ -98,8 +112,7 @@
   }
 
   document.querySelectorAll("table[data-sortable]").forEach(makeSortable);
-  // Boxes with a role of their own can always be reached.
-  const boxes = document.querySelectorAll(".review-table:not([role])");
-  const observer = new ResizeObserver((entries) => entries.forEach((entry) => makeReachable(entry.target)));
-  boxes.forEach((box) => observer.observe(box));
+  const observer = new ResizeObserver((entries) => entries.forEach(({ target }) => markWide(target.closest(".review-table"))));
+  // A table that is not laid out until it is in sight gets its width then, while its box keeps its size.
+  document.querySelectorAll(".review-table, .review-table > table").forEach((element) => observer.observe(element));
 })();

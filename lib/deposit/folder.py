@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files
-from lib.deposit.metadata import DepositError, Stated, read_citation, stated
+from lib.deposit.metadata import DepositError, Stated, read_citation, read_code_version, stated
 from lib.evidence.checking import read_tables
 
 METADATA = "metadata.json"
@@ -76,7 +76,8 @@ def prepare(root: Path, made: Path) -> Deposit:
     settings = dict(tables["settings"][["setting", "value"]].itertuples(index=False))
     editions = tables["editions"].sort_values("date", kind="stable")
     tracked = _tracked(root)
-    facts = stated(read_citation(root), settings, editions, json.loads(results.read_bytes()))
+    built, code = json.loads(results.read_bytes())["edition"], read_code_version(root)
+    facts = stated(read_citation(root), settings, editions, built=built, code=code)
     edition = editions.iloc[-1]
     facts.to_do.extend([*_unstored(edition, tracked), *_differences(root, source, tracked)])
     name = re.sub(r"[^\w.-]+", "-", edition.version).strip("-.")

@@ -8,6 +8,7 @@ A placeholder is never passed on as a fact: its field is left out, and what to d
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lib.report.text_safety import for_html
 PLACEHOLDER = "The contributors of the living review"
 """Name that stands for the authors until the owner of the review states them."""
 
-_CITATION = "CITATION.cff"
+_CITATION, _PROJECT = "CITATION.cff", "pyproject.toml"
 _LEFT_OUT = ("contact", "repository", "address", "funding", "competing_interests")
 
 
@@ -72,7 +73,23 @@ def read_citation(root: Path) -> dict[str, Any]:
     return content
 
 
-def stated(citation: dict[str, Any], settings: dict[str, str], editions: pd.DataFrame, built: dict[str, str]) -> Stated:
+def read_code_version(root: Path) -> str:
+    """Read the version of the code from ``pyproject.toml``.
+
+    Raises
+    ------
+    DepositError
+        If the file cannot be read, or states no version.
+    """
+    try:
+        return str(tomllib.loads((root / _PROJECT).read_text(encoding="utf-8"))["project"]["version"])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise DepositError(f"{_PROJECT}, project, version: it cannot be read ({error}); state it as X.Y.Z") from None
+
+
+def stated(
+    citation: dict[str, Any], settings: dict[str, str], editions: pd.DataFrame, *, built: str, code: str
+) -> Stated:
     """Compose the metadata of an edition's deposit.
 
     Parameters
@@ -83,8 +100,10 @@ def stated(citation: dict[str, Any], settings: dict[str, str], editions: pd.Data
         The values of ``settings.csv`` by setting; empty where nothing is stated.
     editions : DataFrame
         The table ``editions``, the newest row last.
-    built : dict
-        ``edition`` (the date) and ``version`` of the site, as in ``results.json``.
+    built : str
+        Date of the edition of the site, as in ``results.json``.
+    code : str
+        Version of the code (`read_code_version`).
 
     Returns
     -------
@@ -92,7 +111,7 @@ def stated(citation: dict[str, Any], settings: dict[str, str], editions: pd.Data
     """
     edition = editions.iloc[-1]
     creators, to_do = _creators(citation["authors"], settings.get("authors", ""))
-    to_do += _disagreements(citation, edition, built)
+    to_do += _disagreements(citation, edition, built, code)
     if not settings.get("doi"):
         to_do.append(
             "data/settings.csv, doi: no DOI is stated. Reserve one with `python -m lib deposit --reserve`, enter it"
@@ -150,16 +169,16 @@ def _creators(authors: list[Any], named: str) -> tuple[list[dict[str, str]], lis
     ]
 
 
-def _disagreements(citation: dict[str, Any], edition: Any, built: dict[str, str]) -> list[str]:
-    """Return what must be done so that the site, ``CITATION.cff`` and the last row of ``editions.csv`` agree."""
+def _disagreements(citation: dict[str, Any], edition: Any, built: str, code: str) -> list[str]:
+    """Return what must be done so that site, code, ``CITATION.cff`` and the last row of ``editions.csv`` agree."""
     to_do = []
-    if built["edition"] != edition.date:
+    if built != edition.date:
         to_do.append(
             f"data/editions.csv, date: the last edition is that of {edition.date}, and the data are those of"
-            f" {built['edition']}. Add a row for the new edition"
+            f" {built}. Add a row for the new edition"
         )
     for place, version in (
-        ("pyproject.toml, version", built["version"]),
+        (f"{_PROJECT}, version", code),
         (f"{_CITATION}, version", citation.get("version")),
     ):
         if str(version) != edition.version:

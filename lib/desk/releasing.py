@@ -102,7 +102,7 @@ def next_version(last: str) -> str:
 
     Examples
     --------
-    >>> next_version("1.1.0"), next_version("2019 review")
+    >>> next_version("1.1.0"), next_version("2019")
     ('1.2.0', '')
     """
     parts = re.fullmatch(r"(\d+)\.(\d+)(?:\.\d+)?", last)

@@ -15,6 +15,7 @@ from .csv_files import Fault as Fault
 from .edition import Evidence as Evidence
 from .edition import earlier_editions as earlier_editions
 from .edition import load as load
+from .edition import version_of as version_of
 from .edition import warnings_in_words as warnings_in_words
 from .outcome import Outcome as Outcome
 from .vocabulary import ALL_THRESHOLDS as ALL_THRESHOLDS

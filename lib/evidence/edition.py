@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from pybtex.database import BibliographyData
 
+import lib
 from lib.caching.shared_results import READ, ask, of_one_regimen, shared
 from lib.evidence.checking import find_warnings, read_some_tables, read_tables
 from lib.evidence.column_types import convert, period_end
@@ -514,6 +515,24 @@ def earlier_editions(folder: str | Path) -> list[str]:
     tables = read_some_tables(folder, ("searches", "records", "retractions", "editions"))
     _, newest = _known_dates(tables)
     return [date for date in tables["editions"].date if period_end(date) < newest]
+
+
+def version_of(date: str, versions: Mapping[str, str]) -> str:
+    """Return the version of the edition of a date; that of the code if the edition has not appeared.
+
+    Parameters
+    ----------
+    date : str
+        Date of the edition.
+    versions : mapping of str to str
+        Versions of the editions that have appeared, by their date, as in ``editions.csv``.
+
+    Examples
+    --------
+    >>> version_of("2018-08-06", {"2018-08-06": "2019"})
+    '2019'
+    """
+    return versions.get(date, lib.__version__)
 
 
 def _known_dates(tables: Mapping[str, Any]) -> tuple[dt.date, dt.date]:

@@ -73,14 +73,14 @@ class Column:
         Its version; empty for a state that is no edition.
     boxes : dict of str to Box
         Boxes by name, those of `SUMS` and ``studies``. A published column has only those that were published.
-    published : tuple of (label, int)
+    published : tuple of (code, label, int)
         Reasons for exclusion of the full text, as published with their numbers; empty for a computed column.
     """
 
     date: dt.date
     version: str
     boxes: Mapping[str, Box]
-    published: tuple[tuple[str, int], ...] = ()
+    published: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def is_computed(self) -> bool:
@@ -167,7 +167,7 @@ def _published(evidence: Evidence, edition: Any) -> Column:
     boxes["excluded_full_text"] = Box(int(reasons.n.sum()))
     studies = dict.fromkeys([*evidence.included("original").study, *evidence.mechanism.study])
     boxes["studies"] = Box(n["included"], tuple(studies))
-    published = tuple((row.label, int(row.n)) for row in reasons.itertuples())
+    published = tuple((row.step.removeprefix("excluded_"), row.label, int(row.n)) for row in reasons.itertuples())
     return Column(dt.date.fromisoformat(edition.date), edition.version, boxes, published)
 
 

@@ -75,8 +75,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
-import lib
-from lib.evidence import Evidence
+from lib.evidence import Evidence, version_of
 from lib.report.entries import Entry
 from lib.report.rate_details import rate_details
 from lib.report.rate_entries import imputed_rate_entries, rate_entries
@@ -122,8 +121,7 @@ def as_json(evidence: Evidence) -> str:
         for key, entry in every_result(evidence).items()
     }
     date = evidence.as_of.isoformat()
-    # An edition that has not been published has no version of its own yet.
-    version = dict(zip(evidence.editions.date, evidence.editions.version, strict=True)).get(date, lib.__version__)
+    version = version_of(date, dict(zip(evidence.editions.date, evidence.editions.version, strict=True)))
     whole = {"edition": date, "version": version, "results": entries}
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

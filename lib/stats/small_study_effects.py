@@ -105,7 +105,7 @@ class AsymmetryTest(Displayed, Generic[Number, Count]):
         ]
         notes = rest(len(rows), len(self.k))
         if np.any(self.too_few):
-            notes.append(f"With fewer than {ENOUGH_TO_TEST} studies, tests of asymmetry have too little power to show anything.")
+            notes.append(f"With fewer than {ENOUGH_TO_TEST} studies, tests of asymmetry have too little power.")
         return Shown(heading, rows, ("Analysis", "Studies", self.statistic_name, "p"), notes)
 
 
@@ -166,12 +166,12 @@ def too_few(k: int) -> str:
     Examples
     --------
     >>> too_few(9)
-    'With 9 studies, fewer than 10, tests of asymmetry have too little power to show anything.'
+    'With 9 studies, fewer than 10, tests of asymmetry have too little power.'
     """
     if k >= ENOUGH_TO_TEST:
         return ""
     studies = "study" if k == 1 else "studies"
-    return f"With {k} {studies}, fewer than {ENOUGH_TO_TEST}, tests of asymmetry have too little power to show anything."
+    return f"With {k} {studies}, fewer than {ENOUGH_TO_TEST}, tests of asymmetry have too little power."
 
 
 def egger(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> AsymmetryTest[Any, Any]:

@@ -52,6 +52,7 @@ def test_the_library_and_the_extension_agree_on_where_the_files_are(figure_files
     from lib.report.figures.saving import FILES
 
     assert figure_files.KEY == FILES
-    output = {"output_type": "display_data", "data": {}, "metadata": {FILES: {"mark": "aa", "name": "n"}}}
+    files = [{"mark": "aa", "name": "n"}, {"mark": "bb", "name": "m"}]
+    output = {"output_type": "display_data", "data": {}, "metadata": {FILES: files}}
     notebook = {"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [output, {"name": "stdout"}]}]}
-    assert figure_files.figures_of(notebook) == {"aa": {"mark": "aa", "name": "n"}}
+    assert figure_files.figures_of(notebook) == {"aa": files[0], "bb": files[1]}

@@ -8,6 +8,7 @@ import pytest
 from docutils import nodes
 
 from conftest import ROOT
+from lib.report.tables import Table, grouped
 
 spec = importlib.util.spec_from_file_location("code_cells", ROOT / "book/_ext/code_cells.py")
 code_cells = importlib.util.module_from_spec(spec)
@@ -38,6 +39,61 @@ def test_one_switch_takes_the_place_of_those_of_the_cells():
     assert changed.count("<details") == changed.count("</details>") == 1
     assert changed.endswith(code_cells.SWITCH)
     assert code_cells.with_switch("<p>Text</p>") == "<p>Text</p>"
+
+
+@pytest.fixture
+def with_code(browser, tmp_path):
+    """Two pages with code, as files under a strict policy; open one of them in a context of a browser."""
+    text = (
+        f'<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<title>Code</title><link rel="stylesheet" href="review.css"><script defer src="code_cells.js"></script>'
+        f'<a href="second.html">Second</a><div class="review-code">code()</div>{code_cells.SWITCH}'
+    )
+    for name in ("first.html", "second.html"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for name in ("review.css", "code_cells.js"):
+        (tmp_path / name).write_bytes((ROOT / "book/_static" / name).read_bytes())
+    wrong = []
+
+    def opened(**options):
+        tab = browser.new_context(**options).new_page()
+        tab.on("console", lambda said: wrong.append(said.text))
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.goto((tmp_path / "first.html").as_uri())
+        return tab
+
+    yield opened
+    assert wrong == []
+
+
+@pytest.mark.browser
+def test_the_switch_of_the_code_is_remembered_on_other_pages(with_code):
+    tab = with_code()
+    code, switch = tab.locator(".review-code"), tab.get_by_role("checkbox", name="Show the code of this page")
+    assert not code.is_visible() and not switch.is_checked()
+    switch.check()
+    tab.get_by_role("link", name="Second").click()
+    assert code.is_visible() and switch.is_checked()
+    switch.uncheck()
+    tab.go_back()
+    assert not code.is_visible() and not switch.is_checked()
+    tab.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("refused", ["scripts", "storage"])
+def test_the_switch_of_the_code_works_for_its_page_without_scripts_or_storage(with_code, refused):
+    tab = with_code(java_script_enabled=refused != "scripts")
+    refusing = "{ get() { throw new DOMException('refused'); } }"
+    tab.add_init_script(f"Object.defineProperty(window, 'localStorage', {refusing})")
+    tab.reload()
+    code, switch = tab.locator(".review-code"), tab.get_by_role("checkbox", name="Show the code of this page")
+    assert not code.is_visible()
+    switch.check()
+    assert code.is_visible()
+    tab.get_by_role("link", name="Second").click()
+    assert not code.is_visible()
+    tab.context.close()
 
 
 def test_code_is_taken_out_of_a_page_for_the_index_alone():
@@ -118,6 +174,38 @@ def test_the_keyboard_reaches_a_table_only_while_it_is_wider_than_its_place(tabl
     table.wait_for_selector(".review-table:not([tabindex]):not([role]):not([aria-label])")
 
 
+@pytest.mark.browser
+def test_a_very_long_table_keeps_its_head_and_first_column_and_is_sorted(browser):
+    columns = [f"Column {number}" for number in range(8)]
+    rows = [
+        {"Study": f"Made-up {(7 * row) % 500}", **dict.fromkeys(columns, "a word"), "Note": "note" if row % 2 else ""}
+        for row in range(500)
+    ]
+    tab = browser.new_page(viewport={"width": 360, "height": 600})
+    table = Table(grouped([("Made-up studies", row) for row in rows], "group"), "A long table", detail="Note")
+    tab.set_content(f'<p>Before</p><div class="cell_output">{table._repr_html_()}</div>')
+    tab.add_style_tag(path=ROOT / "book/_static/review.css")
+    tab.add_script_tag(path=ROOT / "book/_static/tables.js")
+    box, first = tab.locator(".review-scroll"), tab.locator("tbody tr:nth-child(300) > :first-child")
+    tab.wait_for_selector(".review-scroll[data-wide][role='region'][aria-label='A long table']")
+    assert "scrolls" in tab.locator("caption").evaluate("caption => getComputedStyle(caption, '::after').content")
+    box.evaluate("box => { box.scrollTop = 5000; box.scrollLeft = 200; }")
+    frame = box.bounding_box()
+    assert first.bounding_box()["x"] == pytest.approx(frame["x"], abs=2)
+    detail = tab.locator("tr.detail div").nth(150)
+    assert detail.bounding_box()["x"] == pytest.approx(frame["x"], abs=12)
+    corner = tab.get_by_role("columnheader", name="Study").bounding_box()
+    assert (corner["x"], corner["y"]) == pytest.approx((frame["x"], frame["y"]), abs=3)
+    # The corner lies above both the head and the first column.
+    middle = (corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2)
+    assert tab.evaluate("([x, y]) => document.elementFromPoint(x, y).closest('th').textContent", middle) == "Study"
+    tab.get_by_role("button", name="Study").click()
+    assert [name for name in tab.evaluate(READ)[1:] if name != "note"] == [str(number) for number in range(500)]
+    tab.set_viewport_size({"width": 1280, "height": 600})
+    tab.wait_for_selector(".review-scroll:not([data-wide])[role='region'][tabindex='0']")
+    tab.close()
+
+
 _AT_360 = """() => {
   document.querySelectorAll("details").forEach(part => { part.open = true; });
   const wrong = [];
@@ -139,7 +227,10 @@ _AT_360 = """() => {
     box.scrollLeft = 60;
     const first = box.querySelector("tbody tr:not(.detail, .group) td");
     const isHeld = first && first.getBoundingClientRect().left >= box.getBoundingClientRect().left - 1;
-    if (box.scrollLeft && !isHeld && !box.querySelector(".review-results")) wrong.push(`first column leaves: ${name}`);
+    if (box.scrollLeft && !isHeld) wrong.push(`first column leaves: ${name}`);
+    if (box.scrollLeft && !/scrolls/.test(getComputedStyle(box.querySelector("caption"), "::after").content)) {
+      wrong.push(`not marked: ${name}`);
+    }
     if (box.scrollLeft && box.tabIndex !== 0) wrong.push(`not reached by keyboard: ${name}`);
   }
   return wrong;
@@ -185,9 +276,25 @@ def test_the_title_carries_the_version_of_the_edition(browser, address, book):
 
 @pytest.mark.book
 @pytest.mark.browser
+def test_the_first_page_says_what_changed_and_leads_to_its_citation(browser, address):
+    tab = browser.new_page()
+    tab.goto(f"{address}/book/abstract.html")
+    new = tab.locator("section#what-is-new").inner_text()
+    assert "studies have been included" in new and "change the conclusions on" in new
+    citation = tab.locator(".review-cite p").first
+    assert not citation.is_visible()
+    tab.get_by_role("link", name="Cite this edition").click()
+    citation.wait_for(state="visible")
+    assert "Abstract. In:" in citation.inner_text()
+    tab.close()
+
+
+@pytest.mark.book
+@pytest.mark.browser
 def test_tables_show_their_answer_on_a_phone(browser, address):
     tab = browser.new_page(viewport={"width": 360, "height": 800})
     for name in (
+        "all-results",
         "table-3",
         "update",
         "what-is-new",

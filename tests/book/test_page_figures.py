@@ -141,8 +141,6 @@ def test_every_figure_offers_its_files(book):
     names = []
     for path in sorted((site / "book").glob("*.html")):
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for noscript in page.select("noscript"):
-            noscript.decompose()
         for files in downloads(page):
             assert list(files) == ["csv", "svg", "png"], path.name
             for kind, target in files.items():
@@ -153,6 +151,33 @@ def test_every_figure_offers_its_files(book):
     assert len(set(names)) == len(names) > 75
     written = {path.resolve() for path in (site / "book/figures").rglob("*.*")}
     assert written == set(names)
+
+
+@pytest.mark.browser
+def test_the_plots_for_readers_without_javascript_offer_their_files(book, browser):
+    context = browser.new_context(java_script_enabled=False, accept_downloads=True)
+    tab = context.new_page()
+    tab.goto(address(book, "explore"))
+    figures = tab.locator("figure.review-figure")
+    assert figures.count() == 2
+    for number, regimen in enumerate(("monotherapy", "phototherapy")):
+        with tab.expect_download() as download:
+            figures.nth(number).get_by_role("link", name="data (CSV)").click()
+        assert f"-{regimen}-rates-" in download.value.suggested_filename
+        rows = [*csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig")))]
+        assert any(row["result"] == f"rate.{regimen}.total.ge75.published" for row in rows)
+    context.close()
+
+
+def test_the_flow_diagram_offers_its_files_and_has_no_number_that_they_lack(book):
+    folder = book / "_build/html/book"
+    page = BeautifulSoup((folder / "search-results.html").read_text(encoding="utf-8"), "html.parser")
+    (figure,) = page.select("figure.review-diagram")
+    (files,) = downloads(page)
+    rows = [*csv.DictReader(io.StringIO((folder / files["csv"]).read_text(encoding="utf-8-sig")))]
+    shown = [int(number) for number in re.findall(r"\(n\s=\s(\d+)\)", figure.get_text())]
+    assert shown == [int(row["n"]) for row in rows if row["n"]]
+    assert len(shown) > 50
 
 
 def test_the_files_of_a_page_hold_what_its_figures_show(book, shown):

@@ -95,6 +95,17 @@ def test_a_page_of_an_earlier_edition_says_so_and_leads_to_the_newest():
     assert "You are reading an earlier edition." in nav.text
 
 
+def test_a_page_of_an_earlier_edition_has_an_address_of_its_own():
+    settings = {"address": "https://example.org/review/"}
+    own = [page_metadata.address_of(settings, "book/safety", date, DATES) for date in DATES]
+    assert own == [
+        "https://example.org/review/editions/2018-08-06/book/safety.html",
+        "https://example.org/review/editions/2026-11-22/book/safety.html",
+        "https://example.org/review/book/safety.html",
+    ]
+    assert page_metadata.address_of({}, "book/safety", DATES[0], DATES) == ""
+
+
 def test_a_site_of_one_edition_has_no_switch():
     assert page_metadata.editions_nav(DATES[-1:], DATES[-1], "book/safety") == ""
 
@@ -142,7 +153,10 @@ def test_every_page_states_its_citation_and_the_edition(book):
         page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
         cite = page.find("details", class_="review-cite")
         assert page.find("h1").get_text().rstrip("#").strip() in cite.get_text(), path.name
-        assert "not medical advice" in page.find("footer", class_="bd-footer-content").get_text()
+        footer = page.find("footer", class_="bd-footer-content")
+        assert "not medical advice" in footer.get_text()
+        assert "The contributors of the living review." in footer.get_text()
+        assert (path.parent / footer.find("a", string="About this review")["href"]).is_file()
         assert len(page.find_all("meta", {"name": "viewport"})) == 1
         assert page.find("meta", {"name": "description"})["content"]
     assert (site / "robots.txt").read_text(encoding="utf-8").startswith("User-agent: *")

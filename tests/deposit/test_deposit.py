@@ -17,11 +17,11 @@ import yaml
 from lib import __main__ as command_line
 from lib.commands import deposit as deposit_command
 from lib.deposit import TOKEN, folder, schema
-from lib.deposit.metadata import PLACEHOLDER, DepositError, read_citation, stated
+from lib.deposit.metadata import PLACEHOLDER, DepositError, read_citation, read_code_version, stated
 from lib.deposit.zenodo import Zenodo
 from tests.conftest import ROOT
 
-BUILT = {"edition": "2026-11-25", "version": "1.1.0"}
+BUILT = {"built": "2026-11-25", "code": "1.1.0"}
 SETTINGS = {
     "authors": "Given Family; Other Person",
     "contact": "someone@example.org",
@@ -58,7 +58,7 @@ EDITIONS = pd.DataFrame(
 
 
 def test_metadata_hold_what_is_stated_and_satisfy_the_schema():
-    facts = stated(CITATION, SETTINGS, EDITIONS, BUILT)
+    facts = stated(CITATION, SETTINGS, EDITIONS, **BUILT)
     assert facts.to_do == []
     assert facts.left_out == ["competing_interests"]
     assert schema.faults(facts.metadata) == []
@@ -79,7 +79,7 @@ def test_metadata_hold_what_is_stated_and_satisfy_the_schema():
 
 def test_a_placeholder_is_left_out_and_named():
     citation = CITATION | {"authors": [{"name": PLACEHOLDER}]}
-    facts = stated(citation, {"authors": PLACEHOLDER}, EDITIONS.assign(authors=PLACEHOLDER), BUILT)
+    facts = stated(citation, {"authors": PLACEHOLDER}, EDITIONS.assign(authors=PLACEHOLDER), **BUILT)
     assert "creators" not in facts.metadata
     assert PLACEHOLDER not in json.dumps(facts.metadata)
     assert [line.partition(":")[0] for line in facts.to_do] == [
@@ -95,8 +95,8 @@ def test_a_placeholder_is_left_out_and_named():
     ("citation", "settings", "built", "expected"),
     [
         ({"version": "1.0.0"}, {}, {}, "CITATION.cff, version: 1.0.0 is not the version of the last edition"),
-        ({}, {}, {"version": "2.0.0"}, "pyproject.toml, version: 2.0.0 is not the version of the last edition"),
-        ({}, {}, {"edition": "2026-11-26"}, "data/editions.csv, date: the last edition is that of 2026-11-25"),
+        ({}, {}, {"code": "2.0.0"}, "pyproject.toml, version: 2.0.0 is not the version of the last edition"),
+        ({}, {}, {"built": "2026-11-26"}, "data/editions.csv, date: the last edition is that of 2026-11-25"),
         ({}, {"authors": "Given Family"}, {}, "data/settings.csv, authors: 'Given Family' are not the authors of"),
         ({}, {"authors": "Other Person; Given Family"}, {}, "Name the same people in the same order"),
         ({}, {"doi": ""}, {}, "data/settings.csv, doi: no DOI is stated"),
@@ -112,20 +112,20 @@ def test_a_placeholder_is_left_out_and_named():
     ],
 )
 def test_what_must_be_done_is_said(citation, settings, built, expected):
-    facts = stated(CITATION | citation, SETTINGS | settings, EDITIONS, BUILT | built)
+    facts = stated(CITATION | citation, SETTINGS | settings, EDITIONS, **(BUILT | built))
     assert len(facts.to_do) == 1
     assert expected in facts.to_do[0]
 
 
 @pytest.mark.parametrize("name", schema.SCHEMA["required"])
 def test_the_schema_needs_each_required_field(name):
-    metadata = stated(CITATION, SETTINGS, EDITIONS, BUILT).metadata
+    metadata = stated(CITATION, SETTINGS, EDITIONS, **BUILT).metadata
     del metadata[name]
     assert schema.faults(metadata) == [f"metadata.json: {name!r} is a required property"]
 
 
 def test_the_schema_refuses_fields_that_nobody_checks():
-    metadata = stated(CITATION, SETTINGS, EDITIONS, BUILT).metadata
+    metadata = stated(CITATION, SETTINGS, EDITIONS, **BUILT).metadata
     assert schema.faults(metadata | {"made_up": 1})
     assert schema.faults(metadata | {"creators": []})
 
@@ -151,7 +151,7 @@ def test_the_projects_own_metadata_lack_only_what_its_owner_has_to_state():
     settings = pd.read_csv(ROOT / "data/settings.csv", keep_default_na=False).set_index("setting").value.to_dict()
     editions = pd.read_csv(ROOT / "data/editions.csv", keep_default_na=False)
     newest = editions.iloc[-1]
-    facts = stated(citation, settings, editions, {"edition": newest.date, "version": newest.version})
+    facts = stated(citation, settings, editions, built=newest.date, code=read_code_version(ROOT))
     places = {line.partition(":")[0] for line in facts.to_do}
     assert places <= {"CITATION.cff, authors", "data/settings.csv, doi", "data/editions.csv, authors"}
 
@@ -175,6 +175,7 @@ def checkout(tmp_path):
     stored.parent.mkdir(parents=True)
     stored.write_text('{"version": "1.1.0"}', encoding="utf-8")
     (root / ".gitignore").write_text("/_build/\n", encoding="utf-8")
+    (root / "pyproject.toml").write_text('[project]\nversion = "1.1.0"\n', encoding="utf-8")
     (root / "CITATION.cff").write_text(yaml.safe_dump(CITATION), encoding="utf-8")
     made = root / "_build"
     (made / "site-1/book").mkdir(parents=True)
@@ -183,7 +184,7 @@ def checkout(tmp_path):
     (made / "source/lib").mkdir(parents=True)
     subprocess.run(["cp", "-r", str(root / "data"), str(made / "source/data")], check=True)
     (made / "source/lib/code.py").write_text("print(1)\n", encoding="utf-8")
-    (made / "results.json").write_text(json.dumps(BUILT), encoding="utf-8")
+    (made / "results.json").write_text('{"edition": "2026-11-25", "version": "1.1.0"}', encoding="utf-8")
     git(root, "init", "--quiet")
     git(root, "add", ".")
     git(root, "commit", "--quiet", "-m", "Begin")
@@ -205,7 +206,7 @@ def test_a_deposit_has_site_data_code_results_and_metadata(checkout):
             names[archive] = {name.removeprefix(f"living-review-1.1.0-{archive}/") for name in file.namelist()}
     assert names["site"] == {"book/page.html"}
     assert names["data"] == {path.name for path in (ROOT / "data").iterdir()}
-    code = {".gitignore", "CITATION.cff", "lib/code.py", "lib/report/stored_editions/2026-11-25.json"}
+    code = {".gitignore", "CITATION.cff", "pyproject.toml", "lib/code.py", "lib/report/stored_editions/2026-11-25.json"}
     assert names["code"] == code | {f"data/{name}" for name in names["data"]}
     for line in (deposit.folder / folder.CHECKSUMS).read_text(encoding="utf-8").splitlines():
         checksum, _, name = line.partition("  ")
@@ -245,6 +246,15 @@ def test_an_edition_whose_results_are_not_stored_is_named(checkout, content):
     to_do = [line for line in prepare(checkout).stated.to_do if line.startswith("lib/")]
     assert len(to_do) == 1
     assert "the results of version 1.1.0 are not stored" in to_do[0]
+
+
+def test_the_version_of_the_code_is_that_of_the_project(checkout):
+    (checkout / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n', encoding="utf-8")
+    to_do = prepare(checkout).stated.to_do
+    assert any(line.startswith("pyproject.toml, version: 1.2.0 is not the version of the last") for line in to_do)
+    (checkout / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
+    with pytest.raises(DepositError, match="pyproject.toml, project, version: it cannot be read"):
+        prepare(checkout)
 
 
 def test_without_a_site_or_git_nothing_is_written(checkout, tmp_path):

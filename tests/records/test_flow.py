@@ -72,7 +72,7 @@ def test_the_published_flow_is_that_of_2018_with_its_seven_reasons(ev):
     assert [n[name] for name in ("identified", "excluded", "assessed", "excluded_full_text", "studies")] == [
         *(250, 148, 102, 46, 56)
     ]
-    assert [number for _, number in review.published] == [1, 8, 11, 2, 14, 9, 1]
+    assert [number for _, _, number in review.published] == [1, 8, 11, 2, 14, 9, 1]
     assert len(set(review.boxes["studies"].keys)) == 56
 
 

@@ -249,7 +249,7 @@ def test_the_files_of_a_figure_hold_what_it_shows(ev, name):
     draw, *arguments = drawings(ev)[name]
     picture = figures.show(draw, *arguments, name="made-up")
     shown, metadata = picture._repr_mimebundle_()
-    (files,) = metadata.values()
+    ((files,),) = metadata.values()
     assert files["mark"] in shown["text/html"] and files["name"] == "made-up"
     drawing = ET.fromstring(files["svg"])
     texts = ["".join(text.itertext()) for text in drawing.iter("{http://www.w3.org/2000/svg}text")]

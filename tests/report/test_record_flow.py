@@ -1,7 +1,10 @@
 """The flow diagram and the lists of records to which its numbers lead."""
 
+import csv
 import datetime as dt
+import io
 import re
+import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
@@ -9,10 +12,12 @@ from bs4 import BeautifulSoup
 
 from lib.evidence import load
 from lib.evidence.screening import NOT_RECORDED
-from lib.records.flow import flow
+from lib.records.flow import SUMS, flow
 from lib.report import figures, tables
 from lib.report.chapters.record_listing import MOST, RecordListing, agreement
 from lib.report.figures import FlowBox, FlowStep
+from lib.report.figures.saving import FILES
+from lib.report.tables.records import column_heading
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +152,60 @@ def test_the_numbers_of_the_diagram_are_those_of_the_flow(ev, diagram):
             ("studies", "Studies included in the update"),
         ):
             assert f"{words} (n = {column.boxes[name].n})" in shown
+
+
+@pytest.fixture(scope="module")
+def files(ev) -> dict[str, str]:
+    _, metadata = figures.flow_diagram(tables.flow_steps(ev))._repr_mimebundle_()
+    return metadata[FILES][0]
+
+
+def test_the_data_of_the_diagram_have_the_numbers_of_the_flow(ev, files, diagram):
+    rows = [*csv.DictReader(io.StringIO(files["csv"].removeprefix("\ufeff")))]
+    for column in flow(ev):
+        heading = column_heading(column)
+        n = {row["key"]: int(row["n"]) for row in rows if row["edition"] == heading and row["n"]}
+        assert len(n) > 10
+        for name in n.keys() & column.boxes.keys():
+            assert n[name] == column.boxes[name].n, (heading, name)
+        if not column.is_computed:
+            steps = dict(zip(ev.flow.step, ev.flow.n, strict=True))
+            assert (n["databases"], n["excluded"], n["assessed"], n["studies"]) == tuple(
+                steps[step] for step in ("identified", "removed", "assessed", "included")
+            )
+            for code, number in ((key.partition(".")[2], n[key]) for key in n if key.startswith("excluded_full_text.")):
+                assert number == steps[f"excluded_{code}"]
+            continue
+        for name, parts in SUMS:
+            if {name, *parts} <= n.keys():
+                assert n[name] == sum(n[part] for part in parts), (heading, name)
+        for key in (key for key in n if "." in key and not key.startswith("studies")):
+            name, _, group = key.partition(".")
+            assert n[key] == len(column.boxes[name].groups["" if group == "none" else group]), (heading, key)
+        assert n["studies.in_review"] == n["studies"] + 56
+    keys = [(row["edition"], row["key"]) for row in rows]
+    assert len(set(keys)) == len(keys) and all(key for _, key in keys)
+    # The page has the same boxes in the same order.
+    words = [FlowBox(row["box"], int(row["n"]) if row["n"] else None).words for row in rows]
+    boxes = [[box.find(string=True), *(line.get_text() for line in box.select("li"))] for box in diagram.select(".box")]
+    assert words == [text for box in boxes for text in box]
+
+
+def test_the_picture_of_the_diagram_has_every_box_within_its_frame(files):
+    picture = ET.fromstring(files["svg"].encode())
+    shown = [*picture.iter("{http://www.w3.org/2000/svg}text")]
+    words = " ".join("".join(text.itertext()) for text in shown if text.text != "•").replace("\N{NO-BREAK SPACE}", " ")
+    for row in csv.DictReader(io.StringIO(files["csv"].removeprefix("\ufeff"))):
+        number = f"(n = {row['n']})" if row["n"] else "(number not reported)"
+        assert f"{row['box']} {number}" in words
+    width, height = float(picture.get("width")), float(picture.get("height"))
+    assert all(0 <= float(text.get("x")) <= width and 0 <= float(text.get("y")) <= height for text in shown)
+
+
+def test_more_than_three_columns_of_the_picture_go_on_below():
+    steps = [FlowStep(FlowBox("Made-up records", 3), (FlowBox("Made-up exclusions", 1),)), FlowStep(FlowBox("Rest", 2))]
+    heights = {n: figures.flow_diagram(dict.fromkeys(map(str, range(n)), steps)).drawing().height for n in (1, 3, 4)}
+    assert heights[1] == heights[3] < heights[4] / 2
+    drawing = figures.flow_diagram(dict.fromkeys("1234", steps)).drawing()
+    assert max(text.box[2] for text in drawing.texts) <= drawing.width
+    assert max(text.box[3] for text in drawing.texts) <= drawing.height

@@ -130,6 +130,10 @@ def test_the_file_is_the_same_bytes_twice_and_has_no_number_that_json_lacks(ev, 
     assert (written["edition"], written["version"]) == (ev.as_of.isoformat(), lib.__version__)
     earlier = json.loads(registry.as_json(ev.earlier(dt.date(2026, 11, 22))))
     assert (earlier["edition"], earlier["version"]) == ("2026-11-22", "1.0.0")
+    unpublished = json.loads(registry.as_json(ev.earlier(dt.date(2026, 11, 24))))
+    assert (unpublished["edition"], unpublished["version"]) == ("2026-11-24", lib.__version__)
+    # Pages write the word "version" before it.
+    assert ev.editions.version.str.fullmatch(r"\d+(\.\d+)*").all()
     assert list(written["results"]) == list(registry.every_result(ev))
     fields = "estimate ci_low ci_high pi_low pi_high tau2 k participants method studies page scale".split()
     assert all(list(entry) == fields for entry in written["results"].values())

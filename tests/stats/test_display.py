@@ -210,7 +210,7 @@ def test_tests_of_asymmetry_say_whose_they_are_and_that_studies_are_too_few():
             ["Studies", "5"],
             [statistic, number(result.statistic)],
             ["p", f"{result.p:.3f}"],
-            ["With 5 studies, fewer than 10, tests of asymmetry have too little power to show anything."],
+            ["With 5 studies, fewer than 10, tests of asymmetry have too little power."],
         ]
     many = RESULTS["egger many"]
     assert many.to_frame().loc["without Synthetic E", "p"] == many.p[4]

@@ -15,7 +15,7 @@ from lib.report.entries import Entry
 from lib.report.marked_text import page_link, result_anchor, study_link
 from lib.report.registry import every_result
 from lib.report.tables.names import label_by_key
-from lib.report.tables.table import cell_html
+from lib.report.tables.table import MANY, cell_html
 from lib.report.text_safety import Html, template
 from lib.report.wording import NOTHING, fixed, ratio_number, ratio_text, sentence_case, span
 
@@ -47,15 +47,16 @@ _WORDS = {
 _PAGE = template(
     """\
 {% for heading, rows in groups %}
-<div class="review-table"><table class="review review-results"><caption>{{ heading }}</caption>
-<thead><tr><th scope="col">Result</th><th scope="col">Estimate (95% CI)</th>
-<th scope="col">Studies (n)</th></tr></thead>
+<div class="review-table"><table class="review review-results"{{ " data-sortable" if rows | length >= MANY }}>
+<caption>{{ heading }}</caption>
+<thead><tr><th scope="col">Result</th><th scope="col" class="numeric">Estimate (95% CI)</th>
+<th scope="col" class="numeric">Studies (n)</th></tr></thead>
 <tbody>
 {% for row in rows %}
 <tr id="{{ row.anchor }}"><td>{{ row.name }}</td><td class="numeric">{{ row.estimate }}</td>
 <td class="numeric">{{ row.basis }}</td></tr>
 <tr class="detail"><td colspan="3"><div>{{ row.method }}. Stated in {{ row.page }}.
-{% if row.studies and not loop.first and row.studies == loop.previtem.studies %}Studies: those of the entry above.
+{% if row.same_as %}Studies: those of <a href="#{{ row.same_as.anchor }}">{{ row.same_as.name }}</a>.
 {% else %}
 {% for name, links in row.studies %}
 {{ "Studies: " if loop.first }}{{ name }}{{ " " if links }}{{ links | join(" ") }}{{ "." if loop.last else ", " }}
@@ -88,7 +89,7 @@ class Results:
         return f"{len(self.entries)} results"
 
     def _repr_html_(self) -> str:
-        return _PAGE.render(groups=list(self._groups()))
+        return _PAGE.render(groups=list(self._groups()), MANY=MANY)
 
     def _groups(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         """Yield the heading and rows of each table."""
@@ -101,25 +102,26 @@ class Results:
             kind, subject, *_ = entry.key.split(".")
             groups.setdefault((kind, subject), []).append(entry)
         for (kind, subject), group in groups.items():
-            yield (
-                heading(kind, subject, words),
-                [
-                    {
-                        "anchor": result_anchor(entry.key),
-                        "key": entry.key,
-                        "name": result_name(entry.key, words),
-                        "estimate": estimate_html(entry),
-                        "basis": basis(entry),
-                        "method": sentence_case(entry.method).replace("tau2", "τ²"),
-                        "page": Html(page_link(entry.page.removeprefix("book/"))._repr_html_()),
-                        "studies": [
-                            (Html(study_link(names[study], study)._repr_html_()), reports[study])
-                            for study in dict.fromkeys(entry.studies)
-                        ],
-                    }
-                    for entry in group
-                ],
-            )
+            rows: list[dict[str, Any]] = []
+            for entry in group:
+                row: dict[str, Any] = {
+                    "anchor": result_anchor(entry.key),
+                    "key": entry.key,
+                    "name": result_name(entry.key, words),
+                    "estimate": estimate_html(entry),
+                    "basis": basis(entry),
+                    "method": sentence_case(entry.method).replace("tau2", "τ²"),
+                    "page": Html(page_link(entry.page.removeprefix("book/"))._repr_html_()),
+                    "studies": [
+                        (Html(study_link(names[study], study)._repr_html_()), reports[study])
+                        for study in dict.fromkeys(entry.studies)
+                    ],
+                }
+                # The studies are listed once where several entries in a row have the same ones.
+                is_same = bool(rows and row["studies"] and row["studies"] == rows[-1]["studies"])
+                row["same_as"] = (rows[-1]["same_as"] or rows[-1]) if is_same else None
+                rows.append(row)
+            yield heading(kind, subject, words), rows
 
 
 def words_of_keys(evidence: Evidence) -> dict[str, str]:

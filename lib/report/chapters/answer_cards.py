@@ -45,13 +45,13 @@ _CARDS = template(
 {{ card.icons }}
 <p>The studies are compatible with {{ card.interval }} of 100 (95% confidence interval).
 {% if card.recommended %}The method that this book recommends gives {{ card.recommended }} of 100.{% endif %}</p>
-<p><a class="review-badge" href="certainty.html">{{ card.certainty }}</a></p>
+<p><a class="review-badge" href="certainty.html#rates-maintenance-and-safety">{{ card.certainty }}</a></p>
 <p class="review-card-basis">{{ card.studies }}. <a href="{{ card.page }}">Details</a></p>
 </section>
 {% endfor %}
 </div>
 <p class="review-cards-note">Last search of databases: {{ last_search }}. Edition of {{ edition }}.
-Some studies counted patches of skin instead of people. How to cite this page is at its foot.</p>
+Some studies counted patches of skin instead of people. <a href="#cite-this-page">Cite this edition</a>.</p>
 """
 )
 

@@ -70,7 +70,6 @@ def studies_since_search(evidence: Evidence) -> str:
         f" {count(studies['efficacy'], 'study has', 'studies have')} been included:"
         f" {studies['monotherapy']} of monotherapy and {studies['phototherapy']} with phototherapy. Responder counts"
         f" that can be pooled are available for {counts.study.nunique()} of them. {last_search(evidence)}"
-        " [What is new](what-is-new.ipynb) shows how the new studies change the results."
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from lib.evidence import ALL_THRESHOLDS, GROUPS, REGIMEN_NAMES, REGIMENS, THRESH
 from lib.report import figures
 from lib.report.chapters.rates import rates_by_group
 from lib.report.explorer.records import arms_of, as_json, records
+from lib.report.figures.saving import FILES
 from lib.report.text_safety import for_html
 from lib.report.wording import date_text, sentence_case
 
@@ -48,6 +50,10 @@ class Explorer:
         # A strict Content-Security-Policy blocks styles within elements.
         plots = "".join(p.html() if isinstance(p, figures.Picture) else p._repr_html_() for p in self.static)
         return self.html.replace("<noscript></noscript>", f"<noscript>{plots}</noscript>", 1)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        files = [file for plot in self.static for file in plot._repr_mimebundle_()[1][FILES]]
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: files}
 
     def __repr__(self) -> str:
         return f"Explorer of the edition of {self.edition}; it needs a browser"

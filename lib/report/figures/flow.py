@@ -1,16 +1,25 @@
-"""The flow diagram of records, after PRISMA 2020, as HTML: boxes whose numbers lead to their rows.
+"""The flow diagram of records, after PRISMA 2020: HTML with boxes whose numbers lead to their rows, and a drawing.
 
 Belongs here: boxes and arrows. Does not belong here: the numbers in them (`lib.report.tables.flow_steps`), and which
 rows are in which box (`lib.records.flow`).
 
-The diagram is HTML and not a picture, so that its text can be selected, searched and enlarged, and a box can be a link.
+The diagram on a page is HTML and not a picture, so that its text can be selected, searched and enlarged, and a box can
+be a link. The drawing is for the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import pandas as pd
+
+from lib.report.figures.drawing import Drawing
+from lib.report.figures.letters import wrapped
+from lib.report.figures.saving import FILES, as_csv, mark_of, png
+from lib.report.figures.style import GREY, INK, REPORTED
 from lib.report.text_safety import template
 
 _STYLE = """\
@@ -52,12 +61,15 @@ class FlowBox:
         Address of the rows; empty if there are none.
     lines : tuple of FlowBox
         Lines below, such as the reasons for exclusion.
+    key : str
+        Name of what is counted in the file of the data.
     """
 
     text: str
     n: int | None
     href: str = ""
     lines: tuple[FlowBox, ...] = ()
+    key: str = ""
 
     @property
     def words(self) -> str:
@@ -92,7 +104,20 @@ class FlowDiagram:
     caption: str = ""
 
     def _repr_html_(self) -> str:
-        return _STYLE + _DIAGRAM.render(columns=self.columns.items(), caption=self.caption).replace(">\n<", "><")
+        mark = _mark(self.drawing())
+        page = _DIAGRAM.render(columns=self.columns.items(), caption=self.caption, mark=mark)
+        return _STYLE + page.replace(">\n<", "><")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
+        drawing = self.drawing()
+        files = {
+            "mark": _mark(drawing),
+            "name": "flow-of-records",
+            "csv": as_csv(drawing.data),
+            "svg": drawing.svg_file(),
+            "png": base64.b64encode(png(drawing)).decode(),
+        }
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: [files]}
 
     def __repr__(self) -> str:
         lines = []
@@ -104,6 +129,100 @@ class FlowDiagram:
                     lines.append(f"    {box.words}")
         return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
+    def drawing(self) -> Drawing:
+        """Return the diagram as a drawing for a file, with three columns beside each other, and its data."""
+        drawing = Drawing(wide=True)
+        columns = list(self.columns.items())
+        for first in range(0, len(columns), _BESIDE):
+            _draw_columns(drawing, columns[first : first + _BESIDE])
+        drawing.alt = " ".join(
+            [
+                "Flow of records.",
+                *(f"{heading}: {'; '.join(box.words for _, box in _boxes(steps))}." for heading, steps in columns),
+            ]
+        )
+        drawing.data = pd.DataFrame(
+            [
+                (heading, box.key, box.text, within.key if within else "", box.n)
+                for heading, steps in columns
+                for within, box in _boxes(steps)
+            ],
+            columns=["edition", "key", "box", "within", "n"],
+        )
+        return drawing
+
+
+def _mark(drawing: Drawing) -> str:
+    """Return the mark by which the build finds the diagram on its page."""
+    return mark_of(drawing.svg_file(), as_csv(drawing.data))
+
+
+def _boxes(steps: Sequence[FlowStep]) -> Iterator[tuple[FlowBox | None, FlowBox]]:
+    """Yield every box and line of a column, from top to bottom, each line with the box that it is in."""
+    for step in steps:
+        for box in (step.box, *step.aside):
+            yield None, box
+            for line in box.lines:
+                yield box, line
+
+
+_BESIDE = 3
+"""Number of columns beside each other in a drawing."""
+_GAP, _PADDING, _BULLET, _INDENT, _ARROW = 22.0, 8.0, 12.0, 30.0, 12.0
+"""Space between columns; within a box; to the left of a line in it; to the left of a box beside the path; and to the
+left of the path."""
+
+
+def _draw_columns(drawing: Drawing, columns: Sequence[tuple[str, Sequence[FlowStep]]]) -> None:
+    """Draw columns beside each other below what is there, with their steps at the same heights."""
+    size, line = drawing.size, 1.35 * drawing.size
+    width = (drawing.width - (_BESIDE - 1) * _GAP) / _BESIDE
+    top = drawing.height + (2 * _GAP if drawing.height else 0)
+    lefts = [number * (width + _GAP) for number in range(len(columns))]
+    headings = [wrapped(heading, width, size, bold=True) for heading, _ in columns]
+    tallest = max(map(len, headings))
+    for left, heading in zip(lefts, headings, strict=True):
+        for number, text in enumerate(heading, tallest - len(heading)):
+            drawing.text(left, top + (number + 0.5) * line, text, bold=True)
+    top += tallest * line + 6
+    ends: list[float] = []
+    for steps in zip(*(steps for _, steps in columns), strict=True):
+        for left, end in zip(lefts, ends, strict=False):
+            _draw_arrow(drawing, left + _ARROW, end, top)
+        ends, below = [], []
+        for left, step in zip(lefts, steps, strict=True):
+            end = bottom = _draw_box(drawing, step.box, left, top, left + width, REPORTED)
+            for box in step.aside:
+                start = bottom + 9
+                bottom = _draw_box(drawing, box, left + _INDENT, start, left + width, GREY)
+                middle = (start + bottom) / 2
+                drawing.line([(left + _ARROW, middle), (left + _INDENT, middle)], INK)
+            ends.append(end)
+            below.append(bottom)
+        top = max(below) + 24
+    drawing.height = round(top - 23, 1)
+
+
+def _draw_box(drawing: Drawing, box: FlowBox, left: float, top: float, right: float, stroke: str) -> float:
+    """Draw a box with its text, and return where it ends."""
+    line, room = 1.35 * drawing.size, right - left - 2 * _PADDING
+    rows = [("", 0.0, text) for text in wrapped(box.words, room, drawing.size)]
+    for part in box.lines:
+        first, *others = wrapped(part.words, room - _BULLET, drawing.size)
+        rows += [("•", _BULLET, first), *(("", _BULLET, text) for text in others)]
+    bottom = top + len(rows) * line + _PADDING
+    drawing.box(left + 1, top, right - 1, bottom, "", stroke)
+    for number, (bullet, indent, text) in enumerate(rows):
+        middle = top + _PADDING / 2 + (number + 0.5) * line
+        drawing.text(left + _PADDING, middle, bullet)
+        drawing.text(left + _PADDING + indent, middle, text)
+    return bottom
+
+
+def _draw_arrow(drawing: Drawing, x: float, top: float, bottom: float) -> None:
+    drawing.line([(x, top), (x, bottom - 5)], INK)
+    drawing.area([(x - 4, bottom - 7), (x + 4, bottom - 7), (x, bottom)], INK)
+
 
 _DIAGRAM = template(
     """\
@@ -113,7 +232,8 @@ _DIAGRAM = template(
 {% macro content(box) %}
 {{ words(box) }}{% if box.lines %}<ul>{% for line in box.lines %}<li>{{ words(line) }}</li>{% endfor %}</ul>{% endif %}
 {% endmacro %}
-<figure class="review-diagram"><div class="review-flow" role="region" aria-label="Flow of records" tabindex="0">
+<figure class="review-figure review-diagram full-width" data-figure="{{ mark }}">
+<div class="review-flow" role="region" aria-label="Flow of records" tabindex="0">
 {% for heading, steps in columns %}
 <section><h2>{{ heading }}</h2>
 <ol>

@@ -99,7 +99,7 @@ class Listing:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         files = {"mark": self._own_mark, "name": self.name, "csv": as_csv(table_of(self.rows, self.counts, self.scale))}
-        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: files}
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: [files]}
 
     def __repr__(self) -> str:
         return self.alt

@@ -89,7 +89,7 @@ class Picture:
             "svg": self.wide.svg_file(),
             "png": base64.b64encode(png(self.wide)).decode(),
         }
-        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: files}
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: [files]}
 
     def _repr_html_(self) -> str:
         return f"<style>{RULES}</style>{self.html()}"

@@ -27,8 +27,8 @@ from lib.report.figures.drawing import Drawing, Shape
 from lib.report.text_safety import for_spreadsheet, whole_characters
 
 FILES = "living_review_files"
-"""Name in an output's metadata under which it has the files of its figure; ``book/_ext/figure_files.py`` writes them
-beside the page."""
+"""Name in an output's metadata under which it has a list with the files of each of its figures;
+``book/_ext/figure_files.py`` writes them beside the page."""
 
 _DOTS = 300
 """Dots per inch of a PNG that an analyst saves."""

@@ -48,7 +48,7 @@ def column_heading(column: Column) -> str:
     """Return the name of a column of the flow: its version, and the date of its edition."""
     date = date_text(column.date)
     if not column.is_computed:
-        return f"{sentence_case(column.version)}, to {date}"
+        return f"2019 review, to {date}"
     return f"Version {column.version}, {date}" if column.version else f"State of {date}"
 
 
@@ -70,16 +70,21 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
     def box(name: str, text: str, words: Mapping[str, str] | None = None, total: bool = True) -> FlowBox:
         """Return a box of the column, with a line for each of its groups that ``words`` names."""
         if name not in column.boxes:
-            return FlowBox(text, None)
+            return FlowBox(text, None, key=name)
         content = column.boxes[name]
         order = {code: i for i, code in enumerate(words or ())}
         groups = sorted(content.groups.items(), key=lambda item: order.get(item[0], -1)) if words is not None else ()
         lines = tuple(
-            FlowBox((words or {}).get(code, code), len(keys), f"#{flow_anchor(column, name, code or NO_GROUP)}")
+            FlowBox(
+                (words or {}).get(code, code),
+                len(keys),
+                f"#{flow_anchor(column, name, code or NO_GROUP)}",
+                key=f"{name}.{code or NO_GROUP}",
+            )
             for code, keys in groups
         )
         is_listed = column.is_computed and content.n > 0
-        return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines)
+        return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines, name)
 
     methods = search_names(evidence)
     undecided = {"": "No decision", "unsure": "Unsure", "conflict": "Reviewers differ"}
@@ -87,7 +92,8 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         excluded = FlowBox(
             "Full texts excluded",
             column.boxes["excluded_full_text"].n,
-            lines=tuple(FlowBox(label, n) for label, n in column.published),
+            lines=tuple(FlowBox(label, n, key=f"excluded_full_text.{code}") for code, label, n in column.published),
+            key="excluded_full_text",
         )
         kinds = evidence.study_counts("original")
         subjects = {
@@ -96,12 +102,12 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
             "phototherapy": "With phototherapy",
             "maintenance": "Maintenance",
         }
-        lines = tuple(FlowBox(text, kinds[kind]) for kind, text in subjects.items())
-        studies = FlowBox("Studies included", column.boxes["studies"].n, "study-records.html", lines)
+        lines = tuple(FlowBox(text, kinds[kind], key=f"studies.{kind}") for kind, text in subjects.items())
+        studies = FlowBox("Studies included", column.boxes["studies"].n, "study-records.html", lines, "studies")
         return [
-            FlowStep(box("databases", "Records identified in databases"), (FlowBox("Duplicates removed", None),)),
-            FlowStep(FlowBox("Records screened", None), (box("excluded", "Records excluded"),)),
-            FlowStep(FlowBox("Reports sought for retrieval", None), (FlowBox("Reports not retrieved", None),)),
+            FlowStep(box("databases", "Records identified in databases"), (box("duplicates", "Duplicates removed"),)),
+            FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded"),)),
+            FlowStep(box("sought", "Reports sought for retrieval"), (box("not_retrieved", "Reports not retrieved"),)),
             FlowStep(box("assessed", "Reports assessed for eligibility"), (excluded,)),
             FlowStep(studies),
         ]
@@ -111,11 +117,12 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         boxes["identified"].n,
         f"#{flow_anchor(column, 'identified')}",
         (
-            FlowBox("Databases and registers", boxes["databases"].n),
+            FlowBox("Databases and registers", boxes["databases"].n, key="databases"),
             *box("databases", "", methods).lines,
-            FlowBox("Other methods", boxes["other_methods"].n),
+            FlowBox("Other methods", boxes["other_methods"].n, key="other_methods"),
             *box("other_methods", "", methods).lines,
         ),
+        "identified",
     )
     removed = [box("duplicates", "Duplicates removed")]
     if boxes["refused"].n:
@@ -124,8 +131,13 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         removed.append(box("awaiting_screening", "Records awaiting screening", undecided))
     before = review.boxes["studies"].n
     studies = box("studies", "Studies included in the update")
-    total = FlowBox(f"Studies in the review, with the {before} of the 2019 review", before + boxes["studies"].n)
-    included = FlowBox(studies.text, studies.n, f"#{flow_anchor(column, 'included')}" if studies.n else "", (total,))
+    total = FlowBox(
+        f"Studies in the review, with the {before} of the 2019 review",
+        before + boxes["studies"].n,
+        key="studies.in_review",
+    )
+    href = f"#{flow_anchor(column, 'included')}" if studies.n else ""
+    included = FlowBox(studies.text, studies.n, href, (total,), "studies")
     return [
         FlowStep(found, tuple(removed)),
         FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded", meaning),)),

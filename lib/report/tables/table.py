@@ -39,7 +39,7 @@ _LONG = 400
 _NUMBERS = re.compile(r"[<>≥≤]?[\d.,%/()–−+‡† -]*\d(?:[\d.,%/()–−+‡† -]|\bto\b|\bv\b)*")
 _ONE_LINE = 24
 """Largest number of characters of a name or of numbers within which no line break is allowed."""
-_MANY = 8
+MANY = 8
 """Smallest number of rows, in a table or in one of its groups, for which sorting is offered."""
 
 
@@ -140,8 +140,8 @@ def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_sortable(groups: Sequence[str]) -> bool:
-    """Return whether readers can sort a table: whether it, or one of its groups, has at least `_MANY` rows."""
-    return max(collections.Counter(groups).values(), default=0) >= _MANY
+    """Return whether readers can sort a table: whether it, or one of its groups, has at least `MANY` rows."""
+    return max(collections.Counter(groups).values(), default=0) >= MANY
 
 
 def _class_of(value: Any) -> str:
