@@ -183,7 +183,7 @@ def test_rules_are_compared_with_the_benchmark():
     frame = updates.rules(pd.DataFrame(rows)).frame
     frame = frame.loc[["Settings with at most 10% of studies at 0% or 100%: 1"]].set_index("Rule")
     assert frame.loc["Chosen rule", "Coverage"] == "94.0"
-    assert frame.loc["Chosen rule", "Worst difference"] == "-1.0"
+    assert frame.loc["Chosen rule", "Worst difference"] == "−1.0"
     assert frame.loc["Chosen rule", "Bias"] == "1.0" and frame.loc["Chosen rule", "Error"] == "2.0"
 
 
@@ -295,7 +295,7 @@ def test_a_section_displays_headline_plot_heterogeneity_and_remarks(ev, entries,
     headline, plot, heterogeneity_table, remarks = displayed
     assert headline.data == wording.headline(entries, ev.outcome("phototherapy", "ge75"))
     assert plot.alt.startswith("Forest plot.") and plot.caption.startswith("TCI plus phototherapy, ≥75%")
-    assert list(heterogeneity_table.frame.Result) == ["Available counts", "New counts"]
+    assert list(heterogeneity_table.frame.Result) == ["Original studies with available counts", "New studies"]
     assert remarks.caption.startswith("Limitations of these studies")
 
 
@@ -319,5 +319,7 @@ def test_stopped_treatment_names_studies_or_is_empty(ev):
     rows = rows[rows.study.isin(ev.included("original").study)][:1]
     rows = rows.assign(kind="stopped for side effects", role="monotherapy", events=2, n=20, arm="cream")
     text = safety.stopped_treatment(ev.with_tables(adverse_events=rows))
-    assert text.startswith("Reports of its studies give 1 exception: ") and text.endswith("2 of 20 patients on cream.")
+    assert text.startswith("Reports of its studies give one exception: ") and text.endswith(
+        "2 of 20 patients on cream."
+    )
     assert safety.events_plot(ev).alt.startswith("Pooled by the 2019 review:")

@@ -34,7 +34,7 @@ def other_readings(evidence: Evidence, solved: Sizes) -> str:
     next_best = "no other solution exists"
     if solved.next_departures == solved.next_departures:
         next_best = f"the next best needs {solved.next_departures:g}"
-    few = f"{len(solutions)} solutions need as few"
+    few = f"{len(solutions)} solutions need this number of departures"
     other = "No other solution needs as few" if len(solutions) == 1 else f"In all, {few}"
     if len(solutions) == MOST_SOLUTIONS:
         other, next_best = f"At least {few}", "the search stopped there"
@@ -191,7 +191,7 @@ def largest_differences(rows: Sequence[Pair]) -> str:
     gap, raw_sd, logit_sd = np.abs(100 * np.array(differences)).max(axis=0)
     return (
         f"The updated rates without imputation and the means over the imputed counts differ by at most {gap:.1f}"
-        " percentage points. On the review's scale, raw proportions, the unknown counts move the updated rates by no"
+        " percentage points. On the raw scale, which the review used, the unknown counts move the updated rates by no"
         f" more than {raw_sd:.1f} percentage points (one standard deviation), because the published rates determine"
         " them. On the logit scale, which includes studies at 0% and 100%, they move the updated rates by up to"
         f" {logit_sd:.1f} percentage points."
