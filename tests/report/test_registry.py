@@ -18,6 +18,7 @@ from conftest import ROOT
 from lib.evidence import ALL_THRESHOLDS, GROUPS, REGIMENS, THRESHOLDS, compare, load, question
 from lib.published import by_study
 from lib.report import registry, tables
+from lib.report.chapters.all_results import result_name, words_of_keys
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.marked_text import Phrase, Stated, in_markdown, marked
@@ -244,6 +245,17 @@ def test_a_text_keeps_its_key_in_another_process():
     text = Stated("1", "k", "prediction")
     for again in (pickle.loads(pickle.dumps(text)), copy.deepcopy(text)):
         assert (again, again.key, again.part) == ("1", "k", "prediction")
+
+
+def test_the_name_of_a_result_has_words_for_each_part_of_its_key(ev):
+    words = words_of_keys(ev)
+    names = {key: result_name(key, words) for key in registry.every_result(ev)}
+    assert len(set(names.values())) > 100
+    assert [name for name in names.values() if re.search(r"_|\b[a-z]+\d{4}\b|\b0 \d|\bother\b", name)] == []
+    outcome = ev.outcome("monotherapy", "ge75")
+    name = names[rate_key(outcome, "recommended.by_tacrolimus.0_1")]
+    assert name == "Total, ≥75%, recommended method, concentration of tacrolimus: 0.1%"
+    assert "studies up to Kanwar 2004" in names[rate_key(outcome, "logit.until.kanwar2004")]
 
 
 # --- The headline -----------------------------------------------------------------------------------------

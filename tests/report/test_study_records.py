@@ -7,6 +7,7 @@ from lib.report import registry, tables
 from lib.report.chapters import study_records
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import result_anchor, study_anchor
+from lib.report.tables.names import arm_name
 from lib.report.tables.table import cell_html
 
 
@@ -38,7 +39,9 @@ def test_every_count_is_in_the_record_of_its_study_with_its_source(ev, records):
     for row in ev.responses.itertuples():
         shown = rows_of(records[study_anchor(row.study)], "Responder counts")
         matching = [
-            cells for cells in shown if cells[0] == row.arm and f"{row.events:g}/{row.n:g} {row.unit}" in cells[3]
+            cells
+            for cells in shown
+            if cells[0] == arm_name(row.arm) and f"{row.events:g}/{row.n:g} {row.unit}" in cells[3]
         ]
         assert any(row.derivation in cells[-1] for cells in matching), (row.study, row.arm, row.threshold)
         link = BeautifulSoup(cell_html(row.source), "html.parser").a

@@ -151,7 +151,8 @@ def words_of_keys(evidence: Evidence) -> dict[str, str]:
     }
     maintenance, later = evidence.maintenance, evidence.later_reviews
     texts = pd.concat([maintenance.analysis, maintenance.arm, later.comparison, later.outcome]).unique()
-    return {slug(text): text for text in texts} | names | of_studies | questions | _WORDS
+    reviews = dict(zip(later.review, later.label, strict=True))
+    return {slug(text): text for text in texts} | names | reviews | of_studies | questions | _WORDS
 
 
 def heading(kind: str, subject: str, words: Mapping[str, str]) -> str:
