@@ -220,7 +220,10 @@ def test_withheld_counts_are_inside_outside_or_not_assessed():
     assert list(frame.Inside) == ["yes", "no", "not assessed"]
     assert list(frame["95% range of the imputed counts"]) == ["2 to 5", "0 to 4", ""]
     text = imputed_counts.recovery(rows)
-    assert text.startswith("**1 of 2** reported counts lie within") and "those outside are from B." in text
+    assert (
+        text.startswith("Of the reported counts, **1 of 2** that could be assessed lie within")
+        and "those outside are from B." in text
+    )
     assert text.endswith("For 1 count the Markov chain did not converge, so no range could be assessed.")
     assert imputed_counts.recovery(rows[:1]).endswith("the counts imputed for them.")
 

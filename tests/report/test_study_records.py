@@ -1,5 +1,7 @@
 """The page of study records, and the links that lead to it."""
 
+import re
+
 import pytest
 from bs4 import BeautifulSoup
 
@@ -7,7 +9,7 @@ from lib.report import registry, tables
 from lib.report.chapters import study_records
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import result_anchor, study_anchor
-from lib.report.tables.names import arm_name
+from lib.report.tables.names import arm_name, label_by_key
 from lib.report.tables.table import cell_html
 
 
@@ -90,3 +92,9 @@ def test_a_citation_has_the_fields_that_are_known(ev):
     assert citation(ev, "kanwar2004").startswith("Kanwar et al. Topical tacrolimus")
     assert identifiers(ev, "kanwar2004") == ["doi:10.1111/j.1365-2230.2004.01632.x", "pmid:15550128"]
     assert citation(ev, "unknown") == "Citation not available."
+
+
+def test_a_citation_has_no_sign_without_words_before_it(ev):
+    citations = [citation(ev, study) for study in label_by_key(ev)]
+    assert [text for text in citations if re.search(r"(^|\s)[.;:,]|\.\s*;", text)] == []
+    assert "Citation not available." in citations and any(text.endswith(" Volume 13.") for text in citations)

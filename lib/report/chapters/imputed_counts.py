@@ -204,8 +204,8 @@ def recovery(rows: pd.DataFrame) -> str:
     outside = ", ".join(map(for_markdown, assessed.label[~assessed.inside].unique()))
     missing = len(rows) - len(assessed)
     text = (
-        f"**{assessed.inside.sum()} of {len(assessed)}** reported counts lie within the 95% range of the counts imputed"
-        " for them"
+        f"Of the reported counts, **{assessed.inside.sum()} of {len(assessed)}** that could be assessed lie within the"
+        " 95% range of the counts imputed for them"
     )
     if outside:
         text += f"; those outside are from {outside}"
@@ -277,7 +277,8 @@ def chain_accuracy(rows: pd.DataFrame) -> str:
     return (
         f"In {count(len(chain), 'simulated review')} of {rows.studies.min()} to {rows.studies.max()} studies, all"
         " possible counts could be tried, and were also sampled by the chain. The chain found counts that reproduce"
-        f" every rate in {len(reached)} of {len(chain)} reviews, and trying all counts in {exact.reproduced.sum()}."
+        f" every rate in {len(reached)} of {len(chain)} reviews; trying all counts found them in"
+        f" {exact.reproduced.sum()}."
         " The difference between the counts sampled by the chain and the exact distribution is measured by the total"
         f" variation distance (0 for identical, 1 for separate distributions). It was {reached.variation.mean():.3f}"
         f" on average, while independent samples from the exact distribution have {reached.noise.mean():.3f} by"
