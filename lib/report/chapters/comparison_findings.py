@@ -114,8 +114,8 @@ def estimates(question: Question, threshold: str) -> str:
     if not effect.from_ratio:
         return (
             f"{text} Nobody responded in the control arms ({source}). The ratio therefore depends on a"
-            " [continuity correction](glossary.md#continuity-correction), and no absolute effect can be derived from it; the observed difference is"
-            f" {difference} per 100."
+            " [continuity correction](glossary.md#continuity-correction), and no absolute effect can be derived from"
+            f" it; the observed difference is {difference} per 100."
         )
     without, treated = in_sentence(percent(effect.without, 0, ""), key("without")), per_100_with(effect)
     return (
