@@ -80,7 +80,7 @@ def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
     design = meanings(evidence, "design", studies.design).str.capitalize()
     design = design + studies.randomised.map({"yes": ", randomised"}).fillna("")
     several = arms.concentration.str.contains(";")
-    drugs = arms.drug + " " + arms.concentration.mask(several, "in several concentrations")
+    drugs = arms.drug + (" " + arms.concentration).mask(several, ", mixed")
     return {
         "Country": _count_by(studies, studies.country),
         "Year": _count_by(studies, studies.year),
