@@ -154,13 +154,14 @@ def _definition(review: Review) -> Iterator[Finding]:
                 place = review.places(c.place for c in lists if ref in c.refs)
                 why = f"{review.cite([ref])}: {'; '.join(wrong)}."
                 sources = own.source if "own report" in why else ()
-                yield finding(False, place, name, f"uses {ref}", f"the list without {ref}", why, sources)
+                yield finding(False, place, name, f"includes reference {ref}", f"the list without {ref}", why, sources)
             else:
                 reasons.setdefault("; ".join(why for _, why in verdicts), []).append(ref)
         place = review.places(c.place for c in lists)
         for why, refs in reasons.items():
             shown = f"{review.cite(refs)}: {why or 'no disagreement in what is available'}."
-            yield finding(None if why else True, place, name, f"uses {ranges(refs)}", "", shown)
+            used = f"includes reference{'' if len(refs) == 1 else 's'} {ranges(refs)}"
+            yield finding(None if why else True, place, name, used, "", shown)
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:

@@ -42,12 +42,11 @@ def citation(evidence: Evidence, study: str) -> str:
     authors = ", ".join("et al" if name == "others" else name for name in names)
     journal = " ".join(filter(None, [fields.get("journal"), fields.get("year")]))
     volume_and_pages = ":".join(filter(None, [fields.get("volume"), fields.get("pages", "").replace("--", "–")]))
-    parts = [
-        authors.replace(", et al", " et al"),
-        fields.get("title", ""),
-        f"{journal};{volume_and_pages}" if volume_and_pages else journal,
-    ]
-    return ". ".join(part.rstrip(".") for part in parts if part) + "."
+    place = f"{journal};{volume_and_pages}" if journal and volume_and_pages else journal
+    if volume_and_pages and not journal:
+        place = f"{'Volume' if fields.get('volume') else 'Page'} {volume_and_pages}"
+    parts = [authors.replace(", et al", " et al"), fields.get("title", ""), place]
+    return ". ".join(part.rstrip(" .") for part in parts if part) + "." if any(parts) else "Citation not available."
 
 
 def identifiers(evidence: Evidence, study: str) -> list[str]:

@@ -272,6 +272,13 @@ _CHOICES = {
 }
 """Ways to split the studies, by heading: column of the counts, subgroup names by code, name of the other studies."""
 
+SUBGROUP_NAMES = {
+    f"by_{column}.{slug(code)}": f"{heading[0].lower()}{heading[1:]}: {name[0].lower()}{name[1:]}"
+    for heading, (column, named, rest) in _CHOICES.items()
+    for code, name in {**named, "other": rest}.items()
+}
+"""Names of the subgroups, by the end of the key of their results, such as ``by_drug.tacrolimus``."""
+
 
 def choices(counts: pd.DataFrame) -> list[Choice]:
     """Return the ways to split studies with counts into two or more subgroups.

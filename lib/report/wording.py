@@ -252,8 +252,8 @@ def _origin(main: Entry, published: Entry, outcome: Outcome) -> str:
         return f"This is the rate as published by the 2019 review{without}; no new study reports this outcome."
     new = count(outcome.new.study.nunique(), "new study", "new studies")
     return (
-        f"The 2019 review published {stated(published)}{without}. The current rate adds {new} to it, on the review's"
-        " scale and with its type of interval."
+        f"The 2019 review published {stated(published)}{without}. The current rate combines it with {new}, in keeping"
+        " with the review's method of pooling."
     )
 
 
@@ -271,9 +271,10 @@ def _recommended(entries: Mapping[str, Entry], outcome: Outcome) -> str:
     method = "[logistic model](glossary.md#logistic-model) that this book [recommends](methods-compared.ipynb)"
     counts = "[available responder counts](glossary.md#available-responder-counts)"
     if imputed:
-        with_counts = f"Only {count(k, 'study has', 'studies have')}" if k else "None of them has"
+        few = "one study has" if k == 1 else f"{k} studies have"
+        with_counts = f"Only {few}" if k else "None of them has"
         only_available = (
-            f"For only the {k} studies with {counts} ({studies}) it gives {stated(available)}."
+            f"Based only on the {k} studies with {counts} ({studies}), it gives {stated(available)}."
             if available
             else f"{with_counts} {counts} ({studies})."
         )
@@ -282,7 +283,7 @@ def _recommended(entries: Mapping[str, Entry], outcome: Outcome) -> str:
             f" [imputed](glossary.md#imputed-counts) from the published results. {only_available}"
         )
     if available:
-        return f"The {method} gives {stated(available)} for only the {k} studies with {counts} ({studies})."
+        return f"The {method} gives {stated(available)}, based only on the {k} studies with {counts} ({studies})."
     no_result = {
         0: f"None of these studies has {counts}, so there is no result",
         1: f"Only one study has {counts} ({studies}), too few for a result",

@@ -71,7 +71,8 @@ def test_the_abstract_states_what_is_computed(book):
         counts = counts_of(cell)
         recommended = rate(RECOMMENDED.pool(counts.events, counts.n))
         available = re.search(
-            rf"only the {len(counts)} studies with available responder counts \([^)]*\) it gives (.*?)\.(?!\d)", shown
+            rf"only on the {len(counts)} studies with available responder counts \([^)]*\), it gives (.*?)\.(?!\d)",
+            shown,
         )
         assert available and available.group(1) == recommended, cell
     decided = ev.screening.decision.value_counts()

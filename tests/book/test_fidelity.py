@@ -24,7 +24,7 @@ STATED = {
         "atopic dermatitis",
     ],
     "mechanism": ["NFAT", "CD8"],
-    "safety": ["Verruca", "dysesthesia", "contact dermatitis", "none required treatment"],
+    "safety": ["Verruca", "dysaesthesia", "contact dermatitis", "none required treatment"],
     "methods": [
         "PRISMA",
         "`metagen`",

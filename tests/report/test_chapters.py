@@ -183,7 +183,7 @@ def test_rules_are_compared_with_the_benchmark():
     frame = updates.rules(pd.DataFrame(rows)).frame
     frame = frame.loc[["Settings with at most 10% of studies at 0% or 100%: 1"]].set_index("Rule")
     assert frame.loc["Chosen rule", "Coverage"] == "94.0"
-    assert frame.loc["Chosen rule", "Worst difference"] == "-1.0"
+    assert frame.loc["Chosen rule", "Worst difference"] == "−1.0"
     assert frame.loc["Chosen rule", "Bias"] == "1.0" and frame.loc["Chosen rule", "Error"] == "2.0"
 
 
@@ -220,7 +220,10 @@ def test_withheld_counts_are_inside_outside_or_not_assessed():
     assert list(frame.Inside) == ["yes", "no", "not assessed"]
     assert list(frame["95% range of the imputed counts"]) == ["2 to 5", "0 to 4", ""]
     text = imputed_counts.recovery(rows)
-    assert text.startswith("**1 of 2** reported counts lie within") and "those outside are from B." in text
+    assert (
+        text.startswith("Of the reported counts, **1 of 2** that could be assessed lie within")
+        and "those outside are from B." in text
+    )
     assert text.endswith("For 1 count the Markov chain did not converge, so no range could be assessed.")
     assert imputed_counts.recovery(rows[:1]).endswith("the counts imputed for them.")
 
@@ -295,7 +298,7 @@ def test_a_section_displays_headline_plot_heterogeneity_and_remarks(ev, entries,
     headline, plot, heterogeneity_table, remarks = displayed
     assert headline.data == wording.headline(entries, ev.outcome("phototherapy", "ge75"))
     assert plot.alt.startswith("Forest plot.") and plot.caption.startswith("TCI plus phototherapy, ≥75%")
-    assert list(heterogeneity_table.frame.Result) == ["Available counts", "New counts"]
+    assert list(heterogeneity_table.frame.Result) == ["Original studies with available counts", "New studies"]
     assert remarks.caption.startswith("Limitations of these studies")
 
 
@@ -319,5 +322,7 @@ def test_stopped_treatment_names_studies_or_is_empty(ev):
     rows = rows[rows.study.isin(ev.included("original").study)][:1]
     rows = rows.assign(kind="stopped for side effects", role="monotherapy", events=2, n=20, arm="cream")
     text = safety.stopped_treatment(ev.with_tables(adverse_events=rows))
-    assert text.startswith("Reports of its studies give 1 exception: ") and text.endswith("2 of 20 patients on cream.")
+    assert text.startswith("Reports of its studies give one exception: ") and text.endswith(
+        "2 of 20 patients on cream."
+    )
     assert safety.events_plot(ev).alt.startswith("Pooled by the 2019 review:")

@@ -45,18 +45,20 @@ def test_every_changed_result_is_listed_before_and_after_with_its_reason(ev):
 def test_records_are_counted_with_their_decisions(ev):
     before, after = ev.earlier(FIRST), ev.earlier(SECOND)
     text = edition_changes.records(before, after)
-    assert text.startswith(f"{len(after.screening)} records added: ")
+    assert text.startswith(f"Added: {len(after.screening)} records (")
+    found_later = (after.screening.entered > SECOND.isoformat()).sum()
+    assert f"Of the records added, {found_later} had been published by then but were found later." in text
     for label in after.screening.label[after.screening.decision == "included"]:
         assert label in text
     made = re.search(r"Decisions made: title and abstract (\d+), full text (\d+)\.", text)
     assert sum(map(int, made.groups())) == (after.decisions.date <= SECOND.isoformat()).sum()
-    assert edition_changes.records(after, after) == "None were added."
+    assert edition_changes.records(after, after) == "No record was added."
 
 
 def test_a_record_that_was_published_before_its_entry_is_counted_apart(ev):
     text = edition_changes.records(ev.earlier(SECOND), ev)
     entered = ev.screening[ev.screening.entered == ev.as_of.isoformat()]
-    assert text.startswith("None were added. 3 records entered since that had been published before: ")
+    assert text.startswith("No record was added. Found in this period, but published before it: 3 records (")
     assert len(entered) == 3
 
 

@@ -370,7 +370,7 @@ def test_a_possible_range_is_dotted_and_has_no_mark(ev):
     assert {shape.stroke for shape in dotted} == {figures.POSSIBLE}
     assert not [shape for shape in with_.shapes if shape.dotted]
     assert not [shape for part in parts_of(without) for shape in part.shapes if figures.POSSIBLE in (shape.stroke,)]
-    assert "Lepe 2003: not available, consistent with 5–40;" in with_.alt
+    assert "Lepe 2003: not available, compatible with 5–40%;" in with_.alt
     # It is no estimate: no row has one for it.
     assert "Lepe 2003: 5" not in with_.alt
 
@@ -381,8 +381,11 @@ def test_a_range_of_two_arms_together_is_drawn_once_and_said_to_be(ev):
     assert len(names) == 2
     ranges = pd.DataFrame({"study": ["lotti2008"], "arms": [names], "low": [0.2], "high": [0.5]})
     figure = figures.forest_plot(outcome, *unpooled(outcome), ranges=ranges, wide=True)
-    assert [text.text for text in figure.folded.texts].count("arms together; 20–50") == 1
-    assert figure.alt.count("consistent with 20–50") == 1
+    assert [text.text for text in figure.folded.texts].count("arms combined; 20–50") == 1
+    assert figure.alt.count("arms combined, compatible with 20–50%;") == 1
+    explained = "Arms combined: the range is that of all arms of the study together."
+    assert explained in tables.forest_caption(outcome, ranges)
+    assert explained not in tables.forest_caption(outcome, ranges.assign(arms=[names[:1]]))
 
 
 def test_the_updated_rate_is_drawn_where_there_are_new_studies_only(ev):
@@ -522,9 +525,9 @@ def test_a_funnel_of_very_many_studies_names_none():
 
 def test_a_caption_names_few_studies_and_counts_many(ev):
     outcome, _ = many_studies(ev, 2000)
-    assert "pooled available or new counts: 40 studies." in tables.forest_caption(outcome)
+    assert "rate of 0% or 100%: 40 studies." in tables.forest_caption(outcome)
     few = replace(outcome, new=outcome.new[:100])
-    assert "pooled available or new counts: Study 0, Study 50." in tables.forest_caption(few)
+    assert "rate of 0% or 100%: Study 0, Study 50." in tables.forest_caption(few)
 
 
 def test_a_very_long_table_scrolls_within_its_page():

@@ -18,6 +18,7 @@ from conftest import ROOT
 from lib.evidence import ALL_THRESHOLDS, GROUPS, REGIMENS, THRESHOLDS, compare, load, question
 from lib.published import by_study
 from lib.report import registry, tables
+from lib.report.chapters.all_results import result_name, words_of_keys
 from lib.report.counted import counts_of
 from lib.report.entries import Entry, rate_key
 from lib.report.marked_text import Phrase, Stated, in_markdown, marked
@@ -250,6 +251,17 @@ def test_a_text_keeps_its_key_in_another_process():
         assert (again, again.key, again.part) == ("1", "k", "prediction")
 
 
+def test_the_name_of_a_result_has_words_for_each_part_of_its_key(ev):
+    words = words_of_keys(ev)
+    names = {key: result_name(key, words) for key in registry.every_result(ev)}
+    assert len(set(names.values())) > 100
+    assert [name for name in names.values() if re.search(r"_|\b[a-z]+\d{4}\b|\b0 \d|\bother\b", name)] == []
+    outcome = ev.outcome("monotherapy", "ge75")
+    name = names[rate_key(outcome, "recommended.by_tacrolimus.0_1")]
+    assert name == "Total, ≥75%, recommended method, concentration of tacrolimus: 0.1%"
+    assert "studies up to Kanwar 2004" in names[rate_key(outcome, "logit.until.kanwar2004")]
+
+
 # --- The headline -----------------------------------------------------------------------------------------
 
 
@@ -265,17 +277,21 @@ def test_a_headline_says_which_method_is_which_and_of_how_many_studies_there_are
         assert stated(entries[rate_key(outcome, kind)]) in text
     text = plain_headline(entries, outcome)
     assert text.startswith("**With a topical calcineurin inhibitor alone, ")
-    assert "The 2019 review published" in text and "The current rate adds 2 new studies to it, on the review" in text
+    assert "The 2019 review published" in text
+    assert "The current rate combines it with 2 new studies, in keeping with the review" in text
     assert "The logistic model that this book recommends gives" in text
     assert "counts that are not available are imputed" in text
-    assert "only the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)" in text
+    assert (
+        "Based only on the 5 studies with available responder counts (3 of the 19 original studies and 2 new studies)"
+        in text
+    )
 
 
 def test_a_headline_without_new_studies_or_enough_counts_says_so(ev, entries):
     outcome = ev.outcome("phototherapy", "ge50")
     text = plain_headline(entries, outcome)
     assert "This is the rate as published by the 2019 review; no new study reports this outcome." in text
-    assert "Only 1 study has available responder counts (1 of the 10 original studies)." in text
+    assert "Only one study has available responder counts (1 of the 10 original studies)." in text
     text = plain_headline(entries, ev.outcome("monotherapy", "ge75", "trunk_extremities"))
     assert "None of these studies has available responder counts, so there is no result by the logistic model" in text
     text = plain_headline(entries, ev.outcome("monotherapy", "ge75", "face_neck"))
@@ -290,7 +306,7 @@ def test_a_headline_without_an_interval_says_so(ev, entries):
     outcome = replace(outcome, new=ev.outcome("monotherapy", "ge75").new)
     updated = Entry(rate_key(outcome, "updated"), 0.2, 0.1, 0.3, k=6, studies=tuple(outcome.new.study))
     text = plain_headline(entries | {updated.key: updated}, outcome)
-    assert "The 2019 review published 0.0%, without an interval. The current rate adds 2 new studies" in text
+    assert "The 2019 review published 0.0%, without an interval. The current rate combines it with 2" in text
 
 
 def test_a_headline_says_when_the_recommended_method_has_no_result(ev, entries):

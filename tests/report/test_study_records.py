@@ -1,5 +1,7 @@
 """The page of study records, and the links that lead to it."""
 
+import re
+
 import pytest
 from bs4 import BeautifulSoup
 
@@ -7,6 +9,7 @@ from lib.report import registry, tables
 from lib.report.chapters import study_records
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import result_anchor, study_anchor
+from lib.report.tables.names import arm_name, label_by_key
 from lib.report.tables.table import cell_html
 
 
@@ -38,7 +41,9 @@ def test_every_count_is_in_the_record_of_its_study_with_its_source(ev, records):
     for row in ev.responses.itertuples():
         shown = rows_of(records[study_anchor(row.study)], "Responder counts")
         matching = [
-            cells for cells in shown if cells[0] == row.arm and f"{row.events:g}/{row.n:g} {row.unit}" in cells[3]
+            cells
+            for cells in shown
+            if cells[0] == arm_name(row.arm) and f"{row.events:g}/{row.n:g} {row.unit}" in cells[3]
         ]
         assert any(row.derivation in cells[-1] for cells in matching), (row.study, row.arm, row.threshold)
         link = BeautifulSoup(cell_html(row.source), "html.parser").a
@@ -87,3 +92,9 @@ def test_a_citation_has_the_fields_that_are_known(ev):
     assert citation(ev, "kanwar2004").startswith("Kanwar et al. Topical tacrolimus")
     assert identifiers(ev, "kanwar2004") == ["doi:10.1111/j.1365-2230.2004.01632.x", "pmid:15550128"]
     assert citation(ev, "unknown") == "Citation not available."
+
+
+def test_a_citation_has_no_sign_without_words_before_it(ev):
+    citations = [citation(ev, study) for study in label_by_key(ev)]
+    assert [text for text in citations if re.search(r"(^|\s)[.;:,]|\.\s*;", text)] == []
+    assert "Citation not available." in citations and any(text.endswith(" Volume 13.") for text in citations)

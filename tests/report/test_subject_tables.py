@@ -153,7 +153,9 @@ def test_coverages_count_studies_and_participants(ev):
 def test_missing_counts_are_named_or_nothing_is_said(ev):
     outcome = ev.outcome("monotherapy", "ge75")
     assert tables.missing_counts([replace(outcome, missing=outcome.missing[:0])]) == ""
-    assert tables.missing_counts(ev.all_outcomes()).startswith("Counts are available for some rates only")
+    assert tables.missing_counts(ev.all_outcomes()).startswith(
+        "These studies have available counts for some rates only"
+    )
 
 
 def test_bounds_state_their_value(ev):

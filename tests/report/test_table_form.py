@@ -6,6 +6,7 @@ from bs4 import BeautifulSoup
 
 from lib.report.marked_text import Stated, study_link
 from lib.report.tables import Table, grouped
+from lib.report.tables.table import cell_html
 
 
 def shown(table):
@@ -60,3 +61,8 @@ def test_readers_can_sort_what_has_many_rows(groups, sortable):
     if len(groups) == 1:
         table = Table(table.frame.reset_index(drop=True), "A table without groups")
         assert shown(table).has_attr("data-sortable") == sortable
+
+
+def test_a_source_in_the_review_is_named_and_not_given_by_its_key():
+    assert cell_html("lee2019, Table 2") == "2019 review, Table 2"
+    assert cell_html("thesis abstract") == "thesis abstract"

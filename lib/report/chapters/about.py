@@ -48,7 +48,9 @@ def editions(evidence: Evidence) -> Table:
             "Authors": rows.authors,
             "Status": meanings(evidence, "edition_status", rows.status),
             "Next search due": rows.next_search,
-            "detail": [_changes(row.question_changes, row.method_changes) for row in rows.itertuples()],
+            "detail": [
+                _changes(row.question_changes, row.method_changes) if row.Index else "" for row in rows.itertuples()
+            ],
         }
     )
     return Table(frame, "Editions", detail="detail")
@@ -80,7 +82,7 @@ def checklist(evidence: Evidence, name: str) -> Table:
     rows = evidence.checklists[evidence.checklists.checklist == name]
     frame = pd.DataFrame(
         {
-            "Item": rows.item,
+            "Item": rows.item.str.replace("_", " "),
             "Topic": rows.topic,
             "State": meanings(evidence, "checklist_state", rows.state).str.capitalize(),
             "Where": pd.Series([*map(page_link, rows.page)], index=rows.index, dtype=object),

@@ -5,44 +5,62 @@ Belongs here: the page *All results*. Does not belong here: the results themselv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import pandas as pd
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
 from lib.report.citations import identifiers
-from lib.report.entries import Entry
+from lib.report.entries import Entry, slug
 from lib.report.marked_text import page_link, result_anchor, study_link
+from lib.report.rate_entries import SUBGROUP_NAMES
 from lib.report.registry import every_result
 from lib.report.tables.names import label_by_key
 from lib.report.tables.table import MANY, cell_html
 from lib.report.text_safety import Html, template
 from lib.report.wording import NOTHING, fixed, ratio_number, ratio_text, sentence_case, span
+from lib.simulations.coverage import METHODS
 
 _WORDS = {
     "any": "any repigmentation",
     "available": "studies with available counts",
+    "difference": "difference in responders",
+    "dl": "DerSimonian-Laird",
+    "eb": "empirical Bayes",
+    "filled": "with trim and fill",
+    "hartung_knapp": "Hartung-Knapp",
+    "he": "Hedges",
     "i2": "I²",
     "imputed": "with imputed counts",
     "implied": "with implied τ²",
     "logit": "on the logit scale",
+    "method": "by the method",
+    "ml": "maximum likelihood",
     "new": "new studies",
     "nnt": "number needed to treat",
     "or": "odds ratio",
+    "paule_mandel": "Paule-Mandel",
+    "pm": "Paule-Mandel",
     "published": "as published",
     "raw": "on the scale of proportions",
     "rd": "risk difference",
     "recommended": "recommended method",
+    "reml": "restricted maximum likelihood",
     "rr": "risk ratio",
+    "sj": "Sidik-Jonkman",
     "tau2": "between-study variance (τ²)",
-    "trial": "single trial",
     "with": "responders with the treatment",
-    "without": "without",
+    "without": "responders without the treatment",
+    **{slug(f"{method.transform} {method.tau2} {method.ci}"): method.name for method in METHODS},
+    **SUBGROUP_NAMES,
     **GROUP_NAMES,
     **REGIMEN_NAMES,
     **THRESHOLD_NAMES,
 }
-"""Words for the parts of a key. A part that is not listed here is shown with spaces in place of underscores."""
+"""Words for one or two parts of a key. A part that is not listed here is shown with spaces in place of underscores."""
 
 _PAGE = template(
     """\
@@ -125,9 +143,18 @@ class Results:
 
 
 def words_of_keys(evidence: Evidence) -> dict[str, str]:
-    """Return the words for the parts of keys: names of studies and questions, and those of this module."""
+    """Return the words for the parts of keys: names of studies and questions, texts of the data, and `_WORDS`."""
     questions: dict[str, str] = evidence.questions.set_index("question").label.to_dict()
-    return label_by_key(evidence) | questions | _WORDS
+    names = label_by_key(evidence)
+    of_studies = {
+        f"{part}.{study}": words.format(name)
+        for part, words in (("trial", "{} alone"), ("until", "studies up to {}"), ("without", "without {}"))
+        for study, name in names.items()
+    }
+    maintenance, later = evidence.maintenance, evidence.later_reviews
+    texts = pd.concat([maintenance.analysis, maintenance.arm, later.comparison, later.outcome]).unique()
+    reviews = dict(zip(later.review, later.label, strict=True))
+    return {slug(text): text for text in texts} | names | reviews | of_studies | questions | _WORDS
 
 
 def heading(kind: str, subject: str, words: Mapping[str, str]) -> str:
@@ -140,11 +167,20 @@ def result_name(key: str, words: Mapping[str, str]) -> str:
 
     Examples
     --------
-    >>> result_name("rate.monotherapy.children.ge50.logit.without.x", {"ge50": "≥50%", "x": "Example 2020"})
-    'Children, ≥50%, logit, without, Example 2020'
+    >>> words = {"ge50": "≥50%", "without.x": "without Example 2020"}
+    >>> result_name("rate.monotherapy.children.ge50.correlation_0_3.without.x", words)
+    'Children, ≥50%, correlation 0.3, without Example 2020'
     """
-    parts = [words.get(part, part.replace("_", " ")) for part in key.split(".")[2:]]
-    return sentence_case(", ".join(parts))
+    parts, names = key.split(".")[2:], []
+    while parts:
+        pair = ".".join(parts[:2])
+        names.append(words.get(pair) or words.get(parts[0]) or _DECIMAL.sub("0.", parts[0]).replace("_", " "))
+        parts = parts[2 if pair in words else 1 :]
+    return sentence_case(", ".join(names))
+
+
+_DECIMAL = re.compile(r"(?<!\d)0_(?=\d)")
+"""The form of ``0.`` before other digits within a part of a key."""
 
 
 def estimate_html(entry: Entry) -> Html:

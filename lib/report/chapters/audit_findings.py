@@ -33,7 +33,10 @@ def findings(all_findings: list[Finding], verdict: str, folded: bool = False) ->
     if verdict != "contradicted":
         frame = frame.drop(columns="Consistent value")
     caption = f"{VERDICTS[verdict].capitalize()}: {count(len(rows), 'claim')}"
-    note = "Report: the study's own report, where the claim was compared with one. A dash means that there is none."
+    note = (
+        "Lists of studies are given by the reference numbers of the review. Report: the study's own report, where the"
+        " claim was compared with one. A dash means that there is none."
+    )
     return Table(frame, caption, note, folded=folded, detail="detail")
 
 

@@ -113,9 +113,9 @@ def estimates(question: Question, threshold: str) -> str:
     source = f"{', '.join(map(for_markdown, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
     if not effect.from_ratio:
         return (
-            f"{text} Nobody responded in the control arms ({source}). The ratio therefore depends on a continuity"
-            " correction, and no absolute effect can be derived from it; the observed difference is"
-            f" {difference} per 100."
+            f"{text} Nobody responded in the control arms ({source}). The ratio therefore depends on a"
+            " [continuity correction](glossary.md#continuity-correction), and no absolute effect can be derived from"
+            f" it; the observed difference is {difference} per 100."
         )
     without, treated = in_sentence(percent(effect.without, 0, ""), key("without")), per_100_with(effect)
     return (

@@ -27,6 +27,7 @@ from lib.report.chapters.comparison_effects import (
 )
 from lib.report.entries import comparison_key, later_review_key
 from lib.report.tables import Table, grouped, linked
+from lib.report.tables.names import arm_name
 from lib.report.trial_entries import analyses, trial_analysis
 from lib.report.wording import count, ratio_text
 from lib.stats import Pooled
@@ -67,7 +68,7 @@ def pairs(question: Question) -> Table | Markdown:
 def without(question: Question) -> Table:
     """List the trials that made a comparison and have no available counts at any threshold."""
     rows = question.without()
-    arms = rows.treated + " versus " + rows.control
+    arms = (rows.treated + " versus " + rows.control).map(arm_name)
     frame = pd.DataFrame({"Trial": linked(rows), "Arms": arms, "Randomised": rows.randomised})
     return Table(frame, f"{question.label}: trials without available counts", folded=True)
 
@@ -102,9 +103,9 @@ def summary(questions: Sequence[Question]) -> Table:
             rows.append((question.label, cells))
     note = (
         "RR: risk ratio. OR: odds ratio. NNT: number needed to treat for one additional patient to respond, rounded up;"
-        " a dash where the confidence interval of the difference or of the ratio includes no effect. No more"
-        " patients can be gained than failed to respond in the control arms, and no more lost than responded there; the"
-        " interval of the risk difference is cut at these limits. A row with one trial shows the result of that trial."
+        " a dash where the confidence interval of the difference or of the ratio includes no effect. The"
+        " interval of the risk difference is cut off where all patients, or none, would respond with the treatment. A"
+        " row with one trial shows the result of that trial."
     )
     frame = grouped(rows, "Question")
     return Table(frame, "Comparisons within trials", note, numeric=["Trials"], detail="Treatments")

@@ -130,14 +130,18 @@ def records(before: Evidence, after: Evidence) -> str:
     added = after.screening[is_added]
     first, last = before.as_of.isoformat(), after.as_of.isoformat()
     since = after.screening.entered.between(first, last) & (after.screening.entered != first)
-    sentences = ["None were added."]
+    sentences = ["No record was added."]
     if not added.empty:
         included = ", ".join(added.label[added.decision == "included"]) or "none"
-        sentences = [f"{count(len(added), 'record')} added: {_decided(after, added)}. Included: {included}."]
+        sentences = [f"Added: {count(len(added), 'record')} ({_decided(after, added)}). Included: {included}."]
+        later = (added.entered > last).sum()
+        if later:
+            sentences.append(f"Of the records added, {later} had been published by then but were found later.")
     entered = after.screening[since & ~is_added]
     if not entered.empty:
         sentences.append(
-            f"{count(len(entered), 'record')} entered since that had been published before: {_decided(after, entered)}."
+            f"Found in this period, but published before it: {count(len(entered), 'record')}"
+            f" ({_decided(after, entered)})."
         )
     made = after.decisions[(after.decisions.date > first) & (after.decisions.date <= last)]
     if not made.empty:

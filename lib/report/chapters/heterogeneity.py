@@ -199,7 +199,8 @@ def influence(outcome: Outcome) -> Table | Markdown:
     )
     note = (
         "On the logit scale, by restricted maximum likelihood (REML). A residual beyond ±2 marks an outlier, a Cook's"
-        " distance beyond 1 a study with a strong influence. The last two columns are the axes of Baujat's plot."
+        " distance beyond 1 a study with a strong influence. DFFITS: change of the pooled log odds when the study is"
+        " left out, in standard errors. The last two columns are the axes of Baujat's plot, which follows."
     )
     return Table(frame, f"{outcome_name(outcome)}: the influence of each study", note, numeric=[*frame.columns[1:]])
 
@@ -243,7 +244,7 @@ def subgroups(outcome: Outcome, entries: Mapping[str, Entry]) -> Table:
             rows.append((choice.heading, cells))
             p = ""
     note = (
-        "A subgroup of one study shows its count with a score interval. Test between: p-value for a difference between"
+        "A subgroup of one study shows its rate with a score interval. Test between: p-value for a difference between"
         " the subgroups, on the logit scale with the same between-study variance in all. With so few studies only very"
         " large differences could be found, and one of several p-values may be small by chance."
     )

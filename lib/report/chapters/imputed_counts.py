@@ -34,7 +34,7 @@ def other_readings(evidence: Evidence, solved: Sizes) -> str:
     next_best = "no other solution exists"
     if solved.next_departures == solved.next_departures:
         next_best = f"the next best needs {solved.next_departures:g}"
-    few = f"{len(solutions)} solutions need as few"
+    few = f"{len(solutions)} solutions need this number of departures"
     other = "No other solution needs as few" if len(solutions) == 1 else f"In all, {few}"
     if len(solutions) == MOST_SOLUTIONS:
         other, next_best = f"At least {few}", "the search stopped there"
@@ -191,7 +191,7 @@ def largest_differences(rows: Sequence[Pair]) -> str:
     gap, raw_sd, logit_sd = np.abs(100 * np.array(differences)).max(axis=0)
     return (
         f"The updated rates without imputation and the means over the imputed counts differ by at most {gap:.1f}"
-        " percentage points. On the review's scale, raw proportions, the unknown counts move the updated rates by no"
+        " percentage points. On the raw scale, which the review used, the unknown counts move the updated rates by no"
         f" more than {raw_sd:.1f} percentage points (one standard deviation), because the published rates determine"
         " them. On the logit scale, which includes studies at 0% and 100%, they move the updated rates by up to"
         f" {logit_sd:.1f} percentage points."
@@ -204,8 +204,8 @@ def recovery(rows: pd.DataFrame) -> str:
     outside = ", ".join(map(for_markdown, assessed.label[~assessed.inside].unique()))
     missing = len(rows) - len(assessed)
     text = (
-        f"**{assessed.inside.sum()} of {len(assessed)}** reported counts lie within the 95% range of the counts imputed"
-        " for them"
+        f"Of the reported counts, **{assessed.inside.sum()} of {len(assessed)}** that could be assessed lie within the"
+        " 95% range of the counts imputed for them"
     )
     if outside:
         text += f"; those outside are from {outside}"
@@ -277,7 +277,8 @@ def chain_accuracy(rows: pd.DataFrame) -> str:
     return (
         f"In {count(len(chain), 'simulated review')} of {rows.studies.min()} to {rows.studies.max()} studies, all"
         " possible counts could be tried, and were also sampled by the chain. The chain found counts that reproduce"
-        f" every rate in {len(reached)} of {len(chain)} reviews, and trying all counts in {exact.reproduced.sum()}."
+        f" every rate in {len(reached)} of {len(chain)} reviews; trying all counts found them in"
+        f" {exact.reproduced.sum()}."
         " The difference between the counts sampled by the chain and the exact distribution is measured by the total"
         f" variation distance (0 for identical, 1 for separate distributions). It was {reached.variation.mean():.3f}"
         f" on average, while independent samples from the exact distribution have {reached.noise.mean():.3f} by"

@@ -224,7 +224,7 @@ def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
     confidence = [code for code in evidence.meaning("confidence") if code in {r.confidence for r in rows}]
     text = "; ".join(parts[:1] + [part[0].lower() + part[1:] for part in parts[1:]])
     return (
-        f"{text} (counts {', '.join(derivations)}; {' or '.join(confidence)} confidence)."
+        f"{text} (counts {' or '.join(derivations)}; {' or '.join(confidence)} confidence)."
         if derivations
         else f"{text}."
     )

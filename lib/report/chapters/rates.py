@@ -43,8 +43,8 @@ def section(evidence: Evidence, regimen: str, threshold: str, group: str = "tota
     )
     entries = registry.results(evidence)
     pooled = {
-        "Available counts": of_rate(entries, outcome, "available"),
-        "New counts": of_rate(entries, outcome, "new"),
+        "Original studies with available counts": of_rate(entries, outcome, "available"),
+        "New studies": of_rate(entries, outcome, "new"),
     }
     display(Markdown(headline(entries, outcome)))
     display(plot)

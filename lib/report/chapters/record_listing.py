@@ -178,16 +178,15 @@ class _Lists:
         for other in self.same.get(key, ()):
             study = self.study_by_record.get(other.same_as, "")
             name = self.labels.get(study, other.same_as)
-            yield f"{_RELATIONS[other.relation]} {name} ({other.decided_by}): {other.why}"
+            yield f"{_RELATIONS[other.relation]} {name} ({_reviewer(other.decided_by)}): {other.why}"
         rows = sorted(self.decisions.get(key, ()), key=lambda made: STAGES.index(made.stage))
         for made in rows:
             stage = sentence_case(self.meaning["stage"][made.stage])
             reason = f", {_uncapitalised(self.meaning['exclusion'][made.reason])}" if made.reason else ""
             note = f". {made.note}" if made.note else ""
-            who = "reviewer not recorded" if made.reviewer == NOT_RECORDED else made.reviewer
             resolved = "resolved: " if made.role == "resolution" else ""
             decision = self.meaning["screening_decision"][made.decision]
-            yield f"{stage}: {resolved}{decision}{reason} ({who}, {made.date}){note}"
+            yield f"{stage}: {resolved}{decision}{reason} ({_reviewer(made.reviewer)}, {made.date}){note}"
 
     def _refused(self) -> str:
         rows = self.evidence.refused[self.evidence.refused.search.isin(self.evidence.searches.search)][:MOST]
@@ -224,6 +223,10 @@ _ENTRY = template(
     '<li id="{{ id }}">{% if named %}<b>{{ named }}</b>. {% endif %}{{ text }}{% for link in links %} {{ link }}'
     "{% endfor %}<br><small>{{ facts }}</small></li>"
 )
+
+
+def _reviewer(name: str) -> str:
+    return "reviewer not recorded" if name == NOT_RECORDED else name
 
 
 def _uncapitalised(text: str) -> str:

@@ -13,7 +13,6 @@ from lib.report.entries import safety_key
 from lib.report.tables import labels
 from lib.report.text_safety import for_markdown
 from lib.report.trial_entries import SAFETY_EVENTS
-from lib.report.wording import count
 
 
 def events_plot(evidence: Evidence) -> figures.Picture | figures.Listing:
@@ -46,4 +45,5 @@ def stopped_treatment(evidence: Evidence) -> str:
         f"{for_markdown(label)}, {row.events} of {row.n} patients on {for_markdown(row.arm)}"
         for label, row in zip(labels(evidence, events.study), events.itertuples(), strict=True)
     ]
-    return f"Reports of its studies give {count(len(events), 'exception')}: {'; '.join(studies)}."
+    exceptions = "one exception" if len(events) == 1 else f"{len(events)} exceptions"
+    return f"Reports of its studies give {exceptions}: {'; '.join(studies)}."

@@ -19,7 +19,7 @@ from lib.report.chapters.all_results import heading, result_name, words_of_keys
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import PageLink, result_address, study_anchor
 from lib.report.tables.included import arm_text, enrolled_text
-from lib.report.tables.names import bound_texts, label_by_key, rows_by
+from lib.report.tables.names import arm_name, bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
 from lib.report.text_safety import Html, template
 from lib.report.wording import percent, sentence_case
@@ -206,7 +206,7 @@ class _Parts:
             "Arms",
             ["Arm", "Role", "Treatment", "Enrolled/completed"],
             [
-                [row.arm, self._word("role", row.role), arm_text(row), enrolled_text(row)]
+                [arm_name(row.arm), self._word("role", row.role), arm_text(row), enrolled_text(row)]
                 for row in self._of("arms", key)
             ],
         )
@@ -301,7 +301,7 @@ class _Parts:
         use = self._word("poolable", row.poolable)
         reasons = [self._word("why_not", row.why_not), row.remark]
         return [
-            row.arm,
+            arm_name(row.arm),
             sentence_case(self._word("threshold", row.threshold)),
             ", ".join(filter(None, counted)),
             f"{row.events:g}/{row.n:g} {row.unit}" + (f" ({percent(row.events / row.n, 1)})" if row.n else ""),

@@ -16,7 +16,7 @@ from lib.report.entries import rate_key
 from lib.report.marked_text import Stated
 from lib.report.rate_details import under_other_methods, without_each_new_study
 from lib.report.tables import Table, grouped
-from lib.report.wording import in_cell, outcome_name, percent, span
+from lib.report.wording import in_cell, outcome_name, percent, span, with_minus
 
 _MOST = 20
 """Largest number of new studies of a rate that are left out in turn; if there are more, the most influential ones."""
@@ -122,7 +122,7 @@ def rules(simulated: pd.DataFrame) -> Table:
             cells = {
                 "Rule": name,
                 "Coverage": f"{100 * one.covers.mean():.1f}",
-                "Worst difference": f"{100 * (one.covers - full.covers).min():+.1f}",
+                "Worst difference": with_minus(f"{100 * (one.covers - full.covers).min():+.1f}"),
                 "Bias": f"{100 * one.bias.abs().mean():.1f}",
                 "Error": f"{100 * np.sqrt((one.rmse**2).mean()):.1f}",
                 "Distance (largest)": f"{100 * one.distance.median():.1f} ({100 * one.distance.max():.1f})",

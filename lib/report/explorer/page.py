@@ -206,7 +206,7 @@ def _folded(summary: str, content: str) -> str:
 
 
 _PAGE = """<div class="explorer" id="explorer">
-<p data-part="waiting">The filters need JavaScript and work only on the page of the book. The chapters on
+<p data-part="waiting">The filters need JavaScript and work only on the website of the book. The chapters on
 <a href="monotherapy.html">monotherapy</a>, <a href="phototherapy.html">phototherapy</a> and
 <a href="children-and-sites.html">children and body sites</a> show the same studies in plots.</p>
 <noscript></noscript>

@@ -18,9 +18,9 @@ from lib.report.entries import rate_key
 from lib.report.figures.drawing import Drawing
 from lib.report.figures.intervals import interval_plot
 from lib.report.figures.listing import Listing
-from lib.report.figures.rows import RATE, RATIO, Row, result_rows
+from lib.report.figures.rows import RATE, RATIO, Row, possible_rates, result_rows
 from lib.report.figures.style import INK, MANY, NEW, PUBLISHED, REPORTED
-from lib.report.wording import count, span
+from lib.report.wording import count
 
 if TYPE_CHECKING:
     from lib.published import Updated
@@ -82,7 +82,7 @@ def forest_plot(
         last = [Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK, key=key)]
     alt = (
         f"Forest plot. {outcome.available_studies} of {outcome.studies:g} studies of the original review have available"
-        f" counts; {outcome.missing.study.nunique()} are named without."
+        f" counts; {outcome.missing.study.nunique()} are listed without counts."
     )
     return interval_plot(_arranged(groups, last), wide=wide, counts="Events/n", alt=alt)
 
@@ -124,8 +124,7 @@ def _missing_rows(outcome: Outcome, ranges: pd.DataFrame | None, wide: bool) -> 
         remark = "not pooled" if study.reported else "not available"
         low, high, together = _range(ranges, study)
         if low == low:
-            possible = span(np.nan, low, high, 0)
-            remark = f"arms together; {possible}" if together else f"not available; {possible}"
+            remark = f"{'arms combined' if together else 'not available'}; {possible_rates(low, high)}"
         rows.append(Row(label, "missing", np.nan, low, high, counts, remark=remark, study=study.study))
     return rows
 

@@ -17,6 +17,7 @@ from lib.report.figures.drawing import Drawing, Text
 from lib.report.figures.letters import width_of
 from lib.report.figures.style import FAINT, GREY, INK, NAMED, NEW, REPORTED
 from lib.report.marked_text import study_link
+from lib.report.wording import with_minus
 
 _Z = float(special.ndtri(0.975))
 _COLOURS = (REPORTED, NEW)
@@ -60,7 +61,7 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
     plot.names(studies, "log_odds", size)
     shown = "standard error {:.2f}" if standard else "n {:g}"
     texts = (
-        f"{study.label}: {shown.format(getattr(study, size))}, log odds {study.log_odds:.2f}"
+        f"{study.label}: {shown.format(getattr(study, size))}, log odds {with_minus(f'{study.log_odds:.2f}')}"
         for study in studies.itertuples()
     )
     against = "Standard error" if standard else "Sample size"
@@ -95,7 +96,7 @@ def baujat_plot(groups: dict[str, pd.DataFrame], *, wide: bool) -> Drawing:
     mean = values.mean()
     plot.names(studies[(values >= 2 * mean).any(axis=1)], *values.columns)
     texts = (f"{study.label}: {study.heterogeneity:.2f}, {study.pull:.2f}" for study in studies.itertuples())
-    plot.drawing.alt = "Contribution to heterogeneity, and pull on the result. " + _study_texts(groups, texts)
+    plot.drawing.alt = "Contribution to heterogeneity, and influence on the result. " + _study_texts(groups, texts)
     plot.drawing.data = _table(groups, ["heterogeneity", "pull"])
     return plot.drawing
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lib.report.figures.style import REPORTED
-from lib.report.wording import count, ratio_text, span
+from lib.report.wording import count, percent, ratio_text, span
 
 if TYPE_CHECKING:
     from lib.report.entries import Entry
@@ -134,10 +134,22 @@ def alt_text(row: Row, scale: Scale) -> str:
     if row.kind == "heading":
         return f"{row.label}:"
     if row.kind == "missing" and row.low == row.low:
-        return f"{row.label}: not available, consistent with {span(np.nan, row.low, row.high, 0)};"
+        state = row.remark.partition(";")[0] or "not available"
+        return f"{row.label}: {state}, compatible with {possible_rates(row.low, row.high)}%;"
     if row.estimate != row.estimate:
         return f"{row.label}: {row.remark or 'no estimate'};"
     return f"{row.label}: {scale.text(row.estimate, row.low, row.high, 1)};"
+
+
+def possible_rates(low: float, high: float) -> str:
+    """Return the range of rates compatible with the published results in percent, as one number if its ends agree.
+
+    Examples
+    --------
+    >>> possible_rates(0.05, 0.25), possible_rates(0.3212, 0.3214)
+    ('5–25', '32')
+    """
+    return "–".join(dict.fromkeys(percent(end, sign="") for end in (low, high)))
 
 
 def fold_name(missing: Sequence[Row]) -> str:

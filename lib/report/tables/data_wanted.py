@@ -14,7 +14,7 @@ import pandas as pd
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, Outcome
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import study_link
-from lib.report.tables.names import bound_texts, labels, meanings
+from lib.report.tables.names import arm_name, bound_texts, labels, meanings
 from lib.report.tables.table import Table, grouped
 from lib.report.text_safety import for_markdown
 from lib.report.wording import count, row_name
@@ -72,7 +72,7 @@ def missing_counts(outcomes: Sequence[Outcome]) -> str:
     if not partly:
         return ""
     return (
-        "Counts are available for some rates only from these studies (missing rates in brackets):"
+        "These studies have available counts for some rates only (the missing rates are in brackets):"
         f" {for_markdown('; '.join(partly))}."
     )
 
@@ -100,7 +100,7 @@ def bounds(evidence: Evidence) -> Table:
     frame = pd.DataFrame(
         {
             "Study": labels(evidence, rows.study),
-            "Arm": rows.arm,
+            "Arm": rows.arm.map(arm_name),
             "Site": meanings(evidence, "site", rows.site),
             "Response": rows.threshold.map(THRESHOLD_NAMES),
             "Limit": bound_texts(evidence, rows),

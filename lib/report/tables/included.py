@@ -42,8 +42,9 @@ def studies(evidence: Evidence, edition: str) -> Table:
     note = (
         "SA single arm; WP within patient (the arms share their patients); PD parallel; DB double-blind; SB"
         " single-blind; OL open label; ND not determined; NSV nonsegmental; SV segmental; NB-UVB narrowband UV-B; EL"
-        " excimer light or laser. Months: duration of treatment. Below each study: its arms, with the numbers of"
-        " patients enrolled and completed. A dash or a question mark: not determined or not available."
+        " excimer light or laser. Assessed: repigmentation of each patch (individual) or of all patches together"
+        " (total). Months: duration of treatment. Below each study: its arms, with the numbers of patients enrolled and"
+        " completed. A dash or a question mark: not determined or not available."
     )
     title, frame = "Studies of the update", pd.DataFrame(rows)
     if edition == "original":
@@ -78,7 +79,8 @@ def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
     arms = evidence.arms[(evidence.arms.role != "comparator") & evidence.arms.study.isin(studies.study)]
     design = meanings(evidence, "design", studies.design).str.capitalize()
     design = design + studies.randomised.map({"yes": ", randomised"}).fillna("")
-    drugs = arms.drug + " " + arms.concentration.where(~arms.concentration.str.contains(";"), "mixed")
+    several = arms.concentration.str.contains(";")
+    drugs = arms.drug + (" " + arms.concentration).mask(several, ", mixed")
     return {
         "Country": _count_by(studies, studies.country),
         "Year": _count_by(studies, studies.year),

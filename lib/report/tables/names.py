@@ -46,6 +46,17 @@ def label_by_key(evidence: Evidence) -> dict[str, str]:
     return dict(zip(named.study, named.label, strict=True))
 
 
+def arm_name(arm: str) -> str:
+    """Return the name of an arm for readers.
+
+    Examples
+    --------
+    >>> arm_name("tacrolimus+NBUVB")
+    'tacrolimus + NB-UVB'
+    """
+    return arm.replace("NBUVB", "NB-UVB").replace("+", " + ")
+
+
 def with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
     """Replace keys of other studies in remarks with the labels of those studies."""
     named = label_by_key(evidence)

@@ -51,7 +51,7 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     for rows, text in (
         (
             studies[at_edge(studies)],
-            "At 0% or 100%, which the review's method cannot pool, and so not in the pooled available or new counts",
+            "Not in the pooled results, because the review's method cannot include a rate of 0% or 100%",
         ),
         *_patches(shown),
         (shown[shown.confidence == "low"], "Counts of low confidence"),
@@ -61,9 +61,11 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
             caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
     if ranges is not None and len(ranges):
         caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
+        if (ranges.arms.map(len) > 1).any():
+            caption += " Arms combined: the range is that of all arms of the study together."
     if outcome.refs_of_row:
         caption += (
-            " For this threshold the review gives no list of studies; those of the whole row of its Table 3 are shown."
+            " The review gives no list of studies for this threshold; all studies in the row of its Table 3 are shown."
         )
     if not outcome.available.listed.all():
         caption += " † Not on that list." if outcome.refs_of_row else " † Not on the review's list for this rate."
@@ -145,13 +147,13 @@ def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str,
         rows.append((f"{row_name(outcome)}: {row_totals(outcome)}", cells))
     frame = grouped(rows, "group")
     note = (
-        "The heading of each row gives its patients, studies and reference numbers over all thresholds, as in Table 3"
-        " of the review; the page Included studies names the studies by reference number. Published: the numbers of"
-        " studies and patients are those that the text of the review gives for the threshold, otherwise those of the"
-        " row. Updated: the published rate and the new counts together. New and available counts: numbers of responders"
-        " from new and from original studies, pooled by the review's method; for a single study, its rate with a score"
-        " interval. A dash: none. ‡ The estimate is not in the middle of its interval, where it should be by the"
-        " review's method."
+        "The heading of each group of rows gives its patients, studies and reference numbers over all thresholds, as in"
+        " Table 3 of the review; the page Included studies names the studies by reference number. Published: the"
+        " numbers of studies and patients are those that the text of the review gives for the threshold, otherwise"
+        " those of the heading. Updated: the published rate and the new counts together. New and available counts:"
+        " numbers of responders from new and from original studies, pooled by the review's method; for a single study,"
+        " its rate with a score interval. A dash: none. ‡ The estimate is not in the middle of its interval, where it"
+        " should be by the review's method."
     )
     return Table(frame, "Response rates as updated, as published, and from available counts", note, frame.columns[1:])
 
@@ -268,10 +270,10 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
     rules = "; ".join(meaning.values())
     note = (
         "Rates are percentages (95% CI). TCI: topical calcineurin inhibitor. Published and Updated: by the review's"
-        " method. Recommended method: a logistic model of the original and new studies with available responder"
-        " counts; a dash means fewer than two such studies. Change: updated minus published rate, in percentage"
-        " points. Width: change in the width of the confidence interval, in percent. The conclusions change if at"
-        f" least one criterion is met: {rules}."
+        " method. Recommended method: a logistic model of only those studies, original and new, with available"
+        " responder counts; a dash means fewer than two such studies. Change: updated minus published rate, in"
+        " percentage points. Width: change in the width of the confidence interval, in percent. The conclusions change"
+        f" if at least one criterion is met: {rules}."
     )
     numeric = ["Published", "Updated", "Recommended method", "Change", "Width"]
     return Table(pd.DataFrame(rows, dtype=object), "What changed", note, numeric)

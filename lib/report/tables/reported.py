@@ -10,9 +10,9 @@ import pandas as pd
 from lib.evidence import Evidence
 from lib.report.entries import later_review_key, maintenance_key
 from lib.report.marked_text import Stated, study_link
-from lib.report.tables.names import labels, linked, meanings
+from lib.report.tables.names import arm_name, labels, linked, meanings
 from lib.report.tables.table import Table
-from lib.report.wording import count, percent, ratio_text
+from lib.report.wording import count, percent, ratio_text, sentence_case
 
 
 def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
@@ -22,7 +22,7 @@ def counts(evidence: Evidence, rows: pd.DataFrame) -> Table:
     frame = pd.DataFrame(
         {
             "Study": linked(rows),
-            "Arm": rows.arm,
+            "Arm": rows.arm.map(arm_name),
             "Response": meanings(evidence, "threshold", rows.threshold),
             "Site": rows.site_detail.where(rows.site_detail != "", _sites(evidence, rows)),
             "Events/n": [f"{r.events:g}/{r.n:g} {r.unit}" for r in rows.itertuples()],
@@ -87,7 +87,7 @@ def adverse_events(evidence: Evidence) -> Table:
     rows = rows.sort_values("role", key=lambda s: s.map(order.index), kind="stable")
     frame = pd.DataFrame(
         {
-            "role": meanings(evidence, "ae_role", rows.role),
+            "role": meanings(evidence, "ae_role", rows.role).map(sentence_case),
             "Study": [
                 study_link(f"{name}{'' if included else ' (not included)'}", key)
                 for name, included, key in zip(

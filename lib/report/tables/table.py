@@ -172,7 +172,7 @@ def cell_html(value: Any) -> str:
         return value._repr_html_()
     if isinstance(value, float):
         return f"{value:g}"
-    text, address = link_of(str(value)) or (str(value), "")
+    text, address = link_of(str(value)) or (_REVIEW.sub("2019 review", str(value)), "")
     text = for_html(text)
     return f'<a href="{for_html(address)}">{text}</a>' if address else text
 
@@ -190,6 +190,9 @@ def link_of(source: str) -> tuple[str, str] | None:
             return shown or match[2], address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()")
     return None
 
+
+_REVIEW = re.compile(r"^lee2019(?=, )")
+"""The key of the 2019 review at the beginning of a source, as in ``lee2019, Table 2``."""
 
 _LINKS = (
     (r"doi:(10\.\S+)", "https://doi.org/", "DOI"),
