@@ -152,7 +152,7 @@ class Moved:
     published: str
     today: str
     after: str
-    news: str
+    conclusions: str
 
 
 def moved(desk: Workspace, checked: Checked) -> list[Moved]:
@@ -179,7 +179,7 @@ def moved(desk: Workspace, checked: Checked) -> list[Moved]:
 
 
 def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[Moved]:
-    meaning = after.meaning("news")
+    meaning = after.meaning("change_criterion")
     for regimen in regimens:
         old, new = (published.results(edition.only(regimen)) for edition in (before, after))
         for key, result in new.items():
@@ -187,8 +187,8 @@ def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[M
             if texts[0] != texts[1]:
                 outcome = result.outcome
                 as_published = span(outcome.estimate, outcome.ci_low, outcome.ci_high)
-                news = "; ".join(meaning[rule] for rule in result.news) or "no"
-                yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], news)
+                conclusions = "; ".join(meaning[rule] for rule in result.criteria_met) or "no"
+                yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], conclusions)
 
 
 def _ratios(before: Evidence, after: Evidence) -> Iterator[Moved]:
