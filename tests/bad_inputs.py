@@ -804,8 +804,8 @@ BAD_INPUTS = (
     Bad(
         "negative margin",
         None,
-        put("news_margins", "margin", "-5", rule="moved"),
-        "news_margins.csv, row {row}, column margin: '-5': must be from 0 to 100",
+        put("change_criteria", "margin", "-5", rule="moved"),
+        "change_criteria.csv, row {row}, column margin: '-5': must be from 0 to 100",
     ),
     Bad(
         "list of codes names one twice",

@@ -118,7 +118,7 @@ class Moved:
     published: str
     today: str
     after: str
-    news: str
+    conclusions: str
 
 
 def moved(desk: Workspace, checked: Checked) -> list[Moved]:
@@ -150,7 +150,7 @@ def moved(desk: Workspace, checked: Checked) -> list[Moved]:
 
 
 def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[Moved]:
-    meaning = after.meaning("news")
+    meaning = after.meaning("change_criterion")
     for regimen in regimens:
         editions = [edition.only(regimen) for edition in (before, after)]
         old, new = map(published.results, editions)
@@ -160,8 +160,8 @@ def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[M
             as_published = span(outcome.estimate, outcome.ci_low, outcome.ci_high)
             texts = [span(r.answer.estimate, r.answer.ci_low, r.answer.ci_high) for r in (old[key], result)]
             if texts[0] != texts[1]:
-                news = "; ".join(meaning[rule] for rule in result.news) or "no"
-                yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], news)
+                conclusions = "; ".join(meaning[rule] for rule in result.criteria_met) or "no"
+                yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], conclusions)
             # Only this one depends on the counts of the original studies.
             both = [part.get(rate_key(outcome, "recommended.available")) for part in entries]
             texts = [span(one.estimate, one.ci_low, one.ci_high) if one else "none" for one in both]

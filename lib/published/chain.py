@@ -24,9 +24,9 @@ population for which the search has found too few counts near the published rate
 (`chain_search.sample`)."""
 SAMPLES = 64
 """Samples of each part of the studies that are combined in the search."""
-# Blocks with at most `_FEW` possible counts at each threshold move all thresholds in one step. `_LIST`: number of
-# counts of each threshold that such a step combines.
-_FEW, _LIST = 1e9, 32
+# Blocks with at most `_MOST_COUNTS` possible counts at each threshold move all thresholds in one step. `_LISTED`:
+# number of counts of each threshold that such a step combines.
+_MOST_COUNTS, _LISTED = 1e9, 32
 # Sizes of a proposed change of the numbers of participants, in multiples of the smallest change; drawn at random.
 _MULTIPLES = (1, 1, 1, 2, 4, 8)
 
@@ -96,7 +96,7 @@ class Chain:
         """Return whether there are few enough counts to move those of all thresholds together."""
         low, high = (np.array([self.block.limits(self.block.n, t)[end] for t in range(3)]) for end in (0, 1))
         several = any(len(self.targets.at_threshold(t)) > 1 for t in range(3))
-        return not several and not len(self.block.shifts) and np.prod(high - low + 1.0, axis=1).max() <= _FEW
+        return not several and not len(self.block.shifts) and np.prod(high - low + 1.0, axis=1).max() <= _MOST_COUNTS
 
     def _has_small(self, t: int) -> bool:
         """Return whether two rates share a threshold and one of them has few enough counts to try them all."""
@@ -255,11 +255,11 @@ class Chain:
 
         Returns
         -------
-        ndarray of int, shape (k, c, `_LIST`)
+        ndarray of int, shape (k, c, `_LISTED`)
             The counts.
-        ndarray, shape (c, `_LIST`)
+        ndarray, shape (c, `_LISTED`)
             Logarithm of the weight of their distance, less that of the probability with which they were sampled.
-        ndarray, shape (c, `_LIST`)
+        ndarray, shape (c, `_LISTED`)
             Their distance from the rate.
         """
         low, high = (bound.T.astype(int) for bound in self.block.limits(self.n.T, t))
@@ -278,15 +278,15 @@ class Chain:
             inside = self.rng.permutation(np.flatnonzero(self.block.rates[i].included))
             first = inside[: len(inside) // 2]
             parts = [first, np.setdiff1d(np.arange(len(sampled)), first)]
-            places, approximate = self._choose(i, parts, sampled, _LIST)
-            chosen = np.empty((*sampled.shape[:2], _LIST), dtype=int)
+            places, approximate = self._choose(i, parts, sampled, _LISTED)
+            chosen = np.empty((*sampled.shape[:2], _LISTED), dtype=int)
             for part, place in zip(parts, places, strict=True):
                 chosen[part] = sampled[part[:, None, None], every, place]
             off = self._distance(i, chosen, self.n[..., None])
             weight = self.targets.log_weight(off, i) - approximate
         else:
-            chosen, off = sampled[..., :_LIST], np.zeros((self.c, _LIST))
-            weight = np.zeros((self.c, _LIST))
+            chosen, off = sampled[..., :_LISTED], np.zeros((self.c, _LISTED))
+            weight = np.zeros((self.c, _LISTED))
         return chosen, weight - np.take_along_axis(log, chosen - low[..., None], axis=2).sum(axis=0), off
 
     def _log_steps(self, t: int, below: np.ndarray, x: np.ndarray) -> np.ndarray:

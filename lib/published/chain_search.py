@@ -89,7 +89,7 @@ def sample(block: Block, draws: int, rng: np.random.Generator) -> dict:
     return {"events": events, "n": n, "state": state[thinned], "tolerance": tolerance}
 
 
-def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STATES) -> float:
+def compare_populations(state: np.ndarray, values: np.ndarray) -> float:
     """Return a convergence diagnostic (R-hat) across the populations of states.
 
     Parameters
@@ -98,8 +98,6 @@ def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STA
         Index of the state that each draw comes from.
     values : ndarray, shape (d, m)
         The draws.
-    states : int
-        Number of states, in `POPULATIONS` populations.
 
     Returns
     -------
@@ -113,7 +111,7 @@ def compare_populations(state: np.ndarray, values: np.ndarray, states: int = STA
     reduced by the part that chance explains. Draws of one state are correlated, so that part is estimated from the
     variation between the states of a population.
     """
-    population = state * POPULATIONS // states
+    population = state * POPULATIONS // STATES
     groups = [values[population == i] for i in range(POPULATIONS)]
     if min(len(group) for group in groups) < 2:
         return np.inf

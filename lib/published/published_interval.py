@@ -38,8 +38,8 @@ class Reading:
     reconciled: float = np.nan
 
 
-def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
-    """Derive the standard error from a published estimate and interval that were pooled on the raw scale.
+def read_interval(numbers, decimals) -> Reading:
+    """Derive the standard error from a published estimate and 95% interval that were pooled on the raw scale.
 
     Parameters
     ----------
@@ -47,8 +47,6 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
         Estimate and both ends of the interval, as proportions; NaN if not published.
     decimals : sequence of int
         Number of decimals of each, as published in percent.
-    level : float
-        Confidence level.
 
     Returns
     -------
@@ -68,7 +66,7 @@ def read_interval(numbers, decimals, level: float = 0.95) -> Reading:
     if np.isnan(published).any():
         return Reading("no interval")
     estimate, low, high = published
-    z = stats.norm.ppf((1 + level) / 2)
+    z = stats.norm.ppf(0.975)
     # A limit published as 0% or 100% may have been cut there, so that only the other limit determines the interval.
     open_low, open_high = low - half[1] <= 0, high + half[2] >= 1
     kind = "cut" if open_low or open_high else "centred"

@@ -286,7 +286,7 @@ def sensitivity(summary: Summary, events, n) -> dict[str, tuple[float, float, fl
 
 
 def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> list[str]:
-    """Return the rules of ``data/news_margins.csv`` by which an updated rate changes the conclusions.
+    """Return the rules of ``data/change_criteria.csv`` by which an updated rate changes the conclusions.
 
     Parameters
     ----------
@@ -330,14 +330,14 @@ class Result:
         What the published rate implies.
     updated : Updated or None
         None for a rate published without an interval that cannot be updated (see `update`).
-    news : list of str
-        The rules of ``data/news_margins.csv`` by which the update changes the conclusions.
+    criteria_met : list of str
+        The rules of ``data/change_criteria.csv`` by which the update changes the conclusions.
     """
 
     outcome: Outcome
     summary: Summary
     updated: Updated | None
-    news: list[str]
+    criteria_met: list[str]
 
     @property
     def answer(self) -> Outcome | Updated:
@@ -368,7 +368,7 @@ def results(evidence: Evidence) -> dict[tuple[str, str, str], Result]:
 @of_one_regimen
 @shared
 def _results(evidence: Evidence, regimen: str) -> dict[tuple[str, str, str], Result]:
-    margins = dict(zip(evidence.news_margins.rule, evidence.news_margins.margin, strict=True))
+    margins = dict(zip(evidence.change_criteria.rule, evidence.change_criteria.margin, strict=True))
     results_by_key = {}
     for outcome in progress(evidence.all_outcomes(), f"Updated rates, {regimen}"):
         if outcome.regimen == regimen:

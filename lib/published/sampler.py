@@ -65,8 +65,8 @@ class Draws:
         """Whether there are draws and the populations of the chain agree."""
         return len(self.events) > 0 and self.rhat <= GOOD_RHAT
 
-    def ranges(self, threshold: str, level: float = 0.95) -> pd.DataFrame:
-        """Return the range of rates compatible with the published ones, one row per study without a count.
+    def ranges(self, threshold: str) -> pd.DataFrame:
+        """Return the range that holds 95% of the rates drawn, one row per study without a count.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class Draws:
             return pd.DataFrame(columns=["study", "arms", "low", "high"])
         t = THRESHOLDS.index(threshold)
         rates = self.events[:, :, t] / self.n
-        low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2], axis=0, method="closest_observation")
+        low, high = np.quantile(rates, [0.025, 0.975], axis=0, method="closest_observation")
         return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, t]]
 
 

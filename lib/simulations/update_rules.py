@@ -21,7 +21,8 @@ _Z = float(stats.norm.ppf(0.975))
 _REVIEWS = 400
 _UPDATES = 10
 _MOVED = 0.05
-"""Smallest change of the estimate that is an alarm: the margin of 5 percentage points in ``data/news_margins.csv``."""
+"""Smallest change of the estimate that is an alarm: the margin of 5 percentage points, as in
+``data/change_criteria.csv``."""
 _RATES = (0.02, 0.1, 0.2, 0.4, 0.6, 0.9)
 _SPREADS = (0.0, 0.1, 0.2, 0.3)
 

@@ -25,7 +25,7 @@ Names: TypeAlias = tuple[Any, ...]
 _MOST_NAMED = 10
 
 
-_FEW = 40
+_MOST_ALLOWED = 40
 """Largest number of allowed names that a message lists."""
 
 
@@ -353,9 +353,9 @@ def unknown(name: str, value: object, allowed: Iterable[str]) -> str:
     names = list(dict.fromkeys(map(str, allowed)))
     by_folded = {text.casefold(): text for text in reversed(names)}
     near = difflib.get_close_matches(str(value).casefold(), by_folded, 1)
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    more = f" and {len(names) - _MOST_ALLOWED} more" if len(names) > _MOST_ALLOWED else ""
     hint = f": did you mean {by_folded[near[0]]!r}?" if near else ""
-    return f"{name} must be one of {', '.join(names[:_FEW])}{more}, not {value!r}{hint}"
+    return f"{name} must be one of {', '.join(names[:_MOST_ALLOWED])}{more}, not {value!r}{hint}"
 
 
 def refuse_unknown(argument: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -26,7 +26,7 @@ ENOUGH_TO_PREDICT = 10
 
 _ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 _COLUMNS = ("k", *_ON_EFFECT_SCALE, "se", "tau2", "i2", "h2", "q", "q_df", "q_p")
-_FEW = "too few studies"
+_TOO_FEW = "too few studies"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -184,7 +184,7 @@ class Pooled(Displayed, Generic[Number, Count]):
                 np.asarray(getattr(self, name))[j]
                 for name in ("k", "estimate", "ci_low", "ci_high", "pi_low", "pi_high", "tau2", "i2")
             )
-            prediction = interval(pi_low, pi_high) if predicts[j] else _FEW
+            prediction = interval(pi_low, pi_high) if predicts[j] else _TOO_FEW
             rows.append(
                 [
                     str(names[j]),
@@ -209,7 +209,7 @@ class Pooled(Displayed, Generic[Number, Count]):
         rows = [
             ("Estimate", number(self.estimate)),
             (f"{level} confidence interval", interval(self.ci_low, self.ci_high)),
-            (f"{level} prediction interval", interval(self.pi_low, self.pi_high) if self.predicts else _FEW),
+            (f"{level} prediction interval", interval(self.pi_low, self.pi_high) if self.predicts else _TOO_FEW),
             ("Standard error (scale of the analysis)", number(self.se)),
             ("tau² (scale of the analysis)", number(self.tau2)),
             ("I²", f"{100 * self.i2:.0f}%"),

@@ -146,7 +146,6 @@ def pool_effects(
     tau2: str | ArrayLike = "DL",
     ci: str = "normal",
     level: float = 0.95,
-    stacklevel: int = 3,
 ) -> Pooled[Any, Any]:
     """Pool effects as `pool` does, and warn of studies that are left out.
 
@@ -158,8 +157,6 @@ def pool_effects(
         Studies of a single analysis that are left out, with the reason.
     tau2, ci, level
         As in `pool`.
-    stacklevel : int
-        As in ``warnings.warn``; by default the line that called the caller of this function.
     """
     y, v, single, names, analyses = given
     known = None if isinstance(tau2, str) else _known_tau2(tau2, y.shape[1])
@@ -196,10 +193,10 @@ def pool_effects(
     no_study = k == 0
     if no_study.any():
         why = f"; left out: {left_out(names, lacking)}" if lacking and len(y) else ""
-        warnings.warn(f"no study to pool: the result is NaN{why}", PoolingWarning, stacklevel=stacklevel)
+        warnings.warn(f"no study to pool: the result is NaN{why}", PoolingWarning, stacklevel=3)
         estimate[no_study] = se[no_study] = np.nan
     elif lacking:
-        warn_left_out(names, lacking, stacklevel=stacklevel + 1)
+        warn_left_out(names, lacking, stacklevel=4)
     return pooled_result(
         k,
         estimate,

@@ -321,13 +321,13 @@ def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
     write_chapter(project, "events", ["# Events", "from lib.published import rates\nprint(len(rates.results(ev)))"])
     assert ran(build(project)) == {"events"}
     noted = json.loads((project / "_build/reads/book/events.json").read_text())
-    assert {"responses", "published_rates", "news_margins"} <= {part for _, part in noted["parts"]}
+    assert {"responses", "published_rates", "change_criteria"} <= {part for _, part in noted["parts"]}
     assert {"lib/published/rates.py", "lib/published/participants.py", "lib/caching/shared_results.py"} <= set(
         noted["modules"]
     )
     add_row(project, "maintenance")
     assert "events" not in ran(build(project))
-    edit(project / "data/news_margins.csv", "5", "6")
+    edit(project / "data/change_criteria.csv", "5", "6")
     assert "events" in ran(build(project))
 
 

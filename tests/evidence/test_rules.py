@@ -334,12 +334,12 @@ BROKEN: list[tuple[Rule, Change, str]] = [
     ),
     (
         appraisal.margins_are_given,
-        put("news_margins", "margin", "", rule="moved"),
-        "news_margins.csv, row {row}, column margin: must be given if the meaning of the rule contains {}",
+        put("change_criteria", "margin", "", rule="moved"),
+        "change_criteria.csv, row {row}, column margin: must be given if the meaning of the rule contains {}",
     ),
     (
         appraisal.margins_are_given,
-        put("news_margins", "margin", "5", rule="first"),
+        put("change_criteria", "margin", "5", rule="first"),
         "row {row}, column margin: '5': must be",
     ),
 ]

@@ -237,7 +237,7 @@ def test_every_rate_with_new_counts_is_updated_and_no_other(results):
 def test_the_edition_of_the_original_search_has_no_update():
     original = rates.results(load(ROOT / "data", "2018-08-06"))
     assert len(original) == 24
-    assert all(result.answer is result.outcome and not result.news for result in original.values())
+    assert all(result.answer is result.outcome and not result.criteria_met for result in original.values())
 
 
 # --- Changes of the conclusions ---------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def test_every_rule_is_met_on_its_margin_and_not_short_of_it(results):
     assert rules_met(outcome, updated, {**margins, "narrower": narrowed + 0.01}) == ["moved"]
 
 
-def test_an_estimate_out_of_the_updated_interval_is_news(results):
+def test_an_estimate_out_of_the_updated_interval_changes_the_conclusions(results):
     summary = results["monotherapy", "ge75", "total"].summary
     outcome = results["monotherapy", "ge75", "total"].outcome
     margins = {"outside": np.nan}
@@ -264,7 +264,7 @@ def test_an_estimate_out_of_the_updated_interval_is_news(results):
     assert rules_met(outcome, update(summary, [0] * 8, [200] * 8), margins) == ["outside"]
 
 
-def test_a_first_interval_is_news(results):
+def test_a_first_interval_changes_the_conclusions(results):
     result = results["monotherapy", "ge75", "hands_feet"]
     updated = update(result.summary, [3, 5], [20, 25])
     margins = {"moved": 5.0, "outside": np.nan, "narrower": 25.0, "first": np.nan}
@@ -278,7 +278,7 @@ def test_the_margins_are_those_of_the_data(data, edit, results):
             if row[0] == "moved":
                 row[at] = "1"
 
-    edit("news_margins", lower_the_margin)
+    edit("change_criteria", lower_the_margin)
     changed = rates.results(load(data))
     key = ("monotherapy", "ge50", "children")
-    assert "moved" not in results[key].news and "moved" in changed[key].news
+    assert "moved" not in results[key].criteria_met and "moved" in changed[key].criteria_met

@@ -21,12 +21,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def margin(data: Path) -> dict[str, str]:
     """A row of the smallest table that has numbers."""
-    return read_tables(data)[0]["news_margins"].iloc[0].to_dict()
+    return read_tables(data)[0]["change_criteria"].iloc[0].to_dict()
 
 
 def key_of(data: Path) -> dict[str, str]:
     dictionary = read_tables(data)[0]["dictionary"]
-    columns = dictionary.column[(dictionary.table == "news_margins") & (dictionary.key == "yes")]
+    columns = dictionary.column[(dictionary.table == "change_criteria") & (dictionary.key == "yes")]
     row = margin(data)
     return {column: row[column] for column in columns}
 
@@ -35,7 +35,7 @@ def test_nothing_changes_without_a_change(data):
     before = contents(data)
     key = key_of(data)
     assert save(data, []) == []
-    assert save(data, [Change("news_margins", key, margin(data))]) == []
+    assert save(data, [Change("change_criteria", key, margin(data))]) == []
     assert contents(data) == before
 
 

@@ -278,10 +278,10 @@ def test_the_records_of_an_edition_add_up(ev):
 
 def test_changed_conclusions_are_named(results):
     selected = updates.with_new_studies(results)
-    unchanged = [replace(result, news=()) for result in selected]
+    unchanged = [replace(result, criteria_met=()) for result in selected]
     assert "none changes the conclusions" in new_studies.what_changes(unchanged, 24)
     assert new_studies.what_changes_in_brief(unchanged).endswith("they change the conclusions on none of these rates.")
-    changed = [replace(unchanged[0], news=("moved",)), *unchanged[1:]]
+    changed = [replace(unchanged[0], criteria_met=("moved",)), *unchanged[1:]]
     name = wording.outcome_name(changed[0].outcome)
     assert f"1 of them changes the conclusions: {name}.**" in new_studies.what_changes(changed, 24)
     assert new_studies.what_changes_in_brief(changed).endswith(f"they change the conclusions on 1 rate: {name}.")

@@ -114,11 +114,11 @@ def _overall_fault(domains: pd.DataFrame, overall: str, tool: str, judgements: l
     return ""
 
 
-@needs("news_margins")
+@needs("change_criteria")
 def margins_are_given(tables: Tables) -> Iterator[Fault]:
     """A rule for changes of the conclusions has a margin if, and only if, its text has a placeholder for it."""
-    frame = tables["news_margins"]
+    frame = tables["change_criteria"]
     has_place = frame.meaning.str.contains("{}", regex=False)
     for row in frame[has_place != (frame.margin != "")].itertuples():
         rule = "must be given if the meaning of the rule contains {}, and empty otherwise"
-        yield Fault("news_margins.csv", row.Index, "margin", row.margin, rule)
+        yield Fault("change_criteria.csv", row.Index, "margin", row.margin, rule)

@@ -115,7 +115,7 @@ def later_reviews(evidence: Evidence) -> str:
 
 def changed_conclusions(results: Sequence[Result]) -> list[str]:
     """Name the rates on which new studies change the conclusions."""
-    return [outcome_name(result.outcome) for result in results if result.news]
+    return [outcome_name(result.outcome) for result in results if result.criteria_met]
 
 
 def what_changes(results: Sequence[Result], total: int) -> str:
@@ -153,7 +153,7 @@ def what_changes_in_brief(results: Sequence[Result]) -> str:
 
 def rules_of_change(evidence: Evidence) -> str:
     """Explain in Markdown when an update changes the conclusions, and how repeated updates affect these criteria."""
-    rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()]
+    rules = [r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.change_criteria.itertuples()]
     return (
         "An update changes the conclusions on a rate if at least one of these is true:\n\n"
         + "\n".join(f"- {for_markdown(rule)};" for rule in rules[:-1])

@@ -248,8 +248,8 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
     entries : mapping of str to Entry
         As `registry.results` returns them.
     """
-    meaning = {r.rule: r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.news_margins.itertuples()}
-    short = evidence.meaning("news")
+    meaning = {r.rule: r.meaning.replace("{}", f"{r.margin:g}") for r in evidence.change_criteria.itertuples()}
+    short = evidence.meaning("change_criterion")
     rows = []
     for result in results:
         outcome, updated = result.outcome, result.updated
@@ -264,7 +264,7 @@ def what_changed(evidence: Evidence, results: Sequence[Result], entries: Mapping
                 "Recommended method": in_cell(of_rate(entries, outcome, "recommended.available")),
                 "Change": with_minus(f"{100 * (updated.estimate - outcome.estimate):+.1f}"),
                 "Width": with_minus(f"{wider:+.0f}%") if width > 0 else "",
-                "Conclusions change": ", ".join(short[rule] for rule in result.news) or "no",
+                "Conclusions change": ", ".join(short[rule] for rule in result.criteria_met) or "no",
             }
         )
     rules = "; ".join(meaning.values())
