@@ -14,7 +14,8 @@ from lib.desk.page import Page
 from lib.desk.screening import duplicates, screening
 from lib.desk.screening_pages import record_values
 from lib.desk.workspace import Refusal, Workspace
-from lib.records.deduplication import DUPLICATE, RULE, Proposal, Proposals, changes, propose
+from lib.records.comparing import item
+from lib.records.deduplication import DUPLICATE, ERRATUM, RULE, Proposal, Proposals, changes, propose
 from lib.records.saving import SaveError, SaveFaults, save
 
 _SHOWN = ("title", "authors", "published", "journal", "volume", "issue", "pages", "kind", "doi", "pmid", "registry")
@@ -91,12 +92,14 @@ class Duplicates(Page):
         if not key.keys() & {"record"} or not set(key.values()) <= records.keys() or key["record"] == key["same_as"]:
             raise Refusal("There is no such pair of records: open the list again.")
         if relation not in self.desk.codes("relation"):
-            raise Refusal("Choose whether the two are the same report, two reports of one study, or separate.")
+            raise Refusal("Choose: the same report, two reports of one study, separate, or an erratum and its report.")
         if known:
             said = f"{known[0]['decided_by']}: {self.desk.codes('relation')[known[0]['relation']]}"
             raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [said])
         if relation == DUPLICATE:
             key = self.with_kept(key)
+        elif relation == ERRATUM and item(records[key["same_as"]]).kind == "erratum":
+            key = {"record": key["same_as"], "same_as": key["record"]}
         why = self.text("why") or "Compared by a person at the desk."
         row = {**key, "relation": relation, "decided_by": reviewer, "why": why, "date": self.desk.today}
         self.desk.outbox.add("duplicates", row)

@@ -100,7 +100,7 @@ def entered_records(desk: Workspace) -> set[str]:
     def compute() -> set[str]:
         candidates, pairs = desk.table("candidates"), desk.table("duplicates")
         known = set(candidates.record[candidates.study.isin(desk.table("studies").study)])
-        reports = pairs[pairs.relation == "same_study"]
+        reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
         return known | {
             *reports.record[reports.same_as.isin(known)],
             *reports.same_as[reports.record.isin(known)],

@@ -23,7 +23,7 @@ import filelock
 from lib.caching.os_errors import describe
 from lib.evidence.checking import read_some_tables
 from lib.evidence.csv_files import DataError
-from lib.records.importing import Origin, new_key, search_changes
+from lib.records.importing import Origin, new_key, record_key, search_changes
 from lib.records.record import Parsed
 from lib.records.saving import SaveError
 from lib.records.searching.answers import UnusableAnswer, Window
@@ -288,12 +288,13 @@ def _run(
 
 
 def _write(
-    folder: Path, source: Source, raw: RawAnswers, journal: Journal, rows: dict[str, Any], say: Callable[[str], None]
+    folder: Path, source: Source, raw: RawAnswers, journal: Journal, noted: dict[str, Any], say: Callable[[str], None]
 ) -> None:
-    key, sha256, origin = rows["search"], rows["sha256"], Origin(**rows["origin"])
+    key, sha256, origin = noted["search"], noted["sha256"], Origin(**noted["origin"])
     contents = _contents(source, raw, sha256)
     try:
-        write(folder, search_changes(key, contents, origin, name=f"{key}.json", sha256=sha256))
+        rows = search_changes(key, contents, origin, name=f"{key}.json", sha256=sha256)
+        write(folder, rows, [(record_key(key, record), record) for record in contents.records])
     except (SaveError, DataError) as error:
         raise SearchError(f"{source.name}: {error}. The answers are kept: mend this, and search again.") from None
     journal.end()

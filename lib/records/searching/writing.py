@@ -6,13 +6,14 @@ Belongs here: entries as records and refused entries, and the rows that the tabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lib.evidence.checking import read_some_tables
+from lib.records.errata import erratum_changes
 from lib.records.importing import fit
-from lib.records.record import Parsed, Refused
+from lib.records.record import Parsed, Record, Refused
 from lib.records.saving import Change, save
 from lib.records.searching.answers import Entry
 
@@ -35,15 +36,25 @@ def parsed(entries: list[Entry]) -> Parsed:
     return fit(Parsed(records, refused))
 
 
-def write(folder: Path, changes: Iterable[Change]) -> None:
-    """Add the rows that the tables do not have yet: to all tables, or to none.
+def write(folder: Path, changes: Iterable[Change], records: Sequence[tuple[str, Record]]) -> None:
+    """Add the rows that the tables do not have yet, and links of errata: to all tables, or to none.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    changes : iterable of Change
+        The rows of the search.
+    records : sequence of (str, Record)
+        Its records by their keys.
 
     Raises
     ------
     lib.records.saving.SaveError
         If the tables would have faults.
     """
-    tables = read_some_tables(folder, _KEYS, may_be_empty=_KEYS)
+    names = (*_KEYS, "duplicates")
+    tables = read_some_tables(folder, names, may_be_empty=names)
     present = {
         name: set(tables[name][list(columns)].itertuples(index=False, name=None)) for name, columns in _KEYS.items()
     }
@@ -52,4 +63,6 @@ def write(folder: Path, changes: Iterable[Change]) -> None:
         values = change.values or {}
         if tuple(values[column] for column in _KEYS[change.table]) not in present[change.table]:
             new.append(change)
-    save(folder, new)
+    save(
+        folder, new + erratum_changes(records, *(tables[name].to_dict("records") for name in ("records", "duplicates")))
+    )
