@@ -43,6 +43,15 @@ async def proposals(desk: Workspace) -> Proposals:
     return replace(found, decided=list(filter(is_open, found.decided)), maybes=list(filter(is_open, found.maybes)))
 
 
+def _erratum_first(key: dict[str, str], records: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Return the pair with the erratum as ``record``."""
+    errata = [name for name in key.values() if item(records[name]).kind == "erratum"]
+    if len(errata) != 1:
+        raise Refusal("Of an erratum and its report, one is an erratum by kind or title. Correct records.csv first.")
+    (report,) = set(key.values()) - set(errata)
+    return {"record": errata[0], "same_as": report}
+
+
 def _compare(desk: Workspace) -> Proposals:
     screened = {*desk.table("decisions").record, *desk.table("candidates").record}
     return propose(desk.table("records").to_dict("records"), duplicates(desk), screened)
@@ -98,8 +107,8 @@ class Duplicates(Page):
             raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [said])
         if relation == DUPLICATE:
             key = self.with_kept(key)
-        elif relation == ERRATUM and item(records[key["same_as"]]).kind == "erratum":
-            key = {"record": key["same_as"], "same_as": key["record"]}
+        elif relation == ERRATUM:
+            key = _erratum_first(key, records)
         why = self.text("why") or "Compared by a person at the desk."
         row = {**key, "relation": relation, "decided_by": reviewer, "why": why, "date": self.desk.today}
         self.desk.outbox.add("duplicates", row)

@@ -73,6 +73,7 @@ def test_an_erratum_is_entered_as_that_of_its_report(desk, number, title):
     [
         PAIR | {"relation": "made_up"},
         PAIR | {"relation": "undo"},
+        PAIR | {"relation": "erratum"},
         {"record": ONE, "same_as": ONE, "relation": "separate"},
         {"record": "other.nothing", "same_as": ONE, "relation": "separate"},
         {"relation": "separate"},
