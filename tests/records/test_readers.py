@@ -337,6 +337,26 @@ def test_no_fault_of_ovid_loses_an_entry(made, encoding, end):
     check_facts(parsed, good)
 
 
+@pytest.mark.parametrize(
+    "source, place",
+    [
+        ("Made-up J. 63(2):e12-3, 2010 Aug.", ("Made-up J", "63", "2", "e12-3", "2010-08")),
+        ("J. Made-up. 15 (1) (pp 7-9), 2024. Date: 01 Jan 2024.", ("J. Made-up", "15", "1", "7-9", "2024-01")),
+        (
+            "Acta. Conference: 2nd Made-up. Spain. 12 (Suppl 3) (no pagination), 2018.",
+            ("Acta", "12", "Suppl 3", "", "2018"),
+        ),
+        ("Made-up J. 2015(2), 2015.", ("Made-up J", "2015", "2", "", "2015")),
+        ("Made-up J. 2021 Mar 05.", ("Made-up J", "", "", "", "2021-03-05")),
+        ("Made-up J. 12, 2020. Article Number: 55.", ("Made-up J", "12", "", "", "2020")),
+        ("Made-up words without a number", ("", "", "", "", "")),
+    ],
+)
+def test_the_citation_of_ovid_is_taken_apart(source, place):
+    (record,) = parse(f"VN  - Ovid Technologies\nTI  - Made-up\nSO  - {source}\n".encode()).records
+    assert (record.journal, record.volume, record.issue, record.pages, record.published) == place
+
+
 def test_text_of_no_tag_is_refused_by_ovid():
     parsed = parse("\n".join(["made-up text", "", *ovid(entry(1)), ""]).encode())
     assert [(r.line, r.reason) for r in parsed.refused] == [(1, "is text without a tag of Ovid's format")]

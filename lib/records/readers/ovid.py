@@ -24,9 +24,11 @@ _HEADER = re.compile(r"\s*(?:(?:Database|Search Strategy):.*|-{5,}|[0-9]+ .*\([0
 _SINGLE_TAGS = frozenset({"DB", "UI", "AN", "TI", "SO"})
 """Tags that an entry has once: after a blank line, a second one belongs to the next entry."""
 _CITATION = re.compile(
-    r"(?P<journal>.+?)\.\s+(?:Conference:.*?\.\s+)?(?P<volume>[0-9]+[A-Za-z]?)"
+    r"(?P<journal>.+?)\.\s+(?:Conference:.*?\.\s+)?(?=[0-9])"
+    # A year alone is no volume.
+    r"(?:(?!(?:19|20)[0-9]{2}\b(?!\s*\())(?P<volume>[0-9]+[A-Za-z]?)"
     r"(?:\s*\((?!pp |no pagination)(?P<issue>[^()]*)\))?"
-    r"\s*(?:\(pp (?P<pages>[^()]+)\)|\(no pagination\)|:\s*(?P<range>[A-Za-z]{0,3}[0-9][-A-Za-z0-9]*))?\s*[,.]",
+    r"\s*(?:\(pp (?P<pages>[^()]+)\)|\(no pagination\)|:\s*(?P<range>[A-Za-z]{0,3}[0-9][-A-Za-z0-9]*))?\s*[,.])?",
     re.DOTALL,
 )
 _ROLE = re.compile(r"\s*\[.*|[\s0-9,*+]+$", re.DOTALL)
