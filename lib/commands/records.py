@@ -20,7 +20,7 @@ _LISTED = 50
 
 def add_to(commands: Any) -> None:
     """Add the commands to the parser (`options.add_command`)."""
-    text = "add the records of files that databases exported (RIS, nbib, BibTeX, CSV), or nothing"
+    text = "add the records of files that databases exported (RIS, nbib, BibTeX, CSV and others), or nothing"
     importing = add_command(commands, "import", text, lambda given: with_messages(_import, given))
     importing.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a file as the database exported it")
     importing.add_argument("--source", required=True, metavar="NAME", help="the database, such as Embase")

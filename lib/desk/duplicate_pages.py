@@ -14,7 +14,8 @@ from lib.desk.page import Page
 from lib.desk.screening import duplicates, screening
 from lib.desk.screening_pages import record_values
 from lib.desk.workspace import Refusal, Workspace
-from lib.records.deduplication import DUPLICATE, RULE, Proposal, Proposals, changes, propose
+from lib.records.comparing import item
+from lib.records.deduplication import DUPLICATE, ERRATUM, RULE, Proposal, Proposals, changes, propose
 from lib.records.saving import SaveError, SaveFaults, save
 
 _SHOWN = ("title", "authors", "published", "journal", "volume", "issue", "pages", "kind", "doi", "pmid", "registry")
@@ -40,6 +41,15 @@ async def proposals(desk: Workspace) -> Proposals:
         return frozenset((pair.record, pair.same_as)) not in decided and not {pair.record, pair.same_as} & merged
 
     return replace(found, decided=list(filter(is_open, found.decided)), maybes=list(filter(is_open, found.maybes)))
+
+
+def _erratum_first(key: dict[str, str], records: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Return the pair with the erratum as ``record``."""
+    errata = [name for name in key.values() if item(records[name]).kind == "erratum"]
+    if len(errata) != 1:
+        raise Refusal("Of an erratum and its report, one is an erratum by kind or title. Correct records.csv first.")
+    (report,) = set(key.values()) - set(errata)
+    return {"record": errata[0], "same_as": report}
 
 
 def _compare(desk: Workspace) -> Proposals:
@@ -91,12 +101,14 @@ class Duplicates(Page):
         if not key.keys() & {"record"} or not set(key.values()) <= records.keys() or key["record"] == key["same_as"]:
             raise Refusal("There is no such pair of records: open the list again.")
         if relation not in self.desk.codes("relation"):
-            raise Refusal("Choose whether the two are the same report, two reports of one study, or separate.")
+            raise Refusal("Choose: the same report, two reports of one study, separate, or an erratum and its report.")
         if known:
             said = f"{known[0]['decided_by']}: {self.desk.codes('relation')[known[0]['relation']]}"
             raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [said])
         if relation == DUPLICATE:
             key = self.with_kept(key)
+        elif relation == ERRATUM:
+            key = _erratum_first(key, records)
         why = self.text("why") or "Compared by a person at the desk."
         row = {**key, "relation": relation, "decided_by": reviewer, "why": why, "date": self.desk.today}
         self.desk.outbox.add("duplicates", row)

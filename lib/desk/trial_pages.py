@@ -94,7 +94,7 @@ def entered_records(desk: Workspace) -> dict[str, str]:
         candidates, pairs = desk.table("candidates"), desk.table("duplicates")
         entered = candidates[candidates.study.isin(desk.table("studies").study)]
         known = dict(zip(entered.record, entered.study, strict=True))
-        reports = pairs[pairs.relation == "same_study"]
+        reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
         both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
         return {one: known[other] for one, other in both if other in known} | known
 

@@ -7,7 +7,7 @@ right one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -59,7 +59,9 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     return tables, references
 
 
-def read_some_tables(folder: str | Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+def read_some_tables(
+    folder: str | Path, names: Iterable[str], may_be_empty: Collection[str] = MAY_BE_EMPTY
+) -> dict[str, pd.DataFrame]:
     """Read a few tables of a data folder without checking their values.
 
     Parameters
@@ -68,6 +70,8 @@ def read_some_tables(folder: str | Path, names: Iterable[str]) -> dict[str, pd.D
         The data folder.
     names : iterable of str
         Names of tables of the data dictionary.
+    may_be_empty : collection of str
+        Tables that need not have rows.
 
     Returns
     -------
@@ -77,13 +81,15 @@ def read_some_tables(folder: str | Path, names: Iterable[str]) -> dict[str, pd.D
     Raises
     ------
     DataError
-        If one of the tables, the dictionary or the codes cannot be read.
+        If one of the tables or the dictionary cannot be read.
     """
-    dictionary = _read_meta_tables(Path(folder))["dictionary"]
+    dictionary, faults = read_table(Path(folder) / "dictionary.csv", _META_COLUMNS["dictionary"])
+    if faults:
+        raise DataError(faults)
     tables: dict[str, pd.DataFrame] = {}
     for name in names:
         columns = list(dictionary.column[dictionary.table == name])
-        tables[name], faults = read_table(Path(folder) / f"{name}.csv", columns, name in MAY_BE_EMPTY)
+        tables[name], faults = read_table(Path(folder) / f"{name}.csv", columns, name in may_be_empty)
         if faults:
             raise DataError(faults)
     return tables

@@ -31,7 +31,7 @@ from lib.records.saving import Change
 
 RULE = "rule"
 """What ``decided_by`` says of a decision that no person made."""
-DUPLICATE, SAME_STUDY, SEPARATE = "duplicate", "same_study", "separate"
+DUPLICATE, SAME_STUDY, SEPARATE, ERRATUM = "duplicate", "same_study", "separate", "erratum"
 _ALIKE = 88.0
 """Similarity of titles from which a pair is shown to a person."""
 _LARGEST_BLOCK = 150
@@ -49,9 +49,9 @@ class Proposal:
     Attributes
     ----------
     record, same_as : str
-        Keys of the records. ``same_as`` is the record that stays the main one.
+        Keys of the records. ``same_as`` is the record that stays the main one, or that an erratum corrects.
     relation : str
-        "duplicate" or "same_study".
+        "duplicate", "same_study" or "erratum".
     why : str
         The reason, in words.
     """
@@ -113,7 +113,7 @@ def propose(
     >>> [(pair.record, pair.same_as, pair.relation, pair.why) for pair in found.decided]
     [('b.1', 'a.1', 'duplicate', 'same PubMed number')]
     >>> [(pair.record, pair.same_as, pair.relation) for pair in found.maybes]
-    [('a.2', 'a.1', 'same_study')]
+    [('a.2', 'a.1', 'erratum')]
     """
     items = sorted(map(item, records), key=lambda one: one.sort_key)
     groups = _Groups(items, list(duplicates), screened)
@@ -249,6 +249,8 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
     if not ids and "the years differ" in against and kinds.isdisjoint(SPECIAL) and alike < 97:
         return "", ""
     relation = SAME_STUDY if len(kinds) > 1 and kinds & SPECIAL or ids == ["registry number"] else DUPLICATE
+    if len(kinds) > 1 and kinds & SPECIAL == {"erratum"}:
+        relation = ERRATUM
     why = f"same {' and '.join(ids)}" if ids else f"titles alike ({alike:.0f} of 100)"
     return relation, f"{why}{'; but ' if against else ''}{'; '.join(against)}"
 
@@ -395,5 +397,8 @@ class _Groups:
             pair = self._mains(frozenset((one.key, other.key)))
             if len(pair) == 2 and pair not in self._linked and frozenset((one.key, other.key)) not in self._known:
                 same_as, record = sorted(pair, key=lambda key: self._items[key].sort_key)
+                if relation == ERRATUM:
+                    erratum, report = (one, other) if one.kind == "erratum" else (other, one)
+                    record, same_as = self._main[erratum.key], self._main[report.key]
                 found.setdefault(pair, Proposal(record, same_as, relation, why))
         return list(found.values())

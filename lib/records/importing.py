@@ -18,6 +18,7 @@ from lib.caching.os_errors import describe, why_unreadable
 from lib.evidence.column_types import FORMS
 from lib.evidence.csv_lines import rows_of
 from lib.records import readers
+from lib.records.errata import erratum_changes
 from lib.records.fitting import fitted, fitted_refused
 from lib.records.record import Parsed, Record, Refused
 from lib.records.saving import Change, hashes, refuse_faults, save
@@ -134,6 +135,7 @@ def import_files(folder: Path, paths: Sequence[Path], origin: Origin) -> list[Im
     taken = {search.key for search in known.values()} | _keys(folder)
     imported: list[Imported] = []
     changes: list[Change] = []
+    new: list[tuple[str, Record]] = []
     for name, content, parsed in contents:
         sha256 = hashlib.sha256(content).hexdigest()
         before = known.get(sha256)
@@ -147,6 +149,10 @@ def import_files(folder: Path, paths: Sequence[Path], origin: Origin) -> list[Im
         imported.append(Imported(name, search, parsed))
         of_file = search_changes(search, parsed, origin, name=name, sha256=sha256)
         changes += [change for change in of_file if not before or change.table in before.lacking]
+        new += [(record_key(search, record), record) for record in parsed.records]
+    changes += erratum_changes(
+        new, *(rows_of((folder / f"{name}.csv").read_bytes()) for name in ("records", "duplicates"))
+    )
     for _, content, _ in contents:
         keep_raw(folder, content)
     if changes:
@@ -281,6 +287,11 @@ def fit(parsed: Parsed) -> Parsed:
     return Parsed(tuple(records), tuple(refused), parsed.form, parsed.other_lines, tuple(remarks))
 
 
+def record_key(search: str, record: Record) -> str:
+    """Return the key of a record in ``records.csv``."""
+    return f"{search}.{record.position}"
+
+
 def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "", sha256: str = "") -> list[Change]:
     """Return the new rows of ``searches.csv``, ``records.csv`` and ``refused.csv`` for one file or answer.
 
@@ -311,7 +322,7 @@ def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "
     for record in parsed.records:
         values = record.facts()
         values |= {
-            "record": f"{search}.{record.position}",
+            "record": record_key(search, record),
             "search": search,
             "position": str(record.position),
             "entered": today,

@@ -42,7 +42,8 @@ class Record:
     abstract : str
         The abstract. It is text of third parties: no table holds it.
     links : tuple of str
-        What the entry says of other reports, such as "erratum in: Made-up J. 2020;1:2. PMID: 1". No table holds them.
+        What the entry says of other reports, such as "erratum in: Made-up J. 2020;1:2. PMID: 1". No table
+        holds them, but errata become links between two records (`lib.records.errata`).
     """
 
     position: int

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from lib.evidence.checking import read_some_tables
 from lib.evidence.references import read_references
 from lib.evidence.rules.retractions import awaits_decision
 from lib.records.saving import Change, save
 from lib.records.searching.answers import doi_from, list_of, objects, pmid_from, read_json, read_xml, words
 from lib.records.searching.client import Client, Request, SearchError
 from lib.records.searching.search import Setting
-from lib.records.searching.writing import table_rows
 
 DOIS, PMIDS = 20, 100
 """Identifiers in one request."""
@@ -79,12 +79,13 @@ def identifiers(folder: Path) -> Identifiers:
     for key, entry in references.entries.items():
         doi[key] = doi_from(entry.fields.get("doi", ""))
         pmid[key] = pmid_from(entry.fields.get("pmid", ""))
-    records = {row["record"]: row for row in table_rows(folder, "records")}
-    for candidate in table_rows(folder, "candidates"):
-        record, key = records.get(candidate["record"]), candidate["study"]
-        if record and key in references.entries:
-            doi[key] = doi[key] or doi_from(record["doi"])
-            pmid[key] = pmid[key] or pmid_from(record["pmid"])
+    tables = read_some_tables(folder, ("records", "candidates"))
+    candidates = tables["candidates"].merge(tables["records"], on="record", suffixes=("", "_of_record"))
+    for candidate in candidates.itertuples():
+        key = candidate.study
+        if key in references.entries:
+            doi[key] = doi[key] or doi_from(candidate.doi)
+            pmid[key] = pmid[key] or pmid_from(candidate.pmid)
     return Identifiers({k: v for k, v in doi.items() if v}, {k: v for k, v in pmid.items() if v})
 
 
@@ -254,7 +255,8 @@ def watch(
     setting = setting or Setting.usual()
     known = identifiers(folder)
     found = look_up(folder, known, setting, say)
-    new = changes(table_rows(folder, "retractions"), found.notices, f"{setting.today}")
+    known_rows = read_some_tables(folder, ("retractions",))["retractions"].to_dict("records")
+    new = changes(known_rows, found.notices, f"{setting.today}")
     say(
         f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "
         f"numbers: {len(found.notices)} notices, {len(new)} of them new."

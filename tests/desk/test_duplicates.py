@@ -54,11 +54,26 @@ def test_two_screened_records_are_not_merged_over_their_decisions(desk):
     assert not waiting_file(desk.data)
 
 
+@pytest.mark.parametrize("number, title", [(0, f"Erratum: {TITLE}"), (3, f"Correction to: {TITLE}")])
+def test_an_erratum_is_entered_as_that_of_its_report(desk, number, title):
+    erratum = made_up(number, title=title, authors="Example1 A", doi="", published="2025")
+    add_rows(desk.data, "records", [erratum])
+    ada = desk.visitor(ADA)
+    pair = {"record": ONE, "same_as": erratum["record"]}
+    assert ada.post("/duplicates", relation="erratum", **pair).status == 303
+    desk.saved()
+    (row,) = rows_of(desk.data, "duplicates", relation="erratum")
+    assert (row["record"], row["same_as"], row["decided_by"]) == (erratum["record"], ONE, ADA)
+    assert check(desk.data) == []
+    assert ada.get(f"/screen?record={erratum['record']}").status == 200
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         PAIR | {"relation": "made_up"},
         PAIR | {"relation": "undo"},
+        PAIR | {"relation": "erratum"},
         {"record": ONE, "same_as": ONE, "relation": "separate"},
         {"record": "other.nothing", "same_as": ONE, "relation": "separate"},
         {"relation": "separate"},

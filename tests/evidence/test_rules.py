@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 from bad_inputs import BAD_INPUTS
@@ -444,6 +445,20 @@ def test_a_value_at_the_limit_of_a_rule_is_allowed(tables, rule, change):
     changed = dict(tables)
     change(changed)
     assert list(rule(changed)) == []
+
+
+@pytest.mark.parametrize("relation, is_entered", [("same_study", True), ("erratum", True), ("separate", False)])
+def test_another_report_of_an_entered_study_needs_no_data(tables, relation, is_entered):
+    record = tables["candidates"].record[tables["candidates"].study.isin(tables["studies"].study)].iloc[0]
+    pair = tables["duplicates"].iloc[:1].assign(record="other.8", same_as=record, relation=relation)
+    decision = (
+        tables["decisions"]
+        .iloc[:1]
+        .assign(record="other.8", stage="full_text", decision="include", role="reviewer", reason="")
+    )
+    changed = {**tables, "duplicates": pair, "decisions": pd.concat([tables["decisions"], decision])}
+    faults = [fault for fault in records.included_records_are_entered(changed) if fault.value == "other.8"]
+    assert (not faults) == is_entered
 
 
 def test_every_rule_is_listed_described_and_broken_by_an_example():

@@ -29,6 +29,8 @@ class MadeUp:
 
     number: int
     day: dt.date
+    corrects: int = 0
+    """Number of the record whose erratum this is."""
 
     @property
     def title(self) -> str:
@@ -275,10 +277,20 @@ def _article(record: MadeUp) -> str:
         "<Initials>AB</Initials></Author><Author><CollectiveName>Made-Up Group</CollectiveName></Author></AuthorList>"
         "<PublicationTypeList><PublicationType>Journal Article</PublicationType></PublicationTypeList>"
         f'<ArticleDate DateType="Electronic"><Year>{day.year}</Year><Month>{day:%m}</Month><Day>{day:%d}</Day>'
-        "</ArticleDate></Article></MedlineCitation><PubmedData><ArticleIdList>"
+        f"</ArticleDate></Article>{_corrections(record)}</MedlineCitation><PubmedData><ArticleIdList>"
         f'<ArticleId IdType="pubmed">{record.pmid}</ArticleId></ArticleIdList><ReferenceList><Reference><ArticleIdList>'
         '<ArticleId IdType="doi">10.5555/cited</ArticleId></ArticleIdList></Reference></ReferenceList></PubmedData>'
         "</PubmedArticle>"
+    )
+
+
+def _corrections(record: MadeUp) -> str:
+    if not record.corrects:
+        return ""
+    other = MadeUp(record.corrects, record.day)
+    return (
+        '<CommentsCorrectionsList><CommentsCorrections RefType="ErratumFor"><RefSource>J Made Up. 2026</RefSource>'
+        f'<PMID Version="1">{other.pmid}</PMID></CommentsCorrections></CommentsCorrectionsList>'
     )
 
 
@@ -317,7 +329,12 @@ def _work(record: MadeUp) -> dict[str, Any]:
         "volume": "7",
         "issue": "2",
         "page": "1-9",
-    }
+    } | ({"update-to": [_update(record)]} if record.corrects else {})
+
+
+def _update(record: MadeUp) -> dict[str, Any]:
+    other = MadeUp(record.corrects, record.day)
+    return {"DOI": other.doi.upper(), "type": "erratum", "label": "Erratum", "source": "publisher"}
 
 
 def _open_work(record: MadeUp) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 
 import lib.records.saving
+from lib.records.searching.client import Client
+from lib.records.searching.raw_answers import RawAnswers
 from lib.records.searching.search import SOURCES
-from searched import Searched, make_folder, rows
+from searched import Searched, make_folder, make_pages_small, rows
 
 EVENTS = {"open", "os.rename", "os.remove", "os.truncate", "os.mkdir", "socket.connect", "os.chmod"}
 POINTS = 20
@@ -63,6 +65,10 @@ def state(folder: Path) -> dict[str, object]:
 def main(folder: Path, address: str, seed: int) -> None:
     # What rules say of a whole folder is tested elsewhere, and takes a second each time.
     lib.records.saving.check = lambda folder: []  # type: ignore[assignment]
+    make_pages_small(setattr)
+    with Client("made up", RawAnswers(folder)):
+        # The certificates, which take long to read, are read once.
+        pass
     undisturbed = make_folder(folder / "undisturbed")
     operations = run(undisturbed, address)
     points = sorted(random.Random(seed).sample(range(1, operations + 1), POINTS))

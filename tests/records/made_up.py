@@ -137,6 +137,89 @@ def bibtex(record: Entry) -> list[str]:
     ]
 
 
+def web_of_science(record: Entry) -> list[str]:
+    """Lines of the plain text of Web of Science."""
+    words = record.title.split(" ")
+    return [
+        "PT J",
+        *(f"{'  ' if i else 'AU'} {comma(name)}" for i, name in enumerate(record.authors)),
+        *(f"{'  ' if i else 'AF'} not to be used" for i in range(len(record.authors))),
+        f"TI {' '.join(words[:4])}",
+        f"   {' '.join(words[4:])}",
+        f"SO {record.journal}",
+        "LA English",
+        "DT Article",
+        f"AB {record.abstract}",
+        "C1 [Made-Up, A] Made-up Univ.",
+        "   [Other, B] Made-up Univ.",
+        "J9 MADE-UP J",
+        f"PY {record.year}",
+        f"VL {record.volume}",
+        f"IS {record.issue}",
+        f"BP {record.first}",
+        f"EP {record.last}",
+        f"DI {record.doi}",
+        "UT WOS:000000000000001",
+        f"PM {record.pmid}",
+        "ER",
+    ]
+
+
+def ovid(record: Entry) -> list[str]:
+    """Lines of Ovid's tagged text."""
+    words = record.title.split(" ")
+    return [
+        f"<{record.number}. >",
+        "VN  - Ovid Technologies",
+        "DB  - Ovid MEDLINE(R) <1946 to Made-up>",
+        f"UI  - {record.pmid}",
+        *(f"AU  - {name}" for name in record.authors),
+        "IN  - (Made-Up) Made-up Univ.",
+        "      (Other) Made-up Univ.",
+        f"TI  - {' '.join(words[:4])}",
+        f"      {' '.join(words[4:])}.",
+        f"SO  - {record.journal}. {record.volume}({record.issue}):{record.first}-{record.last}, {record.year}.",
+        f"AB  - {record.abstract}",
+        "IS  - 0000-0000",
+        "PT  - Journal Article",
+        f"DO  - https://dx.doi.org/{record.doi}",
+        f"YR  - {record.year}",
+        "XL  - https://ovidsp.made.up/ovidweb.cgi?T=JS&AN=1",
+    ]
+
+
+def endnote_xml(record: Entry) -> list[str]:
+    """Lines of EndNote's XML, with the elements that it writes around text."""
+
+    def text(value: str) -> str:
+        escaped = value.replace("&", "&amp;").replace("<", "&lt;")
+        return f'<style face="normal" font="default" size="100%">{escaped}</style>'
+
+    return [
+        "<record>",
+        f"<rec-number>{record.number}</rec-number>",
+        '<ref-type name="Journal Article">17</ref-type>',
+        "<contributors><authors>",
+        *(f"<author>{text(comma(name))}</author>" for name in record.authors),
+        "</authors></contributors>",
+        "<titles>",
+        f"<title>{text(record.title)}</title>",
+        f"<secondary-title>{text('Made-up J')}</secondary-title></titles>",
+        f"<periodical><full-title>{text(record.journal)}</full-title></periodical>",
+        f"<pages>{text(f'{record.first}-{record.last}')}</pages>",
+        f"<volume>{text(record.volume)}</volume>",
+        f"<number>{text(record.issue)}</number>",
+        f"<dates><year>{text(str(record.year))}</year></dates>",
+        f"<accession-num>{text(record.pmid)}</accession-num>",
+        f"<abstract>{text(record.abstract)}</abstract>",
+        f"<urls><related-urls><url>{text(f'https://pubmed.ncbi.nlm.nih.gov/{record.pmid}/')}</url></related-urls>",
+        "<pdf-urls><url>internal-pdf://made-up.pdf</url></pdf-urls></urls>",
+        f"<electronic-resource-num>{text(record.doi)}</electronic-resource-num>",
+        "<remote-database-provider>NLM</remote-database-provider>",
+        "</record>",
+    ]
+
+
 CSV_HEADERS = {
     "Embase": "Title,Author Names,Source,Source title,Publication Year,Volume,Issue,First Page,Last Page,Medline PMID,"
     "DOI,Abstract",

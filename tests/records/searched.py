@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 from lib.records.searching.search import SOURCES, Setting, search
 
 TODAY = dt.date(2026, 11, 26)
 DATA = Path(__file__).parents[2] / "data"
-TABLES = ("queries", "searches", "records", "refused")
+TABLES = ("queries", "searches", "records", "refused", "duplicates")
 QUERIES = "".join(f"{code}_made_up,{code},vitiligo,made up for a test\n" for code in SOURCES)
 REVIEW = "review-2018-08-06,2018-08-06,database search,MEDLINE,,,,,,,,,,\n"
 SECRETS = {"NCBI_API_KEY": "Zq7+made/up", "OPENALEX_API_KEY": "Xw8-made-up", "SEARCH_EMAIL": "made.up@example.org"}
@@ -32,6 +34,13 @@ def make_folder(folder: Path) -> Path:
 def rows(folder: Path, table: str) -> list[dict[str, str]]:
     with (folder / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def make_pages_small(set_attribute: Callable[[ModuleType, str, object], object]) -> None:
+    """Let each database give out ten records in a page, PubMed 20: as many pages come of a tenth of the records."""
+    for source in SOURCES.values():
+        module = sys.modules[source.__module__]
+        set_attribute(module, "PAGE", module.PAGE // 10)
 
 
 class Searched:

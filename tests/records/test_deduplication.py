@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from library import article, library
 
-from lib.records.deduplication import DUPLICATE, SAME_STUDY, changes, propose
+from lib.records.deduplication import DUPLICATE, ERRATUM, SAME_STUDY, changes, propose
 
 BASE = article(random.Random(7), 7)
 
@@ -117,6 +117,16 @@ def test_what_a_machine_must_not_merge_is_asked(values):
     found = propose([row("a.1"), row("b.1", **values)])
     assert not [pair for pair in found.decided if pair.relation == DUPLICATE]
     assert len(found.maybes) == 1
+
+
+@pytest.mark.parametrize("key", ["0.1", "b.1"])
+def test_an_erratum_is_asked_as_one_whichever_record_comes_first(key):
+    found = propose([row("a.1"), row(key, title=f"Erratum: {BASE['title']}", **NO_ID)])
+    assert [(p.record, p.same_as, p.relation) for p in found.maybes] == [(key, "a.1", ERRATUM)]
+    # Another kind of notice is no erratum, nor are two errata those of each other.
+    for kinds in (("retraction_notice", "article"), ("erratum", "retraction_notice"), ("erratum", "erratum")):
+        rows = [row(f"{k}.1", kind=kind, **NO_ID) for k, kind in zip("ab", kinds, strict=True)]
+        assert [p.relation for p in propose(rows).maybes] in ([SAME_STUDY], [DUPLICATE])
 
 
 @pytest.mark.parametrize(

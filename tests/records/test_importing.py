@@ -7,15 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_up import csv_lines, entry, nbib, ris
+from small_data import small_data
 
 from conftest import run
+from lib.__main__ import main
 from lib.evidence import check
 from lib.evidence.characters import fault_of
-from lib.evidence.checking import read_tables
 from lib.records.fitting import fitted
 from lib.records.importing import CannotImport, Origin, import_files, raw_records, search_changes
 from lib.records.record import FACTS, Parsed, Record, Refused
 from lib.records.saving import Change, save
+from searched import rows as all_rows
 
 ORIGIN = Origin("Made-up Database", "2026-01-02", "A. Reviewer")
 
@@ -31,12 +33,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def rows(data: Path, table: str, search: str) -> list[dict[str, str]]:
-    frame = read_tables(data)[0][table]
-    return frame[frame.search == search].to_dict("records")
+    return [row for row in all_rows(data, table) if row["search"] == search]
 
 
 def duplicates(data: Path) -> list[dict[str, str]]:
-    return read_tables(data)[0]["duplicates"].to_dict("records")
+    return all_rows(data, "duplicates")
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A small data folder; what is imported is checked by all rules about records."""
+    return small_data(tmp_path / "data")
 
 
 def test_a_file_becomes_rows_and_its_raw_content_is_kept(data, tmp_path):
@@ -98,6 +105,33 @@ def test_several_files_are_several_searches_or_none(data, tmp_path):
     imported = import_files(data, [good, table], ORIGIN)
     assert [each.search for each in imported] == ["made-up-database-2026-01-02", "made-up-database-2026-01-02-2"]
     assert check(data) == []
+
+
+ARTICLE, NOTICE = nbib(entry(1)), [*nbib(entry(2)), "PT  - Published Erratum"]
+STATED = {
+    "by the erratum": (ARTICLE, [*NOTICE, f"EFR - Made-up J. 2020;1:2. PMID: {entry(1).pmid}"]),
+    "by the article": ([*ARTICLE, f"EIN - Made-up J. 2020;1:2. doi: {entry(2).doi.upper()}."], NOTICE),
+    "by both": (
+        [*ARTICLE, f"EIN - Made-up J. 2020;1:2. PMID: {entry(2).pmid}"],
+        [*NOTICE, f"EFR - Made-up J. 2020;1:2. PMID: {entry(1).pmid}", "CON - Made-up J. 2019;1:2. PMID: 1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("who, files", [("by the erratum", "an"), ("by the article", "na"), ("by both", "na")])
+def test_an_erratum_is_linked_with_its_report_and_not_merged(data, tmp_path, who, files):
+    article, notice = STATED[who]
+    before = duplicates(data)
+    for name in files:
+        import_files(data, [write(tmp_path, name, *{"a": article, "n": notice}[name])], ORIGIN)
+    title_by_record = {row["record"]: row["title"] for row in all_rows(data, "records")}
+    *others, row = duplicates(data)
+    assert others == before
+    assert (title_by_record[row["record"]], title_by_record[row["same_as"]]) == (entry(2).title, entry(1).title)
+    assert (row["relation"], row["decided_by"]) == ("erratum", "rule") and "stated by the source of" in row["why"]
+    # The records come again: their first ones are linked already.
+    import_files(data, [write(tmp_path, "again", *article, "", *notice)], ORIGIN)
+    assert duplicates(data) == [*before, row]
 
 
 @pytest.mark.parametrize(
@@ -199,22 +233,26 @@ def test_the_check_accepts_whatever_is_imported(data, tmp_path, entries, more):
     renamed.unlink()
 
 
-def test_the_commands(data, tmp_path):
+def test_the_commands(data, tmp_path, capsys):
     path = write(tmp_path, "a.ris", *ris(entry(1)), *ris(entry(2)))
     again = write(tmp_path, "b.nbib", *nbib(entry(1)))
-    root = data.parent
-    one = run(root, "import", str(path), "--source=Embase", "--date=2026-01-02", "--found=3")
-    assert one.returncode == 0 and "2 entries = 2 imported + 0 refused" in one.stdout
-    assert "stated 3 records, and the file has 2" in one.stderr
-    assert run(root, "import", str(again), "--source=PubMed", "--date=2026-01-02").returncode == 0
+
+    def run_here(command: str, *arguments: str) -> tuple[int, str, str]:
+        return main([command, "--root", str(data.parent), *arguments]), *capsys.readouterr()
+
+    status, said, warned = run_here("import", str(path), "--source=Embase", "--date=2026-01-02", "--found=3")
+    assert status == 0 and "2 entries = 2 imported + 0 refused" in said
+    assert "stated 3 records, and the file has 2" in warned
+    assert run_here("import", str(again), "--source=PubMed", "--date=2026-01-02")[0] == 0
     before = duplicates(data)
-    dry = run(root, "duplicates", "--dry-run")
-    assert dry.returncode == 0 and "1 duplicates" in dry.stdout and duplicates(data) == before
-    assert run(root, "duplicates").returncode == 0
+    status, said, _ = run_here("duplicates", "--dry-run")
+    assert status == 0 and "1 duplicates" in said and duplicates(data) == before
+    assert run_here("duplicates")[0] == 0
     *others, row = duplicates(data)
     assert others == before
     assert (row["record"], row["same_as"], row["decided_by"]) == ("pubmed-2026-01-02.1", "embase-2026-01-02.1", "rule")
     assert check(data) == []
-    assert "0 duplicates" in run(root, "duplicates").stdout
-    missing = run(root, "import", str(tmp_path / "none.ris"), "--source=Embase")
+    assert "0 duplicates" in run_here("duplicates")[1]
+    # Once as a process of its own, as a user runs it.
+    missing = run(data.parent, "import", str(tmp_path / "none.ris"), "--source=Embase")
     assert missing.returncode == 1 and "the file does not exist" in missing.stderr and "Traceback" not in missing.stderr

@@ -6,13 +6,25 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import CSV_HEADERS, Entry, bibtex, csv_lines, entry, nbib, numbers, ris
+from made_up import CSV_HEADERS, Entry, bibtex, csv_lines, endnote_xml, entry, nbib, numbers, ovid, ris, web_of_science
 
 from lib.records.readers import ReadError, parse
 from lib.records.readers import bibtex as bibtex_reader
 from lib.records.record import Parsed
 
-FORMATS = {"RIS": ris, "nbib": nbib, "BibTeX": bibtex}
+FORMATS = {
+    "RIS": ris,
+    "nbib": nbib,
+    "BibTeX": bibtex,
+    "Web of Science": web_of_science,
+    "Ovid": ovid,
+    "EndNote XML": endnote_xml,
+}
+AROUND = {
+    "Web of Science": (["FN Clarivate Analytics Web of Science", "VR 1.0"], ["EF"]),
+    "EndNote XML": (['<?xml version="1.0" encoding="UTF-8" ?>', "<xml><records>"], ["</records></xml>"]),
+}
+"""Lines before the first and after the last entry of a format."""
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 ENDS = ("\n", "\r\n", "\r")
 
@@ -23,11 +35,17 @@ def lines_of(content: bytes) -> int:
     return text.count("\n") + (not text.endswith("\n"))
 
 
-def check_lines(parsed: Parsed, lines: int) -> None:
-    """Every line belongs to exactly one entry, or is known to belong to none."""
+def blocks(form: str, entries: list[Entry]) -> list[list[str]]:
+    """Lines of each entry, and those before and after all of them."""
+    before, after = AROUND.get(form, ([], []))
+    return [lines for lines in (before, *map(FORMATS[form], entries), after) if lines]
+
+
+def check_lines(parsed: Parsed, lines: int, may_share: bool = False) -> None:
+    """Every line belongs to exactly one entry, or is known to belong to none; entries of XML may share a line."""
     spans = [(e.line, e.last_line) for e in (*parsed.records, *parsed.refused)]
     owned = [line for first, last in spans for line in range(first, last + 1)]
-    assert sorted([*owned, *parsed.other_lines]) == list(range(1, lines + 1))
+    assert sorted([*(set(owned) if may_share else owned), *parsed.other_lines]) == list(range(1, lines + 1))
     positions = sorted(e.position for e in (*parsed.records, *parsed.refused))
     assert positions == list(range(1, parsed.entries + 1))
     assert all(refused.reason for refused in parsed.refused)
@@ -42,7 +60,7 @@ def check_facts(parsed: Parsed, entries: list[Entry]) -> None:
 @given(numbers, st.sampled_from(sorted(FORMATS)), st.sampled_from(ENCODINGS), st.sampled_from(ENDS), st.integers(0, 3))
 def test_clean_files_are_read_exactly(which, form, encoding, end, blank):
     entries = [entry(number) for number in which]
-    text = (end * (blank + 1)).join(end.join(FORMATS[form](e)) + end for e in entries)
+    text = (end * (blank + 1)).join(end.join(lines) + end for lines in blocks(form, entries))
     parsed = parse(text.encode(encoding))
     assert not parsed.refused and not parsed.remarks and parsed.form.startswith(form)
     check_facts(parsed, entries)
@@ -218,6 +236,209 @@ def test_no_fault_of_bibtex_loses_an_entry(made, encoding, end):
     assert len(parsed.refused) <= refused and (len(parsed.refused) > 0) == (refused > 0)
 
 
+WOS_FAULTS = (
+    *("none", "no end", "no start", "no title", "unknown tag", "blank inside", "not indented", "headers inside", "nul"),
+    *("two titles", "bom inside", "space after the end", "tag without a value"),
+)
+
+
+def spoil_web_of_science(lines: list[str], fault: str) -> list[str]:
+    """Return the lines of an entry with a fault."""
+    title = next(i for i, line in enumerate(lines) if line.startswith("TI"))
+    return {
+        "none": lines,
+        "no end": lines[:-1],
+        "no start": lines[1:],
+        "no title": ["PT J", "AU Made-Up, A", "ER"],
+        "unknown tag": [*lines[:-1], "ZQ made-up", lines[-1]],
+        "blank inside": [*lines[: title + 1], "", *lines[title + 1 :]],
+        "not indented": [*lines[: title + 1], lines[title + 1].strip(), *lines[title + 2 :]],
+        "headers inside": ["EF", "FN Clarivate", "VR 1.0", *lines],
+        "nul": [lines[0], f"DE \0{'x'}", *lines[1:]],
+        "two titles": [*lines[:-1], "TI Made-up title of the next entry", lines[-1]],
+        "bom inside": [f"\ufeff{lines[0]}", *lines[1:]],
+        "space after the end": [*lines[:-1], "ER "],
+        "tag without a value": [*lines[:-1], "RP", lines[-1]],
+    }[fault]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9999), st.sampled_from(WOS_FAULTS)), min_size=1, max_size=8),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+    st.booleans(),
+)
+def test_no_fault_of_web_of_science_loses_an_entry(made, encoding, end, is_spaced):
+    # Without its first line an entry joins one before it that has no end, and both are refused as one.
+    made = [
+        (number, "none" if fault == "no start" and i and made[i - 1][1] == "no end" else fault)
+        for i, (number, fault) in enumerate(made)
+    ]
+    parts = [spoil_web_of_science(web_of_science(entry(number)), fault) for number, fault in made]
+    lines = ["FN Clarivate Analytics Web of Science", "VR 1.0"]
+    lines += [line for part in parts for line in (*part, *([""] if is_spaced else []))]
+    parsed = parse(end.join([*lines, ""]).encode(encoding))
+    check_lines(parsed, len(lines))
+    assert parsed.entries == len(made)
+    expected = {"no start": "does not begin", "no title": "has no title", "two titles": "has two titles"}
+    reasons = [expected[fault] for _, fault in made if fault in expected]
+    assert all(refused.reason.startswith(reason) for refused, reason in zip(parsed.refused, reasons, strict=True))
+    check_facts(parsed, [entry(number) for number, fault in made if fault not in expected])
+
+
+def test_an_entry_without_its_first_line_after_one_without_end_is_not_lost_in_silence():
+    first, second = web_of_science(entry(1))[:-1], web_of_science(entry(2))[1:]
+    parsed = parse("\n".join([*first, *second, ""]).encode())
+    (refused,) = parsed.refused
+    assert not parsed.records and (refused.line, refused.last_line) == (1, len(first) + len(second))
+    assert refused.reason.startswith("has two titles")
+
+
+OVID_FAULTS = (
+    *("none", "no number", "no version", "neither", "unknown tag", "blank inside", "not indented", "two titles"),
+    *("no title", "nul", "history", "indented number", "one space"),
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9999), st.sampled_from(OVID_FAULTS)), min_size=1, max_size=8),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+)
+def test_no_fault_of_ovid_loses_an_entry(made, encoding, end):
+    lines, good, reasons = [*ovid(entry(10_000)), ""], [entry(10_000)], []
+    for number, fault in made:
+        e = entry(number)
+        its = ovid(e)
+        its = {
+            "no number": its[1:],
+            "no version": [its[0], *its[2:]],
+            "neither": its[2:],
+            "unknown tag": [*its, "ZQ  - made-up"],
+            "blank inside": [*its[:-2], "", *its[-2:]],
+            "not indented": [*its[:-2], "Method(s): a line of the abstract", *its[-2:]],
+            "two titles": [*its, "TI  - Made-up title of the next entry"],
+            "no title": its[:3],
+            "nul": [*its[:3], f"KW  - \0{'x'}", *its[3:]],
+            "indented number": [f" {its[0]}", *its[1:]],
+            "one space": [line.replace("  - ", " - ", 1) for line in its],
+        }.get(fault, its)
+        lines += [*its, ""]
+        if fault in ("two titles", "no title"):
+            reasons.append(f"has {fault.removesuffix('s')}")
+        else:
+            good.append(e)
+    if any(fault == "history" for _, fault in made):
+        lines = ["Database: Made-up <1946 to 2026>", "Search Strategy:", "-" * 20, "1     vitiligo/ (17)", "", *lines]
+    parsed = parse(end.join([*lines, ""]).encode(encoding))
+    check_lines(parsed, len(lines))
+    assert parsed.entries == len(made) + 1
+    assert all(refused.reason.startswith(reason) for refused, reason in zip(parsed.refused, reasons, strict=True))
+    check_facts(parsed, good)
+
+
+@pytest.mark.parametrize(
+    "source, place",
+    [
+        ("Made-up J. 63(2):e12-3, 2010 Aug.", ("Made-up J", "63", "2", "e12-3", "2010-08")),
+        ("J. Made-up. 15 (1) (pp 7-9), 2024. Date: 01 Jan 2024.", ("J. Made-up", "15", "1", "7-9", "2024-01")),
+        (
+            "Acta. Conference: 2nd Made-up. Spain. 12 (Suppl 3) (no pagination), 2018.",
+            ("Acta", "12", "Suppl 3", "", "2018"),
+        ),
+        ("Made-up J. 2015(2), 2015.", ("Made-up J", "2015", "2", "", "2015")),
+        ("Made-up J. 2021 Mar 05.", ("Made-up J", "", "", "", "2021-03-05")),
+        ("Made-up J. 12, 2020. Article Number: 55.", ("Made-up J", "12", "", "", "2020")),
+        ("Made-up words without a number", ("", "", "", "", "")),
+    ],
+)
+def test_the_citation_of_ovid_is_taken_apart(source, place):
+    (record,) = parse(f"VN  - Ovid Technologies\nTI  - Made-up\nSO  - {source}\n".encode()).records
+    assert (record.journal, record.volume, record.issue, record.pages, record.published) == place
+
+
+def test_text_of_no_tag_is_refused_by_ovid():
+    parsed = parse("\n".join(["made-up text", "", *ovid(entry(1)), ""]).encode())
+    assert [(r.line, r.reason) for r in parsed.refused] == [(1, "is text without a tag of Ovid's format")]
+    check_facts(parsed, [entry(1)])
+
+
+XML_FAULTS = (
+    *("none", "no end", "no start", "not well-formed", "text between", "entity", "comment", "two titles", "empty"),
+    *("no title", "control character", "in one line"),
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9999), st.sampled_from(XML_FAULTS)), min_size=1, max_size=8),
+    st.sampled_from(ENCODINGS[:5]),
+    st.sampled_from(ENDS),
+    st.booleans(),
+)
+def test_no_fault_of_endnote_xml_loses_an_entry(made, encoding, end, is_one_line):
+    # Without its first tag an entry joins one before it that has no end, and both are refused as one.
+    made = [
+        (number, "none" if fault == "no start" and i and made[i - 1][1] in ("no end", "text between") else fault)
+        for i, (number, fault) in enumerate(made)
+    ]
+    lines = ['<?xml version="1.0" encoding="UTF-8" ?>', "<xml><records>"]
+    good, reasons = [], []
+    for number, fault in made:
+        e = entry(number)
+        its = endnote_xml(e)
+        lines += {
+            "no end": its[:-1],
+            "no start": its[1:],
+            "not well-formed": [*its[:3], "<volume>1</number>", *its[3:]],
+            "text between": [*its, "made-up text outside of the entries"],
+            "entity": [*its[:-1], "<notes>&made-up;</notes>", its[-1]],
+            "comment": ["<!-- made up -->", *its],
+            "two titles": [*its[:-1], "<titles><title>Made-up title of the next entry</title></titles>", its[-1]],
+            "empty": ["<record/>"],
+            "no title": ["<record>", '<ref-type name="Journal Article">17</ref-type>', "</record>"],
+            "control character": [*its[:-1], "<notes>\x02</notes>", its[-1]],
+            "in one line": ["".join(its)],
+        }.get(fault, its)
+        if fault in ("none", "text between", "comment", "in one line"):
+            good.append(e)
+        if fault not in ("none", "comment", "in one line"):
+            reasons.append(
+                {
+                    "no end": "does not end with </record>",
+                    "no start": "does not begin with <record>",
+                    "text between": "is text outside of the entries",
+                    "two titles": "has two titles",
+                    "empty": "has no title",
+                    "no title": "has no title",
+                }.get(fault, "cannot be read as XML")
+            )
+    if made[-1][1] == "no end":
+        # What follows belongs to the entry that is open.
+        lines.append("<record></record>")
+        reasons.append("has no title")
+    lines.append("</records></xml>")
+    text = "".join(lines) if is_one_line else end.join([*lines, ""])
+    parsed = parse(text.encode(encoding))
+    check_lines(parsed, 1 if is_one_line else len(lines), may_share=is_one_line)
+    check_facts(parsed, good)
+    assert parsed.entries == len(good) + len(reasons)
+    assert all(r.reason.startswith(reason) for r, reason in zip(parsed.refused, reasons, strict=True))
+
+
+def test_a_fault_of_xml_has_its_line_and_no_entity_is_expanded():
+    lines = ["<xml><records>", *endnote_xml(entry(1))[:3], "<notes>a & b</notes>", *endnote_xml(entry(1))[3:]]
+    (refused,) = parse("\n".join([*lines, "</records></xml>"]).encode()).refused
+    assert (refused.line, refused.reason) == (2, "cannot be read as XML: not well-formed (invalid token) in line 5")
+    bomb = '<!DOCTYPE xml [<!ENTITY a "made-up"><!ENTITY b "&a;&a;">]>'
+    with pytest.raises(ReadError, match="is an XML document"):
+        parse(f'<?xml version="1.0"?>{bomb}<xml><records><record/></records></xml>'.encode())
+    parsed = parse(f"<xml><records>{bomb}<record><titles><title>&b;</title></titles></record></records></xml>".encode())
+    assert not parsed.records and [r.reason.partition(":")[0] for r in parsed.refused] == [
+        "is text outside of the entries",
+        "cannot be read as XML",
+    ]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 9999), st.sampled_from(("none", "quote", "short", "long", "lines"))),
@@ -256,7 +477,12 @@ def test_no_fault_of_a_table_loses_a_row(made, source, encoding, end):
 
 @given(
     st.binary(max_size=300),
-    st.sampled_from(["", "TY  - JOUR\n", "PMID- 1\n", "@article{a,\n", "Title,DOI,Year,Authors\n"]),
+    st.sampled_from(
+        [
+            *("", "TY  - JOUR\n", "PMID- 1\n", "@article{a,\n", "Title,DOI,Year,Authors\n", "PT J\nAU a\n"),
+            *("VN  - Ovid\nTI  - a\n", "<xml><records><record><titles>", "<xml><records></record>\n"),
+        ]
+    ),
 )
 def test_any_bytes_are_accounted_for(content, start):
     content = start.encode() + content
@@ -266,12 +492,12 @@ def test_any_bytes_are_accounted_for(content, start):
         assert str(error)
         return
     if not content.count(0) or parsed.entries == 0:
-        check_lines(parsed, lines_of(content) if content else 0)
+        check_lines(parsed, lines_of(content) if content else 0, may_share=parsed.form == "EndNote XML")
 
 
 @given(st.integers(0, 2000), st.sampled_from(sorted(FORMATS)), st.sampled_from(ENCODINGS[:5]))
 def test_a_file_may_end_anywhere(size, form, encoding):
-    whole = "\n\n".join("\n".join(FORMATS[form](entry(number))) for number in range(4)) + "\n"
+    whole = "\n\n".join(map("\n".join, blocks(form, [entry(number) for number in range(4)]))) + "\n"
     content = whole.encode(encoding)[: size + 40]
     try:
         parsed = parse(content)
@@ -295,10 +521,7 @@ def test_a_file_may_end_anywhere(size, form, encoding):
         (b"<?xml version='1.0'?><xml/>", "is an XML document"),
         (b"PK\x03\x04 made-up", "is a workbook"),
         (b"%PDF-1.4", "is a PDF document"),
-        (
-            b"FN Clarivate Analytics Web of Science\nVR 1.0\nPT J\nER\nEF",
-            "is in a format of Web of Science, Ovid or EndNote",
-        ),
+        (b"%0 Journal Article\n%T Made-up trial", "is in a tagged format of EndNote"),
         (b"made-up text\nof no format", "is in no known format; it begins with 'made-up text'"),
         (b'{"records": []}', "is in no known format"),
         ("<html>".encode("utf-16"), "is a web page"),
@@ -374,8 +597,34 @@ EXPORTS = {
         "TY  - JOUR|TI  - Made-up trial|AU  - Made-Up, Anna B.|T2  - Made-up Journal|DA  - 2024///|PY  - 2024"
         "|DO  - 10.5555/1|VL  - 15|IS  - 1|SP  - 7|EP  - 9|UR  - https://pubmed.ncbi.nlm.nih.gov/91/|ER  - "
     ),
+    "Web of Science plain text": (
+        "\ufeffFN Clarivate Analytics Web of Science|VR 1.0|PT J|AU Made-Up, AB|AF Made-Up, Anna B.|TI Made-up|   trial"
+        "|SO Made-up Journal|LA English|DT Article; Early Access|SN 0000-0000|J9 MADE-UP J|EA 2024|VL 15|IS 1"
+        "|BP 7|EP 9|DI 10.5555/1|PG 3|UT WOS:0001|PM 91|ER||EF"
+    ),
+    "Ovid tagged text of MEDLINE": (
+        "<1. >|VN  - Ovid Technologies|DB  - Ovid MEDLINE(R) ALL <1946 to 2024>|UI  - 91|TI  - Made-up trial. [Article]"
+        "|SO  - Made-up Journal. 15(1):7-9, 2024.|AU  - Made-Up AB|FA  - Made-Up, Anna B|IS  - 0000-0000"
+        "|PT  - Journal Article|DO  - https://dx.doi.org/10.5555/1|YR  - 2024|"
+    ),
+    "Ovid tagged text of Embase": (
+        "<2. >|VN  - Ovid Technologies|DB  - Embase|UI  - 2000000001|PM  - 91 [https://www.ncbi.nlm.nih.gov/pubmed/?term=91]"
+        "|TI  - Made-up trial.|SO  - Made-up Journal. 15 (1) (pp 7-9), 2024. Date of Publication: 2024."
+        "|AU  - Made-Up A.B.|PG  - No Pagination Specified|PT  - Article|DO  - http://dx.doi.org/10.5555/1|YR  - 2024|"
+    ),
+    "EndNote XML": (
+        '<?xml version="1.0" encoding="UTF-8" ?><xml><records><record><database name="Made-up.enl">Made-up</database>'
+        '<source-app name="EndNote" version="20.0">EndNote</source-app><rec-number>1</rec-number>'
+        '<ref-type name="Journal Article">17</ref-type><contributors><authors><author>Made-Up, Anna B.</author>'
+        '</authors></contributors><titles><title>Made-up <style face="italic">trial</style></title>'
+        "<secondary-title>Made-up Journal</secondary-title><alt-title>Made-up J</alt-title></titles><pages>7-9</pages>"
+        "<volume>15</volume><number>1</number><dates><year>2024</year></dates><accession-num>91</accession-num><urls>"
+        "<related-urls><url>https://doi.org/10.5555/1</url></related-urls></urls>"
+        "<electronic-resource-num>doi: 10.5555/1</electronic-resource-num>"
+        "<remote-database-name>Medline</remote-database-name></record></records></xml>"
+    ),
 }
-"""An entry of RIS as each source writes it, with made-up content; a vertical bar stands for a line end."""
+"""An entry as each source writes it, in RIS or in the format named, with made-up content; "|" stands for a line end."""
 
 
 @pytest.mark.parametrize("source", sorted(EXPORTS))

@@ -1,16 +1,21 @@
 """Retractions are looked up, entered, decided upon, and shown wherever a study is named."""
 
+import csv
 import datetime as dt
+import shutil
 
 import pytest
 from bs4 import BeautifulSoup
+from small_data import small_data
 
 from answering_server import Answers, answering
-from conftest import run
+from conftest import ROOT, run
+from lib.__main__ import main
 from lib.evidence import DataError, check, check_with_warnings, load
 from lib.records import retractions
 from lib.records.importing import Origin, import_files
 from lib.records.retractions import Identifiers, Notice
+from lib.records.saving import Change, save
 from lib.records.searching.client import SearchError
 from lib.records.searching.search import Setting
 from lib.report.chapters import study_records
@@ -31,6 +36,20 @@ def answers():
 def setting(answers):
     with answering(answers) as address:
         yield Setting({}, {code: address(code) for code in ("crossref", "pubmed")}, TODAY, lambda seconds: None)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small data folder that cites one study, by its DOI and a made-up PubMed number."""
+    folder = small_data(tmp_path / "data")
+    fields = f"title = {{Made-up title}},\n  year = {{2004}},\n  doi = {{{DOI}}},\n  pmid = {{99000000}}"
+    (folder / "references.bib").write_text(f"@misc{{{STUDY},\n  {fields},\n}}\n", encoding="utf-8")
+    return folder
+
+
+def append(folder, row):
+    with (folder / "retractions.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerow(row)
 
 
 def watched(data, setting, **options):
@@ -69,9 +88,9 @@ def test_every_reference_with_an_identifier_is_asked_about(data, answers, settin
         ("new_version", ""),
     ],
 )
-def test_what_crossref_calls_an_update(data, answers, setting, kind, expected):
+def test_what_crossref_calls_an_update(small, answers, setting, kind, expected):
     answers.retractions[DOI] = [update(kind), update(kind, source="retraction-watch")]
-    notices = retractions.look_up(data, Identifiers({STUDY: DOI}, {}), setting).notices
+    notices = retractions.look_up(small, Identifiers({STUDY: DOI}, {}), setting).notices
     assert notices == ([Notice(STUDY, expected, "doi:10.5555/made-up.notice")] if expected else [])
 
 
@@ -84,24 +103,28 @@ def test_what_crossref_calls_an_update(data, answers, setting, kind, expected):
         ([("ErratumIn", "99000003"), ("Cites", "99000004"), ("CommentIn", "99000005")], "", ""),
     ],
 )
-def test_what_pubmed_states_of_an_article(data, answers, setting, stated, kind, notice):
+def test_what_pubmed_states_of_an_article(small, answers, setting, stated, kind, notice):
     answers.retracted["99000000"] = stated
-    notices = retractions.look_up(data, Identifiers({}, {STUDY: "99000000"}), setting).notices
+    notices = retractions.look_up(small, Identifiers({}, {STUDY: "99000000"}), setting).notices
     assert notices == ([Notice(STUDY, kind, f"pmid:{notice or '99000000'}")] if kind else [])
 
 
-def test_a_retraction_fails_the_check_until_somebody_has_decided(data, answers, setting, edit):
+def test_a_retraction_fails_the_check_until_somebody_has_decided(small, answers, setting, capsys):
     answers.retractions[DOI] = [update("retraction")]
-    assert watched(data, setting)[0] == 1
-    (fault,) = check(data)
-    assert str(fault).startswith("retractions.csv, row 2, column decision: must be given: kanwar2004 was retracted")
-    done = run(data.parent, "check", "--root", str(data.parent))
-    assert done.returncode == 1 and "kanwar2004 was retracted" in done.stderr
+    assert watched(small, setting)[0] == 1
+    assert main(["check", "--root", str(small.parent)]) == 1
+    said = capsys.readouterr().err
+    assert "retractions.csv, row 2, column decision: must be given: kanwar2004 was retracted" in said
+    assert said.count(".csv, row ") == 1
     # A second look changes nothing, and keeps the decision.
-    edit("retractions", lambda table: table[1].__setitem__(slice(4, 6), ["kept", "Made-up reason."]))
-    assert check(data) == [] and watched(data, setting)[0] == 0
-    assert rows(data, "retractions")[0]["reason"] == "Made-up reason."
-    edit("retractions", lambda table: table[1].__setitem__(4, "removed"))
+    decided = {"decision": "kept", "reason": "Made-up reason."}
+    save(small, [Change("retractions", {"reference": STUDY}, decided)])
+    assert check(small) == [] and watched(small, setting)[0] == 0
+    assert rows(small, "retractions")[0]["reason"] == "Made-up reason."
+
+
+def test_what_was_removed_because_of_a_retraction_must_be_removed(data):
+    append(data, [STUDY, "retraction", "doi:10.5555/made-up.notice", "2026-11-26", "removed", "Made-up reason."])
     assert {fault.file for fault in check(data)} == {"responses.csv"}
 
 
@@ -119,43 +142,45 @@ def test_a_retraction_without_a_decision_stops_no_import(data, edit, tmp_path):
         import_files(data, [export], Origin("Made-up database"))
 
 
-def test_an_expression_of_concern_is_a_warning(data, answers, setting):
+def test_an_expression_of_concern_is_a_warning(small, answers, setting):
     answers.retractions[DOI] = [update("expression_of_concern")]
-    watched(data, setting)
-    faults, warnings = check_with_warnings(data)
+    watched(small, setting)
+    faults, warnings = check_with_warnings(small)
     assert faults == []
     assert any("there is an expression of concern about kanwar2004" in str(warning) for warning in warnings)
 
 
-def test_a_dry_run_writes_nothing(data, answers, setting):
+def test_a_dry_run_writes_nothing(small, answers, setting):
     answers.retractions[DOI] = [update("retraction")]
-    before = (data / "retractions.csv").read_bytes()
-    number, said = watched(data, setting, dry_run=True)
+    before = (small / "retractions.csv").read_bytes()
+    number, said = watched(small, setting, dry_run=True)
     assert number == 1 and "kanwar2004: retraction, doi:10.5555/made-up.notice" in said
-    assert (data / "retractions.csv").read_bytes() == before
+    assert (small / "retractions.csv").read_bytes() == before
 
 
-def test_what_the_databases_do_not_know_is_named(data, answers, setting):
+def test_what_the_databases_do_not_know_is_named(small, answers, setting):
     answers.unknown = {DOI, "99000000"}
-    found = retractions.look_up(data, Identifiers({STUDY: DOI, "a": "10.5555/made,up"}, {"b": "99000000"}), setting)
+    found = retractions.look_up(small, Identifiers({STUDY: DOI, "a": "10.5555/made,up"}, {"b": "99000000"}), setting)
     assert found.unknown == [f"doi:{DOI}", "doi:10.5555/made,up", "pmid:99000000"]
 
 
-def test_nothing_is_written_if_a_database_cannot_be_asked(data, answers, setting):
+def test_nothing_is_written_if_a_database_cannot_be_asked(small, answers, setting):
     answers.retractions[DOI] = [update("retraction")]
     answers.faults, answers.always = [None], "500"
     with pytest.raises(SearchError, match="could not be read after"):
-        watched(data, setting)
-    assert rows(data, "retractions") == []
+        watched(small, setting)
+    assert rows(small, "retractions") == []
 
 
-@pytest.fixture
-def retracted(data, edit):
+@pytest.fixture(scope="module")
+def retracted(ev, tmp_path_factory):
     """Evidence in which a study was retracted on the day of the last entry; the retraction is made up."""
-    day = load(data).as_of.isoformat()
-    row = [STUDY, "retraction", "doi:10.5555/made-up.notice", day, "kept", "Made-up <reason>."]
-    edit("retractions", lambda table: table.append(row))
-    return load(data)
+    folder = tmp_path_factory.mktemp("retracted") / "data"
+    shutil.copytree(ROOT / "data", folder)
+    append(
+        folder, [STUDY, "retraction", "doi:10.5555/made-up.notice", ev.as_of.isoformat(), "kept", "Made-up <reason>."]
+    )
+    return load(folder)
 
 
 def test_a_retracted_study_says_so_wherever_it_is_named(ev, retracted):
@@ -178,8 +203,8 @@ def test_the_record_of_a_retracted_study_has_a_banner(retracted):
     assert "Decision: its results stay in use" in banner.text and "Made-up <reason>." in banner.text
 
 
-def test_a_retraction_makes_an_edition(data, edit):
+def test_a_retraction_makes_an_edition(ev, data):
     today = dt.date.today().isoformat()
-    expected = max(load(data).as_of.isoformat(), today)
-    edit("retractions", lambda table: table.append([STUDY, "retraction", "pmid:99000001", today, "kept", "Made up."]))
+    expected = max(ev.as_of.isoformat(), today)
+    append(data, [STUDY, "retraction", "pmid:99000001", today, "kept", "Made up."])
     assert load(data).as_of.isoformat() == expected

@@ -5,14 +5,20 @@ from pathlib import Path
 
 import filelock
 import pytest
+from small_data import small_data
 
 from lib.caching import safe_files
 from lib.evidence import check
 from lib.evidence.checking import read_tables
 from lib.records import saving
 from lib.records.saving import Change, Changed, SaveError, SaveFaults, hashes, save
+from searched import rows
 
-CONCERN = {"study": "ho2011", "about": "design"}
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A small data folder: saving is the same for every table."""
+    return small_data(tmp_path / "data")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -21,14 +27,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def margin(data: Path) -> dict[str, str]:
     """A row of the smallest table that has numbers."""
-    return read_tables(data)[0]["change_criteria"].iloc[0].to_dict()
+    return rows(data, "change_criteria")[0]
 
 
 def key_of(data: Path) -> dict[str, str]:
-    dictionary = read_tables(data)[0]["dictionary"]
-    columns = dictionary.column[(dictionary.table == "change_criteria") & (dictionary.key == "yes")]
-    row = margin(data)
-    return {column: row[column] for column in columns}
+    described = [row for row in rows(data, "dictionary") if row["table"] == "change_criteria" and row["key"] == "yes"]
+    return {row["column"]: margin(data)[row["column"]] for row in described}
 
 
 def test_nothing_changes_without_a_change(data):
@@ -46,30 +50,28 @@ def test_other_lines_keep_every_byte(data):
     lines[1] = b'"' + lines[1].replace(b",", b'",', 1)
     path.write_bytes(b"".join(lines))
     assert check(data) == []
-    setting = read_tables(data)[0]["settings"].setting.iloc[2]
+    setting = rows(data, "settings")[2]["setting"]
     assert save(data, [Change("settings", {"setting": setting}, {"value": "Made-up value, for a test"})]) == [path]
     after = path.read_bytes().splitlines(keepends=True)
     assert [i for i, line in enumerate(after) if line != lines[i]] == [3]
     assert b'"Made-up value, for a test"' in after[3] and after[3].endswith(b"\r\n")
-    assert read_tables(data)[0]["settings"].value.iloc[2] == "Made-up value, for a test"
+    assert rows(data, "settings")[2]["value"] == "Made-up value, for a test" and check(data) == []
 
 
 def test_rows_are_added_replaced_and_deleted_in_several_tables(data):
-    tables = read_tables(data)[0]
-    drug = {"drug": "made-up drug", "kind": tables["drugs"].kind.iloc[0]}
-    removed = {"setting": tables["settings"].setting.iloc[0]}
+    before = contents(data)
+    drug = {"drug": "made-up drug", "kind": rows(data, "drugs")[0]["kind"]}
+    removed = {"setting": rows(data, "settings")[0]["setting"]}
     changes = [
         Change("drugs", values=drug),
         Change("settings", removed, {"value": "first"}),
         Change("settings", removed, {"value": "second"}),
     ]
     written = save(data, changes)
-    after = read_tables(data)[0]
     assert [path.name for path in written] == ["drugs.csv", "settings.csv"]
-    assert after["drugs"].iloc[-1].to_dict() == drug
-    assert after["settings"].value.iloc[0] == "second"
+    assert rows(data, "drugs")[-1] == drug and rows(data, "settings")[0]["value"] == "second"
     save(data, [Change("drugs", {"drug": "made-up drug"})])
-    assert (data / "drugs.csv").read_bytes() == (Path("data") / "drugs.csv").read_bytes()
+    assert (data / "drugs.csv").read_bytes() == before["drugs.csv"]
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,21 @@ from urllib.parse import quote
 import filelock
 import httpx
 import pytest
+from small_data import small_data
 
 from answering_server import Answers, MadeUp, answering, made_up
 from lib.commands.search import add_to, run_search
 from lib.evidence import DataError, check
 from lib.records.importing import raw_records
 from lib.records.searching import client as client_module
+from lib.records.searching import clinicaltrials, crossref, europe_pmc, openalex, pubmed
 from lib.records.searching.client import LONGEST_WAIT, Client, RawAnswers, Request, SearchError
 from lib.records.searching.search import SOURCES, Setting, contents_of, search
-from searched import SECRETS, TODAY, Searched, make_folder, rows
+from searched import SECRETS, TODAY, Searched, make_folder, make_pages_small, rows
 
 SINCE = dt.date(2026, 11, 1)
+FOUND = 25
+"""Records of each database, which are three pages, or two of PubMed: tests make the pages small."""
 NAMES = ("pubmed", "europe-pmc", "clinicaltrials-gov", "crossref", "openalex")
 KEYS = {code: f"{name}-2026-11-26" for code, name in zip(SOURCES, NAMES, strict=True)}
 """Keys of a first search by database."""
@@ -31,12 +35,13 @@ KEYS = {code: f"{name}-2026-11-26" for code, name in zip(SOURCES, NAMES, strict=
 def folder(tmp_path, monkeypatch):
     """A folder with the tables of searches; what the rules say of a whole folder is tested elsewhere."""
     monkeypatch.setattr("lib.records.saving.check", lambda folder: [])
+    make_pages_small(monkeypatch.setattr)
     return make_folder(tmp_path / "data")
 
 
 @pytest.fixture
 def answers():
-    return Answers(made_up(250, SINCE, TODAY))
+    return Answers(made_up(FOUND, SINCE, TODAY))
 
 
 @pytest.fixture
@@ -65,11 +70,11 @@ def balanced(folder):
 def test_a_search_of_several_pages_imports_each_record_once(folder, answers, address, code):
     searched = Searched(folder, address, code)
     assert (searched.status, searched.warned) == (0, [])
-    assert numbers(folder) == list(range(1, 251))
+    assert numbers(folder) == list(range(1, FOUND + 1))
     search_row = rows(folder, "searches")[-1]
     assert search_row["search"] == KEYS[code]
     assert search_row["kind"] == ("registry search" if code == "clinicaltrials" else "database search")
-    assert (search_row["found"], search_row["entries"], search_row["since"]) == ("250", "250", "2026-11-01")
+    assert (search_row["found"], search_row["entries"], search_row["since"]) == (f"{FOUND}", f"{FOUND}", "2026-11-01")
     assert search_row["query"] == f"{code}_made_up" and search_row["file"] == f"{KEYS[code]}.json"
     assert balanced(folder)
     assert not list((folder / ".raw").glob("unfinished*"))
@@ -108,6 +113,15 @@ def test_an_entry_becomes_a_row_of_bibliographic_facts(folder, answers, address,
     assert "for a test" not in (folder / "records.csv").read_text(encoding="utf-8"), "no table has an abstract"
 
 
+@pytest.mark.parametrize("code", ["pubmed", "crossref"])
+def test_an_erratum_is_linked_with_the_report_that_its_source_states(folder, answers, address, code):
+    day = dt.date(2026, 11, 5)
+    answers.records = [MadeUp(7, day), MadeUp(8, day, corrects=7), MadeUp(9, day, corrects=77)]
+    assert Searched(folder, address, code).status == 0
+    (row,) = rows(folder, "duplicates")
+    assert (row["record"], row["same_as"], row["relation"]) == (f"{KEYS[code]}.2", f"{KEYS[code]}.1", "erratum")
+
+
 @pytest.mark.parametrize("code", SOURCES)
 def test_a_search_without_results_is_noted(folder, answers, address, code):
     answers.records = []
@@ -124,7 +138,7 @@ def test_what_fails_in_passing_is_asked_again(folder, answers, address, code, fa
     answers.faults = [fault, None, fault, None, fault]
     searched = Searched(folder, address, code, timeout=0.3 if fault == "timeout" else 20.0)
     assert (searched.status, searched.warned) == (0, [])
-    assert numbers(folder) == list(range(1, 251))
+    assert numbers(folder) == list(range(1, FOUND + 1))
 
 
 @pytest.mark.parametrize("code", SOURCES)
@@ -141,7 +155,7 @@ def test_what_cannot_be_fetched_is_named_and_nothing_is_imported(folder, answers
     assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == before
     answers.always = ""
     assert Searched(folder, address, code).status == 0
-    assert numbers(folder) == list(range(1, 251))
+    assert numbers(folder) == list(range(1, FOUND + 1))
     assert balanced(folder)
 
 
@@ -173,7 +187,7 @@ def test_a_wait_that_is_too_long_ends_the_search(folder, answers, address):
 def test_a_page_that_comes_twice_is_asked_again(folder, answers, address, code):
     answers.repeats = 1
     assert Searched(folder, address, code).status == 0
-    assert numbers(folder) == list(range(1, 251))
+    assert numbers(folder) == list(range(1, FOUND + 1))
 
 
 @pytest.mark.parametrize("code", SOURCES)
@@ -196,7 +210,8 @@ def test_a_total_that_changes_ends_the_search(folder, answers, address, code):
 def test_records_that_are_stated_and_do_not_come_end_the_search(folder, answers, address, code):
     answers.withheld = {17}
     searched = Searched(folder, address, code)
-    assert searched.status == 1 and "250 records were stated, and 249 different ones came" in searched.warned[0]
+    said = f"{FOUND} records were stated, and {FOUND - 1} different ones came"
+    assert searched.status == 1 and said in searched.warned[0]
     assert rows(folder, "records") == []
 
 
@@ -205,7 +220,7 @@ def test_a_record_that_pubmed_lists_and_does_not_deliver_is_named(folder, answer
     assert Searched(folder, address, "pubmed").status == 0
     (refused,) = rows(folder, "refused")
     assert refused["reason"] == "PubMed lists this record but does not deliver it (90000017)"
-    assert numbers(folder) == sorted(set(range(1, 251)) - {17}) and balanced(folder)
+    assert numbers(folder) == sorted(set(range(1, FOUND + 1)) - {17}) and balanced(folder)
 
 
 def test_a_request_that_is_rejected_is_not_sent_again(folder, answers, address):
@@ -215,11 +230,19 @@ def test_a_request_that_is_rejected_is_not_sent_again(folder, answers, address):
     assert "rejects the request with status 400 (check the query in queries.csv)" in searched.warned[0]
 
 
-def test_a_window_with_more_than_10000_records_is_split(folder, answers, address):
-    answers.records = made_up(10_400, dt.date(2026, 1, 1), TODAY)
-    assert Searched(folder, address, "pubmed", since=dt.date(2026, 1, 1)).status == 0
-    assert numbers(folder) == list(range(1, 10_401)) and balanced(folder)
-    assert rows(folder, "searches")[-1]["found"] == "10400"
+def test_pages_and_results_are_no_larger_than_the_databases_allow():
+    """Limits as their documentation states them."""
+    assert (pubmed.PAGE, pubmed.PubMed.most) == (200, 9_999)
+    assert max(europe_pmc.PAGE, clinicaltrials.PAGE, crossref.PAGE) <= 1000 and openalex.PAGE <= 100
+    assert openalex.OpenAlex().most == 10_000 and openalex.OpenAlex("", {"api_key": "made-up"}).most == 0
+    assert all(source().most == 0 for code, source in SOURCES.items() if code not in ("pubmed", "openalex"))
+
+
+def test_a_window_with_more_records_than_are_given_out_is_split(folder, answers, address, monkeypatch):
+    monkeypatch.setattr(pubmed.PubMed, "most", FOUND - 1)
+    assert Searched(folder, address, "pubmed").status == 0
+    assert numbers(folder) == list(range(1, FOUND + 1)) and balanced(folder)
+    assert rows(folder, "searches")[-1]["found"] == f"{FOUND}"
     searches = [parameters["term"] for path, parameters in answers.requests if "esearch" in path]
     assert len(searches) == 3, "the window, and its halves"
 
@@ -228,28 +251,36 @@ def test_a_window_with_more_than_10000_records_is_split(folder, answers, address
 def test_a_window_is_split_until_every_part_is_small_enough(folder, answers, address, code, monkeypatch):
     monkeypatch.setattr(Setting, "source", lambda setting, code, source=Setting.source: limited(source(setting, code)))
     assert Searched(folder, address, code).status == 0
-    assert numbers(folder) == list(range(1, 251)) and balanced(folder)
+    assert numbers(folder) == list(range(1, FOUND + 1)) and balanced(folder)
     manifest = json.loads((folder / ".raw" / rows(folder, "searches")[-1]["sha256"]).read_bytes())
-    assert max(part["total"] for part in manifest["parts"]) <= 30 and manifest["found"] == 250
+    assert max(part["total"] for part in manifest["parts"]) <= MOST and manifest["found"] == FOUND
+
+
+MOST = 3
 
 
 def limited(source):
-    """Return a database that gives out 30 records for one query."""
-    source.most = 30
+    """Return a database that gives out few records for one query."""
+    source.most = MOST
     return source
 
 
-def test_a_single_day_with_too_many_records_is_named(folder, answers, address):
-    answers.records = made_up(10_500, TODAY, TODAY)
+def test_a_single_day_with_too_many_records_is_named(folder, answers, address, monkeypatch):
+    monkeypatch.setattr(pubmed.PubMed, "most", FOUND - 1)
+    answers.records = made_up(FOUND, TODAY, TODAY)
     searched = Searched(folder, address, "pubmed")
-    assert searched.status == 1 and "10500 records of 2026-11-26 alone" in searched.warned[0]
+    assert searched.status == 1 and f"{FOUND} records of 2026-11-26 alone" in searched.warned[0]
     assert rows(folder, "records") == []
 
 
-def test_more_than_10000_records_come_through_a_cursor(folder, answers, address):
-    answers.records = made_up(10_500, TODAY, TODAY)
-    assert Searched(folder, address, "openalex", environment=SECRETS).status == 0
-    assert len(rows(folder, "records")) == 10_500
+@pytest.mark.parametrize("environment, paging", [({}, "page"), (SECRETS, "cursor")])
+def test_openalex_is_asked_with_a_cursor_if_there_is_a_key(folder, answers, address, environment, paging):
+    answers.records = made_up(FOUND, TODAY, TODAY)
+    assert Searched(folder, address, "openalex", environment=environment).status == 0
+    assert len(rows(folder, "records")) == FOUND
+    first, *pages = [parameters for _, parameters in answers.requests]
+    assert first["per_page"] == "1" and len(pages) == 3
+    assert all(parameters.keys() & {"page", "cursor"} == {paging} for parameters in pages)
 
 
 def test_a_search_reaches_back_before_the_last_one(folder, answers, address):
@@ -276,7 +307,7 @@ def test_the_first_search_begins_where_the_review_ended(folder, answers, address
 def test_the_same_window_is_not_searched_twice(folder, answers, address):
     for _ in range(2):
         assert Searched(folder, address, "crossref").status == 0
-    assert len(rows(folder, "searches")) == 2 and numbers(folder) == list(range(1, 251))
+    assert len(rows(folder, "searches")) == 2 and numbers(folder) == list(range(1, FOUND + 1))
     # Another window of the same day has a key of its own.
     assert Searched(folder, address, "crossref", since=dt.date(2026, 11, 20)).status == 0
     assert rows(folder, "searches")[-1]["search"] == "crossref-2026-11-26-2"
@@ -286,7 +317,7 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(folder, answers, 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     searched = Searched(folder, address, dry_run=True)
     assert searched.status == 0
-    assert sum("250 records found" in line for line in searched.said) == len(SOURCES)
+    assert sum(f"{FOUND} records found" in line for line in searched.said) == len(SOURCES)
     assert "PubMed: vitiligo" in searched.said
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
@@ -350,7 +381,7 @@ def test_raw_answers_are_kept_under_their_hash_before_they_are_read(folder, answ
             unreadable.append(path)
     assert len(unreadable) == 1, "the answer that was cut off is kept, too"
     contents = contents_of(folder, rows(folder, "searches")[-1]["sha256"])
-    assert contents.entries == 250
+    assert contents.entries == FOUND
 
 
 def test_nothing_breaks_without_the_raw_answers(folder, answers, address):
@@ -370,12 +401,13 @@ def test_a_search_goes_on_although_the_database_forgot_the_place(folder, answers
     answers.lost = {"MADE_UP_1"}
     searched = Searched(folder, address, "pubmed")
     assert searched.status == 0 and "PubMed: goes on with a search that was stopped" in searched.said
-    assert numbers(folder) == list(range(1, 251))
+    assert numbers(folder) == list(range(1, FOUND + 1))
 
 
-def test_the_stored_queries_give_a_data_folder_without_faults(data, answers, address):
-    """All rules of the whole data folder hold after a search; what is refused is there, too."""
-    answers.records, answers.withheld = made_up(30, dt.date(2026, 11, 1), TODAY), {17}
+def test_the_stored_queries_give_a_data_folder_without_faults(tmp_path, answers, address):
+    """All rules about records hold after a search; what is refused is there, too."""
+    data = small_data(tmp_path / "data")
+    answers.withheld = {17}
     stored = rows(data, "queries")
     assert {row["source"] for row in stored} == set(SOURCES)
     assert all("not of the 2019 review" in row["note"] for row in stored)
@@ -423,7 +455,7 @@ def test_a_disk_that_is_full_is_named(folder, answers, address, monkeypatch):
     assert searched.warned == ["PubMed: records.csv: the disk is full: free some space and start again"]
     monkeypatch.undo()
     monkeypatch.setattr("lib.records.saving.check", lambda folder: [])
-    assert Searched(folder, address, "pubmed").status == 0 and numbers(folder) == list(range(1, 251))
+    assert Searched(folder, address, "pubmed").status == 0 and numbers(folder) == list(range(1, FOUND + 1))
 
 
 def parsed(*arguments):

@@ -176,13 +176,13 @@ def included_records_are_entered(tables: Tables) -> Iterator[Fault]:
     # A warning only: between the decision and the entry of its data, a study awaits classification.
     decided, candidates = standing(tables["decisions"]), tables["candidates"]
     known = set(candidates.record[candidates.study.isin(tables["studies"].study)])
-    reports = tables["duplicates"][tables["duplicates"].relation == "same_study"]
+    reports = tables["duplicates"][tables["duplicates"].relation.isin(("same_study", "erratum"))]
     known |= set(reports.record[reports.same_as.isin(known)]) | set(reports.same_as[reports.record.isin(known)])
     included = decided[(decided.stage == STAGES[1]) & (decided.decision == "include")]
     for row in included[~included.record.isin(known)].itertuples():
         rule = (
             "is included on its full text, and its trial is not entered yet: enter it (make desk), or say in"
-            " duplicates.csv of which record it is another report (same_study)"
+            " duplicates.csv of which record it is another report (same_study) or an erratum"
         )
         yield Fault("decisions.csv", int(row.row), "record", row.record, rule)
 

@@ -1,7 +1,8 @@
 """Readers of the files that bibliographic databases export, which account for every line.
 
 Belongs here: recognising a format by its content (this module), lines and encodings (`source_lines`), the formats
-(`ris`, `nbib`, `bibtex`, `csv_table`), the form of single values (`values`), and what the readers share (`entry`).
+(`ris`, `nbib`, `bibtex`, `web_of_science`, `ovid`, `endnote_xml`, `csv_table`), the form of single values (`values`),
+and what the readers share (`entry`).
 
 Does not belong here: whether a value fits the tables of the data folder (`lib.records.fitting`), and what is written
 (`lib.records.importing`).
@@ -15,17 +16,17 @@ from pathlib import Path
 
 from lib.caching.os_errors import why_unreadable
 from lib.evidence.csv_files import other_format
-from lib.records.readers import bibtex, csv_table, nbib, ris
+from lib.records.readers import bibtex, csv_table, endnote_xml, nbib, ovid, ris, web_of_science
 from lib.records.readers.entry import ReadError
 from lib.records.readers.source_lines import SourceLines, utf16_of
 from lib.records.record import Parsed
 
 __all__ = ["ReadError", "parse", "read"]
 
-_EXPORT = "export the records again as RIS, nbib (PubMed), BibTeX or CSV"
+_EXPORT = "export the records again as RIS, nbib (PubMed), BibTeX, CSV or EndNote XML"
 _SEARCHED = 2000
 """Number of lines among which the first entry must begin."""
-_OTHER_TAGGED = re.compile(r"(?:FN (?:Clarivate|ISI|Thomson)|VN  - Ovid|%0 [A-Z])")
+_ENDNOTE_TAGGED = re.compile(r"%0 [A-Z]")
 
 
 def read(path: Path, *, abstracts: bool = True) -> Parsed:
@@ -80,11 +81,12 @@ def parse(content: bytes, *, abstracts: bool = True) -> Parsed:
     start = content[:4096].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     if not start:
         raise ReadError(f"the file is empty: {_EXPORT}")
-    if what := other_format(content[:4096] if not utf16_of(content) else start):
+    is_endnote = endnote_xml.START.match(start) is not None
+    if not is_endnote and (what := other_format(content[:4096] if not utf16_of(content) else start)):
         raise ReadError(f"{what}, and not an export of records: {_EXPORT}")
     if b"<html" in start[:1024].lower() or b"<head" in start[:1024].lower():
         raise ReadError(f"is a web page, perhaps of a login, and not an export of records: {_EXPORT}")
-    reader = _reader(content)
+    reader = endnote_xml if is_endnote else _reader(content)
     lines = SourceLines(content)
     reading = reader.read(lines, abstracts)
     return reading.parsed(lines.remarks())
@@ -94,9 +96,9 @@ def _reader(content: bytes):
     """Return the module that reads a file: that of the format in which the first entry is written."""
     lines = [line for _, line in itertools.islice(SourceLines(content), _SEARCHED)]
     for line in lines:
-        if _OTHER_TAGGED.match(line):
-            raise ReadError(f"is in a format of Web of Science, Ovid or EndNote that is not supported: {_EXPORT}")
-        for reader in (ris, nbib, bibtex):
+        if _ENDNOTE_TAGGED.match(line):
+            raise ReadError(f"is in a tagged format of EndNote that is not supported: {_EXPORT}")
+        for reader in (ris, nbib, bibtex, web_of_science, ovid):
             if reader.START.match(line):
                 return reader
     if csv_table.header_of(lines)[1]:

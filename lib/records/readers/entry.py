@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from lib.records.record import Parsed, Record, Refused
 
+JOINED = "has two titles: the lines between two entries are missing"
+"""Why an entry is refused that holds two."""
+
 
 class ReadError(ValueError):
     """A file cannot be read at all. The message says why, and what to do."""

@@ -116,7 +116,7 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
     return Record(
         position=position,
         kind=values.kind(every("PT"), title=title, journal=journal, doi=doi),
-        title=_without_point(title),
+        title=values.without_point(title),
         authors=values.authors([*(every("AU") or every("FAU")), *every("CN")]),
         published=values.date(first("DP"), first("DEP")),
         journal=journal,
@@ -131,8 +131,3 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         abstract=first("AB") if abstracts else "",
         links=tuple(f"{words}: {text}" for tag, words in LINKS.items() for text in every(tag)),
     )
-
-
-def _without_point(title: str) -> str:
-    """Return a title without the full stop that PubMed adds; that of an abbreviation or an ellipsis stays."""
-    return title[:-1] if title.endswith(".") and not title.endswith("..") else title

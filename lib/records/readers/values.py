@@ -99,6 +99,17 @@ def split_authors(text: str) -> list[str]:
     return [text]
 
 
+def without_point(title: str) -> str:
+    """Return a title without the full stop that a source adds; that of an abbreviation or an ellipsis stays.
+
+    Examples
+    --------
+    >>> without_point("Made-up trial 17."), without_point("Made-up trial...")
+    ('Made-up trial 17', 'Made-up trial...')
+    """
+    return title[:-1] if title.endswith(".") and not title.endswith("..") else title
+
+
 def date(*texts: str) -> str:
     """Return the most precise date that some texts agree on, as YYYY, YYYY-MM or YYYY-MM-DD.
 
@@ -246,7 +257,7 @@ def kind(types: Iterable[str], *, title: str = "", journal: str = "", doi: str =
     """
     named = " | ".join(types).lower()
     title, journal = title.strip(" [(\"'").lower(), journal.lower()
-    if "retraction of publication" in named or "retraction notice" in named or _RETRACTION.match(title):
+    if re.search(r"\bretraction\b", named) or _RETRACTION.match(title):
         return "retraction_notice"
     if re.search(r"\berrat(?:um|a)\b|\bcorrigend|\bcorrection\b", named) or _ERRATUM.match(title):
         return "erratum"

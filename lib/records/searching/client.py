@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import functools
 import logging
 import random
 import time
@@ -170,7 +171,11 @@ class Client:
             logging.getLogger(name).addFilter(self._redaction)
         # A redirect could carry a key to another host, so none is followed.
         self._http = httpx.Client(
-            timeout=self.timeout, transport=self.transport, follow_redirects=False, headers={"User-Agent": AGENT}
+            timeout=self.timeout,
+            transport=self.transport,
+            follow_redirects=False,
+            headers={"User-Agent": AGENT},
+            verify=_tls_context(),
         )
         return self
 
@@ -275,6 +280,8 @@ class Client:
         self._next = max(now, self._next) + 1 / self.per_second
 
 
+# The certificates take longer to read than a small answer.
+_tls_context = functools.cache(httpx.create_ssl_context)
 _LOGGERS = ("httpx", "httpcore.http11", "httpcore.connection")
 _HINTS = {
     400: " (check the query in queries.csv)",

@@ -40,7 +40,7 @@ _KINDS = {
 
 
 class OpenAlex(Source):
-    """OpenAlex. Without a key, the service gives out the first 10,000 records, in numbered pages."""
+    """OpenAlex. Without a key, the service gives out 10,000 records of a query, as numbered pages, and 100 a day."""
 
     code = "openalex"
     name = "OpenAlex"
@@ -52,7 +52,7 @@ class OpenAlex(Source):
         "and many works are entered weeks after they were published"
     )
     per_second = 5.0
-    environment = {"api_key": "OPENALEX_API_KEY", "mailto": "SEARCH_EMAIL"}
+    environment = {"api_key": "OPENALEX_API_KEY"}
 
     def __init__(self, address: str = "", secrets: dict[str, str] | None = None):
         super().__init__(address, secrets)

@@ -21,8 +21,9 @@ from typing import Any
 import filelock
 
 from lib.caching.os_errors import describe
+from lib.evidence.checking import read_some_tables
 from lib.evidence.csv_files import DataError
-from lib.records.importing import Origin, new_key, search_changes
+from lib.records.importing import Origin, new_key, record_key, search_changes
 from lib.records.record import Parsed
 from lib.records.saving import SaveError
 from lib.records.searching.answers import UnusableAnswer, Window
@@ -36,8 +37,9 @@ from lib.records.searching.pubmed import PubMed
 from lib.records.searching.raw_answers import FOLDER as RAW
 from lib.records.searching.raw_answers import Journal, RawAnswers
 from lib.records.searching.source import Source
-from lib.records.searching.writing import Row, parsed, table_rows, write
+from lib.records.searching.writing import parsed, write
 
+Row = dict[str, str]
 SOURCES: dict[str, type[Source]] = {
     source.code: source for source in (PubMed, EuropePmc, ClinicalTrials, Crossref, OpenAlex)
 }
@@ -183,7 +185,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _plans(folder: Path, sources: list[str], since: dt.date | None, setting: Setting) -> list[_Plan]:
-    queries, searches = table_rows(folder, "queries"), table_rows(folder, "searches")
+    queries, searches = _rows(folder, "queries"), _rows(folder, "searches")
     for code in sources:
         if not any(query["source"] == code for query in queries):
             raise SearchError(
@@ -193,6 +195,12 @@ def _plans(folder: Path, sources: list[str], since: dt.date | None, setting: Set
     if not asked:
         raise SearchError("queries.csv has no rows: add the query of a source, and search again.")
     return [_plan(query, searches, since, setting.today) for query in asked]
+
+
+def _rows(folder: Path, name: str) -> list[Row]:
+    """Return the rows of a table, which a first search may find empty."""
+    rows: list[Row] = read_some_tables(folder, [name], may_be_empty=[name])[name].to_dict("records")
+    return rows
 
 
 def _plan(query: Row, searches: list[Row], since: dt.date | None, today: dt.date) -> _Plan:
@@ -245,8 +253,8 @@ def _run(
         _write(folder, source, raw, journal, rows, say)
         lines = []
         if plan.why != AS_ASKED:
-            plan = _plan(plan.query, table_rows(folder, "searches"), None, setting.today)
-    searches = table_rows(folder, "searches")
+            plan = _plan(plan.query, _rows(folder, "searches"), None, setting.today)
+    searches = _rows(folder, "searches")
     same = [row for row in searches if row["query"] == plan.query["query"] and row["until"] == f"{plan.window.until}"]
     if any(plan.why != AS_ASKED or row["since"] == f"{plan.window.since}" for row in same):
         say(f"{source.name}: was searched up to today already ({same[-1]['search']}).")
@@ -280,12 +288,13 @@ def _run(
 
 
 def _write(
-    folder: Path, source: Source, raw: RawAnswers, journal: Journal, rows: dict[str, Any], say: Callable[[str], None]
+    folder: Path, source: Source, raw: RawAnswers, journal: Journal, noted: dict[str, Any], say: Callable[[str], None]
 ) -> None:
-    key, sha256, origin = rows["search"], rows["sha256"], Origin(**rows["origin"])
+    key, sha256, origin = noted["search"], noted["sha256"], Origin(**noted["origin"])
     contents = _contents(source, raw, sha256)
     try:
-        write(folder, search_changes(key, contents, origin, name=f"{key}.json", sha256=sha256))
+        rows = search_changes(key, contents, origin, name=f"{key}.json", sha256=sha256)
+        write(folder, rows, [(record_key(key, record), record) for record in contents.records])
     except (SaveError, DataError) as error:
         raise SearchError(f"{source.name}: {error}. The answers are kept: mend this, and search again.") from None
     journal.end()

@@ -6,19 +6,17 @@ Belongs here: entries as records and refused entries, and the rows that the tabl
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lib.evidence.csv_files import DataError, read_table
+from lib.evidence.checking import read_some_tables
+from lib.records.errata import erratum_changes
 from lib.records.importing import fit
-from lib.records.record import Parsed, Refused
+from lib.records.record import Parsed, Record, Refused
 from lib.records.saving import Change, save
 from lib.records.searching.answers import Entry
 
-Row = dict[str, str]
 _KEYS = {"searches": ("search",), "records": ("record",), "refused": ("search", "position")}
 """Columns by which the rows of a search are told apart. A killed process may have written one table and not another."""
 
@@ -38,37 +36,33 @@ def parsed(entries: list[Entry]) -> Parsed:
     return fit(Parsed(records, refused))
 
 
-def write(folder: Path, changes: Iterable[Change]) -> None:
-    """Add the rows that the tables do not have yet: to all tables, or to none.
+def write(folder: Path, changes: Iterable[Change], records: Sequence[tuple[str, Record]]) -> None:
+    """Add the rows that the tables do not have yet, and links of errata: to all tables, or to none.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    changes : iterable of Change
+        The rows of the search.
+    records : sequence of (str, Record)
+        Its records by their keys.
 
     Raises
     ------
     lib.records.saving.SaveError
         If the tables would have faults.
     """
-    present: dict[str, set[tuple[str, ...]]] = {}
-    for table, columns in _KEYS.items():
-        present[table] = {tuple(row[column] for column in columns) for row in table_rows(folder, table)}
+    names = (*_KEYS, "duplicates")
+    tables = read_some_tables(folder, names, may_be_empty=names)
+    present = {
+        name: set(tables[name][list(columns)].itertuples(index=False, name=None)) for name, columns in _KEYS.items()
+    }
     new = []
     for change in changes:
         values = change.values or {}
         if tuple(values[column] for column in _KEYS[change.table]) not in present[change.table]:
             new.append(change)
-    save(folder, new)
-
-
-def table_rows(folder: Path, table: str) -> list[Row]:
-    """Return the rows of a table as text, by column.
-
-    Raises
-    ------
-    DataError
-        If the file is no table of that kind.
-    """
-    described = csv.DictReader(io.StringIO((folder / "dictionary.csv").read_text(encoding="utf-8-sig"), newline=""))
-    columns = [row["column"] for row in described if row["table"] == table]
-    frame, faults = read_table(folder / f"{table}.csv", columns, may_be_empty=True)
-    if faults:
-        raise DataError(faults)
-    rows: list[Row] = frame.to_dict("records")
-    return rows
+    save(
+        folder, new + erratum_changes(records, *(tables[name].to_dict("records") for name in ("records", "duplicates")))
+    )

@@ -56,7 +56,12 @@ _TITLES = {
 }
 _BY_REASON = ("excluded", "excluded_full_text")
 _UNDECIDED = {NO_GROUP: "No decision", "unsure": "Unsure", CONFLICT: "Reviewers differ"}
-_RELATIONS = {"duplicate": "The same report as", "same_study": "Another report of", "separate": "Not the same as"}
+_RELATIONS = {
+    "duplicate": "The same report as",
+    "same_study": "Another report of",
+    "separate": "Not the same as",
+    "erratum": "Erratum of",
+}
 _STYLE = """\
 <style>
 .review-lists{font-size:.88em}

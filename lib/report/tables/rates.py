@@ -58,7 +58,7 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
     ):
         if len(rows):
             names = dict.fromkeys(rows.label)
-            caption += f" {text}: {', '.join(names) if len(names) <= _FEW else f'{len(names)} studies'}."
+            caption += f" {text}: {', '.join(names) if len(names) <= _MOST_NAMES else f'{len(names)} studies'}."
     if ranges is not None and len(ranges):
         caption += " Dotted lines are not data: they show the range of rates compatible with the published results."
         if (ranges.arms.map(len) > 1).any():
@@ -84,7 +84,7 @@ def _patches(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str]]:
     ]
 
 
-_FEW = 12
+_MOST_NAMES = 12
 """Largest number of studies that a caption names; if there are more, it gives their number."""
 
 
