@@ -121,6 +121,24 @@ class Evidence:
                 raise ValueError(unknown("table", name, self._parts))
         return Evidence({**self._parts, **tables}, self.view)
 
+    def reduced_to(self, *names: str) -> Evidence:
+        """Return this evidence with some of its parts alone, so that what is computed of it depends on no other.
+
+        Parameters
+        ----------
+        *names : str
+            Names of tables, or of other parts such as ``as_of``. A view (`only`) needs ``arms`` and ``screening``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such part.
+        """
+        for name in names:
+            if name not in self._parts:
+                raise ValueError(unknown("table", name, self._parts))
+        return Evidence({name: self._parts[name] for name in names}, self.view, self.edition)
+
     @functools.lru_cache(maxsize=8)  # noqa: B019 - a process has few editions
     def only(self, view: str) -> Evidence:
         """Return a view of this edition.
@@ -407,12 +425,26 @@ class Evidence:
 
     def all_outcomes(self) -> list[Outcome]:
         """Return every outcome of the review's Table 3, in its order."""
+        keys = self._outcome_keys()
+        by_regimen = {regimen: self._outcomes(regimen) for regimen in dict.fromkeys(regimen for regimen, *_ in keys)}
+        return [by_regimen[regimen][threshold, group] for regimen, threshold, group in keys]
+
+    @of_one_regimen
+    @shared
+    def _outcomes(self, regimen: str) -> dict[tuple[str, str], Outcome]:
+        """Return the outcomes of a regimen, by threshold and group: one request to the result server, and not many."""
+        return {
+            (threshold, group): self._outcome(regimen, threshold, group)
+            for of_regimen, threshold, group in self._outcome_keys()
+            if of_regimen == regimen
+        }
+
+    def _outcome_keys(self) -> list[tuple[str, str, str]]:
+        """Return regimen, threshold and group of every outcome of the review's Table 3."""
         rows = self.published_rates[self.published_rates.place == "table3"]
         group_by_codes = {codes: group for group, codes in GROUPS.items()}
-        return [
-            self.outcome(row.regimen, row.threshold, group_by_codes[row.population, row.site])
-            for row in rows.itertuples()
-        ]
+        groups = [group_by_codes[codes] for codes in zip(rows.population, rows.site, strict=True)]
+        return list(zip(rows.regimen, rows.threshold, groups, strict=True))
 
 
 def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
