@@ -4,6 +4,7 @@ It is pybtex's style "unsrt". sphinxcontrib-bibtex asks for each reference twice
 read. pybtex looks up what a style is made of among all installed packages, unless it is given the classes.
 """
 
+from pybtex.backends.plaintext import Backend as PlainText
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style as Unsrt
 from pybtex.style.labels.number import LabelStyle
@@ -26,6 +27,8 @@ class Style(Unsrt):
 
 
 def setup(app):
-    """Register the style as "once"."""
-    register_plugin("pybtex.style.formatting", "once", Style)
+    """Register the style as "once", and the backend that formats citations, which is looked up for each of them."""
+    # Unless forced, pybtex looks for others of the name among all installed packages.
+    register_plugin("pybtex.style.formatting", "once", Style, force=True)
+    register_plugin("pybtex.backends", "plaintext", PlainText, force=True)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
