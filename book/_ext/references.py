@@ -1,7 +1,8 @@
-"""Sphinx extension: the style of the bibliography, which formats a reference once in a process.
+"""Sphinx extension: the style of the bibliography, which formats a reference once for all renderings.
 
-It is pybtex's style "unsrt". sphinxcontrib-bibtex asks for each reference twice, and again each time that pages are
-read. pybtex looks up what a style is made of among all installed packages, unless it is given the classes.
+It is pybtex's style "unsrt". sphinxcontrib-bibtex asks for each reference twice in every rendering. What was formatted
+is kept with the pages that Sphinx has read. pybtex looks up what a style is made of among all installed packages,
+unless it is given the classes.
 """
 
 from pybtex.backends.plaintext import Backend as PlainText
@@ -26,9 +27,17 @@ class Style(Unsrt):
         return self.formatted[key]
 
 
+def _keep_formatted(app):
+    """Keep the formatted references with the pages that were read, so that the next rendering has them."""
+    if not hasattr(app.env, "formatted_references"):
+        app.env.formatted_references = {}
+    Style.formatted = app.env.formatted_references
+
+
 def setup(app):
     """Register the style as "once", and the backend that formats citations, which is looked up for each of them."""
     # Unless forced, pybtex looks for others of the name among all installed packages.
     register_plugin("pybtex.style.formatting", "once", Style, force=True)
     register_plugin("pybtex.backends", "plaintext", PlainText, force=True)
+    app.connect("builder-inited", _keep_formatted)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

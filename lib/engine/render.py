@@ -197,7 +197,7 @@ def render(stage: Path, made: Path) -> tuple[str, list[str], list[str]]:
 
 
 def _stored_state(made: Path) -> dict[str, Any] | None:
-    """Return the settings and the hash of each page for which there are pages that were read; None if there are none."""
+    """Return the settings with which pages were read, and the hash of each page; None if there are no such pages."""
     with contextlib.suppress(OSError, ValueError):
         state: dict[str, Any] = json.loads((made / _FOLDER / _STATE).read_bytes())
         return state

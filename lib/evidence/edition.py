@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Evidence:
         What in the data folder is allowed but probably a mistake (`lib.evidence.check_with_warnings`).
     """
 
-    _parts: dict[str, Any] = field(repr=False)
+    _parts: Mapping[str, Any] = field(repr=False)
     view: str = ""
     edition: tuple[str, str] | None = None
     warnings: tuple[Fault, ...] = field(default=(), repr=False)
@@ -162,27 +162,7 @@ class Evidence:
             raise ValueError(f"this is the view {self.view!r}, and a view has no views: take one of the whole edition")
         if view not in VIEWS:
             raise ValueError(unknown("view", view, VIEWS))
-        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
-        arms = self._parts["arms"]
-        keys = pd.MultiIndex.from_frame(arms[["study", "arm"]])
-        dropped_arms = set(keys[arms.role == other]) - set(keys[arms.role != other])
-        dropped = {"role": {other}, "regimen": {other}, "study": set(self._parts["screening"].study)}
-        if other:
-            dropped["study"] = set(arms.study[arms.role == other]) - set(arms.study[arms.role == view])
-        parts = dict(self._parts)
-        for name, table in parts.items():
-            if not isinstance(table, pd.DataFrame):
-                continue
-            if not other and "record" in table:
-                table = table[:0]
-            for column, values in dropped.items():
-                if column in table:
-                    table = table[~table[column].isin(values)]
-            if {"study", "arm"} <= {*table}:
-                table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(dropped_arms)]
-            if len(table) < len(parts[name]):
-                parts[name] = table.reset_index(drop=True)
-        return Evidence(parts, view, self.edition)
+        return Evidence(_PartsOfView(self._parts, view), view, self.edition)
 
     def earlier(self, date: dt.date) -> Evidence:
         """Return the edition of an earlier date.
@@ -486,6 +466,45 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
     date = _date_of_edition(as_of, *_known_dates(tables))
     parts = {**_known_by(tables, date), "references": references}
     return Evidence(parts, edition=edition, warnings=warnings)
+
+
+class _PartsOfView(Mapping[str, Any]):
+    """The parts of a view (see `Evidence`); the rows of a table are selected when it is first read."""
+
+    def __init__(self, parts: Mapping[str, Any], view: str):
+        self._whole, self._selected = parts, dict[str, Any]()
+        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
+        arms = parts["arms"]
+        keys = pd.MultiIndex.from_frame(arms[["study", "arm"]])
+        self._without_records = not other
+        self._dropped_arms = set(keys[arms.role == other]) - set(keys[arms.role != other])
+        studies = set(parts["screening"].study)
+        if other:
+            studies = set(arms.study[arms.role == other]) - set(arms.study[arms.role == view])
+        self._dropped = {"role": {other}, "regimen": {other}, "study": studies}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._selected:
+            part = self._whole[name]
+            self._selected[name] = self._rows(part) if isinstance(part, pd.DataFrame) else part
+        return self._selected[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def _rows(self, whole: pd.DataFrame) -> pd.DataFrame:
+        table = whole
+        if self._without_records and "record" in table:
+            table = table[:0]
+        for column, values in self._dropped.items():
+            if column in table:
+                table = table[~table[column].isin(values)]
+        if {"study", "arm"} <= {*table}:
+            table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(self._dropped_arms)]
+        return table.reset_index(drop=True) if len(table) < len(whole) else whole
 
 
 def earlier_editions(folder: str | Path) -> list[str]:
