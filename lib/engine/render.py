@@ -3,7 +3,7 @@
 Belongs here: Jupyter Book and Sphinx, the process they run in, and the folder that readers see. Does not belong here:
 how chapters are executed.
 
-Every page is rendered in every build, but a file of the site whose bytes did not change keeps its time.
+Pages that changed are read, every page is written, and a file of the site whose bytes did not change keeps its time.
 """
 
 from __future__ import annotations

@@ -266,8 +266,8 @@ def rate_plot(
             else:
                 key = key if len(counted.studies) == 1 else ""
                 rows += [
-                    Row(name, "study", *rate, "1", colour=colour, key=key)
-                    for rate in counted.studies[["rate", "ci_low", "ci_high"]].itertuples(index=False)
+                    Row(name, "study", rate, low, high, "1", colour=colour, key=key)
+                    for rate, low, high in counted.studies[["rate", "ci_low", "ci_high"]].itertuples(index=False)
                 ]
     return interval_plot([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 
