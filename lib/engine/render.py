@@ -42,6 +42,8 @@ _FOLDER = "rendering"
 """Name of the folder, in the build folder, with the pages as Sphinx has read them, for the next rendering."""
 _STATE = "state.json"
 """Name of the file, in that folder, that says of what they were read; there is none while a rendering changes them."""
+_PAGES = "html-"
+"""Beginning of the name of the folder, in that folder, to which one process writes the pages."""
 _WRITERS = 4
 """Largest number of processes that write pages."""
 
@@ -166,7 +168,9 @@ def render(stage: Path, made: Path) -> tuple[str, list[str], list[str]]:
         sphinx = _make_sphinx(stage, made, state)
     app, messages, out = sphinx.app, sphinx.messages, Path(sphinx.app.outdir)
     (made / _FOLDER / _STATE).unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
+    for left in (made / _FOLDER).glob(f"{_PAGES}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    out.mkdir(exist_ok=True)
     try:
         app.build(force_all=True)
         # Sphinx omits this if it has read no page again. Private interface: BuildEnvironment.check_consistency. If it
@@ -239,7 +243,8 @@ def _make_sphinx(stage: Path, made: Path, state: dict[str, Any] | None) -> _Sphi
         app = Sphinx(
             srcdir=stage,
             confdir=None,
-            outdir=made / _FOLDER / "html",
+            # One of its own: the writers of a rendering that was killed may still be at work.
+            outdir=made / _FOLDER / f"{_PAGES}{os.getpid()}",
             doctreedir=made / _FOLDER / "doctrees",
             buildername="html",
             confoverrides=config,
