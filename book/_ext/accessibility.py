@@ -1,11 +1,10 @@
-"""Sphinx extension: mend what the theme, Sphinx and notebooks leave unclear to screen readers.
+"""Mend what the theme, Sphinx and notebooks leave unclear to screen readers (extension `finished_pages`).
 
 Belongs here: changes of the HTML that no style sheet can make. Does not belong here: the form of this book's own tables
 and figures, which are right when they are made (``lib/report``).
 """
 
 import re
-from pathlib import Path
 
 _SIDEBAR = re.compile(r'<div id="pst-primary-sidebar"')
 _EMPTY_HEADER = re.compile(r"<th\b([^>]*)>\s*(?:<p>\s*</p>)?\s*</th>")
@@ -24,18 +23,3 @@ def accessible(page):
     page = _SIDEBAR.sub('<div id="pst-primary-sidebar" role="complementary" aria-label="This book"', page)
     page = _EMPTY_HEADER.sub(lambda cell: f"<td{_SCOPE.sub('', cell[1])}></td>", page)
     return _REFERENCE.sub(r"\1", _REFERENCE_LIST.sub('<div class="citation-list">', page))
-
-
-def _write_accessible(app, exception):
-    if exception or app.builder.name != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        before = path.read_text(encoding="utf-8")
-        if (after := accessible(before)) != before:
-            path.write_text(after, encoding="utf-8")
-
-
-def setup(app):
-    """Register the extension."""
-    app.connect("build-finished", _write_accessible)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

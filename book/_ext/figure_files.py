@@ -11,7 +11,7 @@ import json
 import re
 from pathlib import Path
 
-from page_metadata import edition_of
+import page_metadata
 
 from lib.report.text_safety import for_html
 
@@ -78,9 +78,10 @@ def _add(app, pagename, templatename, context, doctree):
     figures = figures_of(json.loads(notebook.read_text(encoding="utf-8")))
     page, addresses = Path(pagename), {}
     folder = Path(app.outdir) / page.parent / "figures" / page.name
+    _, edition, _ = page_metadata._facts(app.srcdir)
     if figures:
         folder.mkdir(parents=True, exist_ok=True)
-    for mark, name in file_names(figures, page.name, edition_of(app.srcdir)["edition"]).items():
+    for mark, name in file_names(figures, page.name, edition["edition"]).items():
         for kind in LABELS.keys() & figures[mark].keys():
             content = figures[mark][kind]
             (folder / f"{name}.{kind}").write_bytes(base64.b64decode(content) if kind == "png" else content.encode())
@@ -88,22 +89,18 @@ def _add(app, pagename, templatename, context, doctree):
     context["body"] = with_links(context["body"], addresses)
 
 
-def _leave_out_of_sources(app, exception):
-    """Remove the files from the notebooks that the site offers, which are large enough without them."""
-    if exception or app.builder.name != "html":
-        return
-    for path in (Path(app.outdir) / "_sources").rglob("*.ipynb"):
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        if not figures_of(notebook):
-            continue
-        for cell in notebook["cells"]:
-            for output in cell.get("outputs", ()):
-                output.get("metadata", {}).pop(KEY, None)
-        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def without_files(text):
+    """Return the text of a notebook that the site offers without the files of its figures: it is large enough."""
+    if f'"{KEY}"' not in text:
+        return text
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            output.get("metadata", {}).pop(KEY, None)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def setup(app):
     """Register the extension."""
     app.connect("html-page-context", _add, priority=900)
-    app.connect("build-finished", _leave_out_of_sources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Sphinx extension: leave out what the theme loads and no page of this book uses.
+"""Leave out (extension `finished_pages`) what the theme loads and no page of this book uses.
 
 The theme's icons come with a script of 1.5 MB that holds thousands of them, of which a page shows a dozen: those become
 rules of the style sheet. The rules for elements that no page has, the search index on pages other than the search, and
@@ -49,12 +49,13 @@ _VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
 def icon_rules(script):
     """Return the rules of the style sheet for the icons, from the text of Font Awesome's script."""
     rules = [_ICON_BASE]
+    # The script holds brands, then outlines, then solid icons; the theme shows solid ones.
+    icon = rf'(?<![\w-])"?({"|".join(ICONS)})"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]'
+    found = {name: picture for name, *picture in re.findall(icon, script)}
     for name in ICONS:
-        # The script holds brands, then outlines, then solid icons; the theme shows solid ones.
-        found = re.findall(rf'(?<![\w-])"?{name}"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]', script)
-        if not found:
+        if name not in found:
             raise ValueError(f"the theme's icons have no {name!r}: name another one in {Path(__file__).name}")
-        width, height, path = found[-1]
+        width, height, path = found[name]
         picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><path d="{path}"/></svg>'
         rules.append(f'.fa-{name} {{ --icon: url("data:image/svg+xml,{quote(picture, safe=" /:=")}"); }}\n')
     return "".join(rules)
@@ -90,28 +91,14 @@ def lighter(page, is_search):
     return page[: first.end()] + _VIEWPORT.sub("", page[first.end() :]) if first else page
 
 
-def _write_lighter(app, exception):
-    if exception or app.builder.name != "html":
-        return
-    out = Path(app.outdir)
-    static = out / "_static"
+def lighten_static_files(static, words):
+    """Remove from the folder of static files what no page uses; ``words`` are the classes that pages have."""
     icons = icon_rules((static / "scripts/fontawesome.js").read_text(encoding="utf-8"))
     for unused in {*static.glob("scripts/fontawesome*"), *static.rglob("*.map"), *static.glob("vendor/**/*.*")}:
         unused.unlink()
-    words = set()
-    for path in out.rglob("*.html"):
-        text = lighter(path.read_text(encoding="utf-8"), path.stem == "search")
-        path.write_text(text, encoding="utf-8")
-        words.update(*(names.split() for names in re.findall(r'class="([^"]*)"', text)))
-    for path in static.rglob("*.js"):
-        words.update(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
+    scripts = (path.read_text(encoding="utf-8") for path in static.rglob("*.js"))
+    words = words.union(*(re.findall(r"[\w-]+", script) for script in scripts))
     for path in [*static.glob("styles/*.css"), *static.glob("mystnb*.css")]:
         path.write_text(used_rules(path.read_text(encoding="utf-8"), words), encoding="utf-8")
     theme = static / "styles/pydata-sphinx-theme.css"
     theme.write_text(theme.read_text(encoding="utf-8") + icons, encoding="utf-8")
-
-
-def setup(app):
-    """Register the extension."""
-    app.connect("build-finished", _write_lighter)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

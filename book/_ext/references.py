@@ -1,7 +1,8 @@
-"""Sphinx extension: the bibliography, whose style formats a reference once in a process, with marks of retractions.
+"""Sphinx extension: the bibliography, in a style that formats a reference once for all renderings; marks of retractions.
 
-The style is pybtex's "unsrt". sphinxcontrib-bibtex asks for each reference twice, and again each time that pages are
-read. pybtex looks up what a style is made of among all installed packages, unless it is given the classes.
+The style is pybtex's "unsrt". sphinxcontrib-bibtex asks for each reference twice in every rendering. What was formatted
+is kept with the pages that Sphinx has read. pybtex looks up what a style is made of among all installed packages,
+unless it is given the classes.
 
 Retracted works are marked when a page is written, as ``data/retractions.csv`` and the date of the edition are then; the
 formatted references may be older.
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import page_metadata
 from docutils import nodes
+from pybtex.backends.plaintext import Backend as PlainText
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style as Unsrt
 from pybtex.style.labels.number import LabelStyle
@@ -69,8 +71,18 @@ def _mark(app, doctree, docname):
     mark_retracted({one.key: found[one.citation_id] for one in citations if one.citation_id in found}, notices)
 
 
+def _keep_formatted(app):
+    """Keep the formatted references with the pages that were read, so that the next rendering has them."""
+    if not hasattr(app.env, "formatted_references"):
+        app.env.formatted_references = {}
+    Style.formatted = app.env.formatted_references
+
+
 def setup(app):
-    """Register the style as "once", and the marks."""
-    register_plugin("pybtex.style.formatting", "once", Style)
+    """Register the style as "once", the backend that formats citations, looked up for each of them, and the marks."""
+    # Unless forced, pybtex looks for others of the name among all installed packages.
+    register_plugin("pybtex.style.formatting", "once", Style, force=True)
+    register_plugin("pybtex.backends", "plaintext", PlainText, force=True)
+    app.connect("builder-inited", _keep_formatted)
     app.connect("doctree-resolved", _mark)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

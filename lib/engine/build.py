@@ -135,7 +135,7 @@ def _remove_leftovers(made: Path) -> None:
         for path in folder.rglob(".*") if folder != made else folder.glob(".*"):
             if path.is_file() or path.is_symlink():
                 path.unlink()
-    for path in [*made.glob("render-*"), *Path(tempfile.gettempdir()).glob(f"{fork_server.SOCKETS}*")]:
+    for path in Path(tempfile.gettempdir()).glob(f"{fork_server.SOCKETS}*"):
         try:
             os.kill(int(path.name.split("-")[-2]), 0)
         except ProcessLookupError:

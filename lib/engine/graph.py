@@ -314,7 +314,7 @@ class Graph:
     # Site
 
     def _site_state(self) -> str | None:
-        present = render.digest(self.made / render.LINK)
+        present = render.hash_site(self.made / render.LINK)
         if present is None:
             return None
         pages = hash_files(self.source, self._unexecuted()), hash_files(self.stage, sorted(self._executed))
@@ -327,8 +327,8 @@ class Graph:
         return [name for name in files(self.source) if not name.startswith("lib/") and name not in self._executed]
 
     def _render(self) -> list[str]:
-        # Wait first: the renderer could mistake a file that is replaced while it reads for the version that it read.
-        render.prepare_renderer(self.made).wait_for_reading()
+        # Wait first: the renderer must not load a mixture of settings.
+        render.prepare_renderer(self.made).wait_for_loading()
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
         try:
             folder, self.changed, used = render.prepare_renderer(self.made).render()

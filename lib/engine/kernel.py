@@ -158,11 +158,19 @@ def _run_kernel(arguments: list[str], environment: dict[str, str]) -> None:
     app.initialize([argument for argument in arguments if not argument.startswith(_SETTINGS)])
     _refuse_unknown_reads(source, project.reader)
 
+    names: list[str] = []
+    modules: list[str] = []
+    used: list[str] = []
+
     def record_reads(*_: object) -> None:
+        nonlocal names, modules, used
+        # There are thousands of modules, and few cells import one.
+        if names != list(sys.modules):
+            names, modules, used = list(sys.modules), fork_server.library_modules(source), packages.imported()
         files = set().union(*map(recorded, project.files_read))
         record = {
-            "modules": sorted({*fork_server.library_modules(source), *files}),
-            "packages": packages.imported(),
+            "modules": sorted({*modules, *files}),
+            "packages": used,
             "parts": sorted(recorded("lib.caching.shared_results:READ")),
             "editions": sorted(recorded(project.editions_loaded)),
         }

@@ -48,16 +48,21 @@ def versions(names: Iterable[str], made: Path) -> str:
     return "\n".join([sys.version, *sorted(used)])
 
 
+def installed() -> list[str]:
+    """Return the metadata folders of the installed distributions; their names have the versions."""
+    return sorted(str(path) for folder in sys.path for path in Path(folder).glob("*-info"))
+
+
 def _distributions(store: Path) -> dict[str, list[str]]:
     """Return "name version" of the distributions that provide each top-level name.
 
     Reading the list of files of every distribution takes a second or more. The result is cached until a distribution is
     installed, removed or replaced, which changes the name of its metadata folder.
     """
-    installed = sorted(str(path) for folder in sys.path for path in Path(folder).glob("*-info"))
+    present = installed()
     try:
         stored = json.loads(store.read_bytes())
-        if stored["installed"] == installed:
+        if stored["installed"] == present:
             distributions: dict[str, list[str]] = stored["distributions"]
             return distributions
     except (OSError, ValueError, KeyError, TypeError):
@@ -67,6 +72,6 @@ def _distributions(store: Path) -> dict[str, list[str]]:
         name: sorted({f"{provider} {version_of[provider]}" for provider in providers if provider in version_of})
         for name, providers in importlib.metadata.packages_distributions().items()
     }
-    content = {"installed": installed, "distributions": distributions}
+    content = {"installed": present, "distributions": distributions}
     replace_if_changed(store, json.dumps(content, indent=1, sort_keys=True).encode())
     return distributions

@@ -3,7 +3,7 @@
 Belongs here: Jupyter Book and Sphinx, the process they run in, and the folder that readers see. Does not belong here:
 how chapters are executed.
 
-Every page is rendered in every build, but a file of the site whose bytes did not change keeps its time.
+Pages that changed are read, every page is written, and a file of the site whose bytes did not change keeps its time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import filecmp
 import gc
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -27,33 +28,41 @@ from typing import Any
 import yaml
 
 from lib.caching.os_errors import without_number
-from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files, hash_files
+from lib.caching.safe_files import FILE_MODE, FOLDER_MODE, files, hash_files, replace_if_changed
 from lib.engine import editions, fork_server, packages
 from lib.engine.errors import BuildError
+from lib.engine.snapshot import digest, engine_code
 
 LINK = "html"
 """Name of the site in the build folder: a link to the folder of one build."""
 RESULTS = "results.json"
 """Name of the file of results, in the build folder and in the site."""
 
+_FOLDER = "rendering"
+"""Name of the folder, in the build folder, with the pages as Sphinx has read them, for the next rendering."""
+_STATE = "state.json"
+"""Name of the file, in that folder, that says of what they were read; there is none while a rendering changes them."""
+_PAGES = "html-"
+"""Beginning of the name of the folder, in that folder, to which one process writes the pages."""
 _WRITERS = 4
 """Largest number of processes that write pages."""
 
 
 @dataclass
 class _Sphinx:
-    """Sphinx, with hashes of the pages as they were when it read them."""
+    """Sphinx, with the pages that an earlier rendering has read, and their state (`_stored_state`)."""
 
     app: Any
     messages: io.StringIO
     contexts: contextlib.ExitStack
+    state: dict[str, Any] | None
 
 
 _prepared: _Sphinx | None = None
 
 
 class Renderer:
-    """A process for one rendering, which has imported the packages for it and read the present pages.
+    """A process for one rendering, which has imported the packages for it and loaded the pages that were read before.
 
     Parameters
     ----------
@@ -65,24 +74,20 @@ class Renderer:
         self.made, self.stage = made, made / "stage"
         self.settings = hash_settings(self.stage)
         self._resources = contextlib.ExitStack()
-        folder = tempfile.TemporaryDirectory(dir=made, prefix=f"render-{os.getpid()}-")
-        self._work = Path(self._resources.enter_context(folder))
         self._submit = self._resources.enter_context(fork_server.fresh_process())
-        exists = (self.stage / "_toc.yml").is_file()
-        self._reading = self._submit(prepare, self.stage, made, self._work) if exists else None
+        self._loading = self._submit(prepare, self.stage, made)
 
-    def wait_for_reading(self) -> None:
-        """Wait until the present pages have been read; an error of reading is reported by the rendering."""
-        if self._reading is not None:
-            concurrent.futures.wait([self._reading])
+    def wait_for_loading(self) -> None:
+        """Wait until the process is prepared; if it could not be, the rendering begins anew, and reports the error."""
+        concurrent.futures.wait([self._loading])
 
     def render(self) -> tuple[str, list[str], list[str]]:
         """Run `render` in the process."""
-        result: tuple[str, list[str], list[str]] = self._submit(render, self.stage, self.made, self._work).result()
+        result: tuple[str, list[str], list[str]] = self._submit(render, self.stage, self.made).result()
         return result
 
     def close(self) -> None:
-        """End the process and remove its folder."""
+        """End the process."""
         self._resources.close()
 
 
@@ -108,25 +113,25 @@ def close_renderer() -> None:
         _renderer = None
 
 
-def prepare(stage: Path, made: Path, work: Path) -> None:
-    """Import the packages for rendering, and read the present pages, so that the next `render` is faster.
+def prepare(stage: Path, made: Path) -> None:
+    """Import the packages for rendering, and load the pages that were read before, so that `render` is faster.
+
+    It changes no file, because another build may be rendering.
 
     Parameters
     ----------
-    stage, made, work : Path
+    stage, made : Path
         As in `render`.
     """
     global _prepared
     # This process ends after one rendering: garbage collection would be wasted time.
     gc.disable()
-    sphinx = _make_sphinx(stage, made, work)
-    # Private interface: Builder.read of Sphinx, which reads pages without writing any. If it breaks: remove this
-    # line; pages are then read when they are rendered, and a save in `make watch` takes longer to appear.
-    sphinx.app.builder.read()
-    _prepared = sphinx
+    state = _stored_state(made)
+    if state is not None and state["settings"] == _settings(stage, made):
+        _prepared = _make_sphinx(stage, made, state)
 
 
-def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[str]]:
+def render(stage: Path, made: Path) -> tuple[str, list[str], list[str]]:
     """Render the book into a new folder beside the present site.
 
     Parameters
@@ -135,8 +140,6 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
         ``_config.yml``, ``_toc.yml``, executed chapters, data.
     made : Path
         The build folder (``_build``).
-    work : Path
-        A folder for temporary files of the rendering.
 
     Returns
     -------
@@ -154,13 +157,20 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     OSError
         If the disk is full or cannot be written.
     """
-    sphinx = _prepared
-    # Messages about earlier versions of pages may no longer apply: start again to get only those that do.
-    if sphinx is None or sphinx.messages.getvalue():
+    sphinx, state, settings, pages = _prepared, _stored_state(made), _settings(stage, made), _pages(stage)
+    if state is None or state["settings"] != settings:
+        state = None
+        shutil.rmtree(made / _FOLDER, ignore_errors=True)
+    if sphinx is None or sphinx.state != state:
+        # Another build has rendered since, or nothing was prepared.
         if sphinx is not None:
             sphinx.contexts.close()
-        sphinx = _make_sphinx(stage, made, Path(tempfile.mkdtemp(dir=work)))
+        sphinx = _make_sphinx(stage, made, state)
     app, messages, out = sphinx.app, sphinx.messages, Path(sphinx.app.outdir)
+    (made / _FOLDER / _STATE).unlink(missing_ok=True)
+    for left in (made / _FOLDER).glob(f"{_PAGES}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    out.mkdir(exist_ok=True)
     try:
         app.build(force_all=True)
         # Sphinx omits this if it has read no page again. Private interface: BuildEnvironment.check_consistency. If it
@@ -185,10 +195,25 @@ def render(stage: Path, made: Path, work: Path) -> tuple[str, list[str], list[st
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    shutil.rmtree(out)
+    replace_if_changed(made / _FOLDER / _STATE, json.dumps({"settings": settings, "pages": pages}).encode())
     return folder.name, changed, packages.imported()
 
 
-def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
+def _stored_state(made: Path) -> dict[str, Any] | None:
+    """Return the settings with which pages were read, and the hash of each page; None if there are no such pages."""
+    with contextlib.suppress(OSError, ValueError):
+        state: dict[str, Any] = json.loads((made / _FOLDER / _STATE).read_bytes())
+        return state
+    return None
+
+
+def _settings(stage: Path, made: Path) -> str:
+    """Hash all that determines how a page is read, besides its content."""
+    return digest(hash_settings(stage), engine_code(made / "source", "render"), sys.version, *packages.installed())
+
+
+def _make_sphinx(stage: Path, made: Path, state: dict[str, Any] | None) -> _Sphinx:
     import jinja2
     import sphinx
     from jupyter_book.config import get_final_config
@@ -198,7 +223,7 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
 
     # Extensions that Sphinx imports from the book's own folder must not leave compiled code there.
     sys.dont_write_bytecode = True
-    pages, messages = _pages(stage), io.StringIO()
+    known, messages = state["pages"] if state else {}, io.StringIO()
     contexts = contextlib.ExitStack()
     overrides = {
         "external_toc_path": str(stage / "_toc.yml"),
@@ -218,8 +243,9 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
         app = Sphinx(
             srcdir=stage,
             confdir=None,
-            outdir=work / "html",
-            doctreedir=work / "doctrees",
+            # One of its own: the writers of a rendering that was killed may still be at work.
+            outdir=made / _FOLDER / f"{_PAGES}{os.getpid()}",
+            doctreedir=made / _FOLDER / "doctrees",
             buildername="html",
             confoverrides=config,
             status=None,
@@ -236,19 +262,19 @@ def _make_sphinx(stage: Path, made: Path, work: Path) -> _Sphinx:
         str(made / "templates"), f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
     )
     # A page is read again if its content has changed; times do not count.
-    app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != pages.get(n)])
+    app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != known.get(n)])
     # Pages are written by several processes, but read by one: it costs more to pass on what was read than to read it.
     # Private interface: Sphinx documents the argument parallel, and not the attribute. If it breaks: remove these two
     # statements; rendering takes two thirds of a second longer, and the pages are the same.
     app.connect("env-before-read-docs", lambda app, *_: setattr(app, "parallel", 1))
     app.connect("env-updated", lambda app, *_: setattr(app, "parallel", min(_WRITERS, os.cpu_count() or 1)))
-    return _Sphinx(app, messages, contexts)
+    return _Sphinx(app, messages, contexts, state)
 
 
-def _pages(stage: Path) -> dict[str, bytes]:
+def _pages(stage: Path) -> dict[str, str]:
     """Return a hash of each page's source by its name."""
     return {
-        os.path.splitext(name)[0]: hashlib.sha256((stage / name).read_bytes()).digest()
+        os.path.splitext(name)[0]: hashlib.sha256((stage / name).read_bytes()).hexdigest()
         for name in files(stage)
         if name.endswith((".ipynb", ".md"))
     }
@@ -319,7 +345,7 @@ def remove_others(made: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def digest(site: Path) -> str | None:
+def hash_site(site: Path) -> str | None:
     """Return a hash of every file of a site, None if there is none."""
     if not (site / "index.html").is_file():
         return None

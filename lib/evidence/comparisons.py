@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lib.caching.shared_results import shared
 from lib.evidence.edition import Evidence
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
 from lib.stats import LeftOutWarning, Pooled, PoolingWarning, pool, pool_ratios, two_groups
@@ -116,6 +117,15 @@ def question(evidence: Evidence, key: str) -> Question:
     """
     if key not in {*evidence.questions.question}:
         raise ValueError(unknown("question", key, evidence.questions.question))
+    shared_question = _question(evidence, key)
+    # Callers get copies that they may change.
+    return replace(
+        shared_question, pairs=shared_question.pairs.copy(deep=False), trials=shared_question.trials.copy(deep=False)
+    )
+
+
+@shared
+def _question(evidence: Evidence, key: str) -> Question:
     row = evidence.questions.set_index("question").loc[key]
     arms = evidence.arms
     arms = arms[evidence.is_included(arms.study)]

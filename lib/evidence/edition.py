@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Evidence:
         What in the data folder is allowed but probably a mistake (`lib.evidence.check_with_warnings`).
     """
 
-    _parts: dict[str, Any] = field(repr=False)
+    _parts: Mapping[str, Any] = field(repr=False)
     view: str = ""
     edition: tuple[str, str] | None = None
     warnings: tuple[Fault, ...] = field(default=(), repr=False)
@@ -132,6 +132,24 @@ class Evidence:
                 raise ValueError(unknown("table", name, self._parts))
         return Evidence({**self._parts, **tables}, self.view)
 
+    def reduced_to(self, *names: str) -> Evidence:
+        """Return this evidence with some of its parts alone, so that what is computed of it depends on no other.
+
+        Parameters
+        ----------
+        *names : str
+            Names of tables, or of other parts such as ``as_of``. A view (`only`) needs ``arms`` and ``screening``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such part.
+        """
+        for name in names:
+            if name not in self._parts:
+                raise ValueError(unknown("table", name, self._parts))
+        return Evidence({name: self._parts[name] for name in names}, self.view, self.edition)
+
     @functools.lru_cache(maxsize=8)  # noqa: B019 - a process has few editions
     def only(self, view: str) -> Evidence:
         """Return a view of this edition.
@@ -155,27 +173,7 @@ class Evidence:
             raise ValueError(f"this is the view {self.view!r}, and a view has no views: take one of the whole edition")
         if view not in VIEWS:
             raise ValueError(unknown("view", view, VIEWS))
-        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
-        arms = self._parts["arms"]
-        keys = pd.MultiIndex.from_frame(arms[["study", "arm"]])
-        dropped_arms = set(keys[arms.role == other]) - set(keys[arms.role != other])
-        dropped = {"role": {other}, "regimen": {other}, "study": set(self._parts["screening"].study)}
-        if other:
-            dropped["study"] = set(arms.study[arms.role == other]) - set(arms.study[arms.role == view])
-        parts = dict(self._parts)
-        for name, table in parts.items():
-            if not isinstance(table, pd.DataFrame):
-                continue
-            if not other and "record" in table:
-                table = table[:0]
-            for column, values in dropped.items():
-                if column in table:
-                    table = table[~table[column].isin(values)]
-            if {"study", "arm"} <= {*table}:
-                table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(dropped_arms)]
-            if len(table) < len(parts[name]):
-                parts[name] = table.reset_index(drop=True)
-        return Evidence(parts, view, self.edition)
+        return Evidence(_PartsOfView(self._parts, view), view, self.edition)
 
     def earlier(self, date: dt.date) -> Evidence:
         """Return the edition of an earlier date.
@@ -438,12 +436,26 @@ class Evidence:
 
     def all_outcomes(self) -> list[Outcome]:
         """Return every outcome of the review's Table 3, in its order."""
+        keys = self._outcome_keys()
+        by_regimen = {regimen: self._outcomes(regimen) for regimen in dict.fromkeys(regimen for regimen, *_ in keys)}
+        return [by_regimen[regimen][threshold, group] for regimen, threshold, group in keys]
+
+    @of_one_regimen
+    @shared
+    def _outcomes(self, regimen: str) -> dict[tuple[str, str], Outcome]:
+        """Return the outcomes of a regimen, by threshold and group: one request to the result server, and not many."""
+        return {
+            (threshold, group): self._outcome(regimen, threshold, group)
+            for of_regimen, threshold, group in self._outcome_keys()
+            if of_regimen == regimen
+        }
+
+    def _outcome_keys(self) -> list[tuple[str, str, str]]:
+        """Return regimen, threshold and group of every outcome of the review's Table 3."""
         rows = self.published_rates[self.published_rates.place == "table3"]
         group_by_codes = {codes: group for group, codes in GROUPS.items()}
-        return [
-            self.outcome(row.regimen, row.threshold, group_by_codes[row.population, row.site])
-            for row in rows.itertuples()
-        ]
+        groups = [group_by_codes[codes] for codes in zip(rows.population, rows.site, strict=True)]
+        return list(zip(rows.regimen, rows.threshold, groups, strict=True))
 
 
 def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
@@ -485,6 +497,45 @@ def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, s
     date = _date_of_edition(as_of, *_known_dates(tables))
     parts = {**_known_by(tables, date), "references": references}
     return Evidence(parts, edition=edition, warnings=warnings)
+
+
+class _PartsOfView(Mapping[str, Any]):
+    """The parts of a view (see `Evidence`); the rows of a table are selected when it is first read."""
+
+    def __init__(self, parts: Mapping[str, Any], view: str):
+        self._whole, self._selected = parts, dict[str, Any]()
+        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
+        arms = parts["arms"]
+        keys = pd.MultiIndex.from_frame(arms[["study", "arm"]])
+        self._without_records = not other
+        self._dropped_arms = set(keys[arms.role == other]) - set(keys[arms.role != other])
+        studies = set(parts["screening"].study)
+        if other:
+            studies = set(arms.study[arms.role == other]) - set(arms.study[arms.role == view])
+        self._dropped = {"role": {other}, "regimen": {other}, "study": studies}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._selected:
+            part = self._whole[name]
+            self._selected[name] = self._rows(part) if isinstance(part, pd.DataFrame) else part
+        return self._selected[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def _rows(self, whole: pd.DataFrame) -> pd.DataFrame:
+        table = whole
+        if self._without_records and "record" in table:
+            table = table[:0]
+        for column, values in self._dropped.items():
+            if column in table:
+                table = table[~table[column].isin(values)]
+        if {"study", "arm"} <= {*table}:
+            table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(self._dropped_arms)]
+        return table.reset_index(drop=True) if len(table) < len(whole) else whole
 
 
 def earlier_editions(folder: str | Path) -> list[str]:

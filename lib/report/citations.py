@@ -53,6 +53,7 @@ def identifiers(evidence: Evidence, study: str) -> list[str]:
     """Return the DOI and PubMed number of a study in the form of sources, ``doi:10.1001/…`` and ``pmid:12756094``."""
     entry = evidence.references.entries.get(study)
     fields = dict(entry.fields) if entry else {}
-    for row in evidence.screening[evidence.screening.study == study].itertuples():
+    screening = evidence.screening[["study", "doi", "pmid"]]
+    for row in screening[screening.study == study].itertuples():
         fields = {"doi": row.doi, "pmid": row.pmid} | fields
     return [f"{name}:{fields[name]}" for name in ("doi", "pmid") if fields.get(name)]

@@ -30,6 +30,19 @@ from lib.report.trial_entries import comparison_entries
 
 KINDS = ("published", "updated", "recommended.available")
 """Kinds of result of a rate that are compared."""
+_TABLES = (
+    "arms",
+    "concerns",
+    "drugs",
+    "news_margins",
+    "published_numbers",
+    "published_rates",
+    "questions",
+    "responses",
+    "screening",
+    "studies",
+)
+"""Tables from which the results are computed."""
 FOLDER = Path(__file__).parent / "stored_editions"
 READ: set[str] = set()
 """Files of stored results that this process has read or looked for, relative to the folder that holds the library."""
@@ -75,6 +88,8 @@ def results(evidence: Evidence) -> dict[str, EditionResult]:
     dict of str to EditionResult
         By key: the rates of the kinds `KINDS`, and the pooled risk ratios.
     """
+    # Editions that differ only in other tables, such as the searches, have the same results.
+    evidence = evidence.reduced_to(*_TABLES)
     content = sorted(evidence.fingerprints()[""].items())
 
     def compute() -> dict[str, np.ndarray]:

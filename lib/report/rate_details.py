@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from lib.caching.shared_results import shared
 from lib.evidence import Evidence, Outcome
 from lib.published import Draws, Result, block_of, by_study, impute, sensitivity, update
 from lib.published import results as published_results
@@ -42,6 +43,7 @@ from lib.stats import (
 _UPDATE, _HETEROGENEITY = "book/update.html", "book/heterogeneity-and-bias.html"
 
 
+@shared
 def rate_details(evidence: Evidence) -> dict[str, Entry]:
     """Return the sensitivity analyses of all rates by key.
 

@@ -1,6 +1,7 @@
 """The extension that writes the files of figures: their names, and the links in the page."""
 
 import importlib.util
+import json
 import sys
 
 import pytest
@@ -56,3 +57,12 @@ def test_the_library_and_the_extension_agree_on_where_the_files_are(figure_files
     output = {"output_type": "display_data", "data": {}, "metadata": {FILES: files}}
     notebook = {"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "outputs": [output, {"name": "stdout"}]}]}
     assert figure_files.figures_of(notebook) == {"aa": files[0], "bb": files[1]}
+
+
+def test_a_notebook_is_offered_without_the_files_of_its_figures(figure_files):
+    output = {"metadata": {figure_files.KEY: [{"mark": "aa"}], "other": "é"}}
+    notebook = {"cells": [{"outputs": [output]}, {"cell_type": "markdown"}]}
+    without = figure_files.without_files(json.dumps(notebook))
+    assert json.loads(without)["cells"][0]["outputs"][0]["metadata"] == {"other": "é"}
+    assert "é" in without
+    assert figure_files.without_files("{}") == "{}"

@@ -154,6 +154,30 @@ def test_a_word_of_prose_runs_one_chapter(project):
     assert changed(before, site_of(project)) <= {"book/start.html", "_sources/book/start.md", "searchindex.js"}
 
 
+def test_a_page_is_read_again_if_it_changed_or_if_a_rendering_was_killed(project):
+    rendering, start = project / "_build/rendering", project / "book/start.md"
+
+    def read_since(before: dict[str, int]) -> set[str]:
+        return {name for name, at in read_at().items() if before.get(name) != at}
+
+    def read_at() -> dict[str, int]:
+        return {path.stem: path.stat().st_mtime_ns for path in rendering.rglob("*.doctree")}
+
+    edit(start, "A small book.", "A small book indeed.")
+    ran(build(project))
+    before, site = read_at(), content_of(project)
+    edit(start, "indeed", "as before")
+    ran(build(project))
+    assert read_since(before) == {"start"}
+    before = read_at()
+    edit(start, "as before", "indeed")
+    (rendering / "state.json").unlink()
+    ran(build(project))
+    assert read_since(before) == {"start", *CHAPTERS}
+    assert content_of(project) == site
+    assert not [*rendering.glob("html*")]
+
+
 def test_a_module_runs_the_chapters_that_import_it(project):
     edit(project / "lib/stats/pooling.py", '"""', '"""Changed. ')
     assert ran(build(project)) == {"pooled"}

@@ -159,7 +159,10 @@ def test_a_build_killed_at_any_moment_leaves_a_whole_site(project, tmp_path):
     leftover = {path.name.split("-")[0] for path in (project / "_build").iterdir()}
     assert not [path for path in (project / "_build").rglob(".*") if path.is_file()]
     files = {"inputs.json", "notices.json", "packages.json", "results.json", "lock"}
-    assert leftover == {"source", "stage", "html", "site", "reads", "records", "shared", "templates", *files}
+    folders = {"source", "stage", "html", "site", "reads", "records", "rendering", "shared", "templates"}
+    assert leftover == {*folders, *files}
+    kept = {path.name for path in (project / "_build/rendering").iterdir()}
+    assert kept == {"doctrees", "jupyter_execute", "state.json"}
 
 
 def take_interrupts() -> None:

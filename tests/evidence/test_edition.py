@@ -258,6 +258,16 @@ def test_results_are_in_the_order_of_table_3(ev):
     ]
 
 
+def test_reduced_evidence_has_the_named_parts_alone(ev):
+    reduced = ev.reduced_to("arms", "screening", "as_of")
+    assert reduced.arms.equals(ev.arms)
+    assert reduced.only("monotherapy").arms.equals(ev.only("monotherapy").arms)
+    with pytest.raises(AttributeError, match="'responses'"):
+        reduced.responses  # noqa: B018
+    with pytest.raises(ValueError, match="'armss'"):
+        ev.reduced_to("armss")
+
+
 def test_a_view_does_not_know_a_study_of_the_other_regimen(ev):
     view = ev.only("monotherapy")
     alone = set(ev.arms.study[ev.arms.role == "phototherapy"]) - set(ev.arms.study[ev.arms.role == "monotherapy"])

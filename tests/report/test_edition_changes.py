@@ -149,6 +149,12 @@ def test_results_of_an_edition_are_computed_once(ev, monkeypatch):
     assert {key: str(result) for key, result in again.items()} == {key: str(result) for key, result in first.items()}
 
 
+def test_editions_that_differ_in_other_tables_have_the_same_results(ev, monkeypatch):
+    expected = edition_results.results(ev)
+    monkeypatch.setattr(edition_results, "_compute", lambda evidence: pytest.fail("computed twice"))
+    assert edition_results.results(ev.with_tables(searches=ev.searches[:0])) == expected
+
+
 def test_other_data_have_other_results(ev, monkeypatch):
     edition_results.results(ev)
     changed = ev.with_tables(responses=ev.responses.assign(events=1))

@@ -129,6 +129,8 @@ class _Parts:
                 "risk_of_bias",
             )
         }
+        bounds = evidence.bounds
+        self.rows["bounds"] = rows_by(bounds.assign(in_words=bound_texts(evidence, bounds)), "study")
         self.results_by_study: dict[str, list[str]] = {}
         for entry in registry.results(evidence).values():
             # Leave out subgroups, single trials and other measures of the same comparison, which would repeat the list.
@@ -223,7 +225,6 @@ class _Parts:
                 for row in self._of("reported_without_counts", key)
             ],
         )
-        bounds = self.evidence.bounds.query("study == @key")
         yield (
             "Limits on counts that are not reported",
             ["Arm", "Site", "Response", "Limit", "Source"],
@@ -232,11 +233,11 @@ class _Parts:
                     row.arm,
                     self._word("site", row.site),
                     sentence_case(self._word("threshold", row.threshold)),
-                    text,
+                    row.in_words,
                     _source(row),
                     sentence_case(row.reason),
                 ]
-                for row, text in zip(bounds.itertuples(), bound_texts(self.evidence, bounds), strict=True)
+                for row in self._of("bounds", key)
             ],
         )
         yield (

@@ -265,8 +265,8 @@ def rate_plot(
             else:
                 key = key if len(counted.studies) == 1 else ""
                 rows += [
-                    Row(name, "study", study.rate, study.ci_low, study.ci_high, "1", colour=colour, key=key)
-                    for study in counted.studies.itertuples()
+                    Row(name, "study", rate, low, high, "1", colour=colour, key=key)
+                    for rate, low, high in counted.studies[["rate", "ci_low", "ci_high"]].itertuples(index=False)
                 ]
     return interval_plot([replace(row, bold=False) for row in rows], wide=wide, counts="Studies")
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
@@ -154,20 +156,24 @@ def _painted(drawing: Drawing, kind: str, dots: float) -> bytes:
                 zorder=order,
             )
         dots = min(dots, _MOST_DOTS * _INCH / height)
+        if kind == "png":
+            return _as_png(figure, dots)
         figure.savefig(buffer, format=kind, dpi=dots, facecolor="white", metadata=_NO_DATES[kind])
-    return _smaller(buffer) if kind == "png" else buffer.getvalue()
+    return buffer.getvalue()
 
 
-def _smaller(image: io.BytesIO) -> bytes:
-    """Return a PNG with a palette, which takes a third of the bytes; figures have few colours and their shades."""
+def _as_png(figure: Figure, dots: float) -> bytes:
+    """Return a figure as PNG with a palette, which takes a third of the bytes: figures have few colours and shades."""
     # Imported here, since only a figure that is not in the cache needs it.
     from PIL import Image
 
-    with Image.open(image) as opened:
-        resolution = opened.info.get("dpi", (_INCH, _INCH))
-        reduced = opened.convert("RGB").quantize(_PALETTE, dither=Image.Dither.NONE)
+    figure.set(dpi=dots, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     buffer = io.BytesIO()
-    reduced.save(buffer, format="png", optimize=True, dpi=resolution)
+    reduced = image.quantize(_PALETTE, dither=Image.Dither.NONE)
+    reduced.save(buffer, format="png", optimize=True, dpi=(dots, dots))
     return buffer.getvalue()
 
 

@@ -42,8 +42,9 @@ def linked(rows: pd.DataFrame) -> pd.Series:
 
 def label_by_key(evidence: Evidence) -> dict[str, str]:
     """Return the label of every study and record, by its key."""
-    named = pd.concat([evidence.screening, evidence.studies])
-    return dict(zip(named.study, named.label, strict=True))
+    screening, studies = evidence.screening, evidence.studies
+    keys, names = [*screening.study, *studies.study], [*screening.label, *studies.label]
+    return dict(zip(keys, names, strict=True))
 
 
 def arm_name(arm: str) -> str:
