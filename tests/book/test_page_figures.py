@@ -7,10 +7,9 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from bs4 import BeautifulSoup
 from PIL import Image
 
-from conftest import ROOT
+from conftest import ROOT, parsed
 from lib.evidence import load
 
 pytestmark = pytest.mark.book
@@ -47,15 +46,14 @@ def address(book, name):
 
 @pytest.fixture(scope="module")
 def shown(book):
-    text = (book / "_build/html/book/monotherapy.html").read_text(encoding="utf-8")
-    return BeautifulSoup(text, "html.parser")
+    return parsed(book / "_build/html/book/monotherapy.html")
 
 
 def downloads(page):
     """Return the addresses of the files of each figure of a page by their ending."""
     return [
         {link["href"].rpartition(".")[2]: link["href"] for link in figure.select(".review-downloads a[download]")}
-        for figure in page.select("figure.review-figure")
+        for figure in page.select("figure.review-figure:not(noscript *)")
     ]
 
 
@@ -140,10 +138,7 @@ def test_every_figure_offers_its_files(book):
     edition = json.loads((site / "results.json").read_bytes())["edition"]
     names = []
     for path in sorted((site / "book").glob("*.html")):
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for noscript in page.select("noscript"):
-            noscript.decompose()
-        for files in downloads(page):
+        for files in downloads(parsed(path)):
             assert list(files) == ["csv", "svg", "png"], path.name
             for kind, target in files.items():
                 file = path.parent / target
