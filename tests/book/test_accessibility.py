@@ -1,25 +1,16 @@
 """Pages for readers with a screen reader or a keyboard: the rules of axe-core, and a focus that is always visible."""
 
 import importlib.util
-from pathlib import Path
 
-import axe_playwright_python
 import pytest
 
+from axe_core import AXE, RULES_OF_COLOUR, violations
 from conftest import ROOT
 from lib.engine.build import chapters
 
-AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
-RULES_OF_COLOUR = ["color-contrast", "link-in-text-block"]
-"""Rules of axe-core whose outcome depends on colours."""
 # All rules but those of level AAA, which ask for a contrast of 7 and a purpose of links out of context, and those that
 # axe-core calls experimental.
 _RULES = "axe.getRules().filter(r => !r.tags.some(t => ['wcag2aaa', 'experimental'].includes(t))).map(r => r.ruleId)"
-_RUN = """async rules => {
-  const runOnly = {type: "rule", values: rules};
-  const found = await axe.run(document, {resultTypes: ["violations"], selectors: false, runOnly});
-  return found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 120)}`));
-}"""
 # Checking contrast takes a time that grows with the square of the elements. A part of the page that has the same
 # elements with the same styles as three before it tells nothing new of colours; all other rules see every part.
 _SHORTEN = """() => {
@@ -73,7 +64,7 @@ def tab(browser):
 @pytest.mark.parametrize("name", [*chapters(ROOT), "search"])
 def test_no_page_breaks_a_rule_of_axe(tab, address, name):
     """Every rule at both widths, and the rules that depend on colours in both schemes, too."""
-    violations = {}
+    found = {}
 
     def look(scheme, width, rules):
         tab.emulate_media(color_scheme=scheme)
@@ -81,7 +72,7 @@ def test_no_page_breaks_a_rule_of_axe(tab, address, name):
         tab.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
         if rules is not RULES_OF_COLOUR:
             tab.wait_for_timeout(_RESIZED)
-        violations[scheme, width, len(rules)] = tab.evaluate(_RUN, rules)
+        found[scheme, width, len(rules)] = violations(tab, rules)
 
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.goto(f"{address}/{name}.html", wait_until="load")
@@ -93,8 +84,8 @@ def test_no_page_breaks_a_rule_of_axe(tab, address, name):
     tab.evaluate(_SHORTEN)
     for scheme, width in (("light", 360), ("dark", 360), ("dark", 1280), ("light", 1280)):
         look(scheme, width, RULES_OF_COLOUR)
-    assert len(violations) == 6
-    assert {form: found for form, found in violations.items() if found} == {}
+    assert len(found) == 6
+    assert {form: broken for form, broken in found.items() if broken} == {}
 
 
 @pytest.mark.book
