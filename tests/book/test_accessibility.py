@@ -15,7 +15,10 @@ _RULES = "axe.getRules().filter(r => !r.tags.some(t => ['wcag2aaa', 'experimenta
 # elements with the same styles as three before it tells nothing new of colours; all other rules see every part.
 _SHORTEN = """() => {
   const styles = ["class", "style", "fill", "stroke", "font-size", "font-weight", "open"];
-  const own = element => [element.tagName, ...styles.map(name => element.getAttribute(name))].join(" ");
+  // Each column, and every other row and item, may have colours of its own.
+  const place = element => element.cellIndex
+    ?? (element.matches("tr, li") && [...element.parentElement.children].indexOf(element) % 2);
+  const own = element => [element.tagName, place(element), ...styles.map(name => element.getAttribute(name))].join(" ");
   const path = element => element ? `${path(element.parentElement)}>${own(element)}` : "";
   const form = element => [path(element), ...[...element.querySelectorAll("*")].map(own)].join();
   const cut = elements => {
