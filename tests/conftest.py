@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from filelock import FileLock
 from hypothesis import settings
 
 from lib.evidence import Evidence, load
@@ -59,6 +61,17 @@ def edit(data) -> Callable:
     return edit
 
 
+@functools.lru_cache(maxsize=64)
+def _parsed(path: Path, time: int) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def parsed(path: Path) -> BeautifulSoup:
+    """Parse a page of a built book; tests share what they get, and change nothing of it."""
+    path = path.resolve()
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
 LINKED = (
     "certainty",
     "comparisons",
@@ -92,6 +105,16 @@ def copy_book(target: Path, pages: list[str] | None = None) -> Path:
     return target
 
 
+def copy_executed(book: Path, target: Path) -> None:
+    """Copy the chapters that were executed for the whole book, and what the engine noted about them.
+
+    So the first build of a small book made by `copy_book` executes only the pages that are other than those of the
+    whole book.
+    """
+    ignored = shutil.ignore_patterns("cache", "editions", "html", "lock*", "site-*", "source", "uv")
+    shutil.copytree(book / "_build", target / "_build", ignore=ignored)
+
+
 def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run the command line of the library as a user does."""
     command = [sys.executable, "-m", "lib", arguments[0], "--root", str(root), *arguments[1:]]
@@ -105,20 +128,34 @@ def small_book(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def book() -> Path:
-    """The project itself, its book brought up to date: ``make test`` has built it, and tests change nothing of it."""
-    done = run(ROOT, "build")
-    assert done.returncode == 0, done.stderr
-    return ROOT
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Make a folder once for all workers of a test run: ``once(name, make)`` calls ``make(folder)`` in one of them."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def original_edition(tmp_path_factory) -> Path:
-    """The whole book as of the original search, built."""
-    root = copy_book(tmp_path_factory.mktemp("original"))
-    done = run(root, "build", "--as-of", "2018-08-06")
-    assert done.returncode == 0, done.stderr
-    return root
+def book(once) -> Path:
+    """The project itself, its book brought up to date: ``make test`` has built it, and tests change nothing of it."""
+
+    def bring_up_to_date(_: Path) -> None:
+        done = run(ROOT, "build")
+        assert done.returncode == 0, done.stderr
+
+    once("book", bring_up_to_date)
+    return ROOT
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +186,14 @@ def address(book):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
+def built(once) -> Path:
     """A small project, built; tests take copies."""
-    root = make_project(tmp_path_factory.mktemp("built") / "project")
-    assert ran(build(root)) == set(CHAPTERS)
-    return root
+
+    def make(folder: Path) -> None:
+        make_project(folder)
+        assert ran(build(folder)) == set(CHAPTERS)
+
+    return once("built", make)
 
 
 @pytest.fixture

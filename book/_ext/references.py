@@ -1,4 +1,4 @@
-"""Sphinx extension: the bibliography, in a style that formats a reference once for all renderings; marks of retractions.
+"""Sphinx extension: the bibliography, in a style that formats a reference once for all renderings; retractions marked.
 
 The style is pybtex's "unsrt". sphinxcontrib-bibtex asks for each reference twice in every rendering. What was formatted
 is kept with the pages that Sphinx has read. pybtex looks up what a style is made of among all installed packages,

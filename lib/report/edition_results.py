@@ -34,7 +34,7 @@ _TABLES = (
     "arms",
     "concerns",
     "drugs",
-    "news_margins",
+    "change_criteria",
     "published_numbers",
     "published_rates",
     "questions",

@@ -4,9 +4,8 @@ import json
 import urllib.parse
 
 import pytest
-from bs4 import BeautifulSoup
 
-from conftest import ROOT
+from conftest import ROOT, parsed
 from lib.evidence import load
 from lib.report.citations import identifiers
 from lib.report.marked_text import result_anchor, study_anchor
@@ -20,9 +19,9 @@ RESULTS = "all-results.html"
 
 @pytest.fixture(scope="module")
 def pages(book):
-    """The pages by file name, parsed."""
+    """The pages by file name."""
     files = sorted((book / "_build/html/book").glob("*.html"))
-    return {path.name: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in files}
+    return {path.name: parsed(path) for path in files}
 
 
 @pytest.fixture(scope="module")

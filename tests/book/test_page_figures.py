@@ -7,10 +7,9 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from bs4 import BeautifulSoup
 from PIL import Image
 
-from conftest import ROOT
+from conftest import ROOT, parsed
 from lib.evidence import load
 
 pytestmark = pytest.mark.book
@@ -47,8 +46,7 @@ def address(book, name):
 
 @pytest.fixture(scope="module")
 def shown(book):
-    text = (book / "_build/html/book/monotherapy.html").read_text(encoding="utf-8")
-    return BeautifulSoup(text, "html.parser")
+    return parsed(book / "_build/html/book/monotherapy.html")
 
 
 def downloads(page):
@@ -140,8 +138,7 @@ def test_every_figure_offers_its_files(book):
     edition = json.loads((site / "results.json").read_bytes())["edition"]
     names = []
     for path in sorted((site / "book").glob("*.html")):
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for files in downloads(page):
+        for files in downloads(parsed(path)):
             assert list(files) == ["csv", "svg", "png"], path.name
             for kind, target in files.items():
                 file = path.parent / target
@@ -171,7 +168,7 @@ def test_the_plots_for_readers_without_javascript_offer_their_files(book, browse
 
 def test_the_flow_diagram_offers_its_files_and_has_no_number_that_they_lack(book):
     folder = book / "_build/html/book"
-    page = BeautifulSoup((folder / "search-results.html").read_text(encoding="utf-8"), "html.parser")
+    page = parsed(folder / "search-results.html")
     (figure,) = page.select("figure.review-diagram")
     (files,) = downloads(page)
     rows = [*csv.DictReader(io.StringIO((folder / files["csv"]).read_text(encoding="utf-8-sig")))]

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from pybtex.database import parse_string
 
-from tests.conftest import ROOT
+from conftest import ROOT, parsed
 
 spec = importlib.util.spec_from_file_location("page_metadata", ROOT / "book/_ext/page_metadata.py")
 page_metadata = importlib.util.module_from_spec(spec)
@@ -150,7 +150,7 @@ def test_every_page_states_its_citation_and_the_edition(book):
     pages = sorted(site.glob("book/*.html"))
     assert len(pages) > 25
     for path in pages:
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        page = parsed(path)
         cite = page.find("details", class_="review-cite")
         assert page.find("h1").get_text().rstrip("#").strip() in cite.get_text(), path.name
         footer = page.find("footer", class_="bd-footer-content")

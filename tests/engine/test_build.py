@@ -10,6 +10,7 @@ import shutil
 import nbformat
 import pytest
 
+from lib.engine.build import BuildError, summary
 from lib.evidence import edition
 from lib.published import rates
 from small_book import (
@@ -17,12 +18,14 @@ from small_book import (
     ROOT,
     add_row,
     build,
+    build_again,
     changed,
     content_of,
     edit,
     install,
     make_project,
     ran,
+    ran_again,
     site_of,
     write_chapter,
     write_toc,
@@ -49,7 +52,7 @@ def test_nothing_runs_when_nothing_changed_but_times(project):
 def test_a_changed_table_runs_the_chapters_that_read_it(project):
     before = site_of(project)
     add_row(project, "maintenance")
-    assert ran(build(project)) == {"maintained"}
+    assert ran_again(project) == {"maintained"}
     assert changed(before, site_of(project)) == {
         "book/maintained.html",
         "_sources/book/maintained.ipynb",
@@ -58,17 +61,16 @@ def test_a_changed_table_runs_the_chapters_that_read_it(project):
 
 
 def test_a_judgement_that_the_numbers_have_overtaken_is_named_after_every_build_until_it_is_changed(project):
-    assert "Needs action" not in build(project).stdout
+    assert "Needs action" not in summary(build_again(project))
     edit(project / "data/certainty.csv", "one_trial", "trials_agree")
     for _ in range(2):
-        done = build(project)
-        assert done.returncode == 0, done.stderr
+        said = summary(build_again(project))
         place = "certainty.csv, row 8, column rests_on: 'trials_agree'"
-        assert f"Needs action, although it did not stop the build:\n- {place}: no longer agrees" in done.stdout
-    assert "Nothing changed." in done.stdout
+        assert f"Needs action, although it did not stop the build:\n- {place}: no longer agrees" in said
+    assert "Nothing changed." in said
     # The first judgement rests on trials that agree.
     edit(project / "data/certainty.csv", 'inconsistent.",trials_agree', 'inconsistent.",one_trial')
-    assert "Needs action" not in build(project).stdout
+    assert "Needs action" not in summary(build_again(project))
 
 
 def test_the_results_beside_the_pages_follow_data_edition_and_library_and_another_edition_is_another_book(project):
@@ -79,7 +81,7 @@ def test_the_results_beside_the_pages_follow_data_edition_and_library_and_anothe
     first = results()
     assert first["edition"] == edition.load(project / "data").as_of.isoformat()
     edit(project / "lib/report/rate_entries.py", 'REVIEW = "raw proportions', 'REVIEW = "unweighted proportions')
-    assert ran(build(project)) == set()
+    assert ran_again(project) == set()
     key = "rate.monotherapy.total.ge75.available"
     assert "unweighted" in results()["results"][key]["method"]
     edit(project / "lib/report/rate_entries.py", 'REVIEW = "unweighted proportions', 'REVIEW = "raw proportions')
@@ -88,10 +90,10 @@ def test_the_results_beside_the_pages_follow_data_edition_and_library_and_anothe
         "shah2020,tacrolimus+EL,all,,all,,ge75,",
         "shah2020,tacrolimus+EL,all,,all,,ge50,",
     )
-    ran(build(project))
+    ran_again(project)
     assert "rate.phototherapy.total.ge50.new" in results()["results"]
     assert results()["results"][key] == first["results"][key]
-    assert ran(build(project, "--as-of", "2018-08-06")) == set(CHAPTERS)
+    assert ran_again(project, "2018-08-06") == set(CHAPTERS)
     assert results()["edition"] == "2018-08-06"
     assert not [name for name in results()["results"] if name.endswith((".new", ".updated"))]
     edit(
@@ -100,19 +102,21 @@ def test_the_results_beside_the_pages_follow_data_edition_and_library_and_anothe
         "shah2020,tacrolimus+EL,all,,all,,ge75,",
     )
     (project / "_build/results.json").unlink()
-    assert ran(build(project)) == set(CHAPTERS)
+    assert ran_again(project) == set(CHAPTERS)
     assert content_of(project) == before
 
 
 def test_warnings_about_the_data_are_counted_after_every_build(project):
     edit(project / "data/records.csv", "32030880,,,2026-11-22", "32030880,,,2020-03-31")
     expected = "- 1 warning about the data: `make check` lists it."
-    done = [build(project), build(project)]
-    assert [one.returncode for one in done] == [0, 0]
-    assert [one.stdout.splitlines()[-1] for one in done] == [expected, expected]
-    assert done[1].stdout.startswith("Nothing changed.")
+    first = summary(build_again(project))
+    # What follows a build is printed by the command, too.
+    again = build(project)
+    assert again.returncode == 0
+    assert [said.splitlines()[-1] for said in (first, again.stdout)] == [expected, expected]
+    assert again.stdout.startswith("Nothing changed.")
     edit(project / "data/records.csv", "32030880,,,2020-03-31", "32030880,,,2026-11-22")
-    assert "about the data" not in build(project).stdout
+    assert "about the data" not in summary(build_again(project))
 
 
 def unchanged_search(before: dict, after: dict) -> set[str]:
@@ -126,9 +130,9 @@ def test_a_row_of_one_regimen_does_not_run_a_chapter_on_the_other(project):
     assert counts, "the phototherapy trial that this test changes"
     write_chapter(project, "photo", ["# Photo", "ev = ev.only('phototherapy')", "print(len(ev.responses))"])
     write_toc(project, [*CHAPTERS, "photo"])
-    assert ran(build(project)) == {"photo"}
+    assert ran_again(project) == {"photo"}
     (project / "data/responses.csv").write_text(rows.replace(counts[-1] + "\n", ""), encoding="utf-8")
-    assert ran(build(project)) == {"photo"}
+    assert ran_again(project) == {"photo"}
 
 
 def test_a_change_that_changes_no_output_changes_no_page(project):
@@ -136,21 +140,21 @@ def test_a_change_that_changes_no_output_changes_no_page(project):
     last = table.read_text(encoding="utf-8").splitlines()[-1]
     edit(table, last, last + " Seen again.")
     before = site_of(project)
-    assert ran(build(project)) == {"maintained"}
+    assert ran_again(project) == {"maintained"}
     assert site_of(project) == before
 
 
 def test_a_word_of_prose_runs_one_chapter(project):
     before = site_of(project)
     edit(project / "book/events.ipynb", "# Events", "# Happenings")
-    assert ran(build(project)) == {"events"}
+    assert ran_again(project) == {"events"}
     differ = changed(before, site_of(project))
     # Its title stands in the sidebar of every page.
     assert {"book/events.html", "book/mono.html", "_sources/book/events.ipynb"} <= differ
     assert not any(name.startswith("_static") for name in differ)
     edit(project / "book/start.md", "A small book.", "A small book indeed.")
     before = site_of(project)
-    assert ran(build(project)) == set()
+    assert ran_again(project) == set()
     assert changed(before, site_of(project)) <= {"book/start.html", "_sources/book/start.md", "searchindex.js"}
 
 
@@ -180,9 +184,9 @@ def test_a_page_is_read_again_if_it_changed_or_if_a_rendering_was_killed(project
 
 def test_a_module_runs_the_chapters_that_import_it(project):
     edit(project / "lib/stats/pooling.py", '"""', '"""Changed. ')
-    assert ran(build(project)) == {"pooled"}
+    assert ran_again(project) == {"pooled"}
     edit(project / "lib/evidence/edition.py", '"""The evidence', '"""Changed. The evidence')
-    assert ran(build(project)) == set(CHAPTERS)
+    assert ran_again(project) == set(CHAPTERS)
 
 
 def test_only_the_packages_that_a_chapter_imports_decide_whether_it_runs(project, tmp_path):
@@ -206,7 +210,7 @@ def test_only_the_packages_that_a_chapter_imports_decide_whether_it_runs(project
 def test_a_page_taken_out_is_gone_and_a_new_one_is_there(project):
     write_chapter(project, "new", ["# New", "print('new')"])
     write_toc(project, ["mono", "pooled", "new"])
-    assert ran(build(project)) == {"new"}
+    assert ran_again(project) == {"new"}
     site = content_of(project)
     assert "book/new.html" in site
     assert "book/events.html" not in site
@@ -215,10 +219,10 @@ def test_a_page_taken_out_is_gone_and_a_new_one_is_there(project):
 def test_a_spoiled_site_or_result_is_made_again(project):
     before = content_of(project)
     (project / "_build/html/book/mono.html").write_text("spoiled")
-    assert ran(build(project)) == set()
+    assert ran_again(project) == set()
     assert content_of(project) == before
     (project / "_build/stage/book/mono.ipynb").unlink()
-    assert ran(build(project)) == {"mono"}
+    assert ran_again(project) == {"mono"}
     assert content_of(project) == before
 
 
@@ -234,17 +238,16 @@ def test_a_link_to_a_page_that_changed_its_form_is_told_as_in_a_clean_build(proj
     (project / "book/note.md").write_text("# Note\n\nA note.\n", encoding="utf-8")
     write_chapter(project, "mono", [*CHAPTERS["mono"], "# Notes\n\n[A note](note.md)"])
     write_toc(project, [*CHAPTERS, "note"])
-    assert ran(build(project)) == {"mono"}
+    assert ran_again(project) == {"mono"}
     before = site_of(project)
     (project / "book/note.md").unlink()
     write_chapter(project, "note", ["# Note", "print('a note')"])
     for _ in range(2):
-        done = build(project)
-        assert done.returncode == 1
-        assert "'myst' cross-reference target not found: 'note.md'" in done.stderr
+        with pytest.raises(BuildError, match="'myst' cross-reference target not found: 'note.md'"):
+            build_again(project)
         assert site_of(project) == before
     write_chapter(project, "mono", [*CHAPTERS["mono"], "# Notes\n\n[A note](note.ipynb)"])
-    ran(build(project))
+    ran_again(project)
     assert not (project / "_build/html/_sources/book/note.md").exists()
 
 
@@ -256,28 +259,26 @@ def test_two_clean_builds_and_an_updated_one_give_the_same_bytes(project, tmp_pa
     shutil.copy(ROOT / "book/references.md", project / "book")
     write_chapter(project, "citing", ["# Citing", "## See\n\n{cite}`lee2019` and [events](events.ipynb)", "ev.arms"])
     write_toc(project, [*CHAPTERS, "citing", "references"])
-    ran(build(project))
+    ran_again(project)
     edit(project / "data/references.bib", "title = {", "title = {Changed: ")
     edit(project / "book/_static/review.css", "}", "}\n.changed {color: red}\n")
-    ran(build(project))
     edit(
         project / "book/_ext/no_live_code.py",
         'context["script_files"] =',
         'context["docstitle"] = "Changed"; context["script_files"] =',
     )
-    ran(build(project))
+    ran_again(project)
     edit(project / "_config.yml", 'title: "', 'title: "Changed: ')
     write_chapter(project, "citing", ["# Citing more", "# See\n\n{cite}`radakovic2009` and {cite}`lee2019`", "ev.arms"])
-    ran(build(project))
+    ran_again(project)
     add_row(project, "maintenance")
     edit(project / "book/events.ipynb", "# Events", "# Happenings")
     edit(project / "lib/stats/pooling.py", '"""', '"""Changed. ')
-    ran(build(project))
+    ran_again(project)
     (project / "book/draft.md").write_text("# A page that is in no table of contents\n", encoding="utf-8")
     write_chapter(project, "events", ["# Happenings", PICTURE])
-    ran(build(project))
     edit(project / "book/start.md", "A small book.", "A small book indeed.")
-    ran(build(project))
+    ran_again(project)
     clean = []
     for seed in ("1", "2"):
         root = tmp_path / f"clean{seed}"
@@ -313,7 +314,7 @@ sys.modules["leak"] = sys
 np.random.seed(1)"""
     chapters = {f"c{i}": [f"# Chapter {i}", look, "print(state)", soil] for i in range(6)}
     root = make_project(tmp_path / "project", chapters)
-    assert ran(build(root)) == set(chapters)
+    assert ran_again(root) == set(chapters)
     said = set()
     for name in chapters:
         notebook = nbformat.read(root / f"_build/stage/book/{name}.ipynb", as_version=4)
@@ -334,7 +335,7 @@ for result in rates.results(ev).values():
     ask = """from lib.published import rates
 print([round(float(r.summary.tau2), 6) for r in rates.results(ev).values()][:4])"""
     root = make_project(tmp_path / "project", {"spoil": ["# Spoil", spoil], "b": ["# B", ask], "c": ["# C", ask]})
-    assert ran(build(root)) == {"spoil", "b", "c"}
+    assert ran_again(root) == {"spoil", "b", "c"}
     said = [nbformat.read(root / f"_build/stage/book/{name}.ipynb", 4).cells[-1].outputs[0].text for name in "bc"]
     assert said[0] == said[1]
     alone = rates.results(edition.load(ROOT / "data"))
@@ -343,16 +344,16 @@ print([round(float(r.summary.tau2), 6) for r in rates.results(ev).values()][:4])
 
 def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
     write_chapter(project, "events", ["# Events", "from lib.published import rates\nprint(len(rates.results(ev)))"])
-    assert ran(build(project)) == {"events"}
+    assert ran_again(project) == {"events"}
     noted = json.loads((project / "_build/reads/book/events.json").read_text())
     assert {"responses", "published_rates", "change_criteria"} <= {part for _, part in noted["parts"]}
     assert {"lib/published/rates.py", "lib/published/participants.py", "lib/caching/shared_results.py"} <= set(
         noted["modules"]
     )
     add_row(project, "maintenance")
-    assert "events" not in ran(build(project))
+    assert "events" not in ran_again(project)
     edit(project / "data/change_criteria.csv", "5", "6")
-    assert "events" in ran(build(project))
+    assert "events" in ran_again(project)
 
 
 # --- Reads that no build could know -----------------------------------------------------------------------
@@ -376,10 +377,10 @@ def test_reads_that_the_build_cannot_know_are_refused(project):
     for name, (code, _) in REFUSED.items():
         write_chapter(project, name, [f"# {name}", code])
     write_toc(project, [*CHAPTERS, *REFUSED])
-    done = build(project)
-    assert done.returncode == 1
+    with pytest.raises(BuildError) as refused:
+        build_again(project)
     for name, (_, message) in REFUSED.items():
-        assert re.search(rf"chapter {name}, cell 4: \w+: {re.escape(message)}", done.stderr)
+        assert re.search(rf"chapter {name}, cell 4: \w+: {re.escape(message)}", str(refused.value))
     assert site_of(project) == before
 
 

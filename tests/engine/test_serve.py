@@ -10,15 +10,17 @@ import urllib.request
 
 import pytest
 
-from conftest import ROOT, copy_book
+from conftest import ROOT, copy_book, copy_executed
 
 pytestmark = pytest.mark.book
 
 
-def copy_small_book(target):
-    """Copy the sources of a book of one chapter and a page that reads no data."""
-    root = copy_book(target, ["book/start", "book/table-3"])
+@pytest.fixture
+def small(book, tmp_path):
+    """The sources of a book of one chapter, which was executed in the true book, and a page that reads no data."""
+    root = copy_book(tmp_path, ["book/start", "book/table-3"])
     (root / "book/start.md").write_text("# Start\n\nA page without data.\n", encoding="utf-8")
+    copy_executed(book, root)
     return root
 
 
@@ -44,10 +46,10 @@ def wait_for(condition, said, seconds=300):
     pytest.fail("waited in vain; said so far:\n" + "".join(said))
 
 
-def test_a_save_is_served_and_a_fault_is_not(tmp_path):
-    root = copy_small_book(tmp_path)
-    rates = root / "data/published_rates.csv"
-    with watching(root) as said:
+def test_a_save_is_served_and_a_fault_is_not_and_several_quick_saves_make_one_build(small):
+    rates = small / "data/published_rates.csv"
+    config = (small / "_config.yml").read_text(encoding="utf-8")
+    with watching(small) as said:
         address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", "".join(said)), said)[0]
 
         def page() -> str:
@@ -63,13 +65,25 @@ def test_a_save_is_served_and_a_fault_is_not(tmp_path):
         wait_for(lambda: "'many': must be a number from 0 to 100" in "".join(said), said)
         assert "84.9 (79.8–90.7)" in page()
 
+        before = "".join(said).count("Changed:")
+        for estimate in ("84.1", "84.2", "84.3", "84.4"):
+            rates.write_text(good.replace("85.3,79.8,90.7", f"{estimate},79.8,90.7"), encoding="utf-8")
+        wait_for(lambda: "84.4 (79.8–90.7)" in page(), said)
+        time.sleep(2)
+        assert "".join(said).count("Changed:") == before + 1
+        # As editors save that put a new file in place of the old one; twice, as it is another file then.
+        for title in ("One name", "Another name"):
+            new = small / "_config.new"
+            new.write_text(re.sub("^title: .*$", f"title: {title}", config, flags=re.M), encoding="utf-8")
+            new.replace(small / "_config.yml")
+            wait_for(lambda title=title: title in page(), said)
+
 
 @pytest.mark.browser
-def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
-    root = copy_small_book(tmp_path)
-    rates = root / "data/published_rates.csv"
+def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, small):
+    rates = small / "data/published_rates.csv"
     good = rates.read_text(encoding="utf-8")
-    with watching(root) as said, contextlib.closing(browser.new_context()) as context:
+    with watching(small) as said, contextlib.closing(browser.new_context()) as context:
         address = wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+/", "".join(said)), said)[0]
         page, other = context.new_page(), context.new_page()
         errors = []
@@ -103,26 +117,4 @@ def test_the_open_page_refreshes_itself_and_shows_a_fault(browser, tmp_path):
         page.wait_for_selector("#review-fault", state="detached", timeout=300_000)
         assert errors == []
     # The published site knows nothing of it.
-    assert "__state" not in (root / "_build/html/book/table-3.html").read_text(encoding="utf-8")
-
-
-def test_several_quick_saves_make_one_build(tmp_path):
-    root = copy_small_book(tmp_path)
-    rates = root / "data/published_rates.csv"
-    good = rates.read_text(encoding="utf-8")
-    config = (root / "_config.yml").read_text(encoding="utf-8")
-    with watching(root) as said:
-        wait_for(lambda: "Serving" in "".join(said), said)
-        time.sleep(1)
-        for estimate in ("84.1", "84.2", "84.3", "84.4"):
-            rates.write_text(good.replace("85.3,79.8,90.7", f"{estimate},79.8,90.7"), encoding="utf-8")
-        page = root / "_build/html/book/table-3.html"
-        wait_for(lambda: "84.4 (79.8–90.7)" in page.read_text(encoding="utf-8"), said)
-        time.sleep(2)
-        assert "".join(said).count("Changed:") == 1
-        # As editors save that put a new file in place of the old one; twice, as it is another file then.
-        for title in ("One name", "Another name"):
-            new = root / "_config.new"
-            new.write_text(re.sub("^title: .*$", f"title: {title}", config, flags=re.M), encoding="utf-8")
-            new.replace(root / "_config.yml")
-            wait_for(lambda title=title: title in page.read_text(encoding="utf-8"), said)
+    assert "__state" not in (small / "_build/html/book/table-3.html").read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """The explorer: its data, its script in Chromium compared with the library, and the page as readers use it."""
 
+import functools
 import io
 import json
 import re
@@ -298,6 +299,9 @@ ADDRESSES = [
 ]
 
 
+load_once = functools.cache(load)
+
+
 @pytest.mark.browser
 @pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")
 @pytest.mark.parametrize("selection", ADDRESSES)
@@ -306,6 +310,7 @@ def test_the_python_code_gives_the_numbers_of_the_page(selection, open_page, mon
     shown = tab.evaluate("EvidenceExplorer.current().result")
     code, names = part(tab, "python").text_content(), {}
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("lib.evidence.load", load_once)
     exec(code, names)
     studies = tab.evaluate("EvidenceExplorer.current().studies.map(({key, events, n}) => [key, events, n])")
     assert studies
