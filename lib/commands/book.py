@@ -20,8 +20,8 @@ PROJECT = Project(
     data_error="lib.evidence:DataError",
     results="lib.report.registry:as_json",
     notices="lib.report.notices:notices",
-    reader="lib.evidence.edition",
-    editions_loaded="lib.evidence.edition:LOADED",
+    reader="lib.evidence.loading",
+    editions_loaded="lib.evidence.loading:LOADED",
     files_read=("lib.simulations.committed:READ", "lib.report.edition_results:READ"),
     preload=(
         "pandera.backends.pandas.builtin_checks",

@@ -13,11 +13,11 @@ from .counts import by_study as by_study
 from .csv_files import DataError as DataError
 from .csv_files import Fault as Fault
 from .edition import Evidence as Evidence
-from .edition import earlier_editions as earlier_editions
-from .edition import load as load
-from .edition import version_of as version_of
-from .edition import warnings_in_words as warnings_in_words
+from .loading import earlier_editions as earlier_editions
+from .loading import load as load
+from .loading import warnings_in_words as warnings_in_words
 from .outcome import Outcome as Outcome
+from .selection import version_of as version_of
 from .vocabulary import ALL_THRESHOLDS as ALL_THRESHOLDS
 from .vocabulary import GROUP_NAMES as GROUP_NAMES
 from .vocabulary import GROUPS as GROUPS

@@ -1,7 +1,8 @@
-"""The evidence of the review as of one date: `load` returns an edition as `Evidence`, with its tables and outcomes.
+"""The evidence of the review as of one date: `Evidence`, an edition with its tables, outcomes and counts.
 
-Belongs here: how the tables of ``data/`` are joined, which records belong to the edition of a date, and the views of an
-edition. Does not belong here: the content of one outcome (`outcome`), and anything statistical.
+Belongs here: what an edition or one of its views gives. Does not belong here: reading the tables (`loading`), the
+selection of rows (`selection`), the content of one outcome (`outcome`), and anything statistical. The module is long
+because each method of the class has an example.
 """
 
 from __future__ import annotations
@@ -10,33 +11,24 @@ import datetime as dt
 import functools
 import hashlib
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pybtex.database import BibliographyData
 
-import lib
-from lib.caching.shared_results import READ, ask, of_one_regimen, shared
-from lib.evidence.checking import find_warnings, read_some_tables, read_tables
-from lib.evidence.column_types import convert, period_end
+from lib.caching.shared_results import READ, of_one_regimen, shared
 from lib.evidence.counts import Counts, select_counts
-from lib.evidence.csv_files import DataError, Fault
+from lib.evidence.csv_files import Fault
 from lib.evidence.outcome import Outcome, build_outcome
-from lib.evidence.retracted import with_notices
-from lib.evidence.screening import MEANING, NAME, with_screening
+from lib.evidence.screening import MEANING, NAME
+from lib.evidence.selection import VIEWS, PartsOfView, known_by, known_dates
 from lib.evidence.vocabulary import GROUPS, REGIMENS, THRESHOLDS
 from lib.stats.arguments import unknown
 
-_ESTIMATES = ("estimate", "ci_low", "ci_high")
-VIEWS = (*REGIMENS, "original")
-"""Views of an edition, see `Evidence`."""
 EDITIONS = ("original", "update")
 """Whether a study belongs to the original review or came after it: codes of ``studies.edition``."""
-LOADED: set[tuple[str, str]] = set()
-"""Data folders and dates of the editions that this process has loaded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +165,7 @@ class Evidence:
             raise ValueError(f"this is the view {self.view!r}, and a view has no views: take one of the whole edition")
         if view not in VIEWS:
             raise ValueError(unknown("view", view, VIEWS))
-        return Evidence(_PartsOfView(self._parts, view), view, self.edition)
+        return Evidence(PartsOfView(self._parts, view), view, self.edition)
 
     def earlier(self, date: dt.date) -> Evidence:
         """Return the edition of an earlier date.
@@ -202,11 +194,11 @@ class Evidence:
         """
         if self.view:
             raise ValueError(f"this is the view {self.view!r}: take an earlier edition of the whole")
-        first, _ = _known_dates(self._parts)
+        first, _ = known_dates(self._parts)
         if not first <= date <= self.as_of:
             raise ValueError(f"date must be from {first} to {self.as_of}, not {date}")
         READ.update(("", name) for name in self._parts)
-        return Evidence(_known_by(self._parts, date))
+        return Evidence(known_by(self._parts, date))
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Hash every part of every view.
@@ -456,220 +448,3 @@ class Evidence:
         group_by_codes = {codes: group for group, codes in GROUPS.items()}
         groups = [group_by_codes[codes] for codes in zip(rows.population, rows.site, strict=True)]
         return list(zip(rows.regimen, rows.threshold, groups, strict=True))
-
-
-def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
-    """Read and check the data folder, and return the edition of a date.
-
-    The edition of the original search holds the original review alone. A later edition also holds every record that
-    was published or entered here by ``as_of``, with its study, arms, counts and remarks, and with the decisions that
-    were made by ``as_of``. A record that was entered after ``as_of`` comes with all its decisions. A date known only to
-    the year or month counts as the last day of that period. Later reviews are included by their year, or by the last
-    entry if the year is unknown.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The data folder.
-    as_of : str or datetime.date, optional
-        Date of the edition, as text YYYY-MM-DD. By default that of the newest record or search, so that the same data
-        give the same edition on any day.
-
-    Returns
-    -------
-    Evidence
-        The edition.
-
-    Raises
-    ------
-    DataError
-        If the tables have faults (all are listed), or if there is no edition of that date.
-    """
-    edition = (str(Path(folder).resolve()), str(as_of or ""))
-    LOADED.add(edition)
-    return ask(edition) or _load(folder, as_of, edition)
-
-
-def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, str]) -> Evidence:
-    texts, references = read_tables(folder)
-    warnings = tuple(find_warnings(texts, references))
-    tables = _convert_tables(texts)
-    date = _date_of_edition(as_of, *_known_dates(tables))
-    parts = {**_known_by(tables, date), "references": references}
-    return Evidence(parts, edition=edition, warnings=warnings)
-
-
-class _PartsOfView(Mapping[str, Any]):
-    """The parts of a view (see `Evidence`); the rows of a table are selected when it is first read."""
-
-    def __init__(self, parts: Mapping[str, Any], view: str):
-        self._whole, self._selected = parts, dict[str, Any]()
-        other = {"monotherapy": "phototherapy", "phototherapy": "monotherapy", "original": None}[view]
-        arms = parts["arms"]
-        keys = pd.MultiIndex.from_frame(arms[["study", "arm"]])
-        self._without_records = not other
-        self._dropped_arms = set(keys[arms.role == other]) - set(keys[arms.role != other])
-        studies = set(parts["screening"].study)
-        if other:
-            studies = set(arms.study[arms.role == other]) - set(arms.study[arms.role == view])
-        self._dropped = {"role": {other}, "regimen": {other}, "study": studies}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._selected:
-            part = self._whole[name]
-            self._selected[name] = self._rows(part) if isinstance(part, pd.DataFrame) else part
-        return self._selected[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole)
-
-    def __len__(self) -> int:
-        return len(self._whole)
-
-    def _rows(self, whole: pd.DataFrame) -> pd.DataFrame:
-        table = whole
-        if self._without_records and "record" in table:
-            table = table[:0]
-        for column, values in self._dropped.items():
-            if column in table:
-                table = table[~table[column].isin(values)]
-        if {"study", "arm"} <= {*table}:
-            table = table[~pd.MultiIndex.from_frame(table[["study", "arm"]]).isin(self._dropped_arms)]
-        return table.reset_index(drop=True) if len(table) < len(whole) else whole
-
-
-def earlier_editions(folder: str | Path) -> list[str]:
-    """Return the dates of the editions before the newest, without checking the data.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The data folder.
-
-    Returns
-    -------
-    list of str
-        Dates of ``editions.csv`` other than that of the newest record or search, as they are written there.
-
-    Raises
-    ------
-    DataError
-        If a table from which the dates come cannot be read.
-    ValueError
-        If a date in it has a wrong form.
-
-    Examples
-    --------
-    >>> earlier_editions("data")[0]
-    '2018-08-06'
-    """
-    tables = read_some_tables(folder, ("searches", "records", "retractions", "editions"))
-    _, newest = _known_dates(tables)
-    return [date for date in tables["editions"].date if period_end(date) < newest]
-
-
-def version_of(date: str, versions: Mapping[str, str]) -> str:
-    """Return the version of the edition of a date; that of the code if the edition has not appeared.
-
-    Parameters
-    ----------
-    date : str
-        Date of the edition.
-    versions : mapping of str to str
-        Versions of the editions that have appeared, by their date, as in ``editions.csv``.
-
-    Examples
-    --------
-    >>> version_of("2018-08-06", {"2018-08-06": "2019"})
-    '2019'
-    """
-    return versions.get(date, lib.__version__)
-
-
-def _known_dates(tables: Mapping[str, Any]) -> tuple[dt.date, dt.date]:
-    """Return the date of the original search, and that of the last entry."""
-    days = {*tables["searches"].date, *tables["records"].entered, *tables["retractions"].found}
-    return period_end(min(tables["searches"].date)), max(map(period_end, days))
-
-
-def _known_by(parts: Mapping[str, Any], date: dt.date) -> dict[str, Any]:
-    """Return the parts of the evidence with only what was known by a date, and the dates of edition and last search."""
-    parts = dict(parts)
-    original_search, last_entry = _known_dates(parts)
-    searches, reviews, editions = (parts[name] for name in ("searches", "later_reviews", "editions"))
-    later_records = _records_after(parts["records"], date, original_search)
-    candidates = parts["candidates"]
-    later_studies = set(candidates.study[candidates.record.isin(later_records)])
-    entered = dict(zip(parts["records"].record, parts["records"].entered, strict=True))
-    for name in ("records", "decisions", "duplicates"):
-        table = parts[name]
-        is_known = ~table.record.isin(later_records)
-        if name == "duplicates":
-            is_known &= ~table.same_as.isin(later_records)
-        if name != "records":
-            # From the day on which a record was entered, an edition has the decisions made by its own date. An edition
-            # before that day has all decisions on the record, if it was published by then.
-            is_known &= (table.date <= date.isoformat()) | (table.record.map(entered).fillna("") > date.isoformat())
-        parts[name] = table[is_known].reset_index(drop=True)
-    reviews_known_on = [last_entry if pd.isna(year) else dt.date(int(year), 12, 31) for year in reviews.year]
-    parts["later_reviews"] = reviews[[min(day, last_entry) <= date for day in reviews_known_on]]
-    parts["searches"] = searches = searches[[period_end(day) <= date for day in searches.date]]
-    parts["refused"] = parts["refused"][parts["refused"].search.isin(searches.search)]
-    parts["editions"] = editions[[period_end(day) <= date for day in editions.date]]
-    parts["retractions"] = parts["retractions"][parts["retractions"].found <= date.isoformat()]
-    for name, table in parts.items():
-        if isinstance(table, pd.DataFrame) and "study" in table:
-            parts[name] = table[~table.study.isin(later_studies)].reset_index(drop=True)
-    parts = with_notices(with_screening(parts))
-    last_search = max(map(period_end, searches.date[searches.kind == "database search"]))
-    return {**parts, "as_of": date, "last_search": last_search}
-
-
-def _records_after(records: pd.DataFrame, date: dt.date, original_search: dt.date) -> set[str]:
-    """Return the keys of the records that were not known by a date: neither published nor entered by then."""
-    days = {text: period_end(text) for text in {*records.published, *records.entered} if text}
-    known_on = [
-        min(days[entered], days.get(published, days[entered]))
-        for published, entered in zip(records.published, records.entered, strict=True)
-    ]
-    return set(records.record[[day > date or date == original_search for day in known_on]])
-
-
-def warnings_in_words(evidence: Evidence) -> str:
-    """Return the number of warnings about the data in a line of text; empty if there are none."""
-    number = len(evidence.warnings)
-    plural = "s" * (number != 1)
-    return f"{number} warning{plural} about the data: `make check` lists {'them' if plural else 'it'}." * bool(number)
-
-
-def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Convert the text of all tables.
-
-    Add the number of their decimals to the published rates, and the spreadsheet row to the judgements of certainty.
-    """
-    dictionary = texts["dictionary"]
-    tables = {
-        name: convert(text, dictionary.loc[dictionary.table == name, ["column", "type"]].itertuples(index=False))
-        for name, text in texts.items()
-    }
-    for name in _ESTIMATES:
-        decimals = texts["published_rates"][name].str.partition(".")[2].str.len()
-        tables["published_rates"][f"{name}_decimals"] = decimals.to_numpy()
-    tables["certainty"]["row"] = texts["certainty"].index.to_numpy()
-    return with_screening(tables)
-
-
-def _date_of_edition(as_of: str | dt.date | None, original_search: dt.date, last_entry: dt.date) -> dt.date:
-    if as_of is None or as_of == "":
-        return last_entry
-    if isinstance(as_of, str):
-        try:
-            as_of = dt.date.fromisoformat(as_of)
-        except ValueError:
-            raise DataError([Fault("as_of", None, "", str(as_of), "is not a date of the form YYYY-MM-DD")]) from None
-    if as_of > dt.date.today():
-        raise DataError([Fault("as_of", None, "", str(as_of), "lies in the future")])
-    if as_of < original_search:
-        rule = f"there is no edition before the original search ({original_search})"
-        raise DataError([Fault("as_of", None, "", str(as_of), rule)])
-    return as_of

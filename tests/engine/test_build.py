@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from lib.engine.build import BuildError, summary
-from lib.evidence import edition
+from lib.evidence import loading
 from lib.published import rates
 from small_book import (
     CHAPTERS,
@@ -79,7 +79,7 @@ def test_the_results_beside_the_pages_follow_data_edition_and_library_and_anothe
 
     before = content_of(project)
     first = results()
-    assert first["edition"] == edition.load(project / "data").as_of.isoformat()
+    assert first["edition"] == loading.load(project / "data").as_of.isoformat()
     edit(project / "lib/report/rate_entries.py", 'REVIEW = "raw proportions', 'REVIEW = "unweighted proportions')
     assert ran_again(project) == set()
     key = "rate.monotherapy.total.ge75.available"
@@ -324,7 +324,7 @@ np.random.seed(1)"""
 
 def test_what_one_chapter_does_to_the_library_is_not_in_what_another_is_answered(tmp_path):
     spoil = """import dataclasses
-import lib.evidence.edition, lib.published.participants, lib.published.rates
+import lib.evidence.loading, lib.published.participants, lib.published.rates
 from lib.published import rates
 changed = [lib.published.participants.sizes(ev, "monotherapy").departures]
 lib.published.rates.GROUPS = {}
@@ -338,7 +338,7 @@ print([round(float(r.summary.tau2), 6) for r in rates.results(ev).values()][:4])
     assert ran_again(root) == {"spoil", "b", "c"}
     said = [nbformat.read(root / f"_build/stage/book/{name}.ipynb", 4).cells[-1].outputs[0].text for name in "bc"]
     assert said[0] == said[1]
-    alone = rates.results(edition.load(ROOT / "data"))
+    alone = rates.results(loading.load(ROOT / "data"))
     assert said[0] == f"{[round(float(r.summary.tau2), 6) for r in alone.values()][:4]}\n"
 
 
@@ -360,13 +360,13 @@ def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(project):
 
 
 REFUSED = {
-    "opens": ("open('../data/arms.csv').read()", "data/arms.csv is read directly and not through lib.evidence.edition"),
+    "opens": ("open('../data/arms.csv').read()", "data/arms.csv is read directly and not through lib.evidence.loading"),
     "pandas": (
         "import pandas as pd\npd.read_csv('../data/arms.csv')",
-        "data/arms.csv is read directly and not through lib.evidence.edition",
+        "data/arms.csv is read directly and not through lib.evidence.loading",
     ),
-    "lists": ("import os\nos.listdir('../data')", "data is read directly and not through lib.evidence.edition"),
-    "sources": ("open('start.md').read()", "book/start.md is read directly and not through lib.evidence.edition"),
+    "lists": ("import os\nos.listdir('../data')", "data is read directly and not through lib.evidence.loading"),
+    "sources": ("open('start.md').read()", "book/start.md is read directly and not through lib.evidence.loading"),
     "programs": ("import subprocess\nsubprocess.run(['true'])", "another program is started here"),
     "tables": ("ev.interviews", "table must be one of dictionary, codes, "),
 }

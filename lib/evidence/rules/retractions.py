@@ -1,7 +1,7 @@
 """Rules for retracted references: somebody has decided about each, and the data follow the decision.
 
 Belongs here: the table ``retractions``. Does not belong here: finding retractions (`lib.records.retractions`), and how
-they are shown (`lib.evidence.edition`, `lib.report`).
+they are shown (`lib.evidence.selection`, `lib.report`).
 """
 
 from __future__ import annotations
