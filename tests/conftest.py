@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import http.server
+import importlib
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -32,6 +34,19 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 # Imputations take long and depend on nothing but what they are stored under: the books of all tests share them.
 os.environ.setdefault("REVIEW_CACHE", str(ROOT / "_build" / "cache"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def import_extension(name: str) -> ModuleType:
+    """Import a module of the book's extensions, which import one another from their own folder.
+
+    The folder does not stay on the path: a build of this process would find these extensions before those of its book.
+    """
+    folder = str(ROOT / "book/_ext")
+    sys.path.append(folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,9 @@
 """Pages for readers with a screen reader or a keyboard: the rules of axe-core, and a focus that is always visible."""
 
-import importlib.util
-
 import pytest
 
 from axe_core import AXE, RULES_OF_COLOUR, violations
-from conftest import ROOT
+from conftest import ROOT, import_extension
 from lib.engine.build import chapters
 
 # All rules but those of level AAA, which ask for a contrast of 7 and a purpose of links out of context, and those that
@@ -38,9 +36,7 @@ _RESIZED = 400
 """Milliseconds after which the theme has seen a change of width, and made what scrolls reachable."""
 _SETTLED = "*, *::before { transition: none !important; content-visibility: visible !important; }"
 
-spec = importlib.util.spec_from_file_location("accessibility", ROOT / "book/_ext/accessibility.py")
-accessibility = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(accessibility)
+accessibility = import_extension("accessibility")
 
 
 def test_what_the_theme_leaves_unclear_is_mended():

@@ -3,7 +3,6 @@
 import csv
 import datetime as dt
 import re
-import sys
 import uuid
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
@@ -12,11 +11,10 @@ from urllib.parse import urljoin
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.conftest import ROOT
+from conftest import ROOT, import_extension
 
-sys.path.append(str(ROOT / "book/_ext"))
-import feed  # noqa: E402
-import page_metadata  # noqa: E402
+page_metadata = import_extension("page_metadata")
+feed = import_extension("feed")
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 TABLES = ("editions", "searches", "records", "decisions", "codes")

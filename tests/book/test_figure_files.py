@@ -1,29 +1,16 @@
 """The extension that writes the files of figures: their names, and the links in the page."""
 
-import importlib.util
 import json
-import sys
 
-import pytest
-
-from conftest import ROOT
+from conftest import import_extension
 
 HOSTILE = '"><script>alert(1)</script>'
 
 
-@pytest.fixture(scope="module")
-def figure_files():
-    sys.path.insert(0, str(ROOT / "book/_ext"))
-    try:
-        spec = importlib.util.spec_from_file_location("figure_files", ROOT / "book/_ext/figure_files.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(str(ROOT / "book/_ext"))
+figure_files = import_extension("figure_files")
 
 
-def test_names_tell_what_a_figure_shows_and_no_two_are_the_same(figure_files):
+def test_names_tell_what_a_figure_shows_and_no_two_are_the_same():
     named = {"a": "monotherapy-ge75", "b": "Monotherapy ge75", "c": "", "d": "../" + HOSTILE}
     names = figure_files.file_names({mark: {"name": name} for mark, name in named.items()}, "safety", "2026-11-25")
     assert names == {
@@ -36,7 +23,7 @@ def test_names_tell_what_a_figure_shows_and_no_two_are_the_same(figure_files):
     assert [*several.values()] == ["vitiligo-tci-safety-1-2026-11-25", "vitiligo-tci-safety-2-2026-11-25"]
 
 
-def test_files_are_linked_below_their_own_figure_alone(figure_files):
+def test_files_are_linked_below_their_own_figure_alone():
     figure = '<figure class="review-figure full-width" data-figure="{}"><a data-href="x.html">X</a>{}</figure>'
     body = figure.format("aa", "<figcaption>A</figcaption>") + "<p>Text</p>" + figure.format("bb", "")
     page = figure_files.with_links(body, {"bb": {"csv": "figures/b.csv"}})
@@ -49,7 +36,7 @@ def test_files_are_linked_below_their_own_figure_alone(figure_files):
     )
 
 
-def test_the_library_and_the_extension_agree_on_where_the_files_are(figure_files):
+def test_the_library_and_the_extension_agree_on_where_the_files_are():
     from lib.report.figures.saving import FILES
 
     assert figure_files.KEY == FILES
@@ -59,7 +46,7 @@ def test_the_library_and_the_extension_agree_on_where_the_files_are(figure_files
     assert figure_files.figures_of(notebook) == {"aa": files[0], "bb": files[1]}
 
 
-def test_a_notebook_is_offered_without_the_files_of_its_figures(figure_files):
+def test_a_notebook_is_offered_without_the_files_of_its_figures():
     output = {"metadata": {figure_files.KEY: [{"mark": "aa"}], "other": "é"}}
     notebook = {"cells": [{"outputs": [output]}, {"cell_type": "markdown"}]}
     without = figure_files.without_files(json.dumps(notebook))

@@ -1,18 +1,15 @@
 """Tables, code and paper: what a reader sees on a phone, sorts, opens, finds by searching, and prints."""
 
-import importlib.util
 import json
 import re
 
 import pytest
 from docutils import nodes
 
-from conftest import ROOT
+from conftest import ROOT, import_extension
 from lib.report.tables import Table, grouped
 
-spec = importlib.util.spec_from_file_location("code_cells", ROOT / "book/_ext/code_cells.py")
-code_cells = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(code_cells)
+code_cells = import_extension("code_cells")
 
 in_browser = [pytest.mark.book, pytest.mark.browser]
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"

@@ -1,6 +1,5 @@
 """What each page states about itself: citation, description, address, and links to report an error."""
 
-import importlib.util
 import re
 import urllib.parse
 from types import SimpleNamespace
@@ -10,11 +9,9 @@ from bs4 import BeautifulSoup
 from docutils import nodes
 from pybtex.database import parse_string
 
-from conftest import ROOT, parsed
+from conftest import import_extension, parsed
 
-spec = importlib.util.spec_from_file_location("page_metadata", ROOT / "book/_ext/page_metadata.py")
-page_metadata = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(page_metadata)
+page_metadata = import_extension("page_metadata")
 
 EDITION = {"edition": "2026-11-25", "version": "1.0.0"}
 SETTINGS = {"authors": "First Author; Second Author", "doi": "10.1000/example"}

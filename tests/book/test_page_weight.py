@@ -1,15 +1,12 @@
 """What pages load: the theme's unused icons, styles and scripts are left out."""
 
-import importlib.util
 import re
 
 import pytest
 
-from tests.conftest import ROOT
+from conftest import import_extension
 
-spec = importlib.util.spec_from_file_location("page_weight", ROOT / "book/_ext/page_weight.py")
-page_weight = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(page_weight)
+page_weight = import_extension("page_weight")
 
 MOST_BYTES = 700_000
 """Largest number of bytes, uncompressed, that a first visit to a page may load."""

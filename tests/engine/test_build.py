@@ -69,7 +69,7 @@ def test_a_judgement_that_the_numbers_have_overtaken_is_named_after_every_build_
         assert f"Needs action, although it did not stop the build:\n- {place}: no longer agrees" in said
     assert "Nothing changed." in said
     # The first judgement rests on trials that agree.
-    edit(project / "data/certainty.csv", 'inconsistent.",trials_agree', 'inconsistent.",one_trial')
+    edit(project / "data/certainty.csv", 'arise.",trials_agree', 'arise.",one_trial')
     assert "Needs action" not in summary(build_again(project))
 
 
