@@ -6,7 +6,8 @@ rules, what saving would change (`preview`), and the writing of files (`lib.reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 
 from lib.desk.preview import Checked, Place, faults_by_field
 from lib.desk.trial_form import CITATION, EXTRA_TABLES, Answers, extra_rows, trial_of
@@ -55,7 +56,23 @@ def check_trial(desk: Workspace, answers: Answers, record: Mapping[str, str]) ->
     entry = "" if trial["study"] in set(tables["references"].key) else reference(trial)
     contents = new_contents(desk.folder, changes, entry)
     faults = faults_by_field(desk, contents, names, _shown)
+    for number, arm in enumerate(trial["arms"], start=1):
+        if arm["drug"] and not arm["kind"]:
+            faults.setdefault(f"arms.{number}.drug", []).append(_unknown_drug(arm["drug"], tables["drugs"].drug))
     return Checked(trial["study"], {arm["role"] for arm in trial["arms"]}, changes, contents, entry, faults)
+
+
+def _unknown_drug(drug: str, known: Iterable[str]) -> str:
+    """Return what to do about a drug that is not in ``drugs.csv`` and has no kind.
+
+    Examples
+    --------
+    >>> _unknown_drug("Example", ["placebo", "tacrolimus"])
+    "'Example' is unknown: choose the kind of a new drug; concentrations have their own field"
+    """
+    close = [name for name in known if drug.startswith(f"{name} ")] or difflib.get_close_matches(drug, [*known], 1)
+    meant = f"write {close[-1]!r}, or choose" if close else "choose"
+    return f"{drug!r} is unknown: {meant} the kind of a new drug; concentrations have their own field"
 
 
 def _shown(name: str) -> str:

@@ -91,9 +91,10 @@ def test_faults_stand_beside_their_fields_by_the_rules_of_the_check(desk):
     assert "a value is required" in beside["finding"]
     for name in beside:
         assert page.find(id=name)["aria-invalid"] == "true"
-    again = desk.visitor(ADA).post("/trial", action="check", **(FORM | {"arms.1.ge75": "50"}))
-    beside = BeautifulSoup(again.body, "html.parser").find(id="arms-1-ge75-fault").text
-    assert "exceeds the number observed (n = 40)" in beside
+    unknown = {"arms.1.ge75": "50", "arms.1.drug": "tacrolimus 0.1%"}
+    again = BeautifulSoup(desk.visitor(ADA).post("/trial", action="check", **(FORM | unknown)).body, "html.parser")
+    assert "exceeds the number observed (n = 40)" in again.find(id="arms-1-ge75-fault").text
+    assert "is unknown: write 'tacrolimus'" in again.find(id="arms-1-drug-fault").text
     assert contents(desk) == before
 
 
