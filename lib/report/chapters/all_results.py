@@ -13,6 +13,7 @@ import pandas as pd
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
+from lib.report.chapters.result_formulas import formula_of, method_html
 from lib.report.citations import identifiers
 from lib.report.entries import Entry, slug
 from lib.report.marked_text import page_link, result_anchor, study_link
@@ -128,7 +129,7 @@ class Results:
                     "name": result_name(entry.key, words),
                     "estimate": estimate_html(entry),
                     "basis": basis(entry),
-                    "method": sentence_case(entry.method).replace("tau2", "τ²"),
+                    "method": method_html(sentence_case(entry.method).replace("tau2", "τ²"), formula_of(entry.method)),
                     "page": Html(page_link(entry.page.removeprefix("book/"))._repr_html_()),
                     "studies": [
                         (Html(study_link(names[study], study)._repr_html_()), reports[study])
