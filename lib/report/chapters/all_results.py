@@ -13,7 +13,7 @@ import pandas as pd
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.report.chapters.comparison_effects import per_100
-from lib.report.chapters.result_formulas import formula_of, method_html
+from lib.report.chapters.result_formulas import formula_of
 from lib.report.citations import identifiers
 from lib.report.entries import Entry, slug
 from lib.report.marked_text import page_link, result_anchor, study_link
@@ -74,7 +74,7 @@ _PAGE = template(
 {% for row in rows %}
 <tr id="{{ row.anchor }}"><td>{{ row.name }}</td><td class="numeric">{{ row.estimate }}</td>
 <td class="numeric">{{ row.basis }}</td></tr>
-<tr class="detail"><td colspan="3"><div>{{ row.method }}. Stated in {{ row.page }}.
+<tr class="detail"><td colspan="3"><div><a href="#{{ row.formula }}">{{ row.method }}</a>. Stated in {{ row.page }}.
 {% if row.same_as %}Studies: those of <a href="#{{ row.same_as.anchor }}">{{ row.same_as.name }}</a>.
 {% else %}
 {% for name, links in row.studies %}
@@ -129,7 +129,8 @@ class Results:
                     "name": result_name(entry.key, words),
                     "estimate": estimate_html(entry),
                     "basis": basis(entry),
-                    "method": method_html(sentence_case(entry.method).replace("tau2", "τ²"), formula_of(entry.method)),
+                    "method": sentence_case(entry.method).replace("tau2", "τ²"),
+                    "formula": formula_of(entry.method).anchor,
                     "page": Html(page_link(entry.page.removeprefix("book/"))._repr_html_()),
                     "studies": [
                         (Html(study_link(names[study], study)._repr_html_()), reports[study])

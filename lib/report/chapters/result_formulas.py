@@ -12,7 +12,7 @@ from functools import cache
 
 from lib import evidence, published, stats
 from lib.report.tables.table import link_of
-from lib.report.text_safety import Html, template
+from lib.report.text_safety import template
 
 _ON_LIBRARY_PAGE = {room.__name__: {*room.__all__} for room in (stats, evidence, published)}
 """Names of the functions that the page *Library* describes, by the package that exports them."""
@@ -406,6 +406,9 @@ def formula_of(method: str) -> Formula:
     return found[0]
 
 
+_SHORT_TERM = re.compile(r"(?<=\b\w) ([−/=]) (?=\w\b)")
+"""The sign between two single letters or digits, as in ``x / n``, around which a line does not break."""
+
 _TABLE = template(
     """\
 <div class="review-table"><table class="review review-results">
@@ -440,25 +443,13 @@ class Formulas:
             {
                 "anchor": row.anchor,
                 "name": row.name,
-                "formula": row.formula,
+                "formula": _SHORT_TERM.sub("\N{NO-BREAK SPACE}\\1\N{NO-BREAK SPACE}", row.formula),
                 "sources": [(name, _doi_address(doi)) for name, doi in row.sources],
                 "functions": [(name, library_address(name)) for name in row.functions],
             }
             for row in FORMULAS
         ]
         return _TABLE.render(rows=rows)
-
-
-def method_html(text: str, formula: Formula) -> Html:
-    """Return the text of a method, whose first words lead to its formula.
-
-    Examples
-    --------
-    >>> print(method_html("Number needed to treat: rounded up", FORMULAS[-2]))
-    <a href="#f-nnt">Number needed to treat</a>: rounded up
-    """
-    words = re.split("[:;,(]", text, maxsplit=1)[0].rstrip()
-    return Html('<a href="#{}">{}</a>{}').format(formula.anchor, words, text.removeprefix(words))
 
 
 def library_address(function: str) -> str:
