@@ -29,7 +29,9 @@ def test_every_result_has_one_row_and_every_row_has_results(ev):
 
 
 def test_every_result_of_an_earlier_edition_has_one_row():
-    for date in evidence.earlier_editions(ROOT / "data"):
+    dates = evidence.earlier_editions(ROOT / "data")
+    assert dates
+    for date in dates:
         entries = every_result(evidence.load(ROOT / "data", date))
         assert entries and all(formula_of(entry.method) in FORMULAS for entry in entries.values())
 
