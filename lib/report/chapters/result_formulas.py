@@ -323,7 +323,7 @@ FORMULAS = (
         rf"(risk ratio|odds ratio|risk difference), {_WITHIN}, random effects \(REML\).*",
         "y = log ratio or difference, v its variance (RD: p (1 − p) / n of both arms, with x + 1 and n + 2 for an"
         " arm at 0% or 100%). m = Σ w y / Σ w with w = 1 / (v + τ²), τ² by REML; 95% CI m ± t √(f / Σ w), where f is"
-        " the larger of 1 and Σ w (y − m)² / (k − 1), t on k − 1 degrees of freedom, at least 2.",
+        " the larger of 1 and Σ w (y − m)² / (k − 1), t on k − 1 degrees of freedom, but at least 2.",
         (
             _ROEVER,
             ("Langan et al. 2019", "10.1002/jrsm.1316"),
@@ -336,7 +336,7 @@ FORMULAS = (
         "Risk ratio in a sensitivity analysis",
         "risk ratio, sensitivity analysis: (?!correlation ).+",
         "As in the row above, with the trials named. Normal interval: m ± z / √(Σ w). Common effect: τ² = 0."
-        " Hartung-Knapp: f = Σ w (y − m)² / (k − 1). A single trial as in “Risk ratio of one trial”.",
+        " Hartung-Knapp: f = Σ w (y − m)² / (k − 1), t on k − 1 degrees of freedom. A single trial as in “Risk ratio of one trial”.",
         (_ROEVER, _HARTUNG_KNAPP),
         ("lib.evidence.compare", "lib.stats.pool_ratios", "lib.stats.pool"),
     ),
@@ -354,8 +354,7 @@ FORMULAS = (
         "Shares with and without the treatment",
         "share of responders (in all control arms together|with the treatment: .+)|difference of the shares .+",
         "Without: c = Σ x₂ / Σ n₂ of all control arms. With: c × RR, or c + RD if c = 0 or there is no RR, within 0"
-        " and 1; its 95% CI the same from the limits of RR or RD. Difference: the share with, and its limits, less"
-        " c.",
+        " and 1; its 95% CI the same from the limits of RR or RD. Difference: the share with and its limits, less c.",
         (("Guyatt et al. 2013", "10.1016/j.jclinepi.2012.01.012"),),
         ("lib.report.absolute_effects.absolute",),
     ),
