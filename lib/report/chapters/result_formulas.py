@@ -336,7 +336,8 @@ FORMULAS = (
         "Risk ratio in a sensitivity analysis",
         "risk ratio, sensitivity analysis: (?!correlation ).+",
         "As in the row above, with the trials named. Normal interval: m ± z / √(Σ w). Common effect: τ² = 0."
-        " Hartung-Knapp: f = Σ w (y − m)² / (k − 1), t on k − 1 degrees of freedom. A single trial as in “Risk ratio of one trial”.",
+        " Hartung-Knapp: f = Σ w (y − m)² / (k − 1), t on k − 1 degrees of freedom. A single"
+        " trial as in “Risk ratio of one trial”.",
         (_ROEVER, _HARTUNG_KNAPP),
         ("lib.evidence.compare", "lib.stats.pool_ratios", "lib.stats.pool"),
     ),
