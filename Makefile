@@ -83,7 +83,8 @@ lab: $(READY) ## open the chapters in JupyterLab, which saves them without outpu
 
 # Many tests wait for a browser or a build: twice as many workers as processors are busy.
 WORKERS = $$(( 2 * $$(nproc) ))
-test: $(READY_TO_TEST) lint nbval ## run all tests
+test: $(READY_TO_TEST) ## run all tests
+	$(MAKE) --jobs=2 lint nbval
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15
 
 nbval: $(READY_TO_TEST) book ## execute every chapter once more and compare its outputs with those of the book
