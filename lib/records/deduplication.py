@@ -31,7 +31,7 @@ from lib.records.saving import Change
 
 RULE = "rule"
 """What ``decided_by`` says of a decision that no person made."""
-DUPLICATE, SAME_STUDY, SEPARATE, ERRATUM = "duplicate", "same_study", "separate", "erratum"
+DUPLICATE, SAME_STUDY, ERRATUM = "duplicate", "same_study", "erratum"
 _ALIKE = 88.0
 """Similarity of titles from which a pair is shown to a person."""
 _LARGEST_BLOCK = 150

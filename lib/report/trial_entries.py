@@ -220,7 +220,8 @@ def _sensitivity(evidence: Evidence, asked: Question, threshold: str) -> Iterato
     for analysis in found:
         if math.isfinite(analysis.ratio.estimate):
             key = comparison_key(asked.key, threshold, "rr", analysis.kind)
-            name = analysis.name.replace(analysis.name[0], analysis.name[0].lower(), 1)
+            is_proper = analysis.name.startswith(("DerSimonian", "Hartung"))
+            name = analysis.name if is_proper else analysis.name[0].lower() + analysis.name[1:]
             yield _of_ratio(key, analysis.ratio, analysis.rows, f"risk ratio, sensitivity analysis: {name}")
 
 

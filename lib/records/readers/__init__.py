@@ -29,15 +29,13 @@ _SEARCHED = 2000
 _ENDNOTE_TAGGED = re.compile(r"%0 [A-Z]")
 
 
-def read(path: Path, *, abstracts: bool = True) -> Parsed:
+def read(path: Path) -> Parsed:
     """Read a file of bibliographic records.
 
     Parameters
     ----------
     path : Path
         The file. Its name does not matter: the format is recognised by the content.
-    abstracts : bool
-        Whether to keep abstracts, which take most of the memory.
 
     Returns
     -------
@@ -52,7 +50,7 @@ def read(path: Path, *, abstracts: bool = True) -> Parsed:
     if reason := why_unreadable(path):
         raise ReadError(f"{path}: {reason}")
     try:
-        return parse(path.read_bytes(), abstracts=abstracts)
+        return parse(path.read_bytes())
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from None
 

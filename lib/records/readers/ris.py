@@ -24,8 +24,6 @@ _HEADER = re.compile(rf"{_HEADER_INSIDE.pattern}|\s*(?:(?:Content|Database):.*|[
 _LINK = re.compile(r"\s*Link to (?:the )?[A-Z].*?:(.*)", re.DOTALL)
 """A line without a tag that Ovid writes after the title or the last field."""
 _LIMITS = ("TY", "ER")
-_HEADLESS = "does not begin with a TY line: the beginning of the entry is missing"
-_OUTSIDE = "is text outside of the entries"
 _TAGS = frozenset(
     "TY ER A1 A2 A3 A4 AB AD AN AU AV BT C1 C2 C3 C4 C5 C6 C7 C8 CA CN CP CT CY DA DB DI DO DP ED EP ET FU FX ID "
     "IS J1 J2 J9 JA JF JI JO KW L1 L2 L3 L4 LA LB LK M1 M2 M3 N1 N2 NV OP PA PB PI PM PP PU PY RI RN RP SE SN SO "

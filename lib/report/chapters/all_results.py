@@ -129,7 +129,7 @@ class Results:
                     "name": result_name(entry.key, words),
                     "estimate": estimate_html(entry),
                     "basis": basis(entry),
-                    "method": sentence_case(entry.method).replace("tau2", "τ²"),
+                    "method": method_text(entry.method, names),
                     "formula": formula_of(entry.method).anchor,
                     "page": Html(page_link(entry.page.removeprefix("book/"))._repr_html_()),
                     "studies": [
@@ -183,6 +183,17 @@ def result_name(key: str, words: Mapping[str, str]) -> str:
 
 _DECIMAL = re.compile(r"(?<!\d)0_(?=\d)")
 """The form of ``0.`` before other digits within a part of a key."""
+
+
+def method_text(method: str, names: Mapping[str, str]) -> str:
+    """Return the text of a method for readers, with the names of studies in place of their keys.
+
+    Examples
+    --------
+    >>> method_text("all studies without example2020: tau2 by REML", {"example2020": "Example 2020"})
+    'All studies without Example 2020: τ² by REML'
+    """
+    return sentence_case(re.sub(r"\w+", lambda word: names.get(word[0], word[0]), method)).replace("tau2", "τ²")
 
 
 def estimate_html(entry: Entry) -> Html:

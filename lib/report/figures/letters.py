@@ -50,14 +50,14 @@ def shortened(text: str, room: float, size: float, bold: bool = False) -> str:
     return words.rstrip(" ,") + "…" + year
 
 
-def wrapped(text: str, room: float, size: float, indent: str = "", bold: bool = False) -> list[str]:
-    """Break a text into lines of a width, at spaces; every line but the first begins with ``indent``."""
+def wrapped(text: str, room: float, size: float, bold: bool = False) -> list[str]:
+    """Break a text into lines of a width, at spaces."""
     lines: list[str] = []
     for word in textwrap.wrap(text, 1, break_long_words=False, break_on_hyphens=False):
         if lines and width_of(f"{lines[-1]} {word}", size, bold) <= room:
             lines[-1] += f" {word}"
         else:
-            lines.append((indent if lines else "") + word)
+            lines.append(word)
     return lines
 
 

@@ -113,7 +113,7 @@ RATE = Scale("Response rate, %", "% (95% CI)", 0, 100, 100, (0, 25, 50, 75, 100)
 RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0.1, 1, 10), log=True, no_effect=1)
 
 
-def entry_row(label: str, entry: Entry, *, counts: str = "", colour: str = REPORTED, kind: str = "pooled") -> Row:
+def entry_row(label: str, entry: Entry) -> Row:
     """Return the row of an interval plot for a registered result, with its key.
 
     Parameters
@@ -122,11 +122,9 @@ def entry_row(label: str, entry: Entry, *, counts: str = "", colour: str = REPOR
         Text at the left.
     entry : Entry
         The result.
-    counts, colour, kind : str
-        As in `Row`.
     """
     values = (entry.estimate, entry.ci_low, entry.ci_high)
-    return Row(label, kind, *values, counts or f"{entry.k:g}", colour=colour, key=entry.key)
+    return Row(label, "pooled", *values, f"{entry.k:g}", colour=REPORTED, key=entry.key)
 
 
 def alt_text(row: Row, scale: Scale) -> str:
