@@ -132,11 +132,16 @@ def unless_right(name: str, hashes: Hashes, faults: Iterable[Fault]) -> Iterator
         _record(key)
 
 
+def forget() -> None:
+    """Forget what was right, so that the next check is as a first one in a new process."""
+    _right.clear()
+
+
 def _content(names: Iterable[str], hashes: Hashes) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, hashes[name]) for name in sorted(names))
 
 
 def _record(key: Hashable) -> None:
     if len(_right) >= _MOST:
-        _right.clear()
+        forget()
     _right.add(key)

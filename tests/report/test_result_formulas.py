@@ -12,10 +12,11 @@ from docutils.nodes import make_id
 
 from conftest import ROOT
 from lib import evidence, published, stats
-from lib.report.chapters.all_results import Results
+from lib.report.chapters.all_results import Results, method_text
 from lib.report.chapters.library_reference import reference
 from lib.report.chapters.result_formulas import FORMULAS, Formulas, formula_of, library_address
 from lib.report.registry import every_result
+from lib.report.tables.names import label_by_key
 
 
 def modules_of(row) -> list:
@@ -79,12 +80,12 @@ def test_links_to_the_library_lead_to_its_sections():
 
 def test_every_method_on_the_page_leads_to_its_row(ev):
     page = BeautifulSoup(Results(ev)._repr_html_() + Formulas()._repr_html_(), "html.parser")
-    rows = page.find_all("tr", id=re.compile("^f-"))
+    rows, names = page.find_all("tr", id=re.compile("^f-")), label_by_key(ev)
     assert [row["id"] for row in rows] == [row.anchor for row in FORMULAS]
     for key, entry in every_result(ev).items():
         link = page.find("tr", id=f"result-{key}").find_next_sibling("tr").find("a", href=re.compile("^#f-"))
         assert link["href"] == f"#{formula_of(entry.method).anchor}"
-        assert link.get_text().lower() == entry.method.lower().replace("tau2", "τ²")
+        assert link.get_text() == method_text(entry.method, names)
     wilson = page.find("tr", id="f-wilson").find_next_sibling("tr")
     assert " ".join(wilson.get_text().split()) == "Source: Wilson 1927. Computed by lib.stats.proportion_interval."
     assert [link["href"] for link in wilson.find_all("a")] == [
