@@ -224,7 +224,7 @@ def _rows(source, name):
 def _write(app, exception):
     if exception or app.builder.name != "html" or _is_earlier(app.srcdir):
         return
-    settings, edition, _ = page_metadata._facts(app.srcdir)
+    settings, edition, _ = page_metadata.facts(app.srcdir)
     names = ("editions", "searches", "records", "decisions", "codes")
     found = entries({name: _rows(app.srcdir, name) for name in names}, edition["edition"])
     if not found:

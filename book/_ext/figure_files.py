@@ -78,7 +78,7 @@ def _add(app, pagename, templatename, context, doctree):
     figures = figures_of(json.loads(notebook.read_text(encoding="utf-8")))
     page, addresses = Path(pagename), {}
     folder = Path(app.outdir) / page.parent / "figures" / page.name
-    _, edition, _ = page_metadata._facts(app.srcdir)
+    _, edition, _ = page_metadata.facts(app.srcdir)
     if figures:
         folder.mkdir(parents=True, exist_ok=True)
     for mark, name in file_names(figures, page.name, edition["edition"]).items():

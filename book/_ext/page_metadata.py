@@ -218,7 +218,7 @@ def edition_of(source):
 
 
 @functools.cache
-def _facts(source):
+def facts(source):
     """Return settings, edition and dates of editions; a process renders once, and every page needs them."""
     edition = edition_of(source)
     return _settings(source), edition, _edition_dates(source, edition["edition"])
@@ -227,7 +227,7 @@ def _facts(source):
 def _add(app, pagename, templatename, context, doctree):
     if doctree is None:
         return
-    (settings, edition, dates), book = _facts(app.srcdir), app.config.html_title
+    (settings, edition, dates), book = facts(app.srcdir), app.config.html_title
     address = address_of(settings, pagename, edition["edition"], dates)
     title = html.unescape(re.sub(r"<[^>]*>", "", context["title"]))
     context["metatags"] += head(title, first_paragraph(doctree), address_of(settings, pagename, dates[-1], dates), book)

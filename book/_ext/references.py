@@ -64,9 +64,9 @@ def _mark(app, doctree, docname):
     found = {node["ids"][0]: node for node in doctree.findall(nodes.citation)}
     if not found:
         return
-    edition = page_metadata.edition_of(app.srcdir)["edition"]
+    _, edition, _ = page_metadata.facts(app.srcdir)
     with (Path(app.srcdir) / "data/retractions.csv").open(encoding="utf-8-sig", newline="") as file:
-        notices = [row for row in csv.DictReader(file) if row["found"] <= edition]
+        notices = [row for row in csv.DictReader(file) if row["found"] <= edition["edition"]]
     citations = app.env.get_domain("cite").citations
     mark_retracted({one.key: found[one.citation_id] for one in citations if one.citation_id in found}, notices)
 

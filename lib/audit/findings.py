@@ -29,7 +29,7 @@ class Finding:
     verdict : str
         A key of `VERDICTS`.
     reconciling : str
-        A value that would agree with the other claims; empty if there is none.
+        A value that would agree with the other claims; empty if no value would.
     why : str
         What the claim was compared with, or why it cannot be compared.
     sources : tuple of str

@@ -43,7 +43,7 @@ class Checked:
     contents : dict of Path to bytes
         New contents of the files.
     entry : str
-        The entry that the bibliography gets; empty if there is none to add.
+        The entry to be added to the bibliography; empty for no entry.
     faults : dict of str to list of str
         By the name of the field; those without a field are under an empty name.
     """

@@ -20,7 +20,7 @@ def check_study(desk: Workspace, study: str, answers: Answers) -> Checked:
     Raises
     ------
     Refusal
-        If a row cannot be told from another one.
+        If not exactly one row of a table has the key of a row to be changed.
     """
     contents = desk.contents()
     changes: list[Change] = []

@@ -199,7 +199,7 @@ def study_tables(desk: Workspace, contents: Mapping[str, bytes], study: str, ans
 
 
 def _heading(desk: Workspace, table: str, fields: list[Field]) -> str:
-    """Return what tells a row from others: the values of its key, and its numbers with their names."""
+    """Return the heading of a row: the values of its key, and its numbers with their names."""
     words, numbers, is_named, described = [], [], False, entries(desk)
     for field in fields:
         entry = described[table, field.name.rpartition(".")[2]]

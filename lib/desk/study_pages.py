@@ -26,7 +26,7 @@ class _StudyPage(DraftPage):
         Raises
         ------
         Refusal
-            If there is none.
+            If the tables have no such study.
         """
         key = self.get_argument("study", "")
         if key not in (labels := labels_of_studies(self.desk)):

@@ -41,7 +41,7 @@ RESULTS = "results.json"
 _FOLDER = "rendering"
 """Name of the folder, in the build folder, with the pages as Sphinx has read them, for the next rendering."""
 _STATE = "state.json"
-"""Name of the file, in that folder, that says of what they were read; there is none while a rendering changes them."""
+"""Name of the file, in that folder, with hashes of the pages that were read; absent while a rendering changes them."""
 _PAGES = "html-"
 """Beginning of the name of the folder, in that folder, to which one process writes the pages."""
 _WRITERS = 4

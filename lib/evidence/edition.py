@@ -11,7 +11,7 @@ import datetime as dt
 import functools
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,9 +119,7 @@ class Evidence:
         ValueError
             If there is no such table.
         """
-        for name in tables:
-            if name not in self._parts:
-                raise ValueError(unknown("table", name, self._parts))
+        self._require_parts(tables)
         return Evidence({**self._parts, **tables}, self.view)
 
     def reduced_to(self, *names: str) -> Evidence:
@@ -137,10 +135,14 @@ class Evidence:
         ValueError
             If there is no such part.
         """
+        self._require_parts(names)
+        return Evidence({name: self._parts[name] for name in names}, self.view, self.edition)
+
+    def _require_parts(self, names: Iterable[str]) -> None:
+        """Raise the error about the first name that is not that of a part."""
         for name in names:
             if name not in self._parts:
                 raise ValueError(unknown("table", name, self._parts))
-        return Evidence({name: self._parts[name] for name in names}, self.view, self.edition)
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 - a process has few editions
     def only(self, view: str) -> Evidence:

@@ -98,7 +98,7 @@ _ANSWER_BY_COLUMN = {
     ("decisions", "date"): "entered",
     ("responses", "subtype"): "",
 }
-"""Name of the answer that is entered in a column, where it is not the name of the column; empty if there is none."""
+"""Name of the answer that is entered in a column, where it differs from that of the column; empty for no answer."""
 _STEPS = {
     "included": (("title_abstract", "include"), ("full_text", "include")),
     "excluded": (("title_abstract", "exclude"),),

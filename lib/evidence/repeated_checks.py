@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Generator, Hashable, Iterable, Iterator, Mapping
 
 import pandas as pd
 
@@ -95,11 +95,7 @@ def rule_faults(rule: Rule, tables: Mapping[str, pd.DataFrame], hashes: Hashes) 
     if rule in _read_by_rule and (rule, present, _content(_read_by_rule[rule] & present, hashes)) in _right:
         return
     observed = TablesRead(tables)
-    is_right = True
-    for fault in rule(observed):
-        is_right = False
-        yield fault
-    if is_right:
+    if not (yield from _counted(rule(observed))):
         _read_by_rule[rule] = frozenset(observed.names)
         _record((rule, present, _content(observed.names, hashes)))
 
@@ -124,12 +120,17 @@ def unless_right(name: str, hashes: Hashes, faults: Iterable[Fault]) -> Iterator
     key = (name, _content({name, "dictionary", "codes"}, hashes))
     if key in _right:
         return
-    is_right = True
-    for fault in faults:
-        is_right = False
-        yield fault
-    if is_right:
+    if not (yield from _counted(faults)):
         _record(key)
+
+
+def _counted(faults: Iterable[Fault]) -> Generator[Fault, None, int]:
+    """Yield faults, and return their number once all were asked for."""
+    number = 0
+    for fault in faults:
+        number += 1
+        yield fault
+    return number
 
 
 def forget() -> None:

@@ -190,7 +190,7 @@ def test_the_site_of_an_earlier_edition_has_no_feed_of_its_own(tmp_path, earlier
     out = tmp_path / "out"
     out.mkdir()
     builder, config = SimpleNamespace(name="html"), SimpleNamespace(html_title="A review")
-    page_metadata._facts.cache_clear()
+    page_metadata.facts.cache_clear()
     feed._write(SimpleNamespace(builder=builder, srcdir=str(source), outdir=str(out), config=config), None)
     assert (out / "feed.xml").is_file() is not earlier
     if not earlier:

@@ -35,7 +35,7 @@ def findings(all_findings: list[Finding], verdict: str, folded: bool = False) ->
     caption = f"{VERDICTS[verdict].capitalize()}: {count(len(rows), 'claim')}"
     note = (
         "Lists of studies are given by the reference numbers of the review. Report: the study's own report, where the"
-        " claim was compared with one. A dash means that there is none."
+        " claim was compared with one; a dash means that it was not."
     )
     return Table(frame, caption, note, folded=folded, detail="detail")
 
