@@ -88,7 +88,7 @@ test: $(READY_TO_TEST) ## run all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=15
 
 nbval: $(READY_TO_TEST) book ## execute every chapter once more and compare its outputs with those of the book
-	$(BIN)/python -m pytest --nbval -q -p no:cacheprovider -n auto --dist loadfile _build/stage/book
+	PYTHONPATH=tests $(BIN)/python -m pytest -p forked_kernels --nbval -q -p no:cacheprovider -n auto --dist loadfile _build/stage/book
 
 coverage: $(READY_TO_TEST) ## run all tests and report the share of lines of lib that they run
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -59,13 +60,20 @@ def arguments(source: Path, reads: Path, server: str, project: Project) -> list[
     return [_SETTINGS + json.dumps(settings)]
 
 
-def install() -> None:
-    """Make Jupyter fork the kernels that this process starts."""
+def install(provisioner: type[ForkedProvisioner] | None = None) -> None:
+    """Make Jupyter fork the kernels that this process starts.
+
+    Parameters
+    ----------
+    provisioner : type, optional
+        What starts them; by default `ForkedProvisioner`.
+    """
     # Private interface: jupyter_client documents provisioners that are installed as entry points, but not adding one to
     # the factory at run time. If it breaks: declare the entry point in pyproject.toml, in the group GROUP_NAME, and set
     # the traitlet KernelProvisionerFactory.default_provisioner_name.
     factory = KernelProvisionerFactory.instance()
-    entry = EntryPoint(NAME, f"{__name__}:{ForkedProvisioner.__name__}", KernelProvisionerFactory.GROUP_NAME)
+    starts = provisioner or ForkedProvisioner
+    entry = EntryPoint(NAME, f"{starts.__module__}:{starts.__name__}", KernelProvisionerFactory.GROUP_NAME)
     factory.provisioners[NAME] = entry
     factory.default_provisioner_name = NAME
 
@@ -76,9 +84,15 @@ class ForkedProvisioner(LocalProvisioner):
     # Private interface: `process`, `pid` and `connection_info` of jupyter_client's LocalProvisioner. If it breaks:
     # compare launch_kernel and kill with the installed version; the base class works too, but more slowly.
 
+    @staticmethod
+    def run(arguments: list[str], environment: dict[str, str], folder: str) -> None:
+        """Run the kernel of a chapter, in the forked process, until it is ended; ``folder`` is that of the chapter."""
+        _run_kernel(arguments, environment)
+
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork the kernel; ``cmd`` is the command that would start it otherwise."""
-        process: Any = _ForkedProcess(cmd[cmd.index("-m") + 2 :], dict(kwargs.get("env") or os.environ))
+        arguments, environment = cmd[cmd.index("-m") + 2 :], dict(kwargs.get("env") or os.environ)
+        process: Any = _ForkedProcess(self.run, arguments, environment, kwargs.get("cwd") or "")
         self.process, self.pid = process, process.pid
         return self.connection_info
 
@@ -116,8 +130,8 @@ class _ForkedProcess:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]):
-        self._process: BaseProcess = fork_server.start(_run_kernel, arguments, environment)
+    def __init__(self, function: Callable[..., object], *arguments: Any):
+        self._process: BaseProcess = fork_server.start(function, *arguments)
         self.pid = self._process.pid or 0
 
     def poll(self) -> int | None:
