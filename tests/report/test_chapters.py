@@ -307,8 +307,8 @@ def test_rates_by_group_have_a_heading_for_each_rate(ev):
     assert [text in alt for text in ("Children, ≥25%:", "Children, ≥50%:", "Children, ≥75%:")] == [True] * 3
 
 
-def test_the_shares_of_the_maintenance_trial_carry_their_keys(ev, entries):
-    shares = maintenance.shares_lost(ev, entries)
+def test_the_shares_of_the_maintenance_trial_carry_their_keys(ev):
+    shares = maintenance.shares_lost(ev)
     row = maintenance.rows(ev).dropna(subset=["depigmented"]).iloc[0]
     text = shares[row.analysis][row.drug]
     assert f">{wording.percent(row.depigmented / row.n, 1)}<" in text and "data-result=" in text

@@ -6,12 +6,11 @@ Belongs here: shares, numbers and design of the trial for its sentences. Does no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from lib.evidence import Evidence
-from lib.report.entries import Entry, maintenance_key
+from lib.report.entries import maintenance_key
+from lib.report.trial_entries import maintenance_entries
 from lib.report.wording import rounded
 
 
@@ -22,9 +21,9 @@ def rows(evidence: Evidence) -> pd.DataFrame:
     return rows.assign(drug=rows.arm.str.split().str[0], key=keys)
 
 
-def shares_lost(evidence: Evidence, entries: Mapping[str, Entry]) -> dict[str, dict[str, str]]:
+def shares_lost(evidence: Evidence) -> dict[str, dict[str, str]]:
     """Return the share of lesions that lost pigment as text with its key, by analysis and drug."""
-    shares: dict[str, dict[str, str]] = {}
+    entries, shares = maintenance_entries(evidence), dict[str, dict[str, str]]()
     for row in rows(evidence).itertuples():
         entry = entries.get(row.key)
         if entry is not None:
