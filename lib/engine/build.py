@@ -107,16 +107,19 @@ def build(
     with folder_lock(made):
         render.remove_others(made)
         _remove_leftovers(made)
-        if take_snapshot(root, root / data, made / "source"):
-            # At least one step will run: begin to import what steps need, here and in the fork server.
-            fork_server.ensure_running()
-            importlib.import_module("lib.engine.chapter")
-            render.prepare_renderer(made)
+        has_changed = take_snapshot(root, root / data, made / "source")
+        is_importing = has_changed and fork_server.ensure_running()
         pages = chapters(made / "source")
         notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
         with _executor(dask) as (executor, workers):
             graph = Graph(made, notebooks, as_of, time_limit, project, executor)
             try:
+                if has_changed:
+                    # At least one step will run: begin to import what steps need, in several processes at once.
+                    if is_importing:
+                        graph.server.begin()
+                    importlib.import_module("lib.engine.chapter")
+                    render.prepare_renderer(made)
                 done, faults = run(graph.steps, workers)
             except KeyboardInterrupt:
                 for process in multiprocessing.active_children():

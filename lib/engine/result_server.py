@@ -22,6 +22,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Listener
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,14 @@ class ResultServer:
     def __init__(self, source: Path, as_of: str, project: Project):
         self._arguments = (source, as_of, project)
         self._resources, self._starting = contextlib.ExitStack(), threading.Lock()
+        self._receiver: Connection | None = None
         self._outcome: tuple[str, Any] | None = None
         self.address = ""
+
+    def begin(self) -> None:
+        """Start the server in a new interpreter, without waiting for it, while the fork server is still importing."""
+        with self._starting:
+            self._launch(fork_server.start_new_interpreter)
 
     def start(self) -> tuple[dict[str, dict[str, str]], list[str]]:
         """Start the server if it does not run yet.
@@ -82,30 +89,35 @@ class ResultServer:
             If the library cannot read them, or the process was killed.
         """
         with self._starting:
+            if self._receiver is None:
+                self._launch(fork_server.start)
             if self._outcome is None:
-                self._outcome = self._start()
+                self._outcome = self._received()
         kind, content = self._outcome
         if kind == "loaded":
             fingerprints, used = content
             return fingerprints, used
         raise (DataFaults if kind == "faults" else BuildError)(content)
 
-    def _start(self) -> tuple[str, Any]:
+    def _launch(self, start: Callable[..., BaseProcess]) -> None:
         # Use a temporary folder and not the build folder, because the path of a socket must be short.
         prefix = f"{fork_server.SOCKETS}{os.getpid()}-"
         folder = self._resources.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
         self.address = os.path.join(folder, "results")
         receiver, sender = multiprocessing.Pipe(duplex=False)
-        with receiver:
-            with sender:
-                process = fork_server.start(_load_and_serve, *self._arguments, self.address, sender)
-            self._resources.callback(process.join)
-            self._resources.callback(process.kill)
-            try:
-                outcome: tuple[str, Any] = receiver.recv()
-                return outcome
-            except EOFError:
-                return "error", PROCESS_KILLED
+        self._receiver = self._resources.enter_context(receiver)
+        with sender:
+            process = start(_load_and_serve, *self._arguments, self.address, sender)
+        self._resources.callback(process.join)
+        self._resources.callback(process.kill)
+
+    def _received(self) -> tuple[str, Any]:
+        assert self._receiver is not None
+        try:
+            outcome: tuple[str, Any] = self._receiver.recv()
+            return outcome
+        except EOFError:
+            return "error", PROCESS_KILLED
 
     def close(self) -> None:
         """End the process."""
