@@ -95,7 +95,7 @@ def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
         )
         entries.append(pooled_entry(rate_key(outcome, "logit"), logit, counts, method, page))
     if (outcome.regimen, outcome.group, outcome.threshold) == _RATE_WITH_SUBGROUPS:
-        entries += _subgroups(outcome, "book/heterogeneity-and-bias.html")
+        entries += _subgroups(outcome, counts)
     return entries
 
 
@@ -302,8 +302,8 @@ def choices(counts: pd.DataFrame) -> list[Choice]:
     return available
 
 
-def _subgroups(outcome: Outcome, page: str) -> list[Entry | None]:
-    counts = counts_of(outcome)
+def _subgroups(outcome: Outcome, counts: pd.DataFrame) -> list[Entry | None]:
+    page = "book/heterogeneity-and-bias.html"
     entries: list[Entry | None] = []
     for choice in choices(counts):
         for name in sorted(choice.names.unique()):

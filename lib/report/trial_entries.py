@@ -47,10 +47,24 @@ def comparison_entries(evidence: Evidence) -> dict[str, Entry]:
         for threshold in dict.fromkeys(asked.pairs.threshold):
             trials = asked.at(threshold)
             for i in trials.index:
-                entries += _effects(name, threshold, _compared(trials.loc[[i]]), trial_analysis(trials.study[i]))
+                entries += _effects(name, threshold, compare_some(trials.loc[[i]]), trial_analysis(trials.study[i]))
             if threshold in THRESHOLDS:
                 entries += _sensitivity(evidence, asked, threshold)
     return {entry.key: entry for entry in entries}
+
+
+def compare_some(rows: pd.DataFrame, **options: Any) -> Comparison:
+    """Compare the arms of one or more trials, as `evidence.compare` does; there must be at least one.
+
+    Raises
+    ------
+    ValueError
+        If there is no trial.
+    """
+    compared = compare(rows, **options)
+    if compared is None:
+        raise ValueError("there is no trial to compare: check for an empty table first")
+    return compared
 
 
 def trial_analysis(study: str) -> str:
@@ -117,12 +131,6 @@ def _entry(key: str, values: Sequence[float], rows: pd.DataFrame, **rest: Any) -
         page=_PAGE,
         **rest,
     )
-
-
-def _compared(rows: pd.DataFrame, **options: Any) -> Comparison:
-    compared = compare(rows, **options)
-    assert compared is not None
-    return compared
 
 
 # --- Sensitivity analyses ---------------------------------------------------------------------------------
@@ -195,7 +203,7 @@ def analyses(rows: pd.DataFrame) -> list[Analysis]:
 
 
 def _analysis(name: str, kind: str, rows: pd.DataFrame, **options: Any) -> Analysis:
-    return Analysis(name, kind, _compared(rows, **options).risk_ratio, rows)
+    return Analysis(name, kind, compare_some(rows, **options).risk_ratio, rows)
 
 
 WITHOUT_CONCERNS = "without_concerns"

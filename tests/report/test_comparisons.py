@@ -546,7 +546,7 @@ def test_rates_maintenance_and_safety_are_rated_beside_the_comparisons(ev, rated
         assert ("may " in one.finding) == (one.certainty in ("Low", "Very low"))
         lowered = ev.certainty[(ev.certainty.outcome == one.key) & (ev.certainty.levels > 0)]
         assert len(lowered)
-        assert certainty.reasons(ev, one.key).count("level") >= len(lowered)
+        assert certainty.reasons(ev, one.key, {}).count("level") >= len(lowered)
 
 
 def test_a_certain_rate_is_not_said_to_be_a_possibility(ev):

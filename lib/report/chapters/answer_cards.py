@@ -12,8 +12,9 @@ from typing import Any
 from lib.evidence import GROUP_NAMES, THRESHOLDS_IN_WORDS, Evidence, Outcome
 from lib.report.chapters.certainty import NOT_JUDGED, certainty_of_rate
 from lib.report.entries import Entry, current_rate, of_rate
+from lib.report.marked_text import Stated
 from lib.report.text_safety import Html, template
-from lib.report.wording import Stated, count, date_text, percent
+from lib.report.wording import count, date_text, percent
 
 SHOWN = (
     ("monotherapy", "ge75", "total"),

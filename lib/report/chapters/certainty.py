@@ -125,7 +125,7 @@ def certainty_of_rate(evidence: Evidence, outcome: str) -> str:
     return lowered_level(evidence, outcome, "High")
 
 
-def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) -> str:
+def reasons(evidence: Evidence, outcome: str, numbers: Numbers) -> str:
     """Name every domain that lowers the certainty of an outcome, those that lower it most first.
 
     Parameters
@@ -134,8 +134,8 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) ->
         One edition.
     outcome : str
         Key of ``data/outcomes.csv``.
-    numbers : dict, optional
-        As `numbers_by_domain` returns them, shown in brackets; without numbers the recorded reason is shown.
+    numbers : dict
+        As `numbers_by_domain` returns them, shown in brackets; for a domain without numbers, the recorded reason is.
 
     Returns
     -------
@@ -147,8 +147,7 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers | None = None) ->
     names = evidence.meaning("certainty_domain")
     parts = []
     for row in rows.sort_values("levels", ascending=False, kind="stable").itertuples():
-        shown = (numbers or {}).get(row.domain, ("", None))[0] or row.reason.rstrip(".")
-        text = in_markdown(shown)
+        text = in_markdown(numbers.get(row.domain, ("", None))[0] or row.reason.rstrip("."))
         levels = {1: "one level", 2: "two levels"}[int(row.levels)]
         parts.append(f"{names[row.domain]} by {levels} ({text[:1].lower()}{text[1:]})")
     return listed(parts)

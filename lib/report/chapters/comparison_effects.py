@@ -8,11 +8,10 @@ by certainty (`comparison_findings`).
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import pandas as pd
 
-from lib.evidence import PHOTOTHERAPY_NAMES, Comparison, compare
+from lib.evidence import PHOTOTHERAPY_NAMES, Comparison
 from lib.report.absolute_effects import Absolute, estimate_with_interval, needed_to_treat, possible_difference
 from lib.report.marked_text import Phrase, Stated
 from lib.report.wording import NOTHING, count, percent, ratio_number, ratio_text, sentence_case
@@ -109,20 +108,6 @@ def number_needed(compared: Comparison) -> str:
 
 def _between(low: float, high: float) -> str:
     return f"{ratio_number(low)} to {ratio_number(high)}"
-
-
-def compare_some(rows: pd.DataFrame, **options: Any) -> Comparison:
-    """Compare the arms of one or more trials, as `evidence.compare` does; there must be at least one.
-
-    Raises
-    ------
-    ValueError
-        If there is no trial.
-    """
-    compared = compare(rows, **options)
-    if compared is None:
-        raise ValueError("there is no trial to compare: check for an empty table first")
-    return compared
 
 
 def informative(compared: Comparison) -> pd.DataFrame:

@@ -25,7 +25,6 @@ from lib.report.chapters.certainty import (
     reasons,
 )
 from lib.report.chapters.comparison_effects import (
-    compare_some,
     includes_no_effect,
     informative,
     label,
@@ -41,7 +40,7 @@ from lib.report.entries import Entry, comparison_key
 from lib.report.marked_text import Phrase, in_sentence
 from lib.report.tables import Table
 from lib.report.text_safety import for_markdown
-from lib.report.trial_entries import WITHOUT_CONCERNS, of_no_concern, trial_analysis
+from lib.report.trial_entries import WITHOUT_CONCERNS, compare_some, of_no_concern, trial_analysis
 from lib.report.wording import count, percent, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)

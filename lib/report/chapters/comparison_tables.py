@@ -15,7 +15,6 @@ from IPython.display import Markdown
 from lib.evidence import THRESHOLD_NAMES, THRESHOLDS, Evidence, Question, compare
 from lib.report.absolute_effects import estimate_with_interval
 from lib.report.chapters.comparison_effects import (
-    compare_some,
     label,
     number_needed,
     own_ratios,
@@ -28,7 +27,7 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.entries import comparison_key, later_review_key
 from lib.report.tables import Table, grouped, linked
 from lib.report.tables.names import arm_name
-from lib.report.trial_entries import analyses, trial_analysis
+from lib.report.trial_entries import analyses, compare_some, trial_analysis
 from lib.report.wording import count, ratio_text
 from lib.stats import Pooled
 

@@ -246,14 +246,14 @@ def recovered(rows: pd.DataFrame) -> Table:
     return Table(frame, "Reported counts, withheld in turn", numeric=["Reported", "95% range of the imputed counts"])
 
 
-def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping[str, str] | None = None) -> Table:
+def calibration_by(simulated: pd.DataFrame, column: str, heading: str, names: Mapping[str, str] | None = None) -> Table:
     """Show how often the 95% ranges of withheld counts contain the true counts, for each value of a column."""
-    rows_of_table = []
-    for value, group in [("All", rows), *rows.groupby(column, sort=False)]:
+    rows = []
+    for value, group in [("All", simulated), *simulated.groupby(column, sort=False)]:
         share, error = coverage_of_simulated(group)
-        rows_of_table.append(
+        rows.append(
             {
-                heading: (names or {}).get(value, value) if value != "All" or column != "studies" else "All",
+                heading: (names or {}).get(value, value),
                 "Reviews": len(group),
                 "All counts tried": int(group.exact.sum()),
                 "Chain did not converge": f"{(~group.converged).sum()} ({100 * (~group.converged).mean():.0f}%)",
@@ -265,7 +265,7 @@ def calibration_by(rows: pd.DataFrame, column: str, heading: str, names: Mapping
         "Coverage: percentage of withheld counts within their 95% range, averaged over the reviews in which the chain"
         " converged or all counts were tried. Monte Carlo error: standard error of the coverage, in percentage points."
     )
-    frame = pd.DataFrame(rows_of_table)
+    frame = pd.DataFrame(rows)
     return Table(frame, f"Simulated reviews by {heading.lower()}", note, list(frame.columns[1:]))
 
 

@@ -35,7 +35,6 @@ from lib.report.chapters.certainty import (
     worded,
 )
 from lib.report.chapters.comparison_effects import (
-    compare_some,
     label,
     per_100,
     per_100_with,
@@ -48,7 +47,7 @@ from lib.report.entries import comparison_key, rate_key, safety_key
 from lib.report.marked_text import Phrase, Stated, in_markdown, marked
 from lib.report.tables import Table, grouped
 from lib.report.text_safety import for_markdown
-from lib.report.trial_entries import SAFETY_EVENTS, trial_analysis
+from lib.report.trial_entries import SAFETY_EVENTS, compare_some, trial_analysis
 from lib.report.wording import NOTHING, count, listed, percent, rate, sentence_case
 
 

@@ -124,6 +124,7 @@ def _more_filters(evidence: Evidence) -> str:
     counts = evidence.reported_counts()
     counts = counts[counts.role.isin(REGIMENS)]
     blinding = {**evidence.meaning("blinding"), "": NOT_REPORTED}
+    confidence = evidence.meaning("confidence")
     subtypes = [code.strip() for text in arms.subtype for code in text.split(";")]
     countries = {name: name or NOT_REPORTED for name in sorted({*arms.country}, key=lambda name: (not name, name))}
     fields = [
@@ -133,16 +134,12 @@ def _more_filters(evidence: Evidence) -> str:
         _choices("checkbox", "edition", "Included by", _occurring(evidence.meaning("edition"), arms.edition)),
         _choices("checkbox", "unit", "Unit counted", _occurring(evidence.meaning("unit"), counts.unit)),
         _choices("checkbox", "basis", "Basis of the count", _occurring(evidence.meaning("basis"), counts.basis)),
-        _choices("checkbox", "confidence", "Confidence in the count", _codes(evidence, "confidence", counts)),
+        _choices("checkbox", "confidence", "Confidence in the count", _occurring(confidence, counts.confidence)),
         _range("year", "Year of publication", arms.year, "1"),
         _range("duration", "Months of treatment", arms.duration_months, "any"),
         _choices("checkbox", "country", "Country", countries, "explorer-many"),
     ]
     return _folded("More filters", "".join(fields))
-
-
-def _codes(evidence: Evidence, code_list: str, counts: pd.DataFrame) -> dict[str, str]:
-    return _occurring(evidence.meaning(code_list), counts[code_list])
 
 
 def _method() -> str:

@@ -177,7 +177,7 @@ class Drawing:
         """Add a rectangle."""
         self.area([(left, top), (right, top), (right, bottom), (left, bottom)], fill, stroke)
 
-    def svg(self, name: str = "") -> str:
+    def svg(self, name: str) -> str:
         """Return the drawing as an SVG element of class ``name``, whose colours follow those of the page."""
         shown = "".join(self._text(item) if isinstance(item, Text) else _shape(item) for item in self.items)
         return f'<svg class="{name}" {self._frame()} fill="currentColor">{shown}</svg>'

@@ -48,7 +48,7 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
     studies = pd.concat(groups.values())
     x, y = studies.log_odds, studies[size]
     deepest = 1.15 * (y.max() if len(y) else 1.0)
-    low, high = _with_margin(x, 0.15)
+    low, high = _with_margin(x)
     if standard:
         low, high = min(low, centre - _Z * deepest), max(high, centre + _Z * deepest)
     plot = _Points(wide, (low, high), (0.0, deepest), downwards=standard)
@@ -117,10 +117,11 @@ def _table(groups: dict[str, pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["label", *columns, "group"])
 
 
-def _with_margin(values: pd.Series, share: float) -> tuple[float, float]:
+def _with_margin(values: pd.Series) -> tuple[float, float]:
+    """Return the ends of an axis that extends beyond the values on both sides."""
     if values.empty:
         return -1.0, 1.0
-    margin = share * float(values.max() - values.min()) or 1.0
+    margin = 0.15 * float(values.max() - values.min()) or 1.0
     return float(values.min()) - margin, float(values.max()) + margin
 
 
@@ -169,11 +170,11 @@ class _Points:
         for tick in _ticks(*self.x, 8 if drawing.wide else 5):
             x, _ = self.at(tick, self.y[0])
             drawing.line([(x, self.bottom), (x, self.bottom + 4)], INK)
-            drawing.text(x, self.bottom + 6 + 0.6 * size, f"{tick:g}".replace("-", "−"), "middle")
+            drawing.text(x, self.bottom + 6 + 0.6 * size, with_minus(f"{tick:g}"), "middle")
         for tick in _ticks(*self.y, 5):
             _, y = self.at(self.x[0], tick)
             drawing.line([(self.left - 4, y), (self.left, y)], INK)
-            drawing.text(self.left - 8, y, f"{tick:g}".replace("-", "−"), "end")
+            drawing.text(self.left - 8, y, with_minus(f"{tick:g}"), "end")
         drawing.text((self.left + self.right) / 2, self.bottom + 8 + 2.1 * size, xlabel, "middle")
         drawing.text(0, self.top - 1.2 * size, ylabel)
 

@@ -128,7 +128,7 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
     for place, study in enumerate(ranked.itertuples(), start=1):
         country = evidence.studies.country[evidence.studies.study == study.study].iloc[0]
         regimen, group, threshold = study.most
-        most = ", ".join(filter(None, [REGIMEN_NAMES[regimen], GROUP_NAMES[group].lower()]))
+        most = f"{REGIMEN_NAMES[regimen]}, {GROUP_NAMES[group].lower()}"
         group_of_rank = next(name for least, name in _WANTED if study.narrowing >= least)
         cells = {
             "Rank": place,

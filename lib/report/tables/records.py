@@ -67,7 +67,7 @@ def search_names(evidence: Evidence) -> dict[str, str]:
 def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]:
     meaning = evidence.meaning("exclusion")
 
-    def box(name: str, text: str, words: Mapping[str, str] | None = None, total: bool = True) -> FlowBox:
+    def box(name: str, text: str, words: Mapping[str, str] | None = None) -> FlowBox:
         """Return a box of the column, with a line for each of its groups that ``words`` names."""
         if name not in column.boxes:
             return FlowBox(text, None, key=name)
