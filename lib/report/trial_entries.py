@@ -72,6 +72,14 @@ def trial_analysis(study: str) -> str:
     return f"trial.{study}"
 
 
+def trial_keys(question: Question, trials: pd.DataFrame) -> list[str]:
+    """Return the key of the risk ratio of each single trial."""
+    return [
+        comparison_key(question.key, trial.threshold, "rr", trial_analysis(trial.study))
+        for trial in trials.itertuples()
+    ]
+
+
 def _effects(name: str, threshold: str, compared: Comparison, analysis: str = "") -> Iterator[Entry]:
     """Yield ratios, difference and absolute effects of one or more trials, as far as they can be computed."""
     rows = compared.rows

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
@@ -129,6 +129,11 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def within_sentence(text: str) -> str:
+    """Return a text with its first letter in lower case and the rest unchanged."""
+    return text[:1].lower() + text[1:]
+
+
 def date_text(day: dt.date) -> str:
     """Return a date for a sentence: ``6 August 2018``."""
     return f"{day.day} {day:%B %Y}"
@@ -145,12 +150,21 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
-def rate(result: Outcome | Pooled | Updated) -> str:
-    """Return a pooled rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
-    estimate = percent(result.estimate, 1)
-    if result.ci_low != result.ci_low:
-        return estimate
-    return f"{estimate} (95% CI {percent(result.ci_low, 1)} to {percent(result.ci_high, 1)})"
+def rate(result: Entry | Outcome | Updated) -> str:
+    """Return a rate with its interval for a sentence: ``18.1% (95% CI 13.2% to 23.1%)``."""
+    return _with_interval(result, functools.partial(percent, digits=1))
+
+
+def ratio(result: Entry | Pooled) -> str:
+    """Return a ratio with its interval for a sentence: ``1.90 (95% CI 1.37 to 2.62)``."""
+    return _with_interval(result, ratio_number)
+
+
+def _with_interval(result: Entry | Outcome | Pooled | Updated, write: Callable[[float], str]) -> str:
+    text = write(result.estimate)
+    if result.ci_low == result.ci_low:
+        text += f" (95% CI {write(result.ci_low)} to {write(result.ci_high)})"
+    return text
 
 
 def outcome_name(outcome: Outcome) -> str:
@@ -159,9 +173,9 @@ def outcome_name(outcome: Outcome) -> str:
     return f"{REGIMEN_NAMES[outcome.regimen]}{group}, {THRESHOLD_NAMES[outcome.threshold]}"
 
 
-def row_name(outcome: Outcome) -> str:
-    """Return the name of an outcome's row in Table 3: ``TCI monotherapy, children``."""
-    return f"{REGIMEN_NAMES[outcome.regimen]}, {GROUP_NAMES[outcome.group].lower()}"
+def row_name(regimen: str, group: str) -> str:
+    """Return the name of a row of Table 3: ``TCI monotherapy, children``."""
+    return f"{REGIMEN_NAMES[regimen]}, {GROUP_NAMES[group].lower()}"
 
 
 def coverage(outcome: Outcome) -> str:
@@ -174,10 +188,7 @@ def coverage(outcome: Outcome) -> str:
 
 def stated(entry: Entry) -> str:
     """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
-    write = functools.partial(percent, digits=1) if entry.is_rate else ratio_number
-    text = write(entry.estimate)
-    if entry.ci_low == entry.ci_low:
-        text += f" (95% CI {write(entry.ci_low)} to {write(entry.ci_high)})"
+    text = rate(entry) if entry.is_rate else ratio(entry)
     return Stated(text, entry.key)._repr_html_()
 
 

@@ -10,7 +10,7 @@ from lib.evidence import Comparison, Evidence, Question
 from lib.report.chapters import risk_of_bias
 from lib.report.chapters.comparison_effects import includes_no_effect, prediction
 from lib.report.marked_text import Phrase, in_markdown
-from lib.report.wording import count, listed
+from lib.report.wording import count, listed, within_sentence
 
 LEVELS = ("Very low", "Low", "Moderate", "High")
 """GRADE's levels of certainty, in ascending order; randomised trials start at the highest (Guyatt et al. 2011,
@@ -149,8 +149,14 @@ def reasons(evidence: Evidence, outcome: str, numbers: Numbers) -> str:
     for row in rows.sort_values("levels", ascending=False, kind="stable").itertuples():
         text = in_markdown(numbers.get(row.domain, ("", None))[0] or row.reason.rstrip("."))
         levels = {1: "one level", 2: "two levels"}[int(row.levels)]
-        parts.append(f"{names[row.domain]} by {levels} ({text[:1].lower()}{text[1:]})")
+        parts.append(f"{names[row.domain]} by {levels} ({within_sentence(text)})")
     return listed(parts)
+
+
+def level_with_reasons(evidence: Evidence, outcome: str, level: str, numbers: Numbers) -> str:
+    """State the certainty of an outcome in a sentence, with every reason that lowered it (`reasons`)."""
+    lowered = reasons(evidence, outcome, numbers)
+    return f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else ".")
 
 
 def worded(level: str, sentence: str) -> str:

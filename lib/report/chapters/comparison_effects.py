@@ -39,11 +39,6 @@ def own_ratios(trials: pd.DataFrame) -> Pooled:
         return pool_ratios(*(trials[[name]].to_numpy(float).T for name in PAIR))
 
 
-def ratio(pooled: Pooled) -> str:
-    """Return a risk ratio with its interval for a sentence: ``1.90 (95% CI 1.37 to 2.62)``."""
-    return f"{ratio_number(pooled.estimate)} (95% CI {_between(pooled.ci_low, pooled.ci_high)})"
-
-
 def treatments(rows: pd.DataFrame) -> tuple[str, str]:
     """Name the two treatments of a comparison as given in the trials.
 
@@ -106,10 +101,6 @@ def number_needed(compared: Comparison) -> str:
     return "{} ({} to {})".format(*needed) if needed else NOTHING
 
 
-def _between(low: float, high: float) -> str:
-    return f"{ratio_number(low)} to {ratio_number(high)}"
-
-
 def informative(compared: Comparison) -> pd.DataFrame:
     """Return the trials that carry information on the ratio: all but those in which nobody or everybody responded."""
     return compared.rows[~compared.risk_ratio.dropped]
@@ -137,8 +128,8 @@ def prediction(pooled: Pooled, key: str) -> str:
     """
     if not pooled.predicts:
         return f"{count(pooled.k, 'trial is', 'trials are')} too few for a prediction interval"
-    between = Stated(_between(pooled.pi_low, pooled.pi_high), key, "prediction")
-    return Phrase("the true ratio in another trial may lie from ", between)
+    interval = f"{ratio_number(pooled.pi_low)} to {ratio_number(pooled.pi_high)}"
+    return Phrase("the true ratio in another trial may lie from ", Stated(interval, key, "prediction"))
 
 
 def trials_and_patients(rows: pd.DataFrame) -> str:

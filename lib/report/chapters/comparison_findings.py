@@ -20,9 +20,9 @@ from lib.report.chapters.certainty import (
     DOUBT,
     NOT_JUDGED,
     certainty_of_comparison,
+    level_with_reasons,
     numbers_by_domain,
     outcome_key,
-    reasons,
 )
 from lib.report.chapters.comparison_effects import (
     includes_no_effect,
@@ -32,7 +32,6 @@ from lib.report.chapters.comparison_effects import (
     per_100,
     per_100_with,
     prediction,
-    ratio,
     treatments,
 )
 from lib.report.chapters.comparison_tables import without
@@ -40,8 +39,8 @@ from lib.report.entries import Entry, comparison_key
 from lib.report.marked_text import Phrase, in_sentence
 from lib.report.tables import Table
 from lib.report.text_safety import for_markdown
-from lib.report.trial_entries import WITHOUT_CONCERNS, compare_some, of_no_concern, trial_analysis
-from lib.report.wording import count, percent, sentence_case, stated
+from lib.report.trial_entries import WITHOUT_CONCERNS, compare_some, of_no_concern, trial_keys
+from lib.report.wording import count, percent, ratio, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
 """Risk ratios between these are worded as little or no difference; a choice of this project."""
@@ -148,10 +147,10 @@ def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
 def _at_other_thresholds(question: Question, threshold: str) -> list[str]:
     """Describe each trial that has counts at another threshold only, in a sentence of its own."""
     sentences = []
-    for _, row in question.at_other_thresholds(threshold).iterrows():
-        compared = compare_some(row.to_frame().T.infer_objects())
+    others = question.at_other_thresholds(threshold)
+    for row, key in zip(others.itertuples(), trial_keys(question, others), strict=True):
+        compared = compare_some(others.loc[[row.Index]])
         treated, control = map(for_markdown, treatments(compared.rows))
-        key = comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study))
         sentences.append(
             f"For {RESPONSES[row.threshold]}, counts are available from {for_markdown(row.label)}: {row.events:g} of"
             f" {row.n:g} with {treated} and {row.control_events:g} of {row.control_n:g} with {control}"
@@ -176,12 +175,10 @@ def summary_sentences(evidence: Evidence, question: Question, threshold: str) ->
     """
     compared = compare(question.at(threshold))
     sentences = [f"{finding(evidence, question, threshold)}."]
-    if compared is not None:
-        level = certainty_of_comparison(evidence, question, threshold)
-        key, ratio_key = outcome_key(evidence, question, threshold), comparison_key(question.key, threshold)
-        lowered = reasons(evidence, key, numbers_by_domain(evidence, compared, ratio_key))
-        if level != NOT_JUDGED:
-            sentences.append(f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else "."))
+    level = certainty_of_comparison(evidence, question, threshold)
+    if compared is not None and level != NOT_JUDGED:
+        numbers = numbers_by_domain(evidence, compared, comparison_key(question.key, threshold))
+        sentences.append(level_with_reasons(evidence, outcome_key(evidence, question, threshold), level, numbers))
     sentences += _at_other_thresholds(question, threshold)
     return " ".join([*sentences, f"Evidence not available: {not_retrieved(question, threshold)}"])
 
@@ -249,18 +246,10 @@ def forest(question: Question, threshold: str) -> figures.Picture | figures.List
         own_ratios(trials),
         compared.risk_ratio,
         caption=caption,
-        keys=_trial_keys(question, trials),
+        keys=trial_keys(question, trials),
         pooled_key=comparison_key(question.key, threshold),
         name=f"{question.key}-{threshold}",
     )
-
-
-def _trial_keys(question: Question, trials: pd.DataFrame) -> list[str]:
-    """Return the key of each trial's risk ratio."""
-    return [
-        comparison_key(question.key, trial.threshold, "rr", trial_analysis(trial.study))
-        for trial in trials.itertuples()
-    ]
 
 
 def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listing | Table:
@@ -278,6 +267,6 @@ def shown_trial_by_trial(question: Question) -> figures.Picture | figures.Listin
         question.pairs,
         own_ratios(question.pairs),
         caption=caption,
-        keys=_trial_keys(question, question.pairs),
+        keys=trial_keys(question, question.pairs),
         name=f"{question.key}-by-trial",
     )

@@ -27,7 +27,7 @@ from lib.report.chapters.comparison_effects import (
 from lib.report.entries import comparison_key, later_review_key
 from lib.report.tables import Table, grouped, linked
 from lib.report.tables.names import arm_name
-from lib.report.trial_entries import analyses, compare_some, trial_analysis
+from lib.report.trial_entries import analyses, compare_some, trial_analysis, trial_keys
 from lib.report.wording import count, ratio_text
 from lib.stats import Pooled
 
@@ -37,9 +37,8 @@ def pairs(question: Question) -> Table | Markdown:
     rows = question.pairs
     if rows.empty:
         return Markdown("No trial has available counts of both arms.")
-    own = own_ratios(rows)
-    intervals = np.column_stack([own.estimate, own.ci_low, own.ci_high])
-    keys = [comparison_key(question.key, row.threshold, "rr", trial_analysis(row.study)) for row in rows.itertuples()]
+    intervals = np.column_stack(estimate_with_interval(own_ratios(rows)))
+    keys = trial_keys(question, rows)
     frame = pd.DataFrame(
         {
             "Trial": linked(rows),

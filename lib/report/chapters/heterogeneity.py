@@ -133,14 +133,17 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
     against : {"size", "standard error"}
         "size": the plot of the 2019 review; "standard error": the usual funnel plot, with its centre and lines.
     """
-    groups = {name: _with_log_odds(by_study(rows)) for name, rows in _by_edition(outcome).items()}
+    groups = {
+        _EDITIONS["original"]: _with_log_odds(outcome.available),
+        _EDITIONS["update"]: _with_log_odds(outcome.new),
+    }
     if against == "size":
         caption = (
             f"{_short_name(outcome)}: number assessed against log odds of a response. Without bias, small studies"
             " scatter evenly around the large ones."
         )
         return figures.show(figures.funnel_plot, groups, caption=caption, name=_file_name(outcome, "log-odds-by-size"))
-    counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
+    counts = rate_details.by_year(counts_of(outcome))
     centre = float(pool(*proportions(counts.events, counts.n, transform="logit")).estimate)
     caption = (
         f"{_short_name(outcome)}: standard error against log odds of a response. If studies differed by chance alone,"
@@ -151,7 +154,7 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
 
 def comparison_of_editions(outcome: Outcome) -> str:
     """State in a sentence the test for a difference between the studies of the review and those of the update."""
-    counts = counts_of(outcome).sort_values("year", kind="stable", ignore_index=True)
+    counts = rate_details.by_year(counts_of(outcome))
     y, v = proportions(counts.events, counts.n, transform="logit")
     groups, *split = by_group(counts.edition, y, v)
     pooled = pool(*split)
@@ -167,11 +170,9 @@ def comparison_of_editions(outcome: Outcome) -> str:
     )
 
 
-def _by_edition(outcome: Outcome) -> dict[str, pd.DataFrame]:
-    return {"Original review": outcome.available, "Update": outcome.new}
-
-
-def _with_log_odds(studies: pd.DataFrame) -> pd.DataFrame:
+def _with_log_odds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return counts by study with two more columns: the log odds of a response and their standard error."""
+    studies = by_study(rows)
     y, v = proportions(studies.events, studies.n, transform="logit")
     return studies.assign(log_odds=y, se=np.sqrt(v))
 
@@ -185,16 +186,19 @@ def influence(outcome: Outcome) -> Table | Markdown:
     counts, measures = _influence(outcome)
     if len(counts) < 2:
         return Markdown("The influence of single studies cannot be measured.")
+    columns = {
+        "Studentised residual": measures.residual,
+        "DFFITS": measures.dffits,
+        "Cook's distance": measures.cook,
+        "Contribution to heterogeneity": measures.baujat_x,
+        "Influence on the result": measures.baujat_y,
+    }
     frame = pd.DataFrame(
         {
             "Study": linked(counts),
             "Rate": [f"{row.events:g}/{row.n:g}" for row in counts.itertuples()],
             "Weight": [percent(value) for value in measures.hat],
-            "Studentised residual": [with_minus(f"{value:.2f}") for value in measures.residual],
-            "DFFITS": [with_minus(f"{value:.2f}") for value in measures.dffits],
-            "Cook's distance": [with_minus(f"{value:.2f}") for value in measures.cook],
-            "Contribution to heterogeneity": [with_minus(f"{value:.2f}") for value in measures.baujat_x],
-            "Influence on the result": [with_minus(f"{value:.2f}") for value in measures.baujat_y],
+            **{name: [with_minus(f"{value:.2f}") for value in values] for name, values in columns.items()},
         }
     )
     note = (

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
+from lib.evidence import REGIMEN_NAMES, THRESHOLD_NAMES, Evidence
 from lib.published import Draws, Result, Sizes
 from lib.published.count_model import WIDEST
 from lib.published.imputation import OverDraws
@@ -21,7 +21,7 @@ from lib.report.entries import Entry
 from lib.report.rate_details import SCALES, over_imputations
 from lib.report.tables import Table, grouped, linked
 from lib.report.text_safety import for_markdown
-from lib.report.wording import count, in_cell, outcome_name
+from lib.report.wording import count, in_cell, outcome_name, row_name
 
 
 def other_readings(evidence: Evidence, solved: Sizes) -> str:
@@ -86,7 +86,7 @@ def agreement(imputations: Sequence[Draws]) -> Table:
                 "Imputations": f"{len(block.events)}",
                 "R̂": f"{block.rhat:.2f}" if np.isfinite(block.rhat) and not block.exact else "",
             }
-            rows.append((f"{REGIMEN_NAMES[block.block.regimen]}, {GROUP_NAMES[group].lower()}", cells))
+            rows.append((row_name(block.block.regimen, group), cells))
     note = (
         "Within: largest distance of the imputed results from the published rate and the limits of its interval, in"
         f" units of rounding (half a unit of the last digit). Beyond {WIDEST} units a rate counts as not reproduced."
@@ -100,15 +100,15 @@ def agreement(imputations: Sequence[Draws]) -> Table:
 def not_reproduced(imputations: Sequence[Draws]) -> str:
     """Name the published rates that no counts reproduce, and state how counts were searched for."""
 
-    def named(exact: bool) -> list[str]:
+    def names(exact: bool) -> list[str]:
         return [
-            f"{REGIMEN_NAMES[block.block.regimen]}, {GROUP_NAMES[group].lower()}, {THRESHOLD_NAMES[threshold]}"
+            f"{row_name(block.block.regimen, group)}, {THRESHOLD_NAMES[threshold]}"
             for block in imputations
             for (threshold, group), tolerance in block.tolerance.items()
             if tolerance != tolerance and block.exact == exact
         ]
 
-    tried, sampled = named(True), named(False)
+    tried, sampled = names(True), names(False)
     if not tried and not sampled:
         return "The imputed counts reproduce every published rate, exactly or nearly (see the table)."
     sentences = []

@@ -13,7 +13,7 @@ from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, Evidence, per
 from lib.records.flow import flow
 from lib.report.tables.names import rows_by
 from lib.report.text_safety import for_markdown
-from lib.report.wording import count, date_text, outcome_name
+from lib.report.wording import count, date_text, outcome_name, within_sentence
 
 if TYPE_CHECKING:
     from lib.published import Result
@@ -222,7 +222,7 @@ def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
     basis, used = evidence.meaning("basis"), {r.basis for r in rows} - {"stated"}
     derivations = [text for code, text in basis.items() if code in used]
     confidence = [code for code in evidence.meaning("confidence") if code in {r.confidence for r in rows}]
-    text = "; ".join(parts[:1] + [part[0].lower() + part[1:] for part in parts[1:]])
+    text = "; ".join([parts[0], *map(within_sentence, parts[1:])])
     return (
         f"{text} (counts {' or '.join(derivations)}; {' or '.join(confidence)} confidence)."
         if derivations

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from lib.evidence import Evidence
-from lib.evidence.screening import CONFLICT, NOT_RECORDED, STAGES
+from lib.evidence.screening import NOT_RECORDED, STAGES
 from lib.records import decisions
 from lib.records.flow import Column, flow
 from lib.report.citations import citation
 from lib.report.marked_text import study_link
-from lib.report.tables.names import label_by_key, with_labels
+from lib.report.tables.names import label_by_key, rows_by, with_labels
 from lib.report.tables.records import (
     NO_GROUP,
+    UNDECIDED,
     column_heading,
     flow_anchor,
     record_anchor,
@@ -27,7 +28,7 @@ from lib.report.tables.records import (
 )
 from lib.report.tables.table import cell_html
 from lib.report.text_safety import Html, for_html, template
-from lib.report.wording import count, sentence_case
+from lib.report.wording import count, sentence_case, within_sentence
 
 MOST = 300
 """Largest number of records of one list; all of them are in the CSV files."""
@@ -55,7 +56,6 @@ _TITLES = {
     "included": "Reports of studies included",
 }
 _BY_REASON = ("excluded", "excluded_full_text")
-_UNDECIDED = {NO_GROUP: "No decision", "unsure": "Unsure", CONFLICT: "Reviewers differ"}
 _RELATIONS = {
     "duplicate": "The same report as",
     "same_study": "Another report of",
@@ -120,27 +120,26 @@ class _Lists:
         self.record_by_key = {row.record: row for row in evidence.records.itertuples()}
         self.study_by_record = dict(zip(evidence.candidates.record, evidence.candidates.study, strict=True))
         self.labels = label_by_key(evidence)
-        self.decisions: dict[str, list[Any]] = {}
-        self.same: dict[str, list[Any]] = {}
         if in_full:
-            decided, same = evidence.decisions, evidence.duplicates
-            for row in decided.assign(note=with_labels(evidence, decided.note)).itertuples():
-                self.decisions.setdefault(row.record, []).append(row)
-            for row in same.assign(why=with_labels(evidence, same.why)).itertuples():
-                self.same.setdefault(row.record, []).append(row)
+            # Only lists in full show them.
+            decision_rows, relation_rows = evidence.decisions, evidence.duplicates
+            self.decisions = rows_by(decision_rows.assign(note=with_labels(evidence, decision_rows.note)), "record")
+            self.relations = rows_by(relation_rows.assign(why=with_labels(evidence, relation_rows.why)), "record")
 
     def html(self) -> str:
         """Return all lists."""
-        refused = self._refused() if self.column.boxes["refused"].n else ""
-        return f"{refused}{self._section('identified')}{self._by_search()}"
+        return f"{self._section('refused')}{self._section('identified')}{self._by_search()}"
 
     def _section(self, name: str) -> str:
         box = self.column.boxes[name]
         if not box.n:
             return ""
-        inside = "".join(map(self._section, _PARTS[name])) if name in _PARTS else self._list(name)
+        if name in _PARTS:
+            content = "".join(map(self._section, _PARTS[name]))
+        else:
+            content = self._refused() if name == "refused" else self._list(name)
         title = f"{for_html(_TITLES[name])} (n&nbsp;=&nbsp;{box.n})"
-        return f'<section id="{self._id(name)}"><h3>{title}</h3>{inside}</section>'
+        return f'<section id="{self._id(name)}"><h3>{title}</h3>{content}</section>'
 
     def _id(self, name: str, group: str = "") -> str:
         return for_html(flow_anchor(self.column, name, group))
@@ -151,58 +150,55 @@ class _Lists:
         if name in _BY_REASON:
             order = {code: i for i, code in enumerate(self.meaning["exclusion"])}
             groups = dict(sorted(groups.items(), key=lambda item: order.get(item[0], -1)))
-        parts, left = [], MOST
+        parts, remaining = [], MOST
         for code, keys in groups.items():
             heading = ""
             if self.column.boxes[name].groups:
-                words = self.meaning["exclusion"] if name in _BY_REASON else _UNDECIDED
-                title = words.get(code or NO_GROUP, code)
+                words = self.meaning["exclusion"] if name in _BY_REASON else UNDECIDED
+                title = words.get(code, code)
                 heading = f'<h4 id="{self._id(name, code or NO_GROUP)}">{for_html(title)} ({len(keys)})</h4>'
-            shown = keys[: max(left, 0)]
-            left -= len(keys)
-            parts.append(f"{heading}<ul>{''.join(map(self._entry, shown))}</ul>")
-        if left < 0:
-            parts.append(f"<p>{-left} more are in records.csv and decisions.csv.</p>")
+            items = map(self._entry, keys[: max(remaining, 0)])
+            remaining -= len(keys)
+            parts.append(f"{heading}<ul>{''.join(items)}</ul>")
+        if remaining < 0:
+            parts.append(f"<p>{-remaining} more are in records.csv and decisions.csv.</p>")
         return "".join(parts)
 
     def _entry(self, key: str) -> str:
-        row, study = self.record_by_key[key], self.study_by_record.get(key, "")
         if not self.in_full:
-            name = self.labels.get(study) or row.title or key
-            return f'<li><a href="#{for_html(record_anchor(key))}">{for_html(name)}</a></li>'
-        named = study_link(self.labels[study], study)._repr_html_() if study else ""
+            return f"<li>{self._name(key)}</li>"
+        row, study = self.record_by_key[key], self.study_by_record.get(key, "")
+        name = study_link(self.labels[study], study)._repr_html_() if study else ""
         text = citation(self.evidence, study) if study else _citation(row)
-        links = [cell_html(f"{name}:{value}") for name, value in (("doi", row.doi), ("pmid", row.pmid)) if value]
+        links = [cell_html(f"{kind}:{value}") for kind, value in (("doi", row.doi), ("pmid", row.pmid)) if value]
         facts = "".join(f"{fact.rstrip('.')}. " for fact in self._facts(key, row)).rstrip()
         return _ENTRY.render(
-            id=record_anchor(key), named=Html(named), text=text, links=[Html(link) for link in links], facts=facts
+            id=record_anchor(key), name=Html(name), text=text, links=[Html(link) for link in links], facts=facts
         )
 
     def _facts(self, key: str, row: Any) -> Iterator[str]:
-        yield f"Found by: {_uncapitalised(self.searches[row.search])}" if row.search else "Identified without a search"
-        for other in self.same.get(key, ()):
-            study = self.study_by_record.get(other.same_as, "")
-            name = self.labels.get(study, other.same_as)
-            yield f"{_RELATIONS[other.relation]} {name} ({_reviewer(other.decided_by)}): {other.why}"
-        rows = sorted(self.decisions.get(key, ()), key=lambda made: STAGES.index(made.stage))
-        for made in rows:
-            stage = sentence_case(self.meaning["stage"][made.stage])
-            reason = f", {_uncapitalised(self.meaning['exclusion'][made.reason])}" if made.reason else ""
-            note = f". {made.note}" if made.note else ""
-            resolved = "resolved: " if made.role == "resolution" else ""
-            decision = self.meaning["screening_decision"][made.decision]
-            yield f"{stage}: {resolved}{decision}{reason} ({_reviewer(made.reviewer)}, {made.date}){note}"
+        yield f"Found by: {within_sentence(self.searches[row.search])}" if row.search else "Identified without a search"
+        for relation in self.relations.get((key,), ()):
+            study = self.study_by_record.get(relation.same_as, "")
+            name = self.labels.get(study, relation.same_as)
+            yield f"{_RELATIONS[relation.relation]} {name} ({_reviewer(relation.decided_by)}): {relation.why}"
+        for decision in sorted(self.decisions.get((key,), ()), key=lambda row: STAGES.index(row.stage)):
+            stage = sentence_case(self.meaning["stage"][decision.stage])
+            reason = f", {within_sentence(self.meaning['exclusion'][decision.reason])}" if decision.reason else ""
+            note = f". {decision.note}" if decision.note else ""
+            resolved = "resolved: " if decision.role == "resolution" else ""
+            words = self.meaning["screening_decision"][decision.decision]
+            yield f"{stage}: {resolved}{words}{reason} ({_reviewer(decision.reviewer)}, {decision.date}){note}"
 
     def _refused(self) -> str:
+        """Return the entries of exported files that could not be read."""
         rows = self.evidence.refused[self.evidence.refused.search.isin(self.evidence.searches.search)][:MOST]
-        items = "".join(
+        items = (
             f"<li>{for_html(self.searches[row.search])}, entry {row.position:g}, line {row.line:g}:"
             f" {for_html(row.reason)}</li>"
             for row in rows.itertuples()
         )
-        number = self.column.boxes["refused"].n
-        title = f"{for_html(_TITLES['refused'])} (n&nbsp;=&nbsp;{number})"
-        return f'<section id="{self._id("refused")}"><h3>{title}</h3><ul>{items}</ul></section>'
+        return f"<ul>{''.join(items)}</ul>"
 
     def _by_search(self) -> str:
         """Return the records of each search, by name."""
@@ -210,7 +206,7 @@ class _Lists:
         for name in ("databases", "other_methods"):
             for search, keys in self.column.boxes[name].groups.items():
                 title = f"{self.searches[search]} (n = {len(keys)})"
-                names = (self._name(key) for key in keys[:MOST])
+                names = map(self._name, keys[:MOST])
                 more = f"; {len(keys) - MOST} more are in records.csv" if len(keys) > MOST else ""
                 parts.append(
                     f'<section id="{self._id(name, search or NO_GROUP)}"><h3>{for_html(title)}</h3>'
@@ -219,23 +215,20 @@ class _Lists:
         return "".join(parts)
 
     def _name(self, key: str) -> str:
+        """Return the name of a record, which leads to its place in the list of the last column."""
         study = self.study_by_record.get(key, "")
         name = self.labels.get(study) or self.record_by_key[key].title or key
         return f'<a href="#{for_html(record_anchor(key))}">{for_html(name)}</a>'
 
 
 _ENTRY = template(
-    '<li id="{{ id }}">{% if named %}<b>{{ named }}</b>. {% endif %}{{ text }}{% for link in links %} {{ link }}'
+    '<li id="{{ id }}">{% if name %}<b>{{ name }}</b>. {% endif %}{{ text }}{% for link in links %} {{ link }}'
     "{% endfor %}<br><small>{{ facts }}</small></li>"
 )
 
 
 def _reviewer(name: str) -> str:
     return "reviewer not recorded" if name == NOT_RECORDED else name
-
-
-def _uncapitalised(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _citation(row: Any) -> str:
@@ -262,9 +255,9 @@ def agreement(evidence: Evidence) -> str:
         parts.append(
             "No record has the decisions of two reviewers by name, so the agreement of reviewers cannot be stated."
         )
-    one, conflicts = (int(number.get(name, 0)) for name in (decisions.AWAITS_SECOND, decisions.CONFLICTING))
+    single, conflicts = (int(number.get(name, 0)) for name in (decisions.AWAITS_SECOND, decisions.CONFLICTING))
     parts.append(
-        f"A second reviewer is awaited for {count(one, 'decision')}; {count(conflicts, 'disagreement')} of reviewers"
+        f"A second reviewer is awaited for {count(single, 'decision')}; {count(conflicts, 'disagreement')} of reviewers"
         f" {'is' if conflicts == 1 else 'are'} not resolved."
     )
     unnamed = int((evidence.decisions.reviewer == NOT_RECORDED).sum())

@@ -18,7 +18,7 @@ from lib.report import registry
 from lib.report.chapters.all_results import heading, result_name, words_of_keys
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import PageLink, result_address, study_anchor
-from lib.report.tables.included import arm_text, enrolled_text
+from lib.report.tables.included import arm_text, enrolled_text, fact_subject
 from lib.report.tables.names import arm_name, bound_texts, label_by_key, rows_by
 from lib.report.tables.table import cell_html
 from lib.report.text_safety import Html, template
@@ -267,7 +267,7 @@ class _Parts:
             ["Subject", "Statement", "Origin", "Source"],
             [
                 [
-                    f"{row.field.replace('_', ' ')}{f' ({row.arm})' if row.arm else ''}",
+                    fact_subject(row),
                     f"{row.value}{f' ({row.note})' if row.note else ''}",
                     "inferred" if row.inferred == "yes" else "reported",
                     _source(row),

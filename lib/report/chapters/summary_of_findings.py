@@ -29,9 +29,9 @@ from lib.report.chapters.certainty import (
     Numbers,
     certainty_of_comparison,
     certainty_of_rate,
+    level_with_reasons,
     lowered_level,
     numbers_by_domain,
-    reasons,
     worded,
 )
 from lib.report.chapters.comparison_effects import (
@@ -269,16 +269,12 @@ def other_findings(outcomes: Sequence[Rated]) -> Table:
 
 def rate_statements(evidence: Evidence, outcomes: Sequence[Rated]) -> str:
     """Return one list item for each outcome other than comparisons: finding, certainty and every reason."""
-    lines = []
-    for outcome in outcomes:
-        lowered = reasons(evidence, outcome.key, outcome.numbers)
-        lines.append(
-            f"- **{for_markdown(outcome.label)}.** {in_markdown(outcome.finding)}."
-            + f" The certainty is {outcome.certainty.lower()}"
-            + (f", lowered for {lowered}." if lowered else ".")
-            + f" Evidence not available: {outcome.not_retrieved}."
-        )
-    return "\n".join(lines)
+    return "\n".join(
+        f"- **{for_markdown(outcome.label)}.** {in_markdown(outcome.finding)}."
+        f" {level_with_reasons(evidence, outcome.key, outcome.certainty, outcome.numbers)}"
+        f" Evidence not available: {outcome.not_retrieved}."
+        for outcome in outcomes
+    )
 
 
 def judgements(evidence: Evidence, questions: Sequence[Question], outcomes: Sequence[Rated] = ()) -> Table:

@@ -9,7 +9,6 @@ be a link. The drawing is for the files.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,8 @@ import pandas as pd
 
 from lib.report.figures.drawing import Drawing
 from lib.report.figures.letters import wrapped
-from lib.report.figures.saving import FILES, as_csv, mark_of, png
+from lib.report.figures.picture import files_of, mark_of_drawing
+from lib.report.figures.saving import FILES
 from lib.report.figures.style import GREY, INK, REPORTED
 from lib.report.text_safety import template
 
@@ -104,19 +104,12 @@ class FlowDiagram:
     caption: str = ""
 
     def _repr_html_(self) -> str:
-        mark = _mark(self.drawing())
+        mark = mark_of_drawing(self.drawing())
         page = _DIAGRAM.render(columns=self.columns.items(), caption=self.caption, mark=mark)
         return _STYLE + page.replace(">\n<", "><")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
-        drawing = self.drawing()
-        files = {
-            "mark": _mark(drawing),
-            "name": "flow-of-records",
-            "csv": as_csv(drawing.data),
-            "svg": drawing.svg_file(),
-            "png": base64.b64encode(png(drawing)).decode(),
-        }
+        files = files_of(self.drawing(), "flow-of-records")
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: [files]}
 
     def __repr__(self) -> str:
@@ -150,11 +143,6 @@ class FlowDiagram:
             columns=["edition", "key", "box", "within", "n"],
         )
         return drawing
-
-
-def _mark(drawing: Drawing) -> str:
-    """Return the mark by which the build finds the diagram on its page."""
-    return mark_of(drawing.svg_file(), as_csv(drawing.data))
 
 
 def _boxes(steps: Sequence[FlowStep]) -> Iterator[tuple[FlowBox | None, FlowBox]]:

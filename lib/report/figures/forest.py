@@ -17,6 +17,7 @@ from lib.evidence import THRESHOLD_NAMES, Outcome
 from lib.report.entries import rate_key
 from lib.report.figures.drawing import Drawing
 from lib.report.figures.intervals import interval_plot
+from lib.report.figures.letters import shortened
 from lib.report.figures.listing import Listing
 from lib.report.figures.rows import RATE, RATIO, Row, possible_rates, result_rows
 from lib.report.figures.style import INK, MANY, NEW, PUBLISHED, REPORTED
@@ -138,17 +139,7 @@ def _labels(studies: pd.DataFrame, wide: bool) -> list[str]:
     # Number of letters for which there is space beside the counts.
     room = 40 if wide else 32
     drugs = (", " + drugs).where(several, "")
-    return [_shortened(label, room - len(drug)) + drug for label, drug in zip(studies.label, drugs, strict=True)]
-
-
-def _shortened(label: str, room: int) -> str:
-    """Shorten a label to a number of letters, but keep the year at its end, which distinguishes descriptions."""
-    if len(label) <= room:
-        return label
-    year = " " + label[-4:] if label[-4:].isdigit() else ""
-    end = max(room - 1 - len(year), 1)
-    words = label[:end] if label[end] == " " else label[:end].rpartition(" ")[0] or label[:end]
-    return words.rstrip(" ,") + "…" + year
+    return [shortened(label, room - len(drug)) + drug for label, drug in zip(studies.label, drugs, strict=True)]
 
 
 def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawing | Listing:
@@ -170,7 +161,7 @@ def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawin
     several = len(studies) < MANY
     rows = []
     for study, weight in zip(studies.itertuples(), pooled.weights, strict=True):
-        label = _shortened(study.label, 40 if wide else 32) if several else study.label
+        label = shortened(study.label, 40 if wide else 32) if several else study.label
         values = (study.events / study.n, study.ci_low, study.ci_high)
         rows.append(Row(label, "study", *values, f"{study.events:g}/{study.n:g}", weight, REPORTED))
     used = studies[~pooled.dropped]
@@ -309,7 +300,7 @@ def comparison_plot(
     for trial, (estimate, low, high), weight, key in zip(trials.itertuples(), own, weights, keys, strict=True):
         threshold = THRESHOLD_NAMES[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
-        label = _shortened(trial.label, (38 if wide else 26) - len(threshold))
+        label = shortened(trial.label, (38 if wide else 26) - len(threshold))
         label = f"{label}{'*' * trial.paired}, {threshold}"
         colour = NEW if trial.edition == "update" else REPORTED
         # A trial that carries no information on the ratio has no registered result.

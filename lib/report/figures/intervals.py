@@ -157,7 +157,7 @@ class _IntervalPlot:
         room = self.room if row.kind != "heading" else drawing.width
         if not self.wide and row.counts:
             room = drawing.width - self._width(row.counts, False) - _GAP
-        label = shortened(row.label, room, self.size, bold)
+        label = shortened(row.label, room, lambda text: self._width(text, bold))
         href = study_link(row.label, row.study).target if row.study else ""
         drawing.text(0, at_label, label, bold=bold, colour=INK if href else ink, href=href)
         if row.kind == "heading":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import textwrap
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib import get_data_path
@@ -33,19 +34,28 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
     return size * sum(_advance(letter, bold) for letter in text)
 
 
-def shortened(text: str, room: float, size: float, bold: bool = False) -> str:
+def shortened(text: str, room: float, width: Callable[[str], float] = len) -> str:
     """Shorten a text to a width, but keep the year at its end, which distinguishes descriptions.
+
+    Parameters
+    ----------
+    text : str
+        A line of text.
+    room : float
+        Largest width.
+    width : callable
+        Function that returns the width of a text; by default, its number of letters.
 
     Examples
     --------
-    >>> shortened("A long description of a trial, 2021", 170, 12)
+    >>> shortened("A long description of a trial, 2021", 25)
     'A long description… 2021'
     """
-    if width_of(text, size, bold) <= room:
+    if width(text) <= room:
         return text
     year = " " + text[-4:] if text[-4:].isdigit() else ""
-    room -= width_of("…" + year, size, bold)
-    end = next((n for n in range(len(text), 1, -1) if width_of(text[:n], size, bold) <= room), 1)
+    room -= width("…" + year)
+    end = next((n for n in range(len(text), 1, -1) if width(text[:n]) <= room), 1)
     words = text[:end] if text[end] == " " else text[:end].rpartition(" ")[0] or text[:end]
     return words.rstrip(" ,") + "…" + year
 

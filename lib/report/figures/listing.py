@@ -89,16 +89,17 @@ class Listing:
             folded = self._table(missing, lines, heads, weighted)
             shown += f"<details><summary>{for_html(fold_name(missing))}</summary>{folded}</details>"
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
-        head = f'<figure class="review-figure full-width" data-figure="{self._own_mark}">'
+        head = f'<figure class="review-figure full-width" data-figure="{mark_of(self._csv)}">'
         return f"{_STYLE}{head}{shown}{caption}</figure>"
 
     @property
-    def _own_mark(self) -> str:
-        """The mark by which the build finds the figure on its page."""
-        return mark_of(as_csv(table_of(self.rows, self.counts, self.scale)))
+    def _csv(self) -> str:
+        """Its data as the text of a CSV file."""
+        return as_csv(table_of(self.rows, self.counts, self.scale))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
-        files = {"mark": self._own_mark, "name": self.name, "csv": as_csv(table_of(self.rows, self.counts, self.scale))}
+        csv = self._csv
+        files = {"mark": mark_of(csv), "name": self.name, "csv": csv}
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: [files]}
 
     def __repr__(self) -> str:

@@ -82,13 +82,7 @@ class Picture:
         save_drawing(path, self.wide)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
-        files = {
-            "mark": self._mark,
-            "name": self.name,
-            "csv": as_csv(self.wide.data),
-            "svg": self.wide.svg_file(),
-            "png": base64.b64encode(png(self.wide)).decode(),
-        }
+        files = files_of(self.wide, self.name)
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}, {FILES: [files]}
 
     def _repr_html_(self) -> str:
@@ -102,15 +96,10 @@ class Picture:
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         shown = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""
         return (
-            f'<figure class="review-figure full-width" data-figure="{self._mark}"{shown}>'
+            f'<figure class="review-figure full-width" data-figure="{mark_of_drawing(self.wide)}"{shown}>'
             f'<div class="review-plot" role="{role}" aria-label="{for_html(self.alt)}">{self._forms()}</div>'
             f"{caption}</figure>"
         )
-
-    @property
-    def _mark(self) -> str:
-        """The mark by which the build finds the figure on its page."""
-        return mark_of(self.wide.svg_file(), as_csv(self.wide.data))
 
     def _forms(self) -> str:
         forms = self.wide.svg("review-wide") + self.narrow.svg("review-narrow")
@@ -121,6 +110,22 @@ class Picture:
 
     def __repr__(self) -> str:
         return self.alt
+
+
+def mark_of_drawing(drawing: Drawing) -> str:
+    """Return the mark by which the build finds a figure on its page."""
+    return mark_of(drawing.svg_file(), as_csv(drawing.data))
+
+
+def files_of(drawing: Drawing, name: str) -> dict[str, str]:
+    """Return the mark and the name of a figure, and the content of each of its files by their ending."""
+    return {
+        "mark": mark_of_drawing(drawing),
+        "name": name,
+        "csv": as_csv(drawing.data),
+        "svg": drawing.svg_file(),
+        "png": base64.b64encode(png(drawing)).decode(),
+    }
 
 
 def show(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, Evidence, Outcome
+from lib.evidence import THRESHOLD_NAMES, Evidence, Outcome
 from lib.report.citations import citation, identifiers
 from lib.report.marked_text import study_link
 from lib.report.tables.names import arm_name, bound_texts, labels, meanings
@@ -31,7 +31,7 @@ def coverages(outcomes: Sequence[Outcome]) -> Table:
             "Participants": participants if outcome.patients == outcome.patients else "",
             "Without counts": ", ".join(dict.fromkeys(outcome.missing.label)),
         }
-        rows.append((row_name(outcome), cells))
+        rows.append((row_name(outcome.regimen, outcome.group), cells))
     frame = grouped(rows, "group")
     detail = "Without counts"
     note = (
@@ -83,7 +83,8 @@ def _missing_rates(outcomes: Sequence[Outcome]) -> dict[str, str]:
     for outcome in outcomes:
         for study in dict.fromkeys(outcome.missing.study):
             by_row = thresholds_by_study.setdefault(study, {})
-            by_row.setdefault(row_name(outcome), []).append(THRESHOLD_NAMES[outcome.threshold])
+            name = row_name(outcome.regimen, outcome.group)
+            by_row.setdefault(name, []).append(THRESHOLD_NAMES[outcome.threshold])
     return {
         study: "; ".join(f"{row}: {', '.join(sorted(thresholds))}" for row, thresholds in rows.items())
         for study, rows in thresholds_by_study.items()
@@ -128,7 +129,6 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
     for place, study in enumerate(ranked.itertuples(), start=1):
         country = evidence.studies.country[evidence.studies.study == study.study].iloc[0]
         regimen, group, threshold = study.most
-        most = f"{REGIMEN_NAMES[regimen]}, {GROUP_NAMES[group].lower()}"
         group_of_rank = next(name for least, name in _WANTED if study.narrowing >= least)
         cells = {
             "Rank": place,
@@ -137,7 +137,8 @@ def wanted(evidence: Evidence, ranked: pd.DataFrame, outcomes: Sequence[Outcome]
             "Counts": "some" if study.study in partly else "none",
             "Narrows by": f"{study.narrowing:.1f}",
             "Source": next(iter(identifiers(evidence, study.study)), ""),
-            "detail": f"{citation(evidence, study.study)} Largest effect on: {most}, {THRESHOLD_NAMES[threshold]}."
+            "detail": f"{citation(evidence, study.study)} Largest effect on: {row_name(regimen, group)},"
+            f" {THRESHOLD_NAMES[threshold]}."
             + (f" Missing: {missing[study.study]}." if study.study in partly and study.study in missing else "")
             + f" Country: {country or 'not reported'}.",
         }

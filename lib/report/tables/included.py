@@ -110,15 +110,17 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
         name = study_link(names[key], key)
         rows += [(name, "Limitation", row.concern) for row in concerns.get((key,), ())]
-        statements = [
-            f"{fact.field.replace('_', ' ')}{f' ({fact.arm})' if fact.arm else ''}: {fact.value}{_in_brackets(fact)}"
-            for fact in facts.get((key,), ())
-        ]
+        statements = [f"{fact_subject(fact)}: {fact.value}{_in_brackets(fact)}" for fact in facts.get((key,), ())]
         rows += [(name, "Reported by the study", "; ".join(statements))] if statements else []
     frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
     frame["Remark"] = with_labels(evidence, frame.Remark)
     caption = f"Limitations of these studies: {count(len(frame), 'remark')}"
     return Table(frame, caption, folded=True, detail="Remark")
+
+
+def fact_subject(fact: Any) -> str:
+    """Return what a row of ``report_facts`` is about, with the arm if it is about one: ``unit (tacrolimus)``."""
+    return fact.field.replace("_", " ") + (f" ({fact.arm})" if fact.arm else "")
 
 
 def _in_brackets(fact: Any) -> str:

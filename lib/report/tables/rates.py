@@ -144,7 +144,7 @@ def table3(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str,
             ("Available counts", "% (95% CI)"): _by_counts_alone(entries, outcome, "available"),
             ("Available counts", "Studies"): outcome.available.study.nunique(),
         }
-        rows.append((f"{row_name(outcome)}: {row_totals(outcome)}", cells))
+        rows.append((f"{row_name(outcome.regimen, outcome.group)}: {row_totals(outcome)}", cells))
     frame = grouped(rows, "group")
     note = (
         "The heading of each group of rows gives its patients, studies and reference numbers over all thresholds, as in"
@@ -188,7 +188,7 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
             ("Prediction", "Published"): prediction_in_cell(of_rate(entries, outcome, "published.implied")),
             ("", "detail"): _implied(result),
         }
-        rows.append((row_name(outcome), cells))
+        rows.append((row_name(outcome.regimen, outcome.group), cells))
     frame = grouped(rows, "group")
     note = (
         "Rates are percentages. TCI: topical calcineurin inhibitor. Prediction: 95% prediction interval for the true"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from lib.evidence import Evidence
+from lib.evidence.screening import CONFLICT
 from lib.records.decisions import awaiting_second
 from lib.records.flow import Column, flow
 from lib.report.figures.flow import FlowBox, FlowStep
@@ -22,6 +23,8 @@ _MOST = 1000
 """Largest number of rows of a list; all of them are in the CSV files."""
 NO_GROUP = "none"
 """Name, in the id of a list, of the group of rows without a search or without any decision."""
+UNDECIDED = {"": "No decision", "unsure": "Unsure", CONFLICT: "Reviewers differ"}
+"""Names of the groups of records that await a decision."""
 
 
 def flow_anchor(column: Column, box: str, group: str = "") -> str:
@@ -87,7 +90,6 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines, name)
 
     methods = search_names(evidence)
-    undecided = {"": "No decision", "unsure": "Unsure", "conflict": "Reviewers differ"}
     if not column.is_computed:
         excluded = FlowBox(
             "Full texts excluded",
@@ -128,7 +130,7 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
     if boxes["refused"].n:
         removed.append(box("refused", "Entries that could not be read"))
     if boxes["awaiting_screening"].n:
-        removed.append(box("awaiting_screening", "Records awaiting screening", undecided))
+        removed.append(box("awaiting_screening", "Records awaiting screening", UNDECIDED))
     before = review.boxes["studies"].n
     studies = box("studies", "Studies included in the update")
     total = FlowBox(
@@ -148,7 +150,7 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
             box("assessed", "Reports assessed for eligibility"),
             (
                 box("excluded_full_text", "Reports excluded", meaning),
-                box("awaiting_classification", "Reports awaiting classification", undecided),
+                box("awaiting_classification", "Reports awaiting classification", UNDECIDED),
             ),
         ),
         FlowStep(included),
