@@ -9,7 +9,6 @@ reviewer's decision would tell the second one what the first decided. Decisions 
 older than this way of working, and stand.
 """
 
-import csv
 import uuid
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
@@ -68,9 +67,9 @@ def entries(tables, until):
     until : str
         Date of the edition that the site shows, YYYY-MM-DD; what is newer is left out.
     """
-    found = [*_of_editions(tables), *_of_searches(tables), *_of_decisions(tables)]
-    known = (entry for entry in found if entry["date"] <= until)
-    return sorted(known, key=lambda entry: (entry["date"], entry["order"]), reverse=True)[:MOST_ENTRIES]
+    all_entries = (*_of_editions(tables), *_of_searches(tables), *_of_decisions(tables))
+    of_edition = (entry for entry in all_entries if entry["date"] <= until)
+    return sorted(of_edition, key=lambda entry: (entry["date"], entry["order"]), reverse=True)[:MOST_ENTRIES]
 
 
 def _of_editions(tables):
@@ -128,11 +127,11 @@ def _of_decisions(tables):
             for decision in decisions
             if (decision["stage"], decision["decision"]) == (last, "include") and decision["record"] in records
         ]
-        made = _count(len(decisions), "decision on a record", "decisions on records")
+        number = _count(len(decisions), "decision on a record", "decisions on records")
         yield {
             "order": 1,
             "id": identifier("decisions", date),
-            "title": f"{made}, {_count(len(included), 'study', 'studies')} included",
+            "title": f"{number}, {_count(len(included), 'study', 'studies')} included",
             "page": "book/search-results.html",
             "date": date,
             "html": "".join(lines) + (f"<p>Included:</p>{_titles(included)}" if included else ""),
@@ -140,6 +139,7 @@ def _of_decisions(tables):
 
 
 def _count(n, noun, plural=""):
+    # As lib.report.wording.count, whose module takes half a second to import.
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
@@ -154,7 +154,7 @@ def _titles(records):
     return f"<ul>{''.join(lines)}</ul>{more}" if lines else ""
 
 
-def atom(title, authors, base, found):
+def atom(title, authors, base, entries):
     """Return an Atom feed (RFC 4287) as text.
 
     Parameters
@@ -165,8 +165,8 @@ def atom(title, authors, base, found):
         Names of the authors.
     base : str
         Address of the site, without the last slash; empty if it has none: links are then relative to the feed.
-    found : list of dict
-        The entries, as `entries` returns them; at least one.
+    entries : list of dict
+        As the function `entries` returns them; at least one.
     """
     feed = ET.Element("feed", xmlns=_ATOM)
 
@@ -179,14 +179,14 @@ def atom(title, authors, base, found):
 
     add(feed, "id", identifier("feed"))
     add(feed, "title", title)
-    add(feed, "updated", _time(max(entry["date"] for entry in found)))
+    add(feed, "updated", _time(max(entry["date"] for entry in entries)))
     for name in authors or [title]:
         author = ET.SubElement(feed, "author")
         add(author, "name", name)
     if base:
         add(feed, "link", rel="self", type=TYPE, href=address(NAME))
     add(feed, "link", rel="alternate", type="text/html", href=address("index.html"))
-    for entry in found:
+    for entry in entries:
         element = ET.SubElement(feed, "entry")
         add(element, "id", entry["id"])
         add(element, "title", entry["title"])
@@ -216,21 +216,16 @@ def _link(app, pagename, templatename, context, doctree):
         context["theme_extra_footer"] += f'<p><a href="{root}{NAME}">Feed of new records and editions (Atom)</a></p>'
 
 
-def _rows(source, name):
-    with (Path(source) / f"data/{name}.csv").open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def _write(app, exception):
     if exception or app.builder.name != "html" or _is_earlier(app.srcdir):
         return
     settings, edition, _ = page_metadata.facts(app.srcdir)
     names = ("editions", "searches", "records", "decisions", "codes")
-    found = entries({name: _rows(app.srcdir, name) for name in names}, edition["edition"])
-    if not found:
+    newest = entries({name: page_metadata.rows_of(app.srcdir, name) for name in names}, edition["edition"])
+    if not newest:
         return
-    authors = [name.strip() for name in settings.get("authors", "").split(";") if name.strip()]
-    text = atom(app.config.html_title, authors, settings.get("address", "").rstrip("/"), found)
+    authors, base = page_metadata.author_names(settings), settings.get("address", "").rstrip("/")
+    text = atom(app.config.html_title, authors, base, newest)
     (Path(app.outdir) / NAME).write_text(text, encoding="utf-8")
 
 

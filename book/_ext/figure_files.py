@@ -23,26 +23,26 @@ _FIGURE = re.compile(r'<figure class="review-figure[^"]*" data-figure="(\w+)".*?
 
 def figures_of(notebook):
     """Return the files of the figures of an executed notebook, by the mark that the figure carries on the page."""
-    found = {}
+    files_by_mark = {}
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             for files in output.get("metadata", {}).get(KEY, ()):
-                found.setdefault(files["mark"], files)
-    return found
+                files_by_mark.setdefault(files["mark"], files)
+    return files_by_mark
 
 
 def file_names(figures, page, date):
     """Return the name of the files of each figure without its ending, by the figure's mark."""
     unnamed = [mark for mark, files in figures.items() if not files["name"]]
-    names, taken = {}, set()
+    names, used = {}, set()
     for mark, files in figures.items():
         name = files["name"] or (page if len(unnamed) == 1 else f"{page}-{unnamed.index(mark) + 1}")
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         number = 1
-        while (whole := plain + f"-{number}" * (number > 1)) in taken:
+        while (unique := plain + f"-{number}" * (number > 1)) in used:
             number += 1
-        taken.add(whole)
-        names[mark] = f"{PREFIX}-{whole}-{date}"
+        used.add(unique)
+        names[mark] = f"{PREFIX}-{unique}-{date}"
     return names
 
 

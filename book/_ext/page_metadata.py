@@ -61,7 +61,7 @@ def citation(page, book, edition, settings, address):
     address : str
         Address of the page; empty if the site has none.
     """
-    authors = [name.strip() for name in settings.get("authors", "").split(";") if name.strip()]
+    authors = author_names(settings)
     date, version, doi = edition["edition"], edition["version"], settings.get("doi", "")
     year = date[:4]
     parts = [", ".join(authors), page, f"In: {book}", f"Edition of {date}, version {version}"]
@@ -87,6 +87,11 @@ def citation(page, book, edition, settings, address):
     ]
     ris_text = "\n".join([*(f"{tag}  - {value}" for tag, value in ris if value), "ER  - "])
     return ". ".join(part.rstrip(".") for part in parts if part) + ".", bibtex, ris_text
+
+
+def author_names(settings):
+    """Return the names of the authors as a list, which is empty if none are stated."""
+    return [name.strip() for name in settings.get("authors", "").split(";") if name.strip()]
 
 
 def authors_of(settings):
@@ -190,17 +195,20 @@ def editions_nav(dates, current, pagename):
 
 def _edition_dates(source, current):
     """Return the dates of the editions whose sites there are: those built beside this one, and this one."""
-    made = Path(source).parent
-    if made.parent.name == "editions":
-        with (Path(source) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
-            return sorted({current, *(row["date"] for row in csv.DictReader(file))})
-    return sorted({current, *(site.parent.name for site in made.glob("editions/*/html"))})
+    build = Path(source).parent
+    if build.parent.name == "editions":
+        return sorted({current, *(row["date"] for row in rows_of(source, "editions"))})
+    return sorted({current, *(site.parent.name for site in build.glob("editions/*/html"))})
+
+
+def rows_of(source, table):
+    """Return the rows of a table in the data folder of a build, as dictionaries."""
+    with (Path(source) / f"data/{table}.csv").open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _settings(source):
-    path = Path(source) / "data/settings.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["setting"]: row["value"] for row in csv.DictReader(file)}
+    return {row["setting"]: row["value"] for row in rows_of(source, "settings")}
 
 
 def edition_of(source):
@@ -212,8 +220,7 @@ def edition_of(source):
     # needs the module, which takes a second to import.
     from lib.evidence import version_of
 
-    with (Path(source) / "data/editions.csv").open(encoding="utf-8", newline="") as file:
-        versions = {row["date"]: row["version"] for row in csv.DictReader(file)}
+    versions = {row["date"]: row["version"] for row in rows_of(source, "editions")}
     return {"edition": max(versions), "version": version_of(max(versions), versions)}
 
 

@@ -8,9 +8,6 @@ Retracted works are marked when a page is written, as ``data/retractions.csv`` a
 formatted references may be older.
 """
 
-import csv
-from pathlib import Path
-
 import page_metadata
 from docutils import nodes
 from pybtex.backends.plaintext import Backend as PlainText
@@ -61,14 +58,15 @@ def mark_retracted(references, notices):
 
 
 def _mark(app, doctree, docname):
-    found = {node["ids"][0]: node for node in doctree.findall(nodes.citation)}
-    if not found:
+    node_by_id = {node["ids"][0]: node for node in doctree.findall(nodes.citation)}
+    if not node_by_id:
         return
     _, edition, _ = page_metadata.facts(app.srcdir)
-    with (Path(app.srcdir) / "data/retractions.csv").open(encoding="utf-8-sig", newline="") as file:
-        notices = [row for row in csv.DictReader(file) if row["found"] <= edition["edition"]]
+    notices = [row for row in page_metadata.rows_of(app.srcdir, "retractions") if row["found"] <= edition["edition"]]
     citations = app.env.get_domain("cite").citations
-    mark_retracted({one.key: found[one.citation_id] for one in citations if one.citation_id in found}, notices)
+    mark_retracted(
+        {item.key: node_by_id[item.citation_id] for item in citations if item.citation_id in node_by_id}, notices
+    )
 
 
 def _keep_formatted(app):
