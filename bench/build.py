@@ -55,11 +55,11 @@ def run(command: list[str], root: Path, cache: Path) -> float:
     """Run a command to its end and return the seconds it took."""
     begun = time.perf_counter()
     environment = {**os.environ, "REVIEW_CACHE": str(cache), "PYTHONPATH": str(root)}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    taken = time.perf_counter() - begun
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-    return taken
+    process = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - begun
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{process.stdout[-2000:]}{process.stderr[-4000:]}")
+    return seconds
 
 
 def plain(root: Path, cache: Path) -> float:
@@ -168,7 +168,7 @@ def watch(rounds: int, root: Path, cache: Path) -> dict[str, list[float]]:
     from playwright.sync_api import sync_playwright
 
     table, page = root / "data/later_reviews.csv", "book/new-studies.html"
-    taken, own = [], []
+    until_shown, chapters_work = [], []
     with _serving(root, cache) as address, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page()
@@ -182,11 +182,11 @@ def watch(rounds: int, root: Path, cache: Path) -> dict[str, list[float]]:
             tab.wait_for_function(
                 "text => document.body?.innerText.includes(text)", arg=f"{label} {turn}", timeout=90_000
             )
-            taken.append(time.perf_counter() - begun)
-            own.append(_work_of_last_build(root))
+            until_shown.append(time.perf_counter() - begun)
+            chapters_work.append(_work_of_last_build(root))
         browser.close()
     # The first save starts the fork server.
-    return {"saved to shown": taken[1:], "chapters' own work": own[1:]}
+    return {"saved to shown": until_shown[1:], "chapters' own work": chapters_work[1:]}
 
 
 @contextlib.contextmanager
@@ -281,7 +281,8 @@ def _peak_memory() -> Iterator[list[int]]:
 def report(measured: dict) -> str:
     """Return the measurements as a table."""
 
-    def shown(seconds: list[float]) -> str:
+    def summary(seconds: list[float]) -> str:
+        """Return the median and the range."""
         return f"{statistics.median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
 
     goals = {**{name: goal for name, (_, goal) in CHANGES.items()}, CLEAN: 2}
@@ -290,14 +291,15 @@ def report(measured: dict) -> str:
         if not took["ours"]:
             continue
         ratio = statistics.median(p / o for p, o in zip(took["plain"], took["ours"], strict=True))
-        lines.append(f"| {name} | {shown(took['plain'])} | {shown(took['ours'])} | {ratio:.1f}x | {goals[name]}x |")
-    saved, own = measured["watch"].values()
-    beyond = [s - o for s, o in zip(saved, own, strict=True)]
+        lines.append(f"| {name} | {summary(took['plain'])} | {summary(took['ours'])} | {ratio:.1f}x | {goals[name]}x |")
+    until_shown, chapters_work = measured["watch"].values()
+    beyond = [s - o for s, o in zip(until_shown, chapters_work, strict=True)]
     lines += [
         "",
-        f"Watch: saved to shown {shown(saved)} s, of it beyond the chapters' own work {shown(beyond)} s (goal: 2).",
-        f"Noise of this machine (a fixed piece of work, s): {shown(measured['noise'])}.",
-        f"Medians (least-most) of {len(saved)}; {os.cpu_count()} processors.",
+        f"Watch: saved to shown {summary(until_shown)} s, of it beyond the chapters' own work"
+        f" {summary(beyond)} s (goal: 2).",
+        f"Noise of this machine (a fixed piece of work, s): {summary(measured['noise'])}.",
+        f"Medians (least-most) of {len(until_shown)}; {os.cpu_count()} processors.",
     ]
     return "\n".join(lines)
 
@@ -308,13 +310,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clean-rounds", type=int, default=5, help="0: with the cache in _build/cache")
     parser.add_argument("--scale", action="store_true", help="build with 10 and 100 times the studies instead")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        measured = scale(Path(work)) if given.scale else compare(given.rounds, given.clean_rounds, Path(work))
+        measured = scale(Path(work)) if options.scale else compare(options.rounds, options.clean_rounds, Path(work))
     RESULT.parent.mkdir(exist_ok=True)
-    name = RESULT.with_stem("bench-scale") if given.scale else RESULT
+    name = RESULT.with_stem("bench-scale") if options.scale else RESULT
     name.write_text(json.dumps(measured, indent=1), encoding="utf-8")
-    print(json.dumps(measured, indent=1) if given.scale else report(measured))
+    print(json.dumps(measured, indent=1) if options.scale else report(measured))
 
 
 if __name__ == "__main__":

@@ -63,9 +63,9 @@ def run(desk: Desk) -> list[float]:
     ada.get("/screen?order=ranked")
     print(f"{'first page after the start':38} {1000 * (time.perf_counter() - start):6.0f} ms")
     pages = {"overview": "/", "screen, newest first": "/screen", "screen, ranked": "/screen?order=ranked"}
-    found = [measure(name, lambda _, path=path: ada.get(path)) for name, path in pages.items()]
-    found.append(measure("one record", lambda n: ada.get(f"/screen?record=other.madeup{n}")))
-    found.append(measure("conflicts", lambda _: ada.get("/conflicts")))
+    medians = [measure(name, lambda _, path=path: ada.get(path)) for name, path in pages.items()]
+    medians.append(measure("one record", lambda n: ada.get(f"/screen?record=other.madeup{n}")))
+    medians.append(measure("conflicts", lambda _: ada.get("/conflicts")))
     place = {"stage": "title_abstract", "choice": "exclude:design"}
 
     def decide(number: int) -> Answer:
@@ -75,14 +75,14 @@ def run(desk: Desk) -> list[float]:
         decide(TIMES + number)
         return ada.get("/screen?order=ranked")
 
-    found.append(measure("a decision", decide))
+    medians.append(measure("a decision", decide))
     # Two answers: twice the limit.
-    found.append(measure("a decision and the next record, ranked", decide_and_ask) / 2)
+    medians.append(measure("a decision and the next record, ranked", decide_and_ask) / 2)
     start = time.perf_counter()
     assert desk.workspace.outbox.wait(600)
     print(f"{'all decisions saved after':38} {time.perf_counter() - start:6.1f} s")
-    found.append(measure("screen, after saving", lambda _: ada.get("/screen")))
-    return found
+    medians.append(measure("screen, after saving", lambda _: ada.get("/screen")))
+    return medians
 
 
 def main() -> int:

@@ -89,8 +89,8 @@ def main() -> None:
         raise SystemExit("Chromium is not installed: the explorer cannot be measured")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         many = Path(folder) / "data"
-        known = len({row.study for row in load(ROOT / "data").studies.itertuples()})
-        synthetic.enlarge(ROOT / "data", many, -(-STUDIES // known) + 1)
+        in_review = len({row.study for row in load(ROOT / "data").studies.itertuples()})
+        synthetic.enlarge(ROOT / "data", many, -(-STUDIES // in_review) + 1)
         pages = [page_of(ROOT / "data", Path(folder) / "review"), page_of(many, Path(folder) / "many")]
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         results = [measure(browser.new_page(viewport={"width": 1280, "height": 900}), page) for page in pages]

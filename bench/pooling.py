@@ -70,13 +70,13 @@ def seconds(work) -> float:
 
 def medians(works: dict, rounds: int = ROUNDS) -> dict[str, float]:
     """Return the median seconds per analysis of the candidates ``{name: (work, analyses)}``, timed in turn."""
-    taken = {name: [] for name in works}
+    seconds_by_name = {name: [] for name in works}
     for _ in range(rounds):
         for name, (work, analyses) in works.items():
             # Once untimed, so that no candidate is charged for the state of the cache that the one before it left.
             work()
-            taken[name].append(seconds(work) / analyses)
-    return {name: statistics.median(times) for name, times in taken.items()}
+            seconds_by_name[name].append(seconds(work) / analyses)
+    return {name: statistics.median(times) for name, times in seconds_by_name.items()}
 
 
 def pymare(y, v) -> dict:
@@ -124,8 +124,8 @@ def metafor(y, v, x, n) -> list[float] | None:
             np.savetxt(Path(folder) / f"{name}.csv", values[:, :FEW], delimiter=",", fmt="%.17g")
         script = Path(folder) / "time.R"
         script.write_text(R_SCRIPT, encoding="utf-8")
-        done = subprocess.run([rscript, str(script), folder], capture_output=True, text=True)
-    return [float(value) for value in done.stdout.split()] if done.returncode == 0 else None
+        process = subprocess.run([rscript, str(script), folder], capture_output=True, text=True)
+    return [float(value) for value in process.stdout.split()] if process.returncode == 0 else None
 
 
 def memory(analyses: int) -> dict[str, float]:
@@ -148,23 +148,23 @@ def main() -> None:
         "REML": (lambda: pool(y, v, tau2="REML"), ANALYSES),
         "GLMM": (lambda: pool_proportions(x, n, transform="glmm"), ANALYSES),
     }
-    for name, others in (("PyMARE", pymare), ("statsmodels", statsmodels)):
+    for name, candidates in (("PyMARE", pymare), ("statsmodels", statsmodels)):
         try:
-            works |= others(y, v)
+            works |= candidates(y, v)
         except ImportError:
             print(f"{name} is not installed")
     rounds = [metafor(y, v, x, n)]
-    taken = medians(works)
+    seconds_by_name = medians(works)
     if rounds[0] is not None:
         # R's rounds are before and after the others: its process cannot be timed in turn with them.
         rounds += [metafor(y, v, x, n) for _ in range(4)]
         for name, values in zip(("DL", "REML", "GLMM"), zip(*rounds, strict=True), strict=True):
-            taken[f"metafor {name}"] = statistics.median(values)
+            seconds_by_name[f"metafor {name}"] = statistics.median(values)
     ratios = {
-        name: taken[name] / taken[own]
-        for name in taken
-        for own in ("DL", "REML", "GLMM")
-        if name != own and own in name.replace(",", "").split()
+        name: seconds_by_name[name] / seconds_by_name[method]
+        for name in seconds_by_name
+        for method in ("DL", "REML", "GLMM")
+        if name != method and method in name.replace(",", "").split()
     }
     sizes = (1_000, 10_000, 100_000)
     many = {m: data(m) for m in sizes}
@@ -175,7 +175,7 @@ def main() -> None:
     multiples = memory(sizes[-1])
 
     print(f"{ANALYSES} analyses of {STUDIES} studies, microseconds per analysis, medians of {ROUNDS} rounds")
-    for name, value in taken.items():
+    for name, value in seconds_by_name.items():
         ratio = f"{ratios[name]:12,.1f} times lib.stats" if name in ratios else ""
         print(f"  {name:32}{value * 1e6:14,.3f}{ratio}")
     print("microseconds per analysis by number of analyses")
@@ -186,7 +186,7 @@ def main() -> None:
         + ", ".join(f"{m} {x:.2f}" for m, x in multiples.items())
     )
     RESULT.parent.mkdir(exist_ok=True)
-    report = {"seconds_per_analysis": taken, "ratios": ratios, "by_analyses": cost, "memory": multiples}
+    report = {"seconds_per_analysis": seconds_by_name, "ratios": ratios, "by_analyses": cost, "memory": multiples}
     RESULT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 

@@ -48,23 +48,23 @@ def find_duplicates(records: int) -> str:
 
     from lib.records.deduplication import DUPLICATE, propose
 
-    made = library(records, seed=1)
+    sample = library(records, seed=1)
     begin = time.perf_counter()
-    found = propose(made.rows)
+    proposals = propose(sample.rows)
     seconds = time.perf_counter() - begin
-    group = {key: key for key in made.report}
-    for pair in found.decided:
+    group = {key: key for key in sample.report}
+    for pair in proposals.decided:
         if pair.relation == DUPLICATE:
             group[pair.record] = pair.same_as
     members: dict[str, list[str]] = {}
     for key, main in group.items():
         members.setdefault(main, []).append(key)
     merged = {frozenset((a, b)) for keys in members.values() for a in keys for b in keys if a < b}
-    true = made.true_pairs()
+    true = sample.true_pairs()
     return (
-        f"{len(made.rows)} records, {found.pairs} pairs compared in {seconds:.1f} s; of {len(true)} true pairs"
+        f"{len(sample.rows)} records, {proposals.pairs} pairs compared in {seconds:.1f} s; of {len(true)} true pairs"
         f" {len(merged & true)} merged (recall {len(merged & true) / len(true):.3f}), {len(merged - true)} wrongly;"
-        f" {len(found.maybes)} questions"
+        f" {len(proposals.maybes)} questions"
     )
 
 
@@ -92,15 +92,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=100_000, help="entries of the RIS file")
     parser.add_argument("--records", type=int, default=10_000, help="records to de-duplicate")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(shutil.copytree(ROOT / "data", Path(temporary) / "data", ignore=shutil.ignore_patterns(".raw")))
         path = Path(temporary) / "made-up.ris"
-        write_ris(path, given.entries)
-        print(f"RIS file: {given.entries} entries, {path.stat().st_size / 1e6:.0f} MB")
-        good = measure("import", import_file, folder, path)
-        good = measure("duplicates", find_duplicates, given.records) and good
-    return 0 if good else 1
+        write_ris(path, options.entries)
+        print(f"RIS file: {options.entries} entries, {path.stat().st_size / 1e6:.0f} MB")
+        within_limits = measure("import", import_file, folder, path)
+        within_limits = measure("duplicates", find_duplicates, options.records) and within_limits
+    return 0 if within_limits else 1
 
 
 if __name__ == "__main__":

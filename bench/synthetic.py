@@ -54,14 +54,14 @@ def _study(key: str, number: int, chance: random.Random) -> list[tuple[str, dict
     count |= {"basis": "stated", "confidence": "high", "poolable": "yes", "source_kind": "full_text"}
     label = f"Synthetic {number}, {year}"
     record = f"other.{key}"
-    found = {"record": record, "kind": "unknown", "published": str(year), "entered": "2026-11-22"}
+    bibliography = {"record": record, "kind": "unknown", "published": str(year), "entered": "2026-11-22"}
     candidate = {"study": key, "record": record, "label": label, "regimen": regimen, "design": "SA, OL", "enrolled": n}
     decision = {"record": record, "reviewer": "not recorded", "role": "reviewer", "decision": "include"}
     decision |= {"note": "Made for a benchmark.", "date": "2026-11-22"}
     study = {"part": 1, "edition": "update", "label": label, "year": year, "design": "SA", "blinding": "OL"}
     study |= {"randomised": "no", "population": "all", "assessment": "total", "duration_months": 6}
     return [
-        ("records", found),
+        ("records", bibliography),
         *[("decisions", decision | {"stage": stage}) for stage in ("title_abstract", "full_text")],
         ("candidates", candidate),
         ("studies", common | study),

@@ -28,16 +28,16 @@ def with_switch(body):
 
 def _without_code(doctree):
     """Take the code cells out of a page, and return what puts them back."""
-    taken = [
+    removed = [
         (node.parent, node.parent.index(node), node)
         for node in doctree.findall(nodes.container)
         if "cell_input" in node.get("classes", ())
     ]
-    for parent, _, node in reversed(taken):
+    for parent, _, node in reversed(removed):
         parent.remove(node)
 
     def put_back():
-        for parent, place, node in taken:
+        for parent, place, node in removed:
             parent.insert(place, node)
 
     return put_back

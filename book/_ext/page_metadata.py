@@ -117,10 +117,16 @@ def contact_links(page, edition, settings):
 
 def head(title, description, address, book):
     """Return the description, canonical address and social card of a page, as HTML."""
-    named = [("name", "description", description), ("property", "og:type", "article"), ("property", "og:title", title)]
-    named += [("property", "og:description", description), ("property", "og:site_name", book)]
-    named += [("property", "og:url", address), ("name", "twitter:card", "summary")]
-    tags = [f'<meta {kind}="{name}" content="{for_html(value)}" />' for kind, name, value in named if value]
+    properties = [
+        ("name", "description", description),
+        ("property", "og:type", "article"),
+        ("property", "og:title", title),
+        ("property", "og:description", description),
+        ("property", "og:site_name", book),
+        ("property", "og:url", address),
+        ("name", "twitter:card", "summary"),
+    ]
+    tags = [f'<meta {kind}="{name}" content="{for_html(value)}" />' for kind, name, value in properties if value]
     tags += [f'<link rel="canonical" href="{for_html(address)}" />'] if address else []
     return "\n".join(tags)
 

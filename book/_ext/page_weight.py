@@ -51,11 +51,11 @@ def icon_rules(script):
     rules = [_ICON_BASE]
     # The script holds brands, then outlines, then solid icons; the theme shows solid ones.
     icon = rf'(?<![\w-])"?({"|".join(ICONS)})"?:\[(\d+),(\d+),\[[^\]]*\],"\w+","([^"]+)"\]'
-    found = {name: picture for name, *picture in re.findall(icon, script)}
+    picture_by_name = {name: picture for name, *picture in re.findall(icon, script)}
     for name in ICONS:
-        if name not in found:
+        if name not in picture_by_name:
             raise ValueError(f"the theme's icons have no {name!r}: name another one in {Path(__file__).name}")
-        width, height, path = found[name]
+        width, height, path = picture_by_name[name]
         picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><path d="{path}"/></svg>'
         rules.append(f'.fa-{name} {{ --icon: url("data:image/svg+xml,{quote(picture, safe=" /:=")}"); }}\n')
     return "".join(rules)
@@ -64,7 +64,7 @@ def icon_rules(script):
 def used_rules(style, words):
     """Return a style sheet without the rules whose selectors all need a class that is not among some words."""
 
-    def used(rule):
+    def rule_if_used(rule):
         if _ICON_FONT.search(rule[0]):
             return ""
         selectors, _, _ = rule[0].partition("{")
@@ -73,7 +73,7 @@ def used_rules(style, words):
         classes = (re.findall(r"\.(-?[_a-zA-Z][\w-]*)", selector) for selector in plain.split(","))
         return rule[0] if any(words.issuperset(needed) for needed in classes) else ""
 
-    return re.sub(r"[^{}]*\{[^{}]*\}", used, style)
+    return re.sub(r"[^{}]*\{[^{}]*\}", rule_if_used, style)
 
 
 def lighter(page, is_search):

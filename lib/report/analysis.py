@@ -56,8 +56,8 @@ def forest(studies: pd.DataFrame, result: Pooled, *, caption: str = "") -> Pictu
     """
     _refuse_other_studies(studies, result)
     low, high = proportion_interval(studies.events, studies.n, level=result.level)
-    shown = studies[["events", "n"]].assign(label=_names(studies), ci_low=low, ci_high=high)
-    return show(studies_plot, shown, result, caption=caption or _caption(studies, result))
+    rows = studies[["events", "n"]].assign(label=_names(studies), ci_low=low, ci_high=high)
+    return show(studies_plot, rows, result, caption=caption or _caption(studies, result))
 
 
 def _caption(studies: pd.DataFrame, result: Pooled) -> str:

@@ -38,7 +38,7 @@ class CountedStudies:
     pooled: Pooled | None
 
 
-def counted(rows: pd.DataFrame) -> CountedStudies:
+def counted_studies(rows: pd.DataFrame) -> CountedStudies:
     """Add up the counts of each study, and compute its rate and the pooled rate.
 
     Parameters

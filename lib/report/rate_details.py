@@ -94,15 +94,15 @@ def without_each_new_study(result: Result) -> list[Entry]:
         return []
     entries = []
     for i, study in new.study.items():
-        others = new.drop(index=i)
-        remaining = update(result.summary, others.events, others.n)
+        other_studies = new.drop(index=i)
+        remaining = update(result.summary, other_studies.events, other_studies.n)
         assert remaining is not None
         entry = Entry(
             rate_key(result.outcome, f"updated.without.{study}"),
             remaining.estimate,
             tau2=remaining.tau2,
             k=remaining.k_old + remaining.k_new,
-            participants=result.outcome.patients + others.n.sum(),
+            participants=result.outcome.patients + other_studies.n.sum(),
             method=f"updated rate without the new study {study}",
             page=_UPDATE,
         )
@@ -161,8 +161,8 @@ _NAMED = {RECOMMENDED.name: "recommended.available", "Logit, DL": "logit"}
 
 def method_key(outcome: Outcome, method: Method) -> str:
     """Return the key of an outcome's available counts by one of the methods that the book compares."""
-    own = f"method.{slug(f'{method.transform} {method.tau2} {method.ci}')}"
-    return rate_key(outcome, _NAMED.get(method.name, own))
+    kind = f"method.{slug(f'{method.transform} {method.tau2} {method.ci}')}"
+    return rate_key(outcome, _NAMED.get(method.name, kind))
 
 
 def by_method(outcome: Outcome, counts: pd.DataFrame) -> dict[str, Entry]:

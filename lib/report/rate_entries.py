@@ -59,7 +59,7 @@ def rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
 def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
     """Return the results of every kind of one outcome; None for a kind that it does not have."""
     outcome, summary = result.outcome, result.summary
-    listed = evidence.studies.study[evidence.studies.review_ref.isin(outcome.refs)]
+    original_studies = evidence.studies.study[evidence.studies.review_ref.isin(outcome.refs)]
     page = PAGES.get((outcome.regimen, outcome.group)) or PAGES[outcome.regimen]
     published = Entry(
         rate_key(outcome, "published"),
@@ -69,7 +69,7 @@ def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
         k=outcome.studies,
         participants=outcome.patients,
         method=f"as published by the 2019 review: {REVIEW}",
-        studies=tuple(dict.fromkeys(listed)),
+        studies=tuple(dict.fromkeys(original_studies)),
         page=page,
     )
     implied = replace(
@@ -111,21 +111,21 @@ def _by_method_of_review(key: str, rows: pd.DataFrame, page: str) -> Entry | Non
 
 def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page: str) -> Entry:
     """Return the entry of a pooled result of studies with counts, without the studies that were left out."""
-    used = rows[~pooled.dropped]
+    studies = rows[~pooled.dropped]
     entry = Entry(
         key,
         pooled.estimate,
         tau2=pooled.tau2,
         k=pooled.k,
-        participants=used.n.sum(),
+        participants=studies.n.sum(),
         method=method,
-        studies=tuple(used.study),
+        studies=tuple(studies.study),
         page=page,
         pooled=pooled,
     )
     # The prediction interval is left out if there are too few studies for it to be informative.
-    ends = _ENDS if pooled.predicts else _ENDS[:3]
-    return clipped(entry, **{name: getattr(pooled, name) for name in ends})
+    names = _ENDS if pooled.predicts else _ENDS[:3]
+    return clipped(entry, **{name: getattr(pooled, name) for name in names})
 
 
 def _updated(result: Result, published: Entry) -> Entry | None:
@@ -166,13 +166,13 @@ def clipped(entry: Entry, **ends: float) -> Entry:
 def imputed_rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
     """Return the whole-body rates by the recommended method, with unavailable counts imputed, by key."""
     entries: dict[str, Entry] = {}
-    known = rate_entries(evidence, regimen)
+    without_imputation = rate_entries(evidence, regimen)
     imputations = None
     for outcome in progress(evidence.all_outcomes(), f"Rates with imputed counts, {regimen}"):
         if (outcome.regimen, outcome.group) != (regimen, "total"):
             continue
         imputations = imputations or impute(block_of(evidence, regimen, "total"))
-        entry = _over_imputations(imputations, outcome, current_rate(known, outcome))
+        entry = _over_imputations(imputations, outcome, current_rate(without_imputation, outcome))
         if entry is not None:
             entries[entry.key] = entry
     return entries
@@ -293,12 +293,12 @@ def choices(counts: pd.DataFrame) -> list[Choice]:
         duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),
     )
     available = []
-    for heading, (column, named, rest) in _CHOICES.items():
-        names = counts[column].map(named).fillna(rest)
+    for heading, (column, name_by_code, other_studies) in _CHOICES.items():
+        names = counts[column].map(name_by_code).fillna(other_studies)
         if column == "tacrolimus":
             names = names[counts.drug == "tacrolimus"]
         if names.nunique() > 1:
-            available.append(Choice(heading, column, names, {name: slug(code) for code, name in named.items()}))
+            available.append(Choice(heading, column, names, {name: slug(code) for code, name in name_by_code.items()}))
     return available
 
 

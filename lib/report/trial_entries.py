@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from lib.caching.shared_results import shared
-from lib.evidence import THRESHOLDS, Comparison, Evidence, Question, assume_correlation, compare, question
+from lib.evidence import THRESHOLDS, Comparison, Evidence, Question, assume_correlation, compare
+from lib.evidence import question as question_by_key
 from lib.evidence.comparisons import TAU2
 from lib.report.absolute_effects import absolute, needed_to_treat, possible_difference
 from lib.report.counted import single_count_entry
@@ -38,18 +39,18 @@ _ASSUMED = (0.3, 0.6)
 def comparison_entries(evidence: Evidence) -> dict[str, Entry]:
     """Return the results of every question by key: pooled, of each trial, and of every sensitivity analysis."""
     entries: list[Entry] = []
-    for name in evidence.questions.question:
-        asked = question(evidence, name)
+    for key in evidence.questions.question:
+        question = question_by_key(evidence, key)
         for threshold in THRESHOLDS:
-            compared = compare(asked.at(threshold))
+            compared = compare(question.at(threshold))
             if compared is not None:
-                entries += _effects(name, threshold, compared)
-        for threshold in dict.fromkeys(asked.pairs.threshold):
-            trials = asked.at(threshold)
+                entries += _effects(key, threshold, compared)
+        for threshold in dict.fromkeys(question.pairs.threshold):
+            trials = question.at(threshold)
             for i in trials.index:
-                entries += _effects(name, threshold, compare_some(trials.loc[[i]]), trial_analysis(trials.study[i]))
+                entries += _effects(key, threshold, compare_some(trials.loc[[i]]), trial_analysis(trials.study[i]))
             if threshold in THRESHOLDS:
-                entries += _sensitivity(evidence, asked, threshold)
+                entries += _sensitivity(evidence, question, threshold)
     return {entry.key: entry for entry in entries}
 
 
@@ -87,8 +88,8 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
     random_effects = f", random effects ({TAU2})" if pooled else ""
     within = "treatment versus control within each trial"
 
-    def entry(measure: str, values: Sequence[float], rows: pd.DataFrame, **rest: Any) -> Entry:
-        return _entry(comparison_key(name, threshold, measure, analysis), values, rows, **rest)
+    def entry(measure: str, values: Sequence[float], rows: pd.DataFrame, **fields: Any) -> Entry:
+        return _entry(comparison_key(name, threshold, measure, analysis), values, rows, **fields)
 
     for measure, ratio in (("rr", compared.risk_ratio), ("or", compared.odds_ratio)):
         if analysis and not math.isfinite(ratio.estimate):
@@ -110,8 +111,8 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
         method = "number needed to treat: reciprocal of the risk difference, rounded up"
         yield entry("nnt", needed, rows, scale="number", method=method)
     effect = absolute(compared)
-    by = "risk ratio" if effect.from_ratio else "risk difference"
-    applied = f"{by} applied to the share of responders in the control arms, within 0 and 1"
+    basis = "risk ratio" if effect.from_ratio else "risk difference"
+    applied = f"{basis} applied to the share of responders in the control arms, within 0 and 1"
     with_treatment = (effect.estimate, effect.ci_low, effect.ci_high)
     yield entry("without", (effect.without,), rows, method="share of responders in all control arms together")
     yield entry("with", with_treatment, rows, method=f"share of responders with the treatment: {applied}")
@@ -121,23 +122,23 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
 
 def _of_ratio(key: str, ratio: Pooled, rows: pd.DataFrame, method: str) -> Entry:
     # The prediction interval is left out if there are too few studies for it to be informative.
-    ends = (ratio.pi_low, ratio.pi_high) if ratio.predicts else ()
-    values = (ratio.estimate, ratio.ci_low, ratio.ci_high, *ends)
+    prediction = (ratio.pi_low, ratio.pi_high) if ratio.predicts else ()
+    values = (ratio.estimate, ratio.ci_low, ratio.ci_high, *prediction)
     tau2 = ratio.tau2 if ratio.k > 1 else math.nan
-    used = rows[~ratio.dropped]
-    return _entry(key, values, used, scale="ratio", method=method, tau2=tau2, pooled=ratio)
+    trials = rows[~ratio.dropped]
+    return _entry(key, values, trials, scale="ratio", method=method, tau2=tau2, pooled=ratio)
 
 
-def _entry(key: str, values: Sequence[float], rows: pd.DataFrame, **rest: Any) -> Entry:
-    named: dict[str, Any] = dict(zip(_VALUES, map(float, values), strict=False))
+def _entry(key: str, values: Sequence[float], rows: pd.DataFrame, **fields: Any) -> Entry:
+    numbers: dict[str, Any] = dict(zip(_VALUES, map(float, values), strict=False))
     return Entry(
         key,
-        **named,
+        **numbers,
         k=len(rows),
         participants=(rows.n + rows.control_n).sum(),
         studies=tuple(rows.study),
         page=_PAGE,
-        **rest,
+        **fields,
     )
 
 
@@ -190,9 +191,13 @@ def analyses(rows: pd.DataFrame) -> list[Analysis]:
         "Tacrolimus": rows.drug == "tacrolimus",
         "Up to 3 months": rows.duration_months <= 3,
     }
-    found = [_analysis(name, slug(name), rows[part]) for name, part in subsets.items() if 0 < part.sum() < len(rows)]
+    results = [
+        _analysis(name, slug(name), rows[selected])
+        for name, selected in subsets.items()
+        if 0 < selected.sum() < len(rows)
+    ]
     if len(rows) > 2:
-        found += [
+        results += [
             _analysis(f"Without {row.label}", f"without.{row.study}", rows.drop(index=row.Index))
             for row in rows.itertuples()
         ]
@@ -202,12 +207,12 @@ def analyses(rows: pd.DataFrame) -> list[Analysis]:
         "Common effect, normal interval": {"tau2": "FE", "ci": "normal"},
         "Hartung-Knapp interval": {"ci": "hksj"},
     }
-    found += [_analysis(name, slug(name), rows, **options) for name, options in methods.items()]
+    results += [_analysis(name, slug(name), rows, **options) for name, options in methods.items()]
     if rows.paired.any():
         for value in _ASSUMED:
             name = f"Correlation between lesions of the same patient assumed to be {value:g}"
-            found.append(Analysis(name, slug(f"correlation {value:g}"), assume_correlation(rows, value), rows))
-    return found
+            results.append(Analysis(name, slug(f"correlation {value:g}"), assume_correlation(rows, value), rows))
+    return results
 
 
 def _analysis(name: str, kind: str, rows: pd.DataFrame, **options: Any) -> Analysis:
@@ -220,22 +225,22 @@ WITHOUT_CONCERNS = "without_concerns"
 
 def of_no_concern(evidence: Evidence, rows: pd.DataFrame) -> Comparison | None:
     """Compare the trials without concerns; return None if these are all trials, or carry no information."""
-    others = compare(rows[~rows.study.isin(evidence.concerns.study)])
-    if others is None or others.risk_ratio.dropped.all() or len(others.rows) == len(rows):
+    without_concern = compare(rows[~rows.study.isin(evidence.concerns.study)])
+    if without_concern is None or without_concern.risk_ratio.dropped.all() or len(without_concern.rows) == len(rows):
         return None
-    return others
+    return without_concern
 
 
-def _sensitivity(evidence: Evidence, asked: Question, threshold: str) -> Iterator[Entry]:
-    rows = asked.at(threshold)
-    found = [*analyses(rows)]
-    others = of_no_concern(evidence, rows)
-    if others is not None:
+def _sensitivity(evidence: Evidence, question: Question, threshold: str) -> Iterator[Entry]:
+    rows = question.at(threshold)
+    results = [*analyses(rows)]
+    without_concern = of_no_concern(evidence, rows)
+    if without_concern is not None:
         name = "Without trials that raise a concern about pooling"
-        found.append(Analysis(name, WITHOUT_CONCERNS, others.risk_ratio, others.rows))
-    for analysis in found:
+        results.append(Analysis(name, WITHOUT_CONCERNS, without_concern.risk_ratio, without_concern.rows))
+    for analysis in results:
         if math.isfinite(analysis.ratio.estimate):
-            key = comparison_key(asked.key, threshold, "rr", analysis.kind)
+            key = comparison_key(question.key, threshold, "rr", analysis.kind)
             is_proper = analysis.name.startswith(("DerSimonian", "Hartung"))
             name = analysis.name if is_proper else analysis.name[0].lower() + analysis.name[1:]
             yield _of_ratio(key, analysis.ratio, analysis.rows, f"risk ratio, sensitivity analysis: {name}")

@@ -21,7 +21,7 @@ from lib.report.chapters import (
     updates,
 )
 from lib.report.chapters import rates as rate_chapters
-from lib.report.counted import counted, counts_of
+from lib.report.counted import counted_studies, counts_of
 from lib.report.entries import Entry, current_rate, rate_key
 from lib.stats import pool_proportions, proportion_interval
 
@@ -58,14 +58,14 @@ def test_the_examples_of_docstrings_are_true(module):
 
 
 def test_counted_studies_have_their_own_rates_and_the_pooled_one(outcome):
-    studies = counted(outcome.available)
+    studies = counted_studies(outcome.available)
     low, high = proportion_interval([2, 5, 12], 20)
     assert list(studies.studies.rate) == [0.1, 0.25, 0.6]
     assert list(studies.studies.ci_low) == pytest.approx(list(low))
     assert list(studies.studies.ci_high) == pytest.approx(list(high))
     assert studies.pooled.estimate == pool_proportions([2, 5, 12], [20] * 3).estimate
-    assert counted(outcome.available[:1]).pooled is None
-    assert counted(outcome.new).studies.empty
+    assert counted_studies(outcome.available[:1]).pooled is None
+    assert counted_studies(outcome.new).studies.empty
 
 
 # --- Heterogeneity ----------------------------------------------------------------------------------------

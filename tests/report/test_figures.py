@@ -18,7 +18,7 @@ from lib.published import rates
 from lib.report import figures, registry, tables
 from lib.report.chapters import new_studies, updates
 from lib.report.chapters.comparison_effects import own_ratios
-from lib.report.counted import count_row, counted, pool_counts
+from lib.report.counted import count_row, counted_studies, pool_counts
 from lib.report.entries import results_shown
 from lib.report.figures.letters import width_of
 from lib.report.figures.picture import RULES
@@ -33,12 +33,12 @@ from lib.stats import pool_proportions, proportion_interval
 
 def unpooled(outcome):
     """The studies of an outcome, original and new, without pooled results."""
-    return [replace(counted(rows), pooled=None) for rows in (outcome.available, outcome.new)]
+    return [replace(counted_studies(rows), pooled=None) for rows in (outcome.available, outcome.new)]
 
 
 def drawings(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    original, new = counted(outcome.available), counted(outcome.new)
+    original, new = counted_studies(outcome.available), counted_studies(outcome.new)
     studies = outcome.available.assign(
         log_odds=np.log(outcome.available.events / (outcome.available.n - outcome.available.events))
     )
@@ -46,7 +46,7 @@ def drawings(ev):
     compared = comparisons.compare(comparisons.question(ev, "added_to_phototherapy").at("ge75"))
     return {
         "forest": (figures.forest_plot, outcome, original, new),
-        "rates": (figures.rate_plot, [("one", outcome, original, counted(outcome.new))]),
+        "rates": (figures.rate_plot, [("one", outcome, original, counted_studies(outcome.new))]),
         "intervals": (figures.interval_plot, [count_row("one", 3, 19)]),
         "bars": (figures.bar_panels, tables.characteristics(ev, "original")),
         "funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}),
@@ -115,7 +115,9 @@ def test_texts_of_a_figure_do_not_run_into_each_other(ev, name, wide):
 @pytest.mark.parametrize("wide", [True, False])
 def test_texts_of_a_forest_do_not_run_into_each_other(ev, wide):
     for outcome in ev.all_outcomes():
-        drawing = figures.forest_plot(outcome, counted(outcome.available), counted(outcome.new), wide=wide)
+        drawing = figures.forest_plot(
+            outcome, counted_studies(outcome.available), counted_studies(outcome.new), wide=wide
+        )
         assert_legible(drawing, outcome)
 
 
@@ -188,7 +190,7 @@ def marks(drawing):
 
 def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    drawing = figures.forest_plot(outcome, counted(outcome.available), counted(outcome.new), wide=True)
+    drawing = figures.forest_plot(outcome, counted_studies(outcome.available), counted_studies(outcome.new), wide=True)
     texts = [text.text for text in drawing.whole.texts]
     for label in {*outcome.available.label, *outcome.missing.label, *outcome.new.label}:
         assert any(text.startswith(label) for text in texts), label
@@ -205,7 +207,9 @@ def test_a_forest_names_every_study_and_gives_no_mark_to_one_without_counts(ev):
 
 def test_studies_without_available_counts_are_folded_and_counted(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new))
+    picture = figures.show(
+        figures.forest_plot, outcome, counted_studies(outcome.available), counted_studies(outcome.new)
+    )
     page = BeautifulSoup(picture.html(), "html.parser")
     number = outcome.missing.study.nunique()
     assert page.summary.get_text() == f"{number} studies without available counts"
@@ -224,7 +228,9 @@ def test_studies_without_available_counts_are_folded_and_counted(ev):
 
 def test_names_lead_to_records_and_numbers_to_entries_in_both_forms(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new))
+    picture = figures.show(
+        figures.forest_plot, outcome, counted_studies(outcome.available), counted_studies(outcome.new)
+    )
     page = BeautifulSoup(picture.html(), "html.parser")
     for form in ("review-wide", "review-narrow"):
         links = page.select(f"svg.{form} a")
@@ -262,7 +268,7 @@ def test_the_files_of_a_figure_hold_what_it_shows(ev, name):
 
 def test_the_table_of_a_forest_plot_has_unrounded_numbers_and_no_fractions(ev):
     outcome = ev.outcome("monotherapy", "ge75")
-    new, public = counted(outcome.new), counted(outcome.available)
+    new, public = counted_studies(outcome.new), counted_studies(outcome.available)
     table = figures.forest_plot(outcome, public, new, wide=True).data.set_index("label")
     first = public.studies.iloc[0]
     shown = table.loc[first.label]
@@ -293,7 +299,9 @@ def test_markup_in_the_data_stays_text(ev):
     outcome = replace(
         outcome, available=outcome.available.assign(label=labels, study=[evil, *outcome.available.study[1:]])
     )
-    picture = figures.show(figures.forest_plot, outcome, counted(outcome.available), counted(outcome.new), caption=evil)
+    picture = figures.show(
+        figures.forest_plot, outcome, counted_studies(outcome.available), counted_studies(outcome.new), caption=evil
+    )
     for text in (picture._repr_html_(), picture.wide.svg_file()):
         assert "<script" not in text
         assert "$x_1$" in text
@@ -429,7 +437,7 @@ def many_studies(ev, number):
     outcome = ev.outcome("monotherapy", "ge75")
     studies = [outcome.new[:1].assign(study=f"s{i}", label=f"Study {i}", events=i % 50, n=50) for i in range(number)]
     many = pd.concat(studies, ignore_index=True)
-    return replace(outcome, new=many), counted(many)
+    return replace(outcome, new=many), counted_studies(many)
 
 
 def cells_of(row):
@@ -442,7 +450,7 @@ def at(percent_of_axis):
 
 def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_and_scrolls(ev):
     outcome, new = many_studies(ev, 2000)
-    drawn = (outcome, counted(outcome.available), new)
+    drawn = (outcome, counted_studies(outcome.available), new)
     page, again = (figures.show(figures.forest_plot, *drawn, caption="A & B")._repr_html_() for _ in range(2))
     assert page == again
     assert "review-plot" not in page and "<figcaption>A &amp; B</figcaption>" in page
@@ -467,7 +475,7 @@ def test_a_forest_of_very_many_studies_is_a_table_that_begins_with_its_results_a
 def test_a_row_of_a_table_draws_what_a_row_of_a_picture_does(ev):
     outcome, new = many_studies(ev, 200)
     ranges = outcome.missing[:1][["study"]].assign(arms=[(outcome.missing.arm[0],)], low=0.05, high=0.4)
-    public = counted(outcome.available)
+    public = counted_studies(outcome.available)
     page = figures.show(figures.forest_plot, outcome, public, new, ranges=ranges)._repr_html_()
     rows = BeautifulSoup(page, "html.parser").select("tbody tr")
     rows = {row.th.get_text(): row for row in rows}
@@ -586,12 +594,14 @@ def test_every_pooled_row_of_a_forest_plot_has_a_key(ev):
     plots = [
         figures.forest_plot(
             outcome,
-            counted(outcome.available),
-            counted(outcome.new),
+            counted_studies(outcome.available),
+            counted_studies(outcome.new),
             wide=True,
             updated=rates.results(ev)["monotherapy", "ge75", "total"].updated,
         ),
-        figures.rate_plot([("a", outcome, counted(outcome.available), counted(outcome.new))], wide=True),
+        figures.rate_plot(
+            [("a", outcome, counted_studies(outcome.available), counted_studies(outcome.new))], wide=True
+        ),
     ]
     kinds = [[key.rpartition(".")[2] for key in plot.keys] for plot in plots]
     assert kinds == [["published", "available", "new", "updated"], ["published", "available", "new"]]

@@ -62,10 +62,10 @@ def _changes(question: str, methods: str) -> str:
 
 def assessors(evidence: Evidence) -> str:
     """State who judged the risk of bias, as the data name them."""
-    judged = evidence.risk_of_bias.groupby("assessor").study.nunique()
+    studies_by_assessor = evidence.risk_of_bias.groupby("assessor").study.nunique()
     return "\n".join(
         f"- **Assessment of the risk of bias:** {for_markdown(assessor)} ({count(studies, 'study', 'studies')})"
-        for assessor, studies in judged.items()
+        for assessor, studies in studies_by_assessor.items()
     )
 
 

@@ -124,11 +124,9 @@ def _interval(entry: Entry) -> str:
 
 def _certainty(evidence: Evidence, outcome: Outcome) -> str:
     """Return the certainty of a rate in words."""
-    rated = evidence.outcomes
-    rated = rated[(rated.kind == "rate") & (rated.regimen == outcome.regimen) & (rated.threshold == outcome.threshold)]
-    level = (
-        certainty_of_rate(evidence, rated.outcome.iloc[0]) if len(rated) and outcome.group == "total" else NOT_JUDGED
-    )
+    rows = evidence.outcomes
+    rows = rows[(rows.kind == "rate") & (rows.regimen == outcome.regimen) & (rows.threshold == outcome.threshold)]
+    level = certainty_of_rate(evidence, rows.outcome.iloc[0]) if len(rows) and outcome.group == "total" else NOT_JUDGED
     return "Certainty not rated" if level == NOT_JUDGED else f"{level} certainty"
 
 

@@ -52,14 +52,14 @@ def treatments(rows: pd.DataFrame) -> tuple[str, str]:
     tuple of str
         Treated and control arm: ``("tacrolimus 0.03%", "hydrocortisone acetate 1%")``.
     """
-    treated, controls = (list(dict.fromkeys(rows[name])) for name in ("given", "control_given"))
-    given = " or ".join(treated)
-    kinds = list(dict.fromkeys(rows.phototherapy))
-    if kinds == ["none"]:
-        return given, " or ".join("no treatment" if name == "none" else name for name in controls)
-    light = PHOTOTHERAPY_NAMES.get(kinds[0], kinds[0]) if len(kinds) == 1 else "phototherapy"
-    additions = ["alone"] * ("none" in controls) + [f"with {name}" for name in controls if name != "none"]
-    return f"{given} plus {light}", f"{light} {' or '.join(additions)}"
+    treated_arms, control_arms = (list(dict.fromkeys(rows[name])) for name in ("given", "control_given"))
+    treatment = " or ".join(treated_arms)
+    phototherapies = list(dict.fromkeys(rows.phototherapy))
+    if phototherapies == ["none"]:
+        return treatment, " or ".join("no treatment" if name == "none" else name for name in control_arms)
+    light = PHOTOTHERAPY_NAMES.get(phototherapies[0], phototherapies[0]) if len(phototherapies) == 1 else "phototherapy"
+    additions = ["alone"] * ("none" in control_arms) + [f"with {name}" for name in control_arms if name != "none"]
+    return f"{treatment} plus {light}", f"{light} {' or '.join(additions)}"
 
 
 def label(rows: pd.DataFrame) -> str:

@@ -95,17 +95,17 @@ def estimates(question: Question, threshold: str) -> str:
     if compared is None:
         return ""
     rows, effect = compared.rows, absolute(compared)
-    used = informative(compared)
-    if used.empty or not math.isfinite(compared.risk_ratio.estimate):
+    trials = informative(compared)
+    if trials.empty or not math.isfinite(compared.risk_ratio.estimate):
         return (
             "A risk ratio cannot be calculated: in both arms of"
             f" {count(len(rows), 'trial')}, nobody or everybody responded."
         )
     key = functools.partial(comparison_key, question.key, threshold)
     value = in_sentence(ratio(compared.risk_ratio), key("rr"))
-    text = f"The risk ratio is {value} in {count(len(used), 'trial')}, {_randomised(used)}."
-    if len(used) < len(rows):
-        names = ", ".join(map(for_markdown, rows.label[~rows.study.isin(used.study)]))
+    text = f"The risk ratio is {value} in {count(len(trials), 'trial')}, {_randomised(trials)}."
+    if len(trials) < len(rows):
+        names = ", ".join(map(for_markdown, rows.label[~rows.study.isin(trials.study)]))
         text += f" Left out, because nobody or everybody responded in both arms: {names}."
     difference = in_sentence(per_100(*effect.difference), key("difference"))
     source = f"{', '.join(map(for_markdown, rows.label))}: {rows.control_events.sum():g} of {rows.control_n.sum():g}"
@@ -133,12 +133,13 @@ def _randomised(trials: pd.DataFrame) -> str:
 def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
     """State the limitations of a result: concerns about trials, trials at other thresholds, trials without counts."""
     sentences, compared = [], compare(question.at(threshold))
-    others = of_no_concern(evidence, compared.rows) if compared is not None else None
-    if others is not None:
+    without_concern = of_no_concern(evidence, compared.rows) if compared is not None else None
+    if without_concern is not None:
         key = comparison_key(question.key, threshold, "rr", WITHOUT_CONCERNS)
+        trials = count(len(informative(without_concern)), "trial")
         sentences.append(
             "Without the trials that raise a concern about pooling (see *Limitations of the trials* below), the"
-            f" ratio is {in_sentence(ratio(others.risk_ratio), key)} in {count(len(informative(others)), 'trial')}."
+            f" ratio is {in_sentence(ratio(without_concern.risk_ratio), key)} in {trials}."
         )
     sentences += _at_other_thresholds(question, threshold)
     return " ".join([*sentences, f"Evidence not available: {not_retrieved(question, threshold)}."])

@@ -140,7 +140,7 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
     later = evidence.later_reviews
     rows = []
     for question in questions:
-        here = [
+        own_results = [
             (
                 "This book",
                 THRESHOLD_NAMES[t],
@@ -152,7 +152,7 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
             for t in reversed(THRESHOLDS)
             if (compared := compare(question.at(t)))
         ]
-        elsewhere = [
+        later_results = [
             (
                 row.label,
                 row.outcome,
@@ -163,9 +163,9 @@ def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> T
             )
             for row in later[later.question == question.key].itertuples()
         ]
-        if not elsewhere:
+        if not later_results:
             continue
-        for name, outcome, measure, result, key, k in [*here, *elsewhere]:
+        for name, outcome, measure, result, key, k in [*own_results, *later_results]:
             cells = {
                 "Review": name,
                 "Estimate (95% CI)": with_key(ratio_text(*estimate_with_interval(result)), key),

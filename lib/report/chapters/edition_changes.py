@@ -105,14 +105,14 @@ class EditionChanges:
         row, before, after = self._rows[i], self._editions[i - 1], self._editions[i]
         dates = date_text(before.evidence.as_of), date_text(after.evidence.as_of)
         heading = f"From {dates[0]} to {dates[1]} (version {row.version})"
-        stated = [
+        statements = [
             ("Trigger", row.trigger),
             ("Questions", row.question_changes or "unchanged"),
             ("Methods", row.method_changes or "unchanged"),
             ("Records and studies", records(before.evidence, after.evidence)),
             ("Results", f"Before: {before.origin}. After: {after.origin}."),
         ]
-        facts = "".join(f"<dt>{term}</dt><dd>{for_html(text)}</dd>" for term, text in stated)
+        facts = "".join(f"<dt>{term}</dt><dd>{for_html(text)}</dd>" for term, text in statements)
         return (
             f'<section class="review-record"><h2>{for_html(heading)}</h2><dl>{facts}</dl>'
             f"{results(before, after)._repr_html_()}</section>"
@@ -125,8 +125,8 @@ def records(before: Evidence, after: Evidence) -> str:
     An edition holds the records published by its date. A record that was entered after the earlier edition, but had
     been published by its date, is therefore in both editions, and is counted separately.
     """
-    known = set(before.screening.study)
-    is_added = ~after.screening.study.isin(known)
+    earlier_studies = set(before.screening.study)
+    is_added = ~after.screening.study.isin(earlier_studies)
     added = after.screening[is_added]
     first, last = before.as_of.isoformat(), after.as_of.isoformat()
     since = after.screening.entered.between(first, last) & (after.screening.entered != first)
@@ -143,18 +143,18 @@ def records(before: Evidence, after: Evidence) -> str:
             f"Found in this period, but published before it: {count(len(entered), 'record')}"
             f" ({_decided(after, entered)})."
         )
-    made = after.decisions[(after.decisions.date > first) & (after.decisions.date <= last)]
-    if not made.empty:
-        number = made.stage.value_counts()
-        stages = [f"{name} {number[code]}" for code, name in after.meaning("stage").items() if code in number]
+    decisions_made = after.decisions[(after.decisions.date > first) & (after.decisions.date <= last)]
+    if not decisions_made.empty:
+        n_by_stage = decisions_made.stage.value_counts()
+        stages = [f"{name} {n_by_stage[code]}" for code, name in after.meaning("stage").items() if code in n_by_stage]
         sentences.append(f"Decisions made: {', '.join(stages)}.")
     return " ".join(sentences)
 
 
 def _decided(evidence: Evidence, rows: pd.DataFrame) -> str:
     """Return how many records have each decision, in words."""
-    meaning, number = evidence.meaning("decision"), rows.decision.value_counts()
-    return listed([f"{number[code]} {meaning[code]}" for code in decisions(evidence) if code in number])
+    meaning, n_by_decision = evidence.meaning("decision"), rows.decision.value_counts()
+    return listed([f"{n_by_decision[code]} {meaning[code]}" for code in decisions(evidence) if code in n_by_decision])
 
 
 def results(before: Edition, after: Edition) -> Table:
@@ -168,21 +168,22 @@ def results(before: Edition, after: Edition) -> Table:
     old, new = before.results, after.results
     # Today's methods can explain the change only if they, and not stored results, are those of the later edition.
     today = before.today if before.stored is not None and after.stored is None else {}
-    known = {*before.evidence.studies.study[before.evidence.is_included(before.evidence.studies.study)]}
+    studies = before.evidence.studies.study
+    known_studies = {*studies[before.evidence.is_included(studies)]}
     names = label_by_key(before.evidence) | label_by_key(after.evidence)
     changed, total = [], 0
-    for group, name, keys in _listed(after):
-        a, b, now = (_find(found, keys) for found in (old, new, today))
-        total += a is not None or b is not None
-        if _text(a) != _text(b):
-            row = {"Result": name, "Before": _text(a), "After": _text(b), "Reason": reason(a, b, known, names, now)}
-            changed.append((group, row))
+    for group, name, keys in _compared_results(after):
+        earlier, later, recomputed = (_first_result(results_by_key, keys) for results_by_key in (old, new, today))
+        total += earlier is not None or later is not None
+        if _text(earlier) != _text(later):
+            cause = reason(earlier, later, known_studies, names, recomputed)
+            changed.append((group, {"Result": name, "Before": _text(earlier), "After": _text(later), "Reason": cause}))
     caption = f"{len(changed)} of {count(total, 'result')} changed"
     frame = grouped(changed, "group", ["Result", "Before", "After", "Reason"])
     return Table(frame, caption, detail="Reason")
 
 
-def _listed(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
+def _compared_results(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
     """Yield group, name and keys of each result that is compared; the first key under which there is one is used."""
     evidence = edition.evidence
     outcomes = evidence.all_outcomes()
@@ -197,8 +198,8 @@ def _listed(edition: Edition) -> Iterator[tuple[str, str, list[str]]]:
             yield "Risk ratios (95% CI)", f"{question.label}, {name}", [comparison_key(question.question, threshold)]
 
 
-def _find(found: Mapping[str, EditionResult], keys: list[str]) -> EditionResult | None:
-    return next((found[key] for key in keys if key in found), None)
+def _first_result(results_by_key: Mapping[str, EditionResult], keys: list[str]) -> EditionResult | None:
+    return next((results_by_key[key] for key in keys if key in results_by_key), None)
 
 
 def _text(result: EditionResult | None) -> str:
@@ -211,7 +212,7 @@ def _text(result: EditionResult | None) -> str:
 def reason(
     before: EditionResult | None,
     after: EditionResult | None,
-    known: set[str],
+    known_studies: set[str],
     names: Mapping[str, str],
     today: EditionResult | None = None,
 ) -> str:
@@ -221,7 +222,7 @@ def reason(
     ----------
     before, after : EditionResult, optional
         The result in two editions; None if an edition has none.
-    known : set of str
+    known_studies : set of str
         Keys of the studies that the earlier edition includes.
     names : mapping of str to str
         Name of each study.
@@ -249,8 +250,8 @@ def reason(
     parts = [
         f"{word} {name(studies)}"
         for word, studies in (
-            ("added:", new.keys() - old.keys() - known),
-            ("known before and now counted:", (new.keys() - old.keys()) & known),
+            ("added:", new.keys() - old.keys() - known_studies),
+            ("known before and now counted:", (new.keys() - old.keys()) & known_studies),
             ("no longer included:", old.keys() - new.keys()),
             ("count now available:", {study for study, (a, _) in common.items() if not a}),
             ("count no longer used:", {study for study, (_, b) in common.items() if not b}),

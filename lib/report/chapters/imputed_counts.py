@@ -34,15 +34,15 @@ def other_readings(evidence: Evidence, solved: Sizes) -> str:
     next_best = "no other solution exists"
     if solved.next_departures == solved.next_departures:
         next_best = f"the next best needs {solved.next_departures:g}"
-    few = f"{len(solutions)} solutions need this number of departures"
-    other = "No other solution needs as few" if len(solutions) == 1 else f"In all, {few}"
+    needed = f"{len(solutions)} solutions need this number of departures"
+    others = "No other solution needs as few" if len(solutions) == 1 else f"In all, {needed}"
     if len(solutions) == MOST_SOLUTIONS:
-        other, next_best = f"At least {few}", "the search stopped there"
+        others, next_best = f"At least {needed}", "the search stopped there"
         solutions = solutions[:1]
     return (
         f"{REGIMEN_NAMES[solved.regimen]}: {int(solved.totals.reproduced.sum())} of {len(solved.totals)} totals are"
         f" reproduced with {count(solved.departures, 'departure')} from the review's description:"
-        f" {', or '.join(solutions)}. {other}; {next_best}."
+        f" {', or '.join(solutions)}. {others}; {next_best}."
     )
 
 

@@ -35,11 +35,11 @@ def rows(outcome: Outcome) -> list[figures.Row]:
 
 
 def _row(outcome: Outcome, method: Method, pooled: Pooled) -> figures.Row:
-    chosen = method is RECOMMENDED
-    colour = figures.INK if chosen else figures.REPORTED
+    is_recommended = method is RECOMMENDED
+    colour = figures.INK if is_recommended else figures.REPORTED
     values = (pooled.estimate, pooled.ci_low, pooled.ci_high)
     key = method_key(outcome, method) if pooled.estimate == pooled.estimate else ""
-    return figures.Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=chosen, key=key)
+    return figures.Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=is_recommended, key=key)
 
 
 def results(outcomes: Sequence[Outcome]) -> Table:
@@ -80,12 +80,13 @@ def results(outcomes: Sequence[Outcome]) -> Table:
 
 def coverage_at_low_rates(simulated: pd.DataFrame) -> str:
     """State how often the intervals of the review's and of the recommended method contain a low true rate."""
-    low = simulated[(simulated.sizes == "review") & (simulated.rate == simulated.rate.min())].groupby("method").covers
-    least, most = low.min(), low.max()
-    review, ours = (f"{percent(least[m.name])} to {percent(most[m.name])}" for m in (METHODS[0], RECOMMENDED))
+    low_rate = simulated.rate.min()
+    coverage = simulated[(simulated.sizes == "review") & (simulated.rate == low_rate)].groupby("method").covers
+    lowest, highest = coverage.min(), coverage.max()
+    review, ours = (f"{percent(lowest[m.name])} to {percent(highest[m.name])}" for m in (METHODS[0], RECOMMENDED))
     return (
         "The method of the 2019 review gives confidence intervals that are too narrow where rates are low. In"
-        f" simulated reviews with a rate of {percent(simulated.rate.min())}, its 95% intervals contain the true rate"
+        f" simulated reviews with a rate of {percent(low_rate)}, its 95% intervals contain the true rate"
         f" in {review} of the reviews, and those of the recommended method in {ours}."
     )
 
@@ -163,8 +164,8 @@ def predictions(simulated: pd.DataFrame) -> Table:
                 cells[f"{name}, {label}"] = (
                     f"{percent(on_scale[quantile].mean())} ({percent(on_scale[quantile].min())})"
                 )
-        for tau, some in part.groupby("tau"):
-            cells[f"τ² = 0, spread {tau:g}"] = percent(some.zero.mean())
+        for tau, with_spread in part.groupby("tau"):
+            cells[f"τ² = 0, spread {tau:g}"] = percent(with_spread.zero.mean())
         rows.append(cells)
     note = (
         "Coverage averaged over the scenarios (coverage in the worst scenario). Scenarios: rates of"

@@ -192,13 +192,13 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     """
     rows = evidence.reported_counts()
     rows = rows[(rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
-    counted = rows_by(rows[rows.threshold.isin(THRESHOLDS)], "study")
+    counts_by_study = rows_by(rows[rows.threshold.isin(THRESHOLDS)], "study")
     finding_by_study = dict(zip(evidence.findings.study, evidence.findings.finding, strict=True))
     studies = evidence.included(edition).drop_duplicates("study")
     shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
     lines = []
     for study in shown.itertuples():
-        counts = _counts_in_words(evidence, counted.get((study.study,), []))
+        counts = _counts_in_words(evidence, counts_by_study.get((study.study,), []))
         words = [for_markdown(finding_by_study[study.study])] if study.study in finding_by_study else []
         lines.append(f"- **{for_markdown(study.label)}.** {' '.join([*words, counts])}")
     return [*lines, f"- and {len(studies) - len(shown)} more"] if len(shown) < len(studies) else lines
@@ -219,8 +219,8 @@ def _counts_in_words(evidence: Evidence, rows: list[Any]) -> str:
         counts = [f"{r.events:g} of {r.n:g} {r.unit} with {for_markdown(_arm_in_words(r))}" for r in arms]
         counts[1:] = [text.replace(f" {r.unit}", "", 1) for text, r in zip(counts[1:], arms[1:], strict=True)]
         parts.append(f"Repigmentation {THRESHOLD_NAMES[threshold]}{place}: {', '.join(counts)}")
-    basis, used = evidence.meaning("basis"), {r.basis for r in rows} - {"stated"}
-    derivations = [text for code, text in basis.items() if code in used]
+    basis, derived = evidence.meaning("basis"), {r.basis for r in rows} - {"stated"}
+    derivations = [text for code, text in basis.items() if code in derived]
     confidence = [code for code in evidence.meaning("confidence") if code in {r.confidence for r in rows}]
     text = "; ".join([parts[0], *map(within_sentence, parts[1:])])
     return (

@@ -41,14 +41,14 @@ def overtaken(evidence: Evidence) -> list[Fault]:
             compared = compare(question(evidence, outcome.question).at(outcome.threshold))
             facts = facts_by_domain(compared) if compared is not None else {}
         for row in rows.itertuples():
-            entered = [code.strip() for code in row.rests_on.split(";") if code.strip()]
-            found = facts.get(row.domain, ())
-            if set(entered) != set(found):
-                now = ", ".join(meaning[code] for code in found) or "none of these facts"
-                codes = f"enter {';'.join(found)}" if found else "leave the column empty"
+            stated_facts = [code.strip() for code in row.rests_on.split(";") if code.strip()]
+            current_facts = facts.get(row.domain, ())
+            if set(stated_facts) != set(current_facts):
+                facts_in_words = ", ".join(meaning[code] for code in current_facts) or "none of these facts"
+                instruction = f"enter {';'.join(current_facts)}" if current_facts else "leave the column empty"
                 rule = (
-                    f"no longer agrees with the numbers of {key} ({row.domain}), which give: {now}."
-                    f" Judge this domain again, change levels and reason if needed, and {codes}"
+                    f"no longer agrees with the numbers of {key} ({row.domain}), which give: {facts_in_words}."
+                    f" Judge this domain again, change levels and reason if needed, and {instruction}"
                 )
                 faults.append(Fault(_TABLE, int(row.row), _COLUMN, row.rests_on, rule))
     return faults

@@ -14,7 +14,7 @@ from lib.evidence import GROUP_NAMES, THRESHOLD_NAMES, THRESHOLDS, THRESHOLDS_IN
 from lib.published import imputation
 from lib.published import results as published_results
 from lib.report import figures, registry, tables
-from lib.report.counted import counted
+from lib.report.counted import counted_studies
 from lib.report.entries import Entry, current_rate, of_rate, rate_key
 from lib.report.wording import WITH_REGIMEN, headline, listed, sentence_case, stated
 
@@ -34,8 +34,8 @@ def section(evidence: Evidence, regimen: str, threshold: str, group: str = "tota
     plot = figures.show(
         figures.forest_plot,
         outcome,
-        counted(outcome.available),
-        counted(outcome.new),
+        counted_studies(outcome.available),
+        counted_studies(outcome.new),
         ranges=ranges,
         updated=published_results(evidence)[regimen, threshold, group].updated,
         caption=tables.forest_caption(outcome, ranges),
@@ -93,7 +93,7 @@ def rates_by_group(
     rows = []
     for outcome in outcomes:
         label = f"{GROUP_NAMES[outcome.group].lower()}, {THRESHOLD_NAMES[outcome.threshold]}"
-        rows.append((sentence_case(label), outcome, counted(outcome.available), counted(outcome.new)))
+        rows.append((sentence_case(label), outcome, counted_studies(outcome.available), counted_studies(outcome.new)))
     names = [*{outcome.group: None for outcome in outcomes}]
     name = f"{regimen}-{names[0] if len(names) == 1 else 'rates'}"
     return figures.show(figures.rate_plot, rows, caption=caption, name=name)

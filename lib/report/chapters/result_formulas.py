@@ -397,13 +397,13 @@ def formula_of(method: str) -> Formula:
     >>> formula_of("number needed to treat: reciprocal of the risk difference, rounded up").anchor
     'f-nnt'
     """
-    found = [row for row in FORMULAS if re.fullmatch(row.methods, method)]
-    if len(found) != 1:
+    matches = [row for row in FORMULAS if re.fullmatch(row.methods, method)]
+    if len(matches) != 1:
         raise ValueError(
-            f"the method {method!r} matches {len(found)} rows of FORMULAS in {__name__}, and must match one: change"
+            f"the method {method!r} matches {len(matches)} rows of FORMULAS in {__name__}, and must match one: change"
             " `methods` of a row, or add a row for a new kind of method"
         )
-    return found[0]
+    return matches[0]
 
 
 _SHORT_TERM = re.compile(r"(?<=\b\w) ([−/=]) (?=\w\b)")

@@ -27,7 +27,7 @@ class TrafficLights(Table):
 
     Parameters
     ----------
-    judged : DataFrame
+    judgements : DataFrame
         One row for each study and one column for each domain; values are judgement codes. The index holds the names of
         the studies.
     words : dict of str to str
@@ -36,16 +36,16 @@ class TrafficLights(Table):
         Plain text.
     """
 
-    def __init__(self, judged: pd.DataFrame, words: dict[str, str], caption: str, note: str):
-        shown = judged.map(lambda code: f"{BIAS_SIGNS[code]} {words[code].capitalize()}")
-        super().__init__(shown.rename_axis("Study", axis=0).reset_index(), caption, note)
-        self._judged, self._words = judged, words
+    def __init__(self, judgements: pd.DataFrame, words: dict[str, str], caption: str, note: str):
+        cells = judgements.map(lambda code: f"{BIAS_SIGNS[code]} {words[code].capitalize()}")
+        super().__init__(cells.rename_axis("Study", axis=0).reset_index(), caption, note)
+        self._judgements, self._words = judgements, words
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{for_html(name)}</th>' for name in self.frame.columns)
         body = "".join(
             f'<tr><th scope="row">{cell_html(study)}</th>' + "".join(map(self._light, row)) + "</tr>"
-            for study, row in zip(self._judged.index, self._judged.to_numpy(), strict=True)
+            for study, row in zip(self._judgements.index, self._judgements.to_numpy(), strict=True)
         )
         caption, note = for_html(self.caption), for_html(self.note)
         return (
@@ -70,17 +70,17 @@ def traffic_lights(evidence: Evidence, tool: str) -> TrafficLights:
     tool : {"rob2_2019", "robins_i_2016"}
         Code of the tool, as in the code list ``bias_tool``.
     """
-    judged = _judged(evidence, tool)
+    judgements = _judgements(evidence, tool)
     # The overall judgement comes first, because the last columns are not visible on a phone.
-    judged = judged[["overall", *judged.columns.drop("overall")]]
+    judgements = judgements[["overall", *judgements.columns.drop("overall")]]
     names = evidence.meaning(f"{tool}_domain")
-    judged = judged.set_axis(labels(evidence, judged.index.to_series()), axis=0)
-    judged = judged.rename(columns=lambda code: sentence_case(names[code]))
+    judgements = judgements.set_axis(labels(evidence, judgements.index.to_series()), axis=0)
+    judgements = judgements.rename(columns=lambda code: sentence_case(names[code]))
     words = evidence.meaning(f"{tool}_judgement")
     signs = ", ".join(f"{BIAS_SIGNS[code]} {word}" for code, word in words.items())
-    caption = f"Risk of bias in {count(len(judged), 'trial')}: {evidence.meaning('bias_tool')[tool]}"
+    caption = f"Risk of bias in {count(len(judgements), 'trial')}: {evidence.meaning('bias_tool')[tool]}"
     return TrafficLights(
-        judged, words, caption, f"{signs}. The table below gives the fact on which each judgement is based."
+        judgements, words, caption, f"{signs}. The table below gives the fact on which each judgement is based."
     )
 
 
@@ -93,10 +93,10 @@ def shares(evidence: Evidence, tool: str) -> pd.DataFrame:
         One row for each domain (index: its name) and one column for each judgement (columns: codes), in the order of
         the tool; values are numbers of trials.
     """
-    judged, names = _judged(evidence, tool), evidence.meaning(f"{tool}_domain")
+    judgements, names = _judgements(evidence, tool), evidence.meaning(f"{tool}_domain")
     codes = list(evidence.meaning(f"{tool}_judgement"))
-    counted = [[int((judged[domain] == code).sum()) for code in codes] for domain in names]
-    return pd.DataFrame(counted, index=[sentence_case(name) for name in names.values()], columns=codes)
+    numbers = [[int((judgements[domain] == code).sum()) for code in codes] for domain in names]
+    return pd.DataFrame(numbers, index=[sentence_case(name) for name in names.values()], columns=codes)
 
 
 def support(evidence: Evidence) -> Table:
@@ -174,11 +174,11 @@ def judgement_figure(evidence: Evidence, tool: str, caption: str) -> figures.Pic
     return figures.show(figures.judgement_bars, shares(evidence, tool), words, caption=caption, name=name)
 
 
-def _judged(evidence: Evidence, tool: str) -> pd.DataFrame:
+def _judgements(evidence: Evidence, tool: str) -> pd.DataFrame:
     rows = evidence.risk_of_bias
     rows = rows[(rows.tool == tool) & evidence.is_included(rows.study)]
-    judged = rows.pivot(index="study", columns="domain", values="judgement")
-    return judged.reindex(index=list(dict.fromkeys(rows.study)), columns=list(evidence.meaning(f"{tool}_domain")))
+    judgements = rows.pivot(index="study", columns="domain", values="judgement")
+    return judgements.reindex(index=list(dict.fromkeys(rows.study)), columns=list(evidence.meaning(f"{tool}_domain")))
 
 
 def _words(evidence: Evidence, rows: pd.DataFrame, column: str) -> list[str]:

@@ -171,14 +171,14 @@ class _Parts:
             groups.setdefault(heading(kind, subject, self.words), []).append(self._result(key))
         return list(groups.items())
 
-    def _of(self, table: str, key: str) -> list[Any]:
+    def _rows_of(self, table: str, key: str) -> list[Any]:
         return self.rows[table].get((key,), [])
 
     def _word(self, code_list: str, code: str) -> str:
         return self.meaning(code_list).get(code, code)
 
     def _facts(self, key: str) -> Iterator[tuple[str, Any]]:
-        for row in self._of("studies", key)[:1]:
+        for row in self._rows_of("studies", key)[:1]:
             reference = f", reference {row.review_ref:g}" if row.review_ref == row.review_ref else ""
             origin = f"2019 review{reference}" if row.edition == "original" else "identified since the 2019 review"
             yield "Edition", sentence_case(origin)
@@ -192,11 +192,11 @@ class _Parts:
             yield "Assessed", sentence_case(self._codes("assessment", row.assessment))
             yield "Treatment", f"{row.duration_months:g} months" if row.duration_months == row.duration_months else ""
             yield "Remark", row.note
-        for row in self._of("screening", key):
+        for row in self._rows_of("screening", key):
             yield "Decision", f"{sentence_case(self._word('decision', row.decision))}. {row.reason}"
-        for row in self._of("findings", key):
+        for row in self._rows_of("findings", key):
             yield "Main finding", row.finding
-        for row in self._of("concerns", key):
+        for row in self._rows_of("concerns", key):
             yield "Limitation", row.concern
 
     def _codes(self, code_list: str, codes: str) -> str:
@@ -209,20 +209,20 @@ class _Parts:
             ["Arm", "Role", "Treatment", "Enrolled/completed"],
             [
                 [arm_name(row.arm), self._word("role", row.role), arm_text(row), enrolled_text(row)]
-                for row in self._of("arms", key)
+                for row in self._rows_of("arms", key)
             ],
         )
         yield (
             "Responder counts",
             ["Arm", "Response", "Counted", "Events/n", "Source"],
-            [self._count(row) for row in self._of("responses", key)],
+            [self._count(row) for row in self._rows_of("responses", key)],
         )
         yield (
             "Results reported without a count",
             ["Arm", "Site", "n", "Source"],
             [
                 [row.arm, row.site_detail or self._word("site", row.site), _number(row.n), _source(row), row.reported]
-                for row in self._of("reported_without_counts", key)
+                for row in self._rows_of("reported_without_counts", key)
             ],
         )
         yield (
@@ -237,7 +237,7 @@ class _Parts:
                     _source(row),
                     sentence_case(row.reason),
                 ]
-                for row in self._of("bounds", key)
+                for row in self._rows_of("bounds", key)
             ],
         )
         yield (
@@ -251,7 +251,7 @@ class _Parts:
                     row.note,
                     _source(row),
                 ]
-                for row in self._of("maintenance", key)
+                for row in self._rows_of("maintenance", key)
             ],
         )
         yield (
@@ -259,7 +259,7 @@ class _Parts:
             ["Arm", "Event", "Events/n", "Source"],
             [
                 [row.arm, sentence_case(row.event), f"{row.events:g}/{row.n:g}", _source(row)]
-                for row in self._of("adverse_events", key)
+                for row in self._rows_of("adverse_events", key)
             ],
         )
         yield (
@@ -272,14 +272,14 @@ class _Parts:
                     "inferred" if row.inferred == "yes" else "reported",
                     _source(row),
                 ]
-                for row in self._of("report_facts", key)
+                for row in self._rows_of("report_facts", key)
             ],
         )
-        judged = self._of("risk_of_bias", key)
+        judgements = self._rows_of("risk_of_bias", key)
         # All domains usually have the same source. State it once, which makes the page smaller.
-        one_source = len({row.source for row in judged}) == 1
+        one_source = len({row.source for row in judgements}) == 1
         yield (
-            Html("Risk of bias ({})").format(_source(judged[0])) if one_source else "Risk of bias",
+            Html("Risk of bias ({})").format(_source(judgements[0])) if one_source else "Risk of bias",
             ["Domain", "Judgement"] + ["Source"] * (not one_source),
             [
                 [
@@ -288,12 +288,12 @@ class _Parts:
                     *([] if one_source else [_source(row)]),
                     row.support,
                 ]
-                for row in judged
+                for row in judgements
             ],
         )
 
     def _count(self, row: Any) -> list[Any]:
-        counted = [
+        details = [
             row.site_detail or self._word("site", row.site),
             "" if row.population == "all" else self._word("population", row.population),
             self._word("subtype", row.subtype),
@@ -304,7 +304,7 @@ class _Parts:
         return [
             arm_name(row.arm),
             sentence_case(self._word("threshold", row.threshold)),
-            ", ".join(filter(None, counted)),
+            ", ".join(filter(None, details)),
             f"{row.events:g}/{row.n:g} {row.unit}" + (f" ({percent(row.events / row.n, 1)})" if row.n else ""),
             Html(f"{_source(row)} ({self._word('source_kind', row.source_kind)})"),
             sentence_case(f"{self._word('basis', row.basis)}, {row.confidence} confidence")

@@ -163,8 +163,8 @@ def rated(evidence: Evidence, results: Mapping[tuple[str, str, str], Result]) ->
 def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
     outcome, answer = result.outcome, result.answer
     new = outcome.new.study.nunique()
-    listed = evidence.studies[evidence.studies.review_ref.isin(outcome.refs)]
-    keys = set(listed.study) | set(outcome.new.study)
+    original = evidence.studies[evidence.studies.review_ref.isin(outcome.refs)]
+    keys = set(original.study) | set(outcome.new.study)
     arms = evidence.arms[evidence.arms.study.isin(keys) & (evidence.arms.role == outcome.regimen)]
     studies = evidence.studies[evidence.studies.study.isin(keys)].drop_duplicates("study")
     # The arms of a within-patient study share their participants, who count once.
@@ -178,12 +178,12 @@ def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
     is_updated = answer is not outcome
     key = rate_key(outcome, "updated" if is_updated else "published")
     value = Stated(rate(answer), key)
-    ends = Stated(f"{percent(answer.ci_low)} to {percent(answer.ci_high)}", key, "interval")
-    numbers: Numbers = {"risk_of_bias": (bias, None), "imprecision": (Phrase("interval ", ends), None)}
+    interval = Stated(f"{percent(answer.ci_low)} to {percent(answer.ci_high)}", key, "interval")
+    numbers: Numbers = {"risk_of_bias": (bias, None), "imprecision": (Phrase("interval ", interval), None)}
     low, high = getattr(answer, "pi_low", result.summary.pi_low), getattr(answer, "pi_high", result.summary.pi_high)
     if low == low:
-        of = key if is_updated else rate_key(outcome, "published.implied")
-        predicted = Stated(f"{percent(low)} to {percent(high)}", of, "prediction")
+        prediction_key = key if is_updated else rate_key(outcome, "published.implied")
+        predicted = Stated(f"{percent(low)} to {percent(high)}", prediction_key, "prediction")
         numbers["inconsistency"] = (Phrase("the true rate in another study may lie from ", predicted), None)
     basis = f"{outcome.studies:g} studies ({outcome.patients:g} participants) of the 2019 review" + (
         f", {count(new, 'new study', 'new studies')}" if new else ""
@@ -227,10 +227,10 @@ def _rated_safety(evidence: Evidence, row: Any) -> Rated:
     ]
     counting = evidence.number("adverse_event_studies_counting", "safety")
     studies = evidence.number("monotherapy_studies", "safety")
-    stated = evidence.published_numbers
-    refs = reference_numbers(stated.refs[stated.quantity == "adverse_event_studies_counting"].iloc[0])
-    keys = evidence.studies.study[evidence.studies.review_ref.isin(refs)]
-    available = evidence.adverse_events[evidence.adverse_events.study.isin(keys)].study.nunique()
+    published = evidence.published_numbers
+    references = reference_numbers(published.refs[published.quantity == "adverse_event_studies_counting"].iloc[0])
+    counting_studies = evidence.studies.study[evidence.studies.review_ref.isin(references)]
+    available = evidence.adverse_events[evidence.adverse_events.study.isin(counting_studies)].study.nunique()
     result = listed([f"{word} {n} ({percent(n / patients, 1)})" for word, n in events.items()])
     level = certainty_of_rate(evidence, row.outcome)
     shares = listed([f"{word} {percent(n / patients, 1)}" for word, n in events.items()])

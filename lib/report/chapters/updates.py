@@ -115,20 +115,21 @@ def rules(simulated: pd.DataFrame) -> Table:
         f"Settings with at most {100 * _AT_EDGE:.0f}% of studies at 0% or 100%": benchmark.at_edge <= _AT_EDGE,
         f"Settings with more than {100 * _AT_EDGE:.0f}% of studies at 0% or 100%": benchmark.at_edge > _AT_EDGE,
     }
-    for heading, chosen in settings.items():
-        full = benchmark[chosen]
+    for heading, in_setting in settings.items():
+        reference = benchmark[in_setting]
         for rule, name in _RULE_NAMES.items():
-            one = cases[cases.rule == rule].set_index("case").loc[full.index]
+            tested = cases[cases.rule == rule].set_index("case").loc[reference.index]
             cells = {
                 "Rule": name,
-                "Coverage": f"{100 * one.covers.mean():.1f}",
-                "Worst difference": with_minus(f"{100 * (one.covers - full.covers).min():+.1f}"),
-                "Bias": f"{100 * one.bias.abs().mean():.1f}",
-                "Error": f"{100 * np.sqrt((one.rmse**2).mean()):.1f}",
-                "Distance (largest)": f"{100 * one.distance.median():.1f} ({100 * one.distance.max():.1f})",
-                "Narrows wrongly (clearly)": f"{100 * one.narrows.mean():.1f} ({100 * one.narrows_clearly.mean():.1f})",
+                "Coverage": f"{100 * tested.covers.mean():.1f}",
+                "Worst difference": with_minus(f"{100 * (tested.covers - reference.covers).min():+.1f}"),
+                "Bias": f"{100 * tested.bias.abs().mean():.1f}",
+                "Error": f"{100 * np.sqrt((tested.rmse**2).mean()):.1f}",
+                "Distance (largest)": f"{100 * tested.distance.median():.1f} ({100 * tested.distance.max():.1f})",
+                "Narrows wrongly (clearly)": f"{100 * tested.narrows.mean():.1f}"
+                f" ({100 * tested.narrows_clearly.mean():.1f})",
             }
-            rows.append((f"{heading}: {len(full)}", cells))
+            rows.append((f"{heading}: {len(reference)}", cells))
     frame = grouped(rows, "group")
     note = (
         f"Each setting: {int(cases.reviews.max())} simulated reviews of 3 to 40 studies, without those whose rate has"

@@ -159,8 +159,8 @@ def _method() -> str:
 
 
 def _occurring(names: dict[str, str], values: Iterable[str]) -> dict[str, str]:
-    found = {*values}
-    return {code: name for code, name in names.items() if code in found}
+    occurring = {*values}
+    return {code: name for code, name in names.items() if code in occurring}
 
 
 def _by_frequency(values: pd.Series) -> dict[str, str]:
@@ -192,8 +192,8 @@ def _range(name: str, legend: str, values: pd.Series, step: str) -> str:
         return ""
     low, high = f"{values.min():g}", f"{values.max():g}"
     fields = "".join(
-        f'<label>{end} <input type="number" name="{name}-{end}" min="0" step="{step}" placeholder="{shown}"></label>'
-        for end, shown in (("from", low), ("to", high))
+        f'<label>{end} <input type="number" name="{name}-{end}" min="0" step="{step}" placeholder="{limit}"></label>'
+        for end, limit in (("from", low), ("to", high))
     )
     return f'<fieldset class="explorer-range"><legend>{for_html(legend)}</legend>{fields}</fieldset>'
 

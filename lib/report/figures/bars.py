@@ -30,28 +30,28 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Drawing:
     """
     drawing = Drawing(wide)
     size, line = drawing.size, 1.6 * drawing.size
-    head = 2.2 * line
+    title_height = 2.2 * line
     columns: list[list[str]] = [[], []] if wide else [[]]
 
     def height_of(column: list[str]) -> float:
         # Use fsum(), because the last bit of sum() differs between versions of Python.
-        return math.fsum(len(panels[title]) * line + head for title in column)
+        return math.fsum(len(panels[title]) * line + title_height for title in column)
 
     for title in panels:
         min(columns, key=height_of).append(title)
     drawing.height = round(max(map(height_of, columns)), 1)
-    room = drawing.width / len(columns) - (20 if wide else 0)
+    column_width = drawing.width / len(columns) - (20 if wide else 0)
     for i, column in enumerate(columns):
-        left = i * (room + 40) if wide else 0.0
+        left = i * (column_width + 40) if wide else 0.0
         labels = [str(name) for title in column for name in panels[title].index]
         axis = left + max([0.0, *(width_of(label, size) for label in labels)]) + 10
         top = 0.0
         for title in column:
             counts = panels[title]
-            drawing.text(left, top + head - 0.8 * line, title, bold=True)
-            top += head
+            drawing.text(left, top + title_height - 0.8 * line, title, bold=True)
+            top += title_height
             # Leave space for the number beside the longest bar.
-            unit = (left + room - axis - 40) / max(counts.max(), 1)
+            unit = (left + column_width - axis - 40) / max(counts.max(), 1)
             for name, value in counts.items():
                 middle = top + line / 2
                 drawing.text(axis - 8, middle, str(name), "end")

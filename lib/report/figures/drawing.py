@@ -179,19 +179,19 @@ class Drawing:
 
     def svg(self, name: str) -> str:
         """Return the drawing as an SVG element of class ``name``, whose colours follow those of the page."""
-        shown = "".join(self._text(item) if isinstance(item, Text) else _shape(item) for item in self.items)
-        return f'<svg class="{name}" {self._frame()} fill="currentColor">{shown}</svg>'
+        content = "".join(self._text(item) if isinstance(item, Text) else _shape(item) for item in self.items)
+        return f'<svg class="{name}" {self._frame()} fill="currentColor">{content}</svg>'
 
     def svg_file(self) -> str:
         """Return the drawing as the text of an SVG file, with a white background and without links."""
         drawing = self.whole or self
-        shown = "".join(
+        content = "".join(
             drawing._text(item, linked=False) if isinstance(item, Text) else _shape(item) for item in drawing.items
         )
         return (
             f'{_XML}<svg xmlns="http://www.w3.org/2000/svg" {drawing._frame()} color="{INK}" fill="{INK}"'
             f' font-family="{FONTS}"><title>{for_html(self.alt)}</title>'
-            f'<path fill="#ffffff" d="M0 0H{_n(drawing.width)}V{_n(drawing.height)}H0z"/>{shown}</svg>\n'
+            f'<path fill="#ffffff" d="M0 0H{_n(drawing.width)}V{_n(drawing.height)}H0z"/>{content}</svg>\n'
         )
 
     def _frame(self) -> str:
@@ -208,14 +208,14 @@ class Drawing:
         style += ' font-weight="700"' if item.bold else ""
         style += ' font-style="italic"' if item.italic else ""
         style += _paint("fill", item.colour) if item.colour != INK else ""
-        shown = f'<text x="{_n(item.x)}" y="{_n(item.y)}"{style}>{for_html(item.text)}</text>'
+        element = f'<text x="{_n(item.x)}" y="{_n(item.y)}"{style}>{for_html(item.text)}</text>'
         if not linked:
-            return shown
+            return element
         # JupyterLab fails on a link within SVG that leads to another page: the book makes links of these.
         if item.key:
             key = for_html(item.key)
-            return f'<a data-href="{result_address(key)}" data-result="{key}">{shown}</a>'
-        return f'<a data-href="{for_html(item.href)}">{shown}</a>' if item.href else shown
+            return f'<a data-href="{result_address(key)}" data-result="{key}">{element}</a>'
+        return f'<a data-href="{for_html(item.href)}">{element}</a>' if item.href else element
 
 
 def _shape(item: Shape) -> str:

@@ -97,9 +97,13 @@ def _pooled_rows(label: str, counted: CountedStudies, colour: str, key: str) -> 
     """Return the row of a pooled rate with its total counts; no row if nothing is pooled."""
     if counted.pooled is None:
         return []
-    used = counted.studies[~counted.pooled.dropped]
-    counts = f"{used.events.sum():g}/{used.n.sum():g}"
+    counts = _total(counted.studies[~counted.pooled.dropped])
     return result_rows([label], counted.pooled, counts=[counts], colour=colour, key=key)
+
+
+def _total(studies: pd.DataFrame) -> str:
+    """Return the sums of the counts of studies, ``"120/310"``."""
+    return f"{studies.events.sum():g}/{studies.n.sum():g}"
 
 
 def _study_rows(counted: CountedStudies, colour: str, wide: bool) -> list[Row]:
@@ -164,8 +168,8 @@ def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawin
         label = shortened(study.label, 40 if wide else 32) if several else study.label
         values = (study.events / study.n, study.ci_low, study.ci_high)
         rows.append(Row(label, "study", *values, f"{study.events:g}/{study.n:g}", weight, REPORTED))
-    used = studies[~pooled.dropped]
-    results = result_rows(["Pooled"], pooled, counts=[f"{used.events.sum():g}/{used.n.sum():g}"], colour=INK)
+    counts = _total(studies[~pooled.dropped])
+    results = result_rows(["Pooled"], pooled, counts=[counts], colour=INK)
     scale = replace(RATE, heading=RATE.heading.replace("95", f"{100 * pooled.level:g}"))
     alt = f"Forest plot of {count(len(studies), 'study', 'studies')}."
     # Put the pooled result first if the studies need a long table, so that readers see it.
@@ -295,9 +299,9 @@ def comparison_plot(
     several = pooled is not None and pooled.k > 1
     weights = pooled.weights if pooled is not None and several else np.full(len(trials), np.nan)
     rows = []
-    own = np.column_stack([ratios.estimate, ratios.ci_low, ratios.ci_high])
+    intervals = np.column_stack([ratios.estimate, ratios.ci_low, ratios.ci_high])
     keys = keys or [""] * len(trials)
-    for trial, (estimate, low, high), weight, key in zip(trials.itertuples(), own, weights, keys, strict=True):
+    for trial, (estimate, low, high), weight, key in zip(trials.itertuples(), intervals, weights, keys, strict=True):
         threshold = THRESHOLD_NAMES[trial.threshold]
         counts = f"{trial.events:g}/{trial.n:g} v {trial.control_events:g}/{trial.control_n:g}"
         label = shortened(trial.label, (38 if wide else 26) - len(threshold))

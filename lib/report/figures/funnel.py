@@ -59,9 +59,9 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
         plot.line([(centre - half, deepest), (centre, 0), (centre + half, deepest)], GREY)
     plot.marks(groups, "log_odds", size)
     plot.names(studies, "log_odds", size)
-    shown = "standard error {:.2f}" if standard else "n {:g}"
+    position = "standard error {:.2f}" if standard else "n {:g}"
     texts = (
-        f"{study.label}: {shown.format(getattr(study, size))}, log odds {with_minus(f'{study.log_odds:.2f}')}"
+        f"{study.label}: {position.format(getattr(study, size))}, log odds {with_minus(f'{study.log_odds:.2f}')}"
         for study in studies.itertuples()
     )
     against = "Standard error" if standard else "Sample size"

@@ -84,13 +84,13 @@ class Listing:
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in [*titles, *["Weight"] * weighted])
         missing = [row for row in self.rows if row.kind == "missing"]
-        shown = self._table([row for row in self.rows if row.kind != "missing"], lines, heads, weighted)
+        tables = self._table([row for row in self.rows if row.kind != "missing"], lines, heads, weighted)
         if missing:
             folded = self._table(missing, lines, heads, weighted)
-            shown += f"<details><summary>{for_html(fold_name(missing))}</summary>{folded}</details>"
+            tables += f"<details><summary>{for_html(fold_name(missing))}</summary>{folded}</details>"
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
         head = f'<figure class="review-figure full-width" data-figure="{mark_of(self._csv)}">'
-        return f"{_STYLE}{head}{shown}{caption}</figure>"
+        return f"{_STYLE}{head}{tables}{caption}</figure>"
 
     @property
     def _csv(self) -> str:
@@ -129,8 +129,8 @@ class Listing:
             # The heading does not span the weights, for which a phone has no space.
             return f'<tr class="heading"><th colspan="4" scope="colgroup">{label}</th></tr>\n'
         estimate = self.scale.text(row.estimate, row.low, row.high, 1) if row.estimate == row.estimate else row.remark
-        shown = with_keys(Stated(estimate, row.key) if row.key else estimate)
-        cells = [for_html(row.counts).replace("/", "/<wbr>"), self._mark(row), shown]
+        estimate = with_keys(Stated(estimate, row.key) if row.key else estimate)
+        cells = [for_html(row.counts).replace("/", "/<wbr>"), self._mark(row), estimate]
         cells += [f"{100 * row.weight:.2f}%" if row.weight == row.weight else ""] * weighted
         kind = f' class="{row.kind}"' if row.kind == "missing" or (row.kind != "study" and row.bold) else ""
         return f'<tr{kind}><th scope="row">{label}</th>{"".join(f"<td>{text}</td>" for text in cells)}</tr>\n'
@@ -140,22 +140,22 @@ class Listing:
         x, low, high = (self.scale.position(self.scale.place(value)) for value in (row.estimate, row.low, row.high))
         line = f'<line x1="{low:g}%" x2="{high:g}%" y1="6" y2="6"' if low == low else ""
         if row.kind == "missing":
-            colour, drawn = POSSIBLE, line and f'{line} stroke-dasharray="1.5 2"/>'
+            colour, mark = POSSIBLE, line and f'{line} stroke-dasharray="1.5 2"/>'
         elif row.kind == "study":
             side = 6.0 if row.weight != row.weight else 4.0 + 5.3 * math.sqrt(row.weight)
             ends = f'y1="{6 - side / 2:.3g}" y2="{6 + side / 2:.3g}" stroke-width="{side:.3g}"'
-            colour, drawn = row.colour, f'{line and line + "/>"}<line x1="{x:g}%" x2="{x:g}%" {ends}/>'
+            colour, mark = row.colour, f'{line and line + "/>"}<line x1="{x:g}%" x2="{x:g}%" {ends}/>'
         else:
             low, high = (low, high) if low == low else (x, x)
             middle = f"{100 * (x - low) / (high - low):.0f}" if high > low else "50"
             colour, fill = row.colour, row.colour if row.kind == "pooled" else "none"
-            drawn = (
+            mark = (
                 f'<svg x="{low:g}%" width="{max(high - low, 0.1):.1f}%" height="12" viewBox="0 0 100 12"'
                 f' preserveAspectRatio="none"><path d="M0 6L{middle} 1 100 6 {middle} 11z" fill="{fill}"'
                 ' vector-effect="non-scaling-stroke"/></svg>'
             )
-        if not drawn or (row.kind != "missing" and x != x):
+        if not mark or (row.kind != "missing" and x != x):
             return ""
         colour = "currentColor" if colour == INK else colour
-        drawn = drawn.replace(f'fill="{INK}"', 'fill="currentColor"')
-        return f'<svg width="100%" height="12" stroke="{colour}" stroke-width="1.4">{drawn}</svg>'
+        mark = mark.replace(f'fill="{INK}"', 'fill="currentColor"')
+        return f'<svg width="100%" height="12" stroke="{colour}" stroke-width="1.4">{mark}</svg>'

@@ -94,9 +94,9 @@ class Picture:
         # Links must remain accessible to screen readers; figures without links are one image to them.
         role = "group" if linked else "img"
         caption = f"<figcaption>{with_keys(self.caption)}</figcaption>" if self.caption else ""
-        shown = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""
+        keys = f' data-results="{for_html(" ".join(self.keys))}"' if self.keys else ""
         return (
-            f'<figure class="review-figure full-width" data-figure="{mark_of_drawing(self.wide)}"{shown}>'
+            f'<figure class="review-figure full-width" data-figure="{mark_of_drawing(self.wide)}"{keys}>'
             f'<div class="review-plot" role="{role}" aria-label="{for_html(self.alt)}">{self._forms()}</div>'
             f"{caption}</figure>"
         )

@@ -27,12 +27,12 @@ _STEP = 8.0
 """Distance of the lines of a hatching, in CSS pixels."""
 
 
-def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) -> Drawing:
+def judgement_bars(numbers: pd.DataFrame, words: dict[str, str], *, wide: bool) -> Drawing:
     """Draw one stacked bar for each domain, divided by judgement.
 
     Parameters
     ----------
-    counted : DataFrame
+    numbers : DataFrame
         Numbers of trials, one row for each domain and one column for each judgement, as
         `chapters.risk_of_bias.shares` returns them.
     words : dict of str to str
@@ -46,13 +46,13 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
     """
     drawing = Drawing(wide)
     size, line = drawing.size, 1.4 * drawing.size
-    present = [code for code in counted.columns if counted[code].any()]
-    total = counted.sum(axis=1)
-    names = [str(domain) for domain in counted.index]
+    present = [code for code in numbers.columns if numbers[code].any()]
+    total = numbers.sum(axis=1)
+    names = [str(domain) for domain in numbers.index]
     left = min(max(width_of(name, size, True) for name in names) + 14, 380.0) if wide else 1.0
     right, top, bar = drawing.width - (16.0 if wide else 1.0), 1.0, 1.8 * size
-    for at, (name, (domain, row)) in enumerate(zip(names, counted.iterrows(), strict=True)):
-        bold = at == len(counted) - 1
+    for position, (name, (domain, row)) in enumerate(zip(names, numbers.iterrows(), strict=True)):
+        bold = position == len(numbers) - 1
         lines = wrapped(name, (left - 14) if wide else drawing.width, size, bold=bold)
         if not wide:
             for text in lines:
@@ -91,10 +91,10 @@ def judgement_bars(counted: pd.DataFrame, words: dict[str, str], *, wide: bool) 
     drawing.height = round(top + 1.3 * line, 1)
     texts = [
         f"{domain}: " + ", ".join(f"{words[code]} {row[code]}" for code in present if row[code])
-        for domain, row in counted.iterrows()
+        for domain, row in numbers.iterrows()
     ]
     drawing.alt = "Stacked bars of judgements of risk of bias, in trials. " + "; ".join(texts) + "."
-    rows = [(str(domain), words[code], row[code]) for domain, row in counted.iterrows() for code in counted.columns]
+    rows = [(str(domain), words[code], row[code]) for domain, row in numbers.iterrows() for code in numbers.columns]
     drawing.data = pd.DataFrame(rows, columns=["domain", "judgement", "trials"])
     return drawing
 

@@ -168,7 +168,7 @@ def table_of(rows: Sequence[Row], counts: str, scale: Scale) -> pd.DataFrame:
         if row.kind == "heading":
             group = row.label
             continue
-        possible = row.kind == "missing"
+        is_missing = row.kind == "missing"
         table.append(
             {
                 "group": group,
@@ -176,11 +176,11 @@ def table_of(rows: Sequence[Row], counts: str, scale: Scale) -> pd.DataFrame:
                 "kind": row.kind,
                 **_numbers(row.counts, counts),
                 "estimate": row.estimate,
-                "ci_low": np.nan if possible else np.clip(row.low, 0, most),
-                "ci_high": np.nan if possible else np.clip(row.high, 0, most),
+                "ci_low": np.nan if is_missing else np.clip(row.low, 0, most),
+                "ci_high": np.nan if is_missing else np.clip(row.high, 0, most),
                 "weight": row.weight,
-                "possible_low": row.low if possible else np.nan,
-                "possible_high": row.high if possible else np.nan,
+                "possible_low": row.low if is_missing else np.nan,
+                "possible_high": row.high if is_missing else np.nan,
                 "remark": row.remark,
                 "study": row.study,
                 "result": row.key,
@@ -199,11 +199,11 @@ _COUNTS = re.compile(r"(?P<events>\d+)/(?P<n>\d+)(?: v (?P<control_events>\d+)/(
 def _numbers(text: str, heading: str) -> dict[str, float | str]:
     """Return the numbers of a cell such as "3/19" by column, because a spreadsheet would read 3/19 as a date."""
     names = ("events", "n", "control_events", "control_n")
-    found = _COUNTS.fullmatch(text)
-    number = {name: float(value) for name, value in found.groupdict().items() if value} if found else {}
-    number["n"] = number.pop("size", number.get("n", np.nan))
-    other = heading.lower().replace("/", "_") or "counts"
-    return {**{name: number.get(name, np.nan) for name in names}, **({} if found else {other: text})}
+    match = _COUNTS.fullmatch(text)
+    number_by_column = {name: float(value) for name, value in match.groupdict().items() if value} if match else {}
+    number_by_column["n"] = number_by_column.pop("size", number_by_column.get("n", np.nan))
+    column = heading.lower().replace("/", "_") or "counts"
+    return {**{name: number_by_column.get(name, np.nan) for name in names}, **({} if match else {column: text})}
 
 
 def result_rows(

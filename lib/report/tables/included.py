@@ -69,8 +69,8 @@ def arm_text(arm: Any) -> str:
 
 def enrolled_text(arm: Any) -> str:
     """Return how many patients of an arm were enrolled and completed, ``23/19``; empty if neither is available."""
-    shown = [f"{n:g}" if n == n else "?" for n in (arm.enrolled, arm.completed)]
-    return "" if shown == ["?", "?"] else "/".join(shown)
+    numbers = [f"{n:g}" if n == n else "?" for n in (arm.enrolled, arm.completed)]
+    return "" if numbers == ["?", "?"] else "/".join(numbers)
 
 
 def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
@@ -93,13 +93,13 @@ def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
 def _count_by(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
     """Count studies by a value: numbers in order, words by frequency, studies without the value last."""
     if pd.api.types.is_numeric_dtype(values):
-        counted = rows.study.groupby(values).nunique()
-        counted.index = [f"{value:g}" for value in counted.index]
+        numbers = rows.study.groupby(values).nunique()
+        numbers.index = [f"{value:g}" for value in numbers.index]
     else:
         values = values.str.strip().replace("", None)
-        counted = rows.study.groupby(values).nunique().sort_values(ascending=False, kind="stable")
+        numbers = rows.study.groupby(values).nunique().sort_values(ascending=False, kind="stable")
     without_value = rows.study[values.isna()].nunique()
-    return pd.concat([counted, pd.Series({"not available": without_value})]) if without_value else counted
+    return pd.concat([numbers, pd.Series({"not available": without_value})]) if without_value else numbers
 
 
 def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:

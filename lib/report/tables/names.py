@@ -60,8 +60,8 @@ def arm_name(arm: str) -> str:
 
 def with_labels(evidence: Evidence, texts: pd.Series) -> pd.Series:
     """Replace keys of other studies in remarks with the labels of those studies."""
-    named = label_by_key(evidence)
-    return texts.map(lambda text: re.sub(r"\w*\d\w*", lambda word: named.get(word[0], word[0]), text))
+    names = label_by_key(evidence)
+    return texts.map(lambda text: re.sub(r"\w*\d\w*", lambda word: names.get(word[0], word[0]), text))
 
 
 def bound_texts(evidence: Evidence, rows: pd.DataFrame) -> list[str]:

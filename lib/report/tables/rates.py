@@ -46,15 +46,15 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
         f"{outcome_name(outcome)} repigmentation. Original studies with available responder counts:"
         f" {coverage(outcome)}."
     )
-    shown = pd.concat([outcome.available, outcome.new])
-    studies = by_study(shown)
+    counts = pd.concat([outcome.available, outcome.new])
+    studies = by_study(counts)
     for rows, text in (
         (
             studies[at_edge(studies)],
             "Not in the pooled results, because the review's method cannot include a rate of 0% or 100%",
         ),
-        *_patches(shown),
-        (shown[shown.confidence == "low"], "Counts of low confidence"),
+        *_patches(counts),
+        (counts[counts.confidence == "low"], "Counts of low confidence"),
     ):
         if len(rows):
             names = dict.fromkeys(rows.label)
@@ -75,12 +75,12 @@ def forest_caption(outcome: Outcome, ranges: pd.DataFrame | None = None) -> str:
 def _patches(rows: pd.DataFrame) -> list[tuple[pd.DataFrame, str]]:
     """Split the counts of patches by whether a patient could have more than one."""
     rows = rows[rows.unit == "patches"]
-    several, one = rows.n > rows.enrolled.fillna(rows.completed), rows.n == rows.completed
+    several, as_many = rows.n > rows.enrolled.fillna(rows.completed), rows.n == rows.completed
     unit = "Unit of analysis: patches"
     return [
         (rows[several], f"{unit} (more than one per patient)"),
-        (rows[~several & one], f"{unit} (as many as patients)"),
-        (rows[~several & ~one], f"{unit} (possibly more than one per patient)"),
+        (rows[~several & as_many], f"{unit} (as many as patients)"),
+        (rows[~several & ~as_many], f"{unit} (possibly more than one per patient)"),
     ]
 
 

@@ -114,7 +114,7 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
             FlowStep(studies),
         ]
     boxes = column.boxes
-    found = FlowBox(
+    identified = FlowBox(
         "Records identified",
         boxes["identified"].n,
         f"#{flow_anchor(column, 'identified')}",
@@ -141,7 +141,7 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
     href = f"#{flow_anchor(column, 'included')}" if studies.n else ""
     included = FlowBox(studies.text, studies.n, href, (total,), "studies")
     return [
-        FlowStep(found, tuple(removed)),
+        FlowStep(identified, tuple(removed)),
         FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded", meaning),)),
         FlowStep(
             box("sought", "Reports sought for retrieval"), (box("awaiting_full_text", "Reports awaiting full text"),)

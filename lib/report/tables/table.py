@@ -132,11 +132,11 @@ class Table:
 
 def _without_empty_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """Leave out columns that are empty in all rows, except the first column, which names the rows."""
-    used = [
+    is_shown = [
         number == 0 or not len(frame) or any(cell_html(value) != NOTHING for value in frame.iloc[:, number])
         for number in range(frame.shape[1])
     ]
-    return frame.loc[:, used]
+    return frame.loc[:, is_shown]
 
 
 def _is_sortable(groups: Sequence[str]) -> bool:
@@ -185,9 +185,9 @@ def link_of(source: str) -> tuple[str, str] | None:
     >>> link_of("doi:10.1001/archderm.139.5.581")
     ('DOI', 'https://doi.org/10.1001/archderm.139.5.581')
     """
-    for pattern, address, shown in _LINKS:
+    for pattern, address, text in _LINKS:
         if match := re.fullmatch(pattern, source):
-            return shown or match[2], address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()")
+            return text or match[2], address + urllib.parse.quote(match[1], safe="/:?&=%+.-_~()")
     return None
 
 
