@@ -7,6 +7,7 @@ not belong here: sentences (`comparison_findings`) and the summary of findings (
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,43 +138,31 @@ def sensitivity(question: Question, threshold: str) -> Table | Markdown:
 
 def beside_later_reviews(evidence: Evidence, questions: Sequence[Question]) -> Table | Markdown:
     """Show the pooled results of later reviews of the same questions, beside those of this book."""
-    later = evidence.later_reviews
+
+    def cells(review: str, result: Any, key: str, measure: str, outcome: str, k: float) -> dict[str, str]:
+        return {
+            "Review": review,
+            "Estimate (95% CI)": with_key(ratio_text(*estimate_with_interval(result)), key),
+            "Measure": measure,
+            "Outcome": outcome,
+            "Trials": f"{k:g}" if k == k else "",
+        }
+
     rows = []
     for question in questions:
-        own_results = [
-            (
-                "This book",
-                THRESHOLD_NAMES[t],
-                "RR",
-                compared.risk_ratio,
-                comparison_key(question.key, t),
-                len(compared.rows),
-            )
-            for t in reversed(THRESHOLDS)
-            if (compared := compare(question.at(t)))
-        ]
-        later_results = [
-            (
-                row.label,
-                row.outcome,
-                row.measure,
-                row,
-                later_review_key(row.review, row.comparison, row.outcome),
-                row.studies,
-            )
-            for row in later[later.question == question.key].itertuples()
-        ]
-        if not later_results:
+        reviews = evidence.later_reviews[evidence.later_reviews.question == question.key]
+        if reviews.empty:
             continue
-        for name, outcome, measure, result, key, k in [*own_results, *later_results]:
-            cells = {
-                "Review": name,
-                "Estimate (95% CI)": with_key(ratio_text(*estimate_with_interval(result)), key),
-                "Measure": measure,
-                "Outcome": outcome,
-                "Trials": f"{k:g}" if k == k else "",
-            }
-            rows.append((question.label, cells))
+        for threshold in reversed(THRESHOLDS):
+            compared = compare(question.at(threshold))
+            if compared is not None:
+                key, name = comparison_key(question.key, threshold), THRESHOLD_NAMES[threshold]
+                row = cells("This book", compared.risk_ratio, key, "RR", name, len(compared.rows))
+                rows.append((question.label, row))
+        for review in reviews.itertuples():
+            key = later_review_key(review.review, review.comparison, review.outcome)
+            row = cells(review.label, review, key, review.measure, review.outcome, review.studies)
+            rows.append((question.label, row))
     if not rows:
         return Markdown("This edition contains no later review of these questions.")
     frame = grouped(rows, "Question")

@@ -6,6 +6,7 @@ Belongs here: records and the decisions on them. Does not belong here: included 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 
 import pandas as pd
@@ -44,7 +45,8 @@ def flow_steps(evidence: Evidence) -> dict[str, list[FlowStep]]:
     published without the records behind them, do not, except for the studies included.
     """
     review, *updates = flow(evidence)
-    return {column_heading(column): _steps(evidence, column, review) for column in (review, *updates)}
+    steps = {column_heading(review): _published_steps(evidence, review)}
+    return steps | {column_heading(column): _computed_steps(evidence, column, review) for column in updates}
 
 
 def column_heading(column: Column) -> str:
@@ -67,62 +69,67 @@ def search_names(evidence: Evidence) -> dict[str, str]:
     return dict.fromkeys(evidence.records.search, "A search after this edition") | names | {"": "Without a search"}
 
 
-def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]:
-    meaning = evidence.meaning("exclusion")
-
-    def box(name: str, text: str, words: Mapping[str, str] | None = None) -> FlowBox:
-        """Return a box of the column, with a line for each of its groups that ``words`` names."""
-        if name not in column.boxes:
-            return FlowBox(text, None, key=name)
-        content = column.boxes[name]
-        order = {code: i for i, code in enumerate(words or ())}
-        groups = sorted(content.groups.items(), key=lambda item: order.get(item[0], -1)) if words is not None else ()
+def _box(column: Column, name: str, text: str, words: Mapping[str, str] | None = None) -> FlowBox:
+    """Return a box of a column, with a line for each group of its rows if there are ``words`` for the groups."""
+    if name not in column.boxes:
+        return FlowBox(text, None, key=name)
+    content = column.boxes[name]
+    lines: tuple[FlowBox, ...] = ()
+    if words is not None:
+        order = {code: i for i, code in enumerate(words)}
         lines = tuple(
             FlowBox(
-                (words or {}).get(code, code),
+                words.get(code, code),
                 len(keys),
                 f"#{flow_anchor(column, name, code or NO_GROUP)}",
                 key=f"{name}.{code or NO_GROUP}",
             )
-            for code, keys in groups
+            for code, keys in sorted(content.groups.items(), key=lambda item: order.get(item[0], -1))
         )
-        is_listed = column.is_computed and content.n > 0
-        return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines, name)
+    is_listed = column.is_computed and content.n > 0
+    return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines, name)
 
-    methods = search_names(evidence)
-    if not column.is_computed:
-        excluded = FlowBox(
-            "Full texts excluded",
-            column.boxes["excluded_full_text"].n,
-            lines=tuple(FlowBox(label, n, key=f"excluded_full_text.{code}") for code, label, n in column.published),
-            key="excluded_full_text",
-        )
-        kinds = evidence.study_counts("original")
-        subjects = {
-            "mechanism": "Mechanism",
-            "monotherapy": "Monotherapy",
-            "phototherapy": "With phototherapy",
-            "maintenance": "Maintenance",
-        }
-        lines = tuple(FlowBox(text, kinds[kind], key=f"studies.{kind}") for kind, text in subjects.items())
-        studies = FlowBox("Studies included", column.boxes["studies"].n, "study-records.html", lines, "studies")
-        return [
-            FlowStep(box("databases", "Records identified in databases"), (box("duplicates", "Duplicates removed"),)),
-            FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded"),)),
-            FlowStep(box("sought", "Reports sought for retrieval"), (box("not_retrieved", "Reports not retrieved"),)),
-            FlowStep(box("assessed", "Reports assessed for eligibility"), (excluded,)),
-            FlowStep(studies),
-        ]
-    boxes = column.boxes
+
+def _published_steps(evidence: Evidence, column: Column) -> list[FlowStep]:
+    """Return the flow of the 2019 review, as it was published."""
+    box = functools.partial(_box, column)
+    excluded = FlowBox(
+        "Full texts excluded",
+        column.boxes["excluded_full_text"].n,
+        lines=tuple(FlowBox(label, n, key=f"excluded_full_text.{code}") for code, label, n in column.published),
+        key="excluded_full_text",
+    )
+    kinds = evidence.study_counts("original")
+    subjects = {
+        "mechanism": "Mechanism",
+        "monotherapy": "Monotherapy",
+        "phototherapy": "With phototherapy",
+        "maintenance": "Maintenance",
+    }
+    lines = tuple(FlowBox(text, kinds[kind], key=f"studies.{kind}") for kind, text in subjects.items())
+    studies = FlowBox("Studies included", column.boxes["studies"].n, "study-records.html", lines, "studies")
+    return [
+        FlowStep(box("databases", "Records identified in databases"), (box("duplicates", "Duplicates removed"),)),
+        FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded"),)),
+        FlowStep(box("sought", "Reports sought for retrieval"), (box("not_retrieved", "Reports not retrieved"),)),
+        FlowStep(box("assessed", "Reports assessed for eligibility"), (excluded,)),
+        FlowStep(studies),
+    ]
+
+
+def _computed_steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]:
+    """Return the flow of an edition since the 2019 review, computed from the records and the decisions on them."""
+    box, boxes = functools.partial(_box, column), column.boxes
+    reasons, searches = evidence.meaning("exclusion"), search_names(evidence)
     identified = FlowBox(
         "Records identified",
         boxes["identified"].n,
         f"#{flow_anchor(column, 'identified')}",
         (
             FlowBox("Databases and registers", boxes["databases"].n, key="databases"),
-            *box("databases", "", methods).lines,
+            *box("databases", "", searches).lines,
             FlowBox("Other methods", boxes["other_methods"].n, key="other_methods"),
-            *box("other_methods", "", methods).lines,
+            *box("other_methods", "", searches).lines,
         ),
         "identified",
     )
@@ -131,29 +138,25 @@ def _steps(evidence: Evidence, column: Column, review: Column) -> list[FlowStep]
         removed.append(box("refused", "Entries that could not be read"))
     if boxes["awaiting_screening"].n:
         removed.append(box("awaiting_screening", "Records awaiting screening", UNDECIDED))
-    before = review.boxes["studies"].n
-    studies = box("studies", "Studies included in the update")
+    n_review, n_update = review.boxes["studies"].n, boxes["studies"].n
     total = FlowBox(
-        f"Studies in the review, with the {before} of the 2019 review",
-        before + boxes["studies"].n,
-        key="studies.in_review",
+        f"Studies in the review, with the {n_review} of the 2019 review", n_review + n_update, key="studies.in_review"
     )
-    href = f"#{flow_anchor(column, 'included')}" if studies.n else ""
-    included = FlowBox(studies.text, studies.n, href, (total,), "studies")
+    href = f"#{flow_anchor(column, 'included')}" if n_update else ""
     return [
         FlowStep(identified, tuple(removed)),
-        FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded", meaning),)),
+        FlowStep(box("screened", "Records screened"), (box("excluded", "Records excluded", reasons),)),
         FlowStep(
             box("sought", "Reports sought for retrieval"), (box("awaiting_full_text", "Reports awaiting full text"),)
         ),
         FlowStep(
             box("assessed", "Reports assessed for eligibility"),
             (
-                box("excluded_full_text", "Reports excluded", meaning),
+                box("excluded_full_text", "Reports excluded", reasons),
                 box("awaiting_classification", "Reports awaiting classification", UNDECIDED),
             ),
         ),
-        FlowStep(included),
+        FlowStep(FlowBox("Studies included in the update", n_update, href, (total,), "studies")),
     ]
 
 

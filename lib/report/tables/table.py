@@ -205,10 +205,10 @@ the host)."""
 
 def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int) -> str:
     """Put a heading row before the first row of each group, and the detail of each row below it."""
-    head, body = text.split("<tbody>")
+    head, _, body = text.partition("<tbody>")
+    body, _, end = body.partition("</tbody>")
     first, *rows = body.split("<tr>")
-    rows[-1:], end = [rows[-1].split("</tbody>")[0]] if rows else [], "</tbody>" + body.split("</tbody>")[1]
-    parts = [head, "<tbody>", first if rows else first.split("</tbody>")[0]]
+    parts = [head, "<tbody>", first]
     for i, row in enumerate(rows):
         if groups and (i == 0 or groups[i] != groups[i - 1]):
             name = for_html(str(groups[i]))
@@ -216,4 +216,4 @@ def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int
         parts.append("<tr>" + row)
         if details and cell_html(details[i]) != NOTHING:
             parts.append(f'<tr class="detail"><td colspan="{width}"><div>{cell_html(details[i])}</div></td></tr>\n')
-    return "".join([*parts, end])
+    return "".join([*parts, "</tbody>", end])
