@@ -7,13 +7,13 @@ content of any table.
 from __future__ import annotations
 
 import collections
+import itertools
 import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 from lib.report.marked_text import PageLink, Phrase, Stated
 from lib.report.text_safety import for_html
@@ -99,32 +99,26 @@ class Table:
         self.numeric, self.folded, self.detail = tuple(numeric), folded, detail
 
     def _repr_html_(self) -> str:
-        style = _without_empty_columns(self.frame.drop(columns=self.detail or [])).reset_index(drop=True)
-        styler = (
-            Styler(style, cell_ids=False)
-            .format(cell_html)
-            .format_index(lambda name: for_html(str(name)), axis=1)
-            .hide(axis="index")
-        )
+        shown = _without_empty_columns(self.frame.drop(columns=self.detail or []))
         groups = list(self.frame.index) if self.frame.index.name is not None else []
-        sortable = " data-sortable" if _is_sortable(groups or [""] * len(style)) else ""
-        styler = styler.set_table_attributes(f'class="review"{sortable}').set_caption(for_html(self.caption))
-        classes = pd.DataFrame("", index=style.index, columns=style.columns)
-        for column in style:
-            classes[column] = "numeric" if column in self.numeric else style[column].map(_class_of)
-        text = styler.set_td_classes(classes).set_uuid("").to_html()
-        # Styler opens with a style element, empty here, and an id that every table would share.
-        text = text[text.index("<table") :].replace(' id="T_"', "", 1)
-        text = re.sub(r'<td class="data row\d+ col\d+ ?([^"]*)" *>', _cell_start, text)
-        text = _with_numeric_heads(text, [column in self.numeric for column in style.columns], style.columns.nlevels)
         details = list(self.frame[self.detail]) if self.detail else []
-        text = _with_wide_rows(text, groups, details, style.shape[1])
+        numeric = [column in self.numeric for column in shown.columns]
+        rows = [
+            "<tr>\n" + "".join(map(_cell, values, numeric)) + "    </tr>\n"
+            for values in shown.itertuples(index=False, name=None)
+        ]
+        sortable = " data-sortable" if _is_sortable(groups or [""] * len(rows)) else ""
+        caption = for_html(self.caption)
         note = f'<p class="review-note">{for_html(self.note)}</p>' if self.note else ""
-        scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{for_html(self.caption)}'
-        text = f'{_STYLE}<div class="review-table{scrolls if len(self.frame) > _LONG else ""}">{text}</div>{note}'
+        scrolls = f' review-scroll" role="region" tabindex="0" aria-label="{caption}' if len(rows) > _LONG else ""
+        text = (
+            f'{_STYLE}<div class="review-table{scrolls}"><table class="review"{sortable}>\n'
+            f"  <caption>{caption}</caption>\n  <thead>\n{_head(shown.columns, numeric)}  </thead>\n"
+            f"  <tbody>\n{_body(rows, groups, details, shown.shape[1])}</tbody>\n</table>\n</div>{note}"
+        )
         if not self.folded:
             return text
-        return f'<details class="review-folded"><summary>{for_html(self.caption)}</summary>{text}</details>'
+        return f'<details class="review-folded"><summary>{caption}</summary>{text}</details>'
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.frame.to_string(max_rows=_LONG)}"
@@ -151,17 +145,38 @@ def _class_of(value: Any) -> str:
     return "name" if isinstance(value, PageLink) else "number" if _NUMBERS.fullmatch(str(value)) else ""
 
 
-def _cell_start(styled: re.Match[str]) -> str:
-    """Return the start tag of a cell without the classes that Styler adds, because nothing uses them."""
-    return f'<td class="{styled[1]}">' if styled[1] else "<td>"
+def _head(columns: pd.Index, numeric: Sequence[bool]) -> str:
+    """Return the rows of a table's head; above the last row, a heading spans the adjacent columns that share it."""
+    rows = []
+    for level in range(columns.nlevels if len(columns) else 0):
+        is_last, cells, number = level == columns.nlevels - 1, [], 0
+        names = columns.get_level_values(level)
+        for _, same in itertools.groupby(range(len(names)) if is_last else names):
+            span = len([*same])
+            kind = f"col_heading level{level} col{number}" + " numeric" * (is_last and numeric[number])
+            width = f'colspan="{span}"' if span > 1 else ""
+            cells.append(f'      <th class="{kind}" {width}>{for_html(str(names[number]))}</th>\n')
+            number += span
+        rows.append(f"    <tr>\n{''.join(cells)}    </tr>\n")
+    return "".join(rows)
 
 
-def _with_numeric_heads(text: str, numeric: Sequence[bool], levels: int) -> str:
-    """Align the heading of each numeric column like its numbers."""
-    for number, is_numeric in enumerate(numeric):
-        if is_numeric:
-            text = text.replace(f'level{levels - 1} col{number}"', f'level{levels - 1} col{number} numeric"', 1)
-    return text
+def _cell(value: Any, is_numeric: bool) -> str:
+    kind = "numeric" if is_numeric else _class_of(value)
+    return f'      <td class="{kind}">{cell_html(value)}</td>\n' if kind else f"      <td>{cell_html(value)}</td>\n"
+
+
+def _body(rows: Sequence[str], groups: Sequence[str], details: Sequence[Any], width: int) -> str:
+    """Put a heading row before the first row of each group, and the detail of each row below it."""
+    parts = ["    " if rows else "  "]
+    for i, row in enumerate(rows):
+        if groups and (i == 0 or groups[i] != groups[i - 1]):
+            name = for_html(str(groups[i]))
+            parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
+        parts += [row, "    " if i < len(rows) - 1 else "  "]
+        if details and cell_html(details[i]) != NOTHING:
+            parts.append(f'<tr class="detail"><td colspan="{width}"><div>{cell_html(details[i])}</div></td></tr>\n')
+    return "".join(parts)
 
 
 def cell_html(value: Any) -> str:
@@ -201,19 +216,3 @@ _LINKS = (
 )
 """Sources that become links: pattern, prefix of the address before the pattern's first group, and link text (empty for
 the host)."""
-
-
-def _with_wide_rows(text: str, groups: list[str], details: list[Any], width: int) -> str:
-    """Put a heading row before the first row of each group, and the detail of each row below it."""
-    head, _, body = text.partition("<tbody>")
-    body, _, end = body.partition("</tbody>")
-    first, *rows = body.split("<tr>")
-    parts = [head, "<tbody>", first]
-    for i, row in enumerate(rows):
-        if groups and (i == 0 or groups[i] != groups[i - 1]):
-            name = for_html(str(groups[i]))
-            parts.append(f'<tr class="group"><th colspan="{width}" scope="colgroup"><div>{name}</div></th></tr>\n')
-        parts.append("<tr>" + row)
-        if details and cell_html(details[i]) != NOTHING:
-            parts.append(f'<tr class="detail"><td colspan="{width}"><div>{cell_html(details[i])}</div></td></tr>\n')
-    return "".join([*parts, "</tbody>", end])
