@@ -90,7 +90,7 @@ def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdo
     if len(counts) < 2:
         return Markdown(f"With {count(len(counts), 'study', 'studies')}, none can be left out.")
     whole = pool_proportions(counts.events, counts.n, transform="logit")
-    rows = figures.result_rows(["All"], whole, counts=[f"{whole.k}"], key=rate_key(outcome, "logit"))
+    rows = [figures.result_row("All", whole, f"{whole.k}", key=rate_key(outcome, "logit"))]
     rows += [
         figures.entry_row(f"without {label}", entry)
         for label, entry in zip(counts.label, rate_details.without_each_study(outcome, counts), strict=True)

@@ -28,18 +28,16 @@ from lib.stats import ENOUGH_TO_PREDICT, Pooled
 
 def rows(outcome: Outcome) -> list[figures.Row]:
     """Return the rows of an interval plot: the published rate, and the available counts by each method."""
-    counts, values = counts_of(outcome), (outcome.estimate, outcome.ci_low, outcome.ci_high)
-    key = rate_key(outcome, "published")
-    published = figures.Row("Published", "published", *values, f"{outcome.studies:g}", key=key)
+    counts, key = counts_of(outcome), rate_key(outcome, "published")
+    published = figures.result_row("Published", outcome, f"{outcome.studies:g}", "published", key=key)
     return [published, *(_row(outcome, method, method.pool(counts.events, counts.n)) for method in METHODS)]
 
 
 def _row(outcome: Outcome, method: Method, pooled: Pooled) -> figures.Row:
     is_recommended = method is RECOMMENDED
     colour = figures.INK if is_recommended else figures.REPORTED
-    values = (pooled.estimate, pooled.ci_low, pooled.ci_high)
     key = method_key(outcome, method) if pooled.estimate == pooled.estimate else ""
-    return figures.Row(method.name, "pooled", *values, f"{pooled.k}", colour=colour, bold=is_recommended, key=key)
+    return figures.result_row(method.name, pooled, f"{pooled.k}", colour=colour, bold=is_recommended, key=key)
 
 
 def results(outcomes: Sequence[Outcome]) -> Table:

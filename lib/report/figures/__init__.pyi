@@ -23,7 +23,7 @@ from .rows import RATIO as RATIO
 from .rows import Row as Row
 from .rows import Scale as Scale
 from .rows import entry_row as entry_row
-from .rows import result_rows as result_rows
+from .rows import result_row as result_row
 from .style import GREY as GREY
 from .style import INK as INK
 from .style import MANY as MANY

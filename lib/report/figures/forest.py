@@ -19,7 +19,7 @@ from lib.report.figures.drawing import Drawing
 from lib.report.figures.intervals import interval_plot
 from lib.report.figures.letters import shortened
 from lib.report.figures.listing import Listing
-from lib.report.figures.rows import RATE, RATIO, Row, possible_rates, result_rows
+from lib.report.figures.rows import RATE, RATIO, Row, possible_rates, result_row
 from lib.report.figures.style import INK, MANY, NEW, PUBLISHED, REPORTED
 from lib.report.wording import count
 
@@ -80,7 +80,7 @@ def forest_plot(
     if updated is not None and updated.k_new:
         label = "Updated: published and new"
         key = rate_key(outcome, "updated")
-        last = [Row(label, "pooled", updated.estimate, updated.ci_low, updated.ci_high, colour=INK, key=key)]
+        last = [result_row(label, updated, colour=INK, key=key)]
     alt = (
         f"Forest plot. {outcome.available_studies} of {outcome.studies:g} studies of the original review have available"
         f" counts; {outcome.missing.study.nunique()} are listed without counts."
@@ -89,8 +89,7 @@ def forest_plot(
 
 
 def _published_row(outcome: Outcome, label: str, counts: str) -> Row:
-    values, key = (outcome.estimate, outcome.ci_low, outcome.ci_high), rate_key(outcome, "published")
-    return Row(label, "published", *values, counts, colour=PUBLISHED, key=key)
+    return result_row(label, outcome, counts, "published", colour=PUBLISHED, key=rate_key(outcome, "published"))
 
 
 def _pooled_rows(label: str, counted: CountedStudies, colour: str, key: str) -> list[Row]:
@@ -98,7 +97,7 @@ def _pooled_rows(label: str, counted: CountedStudies, colour: str, key: str) -> 
     if counted.pooled is None:
         return []
     counts = _total(counted.studies[~counted.pooled.dropped])
-    return result_rows([label], counted.pooled, counts=[counts], colour=colour, key=key)
+    return [result_row(label, counted.pooled, counts, colour=colour, key=key)]
 
 
 def _total(studies: pd.DataFrame) -> str:
@@ -162,18 +161,17 @@ def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawin
     -------
     Drawing or Listing
     """
-    several = len(studies) < MANY
+    fits_picture = len(studies) < MANY
     rows = []
     for study, weight in zip(studies.itertuples(), pooled.weights, strict=True):
-        label = shortened(study.label, 40 if wide else 32) if several else study.label
+        label = shortened(study.label, 40 if wide else 32) if fits_picture else study.label
         values = (study.events / study.n, study.ci_low, study.ci_high)
         rows.append(Row(label, "study", *values, f"{study.events:g}/{study.n:g}", weight, REPORTED))
-    counts = _total(studies[~pooled.dropped])
-    results = result_rows(["Pooled"], pooled, counts=[counts], colour=INK)
+    result = result_row("Pooled", pooled, _total(studies[~pooled.dropped]), colour=INK)
     scale = replace(RATE, heading=RATE.heading.replace("95", f"{100 * pooled.level:g}"))
     alt = f"Forest plot of {count(len(studies), 'study', 'studies')}."
     # Put the pooled result first if the studies need a long table, so that readers see it.
-    rows = [*rows, *results] if several else [*results, *rows]
+    rows = [*rows, result] if fits_picture else [result, *rows]
     return interval_plot(rows, wide=wide, scale=scale, counts="Events/n", alt=alt)
 
 
@@ -223,9 +221,8 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
         for (name, kind, colour), rate in zip(kinds, rates, strict=True):
             if rate is not None:
                 kind = "study" if rate.k == 1 else kind
-                values = (rate.estimate, rate.ci_low, rate.ci_high)
                 bold = name == "Updated"
-                rows.append(Row(name, kind, *values, f"{rate.k:g}", colour=colour, bold=bold, key=rate.key))
+                rows.append(result_row(name, rate, f"{rate.k:g}", kind, colour=colour, bold=bold, key=rate.key))
     return interval_plot(rows, wide=wide, counts="Studies")
 
 
@@ -256,7 +253,7 @@ def rate_plot(
         ):
             key = rate_key(outcome, kind)
             if counted.pooled is not None:
-                rows += result_rows([name], counted.pooled, counts=[f"{len(counted.studies)}"], colour=colour, key=key)
+                rows.append(result_row(name, counted.pooled, f"{len(counted.studies)}", colour=colour, key=key))
             else:
                 key = key if len(counted.studies) == 1 else ""
                 rows += [
@@ -296,8 +293,9 @@ def comparison_plot(
     -------
     Drawing or Listing
     """
-    several = pooled is not None and pooled.k > 1
-    weights = pooled.weights if pooled is not None and several else np.full(len(trials), np.nan)
+    if pooled is not None and pooled.k < 2:
+        pooled = None
+    weights = pooled.weights if pooled is not None else np.full(len(trials), np.nan)
     rows = []
     intervals = np.column_stack([ratios.estimate, ratios.ci_low, ratios.ci_high])
     keys = keys or [""] * len(trials)
@@ -310,7 +308,7 @@ def comparison_plot(
         # A trial that carries no information on the ratio has no registered result.
         key = key if estimate == estimate else ""
         rows.append(Row(label, "study", estimate, low, high, counts, weight, colour, key=key, study=trial.study))
-    if pooled is not None and several:
-        rows += result_rows(["Pooled"], pooled, counts=[""], colour=INK, key=pooled_key)
+    if pooled is not None:
+        rows.append(result_row("Pooled", pooled, colour=INK, key=pooled_key))
     alt = f"Forest plot of {count(trials.study.nunique(), 'trial')}, risk ratio."
     return interval_plot(rows, wide=wide, scale=RATIO, counts="Responders", alt=alt)

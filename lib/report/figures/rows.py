@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from lib.report.figures.style import REPORTED
 from lib.report.wording import count, percent, ratio_text, span
 
 if TYPE_CHECKING:
+    from lib.evidence import Outcome
+    from lib.published import Updated
     from lib.report.entries import Entry
     from lib.stats import Pooled
 
@@ -113,18 +115,26 @@ RATE = Scale("Response rate, %", "% (95% CI)", 0, 100, 100, (0, 25, 50, 75, 100)
 RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0.1, 1, 10), log=True, no_effect=1)
 
 
-def entry_row(label: str, entry: Entry) -> Row:
-    """Return the row of an interval plot for a registered result, with its key.
+def result_row(
+    label: str, result: Entry | Outcome | Pooled | Updated, counts: str = "", kind: str = "pooled", **marks: Any
+) -> Row:
+    """Return the row of a result, with its estimate and interval.
 
     Parameters
     ----------
-    label : str
-        Text at the left.
-    entry : Entry
+    label, counts, kind : str
+        As in `Row`.
+    result : Entry, Outcome, Pooled or Updated
         The result.
+    **marks
+        Other attributes of the row, such as its colour.
     """
-    values = (entry.estimate, entry.ci_low, entry.ci_high)
-    return Row(label, "pooled", *values, f"{entry.k:g}", colour=REPORTED, key=entry.key)
+    return Row(label, kind, float(result.estimate), float(result.ci_low), float(result.ci_high), counts, **marks)
+
+
+def entry_row(label: str, entry: Entry) -> Row:
+    """Return the row of a registered result, with its number of studies and its key."""
+    return result_row(label, entry, f"{entry.k:g}", key=entry.key)
 
 
 def alt_text(row: Row, scale: Scale) -> str:
@@ -204,26 +214,3 @@ def _numbers(text: str, heading: str) -> dict[str, float | str]:
     number_by_column["n"] = number_by_column.pop("size", number_by_column.get("n", np.nan))
     column = heading.lower().replace("/", "_") or "counts"
     return {**{name: number_by_column.get(name, np.nan) for name in names}, **({} if match else {column: text})}
-
-
-def result_rows(
-    labels: Sequence[str], pooled: Pooled, *, counts: Sequence[str], colour: str = REPORTED, key: str = ""
-) -> list[Row]:
-    """Return one row of an interval plot for each of several pooled results, as filled diamonds.
-
-    Parameters
-    ----------
-    labels, counts : sequence of str
-        Text at the left and text of the second column of each row.
-    pooled : Pooled
-        One result, or results of shape (number of labels,).
-    colour : str
-        Colour of the diamonds.
-    key : str
-        Key of the result in the registry, if there is only one; empty if it is not registered.
-    """
-    values = np.column_stack([np.atleast_1d(ends) for ends in (pooled.estimate, pooled.ci_low, pooled.ci_high)])
-    return [
-        Row(label, "pooled", float(estimate), float(low), float(high), text, colour=colour, key=key)
-        for label, text, (estimate, low, high) in zip(labels, counts, values, strict=True)
-    ]
