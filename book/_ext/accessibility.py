@@ -1,4 +1,6 @@
-"""Mend what the theme, Sphinx and notebooks leave unclear to screen readers (extension `finished_pages`).
+"""Correct the HTML of finished pages where the theme, Sphinx or notebooks make it unclear to screen readers.
+
+The extension `finished_pages` calls this function.
 
 Belongs here: changes of the HTML that no style sheet can make. Does not belong here: the form of this book's own tables
 and figures, which are right when they are made (``lib/report``).

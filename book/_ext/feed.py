@@ -5,8 +5,8 @@ data give the same feed on any day, and a reader's program shows each entry once
 feed of their own: their pages link to that of the newest.
 
 A decision on a record enters the feed once it stands: two reviewers agree, or a disagreement is resolved. A single
-reviewer's decision would tell the second one what the first decided. Decisions whose reviewers are not recorded are
-older than this way of working, and stand.
+reviewer's decision would reveal it to the second reviewer. Decisions without a recorded reviewer are older than this
+rule, and stand.
 """
 
 import uuid

@@ -1,4 +1,6 @@
-"""Leave out (extension `finished_pages`) what the theme loads and no page of this book uses.
+"""Remove from finished pages the scripts, styles and icons of the theme that they do not use.
+
+The extension `finished_pages` calls these functions.
 
 The theme's icons come with a script of 1.5 MB that holds thousands of them, of which a page shows a dozen: those become
 rules of the style sheet. The rules for elements that no page has, the search index on pages other than the search, and

@@ -1,11 +1,11 @@
-"""Sphinx extension: the bibliography, in a style that formats a reference once for all renderings; retractions marked.
+"""Sphinx extension: format each reference of the bibliography only once, and mark retracted works.
 
-The style is pybtex's "unsrt". sphinxcontrib-bibtex asks for each reference twice in every rendering. What was formatted
-is kept with the pages that Sphinx has read. pybtex looks up what a style is made of among all installed packages,
-unless it is given the classes.
+The style is pybtex's "unsrt". sphinxcontrib-bibtex formats each reference twice in every rendering; here, the formatted
+references are cached with the pages that Sphinx has read. The classes of the style are named explicitly, because pybtex
+otherwise searches all installed packages for them.
 
-Retracted works are marked when a page is written, as ``data/retractions.csv`` and the date of the edition are then; the
-formatted references may be older.
+Retracted works are marked when a page is written, by ``data/retractions.csv`` and the date of the edition. The cached
+references may be older.
 """
 
 import page_metadata
@@ -21,13 +21,13 @@ from lib.evidence.retracted import marks
 
 
 class Style(Unsrt):
-    """Formats a reference once."""
+    """A style that caches the references that it has formatted."""
 
     default_label_style, default_name_style, default_sorting_style = LabelStyle, NameStyle, SortingStyle
     formatted: dict = {}
 
     def format_entry(self, label, entry, bib_data=None):
-        """Format a reference, or return what was made of it before."""
+        """Format a reference, or return it from the cache."""
         key = label, entry.key, repr(entry)
         if key not in self.formatted:
             self.formatted[key] = super().format_entry(label, entry, bib_data)
@@ -46,7 +46,7 @@ def mark_retracted(references, notices):
     """
     for key, mark in marks((row["reference"], row["kind"]) for row in notices).items():
         if key in references:
-            # Only now, because the tables take long to import, and few books have a retracted reference.
+            # Imported here, because the tables take long to import, and few books have a retracted reference.
             from lib.report.tables.table import link_of
 
             (paragraph,) = references[key].findall(nodes.paragraph)
@@ -69,18 +69,18 @@ def _mark(app, doctree, docname):
     )
 
 
-def _keep_formatted(app):
-    """Keep the formatted references with the pages that were read, so that the next rendering has them."""
+def _cache_formatted(app):
+    """Cache the formatted references with the pages that were read, for the next rendering."""
     if not hasattr(app.env, "formatted_references"):
         app.env.formatted_references = {}
     Style.formatted = app.env.formatted_references
 
 
 def setup(app):
-    """Register the style as "once", the backend that formats citations, looked up for each of them, and the marks."""
-    # Unless forced, pybtex looks for others of the name among all installed packages.
+    """Register the style as "once", the backend that formats citations, and the marks of retracted works."""
+    # Without `force`, pybtex searches all installed packages for others of the name.
     register_plugin("pybtex.style.formatting", "once", Style, force=True)
     register_plugin("pybtex.backends", "plaintext", PlainText, force=True)
-    app.connect("builder-inited", _keep_formatted)
+    app.connect("builder-inited", _cache_formatted)
     app.connect("doctree-resolved", _mark)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

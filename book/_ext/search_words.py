@@ -1,4 +1,4 @@
-"""Sphinx extension: stem and filter each word of the book once for the search index, and not where it occurs."""
+"""Sphinx extension: stem and filter each word of the book only once for the search index, to save time."""
 
 import functools
 
@@ -6,7 +6,7 @@ from sphinx.search.en import SearchEnglish
 
 
 class SearchEnglishOnce(SearchEnglish):
-    """Sphinx's rules for English, whose results are kept while the pages are written."""
+    """Sphinx's rules for English, with a cache of their results."""
 
     def init(self, options):
         """Set up the rules, as Sphinx does."""

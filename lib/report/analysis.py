@@ -61,7 +61,6 @@ def forest(studies: pd.DataFrame, result: Pooled, *, caption: str = "") -> Pictu
 
 
 def _caption(studies: pd.DataFrame, result: Pooled) -> str:
-    """Return the pooled result in words."""
     level = f"{100 * result.level:g}%"
     text = f"{count(result.k, 'study', 'studies')}, pooled: {percent(result.estimate, 1)}"
     if result.ci_low == result.ci_low:

@@ -1,4 +1,4 @@
-"""The form of a result of the book, and the keys by which results are looked up.
+"""The class of a registered result (`Entry`), and the functions that make its key.
 
 Belongs here: the form of a result and its key. Does not belong here: how results are computed (`rate_entries`,
 `trial_entries`), the whole registry (`registry`), and text (`wording`).

@@ -1,4 +1,4 @@
-"""Texts with an annotation: the key of the result that they state, or the place in the book to which they link.
+"""Texts that carry the key of the result that they state, or the place in the book to which they link.
 
 Belongs here: kinds of text (`Stated`, `Phrase`, `PageLink`), how they become HTML and Markdown, and the ids of the
 entries and records to which they lead. Does not belong here: the form of a number or of a sentence

@@ -1,4 +1,4 @@
-"""The certainty of the evidence for an outcome (GRADE).
+"""Determine how certain the evidence for an outcome is, by the GRADE approach.
 
 Belongs here: the parts of a GRADE judgement that follow from numbers, the level that results from all judgements, and
 their reasons in words. Does not belong here: the judgements themselves, which are data (``data/certainty.csv``).
@@ -19,6 +19,7 @@ doi:10.1016/j.jclinepi.2010.04.026)."""
 NOT_JUDGED = "Not judged"
 
 DOUBT = {"Very low": "the evidence is very uncertain", NOT_JUDGED: "the certainty has not been judged"}
+"""Reservation that is added to a finding, by its certainty."""
 
 _DOMAINS = ("risk_of_bias", "inconsistency", "indirectness", "imprecision", "publication_bias")
 
@@ -26,8 +27,10 @@ Numbers = dict[str, tuple[str, int | None]]
 """For each domain, the relevant numbers in words, and the levels by which they alone would lower the certainty."""
 
 _LARGE_I2 = 0.5
+"""Above this I², the results of trials are inconsistent."""
 
-_RESPONDERS = 300
+_ENOUGH_RESPONDERS = 300
+"""With fewer responders in all trials together, a result is imprecise."""
 
 
 def numbers_by_domain(evidence: Evidence, compared: Comparison, key: str) -> Numbers:
@@ -74,7 +77,7 @@ def facts_by_domain(compared: Comparison) -> dict[str, tuple[str, ...]]:
     imprecise = includes_no_effect(result)
     inconsistent = result.predicts and (result.pi_low <= 1 <= result.pi_high) and not imprecise
     differ = result.i2 > _LARGE_I2 or inconsistent
-    few = _responders(compared) < _RESPONDERS
+    few = _responders(compared) < _ENOUGH_RESPONDERS
     agreement = "one_trial" if result.k == 1 else "trials_differ" if differ else "trials_agree"
     return {
         "inconsistency": (agreement,) if result.k else (),

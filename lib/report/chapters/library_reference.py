@@ -1,6 +1,6 @@
-"""The reference of the library for analysts: the exports of a room, with their docstrings.
+"""The page that describes the functions and classes of a package for analysts, made from their docstrings.
 
-Belongs here: converting docstrings to a page. Does not belong here: the docstrings themselves.
+Belongs here: converting docstrings to Markdown. Does not belong here: the docstrings themselves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Find the judgements of certainty that are outdated, because the numbers on which they rest have changed.
 
-Belongs here: the comparison of the facts on which a judgement rests (``data/certainty.csv``) with those that the
-numbers now give, and the report of differences on the terminal and on the page. Does not belong here: the levels of
-the judgements (`certainty`).
+A judgement is called overtaken if it rests on facts (column ``rests_on`` of ``data/certainty.csv``) that differ from
+those that the numbers now give.
+
+Belongs here: finding these judgements, and naming them on the terminal and on the page. Does not belong here: the
+levels of the judgements (`certainty`).
 """
 
 from __future__ import annotations

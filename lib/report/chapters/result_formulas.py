@@ -2,6 +2,9 @@
 
 Belongs here: the table *Formulas* of the page *All results*, and which row a result belongs to. Does not belong here:
 the results (`lib.report.registry`), and the functions that compute them.
+
+The module is long because of that table, `FORMULAS`: one entry for each kind of method, in the order of the page. Most
+entries refer to the one above them, so the table remains in one piece. Start reading at `formula_of`, below it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Words and labels for the codes and keys of the evidence.
+"""Convert the codes and keys of the data to the words and names that readers see.
 
-Belongs here: functions of several tables that convert codes to words and keys to names. Does not belong here: tables.
+Belongs here: conversions that several tables need. Does not belong here: the tables.
 """
 
 from __future__ import annotations

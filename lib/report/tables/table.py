@@ -46,7 +46,7 @@ MANY = 8
 def grouped(
     rows: Iterable[tuple[str, dict[Any, Any]]], heading: str, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return the frame of a table whose rows stand in groups.
+    """Return the frame of a table whose rows are in groups.
 
     Parameters
     ----------
