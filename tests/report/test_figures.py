@@ -23,12 +23,15 @@ from lib.report.entries import results_shown
 from lib.report.figures.letters import width_of
 from lib.report.figures.picture import RULES
 from lib.report.figures.saving import as_csv
-from lib.report.figures.style import NARROW_TEXT, SMALLEST_TEXT, SWITCH, WIDE, WIDE_TEXT
+from lib.report.figures.style import NARROW_TEXT, SWITCH, WIDE, WIDE_TEXT
 from lib.report.marked_text import Phrase, Stated
 from lib.report.tables.rates import _by_counts_alone
 from lib.report.text_safety import for_markdown
 from lib.report.wording import NOTHING, count, p_value, percent, rate
 from lib.stats import pool_proportions, proportion_interval
+
+SMALLEST_TEXT = 12.0
+"""Smallest size of text on a page, in CSS pixels."""
 
 
 def unpooled(outcome):

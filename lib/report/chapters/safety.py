@@ -31,8 +31,14 @@ def events_plot(evidence: Evidence) -> figures.Picture | figures.Listing:
         "Adverse events with monotherapy: the sums of the review, and the counts in reports of single studies. Events"
         " that a report counts together are shown together."
     )
-    labels_of = {"xlabel": "With the event, %", "counts": "Events/n"}
-    return figures.show(figures.interval_plot, rows, caption=caption, name="adverse-events", **labels_of)
+    return figures.show(
+        figures.interval_plot,
+        rows,
+        xlabel="With the event, %",
+        counts="Events/n",
+        caption=caption,
+        name="adverse-events",
+    )
 
 
 def stopped_treatment(evidence: Evidence) -> str:

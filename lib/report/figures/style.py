@@ -21,9 +21,6 @@ WIDE, NARROW = 880.0, 328.0
 WIDE_TEXT, NARROW_TEXT = 14.0, 12.5
 """Sizes of the text in CSS pixels, where a form has its own width."""
 
-SMALLEST_TEXT = 12.0
-"""Smallest size of text on a page, in CSS pixels."""
-
 SWITCH = 760
 """Width of the space for a figure, in CSS pixels, from which the wide form is shown: its text is then large enough."""
 

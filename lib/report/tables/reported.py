@@ -10,7 +10,7 @@ import pandas as pd
 from lib.evidence import Evidence
 from lib.report.entries import later_review_key, maintenance_key
 from lib.report.marked_text import Stated, study_link
-from lib.report.tables.names import arm_name, labels, linked, meanings
+from lib.report.tables.names import arm_name, label_by_key, labels, linked, meanings
 from lib.report.tables.table import Table
 from lib.report.wording import count, percent, ratio_text, sentence_case
 
@@ -83,16 +83,14 @@ def without_counts(evidence: Evidence, edition: str, regimen: str = "") -> Table
 def adverse_events(evidence: Evidence) -> Table:
     """List adverse events reported with a count, by the role of the arm."""
     rows = evidence.adverse_events
-    order = list(evidence.meaning("ae_role"))
+    names, order = label_by_key(evidence), list(evidence.meaning("ae_role"))
     rows = rows.sort_values("role", key=lambda s: s.map(order.index), kind="stable")
     frame = pd.DataFrame(
         {
             "role": meanings(evidence, "ae_role", rows.role).map(sentence_case),
             "Study": [
-                study_link(f"{name}{'' if included else ' (not included)'}", key)
-                for name, included, key in zip(
-                    labels(evidence, rows.study), evidence.is_included(rows.study), rows.study, strict=True
-                )
+                study_link(names[key] + ("" if is_included else " (not included)"), key)
+                for key, is_included in zip(rows.study, evidence.is_included(rows.study), strict=True)
             ],
             "Events/n": [f"{r.events:g}/{r.n:g}" for r in rows.itertuples()],
             "Arm": rows.arm,
