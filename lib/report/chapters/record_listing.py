@@ -23,6 +23,7 @@ from lib.report.tables.records import (
     UNDECIDED,
     column_heading,
     flow_anchor,
+    in_order,
     record_anchor,
     search_names,
 )
@@ -146,15 +147,13 @@ class _Lists:
 
     def _list(self, name: str) -> str:
         """Return the records of a box, in groups if it has any."""
-        groups = self.column.boxes[name].groups or {"": self.column.boxes[name].keys}
-        if name in _BY_REASON:
-            order = {code: i for i, code in enumerate(self.meaning["exclusion"])}
-            groups = dict(sorted(groups.items(), key=lambda item: order.get(item[0], -1)))
+        box = self.column.boxes[name]
+        words = self.meaning["exclusion"] if name in _BY_REASON else UNDECIDED
+        groups = in_order(box.groups, words) if name in _BY_REASON else box.groups
         parts, remaining = [], MOST
-        for code, keys in groups.items():
+        for code, keys in (groups or {"": box.keys}).items():
             heading = ""
-            if self.column.boxes[name].groups:
-                words = self.meaning["exclusion"] if name in _BY_REASON else UNDECIDED
+            if groups:
                 title = words.get(code, code)
                 heading = f'<h4 id="{self._id(name, code or NO_GROUP)}">{for_html(title)} ({len(keys)})</h4>'
             items = map(self._entry, keys[: max(remaining, 0)])
@@ -170,11 +169,10 @@ class _Lists:
         row, study = self.record_by_key[key], self.study_by_record.get(key, "")
         name = study_link(self.labels[study], study)._repr_html_() if study else ""
         text = citation(self.evidence, study) if study else _citation(row)
-        links = [cell_html(f"{kind}:{value}") for kind, value in (("doi", row.doi), ("pmid", row.pmid)) if value]
+        sources = [f"{kind}:{value}" for kind, value in (("doi", row.doi), ("pmid", row.pmid)) if value]
         facts = "".join(f"{fact.rstrip('.')}. " for fact in self._facts(key, row)).rstrip()
-        return _ENTRY.render(
-            id=record_anchor(key), name=Html(name), text=text, links=[Html(link) for link in links], facts=facts
-        )
+        links = [Html(cell_html(source)) for source in sources]
+        return _ENTRY.render(id=record_anchor(key), name=Html(name), text=text, links=links, facts=facts)
 
     def _facts(self, key: str, row: Any) -> Iterator[str]:
         yield f"Found by: {within_sentence(self.searches[row.search])}" if row.search else "Identified without a search"

@@ -38,6 +38,12 @@ def record_anchor(record: str) -> str:
     return f"record-{record}"
 
 
+def in_order(groups: Mapping[str, tuple[str, ...]], words: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups of a box in the order of the words for their codes, those without a word first."""
+    order = {code: i for i, code in enumerate(words)}
+    return dict(sorted(groups.items(), key=lambda item: order.get(item[0], -1)))
+
+
 def flow_steps(evidence: Evidence) -> dict[str, list[FlowStep]]:
     """Return the flow of records for `figures.flow_diagram`: a column for the review and for each edition since.
 
@@ -73,19 +79,17 @@ def _box(column: Column, name: str, text: str, words: Mapping[str, str] | None =
     """Return a box of a column, with a line for each group of its rows if there are ``words`` for the groups."""
     if name not in column.boxes:
         return FlowBox(text, None, key=name)
-    content = column.boxes[name]
-    lines: tuple[FlowBox, ...] = ()
-    if words is not None:
-        order = {code: i for i, code in enumerate(words)}
-        lines = tuple(
-            FlowBox(
-                words.get(code, code),
-                len(keys),
-                f"#{flow_anchor(column, name, code or NO_GROUP)}",
-                key=f"{name}.{code or NO_GROUP}",
-            )
-            for code, keys in sorted(content.groups.items(), key=lambda item: order.get(item[0], -1))
+    content, words = column.boxes[name], words or {}
+    lines = tuple(
+        FlowBox(
+            words.get(code, code),
+            len(keys),
+            f"#{flow_anchor(column, name, code or NO_GROUP)}",
+            key=f"{name}.{code or NO_GROUP}",
         )
+        for code, keys in in_order(content.groups, words).items()
+        if words
+    )
     is_listed = column.is_computed and content.n > 0
     return FlowBox(text, content.n, f"#{flow_anchor(column, name)}" if is_listed else "", lines, name)
 
