@@ -1,7 +1,7 @@
 """Studies with available responder counts: each study's own rate with its interval, and their pooled rate.
 
-Belongs here: rates computed from counts for figures and tables, without a key of the registry. Does not belong here:
-the pooling methods (`lib.stats`), and registered results (`rate_entries`).
+Belongs here: rates and log odds from counts, for figures and tables, without a key of the registry. Does not belong
+here: the pooling methods (`lib.stats`), and registered results (`rate_entries`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lib.evidence import Outcome
@@ -17,7 +18,7 @@ from lib.published import by_study
 from lib.report.entries import Entry
 from lib.report.figures.rows import Row
 from lib.report.figures.style import REPORTED
-from lib.stats import LeftOutWarning, Pooled, pool_proportions, proportion_interval
+from lib.stats import LeftOutWarning, Pooled, pool_proportions, proportion_interval, proportions
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,11 @@ def pool_counts(rows: pd.DataFrame, **options: Any) -> Pooled | None:
     # No warning is needed: pages that show the result also name the studies that it leaves out (`dropped`).
     with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
         return pool_proportions(rows.events, rows.n, **options)
+
+
+def log_odds(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log odds of a response in each study, and their sampling variances."""
+    return proportions(rows.events, rows.n, transform="logit")
 
 
 def at_edge(rows: pd.DataFrame) -> pd.Series:

@@ -19,7 +19,7 @@ from lib.evidence import Evidence, Outcome
 from lib.published import Draws, Result, block_of, by_study, impute, sensitivity, update
 from lib.published import results as published_results
 from lib.published.imputation import OverDraws, update_over_draws
-from lib.report.counted import counts_of
+from lib.report.counted import counts_of, log_odds
 from lib.report.entries import Entry, rate_key, slug
 from lib.report.rate_entries import clipped, pooled_entry
 from lib.simulations.coverage import METHODS, RECOMMENDED, Method
@@ -35,7 +35,6 @@ from lib.stats import (
     permutation_test,
     pool,
     pool_proportions,
-    proportions,
     regress,
     trim_and_fill,
 )
@@ -222,7 +221,7 @@ def _logit_entry(outcome: Outcome, kind: str, pooled: Pooled, i: int, rows: pd.D
 
 def between_study_variance(outcome: Outcome, counts: pd.DataFrame) -> dict[str, Entry]:
     """Return tau² by every estimator, the Q-profile interval of tau² ("tau2"), and I² with its interval ("i2")."""
-    y, v = proportions(counts.events, counts.n, transform="logit")
+    y, v = log_odds(counts)
     ends = heterogeneity_interval(y, v)
     common = Entry(
         "",
@@ -297,7 +296,7 @@ _MODERATORS = {"year": "Year of publication", "months": "Months of treatment", "
 def moderators(outcome: Outcome, counts: pd.DataFrame) -> Iterator[Moderator]:
     """Yield the meta-regressions of an outcome's available counts, each on one moderator."""
     counts = counts.assign(children=lambda rows: (rows.population == "children").astype(float))
-    y, v = proportions(counts.events, counts.n, transform="logit")
+    y, v = log_odds(counts)
     for column, name in _MODERATORS.items():
         x = counts[column].to_numpy(float)
         known = ~np.isnan(x)
@@ -325,7 +324,7 @@ def without_small_study_effects(outcome: Outcome, counts: pd.DataFrame) -> tuple
     """Return the rate by trim-and-fill and the number of studies that it adds; None with too few studies."""
     if len(counts) < FEWEST_TO_FILL:
         return None
-    filled = trim_and_fill(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+    filled = trim_and_fill(*log_odds(counts), tau2="REML")
     pooled, missing = filled.pooled, int(filled.missing)
     estimate, low, high = (float(special.expit(value)) for value in (pooled.estimate, pooled.ci_low, pooled.ci_high))
     entry = Entry(

@@ -16,7 +16,7 @@ from lib import stats
 from lib.evidence import RESPONSES, Outcome
 from lib.published import by_study
 from lib.report import figures, rate_details
-from lib.report.counted import at_edge, counts_of
+from lib.report.counted import at_edge, counts_of, log_odds
 from lib.report.entries import Entry, rate_key
 from lib.report.marked_text import Phrase, Stated, in_sentence
 from lib.report.rate_entries import choices
@@ -33,7 +33,6 @@ from lib.stats import (
     peters,
     pool,
     pool_proportions,
-    proportions,
     subgroups_with_common_tau2,
 )
 
@@ -144,7 +143,7 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
         )
         return figures.show(figures.funnel_plot, groups, caption=caption, name=_file_name(outcome, "log-odds-by-size"))
     counts = rate_details.by_year(counts_of(outcome))
-    centre = float(pool(*proportions(counts.events, counts.n, transform="logit")).estimate)
+    centre = float(pool(*log_odds(counts)).estimate)
     caption = (
         f"{_short_name(outcome)}: standard error against log odds of a response. If studies differed by chance alone,"
         " 95% of them would lie within the lines."
@@ -155,7 +154,7 @@ def funnel(outcome: Outcome, against: str) -> figures.Picture | figures.Listing:
 def comparison_of_editions(outcome: Outcome) -> str:
     """State in a sentence the test for a difference between the studies of the review and those of the update."""
     counts = rate_details.by_year(counts_of(outcome))
-    y, v = proportions(counts.events, counts.n, transform="logit")
+    y, v = log_odds(counts)
     groups, *split = by_group(counts.edition, y, v)
     pooled = pool(*split)
     q, df, p = between_groups(pooled.estimate, pooled.se**2)
@@ -173,7 +172,7 @@ def comparison_of_editions(outcome: Outcome) -> str:
 def _with_log_odds(rows: pd.DataFrame) -> pd.DataFrame:
     """Return counts by study with two more columns: the log odds of a response and their standard error."""
     studies = by_study(rows)
-    y, v = proportions(studies.events, studies.n, transform="logit")
+    y, v = log_odds(studies)
     return studies.assign(log_odds=y, se=np.sqrt(v))
 
 
@@ -228,7 +227,7 @@ def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
 
 def _influence(outcome: Outcome) -> tuple[pd.DataFrame, Influence]:
     counts = counts_of(outcome)
-    return counts, stats.influence(*proportions(counts.events, counts.n, transform="logit"), tau2="REML")
+    return counts, stats.influence(*log_odds(counts), tau2="REML")
 
 
 def subgroups(outcome: Outcome, entries: Mapping[str, Entry]) -> Table:
@@ -262,7 +261,7 @@ def _test_between(names: pd.Series, counts: pd.DataFrame) -> str:
     if names.value_counts().max() < 2:
         return ""
     counts = counts.loc[names.index]
-    y, v = proportions(counts.events, counts.n, transform="logit")
+    y, v = log_odds(counts)
     _, pooled = subgroups_with_common_tau2(names.to_numpy(), y, v, tau2="REML")
     return p_value(between_groups(pooled.estimate, pooled.se**2)[2])
 
@@ -305,7 +304,7 @@ def small_studies(outcomes: Sequence[Outcome]) -> Table:
             continue
         entry, added = filled
         rate = Stated(percent(entry.estimate, 1), entry.key)
-        y, v = proportions(counts.events, counts.n, transform="logit")
+        y, v = log_odds(counts)
         inside, numbers = ~at_edge(counts).to_numpy(), counts[["events", "n"]].to_numpy(float)
         peters_test = peters(y[inside], *numbers[inside].T)
         tests = {"Egger": egger(y, v), "Peters": peters_test, "Begg": begg(y, v)}
