@@ -219,34 +219,31 @@ def _rated_maintenance(evidence: Evidence, row: Any) -> Rated:
 
 
 def _rated_safety(evidence: Evidence, row: Any) -> Rated:
-    patients = evidence.number("adverse_event_patients", "safety")
     words = dict(zip(SAFETY_EVENTS, ("burning", "itching", "redness"), strict=True))
-    events = {word: evidence.number(f"{kind}_events", "safety") for kind, word in words.items()}
-    stated_shares = [
-        Stated(percent(n / patients, 1), safety_key(kind)) for kind, n in zip(words, events.values(), strict=True)
-    ]
+    patients = evidence.number("adverse_event_patients", "safety")
+    events = {kind: evidence.number(f"{kind}_events", "safety") for kind in words}
+    shares = {kind: Stated(percent(n / patients, 1), safety_key(kind)) for kind, n in events.items()}
+    with_counts = listed([f"{words[kind]} {n} ({shares[kind]})" for kind, n in events.items()])
+    shares_alone = listed([f"{words[kind]} {share}" for kind, share in shares.items()])
     counting = evidence.number("adverse_event_studies_counting", "safety")
     studies = evidence.number("monotherapy_studies", "safety")
     published = evidence.published_numbers
     references = reference_numbers(published.refs[published.quantity == "adverse_event_studies_counting"].iloc[0])
     counting_studies = evidence.studies.study[evidence.studies.review_ref.isin(references)]
     available = evidence.adverse_events[evidence.adverse_events.study.isin(counting_studies)].study.nunique()
-    result = listed([f"{word} {n} ({percent(n / patients, 1)})" for word, n in events.items()])
     level = certainty_of_rate(evidence, row.outcome)
-    shares = listed([f"{word} {percent(n / patients, 1)}" for word, n in events.items()])
-    numbers: Numbers = {"risk_of_bias": (f"{counting} of {studies} studies counted adverse events", None)}
+    finding = worded(
+        level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares_alone}"
+    )
     return Rated(
         row.outcome,
         row.label,
-        marked(f"Events in {patients} patients: {result}", *stated_shares),
-        marked(
-            worded(level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares}"),
-            *stated_shares,
-        ),
-        f"{counting} studies ({patients} participants) of the 2019 review",
-        level,
-        numbers,
-        f"counts for {counting - available} of the {counting} studies",
+        result=marked(f"Events in {patients} patients: {with_counts}", *shares.values()),
+        finding=marked(finding, *shares.values()),
+        basis=f"{counting} studies ({patients} participants) of the 2019 review",
+        certainty=level,
+        numbers={"risk_of_bias": (f"{counting} of {studies} studies counted adverse events", None)},
+        not_retrieved=f"counts for {counting - available} of the {counting} studies",
     )
 
 
