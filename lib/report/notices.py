@@ -10,12 +10,6 @@ from lib.report.chapters import overtaken
 
 
 def notices(evidence: Evidence) -> list[str]:
-    """Return a line of text for everything that needs action.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        One edition.
-    """
+    """Return a line of text for everything that needs action."""
     warnings = warnings_in_words(evidence)
     return [*([warnings] if warnings else []), *overtaken.notices(evidence)]

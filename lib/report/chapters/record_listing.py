@@ -80,11 +80,6 @@ _STYLE = """\
 class RecordListing:
     """The records of each computed column of the flow, as a page shows them: in full for the last column, else by name.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        One edition.
-
     Examples
     --------
     >>> from lib import evidence

@@ -51,11 +51,6 @@ def arms_of(evidence: Evidence) -> pd.DataFrame:
 def records(evidence: Evidence) -> dict[str, Any]:
     """Return everything that the script reads, as values that JSON can represent.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        One edition.
-
     Returns
     -------
     dict

@@ -23,10 +23,6 @@ def bar_panels(panels: dict[str, pd.Series], *, wide: bool) -> Drawing:
         Counts by title of the panel; the index holds the labels, from top to bottom.
     wide : bool
         Form: panels in two columns, or one below the other.
-
-    Returns
-    -------
-    Drawing
     """
     drawing = Drawing(wide)
     size, line = drawing.size, 1.6 * drawing.size

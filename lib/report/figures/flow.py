@@ -253,10 +253,6 @@ def flow_diagram(columns: Mapping[str, Sequence[FlowStep]], caption: str = "") -
     caption : str
         Caption below.
 
-    Returns
-    -------
-    FlowDiagram
-
     Examples
     --------
     >>> from lib.report.figures import FlowBox, FlowStep

@@ -156,10 +156,6 @@ def studies_plot(studies: pd.DataFrame, pooled: Pooled, *, wide: bool) -> Drawin
         Their pooled proportion.
     wide : bool
         Form.
-
-    Returns
-    -------
-    Drawing or Listing
     """
     fits_picture = len(studies) < MANY
     rows = []
@@ -204,10 +200,6 @@ def update_plot(results: Sequence[tuple[str, Sequence[Entry | None]]], *, wide: 
         The rates; nothing is drawn for None.
     wide : bool
         Form.
-
-    Returns
-    -------
-    Drawing or Listing
     """
     kinds = (
         ("Published", "published", PUBLISHED),
@@ -238,10 +230,6 @@ def rate_plot(
         pooled, they are drawn as single studies.
     wide : bool
         Form.
-
-    Returns
-    -------
-    Drawing or Listing
     """
     rows = []
     for label, outcome, original, new in results:
@@ -288,10 +276,6 @@ def comparison_plot(
         Key of each trial's risk ratio in the registry of stated results; by default none.
     pooled_key : str
         Key of the pooled risk ratio.
-
-    Returns
-    -------
-    Drawing or Listing
     """
     if pooled is not None and pooled.k < 2:
         pooled = None

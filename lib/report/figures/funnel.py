@@ -38,10 +38,6 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
         doi:10.1016/S0895-4356(01)00377-8); if NaN, it is that of the review.
     wide : bool
         Form.
-
-    Returns
-    -------
-    Drawing
     """
     standard = centre == centre
     size = "se" if standard else "n"
@@ -82,10 +78,6 @@ def baujat_plot(groups: dict[str, pd.DataFrame], *, wide: bool) -> Drawing:
         Studies with label, heterogeneity and pull (`stats.Influence`), by name of the group. Marks as in `funnel_plot`.
     wide : bool
         Form.
-
-    Returns
-    -------
-    Drawing
     """
     studies = pd.concat(groups.values())
     values = studies[["heterogeneity", "pull"]]

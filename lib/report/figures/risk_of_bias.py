@@ -39,10 +39,6 @@ def judgement_bars(numbers: pd.DataFrame, words: dict[str, str], *, wide: bool) 
         Word for each judgement code, for the legend.
     wide : bool
         Form: names of the domains beside the bars (wide) or above them.
-
-    Returns
-    -------
-    Drawing
     """
     drawing = Drawing(wide)
     size, line = drawing.size, 1.4 * drawing.size
