@@ -126,9 +126,9 @@ def in_markdown(text: str) -> str:
     return text._repr_markdown_() if isinstance(text, Phrase) else for_markdown(text)
 
 
-def in_sentence(text: str, key: str) -> str:
-    """Return the text of a result for a Markdown sentence, with its key."""
-    return Stated(text, key)._repr_html_()
+def in_sentence(text: str, key: str, part: str = "") -> str:
+    """Return the text of a result, or of a part of it (`Stated`), for a Markdown sentence, with its key."""
+    return Stated(text, key, part)._repr_html_()
 
 
 def page_link(page: str) -> PageLink:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lib.evidence import GROUP_NAMES, REGIMEN_NAMES, THRESHOLD_NAMES, THRESHOLDS_IN_WORDS, Outcome
 from lib.report.entries import Entry, current_rate, of_rate, rate_key
-from lib.report.marked_text import Stated
+from lib.report.marked_text import Stated, in_sentence
 
 if TYPE_CHECKING:
     from lib.published import Updated
@@ -188,19 +188,17 @@ def coverage(outcome: Outcome) -> str:
 
 def stated(entry: Entry) -> str:
     """Return a result for a sentence, with its key: ``18.1% (95% CI 13.2% to 23.1%)`` in Markdown."""
-    text = rate(entry) if entry.is_rate else ratio(entry)
-    return Stated(text, entry.key)._repr_html_()
+    return in_sentence(rate(entry) if entry.is_rate else ratio(entry), entry.key)
 
 
 def rounded(entry: Entry, digits: int = 0) -> str:
     """Return the rate of a result without its interval for a sentence, with its key: ``18%`` in Markdown."""
-    return Stated(percent(entry.estimate, digits), entry.key)._repr_html_()
+    return in_sentence(percent(entry.estimate, digits), entry.key)
 
 
 def predicted(entry: Entry) -> str:
     """Return the prediction interval of a rate for a sentence, with its key: ``3% to 73%`` in Markdown."""
-    text = f"{percent(entry.pi_low)} to {percent(entry.pi_high)}"
-    return Stated(text, entry.key, "prediction")._repr_html_()
+    return in_sentence(f"{percent(entry.pi_low)} to {percent(entry.pi_high)}", entry.key, "prediction")
 
 
 def in_cell(entry: Entry | None, mark: str = "") -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from lib.evidence import GROUP_NAMES, THRESHOLDS_IN_WORDS, Evidence, Outcome
 from lib.report.chapters.certainty import NOT_JUDGED, certainty_of_rate
 from lib.report.entries import Entry, current_rate, of_rate
-from lib.report.marked_text import Stated
+from lib.report.marked_text import in_sentence
 from lib.report.text_safety import Html, template
 from lib.report.wording import count, date_text, percent
 
@@ -115,7 +115,7 @@ def _card(evidence: Evidence, entries: Mapping[str, Entry], outcome: Outcome) ->
 
 
 def _keyed(entry: Entry, text: str, part: str = "") -> Html:
-    return Html(Stated(text, entry.key, part)._repr_html_())
+    return Html(in_sentence(text, entry.key, part))
 
 
 def _interval(entry: Entry) -> str:

@@ -47,4 +47,4 @@ def rules(all_findings: list[Finding]) -> Table:
     )
     frame = verdicts.rename(columns={code: text.capitalize() for code, text in VERDICTS.items()})
     frame.insert(0, "Rule", [rule.statement for rule in RULES.values()])
-    return Table(frame.reset_index(drop=True), "Number of claims by rule and verdict", numeric=list(frame.columns[1:]))
+    return Table(frame.reset_index(drop=True), "Number of claims by rule and verdict", numeric=frame.columns[1:])

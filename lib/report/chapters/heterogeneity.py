@@ -80,7 +80,7 @@ def between_study_variance(outcomes: Sequence[Outcome]) -> Table:
         " which does not depend on any of these estimators."
     )
     frame = pd.DataFrame(rows, dtype=object)
-    return Table(frame, "Between-study variance by every estimator", note, numeric=[*frame.columns[1:]])
+    return Table(frame, "Between-study variance by every estimator", note, numeric=frame.columns[1:])
 
 
 def without_each(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:
@@ -205,7 +205,7 @@ def influence(outcome: Outcome) -> Table | Markdown:
         " distance beyond 1 a study with a strong influence. DFFITS: change of the pooled log odds when the study is"
         " left out, in standard errors. The last two columns are the axes of Baujat's plot, which follows."
     )
-    return Table(frame, f"{outcome_name(outcome)}: the influence of each study", note, numeric=[*frame.columns[1:]])
+    return Table(frame, f"{outcome_name(outcome)}: the influence of each study", note, numeric=frame.columns[1:])
 
 
 def baujat(outcome: Outcome) -> figures.Picture | figures.Listing | Markdown:

@@ -266,7 +266,7 @@ def calibration_by(simulated: pd.DataFrame, column: str, heading: str, names: Ma
         " converged or all counts were tried. Monte Carlo error: standard error of the coverage, in percentage points."
     )
     frame = pd.DataFrame(rows)
-    return Table(frame, f"Simulated reviews by {heading.lower()}", note, list(frame.columns[1:]))
+    return Table(frame, f"Simulated reviews by {heading.lower()}", note, frame.columns[1:])
 
 
 def chain_accuracy(rows: pd.DataFrame) -> str:

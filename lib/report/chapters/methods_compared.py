@@ -99,7 +99,7 @@ def covered(simulated: pd.DataFrame, note: str) -> Table:
         frame,
         "Coverage: percentage of 95% confidence intervals that contain the true rate",
         note,
-        numeric=[*frame.columns[1:]],
+        numeric=frame.columns[1:],
     )
 
 
@@ -140,7 +140,7 @@ def interval_rules(simulated: pd.DataFrame) -> Table:
         frame,
         "Coverage of 95% confidence intervals of pooled risk ratios",
         note,
-        numeric=[*frame.columns[1:]],
+        numeric=frame.columns[1:],
         folded=True,
     )
 
@@ -174,5 +174,5 @@ def predictions(simulated: pd.DataFrame) -> Table:
     )
     frame = pd.DataFrame(rows)
     return Table(
-        frame, "Coverage of prediction intervals for the true rate of another study", note, numeric=[*frame.columns]
+        frame, "Coverage of prediction intervals for the true rate of another study", note, numeric=frame.columns
     )

@@ -6,7 +6,7 @@ belong here: the results (`lib.report.rate_entries`), and tables of all rates (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from IPython.display import Markdown, display
 
@@ -86,7 +86,7 @@ def origin(entries: Mapping[str, Entry], outcomes: Mapping[str, Outcome]) -> str
 
 
 def rates_by_group(
-    evidence: Evidence, regimen: str, groups: Iterable[str], caption: str
+    evidence: Evidence, regimen: str, groups: Sequence[str], caption: str
 ) -> figures.Picture | figures.Listing:
     """Plot the published rates of several groups of patients or sites, beside those of available and new counts."""
     outcomes = [evidence.outcome(regimen, threshold, group) for group in groups for threshold in THRESHOLDS]
@@ -94,6 +94,5 @@ def rates_by_group(
     for outcome in outcomes:
         label = f"{GROUP_NAMES[outcome.group].lower()}, {THRESHOLD_NAMES[outcome.threshold]}"
         rows.append((sentence_case(label), outcome, counted_studies(outcome.available), counted_studies(outcome.new)))
-    names = [*{outcome.group: None for outcome in outcomes}]
-    name = f"{regimen}-{names[0] if len(names) == 1 else 'rates'}"
+    name = f"{regimen}-{groups[0] if len(groups) == 1 else 'rates'}"
     return figures.show(figures.rate_plot, rows, caption=caption, name=name)

@@ -62,11 +62,6 @@ class Explorer:
 def explore(evidence: Evidence) -> Explorer:
     """Return the explorer, in which readers filter the studies of an edition and pool those that they select.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        One edition.
-
     Returns
     -------
     Explorer
@@ -103,15 +98,13 @@ def _main_filters(evidence: Evidence) -> str:
     arms, counts = arms_of(evidence), evidence.reported_counts()
     yes_no = {"yes": "randomised", "no": "not randomised", "": NOT_REPORTED}
     responses = {code: f"{THRESHOLD_NAMES[code]} repigmentation" for code in ALL_THRESHOLDS[::-1]}
-    populations = _occurring(
-        evidence.meaning("population"), [*arms.population, *counts.population[counts.role.isin(REGIMENS)]]
-    )
+    populations = [*arms.population, *counts.population[counts.role.isin(REGIMENS)]]
     return "".join(
         [
             _choices("radio", "regimen", "Treatment", {**REGIMEN_NAMES, "": "either"}, first=REGIMENS[0]),
             _choices("radio", "threshold", "Response", responses, first="ge75"),
             _choices("radio", "site", "Body site", evidence.meaning("site"), first="all"),
-            _choices("checkbox", "population", "Age of those counted", populations),
+            _codes(evidence, "population", "Age of those counted", populations),
             _choices("checkbox", "drug", "Drug", _by_frequency(arms.drug)),
             _choices("checkbox", "concentration", "Concentration", _by_frequency(arms.concentration)),
             _choices("checkbox", "randomised", "Allocation", _occurring(yes_no, arms.randomised)),
@@ -124,17 +117,16 @@ def _more_filters(evidence: Evidence) -> str:
     counts = evidence.reported_counts()
     counts = counts[counts.role.isin(REGIMENS)]
     blinding = {**evidence.meaning("blinding"), "": NOT_REPORTED}
-    confidence = evidence.meaning("confidence")
     subtypes = [code.strip() for text in arms.subtype for code in text.split(";")]
     countries = {name: name or NOT_REPORTED for name in sorted({*arms.country}, key=lambda name: (not name, name))}
     fields = [
         _choices("checkbox", "blinding", "Blinding", _occurring(blinding, arms.blinding)),
-        _choices("checkbox", "design", "Design", _occurring(evidence.meaning("design"), arms.design)),
-        _choices("checkbox", "subtype", "Type of vitiligo", _occurring(evidence.meaning("subtype"), subtypes)),
-        _choices("checkbox", "edition", "Included by", _occurring(evidence.meaning("edition"), arms.edition)),
-        _choices("checkbox", "unit", "Unit counted", _occurring(evidence.meaning("unit"), counts.unit)),
-        _choices("checkbox", "basis", "Basis of the count", _occurring(evidence.meaning("basis"), counts.basis)),
-        _choices("checkbox", "confidence", "Confidence in the count", _occurring(confidence, counts.confidence)),
+        _codes(evidence, "design", "Design", arms.design),
+        _codes(evidence, "subtype", "Type of vitiligo", subtypes),
+        _codes(evidence, "edition", "Included by", arms.edition),
+        _codes(evidence, "unit", "Unit counted", counts.unit),
+        _codes(evidence, "basis", "Basis of the count", counts.basis),
+        _codes(evidence, "confidence", "Confidence in the count", counts.confidence),
         _range("year", "Year of publication", arms.year, "1"),
         _range("duration", "Months of treatment", arms.duration_months, "any"),
         _choices("checkbox", "country", "Country", countries, "explorer-many"),
@@ -179,6 +171,11 @@ def _choices(kind: str, name: str, legend: str, options: dict[str, str], style: 
             f'<label><input type="{kind}" name="{name}" value="{for_html(value)}"{checked}> {for_html(text)}</label>'
         )
     return f'<fieldset class="{style}"><legend>{for_html(legend)}</legend>{"".join(inputs)}</fieldset>'
+
+
+def _codes(evidence: Evidence, code_list: str, legend: str, values: Iterable[str]) -> str:
+    """Return checkboxes for the codes of a list that occur among some values."""
+    return _choices("checkbox", code_list, legend, _occurring(evidence.meaning(code_list), values))
 
 
 def _menu(name: str, label: str, options: dict[str, str]) -> str:
