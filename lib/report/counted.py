@@ -40,13 +40,7 @@ class CountedStudies:
 
 
 def counted_studies(rows: pd.DataFrame) -> CountedStudies:
-    """Add up the counts of each study, and compute its rate and the pooled rate.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Counts of one outcome, such as ``outcome.available``.
-    """
+    """Add up the counts of each study, such as those in ``outcome.available``; compute its rate and the pooled rate."""
     studies = by_study(rows)
     low, high = proportion_interval(studies.events, studies.n)
     studies = studies.assign(rate=studies.events / studies.n, ci_low=low, ci_high=high)

@@ -281,13 +281,7 @@ SUBGROUP_NAMES = {
 
 
 def choices(counts: pd.DataFrame) -> list[Choice]:
-    """Return the ways to split studies with counts into two or more subgroups.
-
-    Parameters
-    ----------
-    counts : DataFrame
-        As `counts_of` returns it.
-    """
+    """Return the ways to split studies with counts, as `counts_of` returns them, into two or more subgroups."""
     counts = counts.assign(
         tacrolimus=counts.concentration.where(counts.drug == "tacrolimus", ""),
         duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),

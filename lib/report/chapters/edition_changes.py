@@ -70,7 +70,7 @@ def edition_of(evidence: Evidence, date: dt.date) -> Edition:
     evidence : Evidence
         The newest edition.
     date : datetime.date
-        Date of the edition that is wanted.
+        Date of the edition to be returned.
     """
     if date == evidence.as_of:
         return Edition(evidence)
@@ -158,13 +158,7 @@ def _decided(evidence: Evidence, rows: pd.DataFrame) -> str:
 
 
 def results(before: Edition, after: Edition) -> Table:
-    """List every rate and comparison that changed, before and after, with the reason.
-
-    Parameters
-    ----------
-    before, after : Edition
-        Two editions.
-    """
+    """List every rate and comparison that changed between two editions, before and after, with the reason."""
     old, new = before.results, after.results
     # Today's methods can explain the change only if they, and not stored results, are those of the later edition.
     today = before.today if before.stored is not None and after.stored is None else {}

@@ -383,12 +383,7 @@ FORMULAS = (
 
 @cache
 def formula_of(method: str) -> Formula:
-    """Return the row of the text of a method.
-
-    Parameters
-    ----------
-    method : str
-        Method of a registered result, as in ``Entry.method``.
+    """Return the row of the method of a registered result (``Entry.method``).
 
     Raises
     ------

@@ -118,17 +118,7 @@ RATIO = Scale("Risk ratio", "RR (95% CI)", 0.05, 50, 1, (0.1, 0.5, 1, 2, 10), (0
 def result_row(
     label: str, result: Entry | Outcome | Pooled | Updated, counts: str = "", kind: str = "pooled", **marks: Any
 ) -> Row:
-    """Return the row of a result, with its estimate and interval.
-
-    Parameters
-    ----------
-    label, counts, kind : str
-        As in `Row`.
-    result : Entry, Outcome, Pooled or Updated
-        The result.
-    **marks
-        Other attributes of the row, such as its colour.
-    """
+    """Return the row of a result, with its estimate and interval; ``marks`` are other attributes of `Row`."""
     return Row(label, kind, float(result.estimate), float(result.ci_low), float(result.ci_high), counts, **marks)
 
 
