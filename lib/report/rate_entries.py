@@ -51,12 +51,12 @@ def rate_entries(evidence: Evidence, regimen: str) -> dict[str, Entry]:
         entry.key: entry
         for (result_regimen, _, _), result in published_results(evidence).items()
         if result_regimen == regimen
-        for entry in _of_outcome(evidence, result)
+        for entry in _outcome_entries(evidence, result)
         if entry is not None
     }
 
 
-def _of_outcome(evidence: Evidence, result: Result) -> list[Entry | None]:
+def _outcome_entries(evidence: Evidence, result: Result) -> list[Entry | None]:
     """Return the results of every kind of one outcome; None for a kind that it does not have."""
     outcome, summary = result.outcome, result.summary
     original_studies = evidence.studies.study[evidence.studies.review_ref.isin(outcome.refs)]

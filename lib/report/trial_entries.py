@@ -95,7 +95,7 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
         if analysis and not math.isfinite(ratio.estimate):
             continue
         method = f"{_RATIOS[measure]}, {within}" + (random_effects if ratio.k > 1 else "")
-        yield _of_ratio(comparison_key(name, threshold, measure, analysis), ratio, rows, method)
+        yield _ratio_entry(comparison_key(name, threshold, measure, analysis), ratio, rows, method)
     difference = compared.risk_difference
     yield entry(
         "rd",
@@ -120,7 +120,7 @@ def _effects(name: str, threshold: str, compared: Comparison, analysis: str = ""
     yield entry("difference", effect.difference, rows, scale="difference", method=method)
 
 
-def _of_ratio(key: str, ratio: Pooled, rows: pd.DataFrame, method: str) -> Entry:
+def _ratio_entry(key: str, ratio: Pooled, rows: pd.DataFrame, method: str) -> Entry:
     # The prediction interval is left out if there are too few studies for it to be informative.
     prediction = (ratio.pi_low, ratio.pi_high) if ratio.predicts else ()
     values = (ratio.estimate, ratio.ci_low, ratio.ci_high, *prediction)
@@ -223,7 +223,7 @@ WITHOUT_CONCERNS = "without_concerns"
 """The last part of the key of a risk ratio without the trials about which there is a concern."""
 
 
-def of_no_concern(evidence: Evidence, rows: pd.DataFrame) -> Comparison | None:
+def compare_without_concerns(evidence: Evidence, rows: pd.DataFrame) -> Comparison | None:
     """Compare the trials without concerns; return None if these are all trials, or carry no information."""
     without_concern = compare(rows[~rows.study.isin(evidence.concerns.study)])
     if without_concern is None or without_concern.risk_ratio.dropped.all() or len(without_concern.rows) == len(rows):
@@ -234,7 +234,7 @@ def of_no_concern(evidence: Evidence, rows: pd.DataFrame) -> Comparison | None:
 def _sensitivity(evidence: Evidence, question: Question, threshold: str) -> Iterator[Entry]:
     rows = question.at(threshold)
     results = [*analyses(rows)]
-    without_concern = of_no_concern(evidence, rows)
+    without_concern = compare_without_concerns(evidence, rows)
     if without_concern is not None:
         name = "Without trials that raise a concern about pooling"
         results.append(Analysis(name, WITHOUT_CONCERNS, without_concern.risk_ratio, without_concern.rows))
@@ -243,7 +243,7 @@ def _sensitivity(evidence: Evidence, question: Question, threshold: str) -> Iter
             key = comparison_key(question.key, threshold, "rr", analysis.kind)
             is_proper = analysis.name.startswith(("DerSimonian", "Hartung"))
             name = analysis.name if is_proper else analysis.name[0].lower() + analysis.name[1:]
-            yield _of_ratio(key, analysis.ratio, analysis.rows, f"risk ratio, sensitivity analysis: {name}")
+            yield _ratio_entry(key, analysis.ratio, analysis.rows, f"risk ratio, sensitivity analysis: {name}")
 
 
 # --- Other results ----------------------------------------------------------------------------------------

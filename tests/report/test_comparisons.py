@@ -123,7 +123,7 @@ def test_the_sentences_are_of_as_many_trials_as_there_are(ev, added, trials):
     question = dataclasses.replace(added, pairs=added.pairs[added.pairs.study.isin(kept)])
     stated = comparison_findings.finding(ev, question, "ge75")
     numbers = comparison_findings.estimates(question, "ge75")
-    more = comparison_findings.reservations(ev, question, "ge75")
+    more = comparison_findings.limitations(ev, question, "ge75")
     shown = comparison_findings.forest(question, "ge75"), comparison_tables.sensitivity(question, "ge75")
     assert stated.startswith("No trial") == (trials == 0)
     assert ("of them randomised" in numbers) == (trials > 1)
@@ -389,7 +389,7 @@ def test_a_trial_known_at_another_threshold_alone_is_reported_beside_the_result(
     assert (row.events, row.n, row.control_events, row.control_n) == (15, 30, 27, 30)
     for statement in (
         comparison_findings.summary_sentences(ev, steroid, "ge75"),
-        comparison_findings.reservations(ev, steroid, "ge75"),
+        comparison_findings.limitations(ev, steroid, "ge75"),
     ):
         statement = html.unescape(statement)
         assert "clobetasol 0.05%" in statement
@@ -622,7 +622,7 @@ def test_a_judgement_that_differs_from_the_numbers_is_marked(ev, questions):
 def test_the_first_domain_refers_to_the_table_of_risk_of_bias(ev, added):
     compared = comparisons.compare(added.at("ge75"))
     statement = certainty.numbers_by_domain(ev, compared, "key")["risk_of_bias"][0]
-    assert statement == risk_of_bias.described(ev, compared.rows.study)
+    assert statement == risk_of_bias.overall_in_words(ev, compared.rows.study)
     worse = ev.risk_of_bias.assign(judgement="high")
     assert (
         certainty.numbers_by_domain(ev.with_tables(risk_of_bias=worse), compared, "key")["risk_of_bias"][0] != statement

@@ -81,11 +81,11 @@ def test_sources_of_judgements_are_known_to_the_project(ev):
 def test_the_trials_of_a_result_are_counted_by_their_overall_risk(ev, judgements, words):
     rows = ev.risk_of_bias[ev.risk_of_bias.domain == "overall"].iloc[: len(judgements)].assign(judgement=judgements)
     changed = ev.with_tables(risk_of_bias=rows)
-    assert risk_of_bias.described(changed, [*rows.study, rows.study.iloc[0]]).startswith(words)
+    assert risk_of_bias.overall_in_words(changed, [*rows.study, rows.study.iloc[0]]).startswith(words)
 
 
 def test_a_trial_that_was_not_assessed_is_counted_as_such(ev):
-    text = risk_of_bias.described(ev, ["alam", "soriano2002"])
+    text = risk_of_bias.overall_in_words(ev, ["alam", "soriano2002"])
     assert text == "1 of 2 trials at high risk of bias, 1 without the information to judge bias"
 
 

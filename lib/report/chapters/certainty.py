@@ -55,7 +55,7 @@ def numbers_by_domain(evidence: Evidence, compared: Comparison, key: str) -> Num
     """
     result, trials, facts = compared.risk_ratio, compared.rows, facts_by_domain(compared)
     numbers: Numbers = dict.fromkeys(_DOMAINS, ("", None))
-    numbers["risk_of_bias"] = (risk_of_bias.described(evidence, trials.study), None)
+    numbers["risk_of_bias"] = (risk_of_bias.overall_in_words(evidence, trials.study), None)
     if result.k > 1:
         text = Phrase(f"I² {100 * result.i2:.0f}%; ", prediction(result, key))
         numbers["inconsistency"] = (text, int("trials_differ" in facts["inconsistency"]))
@@ -162,7 +162,7 @@ def level_with_reasons(evidence: Evidence, outcome: str, level: str, numbers: Nu
     return f"The certainty is {level.lower()}" + (f", lowered for {lowered}." if lowered else ".")
 
 
-def worded(level: str, sentence: str) -> str:
+def with_certainty(level: str, sentence: str) -> str:
     """Insert the word for a level of certainty into a sentence, and add a reservation if the certainty is very low.
 
     Parameters

@@ -39,7 +39,7 @@ from lib.report.entries import Entry, comparison_key
 from lib.report.marked_text import Phrase, in_sentence
 from lib.report.tables import Table
 from lib.report.text_safety import for_markdown
-from lib.report.trial_entries import WITHOUT_CONCERNS, compare_some, of_no_concern, trial_keys
+from lib.report.trial_entries import WITHOUT_CONCERNS, compare_some, compare_without_concerns, trial_keys
 from lib.report.wording import count, percent, ratio, sentence_case, stated
 
 _SIMILAR = (0.8, 1.25)
@@ -130,10 +130,10 @@ def _randomised(trials: pd.DataFrame) -> str:
     return f"{'all' if randomised == len(trials) else randomised} of them randomised"
 
 
-def reservations(evidence: Evidence, question: Question, threshold: str) -> str:
+def limitations(evidence: Evidence, question: Question, threshold: str) -> str:
     """State the limitations of a result: concerns about trials, trials at other thresholds, trials without counts."""
     sentences, compared = [], compare(question.at(threshold))
-    without_concern = of_no_concern(evidence, compared.rows) if compared is not None else None
+    without_concern = compare_without_concerns(evidence, compared.rows) if compared is not None else None
     if without_concern is not None:
         key = comparison_key(question.key, threshold, "rr", WITHOUT_CONCERNS)
         trials = count(len(informative(without_concern)), "trial")
@@ -202,7 +202,7 @@ def abstract_sentences(evidence: Evidence, question: Question, entries: Mapping[
 def result_sentences(evidence: Evidence, question: Question, threshold: str) -> str:
     """State a finding in bold, its numbers and its limitations, in Markdown."""
     first = f"**{finding(evidence, question, threshold)}.**"
-    return f"{first} {estimates(question, threshold)} {reservations(evidence, question, threshold)}"
+    return f"{first} {estimates(question, threshold)} {limitations(evidence, question, threshold)}"
 
 
 def rated_comparisons(evidence: Evidence, questions: Sequence[Question]) -> list[tuple[Question, str]]:

@@ -118,7 +118,7 @@ def support(evidence: Evidence) -> Table:
     return Table(frame, f"Facts on which {count(len(rows), 'judgement')} are based", folded=True, detail="Support")
 
 
-def described(evidence: Evidence, studies: Iterable[str]) -> str:
+def overall_in_words(evidence: Evidence, studies: Iterable[str]) -> str:
     """Count the trials of a result by their overall risk of bias.
 
     Parameters

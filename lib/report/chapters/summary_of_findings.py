@@ -32,7 +32,7 @@ from lib.report.chapters.certainty import (
     level_with_reasons,
     lowered_level,
     numbers_by_domain,
-    worded,
+    with_certainty,
 )
 from lib.report.chapters.comparison_effects import (
     label,
@@ -191,7 +191,7 @@ def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
     missing = f"counts for {outcome.studies - outcome.available_studies:g} of the review's {outcome.studies:g} studies"
     level = certainty_of_rate(evidence, row.outcome)
     share = f"With {REGIMEN_NAMES[outcome.regimen]}, {value} of patients or patches"
-    finding = marked(worded(level, f"{share} {{}}reach {RESPONSES[outcome.threshold]}"), value)
+    finding = marked(with_certainty(level, f"{share} {{}}reach {RESPONSES[outcome.threshold]}"), value)
     return Rated(row.outcome, row.label, value, finding, basis, level, numbers, missing)
 
 
@@ -203,7 +203,7 @@ def _rated_maintenance(evidence: Evidence, row: Any) -> Rated:
     patients = evidence.maintenance[evidence.maintenance.analysis == "randomised"].n.sum()
     lost = f"{rows.depigmented.sum():g} of {rows.n.sum():g} {rows.unit.iloc[0]} lost pigment"
     numbers: Numbers = {
-        "risk_of_bias": (risk_of_bias.described(evidence, rows.study), None),
+        "risk_of_bias": (risk_of_bias.overall_in_words(evidence, rows.study), None),
         "imprecision": (lost, None),
     }
     basis = f"{count(rows.study.nunique(), 'trial')} ({patients:g} participants)"
@@ -212,7 +212,9 @@ def _rated_maintenance(evidence: Evidence, row: Any) -> Rated:
     treated, control = rows[kinds == "tci"].iloc[0], rows[kinds != "tci"].iloc[0]
     fewer = treated.depigmented / treated.n < control.depigmented / control.n
     likely = "less likely" if fewer else "no less likely"
-    finding = worded(level, f"{sentence_case(treated.arm)} {{}}make loss of pigment {likely} than {control.arm}")
+    finding = with_certainty(
+        level, f"{sentence_case(treated.arm)} {{}}make loss of pigment {likely} than {control.arm}"
+    )
     result = "; ".join(counts) + " (intention to treat)"
     missing = "numbers of patients, rather than lesions, with loss of pigment"
     return Rated(row.outcome, row.label, result, f"{finding}: {result}", basis, level, numbers, missing)
@@ -232,7 +234,7 @@ def _rated_safety(evidence: Evidence, row: Any) -> Rated:
     counting_studies = evidence.studies.study[evidence.studies.review_ref.isin(references)]
     available = evidence.adverse_events[evidence.adverse_events.study.isin(counting_studies)].study.nunique()
     level = certainty_of_rate(evidence, row.outcome)
-    finding = worded(
+    finding = with_certainty(
         level, f"With TCI monotherapy, local reactions {{}}occur in this share of patients: {shares_alone}"
     )
     return Rated(

@@ -107,7 +107,7 @@ def _main_filters(evidence: Evidence) -> str:
             _codes(evidence, "population", "Age of those counted", populations),
             _choices("checkbox", "drug", "Drug", _by_frequency(arms.drug)),
             _choices("checkbox", "concentration", "Concentration", _by_frequency(arms.concentration)),
-            _choices("checkbox", "randomised", "Allocation", _occurring(yes_no, arms.randomised)),
+            _choices("checkbox", "randomised", "Allocation", _occurring_codes(yes_no, arms.randomised)),
         ]
     )
 
@@ -120,7 +120,7 @@ def _more_filters(evidence: Evidence) -> str:
     subtypes = [code.strip() for text in arms.subtype for code in text.split(";")]
     countries = {name: name or NOT_REPORTED for name in sorted({*arms.country}, key=lambda name: (not name, name))}
     fields = [
-        _choices("checkbox", "blinding", "Blinding", _occurring(blinding, arms.blinding)),
+        _choices("checkbox", "blinding", "Blinding", _occurring_codes(blinding, arms.blinding)),
         _codes(evidence, "design", "Design", arms.design),
         _codes(evidence, "subtype", "Type of vitiligo", subtypes),
         _codes(evidence, "edition", "Included by", arms.edition),
@@ -150,7 +150,7 @@ def _method() -> str:
     return _folded("Method", "".join(fields) + note)
 
 
-def _occurring(names: dict[str, str], values: Iterable[str]) -> dict[str, str]:
+def _occurring_codes(names: dict[str, str], values: Iterable[str]) -> dict[str, str]:
     occurring = {*values}
     return {code: name for code, name in names.items() if code in occurring}
 
@@ -175,7 +175,7 @@ def _choices(kind: str, name: str, legend: str, options: dict[str, str], style: 
 
 def _codes(evidence: Evidence, code_list: str, legend: str, values: Iterable[str]) -> str:
     """Return checkboxes for the codes of a list that occur among some values."""
-    return _choices("checkbox", code_list, legend, _occurring(evidence.meaning(code_list), values))
+    return _choices("checkbox", code_list, legend, _occurring_codes(evidence.meaning(code_list), values))
 
 
 def _menu(name: str, label: str, options: dict[str, str]) -> str:

@@ -191,14 +191,14 @@ class Drawing:
         return (
             f'{_XML}<svg xmlns="http://www.w3.org/2000/svg" {drawing._frame()} color="{INK}" fill="{INK}"'
             f' font-family="{FONTS}"><title>{for_html(self.alt)}</title>'
-            f'<path fill="#ffffff" d="M0 0H{_n(drawing.width)}V{_n(drawing.height)}H0z"/>{content}</svg>\n'
+            f'<path fill="#ffffff" d="M0 0H{_decimal(drawing.width)}V{_decimal(drawing.height)}H0z"/>{content}</svg>\n'
         )
 
     def _frame(self) -> str:
-        width, height = _n(self.width), _n(self.height)
+        width, height = _decimal(self.width), _decimal(self.height)
         # Marks at the ends of an axis may reach beyond the frame by half their size.
         return (
-            f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-size="{_n(self.size)}"'
+            f'viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-size="{_decimal(self.size)}"'
             ' overflow="visible"'
         )
 
@@ -208,7 +208,7 @@ class Drawing:
         style += ' font-weight="700"' if item.bold else ""
         style += ' font-style="italic"' if item.italic else ""
         style += _paint("fill", item.colour) if item.colour != INK else ""
-        element = f'<text x="{_n(item.x)}" y="{_n(item.y)}"{style}>{for_html(item.text)}</text>'
+        element = f'<text x="{_decimal(item.x)}" y="{_decimal(item.y)}"{style}>{for_html(item.text)}</text>'
         if not linked:
             return element
         # JupyterLab fails on a link within SVG that leads to another page: the book makes links of these.
@@ -220,10 +220,10 @@ class Drawing:
 
 def _shape(item: Shape) -> str:
     end = "z" if item.fill else ""
-    path = "".join(f"M{' '.join(f'{_n(x)} {_n(y)}' for x, y in line)}{end}" for line in item.lines)
+    path = "".join(f"M{' '.join(f'{_decimal(x)} {_decimal(y)}' for x, y in line)}{end}" for line in item.lines)
     style = ' fill="none"' if item.fill in ("", "none") else _paint("fill", item.fill)
     if item.stroke:
-        style += _paint("stroke", item.stroke) + (f' stroke-width="{_n(item.width)}"' if item.width != 1 else "")
+        style += _paint("stroke", item.stroke) + (f' stroke-width="{_decimal(item.width)}"' if item.width != 1 else "")
     style += ' stroke-dasharray="2 2.5"' if item.dotted else ""
     return f'<path d="{path}"{style}/>'
 
@@ -235,6 +235,6 @@ def _paint(kind: str, colour: str) -> str:
     return f' {kind}="currentColor"' + (f' {kind}-opacity="{opacity:g}"' if opacity < 1 else "")
 
 
-def _n(value: float) -> str:
+def _decimal(value: float) -> str:
     """Return a measure with one decimal."""
     return f"{round(value, 1) + 0.0:g}"

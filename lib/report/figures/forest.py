@@ -126,7 +126,7 @@ def _missing_rows(outcome: Outcome, ranges: pd.DataFrame | None, wide: bool) -> 
     for study, label in zip(outcome.missing.itertuples(), _labels(outcome.missing, wide), strict=True):
         counts = f"n = {study.n:g}" if with_size and study.n == study.n else ""
         remark = "not pooled" if study.reported else "not available"
-        low, high, together = _range(ranges, study)
+        low, high, together = _compatible_range(ranges, study)
         if low == low:
             remark = f"{'arms combined' if together else 'not available'}; {possible_rates(low, high)}"
         rows.append(Row(label, "missing", np.nan, low, high, counts, remark=remark, study=study.study))
@@ -183,7 +183,7 @@ def _arranged(groups: dict[str, tuple[list[Row], list[Row]]], last: list[Row]) -
     return [Row("Results", "heading"), *all_results, *last, *all_studies]
 
 
-def _range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]:
+def _compatible_range(ranges: pd.DataFrame | None, study: Any) -> tuple[float, float, bool]:
     """Return the compatible range of an arm, and whether it is that of several arms; it is shown for the first."""
     for row in () if ranges is None else ranges[ranges.study == study.study].itertuples():
         if study.arm == min(row.arms):

@@ -139,7 +139,7 @@ class _Points:
         size = self.drawing.size
         self.left, self.right = (70.0, self.drawing.width - 14) if wide else (44.0, self.drawing.width - 10)
         self.top, self.bottom = 4.6 * size if not wide else 3.8 * size, self.drawing.height - 3.9 * size
-        self.taken: list[Box] = []
+        self.occupied: list[Box] = []
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Return the place of a point in the drawing."""
@@ -183,7 +183,7 @@ class _Points:
             for point in studies[[x, y]].to_numpy(float):
                 place = self.at(*point)
                 self._mark(number, place, half)
-                self.taken.append((place[0] - 5, place[1] - 5, place[0] + 5, place[1] + 5))
+                self.occupied.append((place[0] - 5, place[1] - 5, place[0] + 5, place[1] + 5))
 
     def _mark(self, number: int, place: tuple[float, float], half: float) -> None:
         (x, y), colour = place, _COLOURS[number % len(_COLOURS)]
@@ -205,7 +205,7 @@ class _Points:
                 name = self.drawing.items[-1]
                 assert isinstance(name, Text)
                 if self._is_free(name.box):
-                    self.taken.append(name.box)
+                    self.occupied.append(name.box)
                     break
                 self.drawing.items.pop()
 
@@ -213,5 +213,5 @@ class _Points:
         left, top, right, bottom = box
         inside = self.left <= left and right <= self.drawing.width and self.top <= top and bottom <= self.bottom
         return inside and not any(
-            left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in self.taken
+            left < other[2] and other[0] < right and top < other[3] and other[1] < bottom for other in self.occupied
         )

@@ -110,7 +110,7 @@ def remarks(evidence: Evidence, *studies_shown: pd.DataFrame) -> Table:
     for key in dict.fromkeys(key for frame in studies_shown for key in frame.study):
         name = study_link(names[key], key)
         rows += [(name, "Limitation", row.concern) for row in concerns.get((key,), ())]
-        statements = [f"{fact_subject(fact)}: {fact.value}{_in_brackets(fact)}" for fact in facts.get((key,), ())]
+        statements = [f"{fact_subject(fact)}: {fact.value}{_fact_notes(fact)}" for fact in facts.get((key,), ())]
         rows += [(name, "Reported by the study", "; ".join(statements))] if statements else []
     frame = pd.DataFrame(rows, columns=["Study", "Kind", "Remark"])
     frame["Remark"] = with_labels(evidence, frame.Remark)
@@ -123,6 +123,6 @@ def fact_subject(fact: Any) -> str:
     return fact.field.replace("_", " ") + (f" ({fact.arm})" if fact.arm else "")
 
 
-def _in_brackets(fact: Any) -> str:
+def _fact_notes(fact: Any) -> str:
     notes = ["inferred"] * (fact.inferred == "yes" and "inferred" not in fact.note) + [fact.note] * bool(fact.note)
     return f" ({'; '.join(notes)})" if notes else ""

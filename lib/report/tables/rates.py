@@ -186,7 +186,7 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
             ("% (95% CI)", "New studies alone"): _by_counts_alone(entries, outcome, "new"),
             ("Prediction", "Updated"): prediction_in_cell(updated),
             ("Prediction", "Published"): prediction_in_cell(of_rate(entries, outcome, "published.implied")),
-            ("", "detail"): _implied(result),
+            ("", "detail"): _implied_in_words(result),
         }
         rows.append((row_name(outcome.regimen, outcome.group), cells))
     frame = grouped(rows, "group")
@@ -202,7 +202,7 @@ def updates(results: Mapping[tuple[str, str, str], Result], entries: Mapping[str
     return Table(frame, "Updated, published and new response rates", note, columns, detail=("", "detail"))
 
 
-def _implied(result: Result) -> Phrase:
+def _implied_in_words(result: Result) -> Phrase:
     """Describe what a published interval implies, and the between-study variance after the update."""
     summary, updated = result.summary, result.updated
     reading = summary.reading
