@@ -44,7 +44,7 @@ def _study(key: str, number: int, chance: random.Random) -> list[tuple[str, dict
     events = [sum(chance.random() < rate for _ in range(n))]
     for share in (0.7, 0.5):
         events.append(sum(chance.random() < share for _ in range(events[-1])))
-    degrees = zip(THRESHOLDS, events, strict=True)
+    events_by_threshold = zip(THRESHOLDS, events, strict=True)
     year = 2019 + number % 8
     common = {"study": key, "source": key}
     arm = {"arm": "tacrolimus", "enrolled": n, "completed": n, "drug": "tacrolimus", "concentration": "0.1%"}
@@ -67,5 +67,5 @@ def _study(key: str, number: int, chance: random.Random) -> list[tuple[str, dict
         ("studies", common | study),
         ("findings", common | {"finding": "Made for a benchmark."}),
         ("arms", common | arm),
-        *[("responses", common | count | {"threshold": t, "events": e}) for t, e in degrees],
+        *[("responses", common | count | {"threshold": t, "events": e}) for t, e in events_by_threshold],
     ]

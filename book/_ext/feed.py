@@ -24,7 +24,7 @@ MOST_ENTRIES = 50
 """Number of entries in the feed, the newest first."""
 _MOST_TITLES = 50
 _ATOM = "http://www.w3.org/2005/Atom"
-# Of this review's feed. It must never change: identifiers of entries are made from it.
+# The identifiers of the feed and of its entries are made from it: it must never change.
 _NAMESPACE = uuid.UUID("bbe6d354-ff98-47b2-9639-7dfa9494e21f")
 _NOT_RECORDED = "not recorded"
 _WORDS = {"include": "included", "exclude": "excluded", "unsure": "undecided"}
@@ -67,12 +67,12 @@ def entries(tables, until):
     until : str
         Date of the edition that the site shows, YYYY-MM-DD; what is newer is left out.
     """
-    all_entries = (*_of_editions(tables), *_of_searches(tables), *_of_decisions(tables))
+    all_entries = (*_edition_entries(tables), *_search_entries(tables), *_decision_entries(tables))
     of_edition = (entry for entry in all_entries if entry["date"] <= until)
     return sorted(of_edition, key=lambda entry: (entry["date"], entry["order"]), reverse=True)[:MOST_ENTRIES]
 
 
-def _of_editions(tables):
+def _edition_entries(tables):
     for row in tables["editions"]:
         lines = [
             f"Reason: {row['trigger']}.",
@@ -89,7 +89,7 @@ def _of_editions(tables):
         }
 
 
-def _of_searches(tables):
+def _search_entries(tables):
     by_search = defaultdict(list)
     for record in tables["records"]:
         by_search[record["search"]].append(record)
@@ -109,7 +109,7 @@ def _of_searches(tables):
         }
 
 
-def _of_decisions(tables):
+def _decision_entries(tables):
     records = {record["record"]: record for record in tables["records"]}
     stages = {row["code"]: row["meaning"] for row in tables["codes"] if row["list"] == "stage"}
     by_day = defaultdict(list)
