@@ -73,7 +73,7 @@ def test_a_picture_and_a_table_of_text_with_a_control_character_can_be_read():
 
     picture = show(plot, caption="a\x07b")
     assert isinstance(picture, Picture)
-    for svg in (picture.wide.svg(), picture.narrow.svg(), picture.wide.svg_file().partition("?>")[2]):
+    for svg in (picture.wide.svg("wide"), picture.narrow.svg("narrow"), picture.wide.svg_file().partition("?>")[2]):
         assert "burning\N{REPLACEMENT CHARACTER} & <b>" in "".join(ElementTree.fromstring(svg).itertext())
     table = Table(pd.DataFrame({'n\x07 "x"': ["\x07"]}), "caption\x07")
     for shown in (picture._repr_html_(), table._repr_html_()):
