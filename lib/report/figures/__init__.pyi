@@ -1,9 +1,6 @@
 from .bars import bar_panels as bar_panels
 from .drawing import Drawing as Drawing
-from .drawing import Shape as Shape
-from .drawing import Text as Text
 from .flow import FlowBox as FlowBox
-from .flow import FlowDiagram as FlowDiagram
 from .flow import FlowStep as FlowStep
 from .flow import flow_diagram as flow_diagram
 from .forest import comparison_plot as comparison_plot
@@ -18,13 +15,10 @@ from .listing import Listing as Listing
 from .picture import Picture as Picture
 from .picture import show as show
 from .risk_of_bias import judgement_bars as judgement_bars
-from .rows import RATE as RATE
 from .rows import RATIO as RATIO
 from .rows import Row as Row
-from .rows import Scale as Scale
 from .rows import entry_row as entry_row
 from .rows import result_row as result_row
-from .style import GREY as GREY
 from .style import INK as INK
 from .style import MANY as MANY
 from .style import NAMED as NAMED
