@@ -274,8 +274,8 @@ _CHOICES = {
 
 SUBGROUP_NAMES = {
     f"by_{column}.{slug(code)}": f"{heading[0].lower()}{heading[1:]}: {name[0].lower()}{name[1:]}"
-    for heading, (column, named, rest) in _CHOICES.items()
-    for code, name in {**named, "other": rest}.items()
+    for heading, (column, name_by_code, other_name) in _CHOICES.items()
+    for code, name in {**name_by_code, "other": other_name}.items()
 }
 """Names of the subgroups, by the end of the key of their results, such as ``by_drug.tacrolimus``."""
 
@@ -287,8 +287,8 @@ def choices(counts: pd.DataFrame) -> list[Choice]:
         duration=np.where(counts.months <= 3, "short", np.where(counts.months > 3, "long", "")),
     )
     available = []
-    for heading, (column, name_by_code, other_studies) in _CHOICES.items():
-        names = counts[column].map(name_by_code).fillna(other_studies)
+    for heading, (column, name_by_code, other_name) in _CHOICES.items():
+        names = counts[column].map(name_by_code).fillna(other_name)
         if column == "tacrolimus":
             names = names[counts.drug == "tacrolimus"]
         if names.nunique() > 1:

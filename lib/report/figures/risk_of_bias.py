@@ -77,7 +77,7 @@ def judgement_bars(numbers: pd.DataFrame, words: dict[str, str], *, wide: bool) 
     top += 6 + 2.2 * size
     x = 0.0
     for code in present:
-        text = _named(code, words)
+        text = _sign_and_word(code, words)
         width = 30 + width_of(text, size) + 24
         if x and x + width - 24 > drawing.width:
             x, top = 0.0, top + 1.5 * line
@@ -120,5 +120,5 @@ def _hatching(left: float, top: float, right: float, bottom: float, kind: str) -
     return rising + [[(left + right - x, y) for x, y in line] for line in rising]
 
 
-def _named(code: str, words: dict[str, str]) -> str:
+def _sign_and_word(code: str, words: dict[str, str]) -> str:
     return f"{BIAS_SIGNS[code]} {words[code].capitalize()}"

@@ -212,6 +212,5 @@ def awaiting_second_reviewer(evidence: Evidence) -> Table:
         }
     )
     caption = f"Awaiting a second reviewer: {count(len(frame), 'decision')} of one reviewer"
-    shown = frame[:_MOST]
     note = f"The first {_MOST} are listed." if len(frame) > _MOST else ""
-    return Table(shown, caption, note, folded=True)
+    return Table(frame[:_MOST], caption, note, folded=True)
