@@ -238,7 +238,7 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
     for regimen in REGIMENS:
         solution = sizes(review.evidence, regimen)
-        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in solution.otherwise]
+        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in solution.solutions]
         read = "totals agree if each study counts all its arms and all who completed"
         read += f", but for {' or, instead, '.join(ways)}." if any(ways) else "."
         for row in solution.totals.itertuples():

@@ -18,7 +18,7 @@ from lib.caching.shared_results import shared
 from lib.evidence.edition import Evidence
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
 from lib.stats import LeftOutWarning, Pooled, PoolingWarning, pool, pool_ratios, two_groups
-from lib.stats.arguments import unknown
+from lib.stats.checks import unknown
 
 TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""

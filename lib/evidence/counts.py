@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.evidence.vocabulary import ALL_THRESHOLDS, GROUPS, REGIMENS
-from lib.stats.arguments import unknown
+from lib.stats.checks import unknown
 
 if TYPE_CHECKING:
     from lib.evidence.edition import Evidence

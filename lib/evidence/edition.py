@@ -25,7 +25,7 @@ from lib.evidence.outcome import Outcome, build_outcome
 from lib.evidence.screening import MEANING, NAME
 from lib.evidence.selection import VIEWS, PartsOfView, known_by, known_dates
 from lib.evidence.vocabulary import GROUPS, REGIMENS, THRESHOLDS
-from lib.stats.arguments import unknown
+from lib.stats.checks import unknown
 
 EDITIONS = ("original", "update")
 """Whether a study belongs to the original review or came after it: codes of ``studies.edition``."""

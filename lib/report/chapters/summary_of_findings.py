@@ -162,7 +162,7 @@ def rated(evidence: Evidence, results: Mapping[tuple[str, str, str], Result]) ->
 
 
 def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
-    outcome, answer = result.outcome, result.answer
+    outcome, answer = result.outcome, result.current
     new = outcome.new.study.nunique()
     listed = evidence.studies[evidence.studies.review_ref.isin(outcome.refs)]
     keys = set(listed.study) | set(outcome.new.study)
