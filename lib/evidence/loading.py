@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.caching.shared_results import ask
-from lib.evidence.checking import find_warnings, read_some_tables, read_tables
+from lib.evidence.checking import read_some_tables, read_tables_with_warnings
 from lib.evidence.column_types import convert, period_end
 from lib.evidence.edition import Evidence
 from lib.evidence.screening import with_screening
@@ -56,12 +56,11 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
 
 
 def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, str]) -> Evidence:
-    texts, references = read_tables(folder)
-    warnings = tuple(find_warnings(texts, references))
+    texts, references, warnings = read_tables_with_warnings(folder)
     tables = _convert_tables(texts)
     date = date_of_edition(as_of, *known_dates(tables))
     parts = {**known_by(tables, date), "references": references}
-    return Evidence(parts, edition=edition, warnings=warnings)
+    return Evidence(parts, edition=edition, warnings=tuple(warnings))
 
 
 def earlier_editions(folder: str | Path) -> list[str]:

@@ -125,7 +125,7 @@ def test_versions_are_those_of_the_packages_that_are_imported(tmp_path, monkeypa
     install(folder, "used_package", "2.0")
     importlib.invalidate_caches()
     assert packages.versions(["used_package"], tmp_path) == before.replace("1.0", "2.0")
-    (tmp_path / packages.STORE).write_text("{")
+    (tmp_path / packages.CACHE_FILE).write_text("{")
     assert packages.versions(["used_package"], tmp_path) == before.replace("1.0", "2.0")
 
 

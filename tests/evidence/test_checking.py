@@ -110,6 +110,16 @@ def test_warnings_are_listed_and_stop_nothing(data):
     assert "flow.csv: the file does not exist" in done.stderr
 
 
+def test_an_edition_has_the_warnings_that_the_check_lists_with_their_lines(data):
+    title = "A double-blind randomized trial of 0.1\\% tacrolimus vs 0.05\\% clobetasol for the treatment of childhood vitiligo"
+    other = "Topical tacrolimus therapy for vitiligo: therapeutic responses and skin messenger RNA expression of"
+    replace(data / "references.bib", f"{{{{{other} proinflammatory cytokines}}}}", f"{{{{{title}}}}}")
+    _, warnings = check_with_warnings(data)
+    assert [str(warning).partition(",")[0] for warning in warnings] == ["references.bib"]
+    assert warnings[0].row == 16
+    assert load(data).warnings == tuple(warnings)
+
+
 def test_data_without_warnings_have_no_notice(ev):
     assert warnings_in_words(ev) == ""
     assert notices(ev) == []
