@@ -119,8 +119,8 @@ def fault_of(text: str) -> str:
             return f"contains {name_of(character)}: write an ordinary space"
         if character == "\t":
             return "contains U+0009 (a tab): write an ordinary space"
-        what = "which no page can show" if _category(character) == "Cc" else "which readers cannot see"
-        return f"contains {name_of(character)}, {what}: remove it"
+        fault_of_character = "which no page can show" if _category(character) == "Cc" else "which readers cannot see"
+        return f"contains {name_of(character)}, {fault_of_character}: remove it"
     if _ERRORS.fullmatch(text):
         return "is the error value of a spreadsheet, or a number in too narrow a column: enter the value again"
     if _FORMULA.match(text):

@@ -1,7 +1,7 @@
 """Read and check the whole data folder.
 
 Belongs here: the order in which files are read and checked, and the faults that concern the folder as a whole. Does not
-belong here: the checks themselves, which are in `csv_files`, `column_types` and `rules`, and whether a count is the
+belong here: the checks themselves, which are in `csv_files`, `value_checks` and `rules`, and whether a count is the
 right one.
 """
 
@@ -14,13 +14,14 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.os_errors import describe
-from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, value_faults
+from lib.evidence.column_types import REFERENCE_COLUMNS
 from lib.evidence.csv_files import DataError, Fault, read_table
 from lib.evidence.fault_lists import limited
 from lib.evidence.references import read_references
 from lib.evidence.repeated_checks import hash_table, rule_faults, unless_right
 from lib.evidence.rules import RULES, WARNINGS, keys
 from lib.evidence.screening import with_screening
+from lib.evidence.value_checks import dictionary_faults, value_faults
 
 _META_COLUMNS = {
     "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "range", "meaning"],

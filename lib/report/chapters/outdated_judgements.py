@@ -15,7 +15,7 @@ from lib.report.wording import count
 _TABLE, _COLUMN = "certainty.csv", "rests_on"
 
 
-def overtaken(evidence: Evidence) -> list[Fault]:
+def judgement_faults(evidence: Evidence) -> list[Fault]:
     """Return a fault for each judgement that rests on facts which are no longer true of the numbers.
 
     Parameters
@@ -42,12 +42,12 @@ def overtaken(evidence: Evidence) -> list[Fault]:
             facts = facts_by_domain(compared) if compared is not None else {}
         for row in rows.itertuples():
             entered = [code.strip() for code in row.rests_on.split(";") if code.strip()]
-            found = facts.get(row.domain, ())
-            if set(entered) != set(found):
-                now = ", ".join(meaning[code] for code in found) or "none of these facts"
-                codes = f"enter {';'.join(found)}" if found else "leave the column empty"
+            true = facts.get(row.domain, ())
+            if set(entered) != set(true):
+                text = ", ".join(meaning[code] for code in true) or "none of these facts"
+                codes = f"enter {';'.join(true)}" if true else "leave the column empty"
                 rule = (
-                    f"no longer agrees with the numbers of {key} ({row.domain}), which give: {now}."
+                    f"no longer agrees with the numbers of {key} ({row.domain}), which give: {text}."
                     f" Judge this domain again, change levels and reason if needed, and {codes}"
                 )
                 faults.append(Fault(_TABLE, int(row.row), _COLUMN, row.rests_on, rule))
@@ -55,8 +55,8 @@ def overtaken(evidence: Evidence) -> list[Fault]:
 
 
 def notices(evidence: Evidence) -> list[str]:
-    """Return the faults of `overtaken` in words."""
-    return list(map(str, overtaken(evidence)))
+    """Return the faults of `judgement_faults` in words."""
+    return list(map(str, judgement_faults(evidence)))
 
 
 def note(evidence: Evidence) -> str:
