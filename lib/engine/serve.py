@@ -23,10 +23,11 @@ from typing import Any
 from watchfiles import Change
 from watchfiles import watch as watch_files
 
+from lib.caching.code_hash import LIBRARY
 from lib.caching.os_errors import describe
 from lib.engine import build, render
 from lib.engine.project import Project
-from lib.engine.snapshot import LIBRARY, require_data_folder
+from lib.engine.snapshot import require_data_folder
 
 _SCRIPT = b"""<script>
 (function () {
