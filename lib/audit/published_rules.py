@@ -77,14 +77,15 @@ def _same(review: Review) -> Iterator[Finding]:
     for name, rows, columns in claims:
         if len(rows) == 1:
             continue
-        apart = [c for c in columns if rows[c].nunique() > 1]
-        apart_at = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
+        differing = [c for c in columns if rows[c].nunique() > 1]
+        values = [(column, value) for column in differing for value in rows[column].dropna().unique()]
+        places = [review.places(rows.place[rows[column] == value]) for column, value in values]
         shown = ", ".join(f"{rows[c].dropna().iloc[0]:g}" for c in columns if rows[c].notna().any())
         # Take the value that is published most often as the most likely one.
-        modes = [rows[c].mode() for c in apart]
-        likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
-        detail = ". ".join(f"{column} {value:g}: {where}" for column, value, where in apart_at)
-        yield finding(not apart, review.places(rows.place), name, shown, likely, detail)
+        modes = [rows[c].mode() for c in differing]
+        most_likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
+        detail = ". ".join(f"{c} {value:g}: {place}" for (c, value), place in zip(values, places, strict=True))
+        yield finding(not differing, review.places(rows.place), name, shown, most_likely, detail)
 
 
 # --- Lists of references ------------------------------------------------------------------------------------
@@ -113,11 +114,10 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
         for claim in text:
             extra = claim.refs - row.refs
             nearest = f"the row of Table 3 with {ranges(extra)}, or the text without"
-            detail = f"The row of Table 3 lists {ranges(row.refs)}" + (
-                f", without {review.cite(extra)}" if extra else ""
-            )
+            lacking = f", without {review.cite(extra)}" if extra else ""
+            detail = f"The row of Table 3 lists {ranges(row.refs)}{lacking}."
             subject = review.places([claim.place, row.place]), claim.name
-            yield finding(not extra, *subject, ranges(claim.refs), nearest, f"{detail}.")
+            yield finding(not extra, *subject, ranges(claim.refs), nearest, detail)
         alone = row.refs.difference(*(c.refs for c in text))
         whole = {c.threshold for c in text} >= set(THRESHOLDS)
         detail = (
@@ -152,10 +152,11 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 def _part_and_whole(review: Review) -> Iterator[Finding]:
     of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.group == row.group]
     for part, whole in [*of_row, *review.parts]:
-        both = {n: (getattr(part, n), getattr(whole, n)) for n in ("patients", "studies")}
-        both = {n: (a, b) for n, (a, b) in both.items() if a == a and b == b}
-        shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in both.items())
-        nearest = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in both.items() if a > b)
+        numbers = {n: (getattr(part, n), getattr(whole, n)) for n in ("patients", "studies")}
+        numbers = {n: (a, b) for n, (a, b) in numbers.items() if a == a and b == b}
+        shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in numbers.items())
+        wrong = {n: (a, b) for n, (a, b) in numbers.items() if a > b}
+        nearest = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in wrong.items())
         subject = review.places([part.place, whole.place]), part.name
         yield finding(not nearest, *subject, shown, nearest, f"Compared with: {whole.name}.")
     quantities = [
@@ -177,12 +178,12 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
 def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.group[2] != "all"]
     for group in dict.fromkeys(c.group for c in claims):
-        alike = [c for c in claims if c.group == group]
-        fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(alike, 2)}
+        claims_of_group = [c for c in claims if c.group == group]
+        fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(claims_of_group, 2)}
         # Take the largest set of claims that agree with each other as right; of several as large, the first.
-        sets = (s for k in range(len(alike), 0, -1) for s in itertools.combinations(alike, k))
+        sets = (s for k in range(len(claims_of_group), 0, -1) for s in itertools.combinations(claims_of_group, k))
         agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
-        for claim in alike if len(alike) > 1 else ():
+        for claim in claims_of_group if len(claims_of_group) > 1 else ():
             subject = review.places([claim.place]), claim.name, f"{claim.patients:g} patients of {ranges(claim.refs)}"
             others = [c for c in agreed if c is not claim]
             detail = "Compared with: " + "; ".join(f"{c.name}, {c.patients:g}" for c in others) + "."
@@ -226,10 +227,10 @@ def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceL
         return "The first of these has the same list."
     if len(more | less) == 1:
         arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.group[0])]
-        sizes_there = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
+        numbers = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
         least = f"and the review requires at least {review.value('minimum_per_site'):g} at a site"
-        who = f"The one study by which the lists differ, {review.cite(more | less)},"
-        return f"{who} would have {n if more else -n:g} patients there: by Table 2 it has {sizes_there}, {least}."
+        study = f"The one study by which the lists differ, {review.cite(more | less)},"
+        return f"{study} would have {n if more else -n:g} patients there: by Table 2 it has {numbers}, {least}."
     parts = [f"adds {review.cite(more)}"] * bool(more) + [f"lacks {review.cite(less)}"] * bool(less)
     return f"Compared with the first of these, its list {' and '.join(parts)}: {n:+g} patients."
 
@@ -250,10 +251,8 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
             if row.claim in claims.index:
                 # Table 3 gives its number for the row, not for the threshold.
                 rate = claims.loc[row.claim]
-                place, name = (
-                    rate.place,
-                    review.name(rate if rate.place != "table3" else rate.replace(rate.threshold, "")),
-                )
+                place = rate.place
+                name = review.name(rate if place != "table3" else rate.replace(rate.threshold, ""))
             subject = review.places([place]), f"{name}, patients"
             detail = f"The {'' if row.reproduced else 'other '}{read}"
             yield finding(bool(row.reproduced), *subject, row.patients, f"{row.n:g}", detail)
@@ -267,14 +266,14 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
 def _completed(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and review.patients_not_in_table2(c)]
     for key in dict.fromkeys((c.group, c.patients, c.refs) for c in claims):
-        alike = [c for c in claims if (c.group, c.patients, c.refs) == key]
+        same_claims = [c for c in claims if (c.group, c.patients, c.refs) == key]
         (regimen, _, _), patients, refs = key
         arms = review.table2[review.table2.review_ref.isin(refs) & (review.table2.role == regimen)]
         n = arms.completed.sum()
         detail = (
             f"By Table 2, {arms.enrolled.sum():g} enrolled in these arms and {n:g} completed. Rates are of the latter."
         )
-        subject = review.places(c.place for c in alike), alike[0].name, f"{patients:g} patients"
+        subject = review.places(c.place for c in same_claims), same_claims[0].name, f"{patients:g} patients"
         yield finding(patients <= n, *subject, f"at most {n:g}", detail)
 
 
@@ -302,9 +301,9 @@ def _totals(review: Review) -> Iterator[Finding]:
 def _flow(review: Review) -> Iterator[Finding]:
     flow = review.evidence.flow.set_index("step")
     n, excluded = flow.n, flow.n[flow.index.str.startswith("excluded_")].sum()
-    for step, whole, out in (("assessed", n.identified, n.removed), ("included", n.assessed, excluded)):
-        detail = f"{whole} less {out}."
-        yield finding(n[step] == whole - out, "flow of records", flow.label[step], n[step], f"{whole - out}", detail)
+    for step, whole, removed in (("assessed", n.identified, n.removed), ("included", n.assessed, excluded)):
+        rest, detail = whole - removed, f"{whole} less {removed}."
+        yield finding(n[step] == rest, "flow of records", flow.label[step], n[step], f"{rest}", detail)
     for quantity, value in (
         ("records_identified", n.identified),
         ("records_removed", n.removed),
@@ -321,22 +320,21 @@ def _flow(review: Review) -> Iterator[Finding]:
 def _whole_numbers(review: Review) -> Iterator[Finding]:
     rows = review.numbers
     for row in rows[rows.quantity.str.endswith("_percent")].itertuples():
-        stem, subject = (
-            row.quantity.removesuffix("_percent"),
-            (*review.subject(row.quantity, row.place), f"{row.value}%"),
-        )
-        here = rows[rows.place == row.place].set_index("quantity").value
+        stem = row.quantity.removesuffix("_percent")
+        subject = *review.subject(row.quantity, row.place), f"{row.value}%"
+        same_place = rows[rows.place == row.place].set_index("quantity").value
         # The denominator of a percentage is the number of patients at the same place whose name begins the same.
-        kin = [q for q in here.index if q.endswith("_patients") and stem.startswith(q.removesuffix("_patients"))]
-        if f"{stem}_events" in here and "adverse_event_patients" in here:
-            k, n = here[f"{stem}_events"], here.adverse_event_patients
+        patients = [q for q in same_place.index if q.endswith("_patients")]
+        denominators = [q for q in patients if stem.startswith(q.removesuffix("_patients"))]
+        if f"{stem}_events" in same_place and "adverse_event_patients" in same_place:
+            k, n = same_place[f"{stem}_events"], same_place.adverse_event_patients
             yield finding(k in _whole(row.value, n), *subject, f"{100 * k / n:.1f}%", f"{k:g} of {n:g} patients.")
-        elif kin:
+        elif denominators:
             arms = review.table2[review.table2.review_ref.isin(references(row.refs))]
             arms = arms[[arm.split()[0] in stem for arm in arms.arm]]
-            whole = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
-            beside = [_nearest_fractions(row.value, n) for n in whole]
-            detail = f"Nearest: {'; of those who completed by Table 2: '.join(beside)}."
+            whole = {n: _whole(row.value, n) for n in (same_place[denominators[0]], *arms.completed)}
+            fractions = [_nearest_fractions(row.value, n) for n in whole]
+            detail = f"Nearest: {'; of those who completed by Table 2: '.join(fractions)}."
             trial = review.evidence.maintenance.query("unit != 'patients'").dropna(subset=["depigmented"])
             trial = [
                 r for r in trial.itertuples() if r.arm.split()[0] in stem and r.depigmented in _whole(row.value, r.n)

@@ -24,12 +24,12 @@ from lib.evidence import REGIMENS, THRESHOLDS
 @rule("duration", "The median and the range of the duration of treatment follow from Table 2.")
 def _duration(review: Review) -> Iterator[Finding]:
     rows = review.treated.dropna(subset="duration_months")
-    sets = [r.drop_duplicates("study").duration_months for r in (rows, rows[rows.role == REGIMENS[0]])]
+    durations = [r.drop_duplicates("study").duration_months for r in (rows, rows[rows.role == REGIMENS[0]])]
     for quantity in ("median_duration_months", "shortest_duration_months", "longest_duration_months"):
-        how = {"median": "median", "shortest": "min", "longest": "max"}[quantity.partition("_")[0]]
-        of_all, of_first = (months.agg(how) for months in sets)
-        detail = f"Table 2 gives {of_all:g} months for the {len(sets[0])} studies of treatment response and"
-        detail += f" {of_first:g} months for the {len(sets[1])} of {review.meaning('role')[REGIMENS[0]]}."
+        statistic = {"median": "median", "shortest": "min", "longest": "max"}[quantity.partition("_")[0]]
+        of_all, of_first = (months.agg(statistic) for months in durations)
+        detail = f"Table 2 gives {of_all:g} months for the {len(durations[0])} studies of treatment response and"
+        detail += f" {of_first:g} months for the {len(durations[1])} of {review.meaning('role')[REGIMENS[0]]}."
         for n in review.values(quantity).unique():
             yield finding(
                 n in (of_all, of_first), *review.subject(quantity), f"{n:g} months", f"{of_all:g} months", detail
@@ -50,12 +50,12 @@ def _studies_counted(review: Review) -> Iterator[Finding]:
         published, listed = review.values(quantity), review.refs(quantity) or in_tables
         if len(published):
             shown = "; ".join(map(studies_in_words, published.unique()))
-            apart = f" In the list or the table only: {review.cite(listed ^ in_tables)}." if listed != in_tables else ""
-            ok = set(published) == {len(in_tables)} and not apart
+            detail = f"Counted in the tables: {len(in_tables)}."
+            if listed != in_tables:
+                detail += f" In the list or the table only: {review.cite(listed ^ in_tables)}."
+            ok = set(published) == {len(in_tables)} and listed == in_tables
             nearest = f"{studies_in_words(len(in_tables))}: {ranges(in_tables)}"
-            yield finding(
-                ok, *review.subject(quantity), shown, nearest, f"Counted in the tables: {len(in_tables)}.{apart}"
-            )
+            yield finding(ok, *review.subject(quantity), shown, nearest, detail)
 
 
 @rule("one study", "What the text reports of single studies agrees with Table 2.")
@@ -84,32 +84,32 @@ def _same_duration(value: float, unit: str, months: float) -> bool:
 
 @rule("design", "A study has the arms that its design requires, and arms with the same patients have the same size.")
 def _design(review: Review) -> Iterator[Finding]:
-    fit = 0
+    fitting = 0
     for _, arms in review.table2.groupby(["study", "part"], sort=False):
-        row, several = arms.iloc[0], len(arms) > 1
+        row, is_comparison = arms.iloc[0], len(arms) > 1
         one_size = len(arms[["enrolled", "completed"]].drop_duplicates()) == 1
-        ok = several == (row.design != "SA") and (one_size or row.design != "WP")
-        fit += ok
+        ok = is_comparison == (row.design != "SA") and (one_size or row.design != "WP")
+        fitting += ok
         if not ok:
             detail = "; ".join(f"{a.arm}: {a.enrolled:g}/{a.completed:g}" for a in arms.itertuples())
             yield finding(False, "Table 2", f"{row.label}: design", row.design, "", f"Enrolled/completed: {detail}.")
-    if fit:
-        yield finding(True, "Table 2", "design", f"{fit} rows")
+    if fitting:
+        yield finding(True, "Table 2", "design", f"{fitting} rows")
 
 
 @rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
 def _one_cohort(review: Review) -> Iterator[Finding]:
-    alike = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
+    columns = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
     arms = review.treated
-    doubled = arms[arms.groupby(alike).study.transform("nunique") > 1]
-    for _, rows in doubled.groupby(alike):
+    doubled = arms[arms.groupby(columns).study.transform("nunique") > 1]
+    for _, rows in doubled.groupby(columns):
         detail = (
             "Country, drug, dose, duration and numbers are the same. This may be chance: it does not prove that the"
             " patients are the same."
         )
         yield finding(None, "Table 2", " and ".join(rows.label), f"{len(rows)} studies", "", detail)
-    rest = arms.study.nunique() - doubled.study.nunique()
-    yield finding(True, "Table 2", "studies that resemble no other", f"{rest} studies")
+    others = arms.study.nunique() - doubled.study.nunique()
+    yield finding(True, "Table 2", "studies that resemble no other", f"{others} studies")
 
 
 # --- The review's own criteria ------------------------------------------------------------------------------
@@ -118,10 +118,8 @@ def _one_cohort(review: Review) -> Iterator[Finding]:
 @rule("eligibility", "A study that the review uses meets its eligibility criteria.")
 def _eligibility(review: Review) -> Iterator[Finding]:
     arms, least = review.treated, review.value("minimum_per_arm")
-    small, detail = (
-        arms[arms.enrolled < least],
-        f"The methods ask for {least:g} participants or patches in an arm.",
-    )
+    small = arms[arms.enrolled < least]
+    detail = f"The methods ask for {least:g} participants or patches in an arm."
     for row in small.itertuples():
         claim, unknown = f"{row.label}: enrolled, {row.arm}", f"{detail} The number of patches is unknown."
         yield finding(None, "Table 2", claim, row.enrolled, "", unknown)
@@ -130,10 +128,10 @@ def _eligibility(review: Review) -> Iterator[Finding]:
     for row in arms[arms.given_with != ""].itertuples():
         detail = "Whether what was given with it is another intervention is a matter of definition."
         yield finding(None, "Table 2", f"{row.label}: {row.arm} alone", row.given_with, "", detail)
-    barred = review.evidence.flow.set_index("step").n.get("excluded_refractory", 0) > 0
+    excludes_refractory = review.evidence.flow.set_index("step").n.get("excluded_refractory", 0) > 0
     for fact in review.facts.query("field == 'refractory'").itertuples():
         detail = f"Refractory by its own report: {fact.value}. The review excludes refractory vitiligo."
-        ok = not (barred and fact.value == "yes")
+        ok = not (excludes_refractory and fact.value == "yes")
         yield finding(ok, "Table 2", f"{fact.label}: not refractory", "included", "excluded", detail, [fact.source])
 
 
@@ -155,12 +153,12 @@ def _definition(review: Review) -> Iterator[Finding]:
         name = next((c.name for c in lists if not c.threshold), lists[0].name)
         reasons: dict[str, list[int]] = {}
         for ref in sorted(frozenset().union(*(c.refs for c in lists))):
-            own = review.facts[review.facts.review_ref == ref]
-            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *group))
+            facts = review.facts[review.facts.review_ref == ref]
+            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], facts, *group))
             if wrong := [detail for ok, detail in verdicts if ok is False]:
                 place = review.places(c.place for c in lists if ref in c.refs)
                 detail = f"{review.cite([ref])}: {'; '.join(wrong)}."
-                sources = own.source if "own report" in detail else ()
+                sources = facts.source if "own report" in detail else ()
                 yield finding(
                     False, place, name, f"includes reference {ref}", f"the list without {ref}", detail, sources
                 )
@@ -190,10 +188,10 @@ def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, si
             yield False, "assessed by individual patches and not in total, by Table 2"
         yield from ((False, f"treated, by its own report: {where}") for where in sites if "only" in where)
         return
-    there = _treats(facts, site)
-    if there is False:
+    is_treated = _treats(facts, site)
+    if is_treated is False:
         yield False, f"treated, by its own report: {'; '.join(sites)}"
-    elif there is None and "individual" not in study.assessment.split(";"):
+    elif is_treated is None and "individual" not in study.assessment.split(";"):
         yield None, "assessed in total and not by individual patches, by Table 2"
 
 
@@ -278,7 +276,7 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
         return "; ".join(published), ok, detail
     if kind in ("blinding", "randomised"):
         code = getattr(study, kind)
-        reported = {meant for pattern, meant in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
+        reported = {code_meant for pattern, code_meant in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
         known = code and len(reported) == 1
         detail = "" if known else "The reports differ" if len(reported) > 1 else "Table 2 does not determine it"
         return code or "not determined", {code} == reported if known else None, detail
