@@ -30,6 +30,7 @@ def add_to(commands: Any) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from lib.evidence import check_with_warnings, unstated
+    from lib.stats.display import counted
 
     folder = options.root / options.data
     faults, warnings = check_with_warnings(folder)
@@ -37,7 +38,7 @@ def _check(options: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     if faults:
         return report_faults([str(fault) for fault in faults], options.all)
-    count = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+    count = f", {counted(len(warnings), 'warning', 'warnings')}" if warnings else ""
     print(f"{folder}: no faults{count}.")
     if missing := unstated(folder):
         print(f"Not stated yet in settings.csv, and so marked on the page About this review: {', '.join(missing)}.")

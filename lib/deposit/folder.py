@@ -173,12 +173,12 @@ def _same(one: Path, other: Path) -> bool:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8")
+        process = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8")
     except FileNotFoundError:
         raise DepositError("git is not installed; the code of a deposit is what git tracks") from None
-    if done.returncode:
-        raise DepositError(f"{root}: git cannot list the files of this folder: {done.stderr.strip()}")
-    return done.stdout
+    if process.returncode:
+        raise DepositError(f"{root}: git cannot list the files of this folder: {process.stderr.strip()}")
+    return process.stdout
 
 
 def _put_in_place(part: Path, folder: Path) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 from lib.evidence.column_types import NUMBERS
 from lib.evidence.vocabulary import ALL_THRESHOLDS, GROUPS, REGIMENS
 from lib.stats.checks import unknown
+from lib.stats.display import counted
 
 if TYPE_CHECKING:
     from lib.evidence.edition import Evidence
@@ -58,7 +59,7 @@ class Counts(pd.DataFrame):
     def _note(self) -> str:
         """Describe the selection, and which studies are left out of it."""
         names = list(dict.fromkeys(self.left_out.label))
-        text = f"{len(self)} {'study' if len(self) == 1 else 'studies'}, {len(self.columns)} columns."
+        text = f"{counted(len(self))}, {len(self.columns)} columns."
         if not names:
             return f"{text} Nothing is left out."
         listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
@@ -129,17 +130,17 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     arms_by_study: dict[str, list[int]] = {}
     for at, study in enumerate(rows.study):
         arms_by_study.setdefault(study, []).append(at)
-    several = [(at, arms) for at, arms in enumerate(arms_by_study.values()) if len(arms) > 1]
+    multi_arm = [(at, arms) for at, arms in enumerate(arms_by_study.values()) if len(arms) > 1]
     for name in rows.columns.drop("study"):
         column = rows[name].to_numpy()
         if name in ("events", "n", "enrolled", "completed"):
-            values = [column[arms].sum() for _, arms in several]
+            values = [column[arms].sum() for _, arms in multi_arm]
         elif all(isinstance(value, str) for value in column):
-            values = ["; ".join(dict.fromkeys(column[arms])) for _, arms in several]
+            values = ["; ".join(dict.fromkeys(column[arms])) for _, arms in multi_arm]
         else:
             continue
-        if any(value != column[arms[0]] for value, (_, arms) in zip(values, several, strict=True)):
-            first.loc[[at for at, _ in several], name] = values
+        if any(value != column[arms[0]] for value, (_, arms) in zip(values, multi_arm, strict=True)):
+            first.loc[[at for at, _ in multi_arm], name] = values
     return first
 
 

@@ -17,6 +17,7 @@ from lib.evidence.column_types import convert, period_end
 from lib.evidence.edition import Evidence
 from lib.evidence.screening import with_screening
 from lib.evidence.selection import date_of_edition, known_by, known_dates
+from lib.stats.display import counted
 
 LOADED: set[tuple[str, str]] = set()
 """Data folders and dates of the editions that this process has loaded."""
@@ -96,8 +97,10 @@ def earlier_editions(folder: str | Path) -> list[str]:
 def warnings_in_words(evidence: Evidence) -> str:
     """Return the number of warnings about the data in a line of text; empty if there are none."""
     number = len(evidence.warnings)
-    plural = "s" * (number != 1)
-    return f"{number} warning{plural} about the data: `make check` lists {'them' if plural else 'it'}." * bool(number)
+    if not number:
+        return ""
+    pronoun = "it" if number == 1 else "them"
+    return f"{counted(number, 'warning', 'warnings')} about the data: `make check` lists {pronoun}."
 
 
 def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
