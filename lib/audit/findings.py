@@ -30,7 +30,7 @@ class Finding:
         A key of `VERDICTS`.
     reconciling : str
         A value that would agree with the other claims; empty if no value would.
-    why : str
+    detail : str
         What the claim was compared with, or why it cannot be compared.
     sources : tuple of str
         The review, and the reports with which it was compared.
@@ -42,7 +42,7 @@ class Finding:
     published: str
     verdict: str
     reconciling: str = ""
-    why: str = ""
+    detail: str = ""
     sources: tuple[str, ...] = ()
 
 
@@ -52,7 +52,7 @@ def finding(
     claim: str,
     published,
     reconciling: str = "",
-    why: str = "",
+    detail: str = "",
     sources: Iterable[str] = (),
 ) -> Finding:
     """Return a finding without the name of its rule, which `lib.audit.all_rules.apply` adds.
@@ -61,12 +61,14 @@ def finding(
     ----------
     ok : bool or None
         True if the claim holds, False if it is contradicted, None if it cannot be checked.
-    place, claim, published, reconciling, why, sources
+    place, claim, published, reconciling, detail, sources
         As in `Finding`; ``reconciling`` is used only if the claim is contradicted.
     """
     verdict = "unchecked" if ok is None else "holds" if ok else "contradicted"
     shown = published if isinstance(published, str) else f"{published:g}"
-    return Finding("", place, claim, shown, verdict, reconciling if verdict == "contradicted" else "", why, (*sources,))
+    return Finding(
+        "", place, claim, shown, verdict, reconciling if verdict == "contradicted" else "", detail, (*sources,)
+    )
 
 
 class Rule(NamedTuple):

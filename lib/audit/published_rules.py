@@ -32,16 +32,16 @@ def _centre(review: Review) -> Iterator[Finding]:
         decimals = [int(row[f"{c}_decimals"]) for c in columns]
         estimate, low, high = (f"{row[c]:.{d}f}" for c, d in zip(columns, decimals, strict=True))
         reading = read_interval(row[columns].to_numpy(float) / 100, decimals)
-        about = review.places(rows.place), review.name(row), f"{estimate} ({low} to {high})"
+        subject = review.places(rows.place), review.name(row), f"{estimate} ({low} to {high})"
         if reading.kind == "cut":
-            yield finding(None, *about, why="An interval that is cut at 0% or 100% has lost its midpoint.")
+            yield finding(None, *subject, detail="An interval that is cut at 0% or 100% has lost its midpoint.")
             continue
         reconciling = ""
         if reading.wrong:
             digits = decimals[columns.index(reading.wrong)]
             reconciling = f"{100 * reading.reconciled:.{digits}f} as {names[reading.wrong]}"
-        why = f"The midpoint of the interval is {(Decimal(low) + Decimal(high)) / 2}."
-        yield finding(reading.kind == "centred", *about, reconciling, why)
+        detail = f"The midpoint of the interval is {(Decimal(low) + Decimal(high)) / 2}."
+        yield finding(reading.kind == "centred", *subject, reconciling, detail)
 
 
 @rule(
@@ -52,16 +52,16 @@ def _lowest(review: Review) -> Iterator[Finding]:
     for _, row in rates[(rates.refs != "") & (rates.place == "table3") & (rates.estimate > 0)].iterrows():
         arms = review.table2[(review.table2.role == row.regimen) & review.table2.review_ref.isin(references(row.refs))]
         largest, upper = arms.groupby("study").enrolled.sum().max(), row.estimate + 0.5 * 10.0**-row.estimate_decimals
-        why = f"In the largest of its studies, of {largest:g} patients, one responder is {100 / largest:.1f}%."
-        why += " Studies at 0% have no weight in the method that the review names."
+        detail = f"In the largest of its studies, of {largest:g} patients, one responder is {100 / largest:.1f}%."
+        detail += " Studies at 0% have no weight in the method that the review names."
         ok = upper >= 100 / largest
         if not ok and (row.site != "all" or (arms.assessment == "individual").any()):
             # Where patches are counted, a study can be larger than in Table 2, but not larger than the whole row.
             ok = None if upper >= 100 / row.patients else False
-            why += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
-            why += " A study may have counted patches; their number is not reported." if ok is None else ""
-        about = review.places([row.place]), review.name(row), f"{row.estimate:.{int(row.estimate_decimals)}f}"
-        yield finding(ok, *about, why=why)
+            detail += f" In one study of all {row.patients:g} in the row it would be {100 / row.patients:.1f}%."
+            detail += " A study may have counted patches; their number is not reported." if ok is None else ""
+        subject = review.places([row.place]), review.name(row), f"{row.estimate:.{int(row.estimate_decimals)}f}"
+        yield finding(ok, *subject, detail=detail)
 
 
 @rule("same claim", "A claim made in several places is the same in all of them.")
@@ -77,14 +77,15 @@ def _same(review: Review) -> Iterator[Finding]:
     for name, rows, columns in claims:
         if len(rows) == 1:
             continue
-        apart = [c for c in columns if rows[c].nunique() > 1]
-        apart_at = [(c, v, review.places(rows.place[rows[c] == v])) for c in apart for v in rows[c].dropna().unique()]
+        differing = [c for c in columns if rows[c].nunique() > 1]
+        values = [(column, value) for column in differing for value in rows[column].dropna().unique()]
+        places = [review.places(rows.place[rows[column] == value]) for column, value in values]
         shown = ", ".join(f"{rows[c].dropna().iloc[0]:g}" for c in columns if rows[c].notna().any())
         # Take the value that is published most often as the most likely one.
-        modes = [rows[c].mode() for c in apart]
-        likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
-        why = ". ".join(f"{column} {value:g}: {where}" for column, value, where in apart_at)
-        yield finding(not apart, review.places(rows.place), name, shown, likely, why)
+        modes = [rows[c].mode() for c in differing]
+        most_likely = ", ".join(f"{mode[0]:g}" for mode in modes if len(mode) == 1)
+        detail = ". ".join(f"{c} {value:g}: {place}" for (c, value), place in zip(values, places, strict=True))
+        yield finding(not differing, review.places(rows.place), name, shown, most_likely, detail)
 
 
 # --- Lists of references ------------------------------------------------------------------------------------
@@ -97,13 +98,13 @@ def _studies_listed(review: Review) -> Iterator[Finding]:
         (review.places([c.place]), c.name, c.studies, c.refs, rows.get(c.group, c.refs) - c.refs) for c in review.lists
     ]
     for r in review.numbers[review.numbers.quantity.str.contains("studies") & (review.numbers.refs != "")].itertuples():
-        stated.append((*review.about(r.quantity, r.place), r.value, references(r.refs), frozenset()))
+        stated.append((*review.subject(r.quantity, r.place), r.value, references(r.refs), frozenset()))
     for place, name, n, refs, spare in stated:
-        near = studies_in_words(len(refs))
+        nearest = studies_in_words(len(refs))
         if 0 < n - len(refs) <= len(spare):
-            near += f", or {n - len(refs):g} more in the list; the row of Table 3 has {ranges(spare)} as well"
-        why = f"References listed: {ranges(refs)}, in all {len(refs)}."
-        yield finding(n == len(refs), place, name, studies_in_words(n), near, why)
+            nearest += f", or {n - len(refs):g} more in the list; the row of Table 3 has {ranges(spare)} as well"
+        detail = f"References listed: {ranges(refs)}, in all {len(refs)}."
+        yield finding(n == len(refs), place, name, studies_in_words(n), nearest, detail)
 
 
 @rule("lists of a row", "All references of a rate are in its row of Table 3, and the row lists no others.")
@@ -112,20 +113,21 @@ def _lists_of_a_row(review: Review) -> Iterator[Finding]:
         text = [c for c in review.lists if c.threshold and c.group == row.group]
         for claim in text:
             extra = claim.refs - row.refs
-            near = f"the row of Table 3 with {ranges(extra)}, or the text without"
-            why = f"The row of Table 3 lists {ranges(row.refs)}" + (f", without {review.cite(extra)}" if extra else "")
-            about = review.places([claim.place, row.place]), claim.name
-            yield finding(not extra, *about, ranges(claim.refs), near, f"{why}.")
+            nearest = f"the row of Table 3 with {ranges(extra)}, or the text without"
+            lacking = f", without {review.cite(extra)}" if extra else ""
+            detail = f"The row of Table 3 lists {ranges(row.refs)}{lacking}."
+            subject = review.places([claim.place, row.place]), claim.name
+            yield finding(not extra, *subject, ranges(claim.refs), nearest, detail)
         alone = row.refs.difference(*(c.refs for c in text))
         whole = {c.threshold for c in text} >= set(THRESHOLDS)
-        why = (
+        detail = (
             f"Not in the list of any threshold: {review.cite(alone)}."
             if alone
             else "Each is in the list of at least one threshold."
         )
-        why += "" if whole or not alone else " Not every threshold has a published list."
+        detail += "" if whole or not alone else " Not every threshold has a published list."
         ok = not alone or (False if whole else None)
-        yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), why)
+        yield finding(ok, review.places([row.place]), row.name, ranges(row.refs), ranges(row.refs - alone), detail)
 
 
 @rule("lists within lists", "All references of a subgroup are also listed for the whole group.")
@@ -134,13 +136,13 @@ def _lists_within(review: Review) -> Iterator[Finding]:
     # The lists of side effects are parts of the studies of monotherapy, in which the review looked for side effects.
     numbers, whole = review.numbers, "monotherapy_studies"
     for row in numbers[numbers.quantity.str.startswith("adverse_event") & (numbers.refs != "")].itertuples():
-        about = review.about(row.quantity, row.place)
-        pairs.append((*about, references(row.refs), review.meaning("quantity")[whole], review.refs(whole)))
+        subject = review.subject(row.quantity, row.place)
+        pairs.append((*subject, references(row.refs), review.meaning("quantity")[whole], review.refs(whole)))
     for place, name, refs, whole_name, whole_refs in pairs:
         extra = refs - whole_refs
-        near = f"the whole with {ranges(extra)}, or the part without"
-        why = f"The whole does not list {review.cite(extra)}." if extra else "The whole lists them all."
-        yield finding(not extra, place, f"{name}, in: {whole_name}", ranges(refs), near, why)
+        nearest = f"the whole with {ranges(extra)}, or the part without"
+        detail = f"The whole does not list {review.cite(extra)}." if extra else "The whole lists them all."
+        yield finding(not extra, place, f"{name}, in: {whole_name}", ranges(refs), nearest, detail)
 
 
 # --- Numbers of patients ------------------------------------------------------------------------------------
@@ -150,12 +152,13 @@ def _lists_within(review: Review) -> Iterator[Finding]:
 def _part_and_whole(review: Review) -> Iterator[Finding]:
     of_row = [(c, row) for c in review.lists for row in review.rows if c.threshold and c.group == row.group]
     for part, whole in [*of_row, *review.parts]:
-        both = {n: (getattr(part, n), getattr(whole, n)) for n in ("patients", "studies")}
-        both = {n: (a, b) for n, (a, b) in both.items() if a == a and b == b}
-        shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in both.items())
-        near = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in both.items() if a > b)
-        about = review.places([part.place, whole.place]), part.name
-        yield finding(not near, *about, shown, near, f"Compared with: {whole.name}.")
+        numbers = {n: (getattr(part, n), getattr(whole, n)) for n in ("patients", "studies")}
+        numbers = {n: (a, b) for n, (a, b) in numbers.items() if a == a and b == b}
+        shown = ", ".join(f"{a:g} of {b:g} {n}" for n, (a, b) in numbers.items())
+        wrong = {n: (a, b) for n, (a, b) in numbers.items() if a > b}
+        nearest = ", ".join(f"at most {b:g} {n}, or at least {a:g} in the whole" for n, (a, b) in wrong.items())
+        subject = review.places([part.place, whole.place]), part.name
+        yield finding(not nearest, *subject, shown, nearest, f"Compared with: {whole.name}.")
     quantities = [
         ("adverse_event_studies_counting", "adverse_event_studies_referring"),
         ("adverse_event_studies_referring", "monotherapy_studies"),
@@ -163,8 +166,8 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
     ]
     for quantity, of_whole in quantities:
         a, b = review.value(quantity), review.value(of_whole)
-        why = f"Compared with: {review.meaning('quantity')[of_whole]}."
-        yield finding(a <= b, *review.about(quantity), f"{a:g} of {b:g} studies", f"at most {b:g}", why)
+        detail = f"Compared with: {review.meaning('quantity')[of_whole]}."
+        yield finding(a <= b, *review.subject(quantity), f"{a:g} of {b:g} studies", f"at most {b:g}", detail)
 
 
 @rule(
@@ -175,22 +178,24 @@ def _part_and_whole(review: Review) -> Iterator[Finding]:
 def _difference(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and c.group[2] != "all"]
     for group in dict.fromkeys(c.group for c in claims):
-        alike = [c for c in claims if c.group == group]
-        fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(alike, 2)}
+        claims_of_group = [c for c in claims if c.group == group]
+        fits = {(a, b): _possible_patients(review, a, b) for a, b in itertools.permutations(claims_of_group, 2)}
         # Take the largest set of claims that agree with each other as right; of several as large, the first.
-        sets = (s for k in range(len(alike), 0, -1) for s in itertools.combinations(alike, k))
+        sets = (s for k in range(len(claims_of_group), 0, -1) for s in itertools.combinations(claims_of_group, k))
         agreed = next(s for s in sets if all(a.patients in fits[a, b] for a, b in itertools.combinations(s, 2)))
-        for claim in alike if len(alike) > 1 else ():
-            about = review.places([claim.place]), claim.name, f"{claim.patients:g} patients of {ranges(claim.refs)}"
+        for claim in claims_of_group if len(claims_of_group) > 1 else ():
+            subject = review.places([claim.place]), claim.name, f"{claim.patients:g} patients of {ranges(claim.refs)}"
             others = [c for c in agreed if c is not claim]
-            why = "Compared with: " + "; ".join(f"{c.name}, {c.patients:g}" for c in others) + "."
+            detail = "Compared with: " + "; ".join(f"{c.name}, {c.patients:g}" for c in others) + "."
             if claim not in agreed:
-                near = _fewest_changed_digits(claim.patients, set.intersection(*(set(fits[claim, c]) for c in others)))
-                yield finding(False, *about, near, f"{why} {_difference_of_lists(review, claim, others[0])}")
+                nearest = _fewest_changed_digits(
+                    claim.patients, set.intersection(*(set(fits[claim, c]) for c in others))
+                )
+                yield finding(False, *subject, nearest, f"{detail} {_difference_of_lists(review, claim, others[0])}")
             elif others:
-                yield finding(True, *about, "", why)
+                yield finding(True, *subject, "", detail)
             else:
-                yield finding(None, *about, "", "No other agrees with it.")
+                yield finding(None, *subject, "", "No other agrees with it.")
 
 
 def _possible_patients(review: Review, claim: ReferenceList, other: ReferenceList) -> range:
@@ -222,10 +227,10 @@ def _difference_of_lists(review: Review, claim: ReferenceList, other: ReferenceL
         return "The first of these has the same list."
     if len(more | less) == 1:
         arms = review.table2[review.table2.review_ref.isin(more | less) & (review.table2.role == claim.group[0])]
-        sizes_there = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
+        numbers = "; ".join(f"{a.enrolled:g} enrolled and {a.completed:g} completed" for a in arms.itertuples())
         least = f"and the review requires at least {review.value('minimum_per_site'):g} at a site"
-        who = f"The one study by which the lists differ, {review.cite(more | less)},"
-        return f"{who} would have {n if more else -n:g} patients there: by Table 2 it has {sizes_there}, {least}."
+        study = f"The one study by which the lists differ, {review.cite(more | less)},"
+        return f"{study} would have {n if more else -n:g} patients there: by Table 2 it has {numbers}, {least}."
     parts = [f"adds {review.cite(more)}"] * bool(more) + [f"lacks {review.cite(less)}"] * bool(less)
     return f"Compared with the first of these, its list {' and '.join(parts)}: {n:+g} patients."
 
@@ -238,7 +243,7 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
     claims, labels = review.rates.set_index("claim"), review.table2.drop_duplicates("study").set_index("study").label
     for regimen in REGIMENS:
         solution = sizes(review.evidence, regimen)
-        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in solution.otherwise]
+        ways = [", ".join(f"{labels[key]} ({reading})" for key, reading in one.items()) for one in solution.solutions]
         read = "totals agree if each study counts all its arms and all who completed"
         read += f", but for {' or, instead, '.join(ways)}." if any(ways) else "."
         for row in solution.totals.itertuples():
@@ -246,13 +251,11 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
             if row.claim in claims.index:
                 # Table 3 gives its number for the row, not for the threshold.
                 rate = claims.loc[row.claim]
-                place, name = (
-                    rate.place,
-                    review.name(rate if rate.place != "table3" else rate.replace(rate.threshold, "")),
-                )
-            about = review.places([place]), f"{name}, patients"
-            why = f"The {'' if row.reproduced else 'other '}{read}"
-            yield finding(bool(row.reproduced), *about, row.patients, f"{row.n:g}", why)
+                place = rate.place
+                name = review.name(rate if place != "table3" else rate.replace(rate.threshold, ""))
+            subject = review.places([place]), f"{name}, patients"
+            detail = f"The {'' if row.reproduced else 'other '}{read}"
+            yield finding(bool(row.reproduced), *subject, row.patients, f"{row.n:g}", detail)
 
 
 @rule(
@@ -263,15 +266,15 @@ def _sum_of_arms(review: Review) -> Iterator[Finding]:
 def _completed(review: Review) -> Iterator[Finding]:
     claims = [c for c in review.lists if c.patients == c.patients and review.patients_not_in_table2(c)]
     for key in dict.fromkeys((c.group, c.patients, c.refs) for c in claims):
-        alike = [c for c in claims if (c.group, c.patients, c.refs) == key]
+        same_claims = [c for c in claims if (c.group, c.patients, c.refs) == key]
         (regimen, _, _), patients, refs = key
         arms = review.table2[review.table2.review_ref.isin(refs) & (review.table2.role == regimen)]
         n = arms.completed.sum()
-        why = (
+        detail = (
             f"By Table 2, {arms.enrolled.sum():g} enrolled in these arms and {n:g} completed. Rates are of the latter."
         )
-        about = review.places(c.place for c in alike), alike[0].name, f"{patients:g} patients"
-        yield finding(patients <= n, *about, f"at most {n:g}", why)
+        subject = review.places(c.place for c in same_claims), same_claims[0].name, f"{patients:g} patients"
+        yield finding(patients <= n, *subject, f"at most {n:g}", detail)
 
 
 # --- Totals and percentages ---------------------------------------------------------------------------------
@@ -290,17 +293,17 @@ def _totals(review: Review) -> Iterator[Finding]:
         twice = sum(map(len, lists)) - len(frozenset().union(*lists))
         values = [review.value(part) for part in parts]
         published, expected = review.value(total), sum(values) - twice
-        why = " + ".join(f"{n:g}" for n in values) + (f", of which {twice} in two lists." if twice else ".")
-        yield finding(published == expected, *review.about(total), published, f"{expected:g}", why)
+        detail = " + ".join(f"{n:g}" for n in values) + (f", of which {twice} in two lists." if twice else ".")
+        yield finding(published == expected, *review.subject(total), published, f"{expected:g}", detail)
 
 
 @rule("flow", "The flow of records adds up, and the text gives the same numbers.")
 def _flow(review: Review) -> Iterator[Finding]:
     flow = review.evidence.flow.set_index("step")
     n, excluded = flow.n, flow.n[flow.index.str.startswith("excluded_")].sum()
-    for step, whole, out in (("assessed", n.identified, n.removed), ("included", n.assessed, excluded)):
-        why = f"{whole} less {out}."
-        yield finding(n[step] == whole - out, "flow of records", flow.label[step], n[step], f"{whole - out}", why)
+    for step, whole, removed in (("assessed", n.identified, n.removed), ("included", n.assessed, excluded)):
+        rest, detail = whole - removed, f"{whole} less {removed}."
+        yield finding(n[step] == rest, "flow of records", flow.label[step], n[step], f"{rest}", detail)
     for quantity, value in (
         ("records_identified", n.identified),
         ("records_removed", n.removed),
@@ -310,36 +313,38 @@ def _flow(review: Review) -> Iterator[Finding]:
     ):
         published = review.values(quantity)
         shown = "; ".join(f"{v:g}" for v in published.unique())
-        yield finding(set(published) == {value}, *review.about(quantity), shown, f"{value}", f"The flow has {value}.")
+        yield finding(set(published) == {value}, *review.subject(quantity), shown, f"{value}", f"The flow has {value}.")
 
 
 @rule("whole numbers", "A percentage corresponds to a whole number of the patients to whom it refers.")
 def _whole_numbers(review: Review) -> Iterator[Finding]:
     rows = review.numbers
     for row in rows[rows.quantity.str.endswith("_percent")].itertuples():
-        stem, about = row.quantity.removesuffix("_percent"), (*review.about(row.quantity, row.place), f"{row.value}%")
-        here = rows[rows.place == row.place].set_index("quantity").value
+        stem = row.quantity.removesuffix("_percent")
+        subject = *review.subject(row.quantity, row.place), f"{row.value}%"
+        same_place = rows[rows.place == row.place].set_index("quantity").value
         # The denominator of a percentage is the number of patients at the same place whose name begins the same.
-        kin = [q for q in here.index if q.endswith("_patients") and stem.startswith(q.removesuffix("_patients"))]
-        if f"{stem}_events" in here and "adverse_event_patients" in here:
-            k, n = here[f"{stem}_events"], here.adverse_event_patients
-            yield finding(k in _whole(row.value, n), *about, f"{100 * k / n:.1f}%", f"{k:g} of {n:g} patients.")
-        elif kin:
+        patients = [q for q in same_place.index if q.endswith("_patients")]
+        denominators = [q for q in patients if stem.startswith(q.removesuffix("_patients"))]
+        if f"{stem}_events" in same_place and "adverse_event_patients" in same_place:
+            k, n = same_place[f"{stem}_events"], same_place.adverse_event_patients
+            yield finding(k in _whole(row.value, n), *subject, f"{100 * k / n:.1f}%", f"{k:g} of {n:g} patients.")
+        elif denominators:
             arms = review.table2[review.table2.review_ref.isin(references(row.refs))]
             arms = arms[[arm.split()[0] in stem for arm in arms.arm]]
-            whole = {n: _whole(row.value, n) for n in (here[kin[0]], *arms.completed)}
-            beside = [_nearest_fractions(row.value, n) for n in whole]
-            why = f"Nearest: {'; of those who completed by Table 2: '.join(beside)}."
+            whole = {n: _whole(row.value, n) for n in (same_place[denominators[0]], *arms.completed)}
+            fractions = [_nearest_fractions(row.value, n) for n in whole]
+            detail = f"Nearest: {'; of those who completed by Table 2: '.join(fractions)}."
             trial = review.evidence.maintenance.query("unit != 'patients'").dropna(subset=["depigmented"])
             trial = [
                 r for r in trial.itertuples() if r.arm.split()[0] in stem and r.depigmented in _whole(row.value, r.n)
             ]
-            near = "; ".join(
+            nearest = "; ".join(
                 f"{r.depigmented:g}/{r.n:g} {r.unit}, {r.analysis}, by the trial's own report" for r in trial
             )
-            yield finding(any(whole.values()) and not trial, *about, near, why, [r.source for r in trial])
+            yield finding(any(whole.values()) and not trial, *subject, nearest, detail, [r.source for r in trial])
         else:
-            yield finding(None, *about, why="Its denominator is not reported.")
+            yield finding(None, *subject, detail="Its denominator is not reported.")
 
 
 def _whole(percentage: float, n: float) -> list[int]:

@@ -24,14 +24,16 @@ from lib.evidence import REGIMENS, THRESHOLDS
 @rule("duration", "The median and the range of the duration of treatment follow from Table 2.")
 def _duration(review: Review) -> Iterator[Finding]:
     rows = review.treated.dropna(subset="duration_months")
-    sets = [r.drop_duplicates("study").duration_months for r in (rows, rows[rows.role == REGIMENS[0]])]
+    durations = [r.drop_duplicates("study").duration_months for r in (rows, rows[rows.role == REGIMENS[0]])]
     for quantity in ("median_duration_months", "shortest_duration_months", "longest_duration_months"):
-        how = {"median": "median", "shortest": "min", "longest": "max"}[quantity.partition("_")[0]]
-        of_all, of_first = (months.agg(how) for months in sets)
-        why = f"Table 2 gives {of_all:g} months for the {len(sets[0])} studies of treatment response and"
-        why += f" {of_first:g} months for the {len(sets[1])} of {review.meaning('role')[REGIMENS[0]]}."
+        statistic = {"median": "median", "shortest": "min", "longest": "max"}[quantity.partition("_")[0]]
+        of_all, of_first = (months.agg(statistic) for months in durations)
+        detail = f"Table 2 gives {of_all:g} months for the {len(durations[0])} studies of treatment response and"
+        detail += f" {of_first:g} months for the {len(durations[1])} of {review.meaning('role')[REGIMENS[0]]}."
         for n in review.values(quantity).unique():
-            yield finding(n in (of_all, of_first), *review.about(quantity), f"{n:g} months", f"{of_all:g} months", why)
+            yield finding(
+                n in (of_all, of_first), *review.subject(quantity), f"{n:g} months", f"{of_all:g} months", detail
+            )
 
 
 @rule("studies counted", "Tables 1 and 2 have as many studies of each kind as the text reports, and the same ones.")
@@ -48,10 +50,12 @@ def _studies_counted(review: Review) -> Iterator[Finding]:
         published, listed = review.values(quantity), review.refs(quantity) or in_tables
         if len(published):
             shown = "; ".join(map(studies_in_words, published.unique()))
-            apart = f" In the list or the table only: {review.cite(listed ^ in_tables)}." if listed != in_tables else ""
-            ok = set(published) == {len(in_tables)} and not apart
-            near = f"{studies_in_words(len(in_tables))}: {ranges(in_tables)}"
-            yield finding(ok, *review.about(quantity), shown, near, f"Counted in the tables: {len(in_tables)}.{apart}")
+            detail = f"Counted in the tables: {len(in_tables)}."
+            if listed != in_tables:
+                detail += f" In the list or the table only: {review.cite(listed ^ in_tables)}."
+            ok = set(published) == {len(in_tables)} and listed == in_tables
+            nearest = f"{studies_in_words(len(in_tables))}: {ranges(in_tables)}"
+            yield finding(ok, *review.subject(quantity), shown, nearest, detail)
 
 
 @rule("one study", "What the text reports of single studies agrees with Table 2.")
@@ -65,12 +69,12 @@ def _one_study(review: Review) -> Iterator[Finding]:
             named = arms[[drug in row.quantity for drug in arms.drug]]
             arms = named if len(named) else arms[arms.role != "comparator"]
             ok = row.value in {*arms.enrolled, *arms.completed}
-            near = "; ".join(f"{a.enrolled:g} enrolled, {a.completed:g} completed" for a in arms.itertuples())
+            nearest = "; ".join(f"{a.enrolled:g} enrolled, {a.completed:g} completed" for a in arms.itertuples())
         else:
             ok = all(_same_duration(row.value, unit, months) for months in arms.duration_months)
-            near = f"{arms.duration_months.iloc[0]:g} months"
-        about = *review.about(row.quantity, row.place), f"{row.value:g} {unit}"
-        yield finding(ok, *about, near, f"Table 2 on {review.cite(refs)}: {near}.")
+            nearest = f"{arms.duration_months.iloc[0]:g} months"
+        subject = *review.subject(row.quantity, row.place), f"{row.value:g} {unit}"
+        yield finding(ok, *subject, nearest, f"Table 2 on {review.cite(refs)}: {nearest}.")
 
 
 def _same_duration(value: float, unit: str, months: float) -> bool:
@@ -80,32 +84,32 @@ def _same_duration(value: float, unit: str, months: float) -> bool:
 
 @rule("design", "A study has the arms that its design requires, and arms with the same patients have the same size.")
 def _design(review: Review) -> Iterator[Finding]:
-    fit = 0
+    fitting = 0
     for _, arms in review.table2.groupby(["study", "part"], sort=False):
-        row, several = arms.iloc[0], len(arms) > 1
+        row, is_comparison = arms.iloc[0], len(arms) > 1
         one_size = len(arms[["enrolled", "completed"]].drop_duplicates()) == 1
-        ok = several == (row.design != "SA") and (one_size or row.design != "WP")
-        fit += ok
+        ok = is_comparison == (row.design != "SA") and (one_size or row.design != "WP")
+        fitting += ok
         if not ok:
-            why = "; ".join(f"{a.arm}: {a.enrolled:g}/{a.completed:g}" for a in arms.itertuples())
-            yield finding(False, "Table 2", f"{row.label}: design", row.design, "", f"Enrolled/completed: {why}.")
-    if fit:
-        yield finding(True, "Table 2", "design", f"{fit} rows")
+            detail = "; ".join(f"{a.arm}: {a.enrolled:g}/{a.completed:g}" for a in arms.itertuples())
+            yield finding(False, "Table 2", f"{row.label}: design", row.design, "", f"Enrolled/completed: {detail}.")
+    if fitting:
+        yield finding(True, "Table 2", "design", f"{fitting} rows")
 
 
 @rule("one cohort once", "No two studies have the same patients, because duplicate reports were excluded.")
 def _one_cohort(review: Review) -> Iterator[Finding]:
-    alike = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
+    columns = ["country", "design", "drug", "concentration", "frequency", "duration_months", "enrolled", "completed"]
     arms = review.treated
-    doubled = arms[arms.groupby(alike).study.transform("nunique") > 1]
-    for _, rows in doubled.groupby(alike):
-        why = (
+    doubled = arms[arms.groupby(columns).study.transform("nunique") > 1]
+    for _, rows in doubled.groupby(columns):
+        detail = (
             "Country, drug, dose, duration and numbers are the same. This may be chance: it does not prove that the"
             " patients are the same."
         )
-        yield finding(None, "Table 2", " and ".join(rows.label), f"{len(rows)} studies", "", why)
-    rest = arms.study.nunique() - doubled.study.nunique()
-    yield finding(True, "Table 2", "studies that resemble no other", f"{rest} studies")
+        yield finding(None, "Table 2", " and ".join(rows.label), f"{len(rows)} studies", "", detail)
+    others = arms.study.nunique() - doubled.study.nunique()
+    yield finding(True, "Table 2", "studies that resemble no other", f"{others} studies")
 
 
 # --- The review's own criteria ------------------------------------------------------------------------------
@@ -114,20 +118,21 @@ def _one_cohort(review: Review) -> Iterator[Finding]:
 @rule("eligibility", "A study that the review uses meets its eligibility criteria.")
 def _eligibility(review: Review) -> Iterator[Finding]:
     arms, least = review.treated, review.value("minimum_per_arm")
-    small, why = arms[arms.enrolled < least], f"The methods ask for {least:g} participants or patches in an arm."
+    small = arms[arms.enrolled < least]
+    detail = f"The methods ask for {least:g} participants or patches in an arm."
     for row in small.itertuples():
-        claim, unknown = f"{row.label}: enrolled, {row.arm}", f"{why} The number of patches is unknown."
+        claim, unknown = f"{row.label}: enrolled, {row.arm}", f"{detail} The number of patches is unknown."
         yield finding(None, "Table 2", claim, row.enrolled, "", unknown)
     if small.empty and least == least:
-        yield finding(True, "Table 2", "size of the arms", f"{arms.enrolled.min():g} or more enrolled", "", why)
+        yield finding(True, "Table 2", "size of the arms", f"{arms.enrolled.min():g} or more enrolled", "", detail)
     for row in arms[arms.given_with != ""].itertuples():
-        why = "Whether what was given with it is another intervention is a matter of definition."
-        yield finding(None, "Table 2", f"{row.label}: {row.arm} alone", row.given_with, "", why)
-    barred = review.evidence.flow.set_index("step").n.get("excluded_refractory", 0) > 0
+        detail = "Whether what was given with it is another intervention is a matter of definition."
+        yield finding(None, "Table 2", f"{row.label}: {row.arm} alone", row.given_with, "", detail)
+    excludes_refractory = review.evidence.flow.set_index("step").n.get("excluded_refractory", 0) > 0
     for fact in review.facts.query("field == 'refractory'").itertuples():
-        why = f"Refractory by its own report: {fact.value}. The review excludes refractory vitiligo."
-        ok = not (barred and fact.value == "yes")
-        yield finding(ok, "Table 2", f"{fact.label}: not refractory", "included", "excluded", why, [fact.source])
+        detail = f"Refractory by its own report: {fact.value}. The review excludes refractory vitiligo."
+        ok = not (excludes_refractory and fact.value == "yes")
+        yield finding(ok, "Table 2", f"{fact.label}: not refractory", "included", "excluded", detail, [fact.source])
 
 
 SITE_WORDS = {
@@ -148,20 +153,22 @@ def _definition(review: Review) -> Iterator[Finding]:
         name = next((c.name for c in lists if not c.threshold), lists[0].name)
         reasons: dict[str, list[int]] = {}
         for ref in sorted(frozenset().union(*(c.refs for c in lists))):
-            own = review.facts[review.facts.review_ref == ref]
-            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], own, *group))
-            if wrong := [why for ok, why in verdicts if ok is False]:
+            facts = review.facts[review.facts.review_ref == ref]
+            verdicts = list(_fits(review.table2[review.table2.review_ref == ref], facts, *group))
+            if wrong := [detail for ok, detail in verdicts if ok is False]:
                 place = review.places(c.place for c in lists if ref in c.refs)
-                why = f"{review.cite([ref])}: {'; '.join(wrong)}."
-                sources = own.source if "own report" in why else ()
-                yield finding(False, place, name, f"includes reference {ref}", f"the list without {ref}", why, sources)
+                detail = f"{review.cite([ref])}: {'; '.join(wrong)}."
+                sources = facts.source if "own report" in detail else ()
+                yield finding(
+                    False, place, name, f"includes reference {ref}", f"the list without {ref}", detail, sources
+                )
             else:
-                reasons.setdefault("; ".join(why for _, why in verdicts), []).append(ref)
+                reasons.setdefault("; ".join(detail for _, detail in verdicts), []).append(ref)
         place = review.places(c.place for c in lists)
-        for why, refs in reasons.items():
-            shown = f"{review.cite(refs)}: {why or 'no disagreement in what is available'}."
+        for detail, refs in reasons.items():
+            shown = f"{review.cite(refs)}: {detail or 'no disagreement in what is available'}."
             used = f"includes reference{'' if len(refs) == 1 else 's'} {ranges(refs)}"
-            yield finding(None if why else True, place, name, used, "", shown)
+            yield finding(None if detail else True, place, name, used, "", shown)
 
 
 def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, site: str) -> Iterator[tuple]:
@@ -181,10 +188,10 @@ def _fits(rows: pd.DataFrame, facts: pd.DataFrame, regimen: str, people: str, si
             yield False, "assessed by individual patches and not in total, by Table 2"
         yield from ((False, f"treated, by its own report: {where}") for where in sites if "only" in where)
         return
-    there = _treats(facts, site)
-    if there is False:
+    is_treated = _treats(facts, site)
+    if is_treated is False:
         yield False, f"treated, by its own report: {'; '.join(sites)}"
-    elif there is None and "individual" not in study.assessment.split(";"):
+    elif is_treated is None and "individual" not in study.assessment.split(";"):
         yield None, "assessed in total and not by individual patches, by Table 2"
 
 
@@ -214,9 +221,9 @@ def _none_left_out(review: Review) -> Iterator[Finding]:
         group = table2[(table2.role == regimen) & (table2.population == people)]
         missing = frozenset(group.review_ref[group.assessment.str.contains("total")].astype(int)) - row.refs
         others = row.refs - frozenset(group.review_ref)
-        near = f"the row with {ranges(missing)}" + (f", perhaps in the place of {ranges(others)}" if others else "")
-        why = f"Table 2 also has {review.cite(missing)}." if missing else "Table 2 has no other."
-        yield finding(not missing, review.places([row.place]), row.name, ranges(row.refs), near, why)
+        nearest = f"the row with {ranges(missing)}" + (f", perhaps in the place of {ranges(others)}" if others else "")
+        detail = f"Table 2 also has {review.cite(missing)}." if missing else "Table 2 has no other."
+        yield finding(not missing, review.places([row.place]), row.name, ranges(row.refs), nearest, detail)
 
 
 # --- Table 2 and the reports of the studies -----------------------------------------------------------------
@@ -230,13 +237,13 @@ def _own_report(review: Review) -> Iterator[Finding]:
     for fact in review.facts.itertuples():
         if fact.field.startswith(ELSEWHERE):
             continue
-        published, ok, why = _compare_with_table2(fact, review.table2[review.table2.study == fact.study])
+        published, ok, detail = _compare_with_table2(fact, review.table2[review.table2.study == fact.study])
         if ok is not None and not ok and fact.inferred == "yes":
-            ok, why = None, "The fact is inferred and not stated, so it does not contradict the review"
+            ok, detail = None, "The fact is inferred and not stated, so it does not contradict the review"
         claim = ", ".join(filter(None, [f"{fact.label}: {fact.field.replace('_', ' ')}", fact.arm]))
-        remarks = [f"Its report: {fact.value}" + (f" ({fact.note})" if fact.note else ""), why]
-        why = ". ".join(filter(None, remarks)) + "."
-        yield finding(ok, "Table 2", claim, published, fact.value, why, [fact.source])
+        remarks = [f"Its report: {fact.value}" + (f" ({fact.note})" if fact.note else ""), detail]
+        detail = ". ".join(filter(None, remarks)) + "."
+        yield finding(ok, "Table 2", claim, published, fact.value, detail, [fact.source])
 
 
 def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, str]:
@@ -265,14 +272,14 @@ def _compare_with_table2(fact, rows: pd.DataFrame) -> tuple[str, bool | None, st
         return study.assessment.replace(";", ", "), "individual" in study.assessment.split(";"), ""
     if kind == "concentration":
         doses, published = set(re.findall(r"[\d.]+%", fact.value)), named.concentration.unique()
-        ok, why = (doses == set(published), "") if len(doses) == 1 else (None, "It gives both")
-        return "; ".join(published), ok, why
+        ok, detail = (doses == set(published), "") if len(doses) == 1 else (None, "It gives both")
+        return "; ".join(published), ok, detail
     if kind in ("blinding", "randomised"):
         code = getattr(study, kind)
-        reported = {meant for pattern, meant in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
+        reported = {code_meant for pattern, code_meant in FACT_WORDS[kind].items() if re.search(pattern, fact.value)}
         known = code and len(reported) == 1
-        why = "" if known else "The reports differ" if len(reported) > 1 else "Table 2 does not determine it"
-        return code or "not determined", {code} == reported if known else None, why
+        detail = "" if known else "The reports differ" if len(reported) > 1 else "Table 2 does not determine it"
+        return code or "not determined", {code} == reported if known else None, detail
     if kind == "comparator":
         drugs = rows.drug[rows.role == "comparator"]
         return "; ".join(drugs), True if fact.value in set(drugs) else None, "The wording differs"
@@ -313,11 +320,11 @@ def _title(review: Review) -> Iterator[Finding]:
             published = getattr(row, column).replace("ND", "")
             meaning = review.meaning("yes_no" if column == "randomised" else column)
             shown = ", ".join(meaning[code] for code in published.split(";") if code) or "not determined"
-            why = f"The title of its report says {column}: {meaning[stated[0]]}."
-            why += "" if published else " Table 2 does not determine it."
+            detail = f"The title of its report says {column}: {meaning[stated[0]]}."
+            detail += "" if published else " Table 2 does not determine it."
             source = f"doi:{report['doi']}" if "doi" in report else f"title of {row.label}"
             ok = stated[0] == published if published else None
-            yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[stated[0]], why, [source])
+            yield finding(ok, "Table 2", f"{row.label}: {column}", shown, meaning[stated[0]], detail, [source])
 
 
 @rule(
@@ -334,11 +341,11 @@ def _denominator(review: Review) -> Iterator[Finding]:
         ok = row.n == row.completed if row.site == "all" else row.n <= row.completed
         if row.unit == "patches" and not ok:
             ok = None if "individual" in row.assessment.split(";") else False
-        why = f"Its report counts {row.n:g} {row.unit}."
+        detail = f"Its report counts {row.n:g} {row.unit}."
         published = f"{row.completed:g} completed, assessed by: {row.assessment.replace(';', ', ')}"
-        near = "individual patches" if row.unit == "patches" else f"{row.n:g}"
+        nearest = "individual patches" if row.unit == "patches" else f"{row.n:g}"
         claim = f"{row.label}: {row.arm}, {review.meaning('site')[row.site]}"
-        yield finding(ok, "Table 2", claim, published, near, why, rows.source)
+        yield finding(ok, "Table 2", claim, published, nearest, detail, rows.source)
 
 
 # --- Safety -------------------------------------------------------------------------------------------------
@@ -353,12 +360,12 @@ def _stops(review: Review) -> Iterator[Finding]:
     facts = review.facts[review.facts.field.str.startswith("discontinued") & (review.facts.value != "0")]
     stops = {r.study: f"{r.label}, {r.arm}: {r.value}" for r in facts.itertuples()}
     stops |= {r.study: f"{r.label}, {r.arm}: {r.events:g} of {r.n:g}" for r in events.itertuples()}
-    why = f"By their own reports: {'; '.join(stops.values())}." if stops else "No available report names one."
+    detail = f"By their own reports: {'; '.join(stops.values())}." if stops else "No available report names one."
     for published in review.values("discontinuation_studies").unique():
         # Reports that are not available can only increase the number of such studies.
         ok = False if len(stops) > published else None
-        about = *review.about("discontinuation_studies"), published
-        yield finding(ok, *about, f"at least {len(stops)}", why, [*events.source, *facts.source])
+        subject = *review.subject("discontinuation_studies"), published
+        yield finding(ok, *subject, f"at least {len(stops)}", detail, [*events.source, *facts.source])
 
 
 @rule("events", "The review counts at least as many events of a kind as the reports of the studies it lists.")
@@ -369,7 +376,7 @@ def _events(review: Review) -> Iterator[Finding]:
     for row in review.numbers[review.numbers.quantity.str.endswith("_events")].itertuples():
         counted = listed[listed.kind == row.quantity.removesuffix("_events")]
         n = counted.events.sum()
-        why = f"{len(counted)} reports count {n:g}." if len(counted) else "No available report counts it alone."
+        detail = f"{len(counted)} reports count {n:g}." if len(counted) else "No available report counts it alone."
         ok = n <= row.value if len(counted) else None
-        about = review.about(row.quantity, row.place)
-        yield finding(ok, *about, row.value, f"at least {n:g}", why, counted.source)
+        subject = review.subject(row.quantity, row.place)
+        yield finding(ok, *subject, row.value, f"at least {n:g}", detail, counted.source)

@@ -178,7 +178,7 @@ class Review:
         codes = set(codes)
         return "; ".join(text for code, text in self.meaning("place").items() if code in codes)
 
-    def about(self, quantity: str, *places: str) -> tuple[str, str]:
+    def subject(self, quantity: str, *places: str) -> tuple[str, str]:
         """Return the names of the places where the review reports a quantity, and the name of the quantity.
 
         Without the argument ``places``, these are all places where the quantity is published.
@@ -209,7 +209,7 @@ def references(refs: str) -> frozenset[int]:
     return frozenset(reference_numbers(refs)) if refs else frozenset()
 
 
-def ranges(numbers: Iterable[int], to: str = "-") -> str:
+def ranges(numbers: Iterable[int], separator: str = "-") -> str:
     """Return whole numbers as a reference list, in which three or more consecutive numbers become a range."""
     runs: list[list[int]] = []
     for n in sorted(numbers):
@@ -217,7 +217,7 @@ def ranges(numbers: Iterable[int], to: str = "-") -> str:
             runs[-1].append(n)
         else:
             runs.append([n])
-    return ", ".join(f"{run[0]}{to}{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
+    return ", ".join(f"{run[0]}{separator}{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
 def studies_in_words(n: float) -> str:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from lib.caching.safe_files import replace_if_changed
 
-_LIBRARY = Path(__file__).parents[1]
-STORE = Path(os.environ.get("REVIEW_CACHE") or _LIBRARY.parent / "_build" / "cache")
+LIBRARY = Path(__file__).parents[1]
+"""Folder of the library that this process runs."""
+CACHE_FOLDER = Path(os.environ.get("REVIEW_CACHE") or LIBRARY.parent / "_build" / "cache")
 """Folder of all disk caches; the environment variable ``REVIEW_CACHE`` can name another one. All builds share it,
 because a cached result depends only on what its key covers."""
 # Rooms whose code does not affect cached results: `caching` only stores them, and `evidence` reads tables whose
@@ -28,7 +29,7 @@ _WITHOUT_EFFECT = ("lib.caching", "lib.evidence")
 
 
 @functools.cache
-def code_hash(module: str, library: Path = _LIBRARY) -> str:
+def code_hash(module: str, library: Path = LIBRARY) -> str:
     """Return a hash of the code of a module and of the library modules that it imports, directly or not.
 
     The hash does not cover comments, docstrings and blank lines, nor the rooms ``caching`` and ``evidence``.
@@ -72,7 +73,7 @@ def _parse(source: bytes) -> tuple[str, list[str]]:
     Parsing the modules behind one result takes half a second. It is done once for each content of a module, and cached
     on disk.
     """
-    path = STORE / "code" / f"{hashlib.sha256(_this_code() + source).hexdigest()}.json"
+    path = CACHE_FOLDER / "code" / f"{hashlib.sha256(_this_code() + source).hexdigest()}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         stored = json.loads(path.read_bytes())
         return str(stored["code"]), list(stored["imports"])

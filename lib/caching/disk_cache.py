@@ -19,14 +19,12 @@ import filelock
 import numpy as np
 import scipy
 
-from lib.caching.code_hash import STORE, code_hash
+from lib.caching.code_hash import CACHE_FOLDER, code_hash
 from lib.caching.safe_files import replace_if_changed
-
-_STORE = STORE
 
 
 def cached(
-    module: str, compute: Callable[[], Mapping[str, Any]], *given: Any, committed: Path | None = None
+    module: str, compute: Callable[[], Mapping[str, Any]], *inputs: Any, committed: Path | None = None
 ) -> dict[str, np.ndarray]:
     """Return a result from the cache, or compute and store it.
 
@@ -36,7 +34,7 @@ def cached(
         Name of the module that computes the result: the key covers its source and that of the modules it imports.
     compute : callable
         Computes the result: arrays or numbers by name.
-    *given
+    *inputs
         Everything else that determines the result: arrays, and objects whose ``repr`` gives their whole content.
     committed : Path, optional
         A second, read-only folder, part of the library, that holds results under the same keys.
@@ -46,8 +44,8 @@ def cached(
     dict of str to ndarray
         The result, as arrays.
     """
-    name = f"{key(module, *given)}.npz"
-    path = _STORE / name
+    name = f"{key(module, *inputs)}.npz"
+    path = CACHE_FOLDER / name
     result = read(path)
     if result is None and committed is not None:
         result = read(committed / name)
@@ -81,7 +79,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     replace_if_changed(path, file.getvalue())
 
 
-def key(module: str, *given: Any) -> str:
+def key(module: str, *inputs: Any) -> str:
     """Return the cache key of a result.
 
     The key covers the type and shape of arrays and the length of every part, so that different arguments have different
@@ -91,7 +89,7 @@ def key(module: str, *given: Any) -> str:
     ----------
     module : str
         Name of the module that computes the result.
-    *given
+    *inputs
         Everything else that determines the result, as in `cached`.
 
     Examples
@@ -100,7 +98,7 @@ def key(module: str, *given: Any) -> str:
     False
     """
     digest = hashlib.sha256()
-    for part in (code_hash(module), np.__version__, scipy.__version__, *given):
+    for part in (code_hash(module), np.__version__, scipy.__version__, *inputs):
         is_array = isinstance(part, np.ndarray)
         content = part.tobytes() if is_array else repr(part).encode()
         kind = f"{part.dtype.str} {part.shape}" if is_array else type(part).__name__

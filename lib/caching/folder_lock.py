@@ -14,12 +14,12 @@ import filelock
 
 
 @contextlib.contextmanager
-def folder_lock(made: Path, timeout: float = -1) -> Iterator[None]:
+def folder_lock(build_folder: Path, timeout: float = -1) -> Iterator[None]:
     """Hold the lock of a build folder. The operating system releases it when the process ends, even if it is killed.
 
     Parameters
     ----------
-    made : Path
+    build_folder : Path
         The build folder.
     timeout : float
         Seconds to wait for another process; a negative number sets no limit.
@@ -29,7 +29,7 @@ def folder_lock(made: Path, timeout: float = -1) -> Iterator[None]:
     TimeoutError
         If another process still holds the lock after that time. The message names the process.
     """
-    lock, holder = filelock.FileLock(made / "lock"), made / "lock-holder"
+    lock, holder = filelock.FileLock(build_folder / "lock"), build_folder / "lock-holder"
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -38,7 +38,7 @@ def folder_lock(made: Path, timeout: float = -1) -> Iterator[None]:
         try:
             lock.acquire(timeout=timeout)
         except filelock.Timeout:
-            raise TimeoutError(f"{made}: {name} has held the lock for more than {timeout:g} seconds") from None
+            raise TimeoutError(f"{build_folder}: {name} has held the lock for more than {timeout:g} seconds") from None
     try:
         holder.write_text(f"process {os.getpid()}", encoding="utf-8")
         yield

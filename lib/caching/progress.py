@@ -22,14 +22,14 @@ PATIENCE = 2.0
 _Item = TypeVar("_Item")
 
 
-def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> Iterable[_Item]:
+def progress(items: Iterable[_Item], label: str, *, total: int | None = None) -> Iterable[_Item]:
     """Return the items of a loop, and show a progress bar in a notebook if the loop takes over `PATIENCE` seconds.
 
     Parameters
     ----------
     items : iterable
         The items of the loop.
-    what : str
+    label : str
         Name of the computation, before the bar.
     total : int, optional
         Number of items; by default their ``len``.
@@ -48,12 +48,12 @@ def progress(items: Iterable[_Item], what: str, *, total: int | None = None) -> 
     ipython = sys.modules.get("IPython")
     if ADDRESS in os.environ or ipython is None or ipython.get_ipython() is None:
         return items
-    return _shown(items, what, total)
+    return _shown(items, label, total)
 
 
-def _shown(items: Iterable[_Item], what: str, total: int | None) -> Iterator[_Item]:
+def _shown(items: Iterable[_Item], label: str, total: int | None) -> Iterator[_Item]:
     total = len(items) if total is None and isinstance(items, Sized) else total
-    bar = tqdm(desc=what, total=total, delay=PATIENCE, leave=False, dynamic_ncols=True)
+    bar = tqdm(desc=label, total=total, delay=PATIENCE, leave=False, dynamic_ncols=True)
     # Without the timer, the bar would appear only after the first item, which may itself take long.
     timer = threading.Timer(PATIENCE, bar.refresh)
     timer.daemon = True

@@ -119,16 +119,16 @@ def _write_beside(path: Path, content: bytes, mode: int) -> str:
     return part
 
 
-def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -> list[str]:
-    """Copy files to a folder, and remove all other files from it except those to keep.
+def mirror(folder: Path, sources: Mapping[str, Path], protected: Iterable[str] = ()) -> list[str]:
+    """Copy files to a folder, and remove all other files from it except those that are protected.
 
     Parameters
     ----------
     folder : Path
         The folder.
-    wanted : mapping of str to Path
+    sources : mapping of str to Path
         The source of each file, by its name relative to ``folder``.
-    keep : iterable of str
+    protected : iterable of str
         Files to leave unchanged.
 
     Returns
@@ -136,14 +136,14 @@ def mirror(folder: Path, wanted: Mapping[str, Path], keep: Iterable[str] = ()) -
     list of str
         The files that are new, changed or gone, sorted.
     """
-    gone = set(files(folder)) - wanted.keys() - set(keep)
+    gone = set(files(folder)) - sources.keys() - set(protected)
     for name in gone:
         (folder / name).unlink()
         with contextlib.suppress(OSError):
-            # Remove folders that are now empty: the path of a wanted file may be that of such a folder.
+            # Remove folders that are now empty: the path of a new file may be that of such a folder.
             os.removedirs((folder / name).parent)
     return sorted(
-        [*gone, *(name for name, path in wanted.items() if replace_if_changed(folder / name, path.read_bytes()))]
+        [*gone, *(name for name, path in sources.items() if replace_if_changed(folder / name, path.read_bytes()))]
     )
 
 

@@ -47,12 +47,12 @@ def shared(function: _Function) -> _Function:
                 for message in messages:
                     warnings.warn(message, stacklevel=3)
                 return result, read
-        before = set(READ)
+        read_before = set(READ)
         READ.clear()
         try:
             return function(inputs, *arguments), frozenset(READ)
         finally:
-            READ.update(before)
+            READ.update(read_before)
 
     @functools.wraps(function)
     def shared_function(inputs: Any, *arguments: str) -> Any:

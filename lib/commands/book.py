@@ -66,18 +66,18 @@ def add_build_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def build_editions(given: argparse.Namespace) -> int:
+def build_editions(options: argparse.Namespace) -> int:
     """Build every edition, the newest last; return the exit code."""
-    from lib.engine.editions import build_folder, remove_others
+    from lib.engine.editions import edition_folder, remove_others
 
-    earlier = _earlier_editions(given.root / given.data)
+    earlier = _earlier_editions(options.root / options.data)
     if earlier is not None:
-        remove_others(given.root / "_build", earlier)
+        remove_others(options.root / "_build", earlier)
     for date in earlier or []:
         print(f"Edition of {date}:", flush=True)
-        if code := _build_one(given, date, build_folder(date)):
+        if code := _build_one(options, date, edition_folder(date)):
             return code
-    return _build_one(given, "")
+    return _build_one(options, "")
 
 
 def _earlier_editions(folder: Path) -> list[str] | None:
@@ -90,40 +90,40 @@ def _earlier_editions(folder: Path) -> list[str] | None:
         return None
 
 
-def _build(given: argparse.Namespace) -> int:
-    return _build_one(given, given.as_of)
+def _build(options: argparse.Namespace) -> int:
+    return _build_one(options, options.as_of)
 
 
-def _build_one(given: argparse.Namespace, as_of: str, folder: str = "_build") -> int:
+def _build_one(options: argparse.Namespace, as_of: str, folder: str = "_build") -> int:
     from lib.engine import build
 
     def run() -> None:
         built = build.build(
-            given.root,
-            given.data,
+            options.root,
+            options.data,
             as_of,
             project=PROJECT,
             folder=folder,
-            time_limit=given.time_limit,
-            dask=given.dask,
+            time_limit=options.time_limit,
+            dask=options.dask,
         )
         print(build.summary(built), flush=True)
 
     return _with_messages(run)
 
 
-def _watch(given: argparse.Namespace) -> int:
+def _watch(options: argparse.Namespace) -> int:
     from lib.engine.serve import watch
 
     def run() -> None:
         watch(
-            given.root,
-            given.data,
-            given.as_of,
+            options.root,
+            options.data,
+            options.as_of,
             project=PROJECT,
-            port=given.port,
-            time_limit=given.time_limit,
-            dask=given.dask,
+            port=options.port,
+            time_limit=options.time_limit,
+            dask=options.dask,
         )
 
     return _with_messages(run)
@@ -143,12 +143,12 @@ def _with_messages(run: Callable[[], None]) -> int:
     return 0
 
 
-def _pdf(given: argparse.Namespace) -> int:
+def _pdf(options: argparse.Namespace) -> int:
     from lib.engine import pdf
     from lib.engine.errors import BuildError
 
     try:
-        path = pdf.make(given.root)
+        path = pdf.make(options.root)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

@@ -28,31 +28,32 @@ def add_to(commands: Any) -> None:
     simulations.add_argument("--all", action="store_true", help="also those whose code has not changed")
 
 
-def _check(given: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
     from lib.evidence import check_with_warnings, unstated
+    from lib.stats.display import counted
 
-    folder = given.root / given.data
+    folder = options.root / options.data
     faults, warnings = check_with_warnings(folder)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if faults:
-        return report_faults([str(fault) for fault in faults], given.all)
-    count = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+        return report_faults([str(fault) for fault in faults], options.all)
+    count = f", {counted(len(warnings), 'warning', 'warnings')}" if warnings else ""
     print(f"{folder}: no faults{count}.")
     if missing := unstated(folder):
         print(f"Not stated yet in settings.csv, and so marked on the page About this review: {', '.join(missing)}.")
     return 0
 
 
-def _new_trial(given: argparse.Namespace) -> int:
+def _new_trial(options: argparse.Namespace) -> int:
     from lib.evidence import DataError
     from lib.evidence.interview import AnswerError, add_trial
 
-    if given.answers is None and not sys.stdin.isatty():
+    if options.answers is None and not sys.stdin.isatty():
         print("There is no terminal to ask questions on: give a file of answers with --answers.", file=sys.stderr)
         return 2
     try:
-        if add_trial(given.root / given.data, given.answers):
+        if add_trial(options.root / options.data, options.answers):
             return 0
         print("Nothing was written: mend the answers and run the command again.", file=sys.stderr)
     except DataError as error:
@@ -67,12 +68,12 @@ def _new_trial(given: argparse.Namespace) -> int:
     return 1
 
 
-def _store_edition(given: argparse.Namespace) -> int:
+def _store_edition(options: argparse.Namespace) -> int:
     from lib.evidence import DataError, load
     from lib.report import edition_results
 
     try:
-        print(f"Stored in {edition_results.store(load(given.root / given.data))}")
+        print(f"Stored in {edition_results.store(load(options.root / options.data))}")
     except DataError as error:
         return report_faults(str(error).splitlines())
     except ValueError as error:
@@ -81,16 +82,16 @@ def _store_edition(given: argparse.Namespace) -> int:
     return 0
 
 
-def _simulations(given: argparse.Namespace) -> int:
+def _simulations(options: argparse.Namespace) -> int:
     from lib.evidence import DataError, load
     from lib.published import committed_counts
     from lib.simulations import committed
 
     for name in committed.SIMULATIONS:
-        if given.all or not committed.is_current(name):
+        if options.all or not committed.is_current(name):
             committed.remake(name)
     try:
-        evidence = load(given.root / given.data)
+        evidence = load(options.root / options.data)
     except DataError as error:
         return report_faults(str(error).splitlines())
     changed = committed_counts.write_committed(evidence)

@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
     )
 
 
-def _deposit(given: argparse.Namespace) -> int:
+def _deposit(options: argparse.Namespace) -> int:
     from lib.deposit.folder import prepare
     from lib.deposit.metadata import DepositError
     from lib.deposit.zenodo import Zenodo
@@ -40,19 +40,19 @@ def _deposit(given: argparse.Namespace) -> int:
     # The processes of the build, which run the chapters, get no token.
     token = os.environ.pop(TOKEN, "").strip()
     try:
-        zenodo = Zenodo(token, given.server) if given.reserve or given.upload else None
-        if given.new_version_of and not given.reserve:
+        zenodo = Zenodo(token, options.server) if options.reserve or options.upload else None
+        if options.new_version_of and not options.reserve:
             print("--new-version-of is for --reserve: a draft that exists is a new version already.", file=sys.stderr)
             return 2
-        if zenodo and given.reserve:
-            draft = zenodo.reserve(given.new_version_of)
+        if zenodo and options.reserve:
+            draft = zenodo.reserve(options.new_version_of)
             print(f"Draft {draft.number} has the reserved DOI {draft.doi}.")
             print("Enter this DOI in data/settings.csv (doi), commit, and run `python -m lib deposit --upload", end=" ")
             print(f"{draft.number}`.")
             return 0
-        if code := build_editions(given):
+        if code := build_editions(options):
             return code
-        deposit = prepare(given.root.resolve(), given.root.resolve() / "_build")
+        deposit = prepare(options.root.resolve(), options.root.resolve() / "_build")
         print(f"The deposit is in {deposit.folder}")
         if left_out := deposit.stated.left_out:
             print(f"Not stated in settings.csv, and so left out of its metadata: {', '.join(left_out)}.")
@@ -60,7 +60,7 @@ def _deposit(given: argparse.Namespace) -> int:
             print("It is a draft that cannot be uploaded yet:", *(f"- {line}." for line in to_do), sep="\n")
             return 1 if zenodo else 0
         if zenodo:
-            draft = zenodo.upload(given.upload, deposit.folder, deposit.doi)
+            draft = zenodo.upload(options.upload, deposit.folder, deposit.doi)
             print(f"Uploaded to draft {draft.number}. Nothing is published: a person publishes it at {draft.page}")
     except DepositError as error:
         print(error, file=sys.stderr)

@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
     desk.add_argument("--port", default=8010, type=port, help="port of the desk (default: 8010)")
 
 
-def _desk(given: argparse.Namespace) -> int:
+def _desk(options: argparse.Namespace) -> int:
     from lib.desk.application import serve
 
-    return serve(given.root, given.data, given.port)
+    return serve(options.root, options.data, options.port)

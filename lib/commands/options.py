@@ -62,10 +62,13 @@ def seconds(text: str) -> float:
 
 def report_faults(faults: list[str], every: bool = False) -> int:
     """List faults on the standard error, at most `MOST_FAULTS` unless all are wanted; return the exit code 1."""
+    # Imported here because the import of NumPy takes longer than reading the options of a command.
+    from lib.stats.display import counted
+
     listed = faults if every or len(faults) <= MOST_FAULTS else faults[:MOST_FAULTS]
     print(*listed, sep="\n", file=sys.stderr)
     if len(listed) < len(faults):
         files = dict.fromkeys(fault.partition(",")[0].partition(":")[0] for fault in faults[len(listed) :])
         print(f"and {len(faults) - len(listed)} more, in {', '.join(files)} (all: check --all)", file=sys.stderr)
-    print(f"{len(faults)} fault{'s' * (len(faults) != 1)}; nothing was built.", file=sys.stderr)
+    print(f"{counted(len(faults), 'fault', 'faults')}; nothing was built.", file=sys.stderr)
     return 1

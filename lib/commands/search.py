@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def add_to(commands: Any) -> None:
     """Add the commands to the parser (`options.add_command`)."""
     text = "search the databases for new records, with the queries of queries.csv"
-    search = add_command(commands, "search", text, lambda given: with_messages(run_search, given))
+    search = add_command(commands, "search", text, lambda options: with_messages(run_search, options))
     search.add_argument(
         "--source", action="append", default=[], metavar="CODE", help="a database, such as pubmed (default: all)"
     )
@@ -35,16 +35,16 @@ def add_to(commands: Any) -> None:
     search.add_argument("--dry-run", action="store_true", help="say what would be asked and found, and write nothing")
     search.add_argument("--by", default="", metavar="NAME", help="who searches, for searches.csv")
     text = "ask Crossref and PubMed whether anything that the review cites was retracted"
-    retractions = add_command(commands, "retractions", text, lambda given: with_messages(_retractions, given))
+    retractions = add_command(commands, "retractions", text, lambda options: with_messages(_retractions, options))
     retractions.add_argument("--dry-run", action="store_true", help="write nothing")
 
 
-def run_search(given: argparse.Namespace, folder: Path, setting: Setting | None = None) -> int:
+def run_search(options: argparse.Namespace, folder: Path, setting: Setting | None = None) -> int:
     """Search the databases, and return the exit code.
 
     Parameters
     ----------
-    given : argparse.Namespace
+    options : argparse.Namespace
         The options, as `add_to` describes them.
     folder : Path
         The data folder.
@@ -55,7 +55,7 @@ def run_search(given: argparse.Namespace, folder: Path, setting: Setting | None 
     from lib.records.searching.search import Setting, search
 
     setting = setting or Setting.usual()
-    since, fault = _usage(given, setting.today)
+    since, fault = _usage(options, setting.today)
     if fault:
         print(fault, file=sys.stderr)
         return 2
@@ -63,10 +63,10 @@ def run_search(given: argparse.Namespace, folder: Path, setting: Setting | None 
         try:
             return search(
                 folder,
-                given.source,
+                options.source,
                 since,
-                dry_run=given.dry_run,
-                by=given.by,
+                dry_run=options.dry_run,
+                by=options.by,
                 setting=setting,
                 say=progress.say,
                 warn=progress.warn,
@@ -77,34 +77,34 @@ def run_search(given: argparse.Namespace, folder: Path, setting: Setting | None 
             return 1
 
 
-def _retractions(given: argparse.Namespace, folder: Path) -> int:
+def _retractions(options: argparse.Namespace, folder: Path) -> int:
     from lib.records import retractions
     from lib.records.searching.client import SearchError
     from lib.records.searching.search import Setting
 
     try:
-        retractions.watch(folder, dry_run=given.dry_run, setting=Setting.usual())
+        retractions.watch(folder, dry_run=options.dry_run, setting=Setting.usual())
     except SearchError as error:
         print(error, "Nothing was written.", sep="\n", file=sys.stderr)
         return 1
     return 0
 
 
-def _usage(given: argparse.Namespace, today: dt.date) -> tuple[dt.date | None, str]:
+def _usage(options: argparse.Namespace, today: dt.date) -> tuple[dt.date | None, str]:
     """Return the first day of the window, if one is given, and what is wrong with the options."""
     from lib.records.searching.search import SOURCES
 
-    for code in given.source:
+    for code in options.source:
         if code not in SOURCES:
             return None, f"--source {code}: there is no such source; choose from {', '.join(SOURCES)}."
-    if not given.since:
+    if not options.since:
         return None, ""
     try:
-        since = dt.date.fromisoformat(given.since)
+        since = dt.date.fromisoformat(options.since)
     except ValueError:
-        return None, f"--since {given.since}: is not a day of the form YYYY-MM-DD."
+        return None, f"--since {options.since}: is not a day of the form YYYY-MM-DD."
     if since > today:
-        return None, f"--since {given.since}: lies in the future; the window ends today, on {today}."
+        return None, f"--since {options.since}: lies in the future; the window ends today, on {today}."
     return since, ""
 
 
@@ -118,9 +118,9 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def show(self, name: str, done: int, total: int) -> None:
+    def show(self, name: str, fetched: int, total: int) -> None:
         """Show how many records of a database have been fetched."""
-        self._bar.set_description_str(f"{name}: {done} of {total} records fetched")
+        self._bar.set_description_str(f"{name}: {fetched} of {total} records fetched")
 
     def say(self, message: str) -> None:
         """Write a message to the standard output."""

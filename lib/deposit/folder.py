@@ -48,14 +48,14 @@ class Deposit:
     doi: str
 
 
-def prepare(root: Path, made: Path) -> Deposit:
+def prepare(root: Path, build_folder: Path) -> Deposit:
     """Prepare the deposit of the edition that was built last; a folder of the same version is replaced as a whole.
 
     Parameters
     ----------
     root : Path
         The project's folder, a git checkout.
-    made : Path
+    build_folder : Path
         The build folder (``_build``), with the site of the newest edition and the sources that it was built from.
 
     Returns
@@ -69,7 +69,7 @@ def prepare(root: Path, made: Path) -> Deposit:
     OSError
         If a file cannot be read or written.
     """
-    site, source, results = made / "html", made / "source", made / "results.json"
+    site, source, results = build_folder / "html", build_folder / "source", build_folder / "results.json"
     if not (site.is_dir() and results.is_file()):
         raise DepositError(f"{site}: there is no site to deposit; build it with `make editions`")
     tables, _ = read_tables(source / "data")
@@ -81,7 +81,7 @@ def prepare(root: Path, made: Path) -> Deposit:
     edition = editions.iloc[-1]
     facts.to_do.extend([*_unstored(edition, tracked), *_differences(root, source, tracked)])
     name = re.sub(r"[^\w.-]+", "-", edition.version).strip("-.")
-    parent = made / "deposit"
+    parent = build_folder / "deposit"
     parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}."))
     try:
@@ -173,12 +173,12 @@ def _same(one: Path, other: Path) -> bool:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8")
+        process = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8")
     except FileNotFoundError:
         raise DepositError("git is not installed; the code of a deposit is what git tracks") from None
-    if done.returncode:
-        raise DepositError(f"{root}: git cannot list the files of this folder: {done.stderr.strip()}")
-    return done.stdout
+    if process.returncode:
+        raise DepositError(f"{root}: git cannot list the files of this folder: {process.stderr.strip()}")
+    return process.stdout
 
 
 def _put_in_place(part: Path, folder: Path) -> None:

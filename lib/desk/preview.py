@@ -158,7 +158,7 @@ def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[M
         for key, result in new.items():
             outcome = result.outcome
             as_published = span(outcome.estimate, outcome.ci_low, outcome.ci_high)
-            texts = [span(r.answer.estimate, r.answer.ci_low, r.answer.ci_high) for r in (old[key], result)]
+            texts = [span(r.current.estimate, r.current.ci_low, r.current.ci_high) for r in (old[key], result)]
             if texts[0] != texts[1]:
                 conclusions = "; ".join(meaning[rule] for rule in result.criteria_met) or "no"
                 yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], conclusions)

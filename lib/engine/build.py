@@ -101,26 +101,26 @@ def build(
         raise BuildError(f"the time limit must be more than 0 seconds, not {time_limit:g}")
     root = Path(root).resolve()
     chapters(root)
-    made = root / folder
-    made.mkdir(parents=True, exist_ok=True)
+    build_folder = root / folder
+    build_folder.mkdir(parents=True, exist_ok=True)
     fork_server.preload(project.preload)
-    with folder_lock(made):
-        render.remove_others(made)
-        _remove_leftovers(made)
-        has_changed = take_snapshot(root, root / data, made / "source")
+    with folder_lock(build_folder):
+        render.remove_others(build_folder)
+        _remove_leftovers(build_folder)
+        has_changed = take_snapshot(root, root / data, build_folder / "source")
         is_importing = has_changed and fork_server.ensure_running()
-        pages = chapters(made / "source")
-        notebooks = [page for page in pages if (made / "source" / f"{page}.ipynb").is_file()]
+        pages = chapters(build_folder / "source")
+        notebooks = [page for page in pages if (build_folder / "source" / f"{page}.ipynb").is_file()]
         with _executor(dask) as (executor, workers):
-            graph = Graph(made, notebooks, as_of, time_limit, project, executor)
+            graph = Graph(build_folder, notebooks, as_of, time_limit, project, executor)
             try:
                 if has_changed:
                     # At least one step will run: begin to import what steps need, in several processes at once.
                     if is_importing:
                         graph.server.begin()
                     importlib.import_module("lib.engine.chapter")
-                    render.prepare_renderer(made)
-                done, faults = run(graph.steps, workers)
+                    render.prepare_renderer(build_folder)
+                steps_run, faults = run(graph.steps, workers)
             except KeyboardInterrupt:
                 for process in multiprocessing.active_children():
                     process.kill()
@@ -128,14 +128,14 @@ def build(
             finally:
                 graph.server.close()
         _raise_first(faults)
-        ran = [page for page in notebooks if page in done]
-        return Built(made / render.LINK, ran, graph.changed, graph.notices)
+        ran = [page for page in notebooks if page in steps_run]
+        return Built(build_folder / render.LINK, ran, graph.changed, graph.notices)
 
 
-def _remove_leftovers(made: Path) -> None:
+def _remove_leftovers(build_folder: Path) -> None:
     """Remove files and folders that killed processes left behind."""
-    for folder in (made, made / "records", made / "reads", made / "stage"):
-        for path in folder.rglob(".*") if folder != made else folder.glob(".*"):
+    for folder in (build_folder, build_folder / "records", build_folder / "reads", build_folder / "stage"):
+        for path in folder.rglob(".*") if folder != build_folder else folder.glob(".*"):
             if path.is_file() or path.is_symlink():
                 path.unlink()
     for path in Path(tempfile.gettempdir()).glob(f"{fork_server.SOCKETS}*"):
@@ -145,7 +145,7 @@ def _remove_leftovers(made: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         except (PermissionError, ValueError):
             pass  # A running process of another user owns it, or it was not made by a build.
-    for path in (made / "templates").glob("*.tmp"):
+    for path in (build_folder / "templates").glob("*.tmp"):
         path.unlink()
 
 

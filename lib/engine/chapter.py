@@ -48,10 +48,10 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         try:
             return super().execute_managed_notebook(nb_man, kernel_name, **options)
         except (CellTimeoutError, DeadKernelError) as error:
-            begun = [i for i, cell in enumerate(nb_man.nb.cells) if cell.metadata.papermill["status"] != "pending"]
-            late = f"ran longer than {options['execution_timeout']} seconds"
-            cause = late if isinstance(error, CellTimeoutError) else "its process died"
-            raise _CellFault(max(begun, default=0), cause) from None
+            started = [i for i, cell in enumerate(nb_man.nb.cells) if cell.metadata.papermill["status"] != "pending"]
+            overrun = f"ran longer than {options['execution_timeout']} seconds"
+            cause = overrun if isinstance(error, CellTimeoutError) else "its process died"
+            raise _CellFault(max(started, default=0), cause) from None
 
 
 def execute(source: Path, as_of: str, time_limit: float, project: Project, server: str) -> tuple[bytes, bytes]:

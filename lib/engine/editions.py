@@ -21,34 +21,35 @@ EDITIONS = "editions"
 """Name of the folder of the other editions, in the build folder and in the site."""
 
 
-def build_folder(date: str) -> str:
+def edition_folder(date: str) -> str:
     """Return the build folder of an edition other than the newest, relative to the project's folder."""
     return f"_build/{EDITIONS}/{date}"
 
 
-def built_editions(made: Path) -> dict[str, Path]:
+def built_editions(build_folder: Path) -> dict[str, Path]:
     """Return the site of every other edition that was built, by its date."""
-    return {site.parent.name: site.resolve() for site in sorted((made / EDITIONS).glob("*/html")) if site.is_dir()}
+    sites = sorted((build_folder / EDITIONS).glob("*/html"))
+    return {site.parent.name: site.resolve() for site in sites if site.is_dir()}
 
 
-def remove_others(made: Path, dates: Collection[str]) -> None:
+def remove_others(build_folder: Path, dates: Collection[str]) -> None:
     """Remove the build folders of editions that there are no longer, so that no site carries them.
 
     Parameters
     ----------
-    made : Path
+    build_folder : Path
         The build folder of the newest edition.
     dates : collection of str
         Dates of the other editions.
     """
-    for folder in (made / EDITIONS).glob("*"):
+    for folder in (build_folder / EDITIONS).glob("*"):
         if folder.name not in dates:
             shutil.rmtree(folder)
 
 
-def join(made: Path, rendered: Path) -> None:
+def join(build_folder: Path, rendered: Path) -> None:
     """Take the sites of the other editions into a rendered one, as hard links where the file system has them."""
-    for date, site in built_editions(made).items():
+    for date, site in built_editions(build_folder).items():
         for name in files(site):
             target = rendered / EDITIONS / date / name
             target.parent.mkdir(parents=True, exist_ok=True)

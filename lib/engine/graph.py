@@ -42,13 +42,13 @@ class Step:
     ----------
     name : str
         Name of the step: that of a page for a chapter.
-    made : Path
+    build_folder : Path
         The build folder (``_build``).
     state : callable
         Returns a hash of the step's dependencies (except packages) and of its products; None if the step must run.
     work : callable
         Runs the step, and returns the packages that it used.
-    after : iterable of Step
+    predecessors : iterable of Step
         Steps that must be up to date before this one runs.
     label : str
         What is shown while the step runs; by default that the page of its name is executed.
@@ -57,15 +57,15 @@ class Step:
     def __init__(
         self,
         name: str,
-        made: Path,
+        build_folder: Path,
         state: Callable[[], str | None],
         work: Callable[[], list[str]],
-        after: Iterable[Step] = (),
+        predecessors: Iterable[Step] = (),
         label: str = "",
     ):
-        self.name, self.after = name, tuple(after)
+        self.name, self.predecessors = name, tuple(predecessors)
         self.label = label or f"executing {Path(name).name}"
-        self._made, self._record = made, made / "records" / f"{name.replace('/', '.')}.json"
+        self._build_folder, self._record = build_folder, build_folder / "records" / f"{name.replace('/', '.')}.json"
         self._state, self._work = state, work
 
     def bring_up_to_date(self, on_begin: Callable[[str], None] = lambda label: None) -> bool:
@@ -82,13 +82,13 @@ class Step:
             record = json.loads(self._record.read_bytes())
             state = self._state()
             return state is not None and record["state"] == digest(
-                state, packages.versions(record["packages"], self._made)
+                state, packages.versions(record["packages"], self._build_folder)
             )
         except (OSError, ValueError, KeyError, TypeError):
             return False  # It has never run, or its record is damaged.
 
     def _write_record(self, used: list[str]) -> None:
-        state = digest(self._state() or "", packages.versions(used, self._made))
+        state = digest(self._state() or "", packages.versions(used, self._build_folder))
         replace_if_changed(self._record, json.dumps({"state": state, "packages": used}).encode())
 
 
@@ -106,7 +106,7 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
 
     Returns
     -------
-    done : list of str
+    steps_run : list of str
         The names of the steps that had to run.
     faults : list of Exception
         The errors of the steps that failed.
@@ -125,25 +125,25 @@ def run(steps: Sequence[Step], workers: int) -> tuple[list[str], list[Exception]
     for _ in range(workers):
         # Daemons: an interrupted build does not wait for a chapter.
         threading.Thread(target=work, daemon=True).start()
-    done: list[str] = []
+    steps_run: list[str] = []
     faults: list[Exception] = []
     waiting, running, finished = list(steps), set[Step](), set[Step]()
     try:
         with progress:
             while True:
-                for step in [step for step in waiting if finished.issuperset(step.after)]:
+                for step in [step for step in waiting if finished.issuperset(step.predecessors)]:
                     waiting.remove(step)
                     running.add(step)
                     ready.put(step)
                 if not running:
                     # All steps that still wait depend on a step that failed.
-                    return done, faults
+                    return steps_run, faults
                 step, had_to_run, fault = ended.get()
                 running.remove(step)
                 progress.end(step.label)
                 if fault is None:
                     finished.add(step)
-                    done += [step.name] if had_to_run else []
+                    steps_run += [step.name] if had_to_run else []
                 elif isinstance(fault, Exception):
                     faults.append(fault)
                 else:
@@ -165,7 +165,7 @@ class Graph:
 
     Parameters
     ----------
-    made : Path
+    build_folder : Path
         The build folder (``_build``), with a snapshot of the sources.
     notebooks : list of str
         The pages that are executed, as paths without their suffix.
@@ -175,8 +175,8 @@ class Graph:
         Time limit of one cell of a chapter in seconds.
     project : Project
         The project.
-    executor : Executor, optional
-        Executes the chapters; by default this machine does.
+    executor : Executor or None
+        Executes the chapters; None for this machine.
 
     Attributes
     ----------
@@ -188,39 +188,39 @@ class Graph:
 
     def __init__(
         self,
-        made: Path,
+        build_folder: Path,
         notebooks: list[str],
         as_of: str,
         time_limit: float,
         project: Project,
-        executor: concurrent.futures.Executor | None = None,
+        executor: concurrent.futures.Executor | None,
     ):
-        self.made, self.source, self.stage = made, made / "source", made / "stage"
+        self.build_folder, self.source, self.stage = build_folder, build_folder / "source", build_folder / "stage"
         self.as_of, self.time_limit, self.project, self.executor = as_of, time_limit, project, executor
         self.server = ResultServer(self.source, as_of, project)
         self.changed: list[str] = []
         self._executed = {f"{page}.ipynb" for page in notebooks}
-        inputs = Step("inputs", made, self._inputs_state, self._check_inputs, label="checking the data")
+        inputs = Step("inputs", build_folder, self._inputs_state, self._check_inputs, label="checking the data")
         parts = [
             Step(
                 page,
-                made,
+                build_folder,
                 functools.partial(self._chapter_state, page),
                 functools.partial(self._execute, page),
                 [inputs],
             )
             for page in sorted(notebooks, key=self._start_order, reverse=True)
         ]
-        parts.append(
-            Step("results", made, self._results_state, self._write_results, [inputs], "computing the results file")
-        )
-        self.steps = [inputs, *parts, Step("site", made, self._site_state, self._render, parts, "rendering the pages")]
+        label = "computing the results file"
+        results = Step("results", build_folder, self._results_state, self._write_results, [inputs], label)
+        site = Step("site", build_folder, self._site_state, self._render, [*parts, results], "rendering the pages")
+        self.steps = [inputs, *parts, results, site]
 
     # Inputs
 
     @property
     def _fingerprints_file(self) -> Path:
-        return self.made / "inputs.json"
+        return self.build_folder / "inputs.json"
 
     def _inputs_state(self) -> str | None:
         if not self._fingerprints_file.is_file():
@@ -238,7 +238,7 @@ class Graph:
     # Chapters
 
     def _reads_file(self, page: str) -> Path:
-        return self.made / "reads" / f"{page}.json"
+        return self.build_folder / "reads" / f"{page}.json"
 
     def _start_order(self, page: str) -> tuple[bool, float]:
         """Return the sort key of a chapter: whether it is marked ``long_running``, and the seconds of its last run."""
@@ -286,7 +286,7 @@ class Graph:
 
     @property
     def _notices_file(self) -> Path:
-        return self.made / "notices.json"
+        return self.build_folder / "notices.json"
 
     @property
     def notices(self) -> list[str]:
@@ -295,7 +295,7 @@ class Graph:
         return notices
 
     def _results_state(self) -> str | None:
-        written, checked, notices = self.made / render.RESULTS, self._fingerprints_file, self._notices_file
+        written, checked, notices = self.build_folder / render.RESULTS, self._fingerprints_file, self._notices_file
         if not (written.is_file() and checked.is_file() and notices.is_file()):
             return None
         # Notices can be about the form of the data, which the fingerprints of their content do not cover.
@@ -308,18 +308,18 @@ class Graph:
         self.server.start()
         text, notices, used = _results(self.source, self.as_of, self.project, self.server.address)
         replace_if_changed(self._notices_file, json.dumps(notices, indent=1).encode())
-        replace_if_changed(self.made / render.RESULTS, text.encode())
+        replace_if_changed(self.build_folder / render.RESULTS, text.encode())
         return used
 
     # Site
 
     def _site_state(self) -> str | None:
-        present = render.hash_site(self.made / render.LINK)
+        present = render.hash_site(self.build_folder / render.LINK)
         if present is None:
             return None
         pages = hash_files(self.source, self._unexecuted()), hash_files(self.stage, sorted(self._executed))
-        results = content_of(self.made / render.RESULTS)
-        others = [f"{date} {site}" for date, site in editions.built_editions(self.made).items()]
+        results = content_of(self.build_folder / render.RESULTS)
+        others = [f"{date} {site}" for date, site in editions.built_editions(self.build_folder).items()]
         return digest(engine_code(self.source, "render"), *pages, results, *others, present)
 
     def _unexecuted(self) -> list[str]:
@@ -328,13 +328,13 @@ class Graph:
 
     def _render(self) -> list[str]:
         # Wait first: the renderer must not load a mixture of settings.
-        render.prepare_renderer(self.made).wait_for_loading()
-        mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, keep=self._executed)
+        render.prepare_renderer(self.build_folder).wait_for_loading()
+        mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, protected=self._executed)
         try:
-            folder, self.changed, used = render.prepare_renderer(self.made).render()
+            folder, self.changed, used = render.prepare_renderer(self.build_folder).render()
         finally:
             render.close_renderer()
-        render.publish(self.made, folder)
+        render.publish(self.build_folder, folder)
         return used
 
 

@@ -116,8 +116,8 @@ class ForkedKernelClient(AsyncKernelClient):
 
         A kernel that died or does not reply is reported for the first cell: nbclient does not clean up if this raises.
         """
-        begun = time.monotonic()
-        while await self.is_alive() and (timeout is None or time.monotonic() - begun < timeout):
+        start = time.monotonic()
+        while await self.is_alive() and (timeout is None or time.monotonic() - start < timeout):
             self.kernel_info()
             with contextlib.suppress(Empty):
                 await self.get_shell_msg(timeout=1)
@@ -208,12 +208,12 @@ def _refuse_unknown_reads(source: Path, reader: str) -> None:
     # Private interface: the names of Python's audit events and the order of their arguments may change between
     # versions, and compiled code can read files without raising one. If it breaks: test_build's cases of refused reads
     # fail; the table of events in the documentation of sys.addaudithook lists today's names.
-    def check(event: str, given: tuple[Any, ...]) -> None:
+    def check(event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("subprocess.Popen", "os.system", "os.posix_spawn"):
             raise UnknownRead("another program is started here, and the build cannot know what it reads: use Python")
-        if event not in folders or not isinstance(given[0], str | bytes | os.PathLike):
+        if event not in folders or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
-        path = os.path.realpath(os.fsdecode(given[0]))
+        path = os.path.realpath(os.fsdecode(arguments[0]))
         if f"{path}{os.sep}".startswith(folders[event]) and not _is_called_by(reader):
             name = next(os.path.relpath(path, root) for root in roots if path.startswith(f"{root}{os.sep}"))
             raise UnknownRead(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lib.caching.safe_files import replace_if_changed
 
-STORE = "packages.json"
+CACHE_FILE = "packages.json"
 """Name of the file, in the build folder, that caches which distribution provides which package."""
 # Held while the metadata are read, so that steps that end at the same time do not all read them.
 _LOCK = threading.Lock()
@@ -32,18 +32,18 @@ def imported() -> list[str]:
     return sorted(names - sys.stdlib_module_names - {"lib", "__main__", "__mp_main__"})
 
 
-def versions(names: Iterable[str], made: Path) -> str:
+def versions(names: Iterable[str], build_folder: Path) -> str:
     """Return the version of Python, and name and version of each distribution that provides one of some packages.
 
     Parameters
     ----------
     names : iterable of str
         Top-level names, as `imported` returns them; names that no distribution provides are ignored.
-    made : Path
+    build_folder : Path
         The build folder (``_build``).
     """
     with _LOCK:
-        distributions = _distributions(made / STORE)
+        distributions = _distributions(build_folder / CACHE_FILE)
     used = {distribution for name in names for distribution in distributions.get(name, [])}
     return "\n".join([sys.version, *sorted(used)])
 

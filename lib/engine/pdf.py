@@ -86,7 +86,7 @@ class _Page:
         Heading of the page.
     sections : dict of str to str
         Titles of its sections by their ids.
-    wanted : set of str
+    linked_ids : set of str
         Ids to which links of the book lead.
     start : int
         Number of its first page in the PDF, from 0.
@@ -98,7 +98,7 @@ class _Page:
     part: str
     title: str
     sections: dict[str, str]
-    wanted: set[str] = field(default_factory=set)
+    linked_ids: set[str] = field(default_factory=set)
     start: int = 0
     places: dict[str, tuple[int, float, float]] = field(default_factory=dict)
 
@@ -115,24 +115,24 @@ def make(root: Path) -> Path:
     OSError
         If the file cannot be written.
     """
-    made = root / "_build"
-    if not (made / LINK / "index.html").is_file():
+    build_folder = root / "_build"
+    if not (build_folder / LINK / "index.html").is_file():
         raise BuildError("There is no book to print yet. Build it first, with\n  make book")
     try:
         import pypdf  # noqa: F401
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise BuildError(_NO_PACKAGES) from None
-    with folder_lock(made), sync_playwright() as playwright:
+    with folder_lock(build_folder), sync_playwright() as playwright:
         browser = _launch(playwright)
         try:
-            title = yaml.safe_load((made / "stage/_config.yml").read_text(encoding="utf-8"))["title"]
-            edition = json.loads((made / RESULTS).read_text(encoding="utf-8"))
-            content = _print(browser, _pages(made), title, edition)
+            title = yaml.safe_load((build_folder / "stage/_config.yml").read_text(encoding="utf-8"))["title"]
+            edition = json.loads((build_folder / RESULTS).read_text(encoding="utf-8"))
+            content = _print(browser, _pages(build_folder), title, edition)
         finally:
             browser.close()
         name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-        path = made / "pdf" / f"{name}-{edition['edition']}.pdf"
+        path = build_folder / "pdf" / f"{name}-{edition['edition']}.pdf"
         replace_if_changed(path, content)
     return path
 
@@ -152,10 +152,10 @@ def _launch(playwright: Playwright) -> Browser:
         raise BuildError(f"The browser {path} could not be started: {error.message.splitlines()[0]}") from None
 
 
-def _pages(made: Path) -> list[_Page]:
+def _pages(build_folder: Path) -> list[_Page]:
     """Return the pages in the order of the table of contents, with the places to which their links lead."""
-    site = (made / LINK).resolve()
-    toc = yaml.safe_load((made / "stage/_toc.yml").read_text(encoding="utf-8"))
+    site = (build_folder / LINK).resolve()
+    toc = yaml.safe_load((build_folder / "stage/_toc.yml").read_text(encoding="utf-8"))
     pages, texts = {}, {}
     for part, name in _entries(toc):
         path = site / f"{name}.html"
@@ -167,7 +167,7 @@ def _pages(made: Path) -> list[_Page]:
         for target, place in _LINK.findall(text):
             other = pages.get(Path(os.path.normpath(path.parent / urllib.parse.unquote(target))) if target else path)
             if other is not None and f'id="{place}"' in texts[other.path]:
-                other.wanted.add(html.unescape(urllib.parse.unquote(place)))
+                other.linked_ids.add(html.unescape(urllib.parse.unquote(place)))
     return list(pages.values())
 
 
@@ -206,7 +206,7 @@ def _print(browser: Browser, pages: list[_Page], title: str, edition: dict[str, 
         page.start = count
         tab.goto(page.path.as_uri(), wait_until="load")
         tab.add_style_tag(content=f"html {{ counter-reset: page {count}; }}")
-        tab.evaluate(_PLACES, sorted(page.wanted))
+        tab.evaluate(_PLACES, sorted(page.linked_ids))
         readers.append(PdfReader(io.BytesIO(tab.pdf(**options))))
         page.places = _places(readers[-1], count)
         count += len(readers[-1].pages)
@@ -244,13 +244,13 @@ def _contents(pages: list[_Page], title: str, edition: dict[str, str]) -> str:
 
 def _places(reader: PdfReader, start: int) -> dict[str, tuple[int, float, float]]:
     """Return the position of each named place of one printed page of the book."""
-    found = {}
+    positions = {}
     for name, place in reader.named_destinations.items():
         number = reader.get_destination_page_number(place)
         if number is not None and number >= 0:
             key = urllib.parse.unquote(str(name).removeprefix("/"))
-            found[key] = start + number, float(place.left or 0), float(place.top or _POINTS_AT_TOP)
-    return found
+            positions[key] = start + number, float(place.left or 0), float(place.top or _POINTS_AT_TOP)
+    return positions
 
 
 def _link(writer: PdfWriter, readers: list[PdfReader], pages: list[_Page]) -> None:
@@ -258,18 +258,18 @@ def _link(writer: PdfWriter, readers: list[PdfReader], pages: list[_Page]) -> No
     from pypdf.generic import ArrayObject, FloatObject, NameObject, NullObject
 
     by_address = {page.path.as_uri(): page for page in pages}
-    own: list[_Page | None] = [None] * len(readers[0].pages)
+    owners: list[_Page | None] = [None] * len(readers[0].pages)
     for page, reader in zip(pages, readers[1:], strict=True):
-        own += [page] * len(reader.pages)
-    for sheet, owner in zip(writer.pages, own, strict=True):
-        kept = ArrayObject()
+        owners += [page] * len(reader.pages)
+    for sheet, owner in zip(writer.pages, owners, strict=True):
+        annotations = ArrayObject()
         for reference in sheet.get("/Annots", ()):
             link = reference.get_object()
             action = link.get("/A", {})
             address = str(action.get("/URI", ""))
             inner = link.get("/Dest", action.get("/D"))
             if inner is None and not address.startswith("file:"):
-                kept.append(reference)
+                annotations.append(reference)
                 continue
             left, bottom, right, top = map(float, link["/Rect"])
             if right - left < 2 and top - bottom < 2:
@@ -281,9 +281,9 @@ def _link(writer: PdfWriter, readers: list[PdfReader], pages: list[_Page]) -> No
             start = target.start, 0.0, float(_POINTS_AT_TOP)
             number, x, y = target.places.get(urllib.parse.unquote(place), start)
             link.pop("/A", None)
-            to = writer.pages[number].indirect_reference
+            target_page = writer.pages[number].indirect_reference
             link[NameObject("/Dest")] = ArrayObject(
-                [to, NameObject("/XYZ"), FloatObject(x), FloatObject(y), NullObject()]
+                [target_page, NameObject("/XYZ"), FloatObject(x), FloatObject(y), NullObject()]
             )
-            kept.append(reference)
-        sheet[NameObject("/Annots")] = kept
+            annotations.append(reference)
+        sheet[NameObject("/Annots")] = annotations

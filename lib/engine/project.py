@@ -88,5 +88,5 @@ def look_up(name: str) -> Any:
 def recorded(name: str) -> set[Any]:
     """Return the set named ``"module:attribute"``; empty if this process has not imported the module."""
     module, _, attribute = name.partition(":")
-    found: set[Any] = getattr(sys.modules.get(module), attribute, set())
-    return found
+    entries: set[Any] = getattr(sys.modules.get(module), attribute, set())
+    return entries

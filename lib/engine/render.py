@@ -66,16 +66,16 @@ class Renderer:
 
     Parameters
     ----------
-    made : Path
+    build_folder : Path
         The build folder (``_build``).
     """
 
-    def __init__(self, made: Path):
-        self.made, self.stage = made, made / "stage"
+    def __init__(self, build_folder: Path):
+        self.build_folder, self.stage = build_folder, build_folder / "stage"
         self.settings = hash_settings(self.stage)
         self._resources = contextlib.ExitStack()
         self._submit = self._resources.enter_context(fork_server.fresh_process())
-        self._loading = self._submit(prepare, self.stage, made)
+        self._loading = self._submit(prepare, self.stage, build_folder)
 
     def wait_for_loading(self) -> None:
         """Wait until the process is prepared; if it could not be, the rendering begins anew, and reports the error."""
@@ -83,7 +83,7 @@ class Renderer:
 
     def render(self) -> tuple[str, list[str], list[str]]:
         """Run `render` in the process."""
-        result: tuple[str, list[str], list[str]] = self._submit(render, self.stage, self.made).result()
+        result: tuple[str, list[str], list[str]] = self._submit(render, self.stage, self.build_folder).result()
         return result
 
     def close(self) -> None:
@@ -94,13 +94,13 @@ class Renderer:
 _renderer: Renderer | None = None
 
 
-def prepare_renderer(made: Path) -> Renderer:
+def prepare_renderer(build_folder: Path) -> Renderer:
     """Return a process that is prepared for the next rendering in a build folder, with the current settings."""
     global _renderer
-    stage = made / "stage"
+    stage = build_folder / "stage"
     if _renderer is None or (_renderer.stage, _renderer.settings) != (stage, hash_settings(stage)):
         close_renderer()
-        _renderer = Renderer(made)
+        _renderer = Renderer(build_folder)
     return _renderer
 
 
@@ -113,38 +113,38 @@ def close_renderer() -> None:
         _renderer = None
 
 
-def prepare(stage: Path, made: Path) -> None:
+def prepare(stage: Path, build_folder: Path) -> None:
     """Import the packages for rendering, and load the pages that were read before, so that `render` is faster.
 
     It changes no file, because another build may be rendering.
 
     Parameters
     ----------
-    stage, made : Path
+    stage, build_folder : Path
         As in `render`.
     """
     global _prepared
     # This process ends after one rendering: garbage collection would be wasted time.
     gc.disable()
-    state = _stored_state(made)
-    if state is not None and state["settings"] == _settings(stage, made):
-        _prepared = _make_sphinx(stage, made, state)
+    state = _stored_state(build_folder)
+    if state is not None and state["settings"] == _settings(stage, build_folder):
+        _prepared = _make_sphinx(stage, build_folder, state)
 
 
-def render(stage: Path, made: Path) -> tuple[str, list[str], list[str]]:
+def render(stage: Path, build_folder: Path) -> tuple[str, list[str], list[str]]:
     """Render the book into a new folder beside the present site.
 
     Parameters
     ----------
     stage : Path
         ``_config.yml``, ``_toc.yml``, executed chapters, data.
-    made : Path
+    build_folder : Path
         The build folder (``_build``).
 
     Returns
     -------
     folder : str
-        Name of the new site's folder in ``made``, for `publish`.
+        Name of the new site's folder in ``build_folder``, for `publish`.
     changed : list of str
         Files that are new, changed or gone compared with the present site.
     used : list of str
@@ -157,20 +157,21 @@ def render(stage: Path, made: Path) -> tuple[str, list[str], list[str]]:
     OSError
         If the disk is full or cannot be written.
     """
-    sphinx, state, settings, pages = _prepared, _stored_state(made), _settings(stage, made), _pages(stage)
+    sphinx, state = _prepared, _stored_state(build_folder)
+    settings, pages = _settings(stage, build_folder), _pages(stage)
     if state is None or state["settings"] != settings:
         state = None
-        shutil.rmtree(made / _FOLDER, ignore_errors=True)
+        shutil.rmtree(build_folder / _FOLDER, ignore_errors=True)
     if sphinx is None or sphinx.state != state:
         # Another build has rendered since, or nothing was prepared.
         if sphinx is not None:
             sphinx.contexts.close()
-        sphinx = _make_sphinx(stage, made, state)
-    app, messages, out = sphinx.app, sphinx.messages, Path(sphinx.app.outdir)
-    (made / _FOLDER / _STATE).unlink(missing_ok=True)
-    for left in (made / _FOLDER).glob(f"{_PAGES}*"):
+        sphinx = _make_sphinx(stage, build_folder, state)
+    app, messages, output = sphinx.app, sphinx.messages, Path(sphinx.app.outdir)
+    (build_folder / _FOLDER / _STATE).unlink(missing_ok=True)
+    for left in (build_folder / _FOLDER).glob(f"{_PAGES}*"):
         shutil.rmtree(left, ignore_errors=True)
-    out.mkdir(exist_ok=True)
+    output.mkdir(exist_ok=True)
     try:
         app.build(force_all=True)
         # Sphinx omits this if it has read no page again. Private interface: BuildEnvironment.check_consistency. If it
@@ -180,40 +181,41 @@ def render(stage: Path, made: Path) -> tuple[str, list[str], list[str]]:
         raise
     except Exception as error:
         messages.write(f"Error: {error}\n")
-    if app.statuscode != 0 or messages.getvalue() or not (out / "index.html").is_file():
+    if app.statuscode != 0 or messages.getvalue() or not (output / "index.html").is_file():
         raise BuildError(f"the pages could not be rendered:\n{_summary(messages.getvalue(), stage)}")
-    (out / ".buildinfo").unlink(missing_ok=True)
+    (output / ".buildinfo").unlink(missing_ok=True)
     # The page that redirects to the first one names no icon, so a browser would request one that does not exist.
-    index = out / "index.html"
+    index = output / "index.html"
     if b'http-equiv="Refresh"' in index.read_bytes():
         index.write_bytes(index.read_bytes() + b'<link rel="icon" href="data:," />\n')
-    shutil.copyfile(made / RESULTS, out / RESULTS)
-    editions.join(made, out)
-    folder = Path(tempfile.mkdtemp(dir=made, prefix="site-"))
+    shutil.copyfile(build_folder / RESULTS, output / RESULTS)
+    editions.join(build_folder, output)
+    folder = Path(tempfile.mkdtemp(dir=build_folder, prefix="site-"))
     try:
-        changed = _install(out, made / LINK, folder)
+        changed = _install(output, build_folder / LINK, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    shutil.rmtree(out)
-    replace_if_changed(made / _FOLDER / _STATE, json.dumps({"settings": settings, "pages": pages}).encode())
+    shutil.rmtree(output)
+    replace_if_changed(build_folder / _FOLDER / _STATE, json.dumps({"settings": settings, "pages": pages}).encode())
     return folder.name, changed, packages.imported()
 
 
-def _stored_state(made: Path) -> dict[str, Any] | None:
+def _stored_state(build_folder: Path) -> dict[str, Any] | None:
     """Return the settings with which pages were read, and the hash of each page; None if there are no such pages."""
     with contextlib.suppress(OSError, ValueError):
-        state: dict[str, Any] = json.loads((made / _FOLDER / _STATE).read_bytes())
+        state: dict[str, Any] = json.loads((build_folder / _FOLDER / _STATE).read_bytes())
         return state
     return None
 
 
-def _settings(stage: Path, made: Path) -> str:
+def _settings(stage: Path, build_folder: Path) -> str:
     """Hash all that determines how a page is read, besides its content."""
-    return digest(hash_settings(stage), engine_code(made / "source", "render"), sys.version, *packages.installed())
+    code = engine_code(build_folder / "source", "render")
+    return digest(hash_settings(stage), code, sys.version, *packages.installed())
 
 
-def _make_sphinx(stage: Path, made: Path, state: dict[str, Any] | None) -> _Sphinx:
+def _make_sphinx(stage: Path, build_folder: Path, state: dict[str, Any] | None) -> _Sphinx:
     import jinja2
     import sphinx
     from jupyter_book.config import get_final_config
@@ -244,8 +246,8 @@ def _make_sphinx(stage: Path, made: Path, state: dict[str, Any] | None) -> _Sphi
             srcdir=stage,
             confdir=None,
             # One of its own: the writers of a rendering that was killed may still be at work.
-            outdir=made / _FOLDER / f"{_PAGES}{os.getpid()}",
-            doctreedir=made / _FOLDER / "doctrees",
+            outdir=build_folder / _FOLDER / f"{_PAGES}{os.getpid()}",
+            doctreedir=build_folder / _FOLDER / "doctrees",
             buildername="html",
             confoverrides=config,
             status=None,
@@ -257,9 +259,9 @@ def _make_sphinx(stage: Path, made: Path, state: dict[str, Any] | None) -> _Sphi
         raise BuildError(f"the pages could not be rendered:\n{error}") from None
     # Compiling the theme's templates takes longer than writing a page with them. Private interface: the environment of
     # Sphinx's template bridge. If it breaks: remove this statement; every build compiles the templates again.
-    (made / "templates").mkdir(exist_ok=True)
+    (build_folder / "templates").mkdir(exist_ok=True)
     app.builder.templates.environment.bytecode_cache = jinja2.FileSystemBytecodeCache(
-        str(made / "templates"), f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
+        str(build_folder / "templates"), f"%s-jinja2-{jinja2.__version__}-sphinx-{sphinx.__version__}"
     )
     # A page is read again if its content has changed; times do not count.
     app.connect("env-get-outdated", lambda *_: [n for n, source in _pages(stage).items() if source != known.get(n)])
@@ -309,38 +311,38 @@ def _install(rendered: Path, present: Path, folder: Path) -> list[str]:
         The files that are new, changed or gone.
     """
     changed = []
-    before = set(files(present))
+    gone = set(files(present))
     for name in files(rendered):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if name in before and filecmp.cmp(rendered / name, present / name, shallow=False):
+        if name in gone and filecmp.cmp(rendered / name, present / name, shallow=False):
             shutil.copystat(present / name, rendered / name)
         else:
             changed.append(name)
         os.chmod(rendered / name, FILE_MODE)
         os.replace(rendered / name, target)
-        before.discard(name)
+        gone.discard(name)
     for at, _, _ in os.walk(folder):
         os.chmod(at, FOLDER_MODE)
-    return sorted([*changed, *before])
+    return sorted([*changed, *gone])
 
 
-def publish(made: Path, folder: str) -> None:
+def publish(build_folder: Path, folder: str) -> None:
     """Make a rendered folder the site, in one step, and remove earlier sites."""
-    link, part = made / LINK, made / f".{LINK}"
+    link, part = build_folder / LINK, build_folder / f".{LINK}"
     part.unlink(missing_ok=True)
     part.symlink_to(folder)
     if link.is_dir() and not link.is_symlink():
         # A folder of this name, which only copying can have created, cannot be replaced by a link in one step.
-        link.rename(made / f"site-before-{folder}")
+        link.rename(build_folder / f"site-before-{folder}")
     os.replace(part, link)
-    remove_others(made)
+    remove_others(build_folder)
 
 
-def remove_others(made: Path) -> None:
+def remove_others(build_folder: Path) -> None:
     """Remove all sites except the present one."""
-    present = os.path.basename(os.path.realpath(made / LINK))
-    for path in made.glob("site-*"):
+    present = os.path.basename(os.path.realpath(build_folder / LINK))
+    for path in build_folder.glob("site-*"):
         if path.name != present:
             shutil.rmtree(path, ignore_errors=True)
 

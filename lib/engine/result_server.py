@@ -34,7 +34,7 @@ from lib.engine.errors import PROCESS_KILLED, BuildError, DataFaults, sentence
 from lib.engine.project import Inputs, Project, look_up
 from lib.engine.snapshot import digest
 
-STORE = "shared"
+RESULTS_FOLDER = "shared"
 """Name of the folder, in the build folder, with the results of earlier builds."""
 
 # Number of clients that may wait for the server to accept them; further ones try again after a second.
@@ -137,7 +137,7 @@ def _load_and_serve(source: Path, as_of: str, project: Project, address: str, ou
         fingerprints = inputs.fingerprints()
         library = hash_files(source, [f"lib/{name}" for name in files(source / "lib")])
         code = digest(as_of, library, packages.versions(packages.imported(), source.parent))
-        store = Store(source.parent / STORE, code, fingerprints)
+        store = Store(source.parent / RESULTS_FOLDER, code, fingerprints)
     except Exception as error:
         outcome.send(("error", sentence(error)))
         return

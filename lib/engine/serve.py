@@ -23,10 +23,11 @@ from typing import Any
 from watchfiles import Change
 from watchfiles import watch as watch_files
 
+from lib.caching.code_hash import LIBRARY
 from lib.caching.os_errors import describe
 from lib.engine import build, render
 from lib.engine.project import Project
-from lib.engine.snapshot import LIBRARY, require_data_folder
+from lib.engine.snapshot import require_data_folder
 
 _SCRIPT = b"""<script>
 (function () {
@@ -85,14 +86,14 @@ class _State:
     def wait_for_message(self, page: str, since: int, last: dict[str, Any] | None) -> dict[str, Any]:
         """Return the message for a page that was loaded after build ``since``, once it differs from the last one."""
 
-        def now() -> dict[str, Any]:
-            own = [n for f, n in self._changed.items() if f == page or f.startswith("_static/")]
+        def current_message() -> dict[str, Any]:
+            changes = [n for f, n in self._changed.items() if f == page or f.startswith("_static/")]
             # It is not known what changed between an earlier watch and this one.
-            return {"reload": since < self._first or max(own, default=0) > since, "fault": self.fault}
+            return {"reload": since < self._first or max(changes, default=0) > since, "fault": self.fault}
 
         with self._updated:
-            self._updated.wait_for(lambda: now() != last, timeout=_SILENCE)
-            return now()
+            self._updated.wait_for(lambda: current_message() != last, timeout=_SILENCE)
+            return current_message()
 
 
 def watch(

@@ -17,13 +17,10 @@ from typing import Any
 
 import yaml
 
-from lib.caching.code_hash import code_hash
+from lib.caching.code_hash import LIBRARY, code_hash
 from lib.caching.os_errors import describe, why_unreadable
 from lib.caching.safe_files import files, mirror
 from lib.engine.errors import BuildError, DataFaults
-
-LIBRARY = Path(__file__).parents[1]
-"""The library that this engine is part of."""
 
 
 def chapters(root: Path) -> list[str]:
@@ -85,19 +82,19 @@ def take_snapshot(root: Path, data: Path, source: Path) -> bool:
         If another source cannot be read.
     """
     require_data_folder(data)
-    wanted = {name: root / name for name in ("_config.yml", "_toc.yml")}
+    sources = {name: root / name for name in ("_config.yml", "_toc.yml")}
     for folder, origin in (("book", root / "book"), ("data", data), ("lib", LIBRARY)):
         names = (name for name in files(origin) if not any(part.startswith(".") for part in Path(name).parts))
-        wanted |= {f"{folder}/{name}": origin / name for name in names}
-    if not any(name.startswith("data/") for name in wanted):
+        sources |= {f"{folder}/{name}": origin / name for name in names}
+    if not any(name.startswith("data/") for name in sources):
         raise DataFaults(f"{data}: the data folder has no CSV files")
     # Check before copying: a named pipe would block the copy, and messages of the system do not say what to do.
-    unreadable = {name: reason for name, path in wanted.items() if (reason := why_unreadable(path))}
+    unreadable = {name: reason for name, path in sources.items() if (reason := why_unreadable(path))}
     if faults := [f"{name.removeprefix('data/')}: {unreadable[name]}" for name in unreadable if name[:5] == "data/"]:
         raise DataFaults("\n".join(faults))
     if unreadable:
         raise BuildError("\n".join(f"{name}: {reason}" for name, reason in unreadable.items()))
-    changed = mirror(source, wanted)
+    changed = mirror(source, sources)
     for name in changed:
         if name.endswith(".py"):
             # Remove compiled code: Python uses it for any source of the same size that was written in the same second.

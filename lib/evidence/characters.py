@@ -7,7 +7,7 @@ dictionary demands (`column_types`), and making text harmless for a page (`lib.r
 from __future__ import annotations
 
 import re
-import unicodedata
+from unicodedata import category, name
 
 _ZERO_WIDTH_JOINERS = "\u200c\u200d"
 """Characters that the spelling of some words in Persian and in Indian languages requires between two letters."""
@@ -30,8 +30,8 @@ def name_of(character: str) -> str:
     >>> name_of(chr(7)), name_of(chr(0x200B))
     ('U+0007 (a control character)', 'U+200B ZERO WIDTH SPACE')
     """
-    name = unicodedata.name(character, "")
-    return f"U+{ord(character):04X} {name}" if name else f"U+{ord(character):04X} ({_KINDS[_category(character)]})"
+    title = name(character, "")
+    return f"U+{ord(character):04X} {title}" if title else f"U+{ord(character):04X} ({_KINDS[category(character)]})"
 
 
 _KINDS = {
@@ -46,16 +46,12 @@ _KINDS = {
 }
 
 
-def _category(character: str) -> str:
-    return unicodedata.category(character)
-
-
 def _is_forbidden(text: str, at: int) -> bool:
     character = text[at]
     if character in _ZERO_WIDTH_JOINERS:
         around = text[at - 1 : at] + text[at + 1 : at + 2]
-        return not (len(around) == 2 and all(ord(c) > 127 and _category(c)[0] in "LM" for c in around))
-    return character == "\N{REPLACEMENT CHARACTER}" or _category(character) in _KINDS
+        return not (len(around) == 2 and all(ord(c) > 127 and category(c)[0] in "LM" for c in around))
+    return character == "\N{REPLACEMENT CHARACTER}" or category(character) in _KINDS
 
 
 def forbidden(text: str) -> str:
@@ -90,7 +86,7 @@ def visible(text: str) -> str:
     'SA'
     """
     if not text.isascii():
-        text = "".join(" " if _category(c) == "Zs" else c for c in text if _category(c)[0] != "C" or c == "\n")
+        text = "".join(" " if category(c) == "Zs" else c for c in text if category(c)[0] != "C" or c == "\n")
     return text.strip().strip("\"'`“”‘’„«»").strip()
 
 
@@ -115,12 +111,12 @@ def fault_of(text: str) -> str:
     if character == "\N{REPLACEMENT CHARACTER}":
         return f"contains {name_of(character)}: a character was lost when the text was converted; enter the text again"
     if character:
-        if _category(character) == "Zs":
+        if category(character) == "Zs":
             return f"contains {name_of(character)}: write an ordinary space"
         if character == "\t":
             return "contains U+0009 (a tab): write an ordinary space"
-        what = "which no page can show" if _category(character) == "Cc" else "which readers cannot see"
-        return f"contains {name_of(character)}, {what}: remove it"
+        reason = "which no page can show" if category(character) == "Cc" else "which readers cannot see"
+        return f"contains {name_of(character)}, {reason}: remove it"
     if _ERRORS.fullmatch(text):
         return "is the error value of a spreadsheet, or a number in too narrow a column: enter the value again"
     if _FORMULA.match(text):

@@ -1,7 +1,7 @@
 """Read and check the whole data folder.
 
 Belongs here: the order in which files are read and checked, and the faults that concern the folder as a whole. Does not
-belong here: the checks themselves, which are in `csv_files`, `column_types` and `rules`, and whether a count is the
+belong here: the checks themselves, which are in `csv_files`, `value_checks` and `rules`, and whether a count is the
 right one.
 """
 
@@ -14,13 +14,14 @@ import pandas as pd
 from pybtex.database import BibliographyData
 
 from lib.caching.os_errors import describe
-from lib.evidence.column_types import REFERENCE_COLUMNS, dictionary_faults, value_faults
+from lib.evidence.column_types import REFERENCE_COLUMNS
 from lib.evidence.csv_files import DataError, Fault, read_table
 from lib.evidence.fault_lists import limited
 from lib.evidence.references import read_references
-from lib.evidence.repeated_checks import Hashes, hash_table, rule_faults, unless_right
+from lib.evidence.repeated_checks import hash_table, rule_faults, unless_right
 from lib.evidence.rules import RULES, WARNINGS, keys
 from lib.evidence.screening import with_screening
+from lib.evidence.value_checks import dictionary_faults, value_faults
 
 _META_COLUMNS = {
     "dictionary": ["table", "column", "type", "required", "key", "allowed", "refers_to", "unit", "range", "meaning"],
@@ -53,10 +54,35 @@ def read_tables(folder: str | Path) -> tuple[dict[str, pd.DataFrame], Bibliograp
     DataError
         If there is any fault; it has all of them. If the dictionary or the codes have faults, no other table is read.
     """
-    tables, references, faults, _ = _read(folder)
+    return read_tables_with_warnings(folder)[:2]
+
+
+def read_tables_with_warnings(
+    folder: str | Path,
+) -> tuple[dict[str, pd.DataFrame], BibliographyData, list[Fault]]:
+    """Read and check every table of a data folder, and look for what is allowed but probably a mistake.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As in `read_tables`.
+
+    Returns
+    -------
+    tables, references
+        As from `read_tables`.
+    warnings : list of Fault
+        As from `check_with_warnings`.
+
+    Raises
+    ------
+    DataError
+        As in `read_tables`.
+    """
+    tables, references, faults, warnings = _read(folder)
     if faults:
         raise DataError(faults)
-    return tables, references
+    return tables, references, warnings
 
 
 def read_some_tables(
@@ -129,7 +155,8 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
     tables = with_screening(tables)
     references, lines, file_faults = read_references(folder / "references.bib")
     faults += limited(file_faults)
-    known = _with_references(tables, references, lines)
+    # Rules skip the references if these could not be read.
+    known = {**tables, "references": reference_table(references, lines)} if references.entries else tables
     hashes |= _hash({name: table for name, table in known.items() if name not in hashes})
     misformed = {file.removesuffix(".csv") for file, _, _ in reported}
     for rule in RULES:
@@ -140,23 +167,12 @@ def _read(folder: str | Path) -> tuple[dict[str, pd.DataFrame], BibliographyData
             faults += limited(f for f in faults_of_rule if (f.file, f.row, f.column) not in reported)
     # A warning about a row with such a value could be a consequence of it.
     checked = {name: table for name, table in known.items() if name not in misformed}
-    return tables, references, _in_order(faults, names), _warnings(checked, hashes, names)
+    warnings = [fault for rule in WARNINGS for fault in limited(rule_faults(rule, checked, hashes))]
+    return tables, references, _in_order(faults, names), _in_order(warnings, names)
 
 
 def _hash(tables: Mapping[str, pd.DataFrame]) -> dict[str, bytes]:
     return {name: hash_table(table) for name, table in tables.items()}
-
-
-def _warnings(tables: Mapping[str, pd.DataFrame], hashes: Hashes, names: list[str]) -> list[Fault]:
-    faults = [fault for rule in WARNINGS for fault in limited(rule_faults(rule, tables, hashes))]
-    return _in_order(faults, names)
-
-
-def _with_references(
-    tables: dict[str, pd.DataFrame], references: BibliographyData, lines: Mapping[str, int] | None = None
-) -> dict[str, pd.DataFrame]:
-    """Return the tables with that of the references, unless the bibliography could not be read."""
-    return {**tables, "references": reference_table(references, lines)} if references.entries else tables
 
 
 def _require_folder(folder: Path) -> None:
@@ -186,25 +202,6 @@ def _in_order(faults: list[Fault], names: list[str]) -> list[Fault]:
     """Sort faults by file, in the order of the dictionary, and by row."""
     order = {f"{name}.csv": i for i, name in enumerate(names)}
     return sorted(faults, key=lambda fault: (order.get(fault.file, len(order)), fault.row or 0))
-
-
-def find_warnings(tables: dict[str, pd.DataFrame], references: BibliographyData) -> list[Fault]:
-    """Return what in the tables is allowed but probably a mistake.
-
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Tables as `read_tables` returns them; rules about others are skipped.
-    references : pybtex.database.BibliographyData
-        The bibliography.
-
-    Returns
-    -------
-    list of Fault
-        The breaches of `lib.evidence.rules.WARNINGS`, by file and row.
-    """
-    known = _with_references(tables, references)
-    return _warnings(known, _hash(known), list(dict.fromkeys(tables["dictionary"].table)))
 
 
 def reference_table(references: BibliographyData, lines: Mapping[str, int] | None = None) -> pd.DataFrame:

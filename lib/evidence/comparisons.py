@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from lib.caching.shared_results import shared
 from lib.evidence.edition import Evidence
 from lib.evidence.vocabulary import ALL_THRESHOLDS, ASSESSMENT
 from lib.stats import LeftOutWarning, Pooled, PoolingWarning, pool, pool_ratios, two_groups
-from lib.stats.arguments import unknown
+from lib.stats.checks import unknown
 
 TAU2 = "REML"
 """Estimator of the between-study variance of comparisons (Langan et al. 2019, doi:10.1002/jrsm.1316)."""
@@ -286,10 +285,7 @@ def assume_correlation(rows: pd.DataFrame, correlation: float) -> Pooled:
     y, v = two_groups(*counts)
     v = np.where(rows.paired, two_groups(*counts, correlation=correlation)[1], v)
     with warnings.catch_warnings(action="ignore", category=LeftOutWarning):
-        pooled = pool(y, v, tau2=TAU2, ci=INTERVAL)
-    names = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-    ratios: dict[str, Any] = {name: float(np.exp(getattr(pooled, name))) for name in names}
-    return replace(pooled, **ratios)
+        return pool(y, v, tau2=TAU2, ci=INTERVAL).back_transformed(np.exp)
 
 
 def _counts(rows: pd.DataFrame) -> list[np.ndarray]:

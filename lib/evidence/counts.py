@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lib.evidence.column_types import NUMBERS
 from lib.evidence.vocabulary import ALL_THRESHOLDS, GROUPS, REGIMENS
-from lib.stats.arguments import unknown
+from lib.stats.checks import unknown
+from lib.stats.display import counted
 
 if TYPE_CHECKING:
     from lib.evidence.edition import Evidence
@@ -23,8 +25,6 @@ _TABLES = ("responses", "arms", "studies")
 """Tables whose columns can be filters; if several have a column of the same name, that of the first is used."""
 _NO_FILTERS = ("threshold", "role", "label", "n", "events", "poolable", "why_not", "remark", "derivation", "source")
 """Columns that cannot be filters: those with an argument of their own, counts, reasons not to pool, and remarks."""
-_NUMERIC = ("count", "number", "percent", "year")
-"""Types of the dictionary whose values are numbers."""
 _FIRST = ("study", "year", "role", "arm", "drug", "concentration", "events", "n", "unit", "design", "edition")
 """First columns of a selection."""
 _SHOWN = ("year", "role", "drug", "concentration", "events", "n")
@@ -59,11 +59,11 @@ class Counts(pd.DataFrame):
     def _note(self) -> str:
         """Describe the selection, and which studies are left out of it."""
         names = list(dict.fromkeys(self.left_out.label))
-        text = f"{len(self)} {'study' if len(self) == 1 else 'studies'}, {len(self.columns)} columns."
+        text = f"{counted(len(self))}, {len(self.columns)} columns."
         if not names:
             return f"{text} Nothing is left out."
-        some = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        return f"{text} Left out, in whole or in part: {some}; .left_out gives the reasons."
+        listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        return f"{text} Left out, in whole or in part: {listed}; .left_out gives the reasons."
 
 
 def _short(value: float) -> str:
@@ -81,24 +81,24 @@ def select_counts(evidence: Evidence, threshold: str, filters: Mapping[str, Any]
     for regimen in regimens:
         if regimen not in REGIMENS:
             raise ValueError(unknown("regimen", regimen, REGIMENS))
-    wanted = {name: _allowed_values(evidence, name, columns[name], value) for name, value in filters.items()}
+    values_by_column = {name: _allowed_values(evidence, name, columns[name], value) for name, value in filters.items()}
 
     fits = reported[(reported.threshold == threshold) & reported.role.isin(regimens)]
-    by_site = not {"site", "site_detail"}.isdisjoint(wanted)
+    by_site = not {"site", "site_detail"}.isdisjoint(values_by_column)
     if not by_site:
         fits = fits[fits.site == "all"]
-    if "subtype" not in wanted:
+    if "subtype" not in values_by_column:
         # Counts by subtype are parts of the other counts: adding them would count patients twice.
         fits = fits[fits.subtype == ""]
-    fits = fits[_matches(fits, wanted)]
-    is_poolable = fits.poolable.isin(["yes", "subgroup"] if by_site or "subtype" in wanted else ["yes"])
+    fits = fits[_matches(fits, values_by_column)]
+    is_poolable = fits.poolable.isin(["yes", "subgroup"] if by_site or "subtype" in values_by_column else ["yes"])
     is_poolable &= evidence.is_included(fits.study)
     _refuse_dependent(fits[is_poolable])
     studies = by_study(fits[is_poolable])
     order = [*_FIRST, *(column for column in studies.columns if column not in (*_FIRST, "label"))]
     selection = Counts(studies.set_index("label")[order])
     left_out = [*_not_pooled(evidence, fits[~is_poolable])]
-    left_out += _without_count(evidence, threshold, regimens, wanted, {*fits.study})
+    left_out += _without_count(evidence, threshold, regimens, values_by_column, {*fits.study})
     selection.left_out = pd.DataFrame(left_out, columns=["study", "label", "arm", "reason"])
     return selection
 
@@ -130,17 +130,17 @@ def by_study(rows: pd.DataFrame) -> pd.DataFrame:
     arms_by_study: dict[str, list[int]] = {}
     for at, study in enumerate(rows.study):
         arms_by_study.setdefault(study, []).append(at)
-    several = [(at, arms) for at, arms in enumerate(arms_by_study.values()) if len(arms) > 1]
+    multi_arm = [(at, arms) for at, arms in enumerate(arms_by_study.values()) if len(arms) > 1]
     for name in rows.columns.drop("study"):
         column = rows[name].to_numpy()
         if name in ("events", "n", "enrolled", "completed"):
-            values = [column[arms].sum() for _, arms in several]
+            values = [column[arms].sum() for _, arms in multi_arm]
         elif all(isinstance(value, str) for value in column):
-            values = ["; ".join(dict.fromkeys(column[arms])) for _, arms in several]
+            values = ["; ".join(dict.fromkeys(column[arms])) for _, arms in multi_arm]
         else:
             continue
-        if any(value != column[arms[0]] for value, (_, arms) in zip(values, several, strict=True)):
-            first.loc[[at for at, _ in several], name] = values
+        if any(value != column[arms[0]] for value, (_, arms) in zip(values, multi_arm, strict=True)):
+            first.loc[[at for at, _ in multi_arm], name] = values
     return first
 
 
@@ -185,7 +185,7 @@ def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> l
     values, codes = _as_list(value), evidence.codes
     if not values:
         raise ValueError(f"{name} has no values to select")
-    if column.type in _NUMERIC:
+    if column.type in NUMBERS:
         present = sorted(column_values.dropna().unique())
         known = [one for one in values if one in present]
         if not known or (len(known) < len(values) and not isinstance(value, range)):
@@ -194,7 +194,7 @@ def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> l
         return known
     allowed = list(codes.code[codes["list"] == column.allowed]) if column.allowed else sorted({*column_values} - {""})
     if name == "drug":
-        allowed += sorted({*_given(evidence.arms)} - {*allowed})
+        allowed += sorted({*_drug_with_concentration(evidence.arms)} - {*allowed})
     if column.allowed == "yes_no":
         values = [("yes" if one else "no") if isinstance(one, bool | np.bool_) else one for one in values]
     for one in values:
@@ -204,17 +204,17 @@ def _allowed_values(evidence: Evidence, name: str, column: Any, value: Any) -> l
     return values
 
 
-def _given(arms: pd.DataFrame) -> pd.Series:
+def _drug_with_concentration(arms: pd.DataFrame) -> pd.Series:
     """Return the topical drug of each arm with its concentration."""
     return (arms.drug + " " + arms.concentration).str.strip()
 
 
-def _matches(rows: pd.DataFrame, wanted: Mapping[str, list[Any]]) -> pd.Series:
+def _matches(rows: pd.DataFrame, values_by_column: Mapping[str, list[Any]]) -> pd.Series:
     """Mark the rows that have one of the wanted values in each wanted column that the table has."""
     matches = pd.Series(True, index=rows.index)
-    for name, values in wanted.items():
+    for name, values in values_by_column.items():
         if name == "drug":
-            matches &= rows.drug.isin(values) | _given(rows).isin(values)
+            matches &= rows.drug.isin(values) | _drug_with_concentration(rows).isin(values)
         elif name in ("assessment", "subtype"):
             matches &= (
                 rows[name]
@@ -249,13 +249,13 @@ def _not_pooled(evidence: Evidence, rows: pd.DataFrame) -> Iterator[tuple[str, s
 
 
 def _without_count(
-    evidence: Evidence, threshold: str, regimens: list[str], wanted: Mapping[str, list[Any]], shown: set[str]
+    evidence: Evidence, threshold: str, regimens: list[str], values_by_column: Mapping[str, list[Any]], shown: set[str]
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield the included studies whose arms fit a selection but that have no count in it."""
     arms = evidence.arms[["study", "part", *_columns_of(evidence, "arms")]]
     studies = evidence.studies[["study", "part", "label", *_columns_of(evidence, "studies")]]
     arms = arms.merge(studies, on=["study", "part"]).sort_values(["year", "label"], kind="stable")
-    of_arm = {name: values for name, values in wanted.items() if name in arms}
+    of_arm = {name: values for name, values in values_by_column.items() if name in arms}
     arms = arms[arms.role.isin(regimens) & evidence.is_included(arms.study) & ~arms.study.isin(shown)]
     arms = arms[_matches(arms, of_arm)].drop_duplicates("study")
     counts = evidence.reported_counts()

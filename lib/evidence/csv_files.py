@@ -1,7 +1,7 @@
 """Read the CSV files of the data folder as text.
 
 Belongs here: the form of the files (encoding, separators, quoting, headers), and `Fault`, which describes anything that
-is wrong with the data. Does not belong here: the allowed values (`column_types`), the bibliography (`references`), and
+is wrong with the data. Does not belong here: the allowed values (`value_checks`), the bibliography (`references`), and
 the consistency of rows and tables (`rules`).
 """
 
@@ -148,14 +148,14 @@ def other_format(start: bytes) -> str:
     ('is a PDF document', '')
     """
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return next((what for magic, what in _OTHER_FORMATS if start.startswith(magic.lower())), "")
+    return next((kind for magic, kind in _OTHER_FORMATS if start.startswith(magic.lower())), "")
 
 
 def _content_fault(name: str, file: BinaryIO) -> Fault | None:
     form = "BibTeX in UTF-8" if name.endswith(".bib") else "CSV UTF-8"
     start = file.read(64)
-    if what := other_format(start):
-        return Fault(name, None, "", "", f"{what}: save it as {form}")
+    if kind := other_format(start):
+        return Fault(name, None, "", "", f"{kind}: save it as {form}")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Fault(name, None, "", "UTF-16", f"is not allowed: save the file as {form}")
     file.seek(0)
@@ -355,16 +355,16 @@ def _header_faults(file: str, header: list[str], columns: list[str], body: _Body
             other = f": name one of them {missing.pop(0)!r}" if len(missing) == 1 else ": each needs its own"
             yield Fault(file, 1, "", name, f"is the name of more than one column{other}")
         elif name and name not in columns:
-            near = difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.7)
-            if near:
-                missing.remove(near[0])
-                yield Fault(file, 1, "", name, f"is a misspelt header: write {near[0]!r}")
+            nearest = difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.7)
+            if nearest:
+                missing.remove(nearest[0])
+                yield Fault(file, 1, "", name, f"is a misspelt header: write {nearest[0]!r}")
             else:
                 yield Fault(file, 1, "", name, "is not a column of this table (see the data dictionary)")
     unnamed = [at for at, name in enumerate(header) if not name]
     # Values beyond the header in most rows are a column without a name; in a few rows they come from unquoted commas.
-    often = len(body.numbers) / 2
-    unnamed += [at for at, count in sorted(body.surplus_at.items()) if count > often or (missing and at == len(header))]
+    half = len(body.numbers) / 2
+    unnamed += [at for at, count in sorted(body.surplus_at.items()) if count > half or (missing and at == len(header))]
     for at in unnamed:
         name = f": name it {missing[0]!r}" if len(missing) == 1 else ": name it, or remove it"
         yield Fault(file, 1, "", "", f"column {_letters(at)} has values, but no name in the header{name}")

@@ -109,22 +109,22 @@ def with_changed_rows(content: bytes, change: Callable[[dict[str, str]], Values 
     b'study,n\na2024,"1"\nc2026,4\n'
     """
     header, end = header_of(content), b"\r\n" if b"\r\n" in content else b"\n"
-    kept: list[bytes] = []
+    lines: list[bytes] = []
     is_header_past = False
     for match in _ROW.finditer(content):
         line = match[0]
         values = _values(line)
         if not is_header_past or not any(values):
             is_header_past = is_header_past or any(values)
-            kept.append(line)
+            lines.append(line)
             continue
         row = dict(zip(header, [*values, *[""] * len(header)], strict=False))
         new = change(row)
         if new is row:
-            kept.append(line)
+            lines.append(line)
         elif new is not None:
-            kept.append(_as_lines(header, [new]).encode().replace(b"\n", end))
-    return b"".join(kept)
+            lines.append(_as_lines(header, [new]).encode().replace(b"\n", end))
+    return b"".join(lines)
 
 
 def _values(line: bytes) -> list[str]:

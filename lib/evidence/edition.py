@@ -25,7 +25,7 @@ from lib.evidence.outcome import Outcome, build_outcome
 from lib.evidence.screening import MEANING, NAME
 from lib.evidence.selection import VIEWS, PartsOfView, known_by, known_dates
 from lib.evidence.vocabulary import GROUPS, REGIMENS, THRESHOLDS
-from lib.stats.arguments import unknown
+from lib.stats.checks import unknown
 
 EDITIONS = ("original", "update")
 """Whether a study belongs to the original review or came after it: codes of ``studies.edition``."""
@@ -268,14 +268,14 @@ class Evidence:
             If the review published no such number there.
         """
         numbers = self.published_numbers
-        there = numbers[numbers.place == place]
-        if there.empty:
+        at_place = numbers[numbers.place == place]
+        if at_place.empty:
             raise ValueError(unknown("place", place, numbers.place))
-        rows = there[there.quantity == quantity]
+        rows = at_place[at_place.quantity == quantity]
         if rows.empty:
-            elsewhere = ", ".join(dict.fromkeys(numbers.place[numbers.quantity == quantity]))
-            hint = f"; it is in: {elsewhere}" if elsewhere else ""
-            message = unknown("quantity", quantity, there.quantity)
+            other_places = ", ".join(dict.fromkeys(numbers.place[numbers.quantity == quantity]))
+            hint = f"; it is in: {other_places}" if other_places else ""
+            message = unknown("quantity", quantity, at_place.quantity)
             raise ValueError(f"the review published no such number in {place!r}{hint}: {message}")
         value = float(rows.value.iloc[0])
         return int(value) if value.is_integer() else value

@@ -20,11 +20,11 @@ import pandas as pd
 
 from lib.caching.safe_files import replace_all
 from lib.evidence.checking import check, read_tables, reference_table
-from lib.evidence.column_types import form_rule, value_faults
 from lib.evidence.csv_files import Fault
 from lib.evidence.new_trial import QUESTIONS, Question, Trial, complete, new_contents, place, reference, rows
 from lib.evidence.repeated_checks import hash_table, rule_faults
 from lib.evidence.rules import RULES, arms, sources
+from lib.evidence.value_checks import form_rule, value_faults
 from lib.evidence.vocabulary import ALL_THRESHOLDS
 
 _OPTIONAL = ("n", *ALL_THRESHOLDS, "reported", "concern")
@@ -116,12 +116,12 @@ def read_answers(path: Path) -> Trial:
     for number, part in enumerate([content, *arms]):
         allowed = [question.name for question in QUESTIONS if (question.scope == "arm") == bool(number)]
         for name, value in part.items():
-            where = f"{path}, {f'arms.{number}.' if number else ''}{name}"
+            answer = f"{path}, {f'arms.{number}.' if number else ''}{name}"
             if name not in allowed:
-                near = difflib.get_close_matches(name, allowed, n=1) or allowed
-                faults.append(f"{where}: there is no such question; allowed: {', '.join(near)}")
+                nearest = difflib.get_close_matches(name, allowed, n=1) or allowed
+                faults.append(f"{answer}: there is no such question; allowed: {', '.join(nearest)}")
             elif isinstance(value, dict | list):
-                faults.append(f"{where}: must be a single value")
+                faults.append(f"{answer}: must be a single value")
             part[name] = ("no", "yes")[value] if isinstance(value, bool) else " ".join(str(value).split())
     if faults:
         raise AnswerError("\n".join(faults))

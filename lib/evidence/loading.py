@@ -12,11 +12,12 @@ from pathlib import Path
 import pandas as pd
 
 from lib.caching.shared_results import ask
-from lib.evidence.checking import find_warnings, read_some_tables, read_tables
+from lib.evidence.checking import read_some_tables, read_tables_with_warnings
 from lib.evidence.column_types import convert, period_end
 from lib.evidence.edition import Evidence
 from lib.evidence.screening import with_screening
 from lib.evidence.selection import date_of_edition, known_by, known_dates
+from lib.stats.display import counted
 
 LOADED: set[tuple[str, str]] = set()
 """Data folders and dates of the editions that this process has loaded."""
@@ -56,12 +57,11 @@ def load(folder: str | Path, as_of: str | dt.date | None = None) -> Evidence:
 
 
 def _load(folder: str | Path, as_of: str | dt.date | None, edition: tuple[str, str]) -> Evidence:
-    texts, references = read_tables(folder)
-    warnings = tuple(find_warnings(texts, references))
+    texts, references, warnings = read_tables_with_warnings(folder)
     tables = _convert_tables(texts)
     date = date_of_edition(as_of, *known_dates(tables))
     parts = {**known_by(tables, date), "references": references}
-    return Evidence(parts, edition=edition, warnings=warnings)
+    return Evidence(parts, edition=edition, warnings=tuple(warnings))
 
 
 def earlier_editions(folder: str | Path) -> list[str]:
@@ -97,8 +97,10 @@ def earlier_editions(folder: str | Path) -> list[str]:
 def warnings_in_words(evidence: Evidence) -> str:
     """Return the number of warnings about the data in a line of text; empty if there are none."""
     number = len(evidence.warnings)
-    plural = "s" * (number != 1)
-    return f"{number} warning{plural} about the data: `make check` lists {'them' if plural else 'it'}." * bool(number)
+    if not number:
+        return ""
+    pronoun = "it" if number == 1 else "them"
+    return f"{counted(number, 'warning', 'warnings')} about the data: `make check` lists {pronoun}."
 
 
 def _convert_tables(texts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -138,15 +138,16 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
     """
     kinds = dict(zip(tables["drugs"].drug, tables["drugs"].kind, strict=True))
     arms: list[dict[str, str]] = []
-    for given in trial.get("arms", []):
+    for answers_of_arm in trial.get("arms", []):
         drug, light, extra, dose = (
-            given.get(name, "") for name in ("drug", "phototherapy", "given_with", "concentration")
+            answers_of_arm.get(name, "") for name in ("drug", "phototherapy", "given_with", "concentration")
         )
-        kind = given.get("kind") or kinds.get(drug, "")
+        kind = answers_of_arm.get("kind") or kinds.get(drug, "")
         is_treated = kind == "tci" and not extra
         name = "+".join(part for part in (drug, light) if part and part != "none") or "untreated"
         names = (f"{name} with {extra}",) if extra else (name, f"{name} {dose}".strip())
-        only_any = bool(given.get("any")) and not any(given.get(threshold) for threshold in ALL_THRESHOLDS[1:])
+        any_response, *others = (answers_of_arm.get(threshold) for threshold in ALL_THRESHOLDS)
+        only_any = bool(any_response) and not any(others)
         derived = {
             "kind": kind,
             "role": (REGIMENS[light != "none"] if is_treated else "comparator") if kind and light else "",
@@ -154,7 +155,7 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
             "poolable": "no" if only_any else "yes",
             "why_not": "any_alone" if only_any else "",
         }
-        arms.append(derived | {name: value for name, value in given.items() if value})
+        arms.append(derived | {name: value for name, value in answers_of_arm.items() if value})
     answers = {name: value for name, value in trial.items() if value}
     roles = [arm["role"] for arm in arms]
     words = (answers.get("design"), answers.get("blinding"), "RCT" if answers.get("randomised") == "yes" else "")
@@ -175,14 +176,14 @@ def complete(trial: Trial, tables: Tables, today: str) -> Trial:
         "site": "all",
         "unit": {"individual": "patches", "total": "patients"}.get(answers.get("assessment", ""), ""),
     }
-    done: Trial = derived | answers | {"arms": arms}
-    done["record"] = f"other.{done['study']}"
-    enrolled = [arm.get("enrolled", "") for arm in arms if arm["role"] == done["regimen"]]
+    completed: Trial = derived | answers | {"arms": arms}
+    completed["record"] = f"other.{completed['study']}"
+    enrolled = [arm.get("enrolled", "") for arm in arms if arm["role"] == completed["regimen"]]
     if enrolled and all(map(str.isdecimal, enrolled)):
         # The arms of a within-patient trial share their patients.
-        total = (max if done.get("design") == "WP" else sum)(map(int, enrolled))
-        done.setdefault("enrolled_of_record", str(total))
-    return done
+        total = (max if completed.get("design") == "WP" else sum)(map(int, enrolled))
+        completed.setdefault("enrolled_of_record", str(total))
+    return completed
 
 
 def rows(trial: Trial, tables: Tables) -> Iterator[Row]:
@@ -196,20 +197,20 @@ def rows(trial: Trial, tables: Tables) -> Iterator[Row]:
         The present tables, as text.
     """
 
-    def row(table: str, number: int = 0, threshold: str = "", given: Mapping[str, str] = {}) -> Row:
+    def row(table: str, number: int = 0, threshold: str = "", fixed: Mapping[str, str] = {}) -> Row:
         arm = trial["arms"][number - 1] if number else {}
         answers = {**trial, **arm, "threshold": threshold, "events": arm.get(threshold, "")}
         columns = tables["dictionary"].column[tables["dictionary"].table == table]
         values = {column: answers.get(_ANSWER_BY_COLUMN.get((table, column), column), "") for column in columns}
-        values.update(given)
+        values.update(fixed)
         return Row(table, values, number, threshold)
 
     yield row("records")
     yield row("candidates")
     steps = _STEPS.get(trial["decision"], (("title_abstract", trial["decision"]),))
     for number, (stage, decision) in enumerate(steps, start=1):
-        given = {"stage": stage, "role": "reviewer", "decision": decision}
-        yield row("decisions", given=given | ({} if number == len(steps) else {"reason": "", "note": ""}))
+        fixed = {"stage": stage, "role": "reviewer", "decision": decision}
+        yield row("decisions", fixed=fixed | ({} if number == len(steps) else {"reason": "", "note": ""}))
     if trial["decision"] != "included":
         return
     yield row("studies")

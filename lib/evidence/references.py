@@ -20,8 +20,9 @@ from pybtex.richtext import Text
 from pybtex.scanner import PybtexSyntaxError
 
 from lib.evidence.characters import fault_of
-from lib.evidence.column_types import FORMS, form_rule
+from lib.evidence.column_types import FORMS
 from lib.evidence.csv_files import MERGE_MARKS, MERGE_RULE, Fault, file_fault
+from lib.evidence.value_checks import form_rule
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     "article": ("author", "title", "journal", "year"),
@@ -134,9 +135,9 @@ def _entries(file: str, text: str) -> tuple[list[_Entry], list[Fault]]:
     return entries, faults
 
 
-def _next_entry(text: str, after: int) -> int:
+def _next_entry(text: str, position: int) -> int:
     """Return the position at which the next entry begins; that of the end of the text if there is none."""
-    match = re.compile(r"@\s*\w+\s*[{(]").search(text, after)
+    match = re.compile(r"@\s*\w+\s*[{(]").search(text, position)
     return match.start() if match else len(text)
 
 
@@ -165,9 +166,9 @@ def _outside(file: str, text: str, start: int, end: int) -> Iterator[Fault]:
 def _syntax_fault(file: str, line: int, key: str, error: PybtexSyntaxError) -> Fault:
     until = getattr(error, "lineno", None)
     reason = re.sub(r"^(?:syntax error|(undefined string)) in line [0-9]+: ", r"\1 ", str(error)).strip()
-    seen = f"; the fault shows on line {until}" if until and until != line else ""
+    note = f"; the fault shows on line {until}" if until and until != line else ""
     rule = (
-        f"the entry is not well-formed BibTeX ({reason}{seen}): check that braces balance, that each field ends with a"
+        f"the entry is not well-formed BibTeX ({reason}{note}): check that braces balance, that each field ends with a"
         " comma, and that the entry has a key and a last brace"
     )
     return Fault(file, line, key, "", rule)
@@ -176,8 +177,8 @@ def _syntax_fault(file: str, line: int, key: str, error: PybtexSyntaxError) -> F
 def _entry_faults(file: str, entry: _Entry) -> Iterator[Fault]:
     kind = entry.kind.lower()
     if kind not in REQUIRED:
-        near = difflib.get_close_matches(kind, REQUIRED, n=1)
-        remedy = f"write @{near[0]}" if near else f"use one of {', '.join(f'@{name}' for name in REQUIRED)}"
+        nearest = difflib.get_close_matches(kind, REQUIRED, n=1)
+        remedy = f"write @{nearest[0]}" if nearest else f"use one of {', '.join(f'@{name}' for name in REQUIRED)}"
         yield Fault(file, entry.line, entry.key, f"@{entry.kind}", f"is not a type of entry: {remedy}")
         return
     has_form, form = FORMS["key"]
@@ -185,25 +186,25 @@ def _entry_faults(file: str, entry: _Entry) -> Iterator[Fault]:
         yield Fault(file, entry.line, "", entry.key, f"is not a key: a key has {form}")
     present = {name.lower() for name, value, _ in entry.fields if value}
     misspelt = set()
-    seen: dict[str, int] = {}
+    names: set[str] = set()
     for name, value, line in entry.fields:
         place = f"{entry.key}, {name}"
-        if name.lower() in seen:
+        if name.lower() in names:
             yield Fault(file, entry.line, place, "", "the entry has this field more than once: keep one")
             continue
-        seen[name.lower()] = line
+        names.add(name.lower())
         if name.lower() not in FIELDS:
-            near = difflib.get_close_matches(name.lower(), [field for field in FIELDS if field not in present], n=1)
-            misspelt |= {*near}
-            remedy = f"write {near[0]}" if near else f"the fields are {', '.join(FIELDS)}"
+            nearest = difflib.get_close_matches(name.lower(), [field for field in FIELDS if field not in present], n=1)
+            misspelt |= {*nearest}
+            remedy = f"write {nearest[0]}" if nearest else f"the fields are {', '.join(FIELDS)}"
             yield Fault(file, line, place, "", f"there is no such field: {remedy}")
         elif rule := _value_rule(name.lower(), value):
             yield Fault(file, line, place, value, rule)
     for needed in REQUIRED[kind]:
         if not {*needed.split("|")} & (present | misspelt):
-            names = needed.replace("|", " or ")
+            alternatives = needed.replace("|", " or ")
             advice = "" if kind == "misc" else "; if it was not seen, make the entry a @misc and leave the field out"
-            yield Fault(file, entry.line, entry.key, "", f"@{kind} needs the field {names}{advice}")
+            yield Fault(file, entry.line, entry.key, "", f"@{kind} needs the field {alternatives}{advice}")
 
 
 def _value_rule(field: str, value: str) -> str:

@@ -110,7 +110,7 @@ def unless_right(name: str, hashes: Hashes, faults: Iterable[Fault]) -> Iterator
     hashes : mapping of str to bytes
         `hash_table` of the table, of the dictionary and of the codes.
     faults : iterable of Fault
-        What `lib.evidence.column_types.value_faults` yields for the table.
+        What `lib.evidence.value_checks.value_faults` yields for the table.
 
     Yields
     ------

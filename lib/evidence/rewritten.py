@@ -21,7 +21,7 @@ _FIRST_DAY = dt.date(1899, 12, 30)
 _LOST_DIGITS = re.compile(r"-?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+")
 
 
-def remedy(text: str, has_form: Callable[[str], bool], codes: Iterable[str] = ()) -> str:
+def remedy(text: str, has_form: Callable[[str], bool], codes: Iterable[str]) -> str:
     """Return what to write in place of a value of wrong form.
 
     Parameters
@@ -41,7 +41,7 @@ def remedy(text: str, has_form: Callable[[str], bool], codes: Iterable[str] = ()
     Examples
     --------
     >>> import re
-    >>> remedy("1,5", lambda text: bool(re.fullmatch("[0-9]+(.[0-9]+)?", text)))
+    >>> remedy("1,5", lambda text: bool(re.fullmatch("[0-9]+(.[0-9]+)?", text)), [])
     "; a spreadsheet may have rewritten it: write '1.5'"
     >>> remedy("montherapy", {"monotherapy", "comparator"}.__contains__, ["monotherapy", "comparator"])
     "; did you mean 'monotherapy'?"
@@ -53,8 +53,8 @@ def remedy(text: str, has_form: Callable[[str], bool], codes: Iterable[str] = ()
         return f"; a spreadsheet may have rewritten it: write {' or '.join(map(repr, changed[:2]))}"
     meant = next((guess for guess in _meant(visible(text)) if guess != text and has_form(guess)), "")
     by_fold = {code.casefold(): code for code in codes}
-    near = difflib.get_close_matches(visible(text).casefold(), by_fold, n=1, cutoff=0.7)
-    meant = meant or (by_fold[near[0]] if near else "")
+    nearest = difflib.get_close_matches(visible(text).casefold(), by_fold, n=1, cutoff=0.7)
+    meant = meant or (by_fold[nearest[0]] if nearest else "")
     return f"; did you mean {meant!r}?" if meant else ""
 
 

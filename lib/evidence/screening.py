@@ -82,19 +82,19 @@ def standing(decisions: pd.DataFrame) -> pd.DataFrame:
     # Sorting and dropping rows takes a tenth of the time that groupby takes for text.
     resolved = pd.MultiIndex.from_frame(rows.loc[is_resolution, keys])
     place = pd.MultiIndex.from_frame(rows[keys])
-    behind = rows[is_resolution | ~place.isin(resolved)]
-    made = behind.drop_duplicates([*keys, "decision"])
-    differing = pd.MultiIndex.from_frame(made.loc[made.duplicated(keys), keys]).difference(resolved)
+    deciding = rows[is_resolution | ~place.isin(resolved)]
+    distinct = deciding.drop_duplicates([*keys, "decision"])
+    differing = pd.MultiIndex.from_frame(distinct.loc[distinct.duplicated(keys), keys]).difference(resolved)
 
-    result = behind.drop_duplicates(keys, keep="last").set_index(keys)[["decision", "reason", "row"]]
+    result = deciding.drop_duplicates(keys, keep="last").set_index(keys)[["decision", "reason", "row"]]
     result = result.loc[place.unique()]
     result.loc[result.index.isin(differing), ["decision", "reason"]] = [CONFLICT, ""]
-    notes = behind[behind.note != ""].drop_duplicates([*keys, "note"])
+    notes = deciding[deciding.note != ""].drop_duplicates([*keys, "note"])
     result["note"] = notes.groupby(keys, sort=False).note.agg(" ".join)
     result["note"] = result.note.fillna("")
     result["reviewers"] = rows[~is_resolution].groupby(keys).size().reindex(result.index, fill_value=0)
     result["resolved"] = result.index.isin(resolved)
-    result["date"] = behind.sort_values("date", kind="stable").drop_duplicates(keys, keep="last").set_index(keys).date
+    result["date"] = deciding.sort_values("date", kind="stable").drop_duplicates(keys, keep="last").set_index(keys).date
     return result.reset_index()
 
 
@@ -152,8 +152,8 @@ def _outcome(stage: str, decision: str, is_entered: bool) -> str:
 
 def with_screening(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the tables with ``screening`` assembled anew; without it if one of its parts could not be read."""
-    rest = {name: table for name, table in tables.items() if name != NAME}
-    return {**rest, NAME: assemble(rest)} if rest.keys() >= {*PARTS} else rest
+    others = {name: table for name, table in tables.items() if name != NAME}
+    return {**others, NAME: assemble(others)} if others.keys() >= {*PARTS} else others
 
 
 def at_its_origin(fault: Fault, tables: Mapping[str, pd.DataFrame]) -> Fault:

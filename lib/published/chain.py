@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from lib.published.chain_pairs import Targets
-from lib.published.count_model import Block, Prior, distance, distances, effects, pooled
+from lib.published.count_model import Block, Prior, distance_from_rate, distances_from_rates, effects, pooled
 from lib.published.enumeration import MOST_TRIED, try_all
 
 POPULATIONS = 4
@@ -51,7 +51,7 @@ class Chain:
         Numbers of responders.
     node : ndarray of int, shape (3, c)
         Index of the quadrature node (mean and concentration of the prior) at each threshold.
-    off : ndarray, shape (rates, c)
+    distance : ndarray, shape (rates, c)
         Distance from each published rate, in units of its rounding.
     targets : Targets
         The published rates with their tolerances.
@@ -65,7 +65,7 @@ class Chain:
 
     Notes
     -----
-    The target is the prior times the product over the rates of max(1, off / tolerance) ** -power; states in which
+    The target is the prior times the product over the rates of max(1, distance / tolerance) ** -power; states in which
     all rates are within their tolerance are distributed as the prior given that they are. A power of the distance is
     used because states far from the rates would hardly move under an exponential.
 
@@ -80,8 +80,8 @@ class Chain:
     def __init__(self, block: Block, states: int, rng: np.random.Generator):
         self.block, self.c, self.rng = block, states, rng
         self.prior = Prior(int(block.largest.max()))
-        self.every = np.arange(states)
-        self.population = self.every * POPULATIONS // states
+        self.all_states = np.arange(states)
+        self.population = self.all_states * POPULATIONS // states
         self.targets, self.prior_power, self.samples = Targets(block, states, rng), 1.0, SAMPLES
         self.few = self._has_few()
         self.small = dict(self._try_small(t) for t in range(3) if self._has_small(t))
@@ -90,7 +90,7 @@ class Chain:
         self.node = rng.integers(len(self.prior.log_weight), size=(3, states))
         self.n = np.repeat(block.n.astype(int)[:, None], states, axis=1)
         self.x = self._starting_counts()
-        self.off = distances(block, self.n, self.x)
+        self.distance = distances_from_rates(block, self.n, self.x)
 
     def _has_few(self) -> bool:
         """Return whether there are few enough counts to move those of all thresholds together."""
@@ -112,8 +112,8 @@ class Chain:
         rate = self.block.rates[small]
         part = rate.included
         low, high = (bound[part].astype(int) for bound in self.block.limits(self.block.n, t))
-        counts, off = try_all(self.block.n[part].astype(int), low, high, [replace(rate, included=part[part])])
-        return small, (counts, off[0])
+        counts, distance = try_all(self.block.n[part].astype(int), low, high, [replace(rate, included=part[part])])
+        return small, (counts, distance[0])
 
     def _starting_counts(self) -> np.ndarray:
         """Return starting counts that differ between populations, from few responders to many."""
@@ -176,8 +176,8 @@ class Chain:
         rows = np.arange(k * c)[:, None]
         # Ordered uniform numbers are faster to look up. The samples of each study are shuffled afterwards.
         gaps = np.cumsum(self.rng.standard_exponential((k * c, self.samples + 1)), axis=1)
-        wanted = rows + gaps[:, :-1] / gaps[:, -1:]
-        place = np.searchsorted((rows + share).ravel(), wanted.ravel()).reshape(wanted.shape) - rows * m
+        positions = rows + gaps[:, :-1] / gaps[:, -1:]
+        place = np.searchsorted((rows + share).ravel(), positions.ravel()).reshape(positions.shape) - rows * m
         place = np.clip(place, 0, m - 1).reshape(k, c, self.samples)
         x = low[..., None] + np.stack([of_study[:, self.rng.permutation(self.samples)] for of_study in place])
         x[..., 0] = self.x[t]
@@ -210,26 +210,26 @@ class Chain:
             log_approximate = log_approximate + np.take_along_axis(log_small, places[0], axis=1)
         new = self.x[t].copy()
         for part, place in zip(parts, places, strict=True):
-            new[part] = x[part[:, None], self.every, place[:, 0]]
-        off = np.array([self._distance(i, new, self.n) for i in rates])
+            new[part] = x[part[:, None], self.all_states, place[:, 0]]
+        distance = np.array([self._distance(i, new, self.n) for i in rates])
         gain = sum(
-            self.targets.log_weight(new_off, i) - self.targets.log_weight(self.off[i], i)
-            for new_off, i in zip(off, rates, strict=True)
+            self.targets.log_weight(new_distance, i) - self.targets.log_weight(self.distance[i], i)
+            for new_distance, i in zip(distance, rates, strict=True)
         )
         take = np.log(self.rng.uniform(size=self.c)) < gain - log_approximate[:, 0]
         self.x[t][:, take] = new[:, take]
-        self.off[np.ix_(rates, take)] = off[:, take]
+        self.distance[np.ix_(rates, take)] = distance[:, take]
 
-    def _choose(self, i: int, parts: list[np.ndarray], x: np.ndarray, wanted: int) -> tuple[list, np.ndarray]:
+    def _choose(self, i: int, parts: list[np.ndarray], x: np.ndarray, number: int) -> tuple[list, np.ndarray]:
         """Choose pairs of samples x (k, c, m) of two parts of the studies; see `Targets.choose`."""
         first, second = (self.targets.sums(i, part, x, self.n) for part in parts)
-        return self.targets.choose(i, first, second, wanted)
+        return self.targets.choose(i, first, second, number)
 
     def _distance(self, i: int, x: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Return the distance from rate i of counts x (k, ...) among n."""
         rate = self.block.rates[i]
         p, v = effects(x, n)
-        return distance(*pooled(p[rate.included], v[rate.included])[:2], rate)
+        return distance_from_rate(*pooled(p[rate.included], v[rate.included])[:2], rate)
 
     def _move_all(self) -> None:
         """Move the counts of all thresholds together.
@@ -242,13 +242,13 @@ class Chain:
         steps = [self._log_steps(t, lists[t - 1][0], lists[t][0]) for t in (1, 2)]
         last = special.logsumexp(steps[1] + lists[2][1][:, None], axis=2) + lists[1][1]
         first = self._pick(start + special.logsumexp(steps[0] + last[:, None], axis=2))
-        second = self._pick(steps[0][self.every, first] + last)
-        third = self._pick(steps[1][self.every, second] + lists[2][1])
+        second = self._pick(steps[0][self.all_states, first] + last)
+        third = self._pick(steps[1][self.all_states, second] + lists[2][1])
         for t, at in enumerate((first, second, third)):
-            x, _, off = lists[t]
-            self.x[t] = x[:, self.every, at]
+            x, _, distance = lists[t]
+            self.x[t] = x[:, self.all_states, at]
             for i in self.targets.at_threshold(t):
-                self.off[i] = off[self.every, at]
+                self.distance[i] = distance[self.all_states, at]
 
     def _list(self, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sample counts of a threshold near its rate without regard to the other thresholds.
@@ -272,7 +272,7 @@ class Chain:
         log = np.where(valid, log, -np.inf)
         log -= special.logsumexp(log, axis=2, keepdims=True)
         sampled = self._sampled(t, log, low)
-        rates, every = self.targets.at_threshold(t), self.every[:, None]
+        rates, all_states = self.targets.at_threshold(t), self.all_states[:, None]
         if rates:
             (i,) = rates
             inside = self.rng.permutation(np.flatnonzero(self.block.rates[i].included))
@@ -281,13 +281,13 @@ class Chain:
             places, approximate = self._choose(i, parts, sampled, _LISTED)
             chosen = np.empty((*sampled.shape[:2], _LISTED), dtype=int)
             for part, place in zip(parts, places, strict=True):
-                chosen[part] = sampled[part[:, None, None], every, place]
-            off = self._distance(i, chosen, self.n[..., None])
-            weight = self.targets.log_weight(off, i) - approximate
+                chosen[part] = sampled[part[:, None, None], all_states, place]
+            distance = self._distance(i, chosen, self.n[..., None])
+            weight = self.targets.log_weight(distance, i) - approximate
         else:
-            chosen, off = sampled[..., :_LISTED], np.zeros((self.c, _LISTED))
+            chosen, distance = sampled[..., :_LISTED], np.zeros((self.c, _LISTED))
             weight = np.zeros((self.c, _LISTED))
-        return chosen, weight - np.take_along_axis(log, chosen - low[..., None], axis=2).sum(axis=0), off
+        return chosen, weight - np.take_along_axis(log, chosen - low[..., None], axis=2).sum(axis=0), distance
 
     def _log_steps(self, t: int, below: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the log prior (c, l, l) of counts x (k, c, l) of a threshold given those of the lower threshold."""
@@ -331,9 +331,9 @@ class Chain:
             return np.concatenate(
                 [np.take_along_axis(x[half], at[None], axis=2) for half, at in zip(halves, places, strict=True)]
             ), log
-        counts, off = self.small[small]
+        counts, distance = self.small[small]
         t, log_weight = self.block.rates[small].threshold_index, self.targets.log_weight
-        log = np.repeat(log_weight(off, small)[None], self.c, axis=0)
+        log = np.repeat(log_weight(distance, small)[None], self.c, axis=0)
         for row, study in zip(counts, part, strict=True):
             place = row - low[study][:, None]
             inside = (place >= 0) & (place < log_prior.shape[2])
@@ -346,44 +346,44 @@ class Chain:
         for state in np.flatnonzero(total[:, -1] > 0):
             at = np.searchsorted(total[state], self.rng.uniform(size=self.samples - 1) * total[state, -1])
             chosen[:, state, 1:] = counts[:, at]
-            ratio[state, 1:] = log_weight(off[at], small) - log_weight(self.off[small, state], small)
+            ratio[state, 1:] = log_weight(distance[at], small) - log_weight(self.distance[small, state], small)
         return chosen, ratio
 
     def _move_participants(self) -> None:
         """Shift participants between studies, and change the responders in proportion."""
-        block, rng, every = self.block, self.rng, self.every
-        which = rng.integers(len(self._shifts), size=self.c)
-        arm = self._shifted[which].T
-        before, old = self.n[arm, every], self.x[:, arm, every]
-        after = before + self._shifts[which].T * rng.choice(_MULTIPLES, size=self.c)
-        valid = ((block.least[arm] <= after) & (after <= block.largest[arm])).all(axis=0)
-        after = np.where(valid, after, before)
+        block, rng, all_states = self.block, self.rng, self.all_states
+        shift = rng.integers(len(self._shifts), size=self.c)
+        arm = self._shifted[shift].T
+        old_n, old = self.n[arm, all_states], self.x[:, arm, all_states]
+        new_n = old_n + self._shifts[shift].T * rng.choice(_MULTIPLES, size=self.c)
+        valid = ((block.least[arm] <= new_n) & (new_n <= block.largest[arm])).all(axis=0)
+        new_n = np.where(valid, new_n, old_n)
         unknown = block.unknown.T[:, arm]
-        wanted = old * (after / before)
-        new = np.where(unknown, np.floor(wanted + rng.uniform(size=wanted.shape)), old).astype(int)
+        proportional = old * (new_n / old_n)
+        new = np.where(unknown, np.floor(proportional + rng.uniform(size=proportional.shape)), old).astype(int)
         n = self.n.copy()
-        n[arm, every] = after
+        n[arm, all_states] = new_n
         for t in range(3):
-            low, high = (bound.T[arm, every] for bound in block.limits(n.T, t))
+            low, high = (bound.T[arm, all_states] for bound in block.limits(n.T, t))
             valid &= ((low <= new[t]) & (new[t] <= high)).all(axis=0)
-        valid &= (np.diff(new, axis=0) <= 0).all(axis=(0, 1)) & (new[0] <= after).all(axis=0)
-        there, back = 1 - np.abs(new - wanted), 1 - np.abs(old - new * (before / after))
+        valid &= (np.diff(new, axis=0) <= 0).all(axis=(0, 1)) & (new[0] <= new_n).all(axis=0)
+        forward, reverse = 1 - np.abs(new - proportional), 1 - np.abs(old - new * (old_n / new_n))
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain = np.where(unknown, np.log(np.maximum(back, 0)) - np.log(there), 0).sum(axis=(0, 1))
-        state = np.flatnonzero(valid & np.isfinite(gain) & (after != before).any(axis=0))
+            gain = np.where(unknown, np.log(np.maximum(reverse, 0)) - np.log(forward), 0).sum(axis=(0, 1))
+        state = np.flatnonzero(valid & np.isfinite(gain) & (new_n != old_n).any(axis=0))
         if not len(state):
             return
         gain = gain[state]
-        arm, before, after, old, new = (values[..., state] for values in (arm, before, after, old, new))
+        arm, old_n, new_n, old, new = (values[..., state] for values in (arm, old_n, new_n, old, new))
         for t in range(3):
-            tops = (new[t - 1], old[t - 1]) if t else (after, before)
+            tops = (new[t - 1], old[t - 1]) if t else (new_n, old_n)
             for sign, top, count in zip((1, -1), tops, (new[t], old[t]), strict=True):
                 gain += sign * self.prior_power * self.prior.log_at_node(self.node[t, state], top, count).sum(axis=0)
         n, x = n[:, state], self.x[:, :, state]
         x[:, arm, np.arange(len(state))] = new
-        off = distances(block, n, x)
+        distance = distances_from_rates(block, n, x)
         for i in self.targets.active():
-            gain += self.targets.log_weight(off[i], i) - self.targets.log_weight(self.off[i, state], i)
+            gain += self.targets.log_weight(distance[i], i) - self.targets.log_weight(self.distance[i, state], i)
         take = np.log(rng.uniform(size=len(state))) < gain
         state = state[take]
-        self.n[:, state], self.x[:, :, state], self.off[:, state] = n[:, take], x[:, :, take], off[:, take]
+        self.n[:, state], self.x[:, :, state], self.distance[:, state] = n[:, take], x[:, :, take], distance[:, take]

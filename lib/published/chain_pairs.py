@@ -62,13 +62,13 @@ class Targets:
             (i for i in self.active() if rates[i].threshold_index == t), key=lambda i: rates[i].included.sum()
         )
 
-    def log_weight(self, off: np.ndarray, i: int) -> np.ndarray:
+    def log_weight(self, distance: np.ndarray, i: int) -> np.ndarray:
         """Return the logarithm of the weight of states at a distance from rate i."""
-        return -self.power * np.log(np.maximum(1.0, off / self.tolerance[i]))
+        return -self.power * np.log(np.maximum(1.0, distance / self.tolerance[i]))
 
-    def reproduced(self, off: np.ndarray) -> np.ndarray:
+    def reproduced(self, distance: np.ndarray) -> np.ndarray:
         """Return for each state (c,) whether its distances (rates, c) are within the tolerances of all rates."""
-        return np.asarray((off <= self.tolerance[:, None]).all(axis=0))
+        return np.asarray((distance <= self.tolerance[:, None]).all(axis=0))
 
     def sums(self, i: int, part: np.ndarray, x: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Return the sums (9, c, m) over a part of the studies, with counts x (k, c, m), that rate i depends on."""
@@ -83,7 +83,7 @@ class Targets:
         terms = (used, w, w * w, wd, wd * d, a, a * a, ad, a * ad)
         return np.array([term.sum(axis=0, dtype=np.float32) for term in terms])
 
-    def choose(self, i: int, first: np.ndarray, second: np.ndarray, wanted: int) -> tuple[list, np.ndarray]:
+    def choose(self, i: int, first: np.ndarray, second: np.ndarray, number: int) -> tuple[list, np.ndarray]:
         """Choose pairs of samples by their distance from rate i.
 
         Parameters
@@ -92,32 +92,32 @@ class Targets:
             Index of the rate.
         first, second : ndarray, shape (9, c, m)
             Sums over the studies of two parts.
-        wanted : int
+        number : int
             Number of pairs to choose for each state; if there are several, the first is that of the current counts.
 
         Returns
         -------
-        list of ndarray of int, shape (c, wanted)
+        list of ndarray of int, shape (c, number)
             Indices of the chosen samples of the first part and of the second.
-        ndarray, shape (c, wanted)
+        ndarray, shape (c, number)
             Logarithm of the ratio of their approximate weight to that of the current counts.
         """
         a, b = _Distinct(first), _Distinct(second)
         # Keep pairs whose estimate, at the fixed tau2, is near the published one, or nearer to it than the current one.
         reach = (self.limit + self.tolerance[i]) * self._unit[i]
         reach = np.maximum(reach, np.abs(first[7, :, 0] + second[7, :, 0]) * (1 + 1e-5))
-        one, other, edges = self._near_pairs(a, b, reach)
-        log_off = np.log(self._approximate(i, np.ascontiguousarray((a.sums[one] + b.sums[other]).T)))
-        log = a.log_times[one] + b.log_times[other] - self.power * log_off
+        pair_a, pair_b, edges = self._near_pairs(a, b, reach)
+        log_distance = np.log(self._approximate(i, np.ascontiguousarray((a.sums[pair_a] + b.sums[pair_b]).T)))
+        log = a.log_times[pair_a] + b.log_times[pair_b] - self.power * log_distance
         highest = np.maximum.reduceat(log, edges[:-1])
         total = np.cumsum(np.exp(log - np.repeat(highest, np.diff(edges))), dtype=float)
         base = np.concatenate([[0.0], total])[edges]
-        points = base[:-1, None] + self.rng.uniform(size=(self.c, wanted)) * np.diff(base)[:, None]
+        points = base[:-1, None] + self.rng.uniform(size=(self.c, number)) * np.diff(base)[:, None]
         chosen = np.clip(np.searchsorted(total, points), edges[:-1, None], edges[1:, None] - 1)
-        now = np.log(self._approximate(i, first[:, :, 0] + second[:, :, 0]))
-        ratio = self.power * (now[:, None] - log_off[chosen])
-        places = [half.pick(index[chosen], self.rng) for half, index in ((a, one), (b, other))]
-        if wanted > 1:
+        current = np.log(self._approximate(i, first[:, :, 0] + second[:, :, 0]))
+        ratio = self.power * (current[:, None] - log_distance[chosen])
+        places = [half.pick(index[chosen], self.rng) for half, index in ((a, pair_a), (b, pair_b))]
+        if number > 1:
             for values in (*places, ratio):
                 values[:, 0] = 0
         return places, ratio
@@ -127,28 +127,29 @@ class Targets:
 
         Returns
         -------
-        one, other : ndarray of int, shape (pairs,)
+        pair_a, pair_b : ndarray of int, shape (pairs,)
             Indices of the distinct sums of a and of b.
         edges : ndarray of int, shape (c + 1,)
             Index of the first pair of each state, and the number of pairs.
         """
         scale = 2.1 * max(np.abs(b.sums[:, 7]).max(), 1e-9)
         keys = b.sums[:, 7] / scale + b.state
-        ends = [np.clip((far - a.sums[:, 7]) / scale, -0.5, 0.5) + a.state for far in (-reach[a.state], reach[a.state])]
+        reach = reach[a.state]
+        ends = [np.clip((limit - a.sums[:, 7]) / scale, -0.5, 0.5) + a.state for limit in (-reach, reach)]
         start, stop = np.searchsorted(keys, ends[0], side="left"), np.searchsorted(keys, ends[1], side="right")
         count = stop - start
-        one = np.repeat(np.arange(len(count)), count)
-        other = np.arange(len(one)) + np.repeat(start - np.cumsum(count) + count, count)
-        edges = np.searchsorted(a.state[one], np.arange(self.c + 1))
-        known = np.zeros(len(one) + 1, dtype=int)
-        known[1:] = np.cumsum((one == a.current[a.state[one]]) & (other == b.current[a.state[one]]))
-        missing = np.flatnonzero(known[edges[1:]] == known[edges[:-1]])
-        one = np.insert(one, edges[missing + 1], a.current[missing])
-        other = np.insert(other, edges[missing + 1], b.current[missing])
-        return one, other, np.searchsorted(a.state[one], np.arange(self.c + 1))
+        pair_a = np.repeat(np.arange(len(count)), count)
+        pair_b = np.arange(len(pair_a)) + np.repeat(start - np.cumsum(count) + count, count)
+        edges = np.searchsorted(a.state[pair_a], np.arange(self.c + 1))
+        current_count = np.zeros(len(pair_a) + 1, dtype=int)
+        current_count[1:] = np.cumsum((pair_a == a.current[a.state[pair_a]]) & (pair_b == b.current[a.state[pair_a]]))
+        missing = np.flatnonzero(current_count[edges[1:]] == current_count[edges[:-1]])
+        pair_a = np.insert(pair_a, edges[missing + 1], a.current[missing])
+        pair_b = np.insert(pair_b, edges[missing + 1], b.current[missing])
+        return pair_a, pair_b, np.searchsorted(a.state[pair_a], np.arange(self.c + 1))
 
     def _approximate(self, i: int, sums: np.ndarray) -> np.ndarray:
-        """Approximate max(1, off / tolerance) for rate i from sums (9, m) over the studies."""
+        """Approximate max(1, distance / tolerance) for rate i from sums (9, m) over the studies."""
         rate, tiny = self.block.rates[i], np.float32(1e-6)
         k, s1, s2, sp, spp, a1, a2, b1, b2 = sums
         s1, a1 = s1 + tiny, a1 + tiny
@@ -160,13 +161,13 @@ class Targets:
         total = np.maximum(a1 - a2 * change, tiny)
         estimate = (b1 - b2 * change) / total
         reach = np.float32(Z95) / np.sqrt(total)
-        off = np.ones_like(total)
+        distance = np.ones_like(total)
         values = estimate, estimate - reach, estimate + reach
         for value, published, half_unit in zip(values, rate.published - self._centre[i], rate.half_unit, strict=True):
             if published == published:
                 scaled = np.abs(value - np.float32(published))
-                np.maximum(off, scaled * np.float32(1 / (half_unit * self.tolerance[i])), out=off)
-        return off
+                np.maximum(distance, scaled * np.float32(1 / (half_unit * self.tolerance[i])), out=distance)
+        return distance
 
 
 class _Distinct:

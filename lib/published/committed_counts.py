@@ -22,8 +22,9 @@ from lib.caching import disk_cache
 from lib.caching.safe_files import replace_if_changed
 from lib.evidence import Evidence
 from lib.published.count_model import Block
-from lib.published.imputation import WITHHELD_DRAWS, blocks, withheld
+from lib.published.imputation import blocks
 from lib.published.sampler import COMMITTED, DRAWS, cache_key, imputed_arrays
+from lib.published.withholding import WITHHELD_DRAWS, withheld
 
 
 def versions() -> str:
@@ -48,17 +49,17 @@ def write_committed(evidence: Evidence) -> list[str]:
     list of str
         Names of the files written or removed.
     """
-    wanted: dict[str, dict[str, np.ndarray]] = {}
+    arrays_by_name: dict[str, dict[str, np.ndarray]] = {}
     with concurrent.futures.ProcessPoolExecutor() as pool:
-        for arrays_by_name in pool.map(_arrays_by_name, blocks(evidence)):
-            wanted |= arrays_by_name
+        for arrays_of_block in pool.map(_arrays_by_name, blocks(evidence)):
+            arrays_by_name |= arrays_of_block
     present = {path.name for path in COMMITTED.glob("*.npz")}
-    for name in present - wanted.keys():
+    for name in present - arrays_by_name.keys():
         (COMMITTED / name).unlink()
-    for name in wanted.keys() - present:
-        disk_cache.write(COMMITTED / name, wanted[name])
+    for name in arrays_by_name.keys() - present:
+        disk_cache.write(COMMITTED / name, arrays_by_name[name])
     replace_if_changed(COMMITTED / "versions.txt", versions().encode())
-    return sorted(present ^ wanted.keys())
+    return sorted(present ^ arrays_by_name.keys())
 
 
 def _arrays_by_name(block: Block) -> dict[str, dict[str, np.ndarray]]:

@@ -188,20 +188,20 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.einsum("i...,i...->...", a, b)
 
 
-def distance(estimate: np.ndarray, se: np.ndarray, rate: PublishedRate) -> np.ndarray:
+def distance_from_rate(estimate: np.ndarray, se: np.ndarray, rate: PublishedRate) -> np.ndarray:
     """Return the distance of pooled results from a published rate, in units of its rounding; they agree up to 1."""
-    off, values = np.zeros_like(estimate), (estimate, estimate - Z95 * se, estimate + Z95 * se)
+    distance, values = np.zeros_like(estimate), (estimate, estimate - Z95 * se, estimate + Z95 * se)
     for value, published, half_unit in zip(values, rate.published, rate.half_unit, strict=True):
         if not np.isnan(published):
-            np.maximum(off, np.abs(value - published) / half_unit, out=off)
+            np.maximum(distance, np.abs(value - published) / half_unit, out=distance)
     # Subtract a tolerance, so that floating-point errors do not count as disagreement.
-    return off - 1e-6
+    return distance - 1e-6
 
 
-def distances(block: Block, n: np.ndarray, x: np.ndarray) -> np.ndarray:
+def distances_from_rates(block: Block, n: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the distance (rates, m) of states with n (k, m) participants and x (3, k, m) responders."""
-    off = [
-        distance(*pooled(*effects(x[rate.threshold_index][rate.included], n[rate.included]))[:2], rate)
+    distance = [
+        distance_from_rate(*pooled(*effects(x[rate.threshold_index][rate.included], n[rate.included]))[:2], rate)
         for rate in block.rates
     ]
-    return np.array(off).reshape(len(block.rates), n.shape[1])
+    return np.array(distance).reshape(len(block.rates), n.shape[1])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from lib.published.count_model import WIDEST, Z95, Block, Prior, PublishedRate, distance, effects, pooled
+from lib.published.count_model import WIDEST, Z95, Block, Prior, PublishedRate, distance_from_rate, effects, pooled
 
 MOST_TRIED = 40_000_000
 """Largest number of counts of one threshold, over all numbers of participants, for which a block is enumerated."""
@@ -43,18 +43,18 @@ class Agreeing:
         Row of the possible numbers of participants that each count belongs to, in ascending order.
     x : ndarray of int, shape (k, m)
         The counts.
-    off : ndarray, shape (rates of the threshold, m)
+    distance : ndarray, shape (rates of the threshold, m)
         Their distance from each published rate, in units of its rounding.
     """
 
     row: np.ndarray
     x: np.ndarray
-    off: np.ndarray
+    distance: np.ndarray
 
     def within(self, tolerance: Sequence[float]) -> Agreeing:
         """Return the counts that are within the tolerance of each published rate."""
-        inside = (self.off <= np.array(tolerance)[:, None]).all(axis=0)
-        return Agreeing(self.row[inside], self.x[:, inside], self.off[:, inside])
+        inside = (self.distance <= np.array(tolerance)[:, None]).all(axis=0)
+        return Agreeing(self.row[inside], self.x[:, inside], self.distance[:, inside])
 
 
 class Enumeration:
@@ -96,13 +96,13 @@ class Enumeration:
         while active:
             agreeing = [self._try_threshold(t, tuple(self._at_threshold(active, t))) for t in range(3)]
             empty = [t for t in range(3) if not len(agreeing[t].row)]
-            lost = [min(self._at_threshold(active, t), key=self._studies) for t in empty]
-            if not lost:
+            given_up = [min(self._at_threshold(active, t), key=self._studies) for t in empty]
+            if not given_up:
                 self.tolerance = self._least_tolerances(agreeing, active)
                 if self.tolerance:
                     break
-                lost = [min(active, key=self._studies)]
-            active = [i for i in active if i not in lost]
+                given_up = [min(active, key=self._studies)]
+            active = [i for i in active if i not in given_up]
 
     def _studies(self, i: int) -> int:
         return int(self.block.rates[i].included.sum())
@@ -164,10 +164,10 @@ class Enumeration:
         ends = np.full(b.shape[1], -np.inf)
         np.logaddexp.at(ends, middle, last)
         continued = np.isfinite(ends[second])
-        begin = np.full(a.shape[1], -np.inf)
+        starts = np.full(a.shape[1], -np.inf)
         used = np.unique(first[continued])
-        begin[used] = self.prior.log_marginal(self.participants[self.agreeing[0].row[used]].T, a[:, used])
-        joint = begin[first] + ends[second]
+        starts[used] = self.prior.log_marginal(self.participants[self.agreeing[0].row[used]].T, a[:, used])
+        joint = starts[first] + ends[second]
         joint[continued] += self.prior.log_marginal(a[:, first[continued]], b[:, second[continued]])
         return last, joint
 
@@ -178,8 +178,8 @@ class Enumeration:
         chosen = rng.choice(len(joint), size=draws, p=special.softmax(joint))
         end = np.empty(draws, dtype=int)
         for at in np.unique(second[chosen]):
-            which, onward = np.flatnonzero(second[chosen] == at), np.flatnonzero(middle == at)
-            end[which] = third[rng.choice(onward, size=len(which), p=special.softmax(last[onward]))]
+            which, following = np.flatnonzero(second[chosen] == at), np.flatnonzero(middle == at)
+            end[which] = third[rng.choice(following, size=len(which), p=special.softmax(last[following]))]
         events, n = self._at(first[chosen], second[chosen], end)
         return events.astype(float), n.astype(float)
 
@@ -243,9 +243,9 @@ def try_all(n: np.ndarray, low: np.ndarray, high: np.ndarray, rates: Sequence[Pu
         near_places.append(np.flatnonzero(near) + start * others)
     x = _combined(halves, np.concatenate(near_places))
     used = n[:, None].astype(float)
-    off = np.array([distance(*pooled(*effects(x[r.included], used[r.included]))[:2], r) for r in rates])
-    inside = (off <= WIDEST).all(axis=0)
-    return x[:, inside], off[:, inside]
+    distance = np.array([distance_from_rate(*pooled(*effects(x[r.included], used[r.included]))[:2], r) for r in rates])
+    inside = (distance <= WIDEST).all(axis=0)
+    return x[:, inside], distance[:, inside]
 
 
 def _half(options: np.ndarray) -> int:
@@ -282,8 +282,8 @@ def _squared_se_limits(rate: PublishedRate) -> tuple[float, float]:
         (estimate - low, reach[1] + reach[0]),
         ((high - low) / 2, 0.5 * (reach[1] + reach[2])),
     ]
-    least = np.nanmax([0.0] + [width - off for width, off in ends])
-    largest = np.nanmin([np.inf] + [width + off for width, off in ends])
+    least = np.nanmax([0.0] + [width - allowance for width, allowance in ends])
+    largest = np.nanmin([np.inf] + [width + allowance for width, allowance in ends])
     return float(max(least, 0) / Z95) ** 2 * (1 - 1e-9), float(largest / Z95) ** 2 * (1 + 1e-9)
 
 

@@ -1,22 +1,20 @@
 """Impute the counts that a review does not report, and use them.
 
 Belongs here: sorting published rates, available counts and bounds from reports into independent blocks; pooling imputed
-counts; ranking the studies by how much their counts would narrow the results; and withholding reported counts to check
-whether imputation recovers them.
-Does not belong here: how counts are imputed (`sampler`). Imputed counts are possible values, not reported ones:
-whatever shows or pools them must say so.
+counts; and ranking the studies by how much their counts would narrow the results.
+Does not belong here: how counts are imputed (`sampler`), and whether imputation recovers withheld counts
+(`withholding`). Imputed counts are possible values, not reported ones: whatever shows or pools them must say so.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lib.caching.progress import progress
 from lib.caching.shared_results import of_one_regimen, shared
 from lib.evidence import THRESHOLDS, Evidence, Outcome, by_study, reference_numbers
 from lib.published.count_model import WIDEST, Z95, Block, PublishedRate
@@ -60,9 +58,9 @@ def block_of(evidence: Evidence, regimen: str, group: str) -> Block:
     -------
     Block
     """
-    together = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
+    groups = _OF_WHOLE_BODY if group in _OF_WHOLE_BODY else (group,)
     outcomes = [
-        outcome for outcome in evidence.all_outcomes() if outcome.regimen == regimen and outcome.group in together
+        outcome for outcome in evidence.all_outcomes() if outcome.regimen == regimen and outcome.group in groups
     ]
     return _block(evidence, outcomes, regimen)
 
@@ -181,9 +179,9 @@ def _shifts(arms: pd.DataFrame, rows: Sequence[Members]) -> np.ndarray:
     adds = np.array([arms.review_ref.isin(reference_numbers(refs)) for refs in lists], dtype=float)
     adds = adds.reshape(len(lists), len(arms))
     shifts = []
-    for several in (1, 2, 3):
-        for chosen in itertools.combinations(free, several):
-            for signs in itertools.product((-1.0, 1.0), repeat=several):
+    for number in (1, 2, 3):
+        for chosen in itertools.combinations(free, number):
+            for signs in itertools.product((-1.0, 1.0), repeat=number):
                 shift = np.zeros(len(arms))
                 shift[list(chosen)] = signs
                 if not (adds @ shift).any():
@@ -347,66 +345,3 @@ def _narrowings(draws: Draws, outcome: Outcome) -> list[tuple]:
         explained = max(0.0, 1 - (1 - explained) * (m - 1) / (m - 2))
         rows.append((block.arms.study[arm], block.arms.label[arm], key, width * (1 - np.sqrt(1 - explained))))
     return rows
-
-
-# --- Calibration on the review's own counts -----------------------------------------------------------------
-
-WITHHELD_DRAWS = 200
-"""Number of draws of each withheld count: enough for the ends of a range of whole numbers."""
-
-
-def withhold(block: Block, arm: int) -> Block:
-    """Return the block as it would be if the counts of one study were not available."""
-    low, high, reported = block.low.copy(), block.high.copy(), block.reported.copy()
-    low[arm], high[arm], reported[arm] = 0, block.largest[arm], False
-    return replace(block, low=low, high=high, reported=reported)
-
-
-def withheld(block: Block) -> Iterator[tuple[int, Draws]]:
-    """Withhold the available counts of each study in turn and impute them from the rest, up to the first failure.
-
-    Yields the index of the study, and the draws that were made without its counts. If draws do not converge, they are
-    the last: the remaining studies are not tried, because a chain that does not converge takes long and would fail for
-    them, too. Published rates that imputed and reported counts together do not reproduce to the last digit are left
-    out.
-    """
-    studies = np.flatnonzero(block.reported.any(axis=1)).tolist()
-    tolerance = impute(block).tolerance if len(studies) else {}
-    exact = tuple(rate for rate in block.rates if tolerance.get((rate.threshold, rate.group)) == 1)
-    block = replace(block, rates=exact)
-    for study in studies:
-        draws = impute(withhold(block, study), draws=WITHHELD_DRAWS)
-        yield study, draws
-        if not draws.converged:
-            return
-
-
-def recovered(block: Block) -> pd.DataFrame:
-    """Withhold the available counts of each study in turn, and compare them with those imputed from the rest.
-
-    Parameters
-    ----------
-    block : Block
-        The studies, bounds and published rates.
-
-    Returns
-    -------
-    DataFrame
-        One row per count: study, label, threshold, n, events, low and high (95% range of the imputed counts), inside
-        and converged. If the draws did not converge, low and high are NaN and inside is false; the remaining studies of
-        that block are then not assessed either (see `withheld`).
-    """
-    studies = int(block.reported.any(axis=1).sum())
-    tried = progress(withheld(block), f"Withheld counts, {block.regimen}", total=studies)
-    draws_by_study = {study: draws for study, draws in tried if draws.converged}
-    rows = []
-    for study, t in np.argwhere(block.reported):
-        low, high, converged = np.nan, np.nan, study in draws_by_study
-        if converged:
-            counts = draws_by_study[study].events[:, study, t]
-            low, high = np.quantile(counts, [0.025, 0.975], method="closest_observation")
-        events = block.low[study, t]
-        names = block.arms.loc[study, ["study", "label"]]
-        rows.append((*names, THRESHOLDS[t], block.n[study], events, low, high, low <= events <= high, converged))
-    columns = ["study", "label", "threshold", "n", "events", "low", "high", "inside", "converged"]
-    return pd.DataFrame(rows, columns=columns).astype({"inside": bool, "converged": bool})

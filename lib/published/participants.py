@@ -33,7 +33,7 @@ class Sizes:
         solution adds up to it), n (the sum in the solution).
     arms : DataFrame
         One row per arm that is counted: study, arm, n, and reading (``completed`` or ``enrolled``).
-    otherwise : list of dict of str to str
+    solutions : list of dict of str to str
         For each solution with the fewest departures, the studies that are not counted as "all arms, all who completed",
         with the way they are counted: ``enrolled``, ``one arm``, ``one arm, enrolled``. ``arms`` and ``totals`` show
         the first solution.
@@ -47,7 +47,7 @@ class Sizes:
     regimen: str
     totals: pd.DataFrame
     arms: pd.DataFrame
-    otherwise: list[dict[str, str]]
+    solutions: list[dict[str, str]]
     departures: int
     next_departures: float
 
@@ -75,8 +75,8 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     """
     arms = _arms(evidence, regimen)
     totals = _published_totals(evidence, regimen, arms)
-    counted = known_counts(evidence, regimen, "total")
-    options = _options(arms, set(zip(counted.study, counted.arm, strict=True)))
+    with_counts = known_counts(evidence, regimen, "total")
+    options = _options(arms, set(zip(with_counts.study, with_counts.arm, strict=True)))
     owner = np.array([option["study"] for option in options])
     n, cost = (np.array([option[key] for option in options], dtype=float) for key in ("n", "departures"))
     studies = pd.unique(owner)
@@ -100,19 +100,19 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
     reproduced = chosen[count:] < 0.5
     constraints = [(one_each, 1, 1), (adds[reproduced], published[reproduced], published[reproduced])]
     solutions: list[np.ndarray] = []
-    following = np.nan
+    next_departures = np.nan
     while len(solutions) < MOST_SOLUTIONS:
         solution = _solve(cost, constraints)
         if solution is None:
             break
         if solutions and cost @ solution > cost @ solutions[0] + 0.5:
-            following = float(round(cost @ solution))
+            next_departures = float(round(cost @ solution))
             break
         solutions.append(solution)
         constraints.append((solution[None, :], -np.inf, len(studies) - 1))
 
     first = solutions[0] > 0.5
-    used = pd.DataFrame([row for option, use in zip(options, first, strict=True) if use for row in option["arms"]])
+    used = [row for option, is_used in zip(options, first, strict=True) if is_used for row in option["arms"]]
     return Sizes(
         regimen=regimen,
         totals=totals.assign(
@@ -120,13 +120,13 @@ def sizes(evidence: Evidence, regimen: str) -> Sizes:
             reproduced=reproduced,
             n=adds @ solutions[0],
         ),
-        arms=used,
-        otherwise=[
-            {o["study"]: o["reading"] for o, use in zip(options, one, strict=True) if use > 0.5 and o["reading"]}
+        arms=pd.DataFrame(used),
+        solutions=[
+            {o["study"]: o["reading"] for o, used in zip(options, one, strict=True) if used > 0.5 and o["reading"]}
             for one in solutions
         ],
         departures=int(round(cost @ solutions[0])),
-        next_departures=following,
+        next_departures=next_departures,
     )
 
 
@@ -140,7 +140,7 @@ def _published_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> p
     rates = rates[(rates.regimen == regimen) & (rates.site == "all") & (rates.refs != "") & rates.patients.notna()]
     numbers = evidence.published_numbers.set_index("quantity")
     listed = numbers[numbers.refs != ""]
-    every = pd.DataFrame(
+    whole_regimen = pd.DataFrame(
         {
             "claim": [f"results-{regimen}_patients"],
             "refs": [listed.refs[f"{regimen}_studies"]],
@@ -149,7 +149,7 @@ def _published_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> p
     )
     by_patch = set(arms.study[arms.assessment == "individual"])
     totals: list[dict] = []
-    for row in pd.concat([rates[["claim", "refs", "patients"]], every]).itertuples():
+    for row in pd.concat([rates[["claim", "refs", "patients"]], whole_regimen]).itertuples():
         in_total = tuple(pd.unique(arms.study[arms.review_ref.isin(reference_numbers(row.refs))]))
         whole = row.claim.endswith("_patients") or not by_patch & set(in_total)
         if whole and (in_total, row.patients) not in [(total["studies"], total["patients"]) for total in totals]:
@@ -157,12 +157,12 @@ def _published_totals(evidence: Evidence, regimen: str, arms: pd.DataFrame) -> p
     return pd.DataFrame(totals)
 
 
-def _options(arms: pd.DataFrame, counted: set[tuple[str, str]]) -> list[dict]:
+def _options(arms: pd.DataFrame, with_counts: set[tuple[str, str]]) -> list[dict]:
     """Return the ways to count each study: all arms or one of them, patients who completed or patients enrolled."""
     options = []
     for study, rows in arms.groupby("study", sort=False):
         # The published totals cannot distinguish arms of equal size: use the one with an available count.
-        order = sorted(range(len(rows)), key=lambda i: (study, rows.arm.iloc[i]) not in counted)
+        order = sorted(range(len(rows)), key=lambda i: (study, rows.arm.iloc[i]) not in with_counts)
         subsets = [rows] + ([rows.iloc[[i]] for i in order] if len(rows) > 1 else [])
         seen = set()
         for subset, reading in product(subsets, ("completed", "enrolled")):
@@ -254,14 +254,14 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
     frame = sized.drop(columns=["arm", "n"]).drop_duplicates("study").merge(together, on="study")
     frame = frame.sort_values(["year", "label"], kind="stable", ignore_index=True)
     frame["free"] = (site != "all") | ((group != "total") & (frame.assessment == "individual"))
-    every = arms.groupby("study").arm.agg(tuple)
-    frame["arms"] = frame.arms.where(~frame.free, frame.study.map(every))
+    all_arms = arms.groupby("study").arm.agg(tuple)
+    frame["arms"] = frame.arms.where(~frame.free, frame.study.map(all_arms))
     enrolled = arms.enrolled.fillna(arms.completed).groupby(arms.study).sum()
     most = np.where(frame.free, enrolled[frame.study], frame.n)
     least = np.where(frame.free, 1.0, frame.n)
-    counted = known_counts(evidence, regimen, group).drop_duplicates(["study", "arm"])
-    for at in np.flatnonzero(frame.free & frame.study.isin(counted.study)):
-        least[at] = most[at] = counted.n[counted.study == frame.study[at]].sum()
+    with_counts = known_counts(evidence, regimen, group).drop_duplicates(["study", "arm"])
+    for at in np.flatnonzero(frame.free & frame.study.isin(with_counts.study)):
+        least[at] = most[at] = with_counts.n[with_counts.study == frame.study[at]].sum()
 
     totals = rates[rates.patients.notna()].reset_index(drop=True)
     member = [[ref in set(reference_numbers(refs)) for ref in frame.review_ref] for refs in totals.refs]
@@ -283,20 +283,20 @@ def members(evidence: Evidence, regimen: str, group: str) -> Members:
     return Members(regimen, group, frame[columns], totals)
 
 
-def _nearest(adds, published, wanted, least, most) -> tuple[np.ndarray, np.ndarray]:
-    """Return whole numbers near equal shares of ``wanted``, and which totals they reproduce (as many as possible)."""
-    size, total = len(wanted), len(published)
-    shared = wanted * min(1.0, float(np.median(published / (adds @ wanted)))) if total else wanted
+def _nearest(adds, published, preferred, least, most) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole numbers near equal shares of ``preferred``, and which totals they reproduce: as many as possible."""
+    size, total = len(preferred), len(published)
+    shared = preferred * min(1.0, float(np.median(published / (adds @ preferred)))) if total else preferred
     slack = float(most.sum() + published.sum())
     identity, none = np.eye(size), np.zeros((size, total))
     given_up = np.diag(np.full(total, slack))
-    apart = np.zeros((total, size))
+    zeros = np.zeros((total, size))
     # Variables: the numbers, their distances from the shares, and the totals that are given up.
     solution = _solve(
         np.concatenate([np.zeros(size), np.ones(size), np.full(total, slack)]),
         [
-            (np.hstack([adds, apart, given_up]), published, np.inf),
-            (np.hstack([adds, apart, -given_up]), -np.inf, published),
+            (np.hstack([adds, zeros, given_up]), published, np.inf),
+            (np.hstack([adds, zeros, -given_up]), -np.inf, published),
             (np.hstack([identity, identity, none]), np.round(shared), np.inf),
             (np.hstack([identity, -identity, none]), -np.inf, np.round(shared)),
         ],

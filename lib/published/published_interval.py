@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+
+from lib.published.count_model import Z95
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,14 @@ def read_interval(numbers, decimals) -> Reading:
     if np.isnan(published).any():
         return Reading("no interval")
     estimate, low, high = published
-    z = stats.norm.ppf(0.975)
     # A limit published as 0% or 100% may have been cut there, so that only the other limit determines the interval.
     open_low, open_high = low - half[1] <= 0, high + half[2] >= 1
     kind = "cut" if open_low or open_high else "centred"
-    bounds = _se_bounds(published, half, z, open_low, open_high)
+    bounds = _se_bounds(published, half, open_low, open_high)
     if bounds[0] <= bounds[1] + 1e-12:
-        middle = (high - low) / (2 * z) if kind == "centred" else (high - estimate if open_low else estimate - low) / z
-        return Reading(kind, float(np.clip(middle, *bounds)), *bounds)
-    return _reconcile(published, half, decimals, z)
+        reach = (high - low) / 2 if kind == "centred" else high - estimate if open_low else estimate - low
+        return Reading(kind, float(np.clip(reach / Z95, *bounds)), *bounds)
+    return _reconcile(published, half, decimals)
 
 
 def half_units(decimals) -> np.ndarray:
@@ -88,7 +88,7 @@ def digits_changed(old: str, new: str) -> int:
     return sum(a != b for a, b in zip(old.rjust(width), new.rjust(width), strict=True))
 
 
-def _se_bounds(published, half, z: float, open_low: bool, open_high: bool) -> tuple[float, float]:
+def _se_bounds(published, half, open_low: bool, open_high: bool) -> tuple[float, float]:
     """Return the smallest and largest standard error for which the rounded numbers agree.
 
     If there is none, the first is larger than the second.
@@ -96,22 +96,22 @@ def _se_bounds(published, half, z: float, open_low: bool, open_high: bool) -> tu
     (estimate, low, high), (d, d_low, d_high) = published, half
     least, largest = [0.0], [np.inf]
     if not open_high:
-        least.append((high - d_high - estimate - d) / z)
-        largest.append((high + d_high - estimate + d) / z)
+        least.append((high - d_high - estimate - d) / Z95)
+        largest.append((high + d_high - estimate + d) / Z95)
     if not open_low:
-        least.append((estimate - d - low - d_low) / z)
-        largest.append((estimate + d - low + d_low) / z)
+        least.append((estimate - d - low - d_low) / Z95)
+        largest.append((estimate + d - low + d_low) / Z95)
     if not (open_low or open_high):
-        least.append((high - low - d_low - d_high) / (2 * z))
-        largest.append((high - low + d_low + d_high) / (2 * z))
+        least.append((high - low - d_low - d_high) / (2 * Z95))
+        largest.append((high - low + d_low + d_high) / (2 * Z95))
     elif open_low:
-        least.append((estimate - d - low - d_low) / z)
+        least.append((estimate - d - low - d_low) / Z95)
     else:
-        least.append((high - d_high - estimate - d) / z)
+        least.append((high - d_high - estimate - d) / Z95)
     return float(max(least)), float(min(largest))
 
 
-def _reconcile(published, half, decimals, z: float) -> Reading:
+def _reconcile(published, half, decimals) -> Reading:
     """Return the reading in which one number is changed, so that the estimate is the middle of its interval."""
     estimate, low, high = published
     middles = {"ci_low": 2 * estimate - high, "ci_high": 2 * estimate - low, "estimate": (low + high) / 2}
@@ -123,7 +123,7 @@ def _reconcile(published, half, decimals, z: float) -> Reading:
             value = round(middle / unit + steps) * unit
             tried = published.copy()
             tried[at] = value
-            bounds = _se_bounds(tried, half, z, False, False)
+            bounds = _se_bounds(tried, half, False, False)
             if not 0 < value < 1 or bounds[0] > bounds[1] + 1e-12:
                 continue
             changed = digits_changed(*(f"{100 * v:.{decimals[at]}f}" for v in (published[at], value)))
@@ -133,5 +133,5 @@ def _reconcile(published, half, decimals, z: float) -> Reading:
     if best is None:
         return Reading("off centre")
     _, name, value, tried, bounds = best
-    middle = (tried[2] - tried[1]) / (2 * z)
+    middle = (tried[2] - tried[1]) / (2 * Z95)
     return Reading("off centre", float(np.clip(middle, *bounds)), *bounds, name, float(value))

@@ -52,7 +52,7 @@ class Summary:
     tau2, tau2_low, tau2_high : float
         Between-study variance that the standard error implies (`updating.implied_tau2`), and its range given the
         rounding; NaN if sampling error alone exceeds the published standard error.
-    rest : float
+    implied_rate : float
         Mean rate that the published rate and the available counts imply for the studies without an available count; NaN
         without such studies. A value outside 0 to 1 shows that the published rate and the counts contradict each other.
     """
@@ -63,7 +63,7 @@ class Summary:
     tau2: float
     tau2_low: float
     tau2_high: float
-    rest: float = np.nan
+    implied_rate: float = np.nan
 
     @property
     def sizes(self) -> np.ndarray:
@@ -110,10 +110,10 @@ def summarise(evidence: Evidence, outcome: Outcome, row: Members) -> Summary:
     Summary
     """
     studies = row.frame[row.frame.review_ref.isin(outcome.refs)].drop(columns="review_ref")
-    counted = known_counts(evidence, outcome.regimen, outcome.group)
-    counted = counted[counted.threshold == outcome.threshold]
+    counts = known_counts(evidence, outcome.regimen, outcome.group)
+    counts = counts[counts.threshold == outcome.threshold]
     whole = GROUPS[outcome.group][1] == "all"
-    rows_by_study = dict(iter(counted.groupby("study")))
+    rows_by_study = dict(iter(counts.groupby("study")))
     rates = [_available_rate(rows_by_study.get(study.study), study.arms, whole) for study in studies.itertuples()]
     rate = np.array(rates, dtype=float)
     studies = studies.assign(rate=rate, pooled=~((rate == 0) | (rate == 1)))
@@ -126,29 +126,29 @@ def summary_of(estimate: float, reading: Reading, studies: pd.DataFrame) -> Summ
     n = studies.n[studies.pooled].to_numpy(float)
     tau2 = (updating.implied_tau2(estimate, se, n) for se in (reading.se, reading.se_low, reading.se_high))
     summary = Summary(estimate, reading, studies, *tau2)
-    return replace(summary, rest=_rest(summary))
+    return replace(summary, implied_rate=_implied_rate(summary))
 
 
-def _rest(summary: Summary) -> float:
+def _implied_rate(summary: Summary) -> float:
     """Return the mean rate of the pooled studies without an available count, weighted as in the review."""
     studies = summary.studies[summary.studies.pooled]
-    known = studies.rate.notna()
-    if known.all() or not summary.reading.se > 0:
+    available = studies.rate.notna()
+    if available.all() or not summary.reading.se > 0:
         return np.nan
     rate = studies.rate.fillna(summary.estimate)
     weight = 1 / (rate * (1 - rate) / studies.n + np.nan_to_num(summary.tau2))
-    left = summary.estimate * weight.sum() - (weight * rate)[known].sum()
-    return float(left / weight[~known].sum())
+    left = summary.estimate * weight.sum() - (weight * rate)[available].sum()
+    return float(left / weight[~available].sum())
 
 
-def _available_rate(counted: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> float:
+def _available_rate(counts: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> float:
     """Return the available rate of a study; NaN if there is none.
 
     It is the rate of all its arms, or by site that of the arms with a count.
     """
-    if counted is None:
+    if counts is None:
         return np.nan
-    rows = counted[counted.arm.isin(arms)]
+    rows = counts[counts.arm.isin(arms)]
     enough = set(rows.arm) == set(arms) if whole else len(rows) > 0
     return float(rows.events.sum()) / float(rows.n.sum()) if enough else np.nan
 
@@ -306,14 +306,14 @@ def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> 
     """
     if not updated.k_new:
         return []
-    without = not outcome.ci_high - outcome.ci_low > 0
+    no_interval = not outcome.ci_high - outcome.ci_low > 0
     change = abs(updated.estimate - outcome.estimate)
     narrowed = 1 - (updated.ci_high - updated.ci_low) / (outcome.ci_high - outcome.ci_low)
     applies = {
-        "moved": not without and 100 * change > margins.get("moved", np.inf),
-        "outside": not without and not updated.ci_low <= outcome.estimate <= updated.ci_high,
-        "narrower": not without and 100 * narrowed >= margins.get("narrower", np.inf),
-        "first": without and updated.ci_low == updated.ci_low,
+        "moved": not no_interval and 100 * change > margins.get("moved", np.inf),
+        "outside": not no_interval and not updated.ci_low <= outcome.estimate <= updated.ci_high,
+        "narrower": not no_interval and 100 * narrowed >= margins.get("narrower", np.inf),
+        "first": no_interval and updated.ci_low == updated.ci_low,
     }
     return [rule for rule in margins if applies[rule]]
 
@@ -340,7 +340,7 @@ class Result:
     criteria_met: list[str]
 
     @property
-    def answer(self) -> Outcome | Updated:
+    def current(self) -> Outcome | Updated:
         """The current rate: updated if there are new counts, otherwise as published."""
         return self.updated if self.updated is not None and self.updated.k_new else self.outcome
 

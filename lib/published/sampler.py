@@ -22,6 +22,8 @@ from lib.published.enumeration import Enumeration, TooLargeError
 
 DRAWS = 400
 """Default number of draws of a block."""
+SEED = 1
+"""Default seed, which committed results have."""
 COMMITTED = Path(__file__).parent / "imputed"
 """Folder of committed results; each file is named by its cache key (`committed_counts` writes them)."""
 GOOD_RHAT = 1.2
@@ -81,7 +83,7 @@ class Draws:
         return self.block.arms[["study", "arms"]].assign(low=low, high=high)[self.block.unknown[:, t]]
 
 
-def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
+def impute(block: Block, *, draws: int = DRAWS, seed: int = SEED) -> Draws:
     """Impute the unknown counts of a block so that they agree with the published rates.
 
     Parameters
@@ -132,15 +134,15 @@ def impute(block: Block, *, draws: int = DRAWS, seed: int = 1) -> Draws:
     )
 
 
-def imputed_arrays(block: Block, draws: int, seed: int = 1) -> dict[str, np.ndarray]:
+def imputed_arrays(block: Block, draws: int, seed: int = SEED) -> dict[str, np.ndarray]:
     """Return the fields of `Draws` other than the block, from the cache if they are in it."""
-    given = (draws, seed, *_content(block))
-    return cached(__name__, lambda: _impute(block, draws, seed), *given, committed=COMMITTED)
+    key_parts = (draws, seed, *_content(block))
+    return cached(__name__, lambda: _impute(block, draws, seed), *key_parts, committed=COMMITTED)
 
 
-def cache_key(block: Block, draws: int, seed: int = 1) -> str:
-    """Return the cache key of the imputed counts of a block: a hash of the block and of the code."""
-    return key(__name__, draws, seed, *_content(block))
+def cache_key(block: Block, draws: int) -> str:
+    """Return the cache key of counts imputed with the default seed: a hash of the block and of the code."""
+    return key(__name__, draws, SEED, *_content(block))
 
 
 def _impute(block: Block, draws: int, seed: int) -> dict:

@@ -24,6 +24,7 @@ from lib.report.counted import counts_of, pool_counts, single_count_entry
 from lib.report.entries import Entry, current_rate, rate_key, slug
 from lib.simulations.coverage import RECOMMENDED
 from lib.stats import Pooled
+from lib.stats.pooled_result import ESTIMATE_AND_LIMITS
 
 PAGES = {
     ("monotherapy", "total"): "book/monotherapy.html",
@@ -39,8 +40,6 @@ _MODEL = "random-intercept logistic model, interval by Student's t, tau2 on the 
 
 _RATE_WITH_SUBGROUPS = ("monotherapy", "total", "ge75")
 """The rate for which subgroup results are registered: regimen, group and threshold."""
-
-_ENDS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 
 @of_one_regimen
@@ -124,7 +123,7 @@ def pooled_entry(key: str, pooled: Pooled, rows: pd.DataFrame, method: str, page
         pooled=pooled,
     )
     # The prediction interval is left out if there are too few studies for it to be informative.
-    names = _ENDS if pooled.predicts else _ENDS[:3]
+    names = ESTIMATE_AND_LIMITS if pooled.predicts else ESTIMATE_AND_LIMITS[:3]
     return clipped(entry, **{name: getattr(pooled, name) for name in names})
 
 
@@ -143,7 +142,7 @@ def _updated(result: Result, published: Entry) -> Entry | None:
         " effects, normal interval",
         studies=(*published.studies, *new.study),
     )
-    return clipped(entry, **{name: getattr(updated, name) for name in _ENDS})
+    return clipped(entry, **{name: getattr(updated, name) for name in ESTIMATE_AND_LIMITS})
 
 
 def _recommended(key: str, rows: pd.DataFrame, page: str) -> Entry | None:

@@ -21,12 +21,11 @@ from lib.report.absolute_effects import absolute, needed_to_treat, possible_diff
 from lib.report.counted import single_count_entry
 from lib.report.entries import Entry, comparison_key, later_review_key, maintenance_key, safety_key, slug
 from lib.stats import Pooled
+from lib.stats.pooled_result import ESTIMATE_AND_LIMITS
 
 _PAGE = "book/comparisons.html"
 
 _RATIOS = {"rr": "risk ratio", "or": "odds ratio"}
-
-_VALUES = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
 
 SAFETY_EVENTS = ("burning", "pruritus", "erythema")
 """Adverse events that the 2019 review counts."""
@@ -130,7 +129,7 @@ def _ratio_entry(key: str, ratio: Pooled, rows: pd.DataFrame, method: str) -> En
 
 
 def _entry(key: str, values: Sequence[float], rows: pd.DataFrame, **fields: Any) -> Entry:
-    numbers: dict[str, Any] = dict(zip(_VALUES, map(float, values), strict=False))
+    numbers: dict[str, Any] = dict(zip(ESTIMATE_AND_LIMITS, map(float, values), strict=False))
     return Entry(
         key,
         **numbers,

@@ -4,7 +4,7 @@ Belongs here: simulated reviews whose counts are known. Their pooled rates are r
 most of their counts are withheld, and imputed from the rest. The rates of the studies follow the prior of the
 imputation or another distribution.
 Does not belong here: the comparison with exact enumeration (`chain_accuracy`), and the withholding of counts of the
-2019 review itself (`lib.published.imputation.recovered`).
+2019 review itself (`lib.published.withholding.recovered`).
 """
 
 from __future__ import annotations
@@ -116,19 +116,19 @@ def as_published(truth: np.ndarray, n: np.ndarray, available: int) -> Block:
 
     A limit of an interval that is published as 0% or 100% is not compared with the counts.
     """
-    everyone, half_unit = np.ones(len(n), dtype=bool), 0.0005
+    all_studies, half_unit = np.ones(len(n), dtype=bool), 0.0005
     rates = []
     for threshold, x in zip(THRESHOLDS, truth.T, strict=True):
         (estimate,), (se,), _ = pooled(*effects(x[:, None], n[:, None]))
         published = np.clip(np.round([estimate, estimate - Z95 * se, estimate + Z95 * se], 3), 0, 1)
         ends = published[1:]
         ends[(ends - half_unit <= 0) | (ends + half_unit >= 1)] = np.nan
-        rates.append(PublishedRate(threshold, "total", everyone, published, np.full(3, half_unit)))
+        rates.append(PublishedRate(threshold, "total", all_studies, published, np.full(3, half_unit)))
     low, high = np.zeros(truth.shape), np.repeat(n[:, None], 3, axis=1)
     low[:available] = high[:available] = truth[:available]
     reported = np.repeat(np.arange(len(n))[:, None] < available, 3, axis=1)
     names = [f"simulated{i}" for i in range(len(n))]
     arms = pd.DataFrame({"study": names, "label": names, "arms": [("",)] * len(n)})
-    nothing = np.full(truth.shape, np.nan)
+    no_percentages = np.full(truth.shape, np.nan)
     shifts = np.empty((0, len(n)))
-    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, nothing, tuple(rates), shifts)
+    return Block("simulated", ("total",), arms, n, n, n, low, high, reported, no_percentages, tuple(rates), shifts)

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from lib.caching.code_hash import code_hash
+from lib.caching.code_hash import LIBRARY, code_hash
 from lib.caching.safe_files import replace_if_changed
 
 SIMULATIONS: tuple[str, ...] = (
@@ -36,7 +36,6 @@ SEED = 1
 """Seed of all committed results; case number i of a simulation uses the seed ``case_seed(i)``."""
 READ: set[str] = set()
 """Files of results that this process has read, relative to the folder of ``lib``."""
-_LIBRARY = Path(__file__).parents[1]
 
 
 class OutdatedSimulation(Exception):
@@ -105,12 +104,12 @@ def case_seed(at: int) -> int:
 
 
 def _path(name: str) -> Path:
-    return _LIBRARY / "simulations" / "results" / f"{name}.csv"
+    return LIBRARY / "simulations" / "results" / f"{name}.csv"
 
 
 def _relative(path: Path) -> str:
-    return f"lib/{path.relative_to(_LIBRARY)}"
+    return f"lib/{path.relative_to(LIBRARY)}"
 
 
 def _header(name: str) -> str:
-    return f"# seed {SEED}, code {code_hash(f'lib.simulations.{name}', _LIBRARY)}"
+    return f"# seed {SEED}, code {code_hash(f'lib.simulations.{name}', LIBRARY)}"

@@ -7,7 +7,6 @@ Does not belong here: intervals of comparisons (`interval_coverage`) and predict
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,10 +120,8 @@ def simulate(case: dict, seed: int) -> list[dict]:
     return [{**case, **row} for row in simulate_reviews(SIZES[case["sizes"]], case["rate"], case["tau"], seed=seed)]
 
 
-def simulate_reviews(
-    sizes, rate: float, tau: float, *, methods: Sequence[Method] = METHODS, reviews: int = REVIEWS, seed: int
-) -> list[dict]:
-    """Simulate reviews at given study sizes and pool each by every method.
+def simulate_reviews(sizes, rate: float, tau: float, *, seed: int) -> list[dict]:
+    """Simulate `REVIEWS` reviews at given study sizes and pool each by every method.
 
     Parameters
     ----------
@@ -132,10 +129,6 @@ def simulate_reviews(
         Participants of the studies.
     rate, tau : float
         Rate at the mean of the studies' logits, and their standard deviation.
-    methods : sequence of Method
-        Methods to compare.
-    reviews : int
-        Number of simulated reviews.
     seed : int
         Seed of the random numbers; the same seed gives the same results.
 
@@ -155,12 +148,12 @@ def simulate_reviews(
         raise ValueError(f"rate must lie between 0 and 1, not {rate!r}")
     sizes, mean = np.asarray(sizes, dtype=int), float(special.logit(rate))
     rng = np.random.default_rng(seed)
-    rates = special.expit(mean + tau * rng.standard_normal((len(sizes), reviews)))
+    rates = special.expit(mean + tau * rng.standard_normal((len(sizes), REVIEWS)))
     n = np.broadcast_to(sizes[:, None], rates.shape)
     events = rng.binomial(n, rates)
     rows: list[dict] = []
     fits: dict[str, Pooled] = {}
-    for method in methods:
+    for method in METHODS:
         truth = true_rate(method.transform, mean, tau)
         estimate, low, high = method.intervals(events, n, fits)
         rows.append(

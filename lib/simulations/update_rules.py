@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from lib.published.count_model import Z95
 from lib.stats import pool, updating
 
-_Z = float(stats.norm.ppf(0.975))
 _REVIEWS = 400
 _UPDATES = 10
 _MOVED = 0.05
@@ -83,13 +82,13 @@ def _review(case: dict[str, Any], rng: np.random.Generator) -> tuple | None:
     estimate, se, _ = _review_method(old, sizes)
     if not se > 0:
         return None
-    numbers = np.round(np.clip([estimate, estimate - _Z * se, estimate + _Z * se], 0, 1), 3)
+    numbers = np.round(np.clip([estimate, estimate - Z95 * se, estimate + Z95 * se], 0, 1), 3)
     estimate = numbers[0]
     # Derive the standard error from a limit of the interval that is not cut at 0% or 100%.
     reach = (numbers[2] - numbers[1]) / 2
     if numbers[1] == 0 or numbers[2] == 1:
         reach = max(numbers[2] - estimate, estimate - numbers[1])
-    return (estimate, reach / _Z, old, sizes, new, new_sizes) if 0 < estimate < 1 and reach > 0 else None
+    return (estimate, reach / Z95, old, sizes, new, new_sizes) if 0 < estimate < 1 and reach > 0 else None
 
 
 def _rates(rng: np.random.Generator, mean: float, sd: float, k: int) -> np.ndarray:
@@ -166,16 +165,16 @@ def _compare(case: dict[str, Any], reviews: list[tuple]) -> list[dict[str, Any]]
     for name, rule in COMBINATIONS.items():
         estimate, se = np.array([rule(*review) for review in reviews]).reshape(-1, 2).T
         full = (estimate, se) if full is None else full
-        apart = np.abs(estimate - full[0])[inside]
+        distance = np.abs(estimate - full[0])[inside]
         rows.append(
             {
                 **case,
                 "rule": name,
-                "covers": np.mean(np.abs(estimate - truth) <= _Z * se),
+                "covers": np.mean(np.abs(estimate - truth) <= Z95 * se),
                 "bias": np.mean(estimate) - truth,
                 "rmse": np.sqrt(np.mean((estimate - truth) ** 2)),
-                "width": np.median(2 * _Z * se),
-                "distance": np.quantile(apart, 0.95) if len(apart) >= 20 else np.nan,
+                "width": np.median(2 * Z95 * se),
+                "distance": np.quantile(distance, 0.95) if len(distance) >= 20 else np.nan,
                 "narrows": np.mean((full[1] > published) & (se < published)),
                 "narrows_clearly": np.mean((full[1] > 1.05 * published) & (se < published)),
                 "reviews": len(reviews),
@@ -191,9 +190,9 @@ def _alarms(case: dict[str, Any], reviews: list[tuple]) -> list[dict[str, Any]]:
         for update in range(_UPDATES):
             combined = updating.combine(estimate, se, sizes, new[: update + 1], new_sizes[: update + 1])
             moved[i, update] = abs(combined.estimate - estimate) > _MOVED
-            outside[i, update] = abs(combined.estimate - estimate) > _Z * combined.se
+            outside[i, update] = abs(combined.estimate - estimate) > Z95 * combined.se
     return [
-        {**case, "k_new": upto, "rule": name, "alarms": np.mean(alarm[:, :upto].any(axis=1)), "reviews": len(reviews)}
+        {**case, "k_new": k_new, "rule": name, "alarms": np.mean(alarm[:, :k_new].any(axis=1)), "reviews": len(reviews)}
         for name, alarm in (("moved", moved), ("outside", outside))
-        for upto in (1, 5, _UPDATES)
+        for k_new in (1, 5, _UPDATES)
     ]

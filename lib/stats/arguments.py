@@ -1,32 +1,21 @@
-"""Check the arguments of the functions of this room, so that a mistake raises an error that names it.
+"""Bring arguments to arrays of one shape, with the names of studies and analyses.
 
-Belongs here: the conversion of arguments to arrays of one shape, the names of studies and analyses, the values and
-options that are refused, and the warnings about data. Does not belong here: any formula of meta-analysis, and array
-types (`arrays`).
+Belongs here: the conversion to numbers, shapes and their errors, names, and the classes of warnings. Does not belong
+here: which values and options are refused (`checks`), any formula of meta-analysis, and array types (`arrays`).
 """
 
 from __future__ import annotations
 
-import difflib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats
+from lib.stats.arrays import Floats
 
 Names: TypeAlias = tuple[Any, ...]
 """Names of studies, analyses or moderators, in order; empty if none were given: they are then numbered from 0."""
-
-# Largest number of studies that one message names.
-_MOST_NAMED = 10
-
-
-_MOST_ALLOWED = 40
-"""Largest number of allowed names that a message lists."""
 
 
 class PoolingWarning(UserWarning):
@@ -229,23 +218,23 @@ def index_names(**columns: ArrayLike | None) -> Names:
     return _labels(columns)[0]
 
 
-def _checked_names(names: Sequence[Any] | None, number: int, what: str = "studies") -> Names:
+def _checked_names(names: Sequence[Any] | None, number: int, things: str = "studies") -> Names:
     """Convert given names to a tuple; raise ValueError unless there is one for each study, analysis or moderator."""
     if names is None:
         return ()
     if isinstance(names, str) or len(names) != number:
-        given = repr(names) if isinstance(names, str) else len(names)
-        raise ValueError(f"names must have an entry for each of {number} {what}, not {given}")
+        actual = repr(names) if isinstance(names, str) else len(names)
+        raise ValueError(f"names must have an entry for each of {number} {things}, not {actual}")
     return tuple(names)
 
 
 def moderator_labels(moderators: Any, names: Sequence[Any] | None, number: int) -> Names:
     """Return the names of moderators: those given, those of a pandas object, or "moderator 1" and so on."""
-    own = getattr(moderators, "columns", None)
-    if own is None and not callable(getattr(moderators, "name", print)):
-        own = [moderators.name] if moderators.name is not None else None
-    given = _checked_names(names, number, "moderators")
-    return given or tuple(own if own is not None else (f"moderator {j + 1}" for j in range(number)))
+    own_labels = getattr(moderators, "columns", None)
+    if own_labels is None and not callable(getattr(moderators, "name", print)):
+        own_labels = [moderators.name] if moderators.name is not None else None
+    labels = _checked_names(names, number, "moderators")
+    return labels or tuple(own_labels if own_labels is not None else (f"moderator {j + 1}" for j in range(number)))
 
 
 def study(position: int, names: Names) -> str:
@@ -258,181 +247,3 @@ def study(position: int, names: Names) -> str:
     """
     name = names[position] if names else position
     return f"study {name!r}" if isinstance(name, str) else f"the study with index {name}"
-
-
-def refuse_impossible_counts(
-    events: Floats, n: Floats, names: Names = (), *, called: tuple[str, str] = ("events", "n")
-) -> None:
-    """Raise ValueError unless counts are whole numbers with 0 <= events <= n and n > 0 wherever both are known.
-
-    Parameters
-    ----------
-    events, n : ndarray
-        Number with the event, and number observed; NaN if not known.
-    names : tuple
-        Names of the studies, for the message.
-    called : tuple of str
-        Names of the two arguments, for the message.
-
-    Examples
-    --------
-    >>> refuse_impossible_counts(np.array([3, 21]), np.array([20, 20]))
-    Traceback (most recent call last):
-    ValueError: the study with index 1 has events = 21 and n = 20: each study needs 0 <= events <= n and n > 0
-    """
-    # Recognise the common case, in which all counts are known and possible, by a few fast passes.
-    if (
-        n.size
-        and n.min() > 0
-        and n.max() < np.inf
-        and events.min() >= 0
-        and (events <= n).all()
-        and (np.floor(events) == events).all()
-        and (np.floor(n) == n).all()
-    ):
-        return
-    outside = (events < 0) | (events > n) | (n <= 0)
-    infinite = np.isinf(events) | np.isinf(n)
-    broken = (np.floor(events) < events) | (np.floor(n) < n)
-    wrong = outside | infinite | broken
-    if not wrong.any():
-        return
-    at = np.unravel_index(wrong.argmax(), wrong.shape)
-    which = study(int(at[0]), names) if at else "it"
-    (x_name, n_name), x, number = called, events[at], n[at]
-    rule = f"each study needs 0 <= {x_name} <= {n_name} and {n_name} > 0"
-    if infinite[at]:
-        rule = "counts must be finite"
-    elif not outside[at]:
-        rule = "counts must be whole numbers, not proportions or percentages"
-    raise ValueError(f"{which} has {x_name} = {x:g} and {n_name} = {number:g}: {rule}")
-
-
-def refuse_values(y: Floats, v: Floats, names: Names = ()) -> None:
-    """Raise ValueError for an effect or a variance that no analysis can use; NaN stands for an absent study.
-
-    Parameters
-    ----------
-    y, v : ndarray, shape (k, m)
-        Effect sizes and sampling variances.
-    names : tuple
-        Names of the studies, for the message.
-    """
-    wrong = np.isinf(y) | np.isinf(v) | (v < 0)
-    rule = "effects must be finite and sampling variances finite and not negative"
-    if not wrong.any():
-        wrong = (v > 0) & (v < LEAST_VARIANCE)
-        rule = f"sampling variances must be 0 or at least {LEAST_VARIANCE}, or weights overflow"
-    if wrong.any():
-        at = np.unravel_index(wrong.argmax(), wrong.shape)
-        raise ValueError(f"{study(int(at[0]), names)} has effect {y[at]:g} and sampling variance {v[at]:g}: {rule}")
-
-
-def unknown(name: str, value: object, allowed: Iterable[str]) -> str:
-    """Return the message for an argument whose value is not allowed.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument.
-    value : object
-        Its value.
-    allowed : iterable of str
-        The allowed values.
-
-    Returns
-    -------
-    str
-        The value, what is allowed, and the nearest allowed value if one is near.
-
-    Examples
-    --------
-    >>> unknown("view", "monoterapy", ["monotherapy", "phototherapy"])
-    "view must be one of monotherapy, phototherapy, not 'monoterapy': did you mean 'monotherapy'?"
-    """
-    names = list(dict.fromkeys(map(str, allowed)))
-    by_folded = {text.casefold(): text for text in reversed(names)}
-    near = difflib.get_close_matches(str(value).casefold(), by_folded, 1)
-    more = f" and {len(names) - _MOST_ALLOWED} more" if len(names) > _MOST_ALLOWED else ""
-    hint = f": did you mean {by_folded[near[0]]!r}?" if near else ""
-    return f"{name} must be one of {', '.join(names[:_MOST_ALLOWED])}{more}, not {value!r}{hint}"
-
-
-def refuse_unknown(argument: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raise ValueError unless an option has one of the values that are allowed.
-
-    Examples
-    --------
-    >>> refuse_unknown("tau2", "reml", ("DL", "REML"))
-    Traceback (most recent call last):
-    ValueError: tau2 must be one of DL, REML, not 'reml': did you mean 'REML'?
-    """
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(unknown(argument, value, allowed))
-
-
-def refuse_level(level: float) -> None:
-    """Raise ValueError unless a confidence level lies between 0 and 1.
-
-    Examples
-    --------
-    >>> refuse_level(95)
-    Traceback (most recent call last):
-    ValueError: level must lie between 0 and 1, not 95: did you mean 0.95?
-    """
-    if isinstance(level, Real) and 0 < level < 1:
-        return
-    hint = f": did you mean {level / 100:g}?" if isinstance(level, Real) and 1 < level < 100 else ""
-    raise ValueError(f"level must lie between 0 and 1, not {level!r}{hint}")
-
-
-def warn_left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]], *, stacklevel: int = 3) -> None:
-    """Warn of the studies of a single analysis that are left out, and name them with the reason.
-
-    Parameters
-    ----------
-    names : tuple
-        Names of the studies.
-    reasons : iterable of (ndarray of bool, str)
-        Which studies, shape (k,) or (k, 1), and why they are left out.
-    stacklevel : int
-        As in ``warnings.warn``; by default the line that called the caller of this function.
-
-    Warns
-    -----
-    LeftOutWarning
-        If there is such a study.
-    """
-    message = left_out(names, reasons)
-    if message:
-        warnings.warn(f"left out of the analysis: {message}", LeftOutWarning, stacklevel=stacklevel)
-
-
-def left_out(names: Names, reasons: Iterable[tuple[Booleans | np.bool_, str]]) -> str:
-    """Return the studies that are left out, with the reasons; empty if there are none."""
-    parts = []
-    for which, reason in reasons:
-        positions = np.flatnonzero(which).tolist()
-        if positions:
-            parts.append(f"{_several(positions, names)} ({reason})")
-    return "; ".join(parts)
-
-
-def _several(positions: list[int], names: Names) -> str:
-    """Return how a message refers to one or more studies."""
-    if len(positions) == 1:
-        return study(positions[0], names)
-    found = [names[position] if names else position for position in positions]
-    listed = ", ".join(map(repr, found[:_MOST_NAMED]))
-    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-    return f"{'studies' if isinstance(found[0], str) else 'the studies with index'} {listed}{more}"
-
-
-MISSING = "a number is missing"
-NO_VARIANCE = "its sampling variance is 0"
-
-
-def without_weight(y: Floats, v: Floats, no_variance: str = NO_VARIANCE) -> list[tuple[Booleans, str]]:
-    """Return which studies of an analysis (k, 1) have no weight, and why, for `warn_left_out`."""
-    missing = np.isnan(y) | np.isnan(v)
-    return [(~missing & (v == 0), no_variance), (missing, MISSING)]

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lib.stats.arguments import Names, one_shape, refuse_impossible_counts, refuse_unknown, study, to_numbers
+from lib.stats.arguments import Names, one_shape, study, to_numbers
 from lib.stats.arrays import Booleans, Floats
+from lib.stats.checks import refuse_impossible_counts, refuse_unknown
 
 TRANSFORMS = ("raw", "logit", "arcsine", "double-arcsine")
 """Scales of a single proportion."""
@@ -206,8 +207,8 @@ def group_effects(counts: list[Floats], names: Names, measure: str, correlation:
     """Return effects and variances like `two_groups`, from counts of one shape; messages use the studies' names."""
     events1, n1, events2, n2 = counts
     refuse_unknown("measure", measure, MEASURES)
-    refuse_impossible_counts(events1, n1, names, called=("events1", "n1"))
-    refuse_impossible_counts(events2, n2, names, called=("events2", "n2"))
+    refuse_impossible_counts(events1, n1, names, arguments=("events1", "n1"))
+    refuse_impossible_counts(events2, n2, names, arguments=("events2", "n2"))
     if measure == "RD":
         y, v1, v2 = events1 / n1 - events2 / n2, _variance(events1, n1), _variance(events2, n2)
     else:
@@ -278,9 +279,9 @@ def matched_pairs(
     wrong = (n == 0) | np.any([(cell < 0) | (np.floor(cell) < cell) | np.isinf(cell) for cell in cells], axis=0)
     if wrong.any():
         at = np.unravel_index(wrong.argmax(), wrong.shape)
-        which = study(int(at[0]), names) if at else "it"
-        found = ", ".join(f"{cell[at]:g}" for cell in cells)
-        raise ValueError(f"{which} has counts {found}: each study needs whole counts >= 0 and at least one patient")
+        subject = study(int(at[0]), names) if at else "it"
+        counts = ", ".join(f"{cell[at]:g}" for cell in cells)
+        raise ValueError(f"{subject} has counts {counts}: each study needs whole counts >= 0 and at least one patient")
     concordant = (b == 0) & (c == 0)
     if measure == "RD":
         v = _paired_variance(b, c, n)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arguments import Names, effects, refuse_unknown, refuse_values
+from lib.stats.arguments import Names, effects
 from lib.stats.arrays import Floats, column_slices
+from lib.stats.checks import refuse_unknown, refuse_values
 from lib.stats.display import Displayed, Shown, counted, crossed_frame, listed, number, rest
 from lib.stats.mixed_model import design_matrix, fit_mixed, warn_unfitted
 from lib.stats.rearrange import leave_one_out
@@ -146,14 +147,14 @@ def influence(
     refuse_values(y, v, study_names)
     if single:
         warn_unfitted(y, v, design, study_names)
-    own = design.shape[2] > 1
+    design_varies = design.shape[2] > 1
     results = np.empty((len(_MEASURES), *y.shape))
     for columns in column_slices(design[:, :, 0].size * len(y), y.shape[1]):
-        part = _influence(y[:, columns], v[:, columns], design[:, :, columns] if own else design, tau2)
+        part = _influence(y[:, columns], v[:, columns], design[:, :, columns] if design_varies else design, tau2)
         for result, value in zip(results, part, strict=True):
             result[:, columns] = value
-    given = {name: value[:, 0] if single else value for name, value in zip(_MEASURES, results, strict=True)}
-    return Influence(**given, names=study_names, analyses=analyses)
+    measures = {name: value[:, 0] if single else value for name, value in zip(_MEASURES, results, strict=True)}
+    return Influence(**measures, names=study_names, analyses=analyses)
 
 
 def _influence(y: Floats, v: Floats, design: Floats, tau2: str) -> list[Floats]:
@@ -163,15 +164,15 @@ def _influence(y: Floats, v: Floats, design: Floats, tau2: str) -> list[Floats]:
     used = np.isfinite(whole.model.v)
     tiled = design if design.shape[2] == 1 else np.tile(design, (1, 1, k))
     many_y, many_v = leave_one_out(np.where(used, y, np.nan), v)
-    without = fit_mixed(many_y, many_v, tiled, tau2)
+    deletions = fit_mixed(many_y, many_v, tiled, tau2)
     x = np.broadcast_to(design, (len(design), k, m))
     v = np.where(used, v, np.nan)
-    coefficients = without.coefficients.reshape(len(design), k, m)
-    covariance = without.covariance.reshape(k, m, len(x), len(x))
-    t2 = without.t2.reshape(k, m)
+    coefficients = deletions.coefficients.reshape(len(design), k, m)
+    covariance = deletions.covariance.reshape(k, m, len(x), len(x))
+    t2 = deletions.t2.reshape(k, m)
     leverage = np.einsum("ikm,mij,jkm->km", x, whole.covariance, x)
     change = whole.coefficients[:, None] - coefficients
-    moved = (x * change).sum(axis=0)
+    fitted_change = (x * change).sum(axis=0)
     hat = np.where(used, leverage * whole.weight, np.nan)
     deleted = v + t2
     own_error = np.einsum("ikm,kmij,jkm->km", x, covariance, x)
@@ -180,12 +181,12 @@ def _influence(y: Floats, v: Floats, design: Floats, tau2: str) -> list[Floats]:
         results = {
             "hat": hat,
             "residual": (y - (x * coefficients).sum(axis=0)) / np.sqrt(deleted + own_error),
-            "dffits": moved / np.sqrt(hat * deleted),
+            "dffits": fitted_change / np.sqrt(hat * deleted),
             "cook": np.einsum("ikm,mij,jkm->km", change, information, change),
             "covariance_ratio": np.linalg.det(covariance) / np.linalg.det(whole.covariance),
             "tau2": t2,
-            "q": without.model.q_fixed.reshape(k, m),
+            "q": deletions.model.q_fixed.reshape(k, m),
             "baujat_x": whole.residual**2 * whole.weight,
-            "baujat_y": moved**2 / own_error,
+            "baujat_y": fitted_change**2 / own_error,
         }
     return [np.where(used & ~np.isnan(t2), results[name], np.nan) for name in _MEASURES]

@@ -14,16 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from lib.stats.arguments import (
-    Names,
-    effects,
-    one_shape,
-    refuse_impossible_counts,
-    refuse_level,
-    warn_left_out,
-    without_weight,
-)
+from lib.stats.arguments import Names, effects, one_shape
 from lib.stats.arrays import Floats, Integers, Number, column_slices
+from lib.stats.checks import refuse_impossible_counts, refuse_level, warn_left_out, without_weight
 from lib.stats.display import Displayed, Shown, frame, interval, listed, percent, rest
 from lib.stats.mean_model import common_mean
 from lib.stats.tau2 import tau2_at
@@ -83,10 +76,10 @@ def normal_quantile(level: float) -> float:
     return float(special.ndtri((1 + level) / 2))
 
 
-def t_quantiles(df: Integers, level: float, otherwise: float) -> Floats:
-    """Return quantiles of Student's t for two-sided intervals, or the number ``otherwise`` where df is below 1."""
+def t_quantiles(df: Integers, level: float, default: float) -> Floats:
+    """Return quantiles of Student's t for two-sided intervals, or the number ``default`` where df is below 1."""
     different, at = np.unique(df, return_inverse=True)
-    quantiles = np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), otherwise)
+    quantiles = np.where(different > 0, special.stdtrit(np.maximum(different, 1), (1 + level) / 2), default)
     return quantiles[at]
 
 
@@ -174,7 +167,7 @@ def heterogeneity_interval(
     refuse_level(level)
     low, high, typical = np.empty((3, y.shape[1]))
     for columns in column_slices(*y.shape):
-        model, _ = common_mean(y[:, columns], v[:, columns], names=names)
+        model, _ = common_mean(y[:, columns], v[:, columns], names)
         several = (model.df > 0).nonzero()[0]
         low[columns] = high[columns] = typical[columns] = np.nan
         part, begin = model.take(several), columns.start
@@ -219,7 +212,7 @@ def proportion_interval(events: ArrayLike, n: ArrayLike, *, level: float = 0.95)
     (events, n), names, _ = one_shape(events=events, n=n)
     refuse_impossible_counts(events, n, names)
     refuse_level(level)
-    z2 = stats.norm.ppf((1 + level) / 2) ** 2
+    z2 = normal_quantile(level) ** 2
     centre = (events + z2 / 2) / (n + z2)
     reach = np.sqrt(z2 * (events * (n - events) / n + z2 / 4)) / (n + z2)
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
@@ -257,8 +250,8 @@ def difference_interval(
     """
     counts, names, _ = one_shape(events1=events1, n1=n1, events2=events2, n2=n2)
     events1, n1, events2, n2 = counts
-    refuse_impossible_counts(events1, n1, names, called=("events1", "n1"))
-    refuse_impossible_counts(events2, n2, names, called=("events2", "n2"))
+    refuse_impossible_counts(events1, n1, names, arguments=("events1", "n1"))
+    refuse_impossible_counts(events2, n2, names, arguments=("events2", "n2"))
     (low1, high1), (low2, high2) = (proportion_interval(*x, level=level) for x in ((events1, n1), (events2, n2)))
     p1, p2 = events1 / n1, events2 / n2
     return p1 - p2 - np.hypot(p1 - low1, high2 - p2), p1 - p2 + np.hypot(high1 - p1, p2 - low2)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from scipy import special
 
-from lib.stats.arguments import PoolingWarning, refuse_impossible_counts
+from lib.stats.arguments import PoolingWarning
 from lib.stats.arrays import Booleans, Floats, column_slices
+from lib.stats.checks import refuse_impossible_counts
 from lib.stats.display import Displayed, Shown, frame, listed, number, rest
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _LAST = _STAGES[-1][0]
 # Size of one slice of many analyses, in numbers; each analysis needs several arrays of moments.
 _SLICE_SIZE = 10_000
 _MAX_STEPS = 100
+# Limit of the search for the mode of a study. A bracketed step at least halves the bracket in two, so that far fewer
+# suffice; away from the mode, the weights of the quadrature would overflow.
+_MAX_MODE_STEPS = 100
 # Smaller values of tau are set to 0.
 _LEAST_TAU = 1e-4
 # From this tau on, the integrand of a study at 0% or 100% is so far from normal that the adaptive quadrature is
@@ -170,11 +174,11 @@ def _fit(x: Floats, n: Floats, common: bool) -> tuple[Floats, Floats]:
         start, height, unfinished = _climb(x, n, start, partial(_adaptive, nodes=nodes), tolerance, steps)
     spread_out = (start[1] > _SPREAD_OUT) | unfinished
     if spread_out.any():
-        again = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
-        start[:, spread_out], height[spread_out], unfinished[spread_out] = again
+        refitted = _fit_spread_out(x[:, spread_out], n[:, spread_out], start[:, spread_out])
+        start[:, spread_out], height[spread_out], unfinished[spread_out] = refitted
     # With tau = 0 any number of nodes is exact.
-    without = _adaptive(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
-    none = (start[1] < _LEAST_TAU) | (height <= without)
+    height_at_0 = _adaptive(x, n, pooled[several], np.zeros(several.size), _STAGES[0][0])[0]
+    none = (start[1] < _LEAST_TAU) | (height <= height_at_0)
     # Towards a maximum at tau = 0 the steps become ever shorter without end; this does not count as a failed search.
     lost = unfinished & ~none
     if lost.any():
@@ -218,19 +222,19 @@ def _climb(
         better = new >= height - 1e-12 * np.abs(height)
         # If a step with hardly any expected gain does not raise the likelihood, the limit of the quadrature's accuracy
         # is reached.
-        moved = (np.abs(step).max(axis=0) > tolerance * (1 + np.abs(at).max(axis=0))) & (better | (gain > 1e-6))
+        moving = (np.abs(step).max(axis=0) > tolerance * (1 + np.abs(at).max(axis=0))) & (better | (gain > 1e-6))
         at, height = np.where(better, tried, at), np.where(better, new, height)
         newton = _newton(slope, hessian)
         step, gain = np.where(better, newton, step / 2), np.where(better, (slope * newton).sum(axis=0), gain / 2)
         maximum[:, rest], highest[rest] = at, height
-        if not moved.any():
+        if not moving.any():
             return maximum, highest, np.zeros(highest.size, dtype=bool)
-        if 2 * moved.sum() < moved.size:
-            keep = moved.nonzero()[0]
-            rest, x, n, at, height = rest[keep], x[:, keep], n[:, keep], at[:, keep], height[keep]
-            step, gain = step[:, keep], gain[keep]
+        if 2 * moving.sum() < moving.size:
+            left = moving.nonzero()[0]
+            rest, x, n, at, height = rest[left], x[:, left], n[:, left], at[:, left], height[left]
+            step, gain = step[:, left], gain[left]
     unfinished = np.zeros(highest.size, dtype=bool)
-    unfinished[rest] = moved if len(moved) == len(rest) else True
+    unfinished[rest] = moving if len(moving) == len(rest) else True
     return maximum, highest, unfinished
 
 
@@ -301,8 +305,8 @@ _LAST_LIKELIHOOD = partial(_adaptive, nodes=_LAST)
 def _dense(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Likelihood:
     """Return the same quantities as `_adaptive`, by the trapezoidal rule over u for the studies that need it."""
     k, m = x.shape
-    own = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0)
-    peaked = np.where(own < _NEARLY_NORMAL, own, 0.0).max(axis=0)
+    own_information = np.divide(x * (n - x), n, out=np.zeros_like(x), where=n > 0)
+    peaked = np.where(own_information < _NEARLY_NORMAL, own_information, 0.0).max(axis=0)
     # A normal peak needs a step of 0.8 of its standard deviation.
     steps = np.minimum(_LOGIT_STEP, 0.8 / np.sqrt(np.maximum(peaked, 1.0))) / np.maximum(tau, 1e-9)
     steps = np.minimum(_STEP, steps)
@@ -324,7 +328,7 @@ def _dense(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Likelihood:
         dense += [(weight * residual**2 * power).sum(axis=0) for power in powers]
         # In the unit of the adaptive quadrature, whose integral is sqrt(2) times that of its moments.
         unit = top + np.log((u[1] - u[0]).item() / np.sqrt(2))
-        far_from_normal = own[:, part] < _NEARLY_NORMAL
+        far_from_normal = own_information[:, part] < _NEARLY_NORMAL
         sums[:, :, part] = np.where(far_from_normal, np.array(dense), sums[:, :, part])
         scale[:, part] = np.where(far_from_normal, unit, scale[:, part])
     return _from_moments(sums, scale)
@@ -359,7 +363,7 @@ def _mode(x: Floats, n: Floats, mean: Floats, tau: Floats) -> Floats:
     low, high = np.minimum(slope, 0.0), np.maximum(slope, 0.0)
     u, last_but_one = np.zeros_like(x), high - low
     last = last_but_one
-    for _ in range(_MAX_STEPS):
+    for _ in range(_MAX_MODE_STEPS):
         p = special.expit(mean + tau * u)
         slope, curvature = tau * (x - n * p) - u, 1 + tau**2 * n * p * (1 - p)
         low, high = np.where(slope > 0, u, low), np.where(slope < 0, u, high)

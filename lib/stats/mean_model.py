@@ -12,8 +12,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from lib.stats.arguments import Names, refuse_values
+from lib.stats.arguments import Names
 from lib.stats.arrays import LEAST_VARIANCE, Booleans, Floats, Integers, usable
+from lib.stats.checks import refuse_values
 
 # If all studies but one together have less than this share of the weight, differences from that one lose digits.
 _DOMINATED = 1e-6
@@ -189,17 +190,17 @@ class Mean:
         return np.minimum.reduce(self.v), np.maximum.reduce(v), _dot(self.y, self.y)
 
 
-def common_mean(y: Floats, v: Floats, *, out: Floats | None = None, names: Names = ()) -> tuple[Mean, Booleans | bool]:
+def common_mean(y: Floats, v: Floats, names: Names, *, out: Floats | None = None) -> tuple[Mean, Booleans | bool]:
     """Return the model of analyses in the form in which users give them, and which studies it leaves out.
 
     Parameters
     ----------
     y, v : ndarray, shape (k, m)
         Effect sizes and sampling variances; NaN for an absent study.
-    out : ndarray, shape (k, m), optional
-        As in `Mean.centred`.
     names : tuple
         Names of the studies, for messages.
+    out : ndarray, shape (k, m), optional
+        As in `Mean.centred`.
 
     Returns
     -------
@@ -234,11 +235,11 @@ def _dot(a: Floats, b: Floats) -> Floats:
 def _trace(weight: Floats, total: Floats) -> Floats:
     """Return sum(w) - sum(w²) / sum(w) of the weights w, to full precision."""
     trace = total - _dot(weight, weight) / total
-    lost = (trace < _DOMINATED * total).nonzero()[0]
-    if lost.size:
-        rest = weight[:, lost]
+    dominated = (trace < _DOMINATED * total).nonzero()[0]
+    if dominated.size:
+        rest = weight[:, dominated]
         largest = rest.max(axis=0)
-        rest[rest.argmax(axis=0), np.arange(lost.size)] = 0.0
+        rest[rest.argmax(axis=0), np.arange(dominated.size)] = 0.0
         others = rest.sum(axis=0)
-        trace[lost] = (2 * largest * others + others**2 - _dot(rest, rest)) / total[lost]
+        trace[dominated] = (2 * largest * others + others**2 - _dot(rest, rest)) / total[dominated]
     return trace

@@ -17,19 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from lib.stats.arguments import (
-    Effects,
-    Names,
-    PoolingWarning,
-    effects,
-    moderator_labels,
-    refuse_level,
-    refuse_unknown,
-    refuse_values,
-    warn_left_out,
-    without_weight,
-)
+from lib.stats.arguments import Effects, Names, PoolingWarning, effects, moderator_labels
 from lib.stats.arrays import Count, Floats, Number, column_slices, usable
+from lib.stats.checks import refuse_level, refuse_unknown, refuse_values, warn_left_out, without_weight
 from lib.stats.display import Displayed, Shown, counted, crossed_frame, interval, number, p_equals, p_value, percent
 from lib.stats.intervals import normal_quantile
 from lib.stats.mixed_model import (
@@ -227,8 +217,8 @@ def regress(
         qm_p = special.chdtrc(c - 1, qm)
     used = np.isfinite(fit.model.v)
     present = Effects(np.where(used, y, np.nan), np.where(used, v, np.nan), False, study_names, ())
-    without = pool_effects(present, [], tau2=tau2).tau2 if used.any() else fit.t2
-    r2 = np.where(without > 0, np.maximum(1 - fit.t2 / np.where(without > 0, without, 1.0), 0.0), np.nan)
+    tau2_without = pool_effects(present, [], tau2=tau2).tau2 if used.any() else fit.t2
+    r2 = np.where(tau2_without > 0, np.maximum(1 - fit.t2 / np.where(tau2_without > 0, tau2_without, 1.0), 0.0), np.nan)
     results = {
         "k": fit.k,
         "coefficients": fit.coefficients,
@@ -308,5 +298,5 @@ def subgroups_with_common_tau2(
         basis = design / np.sqrt(np.maximum(design.sum(axis=1, keepdims=True), 1))
         centred, variances, k, _ = centred_effects(y[:, columns], v[:, columns], used)
         t2[columns] = between_study_variance(ModeratedMean(centred, variances, k, basis), tau2)
-    given = effects(*by_analysis)._replace(names=study_names, analyses=tuple(labels.tolist()) if single else ())
-    return labels, pool_effects(given, [], tau2=np.tile(t2, len(labels)))
+    effect_data = effects(*by_analysis)._replace(names=study_names, analyses=tuple(labels.tolist()) if single else ())
+    return labels, pool_effects(effect_data, [], tau2=np.tile(t2, len(labels)))

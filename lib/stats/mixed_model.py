@@ -11,8 +11,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arguments import MISSING, NO_VARIANCE, Names, refuse_values, study, to_numbers, warn_left_out
+from lib.stats.arguments import Names, study, to_numbers
 from lib.stats.arrays import Booleans, Floats, Integers, usable
+from lib.stats.checks import MISSING, NO_VARIANCE, refuse_values, warn_left_out
 from lib.stats.tau2 import between_study_variance
 
 CI = ("normal", "hksj")
@@ -223,7 +224,7 @@ def wald_statistics(fit: MixedFit, ci: str) -> tuple[Floats, Floats, Floats, Flo
     return covariance, se, statistic, qm / len(slopes) if ci == "hksj" else qm
 
 
-def design_matrix(y: Floats, moderators: ArrayLike, names: Names = ()) -> Floats:
+def design_matrix(y: Floats, moderators: ArrayLike, names: Names) -> Floats:
     """Return an intercept and the moderators as (c, k, m) or (c, k, 1).
 
     Parameters

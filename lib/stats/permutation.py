@@ -15,25 +15,11 @@ from typing import TYPE_CHECKING, Any, Generic
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lib.stats.arguments import (
-    Names,
-    PoolingWarning,
-    effects,
-    moderator_labels,
-    refuse_unknown,
-    refuse_values,
-)
+from lib.stats.arguments import Names, PoolingWarning, effects, moderator_labels
 from lib.stats.arrays import Booleans, Count, Floats, Integers, Number, column_slices
+from lib.stats.checks import refuse_unknown, refuse_values
 from lib.stats.display import Displayed, Shown, crossed_frame, p_value
-from lib.stats.mixed_model import (
-    CI,
-    NO_FIT,
-    design_matrix,
-    fit_mixed,
-    wald_statistics,
-    warn_unfitted,
-    weighable,
-)
+from lib.stats.mixed_model import CI, NO_FIT, design_matrix, fit_mixed, wald_statistics, warn_unfitted, weighable
 from lib.stats.tau2 import TAU2
 
 if TYPE_CHECKING:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 ENOUGH_TO_PREDICT = 10
 """Smallest number of studies with which a between-study variance estimated as 0 suggests that studies agree."""
 
-_ON_EFFECT_SCALE = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-_COLUMNS = ("k", *_ON_EFFECT_SCALE, "se", "tau2", "i2", "h2", "q", "q_df", "q_p")
+ESTIMATE_AND_LIMITS = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+"""Names of the numbers on the scale of the effect: the estimate and the ends of both intervals."""
+
+_COLUMNS = ("k", *ESTIMATE_AND_LIMITS, "se", "tau2", "i2", "h2", "q", "q_df", "q_p")
 _TOO_FEW = "too few studies"
 
 
@@ -118,7 +120,7 @@ class Pooled(Displayed, Generic[Number, Count]):
         >>> print(f"{log_ratio.back_transformed(np.exp).estimate:.2f}")
         1.61
         """
-        values = {name: back(getattr(self, name)) for name in _ON_EFFECT_SCALE}
+        values = {name: back(getattr(self, name)) for name in ESTIMATE_AND_LIMITS}
         if isinstance(self.k, int):
             values = {name: float(value) for name, value in values.items()}
         return replace(self, **values)
@@ -236,8 +238,8 @@ def pooled_result(
     weights: Floats,
     dropped: Booleans,
     single: bool,
-    names: Names = (),
-    analyses: Names = (),
+    names: Names,
+    analyses: Names,
 ) -> Pooled[Any, Any]:
     """Return the result of m analyses from their estimates, standard errors, tau² and Q.
 

@@ -125,13 +125,13 @@ def by_group(
 
 def _groups(groups: ArrayLike, k: int) -> tuple[NDArray[Any], NDArray[np.int_]]:
     """Return the different groups, sorted, and for each study the position of its group among them."""
-    given = np.asarray(groups)
-    if given.shape != (k,):
-        raise ValueError(f"groups must have an entry for each of {k} studies, not shape {given.shape}")
-    lacking = [position for position, value in enumerate(given.tolist()) if value is None or value != value]
+    group_of_study = np.asarray(groups)
+    if group_of_study.shape != (k,):
+        raise ValueError(f"groups must have an entry for each of {k} studies, not shape {group_of_study.shape}")
+    lacking = [position for position, value in enumerate(group_of_study.tolist()) if value is None or value != value]
     if lacking:
         raise ValueError(f"the study with index {lacking[0]} has no group: give it one, or leave it out")
-    labels, group = np.unique(given, return_inverse=True)
+    labels, group = np.unique(group_of_study, return_inverse=True)
     return labels, group
 
 
@@ -141,12 +141,12 @@ def _same_shape(
     """Return columns with shape (k, m), and the names of studies and analyses."""
     if not columns:
         raise ValueError("give at least one column of numbers, such as effects and variances")
-    given = {f"column {j + 1}": column for j, column in enumerate(columns)}
-    arrays, studies, analyses = one_shape(names, **given)
-    own = index_names(**given, groups=groups)
+    columns_by_name = {f"column {j + 1}": column for j, column in enumerate(columns)}
+    arrays, studies, analyses = one_shape(names, **columns_by_name)
+    index = index_names(**columns_by_name, groups=groups)
     if arrays[0].ndim not in (1, 2):
         raise ValueError(f"columns must have shape (k,) or (k, m), not {arrays[0].shape}")
-    return [x if x.ndim == 2 else x[:, None] for x in arrays], studies or own, analyses
+    return [x if x.ndim == 2 else x[:, None] for x in arrays], studies or index, analyses
 
 
 def _masked(

@@ -1,9 +1,9 @@
-"""Small-study effects: whether the effects of small studies differ from those of large ones.
+"""Tests for small-study effects: whether the effects of small studies differ from those of large ones.
 
-Belongs here: three tests of a funnel's asymmetry, and trim-and-fill. Effects and variances have shape (k,) for one
-analysis or (k, m) for m at once, NaN for an absent study. None of these methods shows why a funnel is asymmetric:
-unpublished studies are one reason, differences between small and large studies and chance are others. Does not belong
-here: the funnel plot.
+Belongs here: three tests of a funnel's asymmetry. Effects and variances have shape (k,) for one analysis or (k, m) for
+m at once, NaN for an absent study. None of these tests shows why a funnel is asymmetric: unpublished studies are one
+reason, differences between small and large studies and chance are others. Does not belong here: the funnel plot, and
+the correction for asymmetry (`trim_and_fill`).
 """
 
 from __future__ import annotations
@@ -16,24 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lib.stats.arguments import (
-    MISSING,
-    Effects,
-    Names,
-    effects,
-    one_shape,
-    refuse_impossible_counts,
-    refuse_unknown,
-    refuse_values,
-    warn_left_out,
-    without_weight,
-)
+from lib.stats.arguments import Effects, Names, effects, one_shape
 from lib.stats.arrays import Booleans, Count, Floats, Integers, Number, usable
-from lib.stats.display import Displayed, Shown, counted, frame, interval, listed, number, p_value, percent, rest
+from lib.stats.checks import MISSING, refuse_impossible_counts, refuse_values, warn_left_out, without_weight
+from lib.stats.display import Displayed, Shown, counted, frame, listed, number, p_value, rest
 from lib.stats.meta_regression import regress
-from lib.stats.pooled_result import Pooled
-from lib.stats.pooling import pool, pool_effects
-from lib.stats.tau2 import TAU2
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +28,6 @@ if TYPE_CHECKING:
 ENOUGH_TO_TEST = 10
 """Smallest number of studies for a test of asymmetry; with fewer its power is too low (Sterne et al. 2011,
 doi:10.1136/bmj.d4002)."""
-
-FEWEST_TO_FILL = 3
-"""Smallest number of studies for trim-and-fill: two studies cannot show an asymmetry."""
-
-_MAX_STEPS = 100
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,57 +91,6 @@ class AsymmetryTest(Displayed, Generic[Number, Count]):
         return Shown(heading, rows, ("Analysis", "Studies", self.statistic_name, "p"), notes)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class TrimFill(Displayed, Generic[Number, Count]):
-    """The result of trim-and-fill; numbers for one analysis, arrays of shape (m,) for many.
-
-    Attributes
-    ----------
-    missing : int
-        Number of studies added.
-    right : bool
-        Whether they were added on the right of the funnel.
-    y, v : ndarray, shape (2 k,) or (2 k, m)
-        Effects and variances of the studies, followed by those of the added ones; NaN in the remaining places.
-    pooled : Pooled
-        Pooled result of all of them.
-    """
-
-    missing: Count
-    right: bool | Booleans
-    y: Floats
-    v: Floats
-    pooled: Pooled[Number, Count]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the result as a data frame with a row for each analysis: studies added, then those of `Pooled`."""
-        frame = self.pooled.to_frame().drop(columns="left_out")
-        frame.insert(0, "missing", self.missing)
-        frame.insert(1, "right", self.right)
-        return frame
-
-    def _shown(self, most: int) -> Shown:
-        level = f"{percent(self.pooled.level)} CI"
-        if isinstance(self.missing, int):
-            rows: list[Sequence[str]] = [
-                ("Studies added", f"{self.missing}"),
-                ("Side of the funnel", ("right" if self.right else "left") if self.missing else "none"),
-                ("Estimate with them", number(self.pooled.estimate)),
-                (level, interval(self.pooled.ci_low, self.pooled.ci_high)),
-            ]
-            return Shown(f"Trim-and-fill of {counted(self.pooled.k - self.missing)}", rows)
-        missing, m = self.missing, len(self.missing)
-        sides = np.where(missing > 0, np.where(self.right, "right", "left"), "none")
-        limits = self.pooled.estimate, self.pooled.ci_low, self.pooled.ci_high
-        columns: list[Any] = [listed(self.pooled.analyses, m), missing, sides, *limits]
-        rows = [
-            [str(name), f"{added}", str(side), number(estimate), interval(low, high)]
-            for name, added, side, estimate, low, high in zip(*(column[:most] for column in columns), strict=True)
-        ]
-        header = ("Analysis", "Studies added", "Side", "Estimate with them", level)
-        return Shown(f"Trim-and-fill of {m:,} analyses", rows, header, rest(len(rows), m))
-
-
 def too_few(k: int) -> str:
     """Return the warning that must accompany a test with k studies; empty if there are enough.
 
@@ -170,8 +101,7 @@ def too_few(k: int) -> str:
     """
     if k >= ENOUGH_TO_TEST:
         return ""
-    studies = "study" if k == 1 else "studies"
-    return f"With {k} {studies}, fewer than {ENOUGH_TO_TEST}, tests of asymmetry have too little power."
+    return f"With {counted(k)}, fewer than {ENOUGH_TO_TEST}, tests of asymmetry have too little power."
 
 
 def egger(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> AsymmetryTest[Any, Any]:
@@ -208,8 +138,8 @@ def egger(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> 
     >>> print(f"t = {result.statistic:.1f}, p = {result.p:.3f}; too few studies: {result.too_few}")
     t = 1.7, p = 0.180; too few studies: True
     """
-    given = _checked(effects(y, v, names))
-    return _as_given("Egger", "t", _regression_test(given.y, given.v, np.sqrt(given.v)), given)
+    effect_data = _checked_effects(effects(y, v, names))
+    return _result("Egger", "t", regression_test(effect_data.y, effect_data.v, np.sqrt(effect_data.v)), effect_data)
 
 
 def peters(
@@ -254,23 +184,24 @@ def peters(
     refuse_impossible_counts(x, size, study_names)
     weight = x * (size - x) / size
     with np.errstate(divide="ignore"):
-        given = effects(effect, np.where(weight > 0, 1 / weight, np.nan))
-    given = given._replace(names=study_names, analyses=analyses)
-    if given.single:
+        effect_data = effects(effect, np.where(weight > 0, 1 / weight, np.nan))
+    effect_data = effect_data._replace(names=study_names, analyses=analyses)
+    if effect_data.single:
         missing = np.isnan(effect) | np.isnan(weight)
         warn_left_out(study_names, [(~missing & (weight == 0), "at 0% or 100% it has no weight"), (missing, MISSING)])
-    return _as_given("Peters", "t", _regression_test(given.y, given.v, 1 / size.reshape(given.y.shape)), given)
+    results = regression_test(effect_data.y, effect_data.v, 1 / size.reshape(effect_data.y.shape))
+    return _result("Peters", "t", results, effect_data)
 
 
-def _checked(given: Effects) -> Effects:
+def _checked_effects(effect_data: Effects) -> Effects:
     """Return effects that can be analysed, and warn of studies that have no weight."""
-    refuse_values(given.y, given.v, given.names)
-    if given.single:
-        warn_left_out(given.names, without_weight(given.y, given.v), stacklevel=4)
-    return given
+    refuse_values(effect_data.y, effect_data.v, effect_data.names)
+    if effect_data.single:
+        warn_left_out(effect_data.names, without_weight(effect_data.y, effect_data.v), stacklevel=4)
+    return effect_data
 
 
-def _regression_test(
+def regression_test(
     y: Floats, v: Floats, predictor: Floats, tau2: str = "FE", ci: str = "hksj"
 ) -> tuple[Integers, Floats, Floats]:
     """Return numbers of studies, statistics and p-values of tests of the slope of effects (k, m) on a predictor (k, m).
@@ -293,13 +224,13 @@ def _regression_test(
     return k, statistic, p
 
 
-def _as_given(
-    test: str, statistic_name: str, results: tuple[Integers, Floats, Floats], given: Effects
+def _result(
+    test: str, statistic_name: str, results: tuple[Integers, Floats, Floats], effect_data: Effects
 ) -> AsymmetryTest[Any, Any]:
     """Return a test from its numbers of studies, statistics and p-values, as numbers if there is only one analysis."""
     columns: tuple[Any, ...] = (*results, results[0] < ENOUGH_TO_TEST)
-    k, statistic, p, few = (column[0].item() if given.single else column for column in columns)
-    return AsymmetryTest(k, statistic, p, few, test, statistic_name, given.analyses)
+    k, statistic, p, few = (column[0].item() if effect_data.single else column for column in columns)
+    return AsymmetryTest(k, statistic, p, few, test, statistic_name, effect_data.analyses)
 
 
 def begg(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> AsymmetryTest[Any, Any]:
@@ -335,8 +266,8 @@ def begg(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> A
     >>> print(f"Kendall's tau {result.statistic:.1f}, p = {result.p:.3f}")
     Kendall's tau 1.0, p = 0.017
     """
-    given = _checked(effects(y, v, names))
-    y, v = given.y, given.v
+    effect_data = _checked_effects(effects(y, v, names))
+    y, v = effect_data.y, effect_data.v
     used = usable(y, v)
     k: Integers = used.sum(axis=0)
     y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
@@ -363,7 +294,7 @@ def begg(y: ArrayLike, v: ArrayLike, *, names: Sequence[Any] | None = None) -> A
         at = np.rint((pairs[columns] - score[columns]) / 2).astype(int)
         above = 1 - np.concatenate([[0.0], below])
         p[columns] = np.minimum(1, 2 * np.minimum(below[at], above[at]))
-    return _as_given("Begg", "Kendall's tau", (k, tau, p), given)
+    return _result("Begg", "Kendall's tau", (k, tau, p), effect_data)
 
 
 def _score_variance(k: Integers, *ties: Integers) -> Floats:
@@ -388,85 +319,3 @@ def _discordances(k: int) -> Floats:
     for j in range(2, k + 1):
         probabilities = np.convolve(probabilities, np.full(j, 1 / j))
     return probabilities
-
-
-def trim_and_fill(
-    y: ArrayLike, v: ArrayLike, *, tau2: str = "DL", names: Sequence[Any] | None = None
-) -> TrimFill[Any, Any]:
-    """Add the studies that would make a funnel symmetric, and pool all (trim-and-fill).
-
-    The method shows how much a result depends on one assumption about missing studies; it does not identify them. It is
-    that of Duval and Tweedie (2000, doi:10.1080/01621459.2000.10473905), with their estimator L0 of the
-    number of missing studies, which uses the sum of ranks.
-
-    Parameters
-    ----------
-    y, v : array_like, shape (k,) or (k, m)
-        Effect sizes and sampling variances, as in `pool`.
-    tau2 : str
-        Estimator of the between-study variance, one of `TAU2`, used in every step and for the final result.
-    names : sequence, optional
-        Names of the studies, for messages; by default the index of a pandas object.
-
-    Returns
-    -------
-    TrimFill
-        The number of studies added; the side on which small studies are lacking, determined by a regression on standard
-        errors with the same estimator of tau²; the data with the added studies; and their pooled result.
-
-    Raises
-    ------
-    ValueError
-        If an analysis has fewer than `FEWEST_TO_FILL` studies with a variance above 0; otherwise as in `pool`.
-
-    Warns
-    -----
-    LeftOutWarning
-        As in `pool`.
-
-    Examples
-    --------
-    >>> result = trim_and_fill([0.2, 0.3, 0.25, 0.9, 1.2, 1.5], [0.01, 0.02, 0.05, 0.2, 0.3, 0.3])
-    >>> print(f"{result.missing} studies added, estimate {result.pooled.estimate:.2f}")
-    2 studies added, estimate 0.31
-    """
-    refuse_unknown("tau2", tau2, TAU2)
-    given = effects(y, v, names)
-    y, v = given.y, given.v
-    refuse_values(y, v, given.names)
-    used = usable(y, v)
-    k: Integers = used.sum(axis=0)
-    if (k < FEWEST_TO_FILL).any():
-        raise ValueError(f"trim-and-fill needs at least {FEWEST_TO_FILL} studies in each analysis, not {k.min()}")
-    if given.single:
-        warn_left_out(given.names, without_weight(y, v))
-    y, v = np.where(used, y, np.nan), np.where(used, v, np.nan)
-    to_right = np.nan_to_num(_regression_test(y, v, np.sqrt(v), tau2, "normal")[1]) < 0
-    # Change the sign of the effects if studies are missing on the right, so that they are always missing on the left.
-    sign = np.where(to_right, -1.0, 1.0)
-    order = np.argsort(sign * y, axis=0, kind="stable")
-    ranked, variances = sign * np.take_along_axis(y, order, axis=0), np.take_along_axis(v, order, axis=0)
-    place = np.arange(len(ranked))[:, None]
-    missing = np.zeros(k.shape, dtype=int)
-    for _ in range(_MAX_STEPS):
-        kept = place < k - missing
-        mean = pool(np.where(kept, ranked, np.nan), variances, tau2=tau2).estimate
-        before, missing = missing, _missing(ranked - mean, k)
-        if (before == missing).all():
-            break
-    added = (place >= k - missing) & (place < k)
-    # The studies in their original order, then those added.
-    filled = np.concatenate([y, np.where(added, 2 * mean - ranked, np.nan) * sign])
-    variances = np.concatenate([v, np.where(added, variances, np.nan)])
-    pooled = pool_effects(Effects(filled, variances, given.single, (), given.analyses), [], tau2=tau2)
-    if given.single:
-        return TrimFill(int(missing[0]), bool(to_right[0]), filled[:, 0], variances[:, 0], pooled)
-    return TrimFill(missing, to_right, filled, variances, pooled)
-
-
-def _missing(residual: Floats, k: Integers) -> Integers:
-    """Return the number of studies missing on the left, from the signed ranks of residuals."""
-    rank = np.argsort(np.argsort(np.abs(residual), axis=0, kind="stable"), axis=0, kind="stable") + 1
-    number = np.rint((4 * np.where(residual > 0, rank, 0).sum(axis=0) - k * (k + 1)) / (2 * k - 1)).astype(int)
-    clipped: Integers = np.clip(number, 0, np.maximum(k - 1, 0))
-    return clipped

@@ -61,7 +61,7 @@ def between_study_variance(model: MeanModel, method: str) -> Floats:
     Examples
     --------
     >>> from lib.stats.mean_model import common_mean
-    >>> model, _ = common_mean(np.array([[0.1], [0.5], [0.9]]), np.array([[0.02], [0.03], [0.05]]))
+    >>> model, _ = common_mean(np.array([[0.1], [0.5], [0.9]]), np.array([[0.02], [0.03], [0.05]]), ())
     >>> for method in ("DL", "REML"):
     ...     print(method, between_study_variance(model, method).round(4))
     DL [0.121]
@@ -119,25 +119,25 @@ def tau2_at(model: MeanModel, target: ArrayLike) -> Floats:
     The estimate of Paule and Mandel is the tau² at which Q equals its degrees of freedom.
 
     >>> from lib.stats.mean_model import common_mean
-    >>> model, _ = common_mean(np.array([[0.1], [0.5], [0.9]]), np.array([[0.02], [0.03], [0.05]]))
+    >>> model, _ = common_mean(np.array([[0.1], [0.5], [0.9]]), np.array([[0.02], [0.03], [0.05]]), ())
     >>> tau2_at(model, 2.0).round(4)
     array([0.1255])
     """
-    wanted = np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
-    t2: Floats = np.maximum(model.q_fixed - wanted, 0.0) / model.trace
-    rest, now = np.arange(len(t2)), t2
+    targets = np.broadcast_to(np.asarray(target, dtype=float), model.k.shape)
+    t2: Floats = np.maximum(model.q_fixed - targets, 0.0) / model.trace
+    rest, current = np.arange(len(t2)), t2
     for _ in range(_MAX_STEPS):
-        q, slope = model.q(now)
-        excess = q / wanted - 1
-        going = (np.abs(excess) > _TOLERANCE) & ((excess > 0) | (now > 0))
-        now = np.maximum(now + excess * np.divide(q, slope, out=np.zeros_like(q), where=slope > 0), 0.0)
-        t2[rest] = now
-        if not going.any():
+        q, slope = model.q(current)
+        excess = q / targets - 1
+        active = (np.abs(excess) > _TOLERANCE) & ((excess > 0) | (current > 0))
+        current = np.maximum(current + excess * np.divide(q, slope, out=np.zeros_like(q), where=slope > 0), 0.0)
+        t2[rest] = current
+        if not active.any():
             return t2
-        if 2 * going.sum() < len(rest):
-            keep = going.nonzero()[0]
-            rest, now, wanted, model = rest[keep], now[keep], wanted[keep], model.take(keep)
-    warnings.warn(f"tau² did not converge in {int(going.sum())} analyses", PoolingWarning, stacklevel=4)
+        if 2 * active.sum() < len(rest):
+            left = active.nonzero()[0]
+            rest, current, targets, model = rest[left], current[left], targets[left], model.take(left)
+    warnings.warn(f"tau² did not converge in {int(active.sum())} analyses", PoolingWarning, stacklevel=4)
     return t2
 
 
@@ -200,17 +200,17 @@ def _turning_point(
         # Rounding may put a new point on an end.
         c = np.where(((c - a) * (c - b) < 0) | (fb == 0), c, (a + b) / 2)
         root[rest] = c
-        done = (np.abs(c - b) <= _LAST_STEP * c) | (np.abs(c - a) <= _LAST_STEP * c)
-        if done.all():
+        converged = (np.abs(c - b) <= _LAST_STEP * c) | (np.abs(c - a) <= _LAST_STEP * c)
+        if converged.all():
             return root
-        if 2 * np.count_nonzero(done) > len(rest):
-            keep = (~done).nonzero()[0]
-            rest, model, done = rest[keep], model.take(keep), done[keep]
-            a, fa, b, fb, c, s = (x[keep] for x in (a, fa, b, fb, c, s))
-        fc = np.where(done, 0.0, model.score(c, restricted) * (c + s) ** 2)
+        if 2 * np.count_nonzero(converged) > len(rest):
+            left = (~converged).nonzero()[0]
+            rest, model, converged = rest[left], model.take(left), converged[left]
+            a, fa, b, fb, c, s = (x[left] for x in (a, fa, b, fb, c, s))
+        fc = np.where(converged, 0.0, model.score(c, restricted) * (c + s) ** 2)
         across = fc * fb < 0
         damping = 1 - np.divide(fc, fb, out=np.zeros_like(fc), where=fb != 0)
         a, fa = np.where(across, b, a), np.where(across, fb, fa * np.where(damping > 0, damping, 0.5))
         b, fb = c, fc
-    warnings.warn(f"tau² did not converge in {np.count_nonzero(~done)} analyses", PoolingWarning, stacklevel=6)
+    warnings.warn(f"tau² did not converge in {np.count_nonzero(~converged)} analyses", PoolingWarning, stacklevel=6)
     return root

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
-from lib.stats.arguments import one_shape, refuse_impossible_counts, study, to_numbers
+from lib.stats.arguments import one_shape, study, to_numbers
 from lib.stats.arrays import Floats
+from lib.stats.checks import refuse_impossible_counts
 from lib.stats.display import Displayed, Shown, counted, frame, number
 
 if TYPE_CHECKING:
@@ -175,22 +176,22 @@ def combine(
     mean = _root(y, all_n, for_weights)
     if not 0 < mean < 1:
         return Combined(mean, 0.0, tau2, new_n / all_n.sum())
-    own, between = mean * (1 - mean) / all_n, _share_between(all_n)
-    weight = 1 / (own + for_weights * between)
+    sampling, between = mean * (1 - mean) / all_n, _share_between(all_n)
+    weight = 1 / (sampling + for_weights * between)
 
     def combined_tau2(weight: Floats) -> float:
         """Return tau² from Q with these weights; the mean is the weighted one."""
         centre = (weight * y).sum() / weight.sum()
         scatter = _expected(weight[old], estimate * (1 - estimate) / old_n + tau2 * between[old])
         q = scatter + (weight * (y - centre) ** 2).sum()
-        return max(float((q - _expected(weight, own)) / _expected(weight, between)), 0.0)
+        return max(float((q - _expected(weight, sampling)) / _expected(weight, between)), 0.0)
 
     combined = combined_tau2(weight)
     for _ in range(200 if iterate else 0):
-        before, combined = combined, combined_tau2(1 / (own + combined * between))
-        if abs(combined - before) < 1e-10:
+        previous, combined = combined, combined_tau2(1 / (sampling + combined * between))
+        if abs(combined - previous) < 1e-10:
             break
-    se = float(np.sqrt((weight**2 * (own + combined * between)).sum()) / weight.sum())
+    se = float(np.sqrt((weight**2 * (sampling + combined * between)).sum()) / weight.sum())
     return Combined(mean, se, combined, (weight / weight.sum())[~old])
 
 

@@ -26,7 +26,7 @@ def found(evidence):
 def of(found, rule, verdict="contradicted", *words):
     """Findings of a rule with a verdict whose text has all the words."""
     rows = [f for f in found if (f.rule, f.verdict) == (rule, verdict)]
-    return [f for f in rows if all(word in f"{f.place} {f.claim} {f.published} {f.why}" for word in words)]
+    return [f for f in rows if all(word in f"{f.place} {f.claim} {f.published} {f.detail}" for word in words)]
 
 
 def change(table, to, **where):
@@ -58,9 +58,9 @@ def test_every_rule_finds_something_and_every_finding_is_complete(found):
     for f in found:
         assert f.verdict in VERDICTS
         assert f.place and f.claim and f.published and f.sources, f
-        assert f.why or f.verdict == "holds", f
+        assert f.detail or f.verdict == "holds", f
         assert (f.verdict == "contradicted") >= bool(f.reconciling), f
-        assert "nan" not in " ".join([f.published, f.reconciling, f.why]).split(), f
+        assert "nan" not in " ".join([f.published, f.reconciling, f.detail]).split(), f
 
 
 def test_a_claim_has_one_finding_of_a_rule(found):
@@ -109,7 +109,7 @@ def test_the_reference_that_stands_in_the_place_of_another_is_found(found):
 
 def test_a_reading_by_arithmetic_is_called_so_and_a_report_is_named(found):
     for f in found:
-        if "its own report" in f.why.lower() and f.rule in ("own report", "stops", "eligibility"):
+        if "its own report" in f.detail.lower() and f.rule in ("own report", "stops", "eligibility"):
             assert len(f.sources) > 1, f
 
 
@@ -310,7 +310,7 @@ def test_the_table_of_findings_has_each_of_them_once(verdict, found):
     rows = [f for f in found if f.verdict == verdict]
     table = audit_findings.findings(found, verdict)
     assert list(table.frame["Claim"]) == [f.claim for f in rows]
-    assert list(table.frame["detail"]) == [f.why for f in rows]
+    assert list(table.frame["detail"]) == [f.detail for f in rows]
     assert table._repr_html_().count('<tr class="group">') == len({f.rule for f in rows})
 
 

@@ -17,20 +17,20 @@ def run_editions(project):
 
 
 def test_a_site_takes_in_the_sites_of_the_other_editions(tmp_path):
-    made, rendered = tmp_path / "made", tmp_path / "rendered"
-    site = made / "editions/2018-08-06/site-1"
+    build_folder, rendered = tmp_path / "made", tmp_path / "rendered"
+    site = build_folder / "editions/2018-08-06/site-1"
     (site / "book").mkdir(parents=True)
     (site / "book/safety.html").write_text("earlier", encoding="utf-8")
     (site.parent / "html").symlink_to("site-1")
     rendered.mkdir()
-    assert editions.built_editions(made) == {"2018-08-06": site}
-    editions.join(made, rendered)
+    assert editions.built_editions(build_folder) == {"2018-08-06": site}
+    editions.join(build_folder, rendered)
     assert (rendered / "editions/2018-08-06/book/safety.html").read_text(encoding="utf-8") == "earlier"
     assert editions.built_editions(rendered) == {}
 
 
-def site_of_edition(made, date):
-    site = made / f"editions/{date}/site-1"
+def site_of_edition(build_folder, date):
+    site = build_folder / f"editions/{date}/site-1"
     (site / "book").mkdir(parents=True)
     (site / "book/safety.html").write_text(date, encoding="utf-8")
     (site.parent / "html").symlink_to("site-1")

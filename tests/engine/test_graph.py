@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lib.caching.code_hash import LIBRARY
 from lib.commands.book import PROJECT
 from lib.engine import packages
 from lib.engine.chapter import _own_time_limit
@@ -20,7 +21,7 @@ from lib.engine.errors import BuildError, DataFaults
 from lib.engine.graph import Step, run
 from lib.engine.project import look_up, recorded
 from lib.engine.result_server import Store
-from lib.engine.snapshot import LIBRARY, chapters, digest, engine_code, take_snapshot
+from lib.engine.snapshot import chapters, digest, engine_code, take_snapshot
 from small_book import install
 
 # --- Executor ---------------------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ def test_versions_are_those_of_the_packages_that_are_imported(tmp_path, monkeypa
     install(folder, "used_package", "2.0")
     importlib.invalidate_caches()
     assert packages.versions(["used_package"], tmp_path) == before.replace("1.0", "2.0")
-    (tmp_path / packages.STORE).write_text("{")
+    (tmp_path / packages.CACHE_FILE).write_text("{")
     assert packages.versions(["used_package"], tmp_path) == before.replace("1.0", "2.0")
 
 

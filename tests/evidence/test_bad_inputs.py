@@ -5,10 +5,10 @@ import pytest
 from bad_inputs import BAD_INPUTS, KEY, Bad, add_trial
 from changes import Tables, tables_of
 from conftest import ROOT, run
-from lib.evidence.column_types import value_faults
 from lib.evidence.repeated_checks import TablesRead
 from lib.evidence.rules import RULES, WARNINGS
 from lib.evidence.rules.base import Rule
+from lib.evidence.value_checks import value_faults
 
 MOST_LINES = 25
 """Lines that the check of one bad input may print."""

@@ -1,5 +1,7 @@
 """Whole data folders: that every file and rule is applied, and what the command line reports."""
 
+import re
+
 import pytest
 
 from conftest import ROOT, run
@@ -108,6 +110,16 @@ def test_warnings_are_listed_and_stop_nothing(data):
     assert done.returncode == 1
     assert done.stderr.splitlines()[0] == f"warning: {warning}"
     assert "flow.csv: the file does not exist" in done.stderr
+
+
+def test_an_edition_has_the_warnings_that_the_check_lists_with_their_lines(data):
+    path = data / "references.bib"
+    first, second = re.findall(r"title = (.*),\n", path.read_text(encoding="utf-8"))[:2]
+    replace(path, second, first)
+    _, warnings = check_with_warnings(data)
+    assert [str(warning).partition(",")[0] for warning in warnings] == ["references.bib"]
+    assert warnings[0].row == 16
+    assert load(data).warnings == tuple(warnings)
 
 
 def test_data_without_warnings_have_no_notice(ev):

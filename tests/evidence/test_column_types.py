@@ -7,17 +7,8 @@ import pytest
 
 from conftest import ROOT
 from lib.evidence.checking import read_tables
-from lib.evidence.column_types import (
-    FORMS,
-    NUMBERS,
-    TYPES,
-    convert,
-    dictionary_faults,
-    limits,
-    period_end,
-    reference_numbers,
-    value_faults,
-)
+from lib.evidence.column_types import FORMS, NUMBERS, TYPES, convert, limits, period_end, reference_numbers
+from lib.evidence.value_checks import dictionary_faults, value_faults
 
 TODAY = dt.date.today()
 NEXT_YEAR = TODAY.year + 1

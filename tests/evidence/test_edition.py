@@ -361,7 +361,7 @@ def test_a_table_changed_in_place_changes_no_evidence(ev):
 
 
 def test_the_earlier_editions_are_those_before_the_newest(ev, monkeypatch):
-    monkeypatch.setattr("lib.evidence.checking.find_warnings", lambda *arguments: pytest.fail("checked"))
+    monkeypatch.setattr("lib.evidence.checking._read", lambda *arguments: pytest.fail("checked"))
     dates = [date for date in ev.editions.date if date != ev.as_of.isoformat()]
     assert earlier_editions(ROOT / "data") == dates
     assert len(dates) == len(ev.editions) - 1

@@ -18,8 +18,8 @@ def test_what_the_chain_keeps_of_its_states_is_what_they_give_anew(blocks):
         states = chain.Chain(block, 8, np.random.default_rng(3))
         for _ in range(3):
             states.sweep()
-        anew = count_model.distances(block, states.n, states.x)
-        assert np.allclose(states.off, anew, rtol=1e-9, atol=1e-9)
+        anew = count_model.distances_from_rates(block, states.n, states.x)
+        assert np.allclose(states.distance, anew, rtol=1e-9, atol=1e-9)
         assert ((np.diff(states.x, axis=0) <= 0).all()) and (states.x[0] <= states.n).all()
 
 

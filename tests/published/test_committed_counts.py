@@ -19,7 +19,7 @@ def block():
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path)
+    monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path)
     return tmp_path
 
 

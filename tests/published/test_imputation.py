@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ROOT
 from lib.evidence import THRESHOLDS, load
-from lib.published import count_model, imputation, impute, rates
+from lib.published import count_model, imputation, impute, rates, withholding
 from lib.report.chapters import imputed_counts
 from lib.stats import pool_proportions
 
@@ -235,7 +235,7 @@ def test_numbers_that_are_missing_or_too_large_end_in_results(data, edit):
 
 
 def test_reported_counts_lie_where_the_draws_without_them_say(blocks):
-    back = pd.concat([imputation.recovered(block) for block in blocks], ignore_index=True)
+    back = pd.concat([withholding.recovered(block) for block in blocks], ignore_index=True)
     assessed = back[back.converged]
     # The counts with phototherapy and one of the face; the chain does not converge with those of monotherapy withheld.
     assert len(assessed) >= 5
@@ -248,7 +248,7 @@ def test_reported_counts_lie_where_the_draws_without_them_say(blocks):
 def test_a_withheld_count_is_unknown_to_the_sampler(blocks):
     block = find(blocks, "phototherapy", "total")
     at = arm(block, "bilal2014")
-    without = imputation.withhold(block, at)
+    without = withholding.withhold(block, at)
     assert without.unknown[at].all() and not without.reported[at].any()
     assert without.n[at] == block.n[at]
     others = np.arange(len(block.n)) != at

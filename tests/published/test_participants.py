@@ -16,16 +16,16 @@ def test_one_reading_of_the_studies_meets_every_total_of_monotherapy(ev):
     assert found.totals.reproduced.all()
     assert (found.totals.n == found.totals.patients).all()
     assert (found.totals.listed != found.totals.patients).any(), "those who completed would do without any search"
-    assert len(found.otherwise) == 1
-    assert len(found.otherwise[0]) == found.departures < found.next_departures
+    assert len(found.solutions) == 1
+    assert len(found.solutions[0]) == found.departures < found.next_departures
 
 
 def test_totals_that_no_reading_meets_together_are_named(ev):
     found = participants.sizes(ev, "phototherapy")
     not_reproduced = found.totals[~found.totals.reproduced]
     assert list(not_reproduced.claim) == ["results-phototherapy-total-ge25"]
-    assert len(found.otherwise) == 2
-    assert found.otherwise[0] != found.otherwise[1]
+    assert len(found.solutions) == 2
+    assert found.solutions[0] != found.solutions[1]
 
 
 def test_a_total_is_the_sum_of_the_arms_that_the_solution_gives(ev):

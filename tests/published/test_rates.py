@@ -175,11 +175,11 @@ def test_available_counts_that_contradict_the_published_rate_are_noticed():
     rng = np.random.default_rng(8)
     old, n_old = simulate(rng, 12)
     summary = as_published(old, n_old, np.arange(12) < 5)
-    assert 0 <= summary.rest <= 1
+    assert 0 <= summary.implied_rate <= 1
     studies = summary.studies.copy()
     studies.loc[:9, "rate"] = 0.97 if summary.estimate < 0.5 else 0.03
-    assert not 0 <= rates.summary_of(summary.estimate, summary.reading, studies).rest <= 1
-    assert np.isnan(as_published(old, n_old, np.ones(12, dtype=bool)).rest)
+    assert not 0 <= rates.summary_of(summary.estimate, summary.reading, studies).implied_rate <= 1
+    assert np.isnan(as_published(old, n_old, np.ones(12, dtype=bool)).implied_rate)
 
 
 def test_without_new_studies_the_published_rate_stays_as_it_is(results):
@@ -227,7 +227,7 @@ def test_every_rate_with_new_counts_is_updated_and_no_other(results):
             assert new.empty
             continue
         assert result.updated.k_new == len(new)
-        assert (result.answer is result.updated) == bool(len(new))
+        assert (result.current is result.updated) == bool(len(new))
         assert (result.updated.weights > 0).all() and result.updated.weights.sum() < 1
         if len(new):
             ends = [result.outcome.estimate, *(new.events / new.n)]
@@ -237,7 +237,7 @@ def test_every_rate_with_new_counts_is_updated_and_no_other(results):
 def test_the_edition_of_the_original_search_has_no_update():
     original = rates.results(load(ROOT / "data", "2018-08-06"))
     assert len(original) == 24
-    assert all(result.answer is result.outcome and not result.criteria_met for result in original.values())
+    assert all(result.current is result.outcome and not result.criteria_met for result in original.values())
 
 
 # --- Changes of the conclusions ---------------------------------------------------------------------------

@@ -85,11 +85,11 @@ def small(blocks):
 
 
 def test_the_same_seed_gives_the_same_draws_cached_or_computed_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "cache")
+    monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path / "cache")
     made = impute(small(blocks), draws=80, seed=7)
     assert len(list((tmp_path / "cache").glob("*.npz"))) == 1
     again = impute(small(blocks), draws=80, seed=7)
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "none")
+    monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path / "none")
     anew = impute(small(blocks), draws=80, seed=7)
     for other in (again, anew):
         assert np.array_equal(made.events, other.events) and np.array_equal(made.n, other.n)
@@ -101,12 +101,12 @@ def test_the_same_seed_gives_the_same_draws_cached_or_computed_anew(blocks, tmp_
 
 def test_a_store_that_cannot_be_written_costs_no_result(blocks, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path / "file" / "draws")
+    monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path / "file" / "draws")
     assert len(impute(small(blocks), draws=80, seed=7).events)
 
 
 def test_a_spoiled_store_is_made_anew(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path)
+    monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path)
     made = impute(small(blocks), draws=80, seed=7)
     (path,) = tmp_path.glob("*.npz")
     whole = path.read_bytes()
@@ -128,7 +128,7 @@ def test_with_nothing_unknown_or_nothing_published_there_are_no_draws(blocks):
 
 
 def test_other_bounds_are_other_draws(blocks, tmp_path, monkeypatch):
-    monkeypatch.setattr(disk_cache, "_STORE", tmp_path)
+    monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path)
     block = small(blocks)
     high = block.high.copy()
     high[0] = np.minimum(high[0], high[0] - 1)

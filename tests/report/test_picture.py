@@ -13,7 +13,7 @@ PAINTED = []
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "STORE", tmp_path)
+    monkeypatch.setattr(saving, "CACHE_FOLDER", tmp_path)
     paint = saving._painted
 
     def painted(drawing, kind, dots):

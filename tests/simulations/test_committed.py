@@ -36,7 +36,7 @@ def library(tmp_path, monkeypatch):
     (room / "results").mkdir(parents=True)
     (room / "toy.py").write_text('"""Toy."""\nfrom lib.simulations import helper\n\nCASES = ({},)\n# a comment\n')
     (room / "helper.py").write_text("from lib.evidence.vocabulary import THRESHOLDS\nVALUE = 1\n")
-    monkeypatch.setattr(committed, "_LIBRARY", tmp_path / "lib")
+    monkeypatch.setattr(committed, "LIBRARY", tmp_path / "lib")
     (room / "results" / "toy.csv").write_text(f"{committed._header('toy')}\ncase,value\n0,0.1\n")
     # The hash of a module is computed once in a process.
     code_hash.cache_clear()

@@ -29,31 +29,37 @@ def test_the_true_rate_is_that_of_very_many_studies(transform):
     assert true_rate(transform, mean, tau) == pytest.approx(of_scale[transform], abs=5e-4)
 
 
-def simulate(*given, seed=1, **options):
-    return pd.DataFrame(simulate_reviews(*given, seed=seed, **options))
+@pytest.fixture
+def simulate(monkeypatch):
+    def simulate(*settings, reviews=coverage.REVIEWS, methods=METHODS, seed=1):
+        monkeypatch.setattr(coverage, "REVIEWS", reviews)
+        monkeypatch.setattr(coverage, "METHODS", methods)
+        return pd.DataFrame(simulate_reviews(*settings, seed=seed))
+
+    return simulate
 
 
-def test_large_studies_are_covered_as_often_as_said():
+def test_large_studies_are_covered_as_often_as_said(simulate):
     found = simulate([2000] * 30, 0.5, 0.3, reviews=600)
     assert found.covers.between(0.92, 0.98).all()
     assert found.off.abs().max() < 0.005
     assert (found.none == 0).all()
 
 
-def test_small_studies_of_a_low_rate_are_not_and_the_recommended_method_is_nearest():
+def test_small_studies_of_a_low_rate_are_not_and_the_recommended_method_is_nearest(simulate):
     found = simulate([20] * 19, 0.15, 0.0, reviews=600).set_index("method")
     assert found.covers[METHODS[0].name] < 0.9
     assert found.covers[RECOMMENDED.name] > 0.93
     assert found.off[METHODS[0].name] < 0
 
 
-def test_what_cannot_be_pooled_covers_nothing_and_is_counted():
+def test_what_cannot_be_pooled_covers_nothing_and_is_counted(simulate):
     found = simulate([3, 3], 0.02, 0.0, methods=METHODS[:1], reviews=200)
     assert found.none[0] > 0.5
     assert found.covers[0] <= 1 - found.none[0] + 1e-9
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_gives_others():
+def test_the_same_seed_gives_the_same_numbers_and_another_gives_others(simulate):
     first, again, other = (simulate([20, 30, 40], 0.3, 0.5, reviews=50, seed=seed) for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
@@ -71,13 +77,13 @@ def test_both_intervals_of_the_logistic_model_are_of_one_fit(method):
     assert len(fits) == 1
 
 
-def test_a_rate_that_is_none_is_refused():
+def test_a_rate_that_is_none_is_refused(simulate):
     with pytest.raises(ValueError, match="rate must lie between 0 and 1"):
         simulate([10, 20], 1.0, 0.5, reviews=10)
     assert RECOMMENDED in METHODS
 
 
-def test_a_case_is_its_settings_and_a_row_for_each_method(monkeypatch):
+def test_a_case_is_its_settings_and_a_row_for_each_method(monkeypatch, simulate):
     monkeypatch.setattr(coverage, "SIZES", {"few": (12, 20)})
     rows = coverage.simulate({"sizes": "few", "rate": 0.4, "tau": 0.5}, 3)
     assert [row["method"] for row in rows] == [method.name for method in METHODS]

@@ -20,7 +20,8 @@ from lib.stats import (
     pool_ratios,
     proportion_interval,
 )
-from lib.stats.pooling import CI, TRANSFORMS
+from lib.stats.pooling import CI
+from lib.stats.pooling_counts import TRANSFORMS
 
 # Reference data and random data have studies without a weight; `test_arguments` is about the warning that names them.
 pytestmark = pytest.mark.filterwarnings("ignore::lib.stats.arguments.LeftOutWarning")

@@ -1,7 +1,7 @@
 """Rules that rows and tables of the data must satisfy together.
 
 Belongs here: one function for each rule, which takes the tables and yields a fault for every place where the rule is
-broken. Does not belong here: which single values are allowed (`lib.evidence.column_types`), and the consistency of
+broken. Does not belong here: which single values are allowed (`lib.evidence.value_checks`), and the consistency of
 the published review (`lib.audit`).
 
 To add a rule, write the function in the module of its subject, name the tables that it reads with

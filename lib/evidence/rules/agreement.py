@@ -87,8 +87,8 @@ def designs_agree(tables: Tables) -> Iterator[Fault]:
         if not codes & _DESIGN_CODES:
             continue
         for column, kinds in (("design", {"SA", "WP", "PD"}), ("blinding", {"DB", "SB", "OL"})):
-            given = codes & kinds
-            if given and getattr(study, column) not in given:
+            named_kinds = codes & kinds
+            if named_kinds and getattr(study, column) not in named_kinds:
                 rule = _design_rule(study.Index, column, getattr(study, column))
                 yield Fault("screening.csv", row.Index, "design", row.design, rule)
         if ("RCT" in codes) != (study.randomised == "yes"):

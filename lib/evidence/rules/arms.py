@@ -60,13 +60,13 @@ def arm_names_fit_treatments(tables: Tables) -> Iterator[Fault]:
     """An arm is not named after a drug or a phototherapy that it was not given."""
     drugs = {drug: words(drug) for drug in tables["drugs"].drug if drug != "none"}
     for arm in tables["arms"].itertuples():
-        named, given = words(arm.arm), words(f"{arm.drug} {arm.given_with} {arm.phototherapy}")
-        wrong = [drug for drug, name in drugs.items() if name <= named and not name <= given]
-        wrong += [code for code in ("NBUVB", "EL") if code.casefold() in named - given]
+        named, treatment = words(arm.arm), words(f"{arm.drug} {arm.given_with} {arm.phototherapy}")
+        wrong = [drug for drug, name in drugs.items() if name <= named and not name <= treatment]
+        wrong += [code for code in ("NBUVB", "EL") if code.casefold() in named - treatment]
         if wrong:
-            treatment = ", ".join(filter(None, (arm.drug, arm.given_with, f"phototherapy {arm.phototherapy}")))
+            parts = ", ".join(filter(None, (arm.drug, arm.given_with, f"phototherapy {arm.phototherapy}")))
             rule = (
-                f"the name says {' and '.join(wrong)}, and the row gives {treatment}: correct the one that is wrong;"
+                f"the name says {' and '.join(wrong)}, and the row gives {parts}: correct the one that is wrong;"
                 " have the arms been swapped?"
             )
             yield Fault("arms.csv", arm.Index, "arm", arm.arm, rule)

@@ -25,9 +25,9 @@ def identifiers_are_unique(tables: Tables) -> Iterator[Fault]:
         references = ((r.key, "references.bib", r.Index, getattr(r, field)) for r in tables["references"].itertuples())
         records = ((r.study, "screening.csv", r.Index, getattr(r, field)) for r in tables["screening"].itertuples())
         for key, file, row, value in (*references, *records):
-            known, where = first.setdefault(value.casefold(), (key, _place(file, row)))
-            if value and known != key:
-                rule = f"is the {name} of {known} too ({where}): a report has one key; keep one of the two entries"
+            other, place = first.setdefault(value.casefold(), (key, _place(file, row)))
+            if value and other != key:
+                rule = f"is the {name} of {other} too ({place}): a report has one key; keep one of the two entries"
                 yield Fault(file, row, f"{key}, {field}" if file == "references.bib" else field, value, rule)
 
 
@@ -48,10 +48,10 @@ def registrations_are_unique(tables: Tables) -> Iterator[Fault]:
                 continue
             for column in columns:
                 for number in _REGISTRY_NUMBER.findall(getattr(row, column).replace("_", " ")):
-                    known, where = study_by_number.setdefault(number.upper(), (study, _place(file, row.Index)))
-                    if known != study:
+                    other, place = study_by_number.setdefault(number.upper(), (study, _place(file, row.Index)))
+                    if other != study:
                         rule = (
-                            f"is the registry number of {known} too ({where}): one trial must not count twice; correct"
+                            f"is the registry number of {other} too ({place}): one trial must not count twice; correct"
                             " the number, or exclude one of the two records with exclusion = duplicate"
                         )
                         yield Fault(file, row.Index, f"{study}, {column}" if key == "key" else column, number, rule)
@@ -63,9 +63,9 @@ def titles_are_distinct(tables: Tables) -> Iterator[Fault]:
     first: dict[str, tuple[str, str]] = {}
     for row in tables["references"].itertuples():
         title = re.sub(r"[\W_]+", "", row.title.casefold())
-        known, where = first.setdefault(title, (row.key, _place("references.bib", row.Index)))
-        if title and known != row.key:
-            rule = f"is the title of {known} too ({where}): check that the two are not one report"
+        other, place = first.setdefault(title, (row.key, _place("references.bib", row.Index)))
+        if title and other != row.key:
+            rule = f"is the title of {other} too ({place}): check that the two are not one report"
             yield Fault("references.bib", row.Index, f"{row.key}, title", row.title, rule)
 
 

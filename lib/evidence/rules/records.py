@@ -27,10 +27,10 @@ def entries_are_records_or_refused(tables: Tables) -> Iterator[Fault]:
         records, refused = (int(counts[name].get(row.search, 0)) for name in ("records", "refused"))
         difference = int(row.entries) - records - refused
         if difference:
-            what = f"{abs(difference)} {'missing' if difference > 0 else 'too many'}"
+            text = f"{abs(difference)} {'missing' if difference > 0 else 'too many'}"
             rule = (
                 f"must be the number of rows of this search: it has {records} in records.csv and {refused} in"
-                f" refused.csv, so {what}; import the file again, or correct the number"
+                f" refused.csv, so {text}; import the file again, or correct the number"
             )
             yield Fault("searches.csv", row.Index, "entries", f"{row.entries:g}", rule)
 
@@ -58,11 +58,11 @@ def positions_are_unique(tables: Tables) -> Iterator[Fault]:
 def record_keys_name_their_entry(tables: Tables) -> Iterator[Fault]:
     """The key of a record is its search and position; one that no search found has neither."""
     records = tables["records"]
-    found = records.search != ""
-    for row in records[found & (records.record != records.search + "." + records.position)].itertuples():
+    in_a_search = records.search != ""
+    for row in records[in_a_search & (records.record != records.search + "." + records.position)].itertuples():
         rule = f"must be the search, a full stop and the position: {row.search}.{row.position or '(position missing)'}"
         yield Fault("records.csv", row.Index, "record", row.record, rule)
-    for row in records[~found & ((records.position != "") | ~records.record.str.startswith(_OTHER))].itertuples():
+    for row in records[~in_a_search & ((records.position != "") | ~records.record.str.startswith(_OTHER))].itertuples():
         rule = f"has no search: begin its key with {_OTHER} and leave position empty, or enter its search"
         yield Fault("records.csv", row.Index, "record", row.record, rule)
 
@@ -109,10 +109,10 @@ def duplicates_are_not_screened(tables: Tables) -> Iterator[Fault]:
     """Decisions and studies are not about a record that is a duplicate, but about the record that is kept."""
     rows = tables["duplicates"]
     rows = rows[rows.relation == "duplicate"].drop_duplicates("record")
-    kept = dict(zip(rows.record, rows.same_as, strict=True))
+    original_by_record = dict(zip(rows.record, rows.same_as, strict=True))
     for name in ("decisions", "candidates"):
-        for row in tables[name][tables[name].record.isin(kept)].itertuples():
-            rule = f"is a duplicate of {kept[row.record]} (duplicates.csv): name that record instead"
+        for row in tables[name][tables[name].record.isin(original_by_record)].itertuples():
+            rule = f"is a duplicate of {original_by_record[row.record]} (duplicates.csv): name that record instead"
             yield Fault(f"{name}.csv", row.Index, "record", row.record, rule)
 
 
@@ -148,8 +148,8 @@ def resolutions_resolve(tables: Tables) -> Iterator[Fault]:
     for row in resolutions[resolutions.duplicated(keys)].itertuples():
         rule = "is the second resolution of this record and stage: keep one of them"
         yield Fault("decisions.csv", row.Index, "role", row.role, rule)
-    made = decisions[decisions.role == "reviewer"].groupby(keys).decision.nunique()
-    differ = pd.MultiIndex.from_frame(resolutions[keys]).isin(made.index[made > 1])
+    decision_counts = decisions[decisions.role == "reviewer"].groupby(keys).decision.nunique()
+    differ = pd.MultiIndex.from_frame(resolutions[keys]).isin(decision_counts.index[decision_counts > 1])
     for row in resolutions[~differ & (resolutions.note == "")].itertuples():
         rule = "resolves nothing, because no two reviewers differ: remove it, or say in note how consensus was reached"
         yield Fault("decisions.csv", row.Index, "role", row.role, rule)
@@ -198,13 +198,13 @@ def published_flow_adds_up(tables: Tables) -> Iterator[Fault]:
     excluded = sum(number for step, number in n.items() if step.startswith("excluded_"))
     studies = tables["studies"]
     original = len({*studies.study[studies.edition == "original"], *tables["mechanism"].study})
-    for step, number, how in (
+    for step, number, formula in (
         ("assessed", n["identified"] - n["removed"], "identified - removed"),
         ("included", n["assessed"] - excluded, "assessed - all excluded with a reason"),
         ("included", original, "studies of the original review in studies.csv and mechanism.csv"),
     ):
         if n[step] != number:
-            rule = f"must be {number:g} ({how}): correct the number that is wrong"
+            rule = f"must be {number:g} ({formula}): correct the number that is wrong"
             yield Fault("flow.csv", rows[step], "n", f"{n[step]:g}", rule)
 
 
@@ -215,10 +215,10 @@ def records_with_one_identifier_are_compared(tables: Tables) -> Iterator[Fault]:
     compared = set(pairs.record) | set(pairs.same_as)
     for field, name in (("doi", "DOI"), ("pmid", "PubMed number")):
         values = records[field].str.casefold()
-        again = records[(values != "") & values.duplicated() & ~records.record.isin(compared)]
+        repeated = records[(values != "") & values.duplicated() & ~records.record.isin(compared)]
         first = values[values != ""].drop_duplicates()
         row_by_value = dict(zip(first, first.index, strict=True))
-        for row in again.itertuples():
+        for row in repeated.itertuples():
             value = getattr(row, field)
             place = f"records.csv, row {row_by_value[value.casefold()]}"
             rule = f"is the {name} of {place}, too: say in duplicates.csv whether the two are the same report"

@@ -27,7 +27,7 @@ def findings(all_findings: list[Finding], verdict: str, folded: bool = False) ->
             "Consistent value": [f.reconciling for f in rows],
             # The first source is the review.
             "Report": [next(iter(f.sources[1:]), "") for f in rows],
-            "detail": [f.why for f in rows],
+            "detail": [f.detail for f in rows],
         }
     ).set_index("rule")
     if verdict != "contradicted":

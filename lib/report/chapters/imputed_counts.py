@@ -29,7 +29,7 @@ def other_readings(evidence: Evidence, solved: Sizes) -> str:
     names = evidence.studies.drop_duplicates("study").set_index("study").label
     solutions = [
         "; ".join(f"{for_markdown(names[study])} ({reading})" for study, reading in readings.items())
-        for readings in solved.otherwise
+        for readings in solved.solutions
     ]
     next_best = "no other solution exists"
     if solved.next_departures == solved.next_departures:

@@ -161,7 +161,7 @@ def rated(evidence: Evidence, results: Mapping[tuple[str, str, str], Result]) ->
 
 
 def _rated_rate(evidence: Evidence, row: Any, result: Result) -> Rated:
-    outcome, answer = result.outcome, result.answer
+    outcome, answer = result.outcome, result.current
     new = outcome.new.study.nunique()
     original = evidence.studies[evidence.studies.review_ref.isin(outcome.refs)]
     keys = set(original.study) | set(outcome.new.study)

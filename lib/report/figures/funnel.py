@@ -11,15 +11,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
+from lib.published.count_model import Z95
 from lib.report.figures.drawing import Drawing, Text
 from lib.report.figures.letters import width_of
 from lib.report.figures.style import FAINT, GREY, INK, NAMED, NEW, REPORTED
 from lib.report.marked_text import study_link
 from lib.report.wording import with_minus
 
-_Z = float(special.ndtri(0.975))
 _COLOURS = (REPORTED, NEW)
 Box = tuple[float, float, float, float]
 
@@ -46,11 +45,11 @@ def funnel_plot(groups: dict[str, pd.DataFrame], centre: float = np.nan, *, wide
     deepest = 1.15 * (y.max() if len(y) else 1.0)
     low, high = _with_margin(x)
     if standard:
-        low, high = min(low, centre - _Z * deepest), max(high, centre + _Z * deepest)
+        low, high = min(low, centre - Z95 * deepest), max(high, centre + Z95 * deepest)
     plot = _Points(wide, (low, high), (0.0, deepest), downwards=standard)
     plot.axes("Log odds of a response", "Standard error" if standard else "Number assessed")
     if standard:
-        half = _Z * deepest
+        half = Z95 * deepest
         plot.line([(centre, 0), (centre, deepest)], FAINT)
         plot.line([(centre - half, deepest), (centre, 0), (centre + half, deepest)], GREY)
     plot.marks(groups, "log_odds", size)

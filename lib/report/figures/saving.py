@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
-from lib.caching.code_hash import STORE
+from lib.caching.code_hash import CACHE_FOLDER
 from lib.caching.safe_files import replace_if_changed
 from lib.report.figures.drawing import Drawing, Shape
 from lib.report.text_safety import for_spreadsheet, whole_characters
@@ -111,7 +111,7 @@ def png(drawing: Drawing) -> bytes:
     """
     drawing = drawing.whole or drawing
     name = hashlib.sha256(f"{mpl.__version__} {_code()} {drawing.height} {drawing.items!r}".encode()).hexdigest()
-    path = STORE / "pictures" / f"{name}.png"
+    path = CACHE_FOLDER / "pictures" / f"{name}.png"
     with contextlib.suppress(OSError):
         stored = path.read_bytes()
         if stored.startswith(b"\x89PNG") and stored.rstrip().endswith(b"IEND\xaeB`\x82"):

@@ -224,7 +224,7 @@ def _implied_in_words(result: Result) -> Phrase:
     if updated is not None and updated.k_new:
         new = count(updated.k_new, "new study", "new studies")
         end += f". Updated τ² {updated.tau2:.4f}, from {updated.k_old} published and {new}"
-    if not 0 <= summary.rest <= 1 and summary.rest == summary.rest:
+    if not 0 <= summary.implied_rate <= 1 and summary.implied_rate == summary.implied_rate:
         end += (
             ". The published rate and the available counts contradict each other: no rate remains for the other studies"
         )

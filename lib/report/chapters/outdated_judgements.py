@@ -17,7 +17,7 @@ from lib.report.wording import count
 _TABLE, _COLUMN = "certainty.csv", "rests_on"
 
 
-def overtaken(evidence: Evidence) -> list[Fault]:
+def judgement_faults(evidence: Evidence) -> list[Fault]:
     """Return a fault for each judgement that rests on facts which are no longer true of the numbers.
 
     Parameters
@@ -57,8 +57,8 @@ def overtaken(evidence: Evidence) -> list[Fault]:
 
 
 def notices(evidence: Evidence) -> list[str]:
-    """Return the faults of `overtaken` in words."""
-    return list(map(str, overtaken(evidence)))
+    """Return the faults of `judgement_faults` in words."""
+    return list(map(str, judgement_faults(evidence)))
 
 
 def note(evidence: Evidence) -> str:

@@ -1,4 +1,4 @@
-"""Judgements of certainty that the numbers have overtaken, and how a build and the page name them."""
+"""Judgements of certainty that are outdated, and how a build and the page name them."""
 
 import html
 
@@ -7,7 +7,7 @@ import pytest
 
 from lib.engine.build import Built, summary
 from lib.evidence import compare, load, question
-from lib.report.chapters import certainty, overtaken, summary_of_findings
+from lib.report.chapters import certainty, outdated_judgements, summary_of_findings
 from lib.report.notices import notices
 
 
@@ -30,8 +30,8 @@ def row_of(data, outcome, domain):
 
 
 def test_the_judgements_of_this_edition_agree_with_its_numbers(ev):
-    assert overtaken.overtaken(ev) == []
-    assert overtaken.note(ev) == ""
+    assert outdated_judgements.judgement_faults(ev) == []
+    assert outdated_judgements.note(ev) == ""
 
 
 def test_the_facts_of_a_judgement_are_codes_with_a_meaning(ev):
@@ -61,7 +61,7 @@ def test_the_facts_of_a_judgement_are_codes_with_a_meaning(ev):
 )
 def test_a_judgement_that_rests_on_other_facts_is_named_with_its_row(data, edit, domain, value, now):
     edit("certainty", in_certainty("steroid_ge75", domain, "rests_on", value))
-    (fault,) = overtaken.overtaken(load(data))
+    (fault,) = outdated_judgements.judgement_faults(load(data))
     row = row_of(data, "steroid_ge75", domain)
     assert (fault.file, fault.row, fault.column, fault.value) == ("certainty.csv", row, "rests_on", value)
     assert now in fault.rule and "steroid_ge75" in fault.rule
@@ -71,14 +71,14 @@ def test_the_row_is_that_of_the_file_with_its_blank_lines(data):
     path = data / "certainty.csv"
     header, rest = path.read_text(encoding="utf-8").split("\n", 1)
     path.write_text(f"{header}\n\n\n{rest}".replace("one_trial", "trials_differ", 1), encoding="utf-8")
-    (fault,) = overtaken.overtaken(load(data))
+    (fault,) = outdated_judgements.judgement_faults(load(data))
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[fault.row - 1].startswith("vehicle_ge75,inconsistency,") and "trials_differ" in lines[fault.row - 1]
 
 
 def test_the_order_of_the_facts_does_not_matter(data, edit):
     edit("certainty", in_certainty("steroid_ge75", "imprecision", "rests_on", "few_responders; includes_no_effect"))
-    assert overtaken.overtaken(load(data)) == []
+    assert outdated_judgements.judgement_faults(load(data)) == []
 
 
 def test_counts_that_change_the_numbers_overtake_the_judgement(data, edit):
@@ -93,7 +93,7 @@ def test_counts_that_change_the_numbers_overtake_the_judgement(data, edit):
     edit("responses", differing)
     ev = load(data)
     now = compare(question(ev, "added_to_phototherapy").at("ge75")).risk_ratio
-    faults = {fault.row: fault.rule for fault in overtaken.overtaken(ev)}
+    faults = {fault.row: fault.rule for fault in outdated_judgements.judgement_faults(ev)}
     domains = {"inconsistency", "imprecision"} if now.ci_low > 1 else {"inconsistency"}
     assert now.i2 > 0.5
     assert set(faults) == {row_of(data, "added_to_phototherapy_ge75", domain) for domain in domains}
@@ -101,13 +101,13 @@ def test_counts_that_change_the_numbers_overtake_the_judgement(data, edit):
     codes = "trials_differ"
     edit("certainty", in_certainty("added_to_phototherapy_ge75", "inconsistency", "rests_on", codes))
     assert row_of(data, "added_to_phototherapy_ge75", "inconsistency") not in {
-        fault.row for fault in overtaken.overtaken(load(data))
+        fault.row for fault in outdated_judgements.judgement_faults(load(data))
     }
 
 
 def test_an_earlier_edition_is_not_held_against_the_judgements_of_the_newest(data, edit):
     edit("certainty", in_certainty("steroid_ge75", "inconsistency", "rests_on", "trials_agree"))
-    assert overtaken.overtaken(load(data, "2018-08-06")) == []
+    assert outdated_judgements.judgement_faults(load(data, "2018-08-06")) == []
 
 
 def test_the_page_and_the_terminal_name_file_row_and_column(data, edit, tmp_path):
@@ -115,9 +115,9 @@ def test_the_page_and_the_terminal_name_file_row_and_column(data, edit, tmp_path
     ev = load(data)
     row = row_of(data, "vehicle_ge75", "imprecision")
     place = f"certainty.csv, row {row}, column rests_on: 'excludes_no_effect;few_responders'"
-    note = html.unescape(overtaken.note(ev))
+    note = html.unescape(outdated_judgements.note(ev))
     assert note.startswith("**1 judgement below no longer agrees with the numbers:**") and place in note
-    assert notices(ev) == overtaken.notices(ev), "there are no warnings about the data"
+    assert notices(ev) == outdated_judgements.notices(ev), "there are no warnings about the data"
     shown = summary(Built(tmp_path, [], [], notices=notices(ev)))
     assert shown.startswith("Nothing changed.")
     assert "Needs action, although it did not stop the build:\n- " + place in shown
