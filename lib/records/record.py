@@ -22,7 +22,7 @@ class Record:
     Attributes
     ----------
     position : int
-        Number of the entry within its file or answer, from 1. Refused entries count.
+        Number of the entry within its file or search, from 1; 0 until it is numbered. Refused entries count.
     kind : str
         A code: article, preprint, registry_record, congress_abstract, erratum, retraction_notice, review, thesis,
         other or unknown.
@@ -46,7 +46,7 @@ class Record:
         holds them, but errata become links between two records (`lib.records.errata`).
     """
 
-    position: int
+    position: int = 0
     kind: str = "unknown"
     title: str = ""
     authors: str = ""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
-_MONTHS = {
+MONTHS = {
     name: number
     for number, names in enumerate(
         "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|"
@@ -19,6 +19,7 @@ _MONTHS = {
     )
     for name in names.split()
 }
+"""Number of each month by its name and its abbreviations."""
 _DOI = re.compile(r"10\.[0-9]{4,9}/[^\s\"]+")
 _REGISTRY = re.compile(
     r"\b(?:NCT[0-9]{8}|ISRCTN ?[0-9]{8}|ACTRN ?[0-9]{14}p?|ChiCTR[-A-Z]*[0-9]{8,12}|CTRI/[0-9]{4}/[0-9]{2,3}/[0-9]{6}"
@@ -147,7 +148,7 @@ def _date(text: str) -> tuple[int, int, int]:
     elif match := re.fullmatch(r"([12][0-9]{3})([01][0-9])([0-3][0-9])", text):
         return int(match[1]), int(match[2]), int(match[3])
     year = next((int(word) for word in re.findall(r"(?<![0-9])[12][0-9]{3}(?![0-9])", text)), 0)
-    names = [_MONTHS.get(word.lower(), 0) for word in re.findall("[A-Za-z]+", text)]
+    names = [MONTHS.get(word.lower(), 0) for word in re.findall("[A-Za-z]+", text)]
     month = next(filter(None, names), 0)
     # A range of months has no day, even if its ends are days.
     is_range = sum(map(bool, names)) > 1
@@ -224,13 +225,12 @@ def registry(*texts: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def url(texts: Iterable[str], has_doi: bool, has_pmid: bool) -> str:
-    """Return the first address in some texts that says more than the identifiers."""
+def url(texts: Iterable[str], doi: str, pmid: str) -> str:
+    """Return the first address in some texts that says more than the DOI and the PubMed number, if these are known."""
     for text in texts:
         match = re.search(r"https?://[^\s\"<>]+", text)
-        if not match or (has_doi and "doi.org/" in match[0]) or (has_pmid and "pubmed" in match[0]):
-            continue
-        return match[0]
+        if match and not (doi and "doi.org/" in match[0]) and not (pmid and "pubmed" in match[0]):
+            return match[0]
     return ""
 
 

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
+from lib.records.readers.values import MONTHS
 from lib.records.record import Record
 from lib.records.searching.client import UnusableAnswer
 
@@ -211,12 +212,6 @@ def member(found: object, *path: str) -> Any:
     return found
 
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)  # noqa: SIM905
-}
-
-
 def date_of(year: object, month: object = None, day: object = None) -> str:
     """Return a date as far as it is known, for the column ``published``; empty without a year.
 
@@ -230,7 +225,7 @@ def date_of(year: object, month: object = None, day: object = None) -> str:
     if not re.fullmatch(r"[12][0-9]{3}", str(year)):
         return ""
     name = str(month or "").strip().casefold()
-    number = int(name) if name.isascii() and name.isdecimal() else _MONTHS.get(name[:3], 0)
+    number = int(name) if name.isascii() and name.isdecimal() else MONTHS.get(name[:3], 0)
     if not 1 <= number <= 12:
         return str(year)
     try:
