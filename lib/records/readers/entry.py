@@ -87,9 +87,10 @@ class Reading:
     def keep(self, entry: Entry, record: Record) -> None:
         """Keep the record of an entry, with its place; one by which no publication could be found again is refused."""
         if record.title or record.doi or record.pmid or record.registry:
-            place = {"position": self.position, "line": entry.line, "last_line": entry.last_line}
             abstract = record.abstract if self.abstracts else ""
-            self._records.append(replace(record, **place, abstract=abstract))
+            position, line, last_line = self.position, entry.line, entry.last_line
+            record = replace(record, position=position, line=line, last_line=last_line, abstract=abstract)
+            self._records.append(record)
         else:
             self.refuse(entry.line, entry.last_line, "has no title, DOI, PubMed number or registry number")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lib.evidence.checking import read_some_tables
 from lib.records.errata import erratum_changes
-from lib.records.importing import fit
+from lib.records.fitting import fit
 from lib.records.record import Parsed, Record, Refused
 from lib.records.saving import Change, save
 from lib.records.searching.answers import Entry
@@ -63,6 +63,5 @@ def write(folder: Path, changes: Iterable[Change], records: Sequence[tuple[str, 
         values = change.values or {}
         if tuple(values[column] for column in _KEYS[change.table]) not in present[change.table]:
             new.append(change)
-    save(
-        folder, new + erratum_changes(records, *(tables[name].to_dict("records") for name in ("records", "duplicates")))
-    )
+    new += erratum_changes(records, tables["records"].to_dict("records"), tables["duplicates"].to_dict("records"))
+    save(folder, new)
