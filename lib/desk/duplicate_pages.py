@@ -6,17 +6,16 @@ what a rule decides (`lib.records.deduplication`).
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
 from lib.desk.page import Page
 from lib.desk.screening import duplicates, screening
 from lib.desk.screening_pages import record_values
-from lib.desk.workspace import Refusal, Workspace
+from lib.desk.workspace import Refusal, Workspace, refusal
 from lib.records.comparing import item
 from lib.records.deduplication import DUPLICATE, ERRATUM, RULE, Proposal, Proposals, changes, propose
-from lib.records.saving import SaveError, SaveFaults, save
+from lib.records.saving import SaveError, save
 
 _SHOWN = ("title", "authors", "published", "journal", "volume", "issue", "pages", "kind", "doi", "pmid", "registry")
 _NAMES = {"doi": "DOI", "pmid": "PubMed number"}
@@ -32,7 +31,7 @@ async def proposals(desk: Workspace) -> Proposals:
     def compute() -> Proposals:
         return desk.derived("proposals", ("records",), lambda: _compare(desk))
 
-    found = await asyncio.get_running_loop().run_in_executor(desk.worker, compute)
+    found = await desk.in_background(compute)
     rows = duplicates(desk)
     decided = {frozenset((row["record"], row["same_as"])) for row in rows}
     merged = {row["record"] for row in rows if row["relation"] == DUPLICATE}
@@ -64,7 +63,7 @@ class Duplicates(Page):
         """Show them."""
         self.require_reviewer()
         found = await proposals(self.desk)
-        records = self.desk.derived("by_key", ("records",), lambda: _by_key(self.desk))
+        records = _records_by_key(self.desk)
         pair = found.maybes[0] if found.maybes else None
         both = [records[key] for key in (pair.same_as, pair.record)] if pair else []
         rows = [
@@ -97,16 +96,16 @@ class Duplicates(Page):
             self.desk.outbox.delete("duplicates", {k: known[0][k] for k in key})
             self.done("/duplicates", "The decision was taken back.")
             return
-        records = self.desk.derived("by_key", ("records",), lambda: _by_key(self.desk))
-        if not key.keys() & {"record"} or not set(key.values()) <= records.keys() or key["record"] == key["same_as"]:
+        records = _records_by_key(self.desk)
+        if not set(key.values()) <= records.keys() or key["record"] == key["same_as"]:
             raise Refusal("There is no such pair of records: open the list again.")
         if relation not in self.desk.codes("relation"):
             raise Refusal("Choose: the same report, two reports of one study, separate, or an erratum and its report.")
         if known:
-            said = f"{known[0]['decided_by']}: {self.desk.codes('relation')[known[0]['relation']]}"
-            raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [said])
+            decision = f"{known[0]['decided_by']}: {self.desk.codes('relation')[known[0]['relation']]}"
+            raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [decision])
         if relation == DUPLICATE:
-            key = self.with_kept(key)
+            key = self.main_record_last(key)
         elif relation == ERRATUM:
             key = _erratum_first(key, records)
         why = self.text("why") or "Compared by a person at the desk."
@@ -114,20 +113,21 @@ class Duplicates(Page):
         self.desk.outbox.add("duplicates", row)
         self.done("/duplicates")
 
-    def with_kept(self, key: dict[str, str]) -> dict[str, str]:
-        """Return the pair with the record that is kept as ``same_as``: one with decisions, and no duplicate itself."""
-        kept = {row["record"]: row["same_as"] for row in duplicates(self.desk) if row["relation"] == DUPLICATE}
-        now = screening(self.desk)
-        screened = {record for record, _ in now.decisions}
-        pair = [kept.get(key[name], key[name]) for name in ("record", "same_as")]
+    def main_record_last(self, key: dict[str, str]) -> dict[str, str]:
+        """Return the pair with the main record as ``same_as``: one with decisions, and no duplicate itself."""
+        main_by_duplicate = {
+            row["record"]: row["same_as"] for row in duplicates(self.desk) if row["relation"] == DUPLICATE
+        }
+        screened = {record for record, _ in screening(self.desk).decisions}
+        pair = [main_by_duplicate.get(key[name], key[name]) for name in ("record", "same_as")]
         if pair[0] in screened and pair[1] in screened:
             raise Refusal(
                 "Both records were screened already. Take the decisions on one of them back first, or enter them as two"
                 " reports of one study."
             )
-        if pair[0] in screened or pair[0] in kept.values():
+        if pair[0] in screened or pair[0] in main_by_duplicate.values():
             pair.reverse()
-        if pair[0] in kept.values():
+        if pair[0] in main_by_duplicate.values():
             raise Refusal("Both records have duplicates already: take those decisions back first.")
         return {"record": pair[0], "same_as": pair[1]}
 
@@ -143,17 +143,16 @@ class DuplicatesByRule(Page):
             found = _compare(self.desk)
             try:
                 save(self.desk.folder, changes(found))
-            except SaveFaults as error:
-                raise Refusal(
-                    "Nothing was saved: the tables would have faults.", list(map(str, error.faults))
-                ) from None
             except SaveError as error:
-                raise Refusal(str(error)) from None
+                raise refusal(error) from None
             return len(found.decided)
 
-        number = await self.in_background(work)
+        number = await self.desk.in_background(work)
         self.done("/duplicates", f"{number} pairs were entered, decided by rule.")
 
 
-def _by_key(desk: Workspace) -> dict[str, dict[str, Any]]:
-    return {row["record"]: row for row in desk.table("records").to_dict("records")}
+def _records_by_key(desk: Workspace) -> dict[str, dict[str, Any]]:
+    def compute() -> dict[str, dict[str, Any]]:
+        return {row["record"]: row for row in desk.table("records").to_dict("records")}
+
+    return desk.derived("records by key", ("records",), compute)

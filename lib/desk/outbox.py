@@ -19,7 +19,7 @@ from typing import Any
 from lib.caching.os_errors import describe
 from lib.caching.safe_files import replace_if_changed
 from lib.evidence.screening import STAGES
-from lib.records.saving import Change, SaveError, SaveFaults, save
+from lib.records.saving import Change, SaveError, save
 
 KEYS = {"decisions": ("record", "stage", "reviewer", "role"), "duplicates": ("record", "same_as")}
 """Tables whose changes wait, and the columns by which a row is found."""
@@ -127,7 +127,7 @@ class Outbox:
             save(self._folder, map(_change, batch))
             self._after()
             return []
-        except (SaveFaults, SaveError) as error:
+        except SaveError as error:
             if len(batch) == 1:
                 return [f"{_in_words(batch[0])} was not saved. {error}"]
         except OSError as error:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from lib.caching.safe_files import replace_if_changed
 from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, screening
 from lib.desk.trial_pages import entered_records
-from lib.desk.workspace import Refusal, Workspace
-from lib.evidence import DataError, check, load
+from lib.desk.workspace import Refusal, Workspace, refusal
+from lib.evidence import check, load
 from lib.records.deduplication import Proposals
-from lib.records.saving import Change, SaveError, SaveFaults, save
+from lib.records.saving import Change, SaveError, save
 from lib.report.chapters import edition_changes
 from lib.report.text_safety import Html
 
@@ -152,10 +152,8 @@ def make_edition(desk: Workspace, row: Mapping[str, str], lines: Sequence[str]) 
     changelog = with_entry(path.read_text(encoding="utf-8"), row["version"], row["date"], lines)
     try:
         save(desk.folder, [Change("editions", values=row)])
-    except (SaveFaults, DataError) as error:
-        raise Refusal("Nothing was saved: the tables would have faults.", list(map(str, error.faults))) from None
     except SaveError as error:
-        raise Refusal(str(error)) from None
+        raise refusal(error) from None
     try:
         replace_if_changed(path, changelog.encode())
     except OSError:

@@ -98,15 +98,14 @@ class Screen(Page):
             raise Refusal(f"There is no record {wanted[:80]!r}, or it is a duplicate of another.")
         key = wanted or next(iter(queue), "")
         stage = self.stage
-        own = _own(now, stage, reviewer)
-        last = own[-1] if own and not _built_upon(now, own[-1]) else None
-        shown = record_values(self.desk, now.records[key]) if key else None
+        own = _own_decisions(now, stage, reviewer)
+        last = own[-1] if own and not _reason_to_keep(now, own[-1]) else None
         self.show(
             "screen.html",
             stage=stage,
             stage_name=STAGE_NAMES[stage],
-            record=shown,
-            may_decide=bool(key) and key in set(queue),
+            record=record_values(self.desk, now.records[key]) if key else None,
+            may_decide=key in queue,
             visible=now.visible(key, stage, reviewer) if key else [],
             meanings=self.desk.codes("screening_decision"),
             reasons=self.desk.codes("exclusion"),
@@ -118,7 +117,7 @@ class Screen(Page):
             undo_title=now.records[last.record]["title"] if last else "",
             order=order if ranked else "newest",
             ranked=ranked,
-            why=ranked.why(text_of(self.desk, now.records[key])) if ranked and key else [],
+            why=ranked.strongest_of(text_of(self.desk, now.records[key])) if ranked and key else [],
             fewest=FEWEST,
             enough=ENOUGH,
             address=_ADDRESS[stage],
@@ -162,8 +161,8 @@ class Decide(Page):
             raise Refusal(f"This record is not at the stage {STAGE_NAMES[stage]}.")
         if record not in now.awaits(stage, reviewer):
             rows = now.visible(record, stage, reviewer)
-            said = [f"{row.reviewer}: {row.decision} {row.reason} {row.note}".strip() for row in rows]
-            raise Refusal("This record was decided meanwhile. Nothing was saved; these decisions stand:", said)
+            decisions = [f"{row.reviewer}: {row.decision} {row.reason} {row.note}".strip() for row in rows]
+            raise Refusal("This record was decided meanwhile. Nothing was saved; these decisions stand:", decisions)
         row = Decision(record, stage, reviewer, "reviewer", decision, reason, note, self.desk.today)
         self.desk.outbox.add("decisions", row._asdict())
         order = "?order=ranked" if self.get_argument("order", "") == "ranked" and stage == TITLE_ABSTRACT else ""
@@ -196,7 +195,7 @@ class Undo(Page):
         rows = [row for row in now.decisions.get((record, stage), []) if (row.reviewer, row.role) == (reviewer, role)]
         if not rows:
             raise Refusal("You have no decision on this record that could be taken back.")
-        if reason := _built_upon(now, rows[0]):
+        if reason := _reason_to_keep(now, rows[0]):
             raise Refusal(f"This decision cannot be taken back: {reason}.")
         self.desk.outbox.delete("decisions", rows[0].key)
         address = "/conflicts" if role == "resolution" else f"{_ADDRESS[stage]}?record={record}"
@@ -231,7 +230,7 @@ class Conflicts(Page):
             rows=rows,
             meanings=self.desk.codes("screening_decision"),
             reasons=self.desk.codes("exclusion"),
-            undo=resolved[-1] if resolved and not _built_upon(now, resolved[-1]) else None,
+            undo=resolved[-1] if resolved and not _reason_to_keep(now, resolved[-1]) else None,
             undo_title=now.records[resolved[-1].record]["title"] if resolved else "",
         )
 
@@ -277,22 +276,26 @@ def _unsaved(desk: Workspace, reviewer: str) -> int:
 
 def record_values(desk: Workspace, record: dict[str, str]) -> dict[str, Any]:
     """Return what a page shows of a record."""
-    links = [(name.format(record[k]), to.format(record[k])) for k, (name, to) in _LINKS.items() if record[k]]
+    links = [
+        (text.format(record[column]), address.format(record[column]))
+        for column, (text, address) in _LINKS.items()
+        if record[column]
+    ]
     if record["url"].startswith(("https://", "http://")):
         links.append(("Address given by the source", record["url"]))
-    abstract = desk.abstract(record)
-    shown = {name: record[name] for name in ("authors", "journal", "published", "volume", "issue", "pages", "kind")}
-    return shown | {
+    title = record["title"] or "Title not stated"
+    columns = ("authors", "journal", "published", "volume", "issue", "pages", "kind")
+    return {column: record[column] for column in columns} | {
         "key": record["record"],
-        "title": record["title"] or "Title not stated",
-        "title_parts": parts(record["title"] or "Title not stated"),
-        "abstract_parts": parts(abstract),
+        "title": title,
+        "title_parts": parts(title),
+        "abstract_parts": parts(desk.abstract(record)),
         "links": links,
         "kind_name": desk.codes("record_kind").get(record["kind"], record["kind"]),
     }
 
 
-def _own(now: Screening, stage: str, reviewer: str) -> list[Decision]:
+def _own_decisions(now: Screening, stage: str, reviewer: str) -> list[Decision]:
     """Return the decisions of a reviewer at a stage, the last one at the end."""
     return [
         row
@@ -303,7 +306,7 @@ def _own(now: Screening, stage: str, reviewer: str) -> list[Decision]:
     ]
 
 
-def _built_upon(now: Screening, row: Decision) -> str:
+def _reason_to_keep(now: Screening, row: Decision) -> str:
     """Return why a decision cannot be taken back; empty if it can."""
     if row.stage == TITLE_ABSTRACT and (row.record, FULL_TEXT) in now.decisions:
         return "the full text was decided upon since; take that decision back first"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lib.desk.draft_pages import DraftPage, files_of_studies, one_line, refuse_if_changed, refuse_text
+from lib.desk.draft_pages import DraftPage, refuse_if_changed
 from lib.desk.drafts import Draft
+from lib.desk.page import one_line, refuse_text
 from lib.desk.preview import Checked
 from lib.desk.study_check import check_study
 from lib.desk.study_form import DELETE, copied, fields_of, labels_of_studies, saved_rows, study_columns, study_tables
@@ -50,11 +51,10 @@ class Study(_StudyPage):
         """Show the form with its answers and faults."""
         key, label = self.study()
         tables = study_tables(self.desk, self.desk.seen(seen), key, draft.answers)
-        faults = dict(checked.faults) if checked else {}
         rows = [row for table in tables for row in (*table.rows, table.blank)]
-        for field in (field for row in rows for field in row.fields):
-            field.faults = faults.pop(field.name, [])
-        names = {field.name for row in rows for field in row.fields} | {f"{row.name}.{DELETE}" for row in rows}
+        fields = [field for row in rows for field in row.fields]
+        values_of_faults = self.put_faults(fields, checked)
+        names = {field.name for field in fields} | {f"{row.name}.{DELETE}" for row in rows}
         self.set_status(422 if checked and checked.faults else 200)
         self.show(
             "study.html",
@@ -64,10 +64,8 @@ class Study(_StudyPage):
             seen=seen,
             changed=bool(draft.answers),
             lost=len(draft.answers.keys() - names),
-            checked=checked is not None,
             faulty=[row for row in rows if row.faulty],
-            wrong=[line for texts in faults.values() for line in texts],
-            number=sum(map(len, checked.faults.values())) if checked else 0,
+            **values_of_faults,
         )
 
     async def post(self) -> None:
@@ -87,8 +85,8 @@ class Study(_StudyPage):
             address += f"#{'-'.join(added.split('.')[:2])}"
         self.drafts.write(draft)
         if not copy and action in ("check", "preview"):
-            refuse_if_changed(self.desk, seen, files_of_studies(self.desk))
-            checked = await self.in_background(lambda: check_study(self.desk, key, draft.answers))
+            refuse_if_changed(self.desk, seen)
+            checked = await self.desk.in_background(lambda: check_study(self.desk, key, draft.answers))
             if checked.faults or action == "check":
                 self.show_study(draft, now, checked)
                 return
@@ -133,7 +131,11 @@ class SaveStudy(_StudyPage):
         """Save all changes, or none."""
         key, _ = self.study()
         draft, seen = self.draft(key), self.desk.seen(self.get_argument("seen", ""))
-        files = await self.in_background(lambda: self.save(lambda: check_study(self.desk, key, draft.answers), seen))
+
+        def check() -> Checked:
+            return check_study(self.desk, key, draft.answers)
+
+        files = await self.desk.in_background(lambda: self.save(check, seen))
         self.drafts.remove(draft.record, draft.extractor)
         names = ", ".join(path.name for path in files)
         notice = f"The change is saved; these files are changed: {names}. Build the book to see it."

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lib.desk.draft_pages import DraftPage, refuse_text
+from lib.desk.draft_pages import DraftPage
 from lib.desk.drafts import Draft, differences
+from lib.desk.page import refuse_text
 from lib.desk.preview import Checked
 from lib.desk.screening import screening
 from lib.desk.screening_pages import record_values
@@ -42,11 +43,10 @@ class _TrialPage(DraftPage):
         parts = sections(self.desk, draft.answers, record)
         others = [other for other in self.drafts.of_record(draft.record) if other.extractor != draft.extractor]
         shown = [other for other in others if draft.complete and other.complete]
-        faults = dict(checked.faults) if checked else {}
-        for field in (field for part in parts for field in part.fields):
-            field.faults = faults.pop(field.name, [])
-            for other in shown:
-                differs = differences(draft.answers, other.answers)
+        fields = [field for part in parts for field in part.fields]
+        for other in shown:
+            differs = differences(draft.answers, other.answers)
+            for field in fields:
                 if field.name in differs:
                     field.others.append((other.extractor, differs[field.name]))
         self.set_status(status)
@@ -59,9 +59,7 @@ class _TrialPage(DraftPage):
             draft=draft,
             others=others,
             shown=[other.extractor for other in shown],
-            checked=checked is not None,
-            wrong=[line for texts in faults.values() for line in texts],
-            number=sum(map(len, checked.faults.values())) if checked else 0,
+            **self.put_faults(fields, checked),
         )
 
 
@@ -136,7 +134,7 @@ class Trial(_TrialPage):
             draft.complete = action == "complete"
         self.drafts.write(draft)
         if action in ("check", "preview"):
-            checked = await self.in_background(lambda: check_trial(self.desk, draft.answers, record))
+            checked = await self.desk.in_background(lambda: check_trial(self.desk, draft.answers, record))
             if checked.faults or action == "check":
                 self.show_form(record, draft, checked, status=422 if checked.faults else 200)
             else:
@@ -179,7 +177,11 @@ class SaveTrial(_TrialPage):
         reviewer, record = self.require_reviewer(), self.record()
         seen = self.desk.seen(self.get_argument("seen", ""))
         draft = self.drafts.read(record["record"], reviewer)
-        files = await self.in_background(lambda: self.save(lambda: check_trial(self.desk, draft.answers, record), seen))
+
+        def check() -> Checked:
+            return check_trial(self.desk, draft.answers, record)
+
+        files = await self.desk.in_background(lambda: self.save(check, seen))
         self.drafts.remove(record["record"])
         names = ", ".join(path.name for path in files)
         self.done("/trials", f"The trial is saved; these files have new lines: {names}. Build the book to see it.")

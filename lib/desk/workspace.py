@@ -1,11 +1,12 @@
 """The data folder that the desk works on, with its tables as they are now.
 
-Belongs here: reading a table only when its file has changed, the files as a person saw them, and messages from one page
-to the next. Does not belong here: pages, and the meaning of a table.
+Belongs here: reading a table only when its file has changed, the files as a person saw them, work in the background,
+and messages from one page to the next. Does not belong here: pages, and the meaning of a table.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 from collections import OrderedDict
@@ -21,6 +22,8 @@ from lib.desk.outbox import KEYS, Outbox
 from lib.evidence import DataError
 from lib.evidence.csv_files import read_table
 from lib.records.importing import raw_records
+from lib.records.saving import SaveError, SaveFaults, data_files
+from lib.records.searching.raw_answers import FOLDER
 from lib.report.text_safety import templates
 
 _Result = TypeVar("_Result")
@@ -42,8 +45,23 @@ class Refusal(Exception):
         super().__init__(message)
 
 
+def refusal(error: SaveError) -> Refusal:
+    """Return why a change cannot be saved, for the person who made it."""
+    if isinstance(error, SaveFaults):
+        return Refusal("Nothing was saved: the tables would have faults.", [str(fault) for fault in error.faults])
+    return Refusal(str(error))
+
+
+def digest(contents: Mapping[str, bytes]) -> str:
+    """Return a hash of the names and contents of some files."""
+    whole = hashlib.sha256()
+    for name, content in sorted(contents.items()):
+        whole.update(f"{name} {hashlib.sha256(content).hexdigest()} ".encode())
+    return whole.hexdigest()
+
+
 @dataclass
-class _Read:
+class _Table:
     """A table, and the state of the file that it was read from."""
 
     stamp: tuple[int, int, int]
@@ -62,32 +80,34 @@ class Workspace:
 
     root: Path
     folder: Path
-    _tables: dict[str, _Read] = field(default_factory=dict, repr=False)
+    _tables: dict[str, _Table] = field(default_factory=dict, repr=False)
     _derived: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
     _seen: OrderedDict[str, dict[str, bytes]] = field(default_factory=OrderedDict, repr=False)
     _notices: dict[str, str] = field(default_factory=dict, repr=False)
 
-    memory: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
-
     def __post_init__(self) -> None:
         self.templates = templates(Path(__file__).parent / "templates")
         # One thread: what waits for a build must not stop the pages.
-        self.worker = ThreadPoolExecutor(1)
+        self._worker = ThreadPoolExecutor(1)
         self.outbox = Outbox(self.private / "waiting.json", self.folder, after=self._read_again)
 
     @property
     def private(self) -> Path:
         """Folder for what belongs to the desk and to nobody else; git ignores it."""
-        return self.folder / ".raw" / "desk"
+        return self.folder / FOLDER / "desk"
 
     def _read_again(self) -> None:
         """Read what the outbox changed, so that no page has to wait for it."""
         for table in KEYS:
             self.table(table)
 
+    async def in_background(self, work: Callable[[], _Result]) -> _Result:
+        """Do what takes long, such as checking all data, while pages are served."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
     def close(self) -> None:
         """Save what waits, and end the threads."""
-        self.worker.shutdown()
+        self._worker.shutdown()
         self.outbox.stop()
 
     # --- Tables -------------------------------------------------------------------------------------------
@@ -110,7 +130,7 @@ class Workspace:
             frame, faults = read_table(path, self.columns(name))
             if faults:
                 raise DataError(faults)
-            known = self._tables[name] = _Read(stamp, frame)
+            known = self._tables[name] = _Table(stamp, frame)
         return known.frame
 
     def columns(self, name: str) -> list[str]:
@@ -157,32 +177,25 @@ class Workspace:
 
     def abstracts(self, search: str) -> dict[str, str]:
         """Return the abstracts of the records of a search, by position."""
-
-        def compute() -> dict[str, dict[str, str]]:
-            return {}
-
-        known = self.derived("abstracts", ("searches",), compute)
-        if search not in known:
+        by_search = self.derived("abstracts", ("searches",), dict[str, dict[str, str]])
+        if search not in by_search:
             searches = self.table("searches")
             hashes = searches.sha256[searches.search == search]
             parsed = raw_records(self.folder, str(hashes.iloc[0])) if len(hashes) else None
             records = parsed.records if parsed else ()
-            known[search] = {str(record.position): " ".join(record.abstract.split()) for record in records}
-        return known[search]
+            by_search[search] = {str(record.position): " ".join(record.abstract.split()) for record in records}
+        return by_search[search]
 
     # --- What a person saw --------------------------------------------------------------------------------
 
     def contents(self) -> dict[str, bytes]:
         """Return the bytes of every file of the data folder that a form can change."""
-        return {p.name: p.read_bytes() for p in sorted(self.folder.iterdir()) if p.suffix in (".csv", ".bib")}
+        return {path.name: path.read_bytes() for path in data_files(self.folder)}
 
     def remember(self) -> str:
         """Remember the files as they are now, and return a name for them that a form can carry."""
         contents = self.contents()
-        whole = hashlib.sha256()
-        for name, content in contents.items():
-            whole.update(f"{name} {hashlib.sha256(content).hexdigest()} ".encode())
-        name = whole.hexdigest()
+        name = digest(contents)
         self._seen[name] = contents
         self._seen.move_to_end(name)
         while len(self._seen) > _SEEN:

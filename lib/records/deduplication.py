@@ -18,6 +18,7 @@ from itertools import combinations
 from rapidfuzz import fuzz
 
 from lib.records.comparing import (
+    IDENTIFIERS,
     SPECIAL,
     Item,
     conflicts,
@@ -226,7 +227,7 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
     kinds = {one.kind, other.kind}
     ids = [
         words
-        for name, words in (("pmid", "PubMed number"), ("doi", "DOI"), ("registry", "registry number"))
+        for name, words in IDENTIFIERS.items()
         if getattr(one, name) and getattr(one, name) == getattr(other, name)
     ]
     if one.title and other.title:
@@ -238,9 +239,7 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
         alike = 0.0
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
     least = 60 if same_page and "the first authors differ" not in against else _ALIKE
-    if not ids and (
-        alike < least or (one.title != other.title and one.marks != other.marks and _is_series(one, other))
-    ):
+    if not ids and (alike < least or _is_series(one, other)):
         return "", ""
     if not ids and against and not (_is_telling(one) and _is_telling(other)):
         return "", ""
@@ -333,16 +332,17 @@ class _Groups:
         self._rows = [(row["record"], row["same_as"]) for row in duplicates if row["relation"] == DUPLICATE]
         # What a person called separate, or two reports of one study, is not merged by a rule.
         self._apart = {pair for pair, relation in self._known.items() if relation != DUPLICATE}
-        self._linked: set[frozenset[str]] = set()
         for record, same_as in sorted(self._rows):
             if {record, same_as} <= self._main.keys():
                 self._unite(same_as, record)
         self._linked = {self._mains(pair) for pair, relation in self._known.items() if relation != DUPLICATE}
 
     def _mains(self, pair: frozenset[str]) -> frozenset[str]:
+        """Return the main records of the groups of a pair; a single one if it is the same group."""
         return frozenset(self._main.get(key, key) for key in pair)
 
     def _unite(self, stays: str, joins: str) -> None:
+        """Put the group of the second record into that of the first."""
         stays, joins = self._main[stays], self._main[joins]
         if stays != joins:
             for key in self._members.pop(joins):
@@ -358,8 +358,8 @@ class _Groups:
             for b in self._members[second]:
                 if frozenset((a, b)) in self._apart:
                     return "it was decided otherwise" if {a, b} == {one.key, other.key} else f"{a} and {b} are separate"
-                if found := conflicts(self._items[a], self._items[b]):
-                    return f"of {a} and {b}, {found[0]}"
+                if against := conflicts(self._items[a], self._items[b]):
+                    return f"of {a} and {b}, {against[0]}"
         if {first, second} <= self._screened:
             return "both were screened: say which one is kept"
         # A record that was screened stays the main one; else the main record of a group; else the first in order.
@@ -367,7 +367,7 @@ class _Groups:
             (first, second),
             key=lambda key: (key not in self._screened, len(self._members[key]) == 1, self._items[key].sort_key),
         )
-        self._new += [Proposal(joins, stays, DUPLICATE, why)]
+        self._new.append(Proposal(joins, stays, DUPLICATE, why))
         self._unite(stays, joins)
         return ""
 
@@ -380,7 +380,7 @@ class _Groups:
             self._new.append(Proposal(record, same_as, SAME_STUDY, why))
 
     def moved(self) -> list[tuple[str, str, str]]:
-        """Return the rows that are there and whose main record is a duplicate now: record, old and new main record."""
+        """Return the present rows whose main record is a duplicate now: record, old and new main record."""
         rows = sorted(pair for pair in self._rows if pair[0] in self._main and pair[1] in self._main)
         return [(record, old, self._main[old]) for record, old in rows if self._main[old] != old]
 
@@ -392,7 +392,7 @@ class _Groups:
 
     def undecided(self, maybes: Iterable[tuple[Item, Item, str, str]]) -> list[Proposal]:
         """Return the questions for a person: one for each two groups that nothing is decided about."""
-        found: dict[frozenset[str], Proposal] = {}
+        questions: dict[frozenset[str], Proposal] = {}
         for one, other, relation, why in sorted(maybes, key=lambda maybe: (maybe[0].sort_key, maybe[1].sort_key)):
             pair = self._mains(frozenset((one.key, other.key)))
             if len(pair) == 2 and pair not in self._linked and frozenset((one.key, other.key)) not in self._known:
@@ -400,5 +400,5 @@ class _Groups:
                 if relation == ERRATUM:
                     erratum, report = (one, other) if one.kind == "erratum" else (other, one)
                     record, same_as = self._main[erratum.key], self._main[report.key]
-                found.setdefault(pair, Proposal(record, same_as, relation, why))
-        return list(found.values())
+                questions.setdefault(pair, Proposal(record, same_as, relation, why))
+        return list(questions.values())

@@ -106,7 +106,7 @@ class LookedUp:
 
 
 def look_up(
-    folder: Path, known: Identifiers, setting: Setting, tell: Callable[[str], None] = lambda message: None
+    folder: Path, known: Identifiers, setting: Setting, say: Callable[[str], None] = lambda message: None
 ) -> LookedUp:
     """Ask Crossref and PubMed about all references.
 
@@ -118,8 +118,8 @@ def look_up(
         What to ask about.
     setting : Setting
         How the databases are reached.
-    tell : callable
-        Is told why a request has to wait.
+    say : callable
+        Takes a message about a request that has to wait.
 
     Returns
     -------
@@ -131,19 +131,19 @@ def look_up(
     SearchError
         If a part could not be asked; then nothing is known.
     """
-    found: dict[tuple[str, str], Notice] = {}
+    notices: dict[tuple[str, str], Notice] = {}
     unknown: list[str] = []
     crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
-    with setting.client(crossref, folder, tell) as client:
+    with setting.client(crossref, folder, say) as client:
         for batch in _batches(known.doi, DOIS):
-            for notice in _of_crossref(client, crossref.address, batch, unknown):
-                found.setdefault((notice.reference, notice.kind), notice)
-    with setting.client(pubmed, folder, tell) as client:
+            for notice in _crossref_notices(client, crossref.address, batch, unknown):
+                notices.setdefault((notice.reference, notice.kind), notice)
+    with setting.client(pubmed, folder, say) as client:
         for batch in _batches(known.pmid, PMIDS):
-            for notice in _of_pubmed(client, pubmed.address, batch, unknown):
-                found.setdefault((notice.reference, notice.kind), notice)
+            for notice in _pubmed_notices(client, pubmed.address, batch, unknown):
+                notices.setdefault((notice.reference, notice.kind), notice)
     order = {key: at for at, key in enumerate(dict.fromkeys([*known.doi, *known.pmid]))}
-    return LookedUp(sorted(found.values(), key=lambda notice: (order[notice.reference], notice.kind)), unknown)
+    return LookedUp(sorted(notices.values(), key=lambda notice: (order[notice.reference], notice.kind)), unknown)
 
 
 def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
@@ -156,12 +156,15 @@ def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str
         yield dict(items[at : at + size])
 
 
-def _of_crossref(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
+def _crossref_notices(
+    client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]
+) -> Iterator[Notice]:
+    """Yield the notices that Crossref has about a batch of DOIs; add those that it does not know to ``unknown``."""
     # A comma in a DOI would begin another filter.
-    asked = [doi for doi in batch if "," not in doi]
+    filters = [f"doi:{doi}" for doi in batch if "," not in doi]
     items: list[Any] = []
-    if asked:
-        request = Request(f"{address}/works", {"filter": ",".join(f"doi:{doi}" for doi in asked), "rows": str(DOIS)})
+    if filters:
+        request = Request(f"{address}/works", {"filter": ",".join(filters), "rows": str(DOIS)})
         items, _ = client.ask(request, lambda content: list_of(read_json(content, "message"), "items"))
     missing = dict.fromkeys(batch)
     for item in objects(items):
@@ -174,7 +177,8 @@ def _of_crossref(client: Client, address: str, batch: dict[str, list[str]], unkn
     unknown += [f"doi:{doi}" for doi in missing]
 
 
-def _of_pubmed(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
+def _pubmed_notices(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
+    """Yield the notices that PubMed has about a batch of numbers; add those that it does not know to ``unknown``."""
     parameters = {"db": "pubmed", "id": ",".join(batch), "retmode": "xml", "tool": "living-review"}
     request = Request(f"{address}/efetch.fcgi", parameters)
     root, _ = client.ask(request, lambda content: read_xml(content, "PubmedArticleSet"))
@@ -193,8 +197,7 @@ def _stated(citation: Element, pmid: str) -> Iterator[tuple[str, str]]:
     if any(words(e.text).casefold() == "retracted publication" for e in citation.iter("PublicationType")):
         yield "retraction", pmid
     for element in citation.findall("CommentsCorrectionsList/CommentsCorrections"):
-        kind = _KIND_BY_CORRECTION.get(element.get("RefType", ""))
-        if kind:
+        if kind := _KIND_BY_CORRECTION.get(element.get("RefType", "")):
             yield kind, pmid_from(element.findtext("PMID") or "") or pmid
 
 
@@ -254,15 +257,15 @@ def watch(
     """
     setting = setting or Setting.usual()
     known = identifiers(folder)
-    found = look_up(folder, known, setting, say)
-    known_rows = read_some_tables(folder, ("retractions",))["retractions"].to_dict("records")
-    new = changes(known_rows, found.notices, f"{setting.today}")
+    answers = look_up(folder, known, setting, say)
+    present = read_some_tables(folder, ("retractions",))["retractions"].to_dict("records")
+    new = changes(present, answers.notices, f"{setting.today}")
     say(
         f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "
-        f"numbers: {len(found.notices)} notices, {len(new)} of them new."
+        f"numbers: {len(answers.notices)} notices, {len(new)} of them new."
     )
-    if found.unknown:
-        say(f"Not in the database, so nothing is known of: {', '.join(found.unknown)}.")
+    if answers.unknown:
+        say(f"Not in the database, so nothing is known of: {', '.join(answers.unknown)}.")
     for change in new:
         assert change.values is not None
         say(f"{change.values['reference']}: {change.values['kind'].replace('_', ' ')}, {change.values['notice']}")

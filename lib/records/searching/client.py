@@ -144,8 +144,6 @@ class Client:
         Seconds since some moment.
     timeout : float
         Seconds without an answer after which a request is sent again.
-    transport : httpx.BaseTransport, optional
-        Takes the place of the network.
     tell : callable
         Is told why a request has to wait before it is sent again.
     """
@@ -157,7 +155,6 @@ class Client:
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     timeout: float = TIMEOUT
-    transport: httpx.BaseTransport | None = None
     tell: Callable[[str], None] = lambda message: None
 
     def __post_init__(self) -> None:
@@ -172,7 +169,6 @@ class Client:
         # A redirect could carry a key to another host, so none is followed.
         self._http = httpx.Client(
             timeout=self.timeout,
-            transport=self.transport,
             follow_redirects=False,
             headers={"User-Agent": AGENT},
             verify=_tls_context(),
@@ -211,11 +207,11 @@ class Client:
 
         def once() -> tuple[_Read, str]:
             content = self._redaction.content(self._send(request))
-            kept = self.raw.keep(content)
+            sha256 = self.raw.keep(content)
             try:
-                return read(content), kept
+                return read(content), sha256
             except UnusableAnswer as error:
-                raise _Passing(f"{error} (kept as .raw/{kept[:12]}…)") from None
+                raise _Passing(f"{error} (kept as .raw/{sha256[:12]}…)") from None
 
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
