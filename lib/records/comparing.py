@@ -21,6 +21,7 @@ SPECIAL = frozenset({"retraction_notice", "erratum", "congress_abstract", "regis
 """Kinds that a machine never merges with another kind, and with the same kind only if both are the same entry."""
 IDENTIFIERS = {"pmid": "PubMed number", "doi": "DOI", "registry": "registry number"}
 """Names of the numbers of a record, in words."""
+_PLACES = {"volume": "volume", "page": "first page"}
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "κ": "kappa", "μ": "mu", "ω": "omega"}
 _COMMENT = re.compile(
     r"(?:re\s*:|comments? (?:on|to)\b|commentary (?:on|to)\b|reply\b|(?:in )?response to\b|letter(?: to\b|:)|editorial:"
@@ -215,7 +216,7 @@ def place_conflicts(one: Item, other: Item) -> list[str]:
         reasons.append("the first authors differ")
     if one.year and other.year and abs(one.year - other.year) > 1:
         reasons.append("the years differ")
-    reasons += _differing(one, other, {"volume": "volume", "page": "first page"})
+    reasons += _differing(one, other, _PLACES)
     if one.journal and other.journal and not same_journal(one.journal, other.journal):
         reasons.append("the journals differ")
     return reasons
@@ -223,12 +224,12 @@ def place_conflicts(one: Item, other: Item) -> list[str]:
 
 def _differing(one: Item, other: Item, words_by_name: Mapping[str, str]) -> list[str]:
     """Return which values differ that both records have, in words."""
-    values_by_name = {name: (getattr(one, name), getattr(other, name)) for name in words_by_name}
-    return [
-        f"the {words_by_name[name]}s differ"
-        for name, (first, second) in values_by_name.items()
-        if first and second and first != second
-    ]
+    reasons = []
+    for name, words in words_by_name.items():
+        first, second = getattr(one, name), getattr(other, name)
+        if first and second and first != second:
+            reasons.append(f"the {words}s differ")
+    return reasons
 
 
 def _same_name(one: str, other: str) -> bool:

@@ -35,6 +35,8 @@ RULE = "rule"
 DUPLICATE, SAME_STUDY, ERRATUM = "duplicate", "same_study", "erratum"
 _ALIKE = 88.0
 """Similarity of titles from which a pair is shown to a person."""
+_ALIKE_ON_SAME_PAGE = 60.0
+"""The same for records with the same volume, first page and first author."""
 _LARGEST_BLOCK = 150
 """Number of records with a common feature from which only neighbours in a sorted order are compared."""
 _NEIGHBOURS = 12
@@ -223,7 +225,6 @@ def _same_study(one: Item, other: Item) -> str:
 
 def _maybe(one: Item, other: Item) -> tuple[str, str]:
     """Return what two records may be to each other, and why; empty if they are not alike."""
-    against = [*conflicts(one, other), *place_conflicts(one, other)]
     kinds = {one.kind, other.kind}
     ids = [
         words
@@ -238,9 +239,10 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
     else:
         alike = 0.0
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
-    least = 60 if same_page and "the first authors differ" not in against else _ALIKE
+    least = _ALIKE_ON_SAME_PAGE if same_page else _ALIKE
     if not ids and (alike < least or _is_series(one, other)):
         return "", ""
+    against = [*conflicts(one, other), *place_conflicts(one, other)]
     if not ids and against and not (_is_telling(one) and _is_telling(other)):
         return "", ""
     if not ids and "the first authors differ" in against and alike < 97:
