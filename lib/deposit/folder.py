@@ -48,14 +48,14 @@ class Deposit:
     doi: str
 
 
-def prepare(root: Path, made: Path) -> Deposit:
+def prepare(root: Path, build: Path) -> Deposit:
     """Prepare the deposit of the edition that was built last; a folder of the same version is replaced as a whole.
 
     Parameters
     ----------
     root : Path
         The project's folder, a git checkout.
-    made : Path
+    build : Path
         The build folder (``_build``), with the site of the newest edition and the sources that it was built from.
 
     Returns
@@ -69,7 +69,7 @@ def prepare(root: Path, made: Path) -> Deposit:
     OSError
         If a file cannot be read or written.
     """
-    site, source, results = made / "html", made / "source", made / "results.json"
+    site, source, results = build / "html", build / "source", build / "results.json"
     if not (site.is_dir() and results.is_file()):
         raise DepositError(f"{site}: there is no site to deposit; build it with `make editions`")
     tables, _ = read_tables(source / "data")
@@ -81,7 +81,7 @@ def prepare(root: Path, made: Path) -> Deposit:
     edition = editions.iloc[-1]
     facts.to_do.extend([*_unstored(edition, tracked), *_differences(root, source, tracked)])
     name = re.sub(r"[^\w.-]+", "-", edition.version).strip("-.")
-    parent = made / "deposit"
+    parent = build / "deposit"
     parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}."))
     try:
@@ -155,7 +155,9 @@ def _differences(root: Path, source: Path, tracked: Mapping[str, Path]) -> list[
     """Return what must be done so that the last commit, the files and the sources of the site are the same."""
     changed = [line[3:] for line in _git(root, "status", "--porcelain").splitlines() if line]
     sources = [name for name in files(source) if not name.startswith("_build/")]
-    built = [name for name in sources if name not in tracked or not _same(tracked[name], source / name)]
+    built = [
+        name for name in sources if name not in tracked or tracked[name].read_bytes() != (source / name).read_bytes()
+    ]
     causes = (
         ("git", "there are changes that are not committed", changed, "Commit them, so that the deposit is a commit"),
         ("site", "it was built from other files than git tracks", built, "Build the editions of the tracked files"),
@@ -167,18 +169,14 @@ def _differences(root: Path, source: Path, tracked: Mapping[str, Path]) -> list[
     ]
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.read_bytes() == other.read_bytes()
-
-
 def _git(root: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8")
+        process = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8")
     except FileNotFoundError:
         raise DepositError("git is not installed; the code of a deposit is what git tracks") from None
-    if done.returncode:
-        raise DepositError(f"{root}: git cannot list the files of this folder: {done.stderr.strip()}")
-    return done.stdout
+    if process.returncode:
+        raise DepositError(f"{root}: git cannot list the files of this folder: {process.stderr.strip()}")
+    return process.stdout
 
 
 def _put_in_place(part: Path, folder: Path) -> None:

@@ -145,12 +145,12 @@ def _creators(authors: list[Any], named: str) -> tuple[list[dict[str, str]], lis
     """Return the authors in Zenodo's form, and what must be done about them."""
     creators = []
     for author in authors:
-        given = author if isinstance(author, dict) else {"name": str(author)}
-        name = ", ".join(filter(None, [given.get("family-names"), given.get("given-names")])) or given.get("name", "")
+        facts = author if isinstance(author, dict) else {"name": str(author)}
+        name = ", ".join(filter(None, [facts.get("family-names"), facts.get("given-names")])) or facts.get("name", "")
         if not name or name == PLACEHOLDER:
             continue
-        orcid = str(given.get("orcid", "")).rpartition("/")[2]
-        person = {"name": name, "affiliation": given.get("affiliation", ""), "orcid": orcid}
+        orcid = str(facts.get("orcid", "")).rpartition("/")[2]
+        person = {"name": name, "affiliation": facts.get("affiliation", ""), "orcid": orcid}
         creators.append({key: value for key, value in person.items() if value})
     if not creators:
         return [], [

@@ -94,8 +94,8 @@ def faults(metadata: object) -> list[str]:
     ["metadata.json, language: 'English' is not a code of ISO 639-3, such as eng"]
     """
     validator = jsonschema.Draft202012Validator(SCHEMA)
-    found = sorted(validator.iter_errors(metadata), key=lambda error: [str(part) for part in error.absolute_path])
-    return [f"{', '.join(['metadata.json', *map(str, error.absolute_path)])}: {_in_words(error)}" for error in found]
+    errors = sorted(validator.iter_errors(metadata), key=lambda error: [str(part) for part in error.absolute_path])
+    return [f"{', '.join(['metadata.json', *map(str, error.absolute_path)])}: {_in_words(error)}" for error in errors]
 
 
 def _in_words(error: jsonschema.ValidationError) -> str:

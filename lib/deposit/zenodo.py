@@ -223,12 +223,12 @@ def _draft(answer: dict[str, Any]) -> Draft:
 
 def _text(answer: Any, *path: str) -> str:
     """Return a text within an answer."""
-    found = answer
+    value = answer
     for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    if not isinstance(found, str):
+        value = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(value, str):
         raise DepositError(f"Zenodo's answer has no {'.'.join(path)}, which its documentation describes")
-    return found
+    return value
 
 
 def _md5(path: Path) -> str:

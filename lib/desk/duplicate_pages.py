@@ -20,6 +20,7 @@ from lib.records.saving import SaveError, save
 _SHOWN = ("title", "authors", "published", "journal", "volume", "issue", "pages", "kind", "doi", "pmid", "registry")
 _NAMES = {"doi": "DOI", "pmid": "PubMed number"}
 _LAST = 10
+"""Number of the last decisions that the page lists."""
 
 
 async def proposals(desk: Workspace) -> Proposals:
@@ -31,7 +32,7 @@ async def proposals(desk: Workspace) -> Proposals:
     def compute() -> Proposals:
         return desk.derived("proposals", ("records",), lambda: _compare(desk))
 
-    found = await desk.in_background(compute)
+    compared = await desk.in_background(compute)
     rows = duplicates(desk)
     decided = {frozenset((row["record"], row["same_as"])) for row in rows}
     merged = {row["record"] for row in rows if row["relation"] == DUPLICATE}
@@ -39,12 +40,14 @@ async def proposals(desk: Workspace) -> Proposals:
     def is_open(pair: Proposal) -> bool:
         return frozenset((pair.record, pair.same_as)) not in decided and not {pair.record, pair.same_as} & merged
 
-    return replace(found, decided=list(filter(is_open, found.decided)), maybes=list(filter(is_open, found.maybes)))
+    return replace(
+        compared, decided=list(filter(is_open, compared.decided)), maybes=list(filter(is_open, compared.maybes))
+    )
 
 
 def _erratum_first(key: dict[str, str], records: dict[str, dict[str, str]]) -> dict[str, str]:
     """Return the pair with the erratum as ``record``."""
-    errata = [name for name in key.values() if item(records[name]).kind == "erratum"]
+    errata = [record for record in key.values() if item(records[record]).kind == "erratum"]
     if len(errata) != 1:
         raise Refusal("Of an erratum and its report, one is an erratum by kind or title. Correct records.csv first.")
     (report,) = set(key.values()) - set(errata)
@@ -62,9 +65,9 @@ class Duplicates(Page):
     async def get(self) -> None:
         """Show them."""
         self.require_reviewer()
-        found = await proposals(self.desk)
+        undecided = await proposals(self.desk)
         records = _records_by_key(self.desk)
-        pair = found.maybes[0] if found.maybes else None
+        pair = undecided.maybes[0] if undecided.maybes else None
         both = [records[key] for key in (pair.same_as, pair.record)] if pair else []
         rows = [
             {"name": _NAMES.get(name) or name.capitalize(), "values": [record[name] for record in both]}
@@ -77,23 +80,25 @@ class Duplicates(Page):
             pair=pair,
             both=[record_values(self.desk, record) for record in both],
             rows=rows,
-            left=len(found.maybes),
-            by_rule=len(found.decided),
+            left=len(undecided.maybes),
+            by_rule=len(undecided.decided),
             last=[
-                row | {"titles": [records[row[k]]["title"] for k in ("record", "same_as")]} for row in reversed(last)
+                row | {"titles": [records[row[name]]["title"] for name in ("record", "same_as")]}
+                for row in reversed(last)
             ],
             meanings=self.desk.codes("relation"),
         )
 
     async def post(self) -> None:
         """Let the decision about a pair, or its deletion, wait to be saved."""
-        reviewer, key = self.require_reviewer(), {k: self.get_argument(k, "") for k in ("record", "same_as")}
+        reviewer = self.require_reviewer()
+        key = {name: self.get_argument(name, "") for name in ("record", "same_as")}
         relation = self.get_argument("relation", "")
-        known = [row for row in duplicates(self.desk) if {row["record"], row["same_as"]} == set(key.values())]
+        decisions = [row for row in duplicates(self.desk) if {row["record"], row["same_as"]} == set(key.values())]
         if relation == "undo":
-            if not known or known[0]["decided_by"] == RULE:
+            if not decisions or decisions[0]["decided_by"] == RULE:
                 raise Refusal("There is no such decision of a person any more.")
-            self.desk.outbox.delete("duplicates", {k: known[0][k] for k in key})
+            self.desk.outbox.delete("duplicates", {name: decisions[0][name] for name in key})
             self.done("/duplicates", "The decision was taken back.")
             return
         records = _records_by_key(self.desk)
@@ -101,8 +106,8 @@ class Duplicates(Page):
             raise Refusal("There is no such pair of records: open the list again.")
         if relation not in self.desk.codes("relation"):
             raise Refusal("Choose: the same report, two reports of one study, separate, or an erratum and its report.")
-        if known:
-            decision = f"{known[0]['decided_by']}: {self.desk.codes('relation')[known[0]['relation']]}"
+        if decisions:
+            decision = f"{decisions[0]['decided_by']}: {self.desk.codes('relation')[decisions[0]['relation']]}"
             raise Refusal("This pair was decided meanwhile. Nothing was saved; this decision stands:", [decision])
         if relation == DUPLICATE:
             key = self.main_record_last(key)
@@ -140,12 +145,12 @@ class DuplicatesByRule(Page):
         self.require_reviewer()
 
         def work() -> int:
-            found = _compare(self.desk)
+            compared = _compare(self.desk)
             try:
-                save(self.desk.folder, changes(found))
+                save(self.desk.folder, changes(compared))
             except SaveError as error:
                 raise refusal(error) from None
-            return len(found.decided)
+            return len(compared.decided)
 
         number = await self.desk.in_background(work)
         self.done("/duplicates", f"{number} pairs were entered, decided by rule.")

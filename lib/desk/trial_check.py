@@ -33,14 +33,14 @@ def check_trial(desk: Workspace, answers: Answers, record: Mapping[str, str]) ->
     trial = complete(trial_of(answers, record), tables, desk.today) | {"record": record["record"]}
     names: dict[Place, str] = place(trial, tables)[1]
     candidates = tables["candidates"]
-    known = candidates[candidates.record == record["record"]]
+    of_record = candidates[candidates.record == record["record"]]
     changes = []
     for row in rows(trial, tables):
-        if row.table == "candidates" and len(known):
-            number = known.index[0]
+        if row.table == "candidates" and len(of_record):
+            number = of_record.index[0]
             names |= {("candidates.csv", number, column): row.answer(column) for column in row.values}
             values = {column: value for column, value in row.values.items() if value}
-            changes.append(Change("candidates", key={"study": known.study[number]}, values=values))
+            changes.append(Change("candidates", key={"study": of_record.study[number]}, values=values))
         elif row.table not in _SCREENED_TABLES:
             changes.append(Change(row.table, values=row.values))
     at = {table: max(tables[table].index, default=1) for table in EXTRA_TABLES}

@@ -91,10 +91,11 @@ def entered_records(desk: Workspace) -> dict[str, str]:
     def compute() -> dict[str, str]:
         candidates, pairs = desk.table("candidates"), desk.table("duplicates")
         entered = candidates[candidates.study.isin(desk.table("studies").study)]
-        known = dict(zip(entered.record, entered.study, strict=True))
+        study_by_record = dict(zip(entered.record, entered.study, strict=True))
         reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
         both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
-        return {one: known[other] for one, other in both if other in known} | known
+        others = {one: study_by_record[other] for one, other in both if other in study_by_record}
+        return others | study_by_record
 
     return desk.derived("entered", ("candidates", "duplicates", "studies"), compute)
 
@@ -116,9 +117,9 @@ class Trial(_TrialPage):
         surname = record["authors"].partition(";")[0].rpartition(" ")[0] or record["authors"]
         answers = {"label": f"{surname} {record['published'][:4]}".strip() if surname else "", "arms": "2"}
         candidates = self.desk.table("candidates")
-        known = candidates[candidates.record == record["record"]]
-        if len(known):
-            answers |= {name: str(known.iloc[0][name]) for name in ("label", "study", "country")}
+        of_record = candidates[candidates.record == record["record"]]
+        if len(of_record):
+            answers |= {name: str(of_record.iloc[0][name]) for name in ("label", "study", "country")}
         return Draft(record["record"], self.reviewer, {**answers, "extractor": self.reviewer})
 
     async def post(self) -> None:
@@ -145,12 +146,12 @@ class Trial(_TrialPage):
 
     def answers(self, record: Mapping[str, str]) -> dict[str, str]:
         """Return what the form sent: only fields that it has, and only texts that can stand in a table."""
-        given = {name: value for name, value in self.sent() if value}
-        fields = {field.name for part in sections(self.desk, given, record) for field in part.fields}
-        answers = {name: value for name, value in given.items() if name in fields}
+        sent = {name: value for name, value in self.sent() if value}
+        fields = {field.name for part in sections(self.desk, sent, record) for field in part.fields}
+        answers = {name: value for name, value in sent.items() if name in fields}
         for name, value in answers.items():
             refuse_text(name, value)
-        return {**answers, "arms": str(arms_of(given)), "extractor": self.reviewer}
+        return {**answers, "arms": str(arms_of(sent)), "extractor": self.reviewer}
 
     async def preview(self, record: Mapping[str, str], checked: Checked) -> None:
         """Show what saving would change, and who has extracted the data."""

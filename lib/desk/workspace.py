@@ -125,13 +125,13 @@ class Workspace:
             If the file has a fault.
         """
         path = self.folder / f"{name}.csv"
-        stamp, known = _stamp(path), self._tables.get(name)
-        if known is None or known.stamp != stamp:
+        stamp, table = _stamp(path), self._tables.get(name)
+        if table is None or table.stamp != stamp:
             frame, faults = read_table(path, self.columns(name))
             if faults:
                 raise DataError(faults)
-            known = self._tables[name] = _Table(stamp, frame)
-        return known.frame
+            table = self._tables[name] = _Table(stamp, frame)
+        return table.frame
 
     def columns(self, name: str) -> list[str]:
         """Return the columns of a table in the order of the dictionary."""
@@ -148,10 +148,10 @@ class Workspace:
     def derived(self, name: str, tables: tuple[str, ...], compute: Callable[[], _Result], version: int = 0) -> _Result:
         """Return what is computed from some tables; computed again only when one of them, or the version, changed."""
         stamp = self.stamp(*tables), version
-        known = self._derived.get(name)
-        if known is None or known[0] != stamp:
-            known = self._derived[name] = (stamp, compute())
-        return known[1]
+        computed = self._derived.get(name)
+        if computed is None or computed[0] != stamp:
+            computed = self._derived[name] = (stamp, compute())
+        return computed[1]
 
     def codes(self, name: str) -> dict[str, str]:
         """Return the meaning of each code of a list."""

@@ -212,12 +212,12 @@ def _computed(tables: Mapping[str, pd.DataFrame], date: dt.date, version: str) -
     return Column(date, version, boxes | full)
 
 
-def _boxes_of_stage(state: pd.DataFrame, done: str, awaiting: str, excluded: str, included: str) -> dict[str, Box]:
+def _boxes_of_stage(state: pd.DataFrame, decided: str, awaiting: str, excluded: str, included: str) -> dict[str, Box]:
     """Return the boxes of one stage, by the names that they are to have (empty: none)."""
     is_excluded, is_included = state.decision == "exclude", state.decision == "include"
     is_open = ~(is_excluded | is_included)
     boxes = {
-        done: _box(state.record[~is_open]),
+        decided: _box(state.record[~is_open]),
         awaiting: _box(state.record[is_open], state.decision[is_open]),
         excluded: _box(state.record[is_excluded], state.reason[is_excluded]),
         included: _box(state.record[is_included]),

@@ -106,7 +106,7 @@ class LookedUp:
 
 
 def look_up(
-    folder: Path, known: Identifiers, setting: Setting, say: Callable[[str], None] = lambda message: None
+    folder: Path, references: Identifiers, setting: Setting, say: Callable[[str], None] = lambda message: None
 ) -> LookedUp:
     """Ask Crossref and PubMed about all references.
 
@@ -114,7 +114,7 @@ def look_up(
     ----------
     folder : Path
         The data folder, where raw answers are kept.
-    known : Identifiers
+    references : Identifiers
         What to ask about.
     setting : Setting
         How the databases are reached.
@@ -135,21 +135,21 @@ def look_up(
     unknown: list[str] = []
     crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
     with setting.client(crossref, folder, say) as client:
-        for batch in _batches(known.doi, DOIS):
+        for batch in _batches(references.doi, DOIS):
             for notice in _crossref_notices(client, crossref.address, batch, unknown):
                 notices.setdefault((notice.reference, notice.kind), notice)
     with setting.client(pubmed, folder, say) as client:
-        for batch in _batches(known.pmid, PMIDS):
+        for batch in _batches(references.pmid, PMIDS):
             for notice in _pubmed_notices(client, pubmed.address, batch, unknown):
                 notices.setdefault((notice.reference, notice.kind), notice)
-    order = {key: at for at, key in enumerate(dict.fromkeys([*known.doi, *known.pmid]))}
+    order = {key: at for at, key in enumerate(dict.fromkeys([*references.doi, *references.pmid]))}
     return LookedUp(sorted(notices.values(), key=lambda notice: (order[notice.reference], notice.kind)), unknown)
 
 
-def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
+def _batches(identifier_by_key: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
     """Yield the keys of references by identifier, some identifiers at a time: two references can share one."""
     keys: dict[str, list[str]] = {}
-    for key, identifier in known.items():
+    for key, identifier in identifier_by_key.items():
         keys.setdefault(identifier, []).append(key)
     items = list(keys.items())
     for at in range(0, len(items), size):
@@ -256,13 +256,14 @@ def watch(
         If the rows cannot be written.
     """
     setting = setting or Setting.usual()
-    known = identifiers(folder)
-    answers = look_up(folder, known, setting, say)
+    references = identifiers(folder)
+    answers = look_up(folder, references, setting, say)
     present = read_some_tables(folder, ("retractions",))["retractions"].to_dict("records")
     new = changes(present, answers.notices, f"{setting.today}")
+    numbers = [len(set(part.values())) for part in (references.doi, references.pmid)]
     say(
-        f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "
-        f"numbers: {len(answers.notices)} notices, {len(new)} of them new."
+        f"Asked Crossref about {numbers[0]} DOIs and PubMed about {numbers[1]} numbers: "
+        f"{len(answers.notices)} notices, {len(new)} of them new."
     )
     if answers.unknown:
         say(f"Not in the database, so nothing is known of: {', '.join(answers.unknown)}.")

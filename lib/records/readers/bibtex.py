@@ -39,26 +39,26 @@ def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """
     reading = Reading("BibTeX", abstracts)
     macros = {name: name for name in values.MONTHS if len(name) == 3}
-    held: list[Line] = []
+    entry_lines: list[Line] = []
     depth = 0
     for number, line in lines:
         if START.match(line):
-            if held:
-                _refuse_open(reading, held)
-            held, depth = [], 0
-        elif not held:
+            if entry_lines:
+                _refuse_open(reading, entry_lines)
+            entry_lines, depth = [], 0
+        elif not entry_lines:
             if not line.strip() or _HEADER.fullmatch(line):
                 reading.other(number)
             else:
                 reading.refuse_text(number, "is text outside of the entries; an entry begins with @ and its type")
             continue
-        held.append((number, line))
+        entry_lines.append((number, line))
         depth += _depth(line)
         if depth <= 0:
-            _close(reading, held, macros)
-            held = []
-    if held:
-        _refuse_open(reading, held)
+            _close(reading, entry_lines, macros)
+            entry_lines = []
+    if entry_lines:
+        _refuse_open(reading, entry_lines)
     return reading
 
 
@@ -71,22 +71,22 @@ def _depth(line: str) -> int:
     return plain.count("{") - plain.count("}")
 
 
-def _refuse_open(reading: Reading, held: list[Line]) -> None:
-    last = max(number for number, line in held if line.strip())
-    reading.refuse(held[0][0], last, "the braces do not balance: the entry may be cut off")
-    reading.other(*(number for number, _ in held if number > last))
+def _refuse_open(reading: Reading, lines: list[Line]) -> None:
+    last = max(number for number, line in lines if line.strip())
+    reading.refuse(lines[0][0], last, "the braces do not balance: the entry may be cut off")
+    reading.other(*(number for number, _ in lines if number > last))
 
 
-def _close(reading: Reading, held: list[Line], macros: dict[str, str]) -> None:
+def _close(reading: Reading, lines: list[Line], macros: dict[str, str]) -> None:
     """Read one entry or command with balanced braces."""
-    match = START.match(held[0][1])
+    match = START.match(lines[0][1])
     kind = match[1].lower() if match else ""
-    numbers = [number for number, _ in held]
+    numbers = [number for number, _ in lines]
     if kind in ("comment", "preamble"):
         reading.other(*numbers)
         return
     errors: list[PybtexError] = []
-    parser = LowLevelParser("\n".join(line for _, line in held), handle_error=errors.append, macros=macros)
+    parser = LowLevelParser("\n".join(line for _, line in lines), handle_error=errors.append, macros=macros)
     try:
         entries = list(parser)
     except PybtexError as error:

@@ -108,10 +108,10 @@ def _rows(lines: Iterator[Line], separator: str, width: int, reading: Reading) -
         if not waiting[0][1].strip(f" \r\n{separator}"):
             reading.other(waiting.pop(0)[0])
             continue
-        row, taken, reason = _row(waiting, lines, separator, width)
+        row, number_of_lines, reason = _row(waiting, lines, separator, width)
         if row:
-            yield waiting[0][0], waiting[taken - 1][0], row
-            del waiting[:taken]
+            yield waiting[0][0], waiting[number_of_lines - 1][0], row
+            del waiting[:number_of_lines]
             is_recovering = False
             continue
         if is_recovering:
@@ -119,7 +119,7 @@ def _rows(lines: Iterator[Line], separator: str, width: int, reading: Reading) -
             reading.refuse_more(waiting[0][0])
         else:
             reading.refuse(waiting[0][0], waiting[0][0], reason)
-            is_recovering = taken > 1
+            is_recovering = number_of_lines > 1
         waiting.pop(0)
 
 
@@ -128,33 +128,33 @@ def _row(waiting: list[Line], lines: Iterator[Line], separator: str, width: int)
 
     Lines are added to the waiting ones until the quotation marks balance. Values are empty if something is wrong.
     """
-    taken = quotes = length = 0
+    used = quotes = length = 0
     reason = _UNBALANCED
-    while taken < _MOST_LINES and length < _LONGEST:
-        if taken == len(waiting):
+    while used < _MOST_LINES and length < _LONGEST:
+        if used == len(waiting):
             numbered = next(lines, None)
             if numbered is None:
                 break
             waiting.append(numbered)
-        quotes += waiting[taken][1].count('"')
-        length += len(waiting[taken][1])
-        taken += 1
-        if quotes % 2 and taken > 1:
+        quotes += waiting[used][1].count('"')
+        length += len(waiting[used][1])
+        used += 1
+        if quotes % 2 and used > 1:
             continue
         try:
-            row = next(csv.reader([f"{line}\n" for _, line in waiting[:taken]], delimiter=separator, strict=True), [])
+            row = next(csv.reader([f"{line}\n" for _, line in waiting[:used]], delimiter=separator, strict=True), [])
         except csv.Error:
             if quotes % 2:
                 continue
-            return [], taken, "a quotation mark within a value is not doubled, or one is missing before"
+            return [], used, "a quotation mark within a value is not doubled, or one is missing before"
         while len(row) > width and not row[-1].strip():
             row.pop()
         if len(row) == width:
-            return row, taken, ""
+            return row, used, ""
         reason = f"has {len(row)} values where the header has {width} columns"
         if quotes % 2 == 0:
             break
-    return [], taken, reason
+    return [], used, reason
 
 
 def _plain(name: str) -> str:

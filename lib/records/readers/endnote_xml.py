@@ -65,38 +65,38 @@ def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     (['Made-up trial 17'], ['does not end with </record>: the entry may be cut off'])
     """
     reading = Reading("EndNote XML", abstracts)
-    held: list[Line] = []
+    pieces: list[Line] = []
     is_open = False
     covered = number = 0
 
     def close(reason: str = "") -> None:
-        """Keep what is held as a record, or refuse it."""
-        nonlocal held, covered
-        while not held[-1][1].strip():
-            held.pop()
-        first, last = held[0][0], held[-1][0]
+        """Keep the pieces as a record, or refuse them."""
+        nonlocal pieces, covered
+        while not pieces[-1][1].strip():
+            pieces.pop()
+        first, last = pieces[0][0], pieces[-1][0]
         reading.other(*range(covered + 1, first))
         covered = last
         if reason:
             reading.refuse(first, last, reason)
         else:
-            _close(reading, held)
-        held = []
+            _close(reading, pieces)
+        pieces = []
 
     for number, kind, text in _pieces(lines):
         if kind == "text":
             if is_open or not _OUTSIDE.fullmatch(text):
-                held.append((number, text))
+                pieces.append((number, text))
             continue
-        if kind != "end" and held:
+        if kind != "end" and pieces:
             close(_OPEN if is_open else _TEXT)
-        held.append((number, text))
+        pieces.append((number, text))
         if kind == "start":
             is_open = True
         else:
             close("" if is_open or kind == "whole" else _HEADLESS)
             is_open = False
-    if held:
+    if pieces:
         close(_OPEN if is_open else _TEXT)
     reading.other(*range(covered + 1, number + 1))
     return reading
@@ -114,12 +114,12 @@ def _pieces(lines: Iterable[Line]) -> Iterator[tuple[int, str, str]]:
         yield number, "text", line[at:]
 
 
-def _close(reading: Reading, held: list[Line]) -> None:
+def _close(reading: Reading, pieces: list[Line]) -> None:
     """Read one record with its tags."""
-    first, last = held[0][0], held[-1][0]
+    first, last = pieces[0][0], pieces[-1][0]
     text = "".join(
         piece if number == before else f"\n{piece}"
-        for (before, _), (number, piece) in itertools.pairwise([(first, ""), *held])
+        for (before, _), (number, piece) in itertools.pairwise([(first, ""), *pieces])
     )
     try:
         root: Element = defusedxml.ElementTree.fromstring(text)

@@ -231,10 +231,10 @@ def date_of(year: object, month: object = None, day: object = None) -> str:
     if not 1 <= number <= 12:
         return str(year)
     try:
-        known = dt.date(int(str(year)), number, int(str(day)))
+        date = dt.date(int(str(year)), number, int(str(day)))
     except ValueError:
         return f"{year}-{number:02}"
-    return known.isoformat() if known.day > 1 else f"{year}-{number:02}"
+    return date.isoformat() if date.day > 1 else f"{year}-{number:02}"
 
 
 def date_from(text: object) -> str:

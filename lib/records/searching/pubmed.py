@@ -171,13 +171,13 @@ def _author(element: Element) -> str:
 def _published(article: Element) -> str:
     """Return the day of electronic publication, else the date of the issue."""
     for path in ("ArticleDate", "Journal/JournalIssue/PubDate", "Book/PubDate"):
-        date = article.find(path)
-        if date is not None:
-            text = _text(date, "MedlineDate")
-            parts = re.match(r"([12][0-9]{3})(?: ([A-Z][a-z]{2}))?", text) if text else None
-            known = date_of(*parts.groups()) if parts else date_of(*(_text(date, n) for n in ("Year", "Month", "Day")))
-            if known:
-                return known
+        element = article.find(path)
+        if element is not None:
+            text = _text(element, "MedlineDate")
+            match = re.match(r"([12][0-9]{3})(?: ([A-Z][a-z]{2}))?", text) if text else None
+            parts = match.groups() if match else (_text(element, name) for name in ("Year", "Month", "Day"))
+            if date := date_of(*parts):
+                return date
     return ""
 
 

@@ -118,10 +118,10 @@ def is_manifest(content: bytes) -> bool:
     if not content.startswith(b"{"):
         return False
     try:
-        found = json.loads(content)
+        answer = json.loads(content)
     except ValueError:
         return False
-    return isinstance(found, dict) and found.keys() >= {"source", "parts"}
+    return isinstance(answer, dict) and answer.keys() >= {"source", "parts"}
 
 
 def _as_line(line: dict[str, Any]) -> bytes:
