@@ -1,4 +1,4 @@
-"""The folder of a deposit: site, data, code, results and metadata of an edition.
+"""Prepare the folder of a deposit: site, data, code, results and metadata of an edition.
 
 Belongs here: which files a deposit has, and that the same edition gives the same bytes. Does not belong here: the
 metadata (`metadata`), and the build of the site (`lib.engine`).

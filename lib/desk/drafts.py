@@ -1,6 +1,7 @@
-"""Keep the drafts of a trial's form, one for each extractor.
+"""Store the drafts of forms, one for each trial or study and person.
 
-Belongs here: writing and reading drafts, and where two of them differ. Does not belong here: the form (`trial_form`).
+Belongs here: writing and reading drafts, and where two of them differ. Does not belong here: the forms
+(`trial_form`, `study_form`).
 
 Drafts are in the folder that git ignores, under names made of hashes: no name of a record or a person, and so no part
 of a request, becomes a path.

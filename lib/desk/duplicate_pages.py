@@ -1,4 +1,4 @@
-"""The page on which a person decides about pairs of records that may be the same report.
+"""Serve the page on which a person decides whether two records are the same report.
 
 Belongs here: the pairs side by side, and which of two records is kept. Does not belong here: which pairs are alike, and
 what a rule decides (`lib.records.deduplication`).
@@ -63,7 +63,7 @@ class Duplicates(Page):
     """The first undecided pair, and the last decisions."""
 
     async def get(self) -> None:
-        """Show them."""
+        """Show the pair and the decisions."""
         self.require_reviewer()
         undecided = await proposals(self.desk)
         records = _records_by_key(self.desk)
@@ -141,7 +141,7 @@ class DuplicatesByRule(Page):
     """The form that enters the pairs that a rule decides."""
 
     async def post(self) -> None:
-        """Save them."""
+        """Save the pairs."""
         self.require_reviewer()
 
         def work() -> int:

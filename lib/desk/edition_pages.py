@@ -1,4 +1,4 @@
-"""The page on which an edition is made.
+"""Serve the page on which an edition is made.
 
 Belongs here: the checklist as a page, and the form of an edition. Does not belong here: what the items mean, and what
 is written (`releasing`).
@@ -19,7 +19,7 @@ class Edition(Page):
     """The checklist, the changes since the last edition if asked for, and the form."""
 
     async def get(self) -> None:
-        """Show them."""
+        """Show the checklist and the form."""
         self.require_reviewer()
         pairs = await proposals(self.desk)
         items = await self.desk.in_background(lambda: checklist(self.desk, pairs))

@@ -1,4 +1,4 @@
-"""Keep decisions that are made but not yet saved, and save them in the background.
+"""Store decisions that are not saved yet, and save them in the background.
 
 Belongs here: the list of waiting decisions, on disk and in memory, and the worker that saves them. Does not belong
 here: how rows are saved (`lib.records.saving`), and which decision is allowed (`lib.desk.screening_pages`).
@@ -18,7 +18,7 @@ from typing import Any
 
 from lib.caching.os_errors import describe
 from lib.caching.safe_files import replace_if_changed
-from lib.evidence.screening import STAGES
+from lib.records.decisions import STAGE_NAMES
 from lib.records.saving import Change, SaveError, save
 
 KEYS = {"decisions": ("record", "stage", "reviewer", "role"), "duplicates": ("record", "same_as")}
@@ -73,7 +73,9 @@ class Outbox:
     def delete(self, table: str, key: Mapping[str, str]) -> None:
         """Let the deletion of a row wait; a row that still waits itself is forgotten at once."""
         with self._changed:
-            same = [i for i, one in enumerate(self._waiting) if one["table"] == table and _key_of(one) == dict(key)]
+            same = [
+                i for i, one in enumerate(self._waiting) if one["table"] == table and key_of_change(one) == dict(key)
+            ]
             if same and same[-1] >= self._saving and "row" in self._waiting[same[-1]]:
                 self._set(self._waiting[: same[-1]] + self._waiting[same[-1] + 1 :])
             else:
@@ -143,13 +145,13 @@ def _change(change: Mapping[str, Any]) -> Change:
     return Change(change["table"], key=change.get("key"), values=change.get("row"))
 
 
-def _key_of(change: Mapping[str, Any]) -> dict[str, str]:
+def key_of_change(change: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values by which the row of a waiting change is found."""
     return {name: (change.get("row") or change["key"])[name] for name in KEYS[change["table"]]}
 
 
 def _in_words(change: Mapping[str, Any]) -> str:
-    key, what = _key_of(change), "decision" if "row" in change else "deletion of the decision"
+    key, what = key_of_change(change), "decision" if "row" in change else "deletion of the decision"
     if change["table"] == "duplicates":
         return f"The {what} that compares {key['record']} and {key['same_as']}"
-    stage = dict(zip(STAGES, ("title and abstract", "full text"), strict=True))[key["stage"]]
-    return f"The {what} of {key['reviewer']} on {key['record']} ({stage})"
+    return f"The {what} of {key['reviewer']} on {key['record']} ({STAGE_NAMES[key['stage']]})"

@@ -1,4 +1,4 @@
-"""Order the records that wait by the words of those that were decided.
+"""Rank the records that await screening by the words of those that were decided.
 
 Belongs here: the weight of each term, and the score of each record. Does not belong here: who decides what
 (`lib.desk.screening`).

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.caching.safe_files import replace_if_changed
-from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, screening
+from lib.desk.screening import screening
+from lib.desk.screening_pages import STAGE_ADDRESSES
 from lib.desk.trial_pages import entered_records
 from lib.desk.workspace import Refusal, Workspace, refusal
 from lib.evidence import check, load
+from lib.records.decisions import STAGE_NAMES
 from lib.records.deduplication import Proposals
 from lib.records.saving import Change, SaveError, save
 from lib.report.chapters import edition_changes
@@ -47,15 +49,15 @@ def checklist(desk: Workspace, pairs: Proposals) -> list[Item]:
     now, editions, searches = screening(desk), desk.table("editions"), desk.table("searches")
     last = str(editions.date.max())
     since = searches[(searches.date > last) & searches.kind.str.endswith("search")]
-    stages = {TITLE_ABSTRACT: "title and abstract", FULL_TEXT: "full text"}
     items = [Item(f"Searches since the last edition ({last}): {len(since)}", "/", len(since) > 0)]
-    for stage, name in stages.items():
-        none = [key for key in now.at_stage(stage) if (key, stage) not in now.standing]
-        one = [key for key in now.at_stage(stage) if now.is_open(key, stage) and (key, stage) in now.standing]
-        page = "/screen" if stage == TITLE_ABSTRACT else "/full-texts"
-        items.append(Item(f"Records without a decision on {name}: {len(none)}", page, not none))
-        items.append(Item(f"Records that await a second reviewer on {name}: {len(one)}", page, not one))
-    differ = sum(len(now.conflicts(stage)) for stage in stages)
+    for stage, name in STAGE_NAMES.items():
+        undecided = [key for key in now.at_stage(stage) if (key, stage) not in now.standing]
+        decided_once = [key for key in now.at_stage(stage) if now.is_open(key, stage) and (key, stage) in now.standing]
+        page = STAGE_ADDRESSES[stage]
+        items.append(Item(f"Records without a decision on {name}: {len(undecided)}", page, not undecided))
+        text = f"Records that await a second reviewer on {name}: {len(decided_once)}"
+        items.append(Item(text, page, not decided_once))
+    differ = sum(len(now.conflicts(stage)) for stage in STAGE_NAMES)
     items.append(Item(f"Open disagreements: {differ}", "/conflicts", not differ))
     open_pairs = len(pairs.decided) + len(pairs.maybes)
     items.append(Item(f"Undecided pairs of similar records: {open_pairs}", "/duplicates", not open_pairs))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lib.desk.outbox import key_of_change
 from lib.desk.ranking import FEWEST, Ranking, Vocabulary
 from lib.desk.workspace import Workspace
 from lib.evidence.screening import CONFLICT, NOT_RECORDED, STAGES, standing
@@ -182,7 +183,7 @@ def duplicates(desk: Workspace) -> list[dict[str, str]]:
     """Return the rows of ``duplicates.csv``, also those that wait to be saved."""
     rows: list[dict[str, str]] = desk.table("duplicates").to_dict("records")
     for change in desk.outbox.waiting("duplicates"):
-        key = change.get("key") or {name: change["row"][name] for name in ("record", "same_as")}
+        key = key_of_change(change)
         rows = [row for row in rows if (row["record"], row["same_as"]) != (key["record"], key["same_as"])]
         rows += [change["row"]] if "row" in change else []
     return rows
@@ -228,7 +229,7 @@ def _with_waiting(
     touched = set()
     for change in waiting:
         row = Decision(**change["row"]) if "row" in change else None
-        key = row.key if row else change["key"]
+        key = key_of_change(change)
         place = key["record"], key["stage"]
         others = [other for other in decisions.get(place, []) if other.key != key]
         decisions[place] = [*others, row] if row else others

@@ -1,4 +1,4 @@
-"""The pages on which records are screened: title and abstract, full text, and disagreements.
+"""Serve the pages on which records are screened: title and abstract, full text, and disagreements.
 
 Belongs here: one record at a time, its form, and which decision may be saved. Does not belong here: what awaits whom
 (`lib.desk.screening`), and the writing of rows (`lib.desk.outbox`).
@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from lib.desk.highlighting import CRITERIA, parts
+from lib.desk.outbox import key_of_change
 from lib.desk.page import Page, clean_name
 from lib.desk.ranking import ENOUGH, FEWEST
 from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, Decision, Screening, ranking, screening, text_of
 from lib.desk.workspace import Refusal, Workspace
-from lib.records.decisions import agreement
+from lib.records.decisions import STAGE_NAMES, agreement
 from lib.report.wording import fixed, with_minus
 
 _LINKS = {
@@ -21,22 +22,21 @@ _LINKS = {
     "pmid": ("PubMed {}", "https://pubmed.ncbi.nlm.nih.gov/{}/"),
     "registry": ("Registry {}", "https://clinicaltrials.gov/study/{}"),
 }
-STAGE_NAMES = {TITLE_ABSTRACT: "title and abstract", FULL_TEXT: "full text"}
-_ADDRESS = {TITLE_ABSTRACT: "/screen", FULL_TEXT: "/full-texts"}
+STAGE_ADDRESSES = {TITLE_ABSTRACT: "/screen", FULL_TEXT: "/full-texts"}
 
 
 class Home(Page):
     """The first page: who is at the desk, and what is waiting."""
 
     def get(self) -> None:
-        """Show it."""
+        """Show the first page."""
         now = screening(self.desk)
         name = self.reviewer
         waiting = []
         for stage, title in ((TITLE_ABSTRACT, "Screen title and abstract"), (FULL_TEXT, "Read full texts")):
             total = sum(now.is_open(key, stage) for key in now.at_stage(stage))
             own = len(now.awaits(stage, name)) if name else "–"
-            waiting.append({"name": title, "address": _ADDRESS[stage], "own": own, "total": total})
+            waiting.append({"name": title, "address": STAGE_ADDRESSES[stage], "own": own, "total": total})
         differ = sum(len(now.conflicts(stage)) for stage in STAGE_NAMES)
         waiting.insert(1, {"name": "Resolve disagreements", "address": "/conflicts", "own": differ, "total": differ})
         self.show(
@@ -75,7 +75,7 @@ class Problems(Page):
     """The form that puts away messages about decisions that could not be saved."""
 
     def post(self) -> None:
-        """Forget them."""
+        """Forget the messages."""
         self.desk.outbox.dismiss_problems()
         self.done("/")
 
@@ -120,7 +120,7 @@ class Screen(Page):
             why=ranked.strongest_of(text_of(self.desk, now.records[key])) if ranked and key else [],
             fewest=FEWEST,
             enough=ENOUGH,
-            address=_ADDRESS[stage],
+            address=STAGE_ADDRESSES[stage],
             unsaved=_unsaved(self.desk, self.reviewer),
         )
 
@@ -166,7 +166,7 @@ class Decide(Page):
         row = Decision(record, stage, reviewer, "reviewer", decision, reason, note, self.desk.today)
         self.desk.outbox.add("decisions", row._asdict())
         order = "?order=ranked" if self.get_argument("order", "") == "ranked" and stage == TITLE_ABSTRACT else ""
-        self.done(_ADDRESS[stage] + order)
+        self.done(STAGE_ADDRESSES[stage] + order)
 
     def choice(self) -> tuple[str, str]:
         """Return the decision and the code of its reason.
@@ -188,7 +188,7 @@ class Undo(Page):
     """The form that takes back a decision of the reviewer."""
 
     def post(self) -> None:
-        """Take it back, unless others have built upon it."""
+        """Take the decision back, unless another one rests on it."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         record, stage = self.get_argument("record", ""), self.get_argument("stage", "")
         role = self.get_argument("role", "reviewer")
@@ -198,7 +198,7 @@ class Undo(Page):
         if reason := _reason_to_keep(now, rows[0]):
             raise Refusal(f"This decision cannot be taken back: {reason}.")
         self.desk.outbox.delete("decisions", rows[0].key)
-        address = "/conflicts" if role == "resolution" else f"{_ADDRESS[stage]}?record={record}"
+        address = "/conflicts" if role == "resolution" else f"{STAGE_ADDRESSES[stage]}?record={record}"
         self.done(address, "The decision was taken back. Decide again.")
 
 
@@ -206,7 +206,7 @@ class Conflicts(Page):
     """Records on which two reviewers differ, with both decisions, and the form of a resolution."""
 
     def get(self) -> None:
-        """Show them."""
+        """Show the disagreements."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         rows = [
             {
@@ -239,7 +239,7 @@ class Resolve(Decide):
     """The form of a resolution."""
 
     def post(self) -> None:
-        """Check it, and let it wait to be saved."""
+        """Check the resolution, and let it wait to be saved."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         record, stage = self.get_argument("record", ""), self.get_argument("stage", "")
         if stage not in STAGE_NAMES or record not in now.conflicts(stage):
@@ -270,8 +270,7 @@ def _agreements(desk: Workspace) -> list[str]:
 
 def _unsaved(desk: Workspace, reviewer: str) -> int:
     """Return the number of a reviewer's own decisions that wait to be saved."""
-    rows = (change.get("row") or change["key"] for change in desk.outbox.waiting("decisions"))
-    return sum(row["reviewer"] == reviewer for row in rows)
+    return sum(key_of_change(change)["reviewer"] == reviewer for change in desk.outbox.waiting("decisions"))
 
 
 def record_values(desk: Workspace, record: dict[str, str]) -> dict[str, Any]:

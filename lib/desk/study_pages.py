@@ -1,4 +1,4 @@
-"""The pages of a study that is saved already: its rows in all tables, and saving what was changed.
+"""Serve the pages of a saved study: its rows in all tables, the preview of a change, and saving.
 
 Belongs here: what a person sees and changes of a study. Does not belong here: the fields (`study_form`), the faults
 (`study_check`), the drafts (`drafts`), and the preview and saving (`draft_pages`).

@@ -1,4 +1,4 @@
-"""The pages on which a trial is entered: the list, the form, the preview, and saving.
+"""Serve the pages on which a trial is entered: the list, the form, the preview, and saving.
 
 Belongs here: which form is shown to whom. Does not belong here: the fields (`trial_form`), the faults (`trial_check`),
 the drafts (`drafts`), the preview and saving (`draft_pages`), and a study that is saved already (`study_pages`).
@@ -67,7 +67,7 @@ class Trials(_TrialPage):
     """Included records whose trial is not entered yet, and the studies that have data."""
 
     def get(self) -> None:
-        """Show them."""
+        """Show the records and the studies."""
         self.require_reviewer()
         now = screening(self.desk)
         entered = entered_records(self.desk)

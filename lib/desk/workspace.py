@@ -1,4 +1,4 @@
-"""The data folder that the desk works on, with its tables as they are now.
+"""Give the pages of the desk the tables of the data folder as they are now.
 
 Belongs here: reading a table only when its file has changed, the files as a person saw them, work in the background,
 and messages from one page to the next. Does not belong here: pages, and the meaning of a table.

@@ -1,4 +1,4 @@
-"""The state of each record at each stage of screening, what awaits whom, and the agreement of reviewers.
+"""Compute the state of each record at each stage of screening, and how far reviewers agree.
 
 Belongs here: what follows from the rows of ``decisions.csv``. Does not belong here: which decision stands for a record
 (`lib.evidence.screening.standing`), and whether the rows are allowed (`lib.evidence.rules.records`).
@@ -20,6 +20,8 @@ DECIDED = "decided"
 RESOLVED = "resolved"
 STATES = (AWAITS_FIRST, AWAITS_SECOND, CONFLICTING, DECIDED, RESOLVED)
 """States of a record at a stage: nobody decided; one reviewer did; reviewers differ; two or more agree; resolved."""
+STAGE_NAMES = dict(zip(STAGES, ("title and abstract", "full text"), strict=True))
+"""Stages of screening in words."""
 DECISIONS = ("include", "unsure", "exclude")
 """What a reviewer decides: codes of ``decisions.decision``."""
 

@@ -126,13 +126,13 @@ def propose(
     maybes: list[tuple[Item, Item, str, str]] = []
     for first, second in sorted(pairs):
         one, other = items[first], items[second]
-        strength, why = _merge(one, other)
+        strength, why = _duplicate_rule(one, other)
         if strength:
             merges.append((strength, one, other, why))
         elif why := _same_study(one, other):
             studies.append((one, other, why))
         else:
-            relation, why = _maybe(one, other)
+            relation, why = _possible_relation(one, other)
             if relation:
                 maybes.append((one, other, relation, why))
     # Strong reasons first: what they join can forbid what weaker ones propose.
@@ -167,8 +167,8 @@ def changes(proposals: Proposals) -> list[Change]:
     ]
 
 
-def _merge(one: Item, other: Item) -> tuple[int, str]:
-    """Return by which rule two records are the same report (lower: stronger), and why; (0, "") if by none."""
+def _duplicate_rule(one: Item, other: Item) -> tuple[int, str]:
+    """Return the strength of the rule by which two records are the same report (1: strongest; 0: none), and why."""
     if conflicts(one, other):
         return 0, ""
     alike = similarity(one, other) if one.title and other.title else 100.0
@@ -188,21 +188,21 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     if apart or not (one.surname and other.surname and one.year and other.year):
         return 0, ""
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
-    is_telling, same_names = _is_telling(one), one.surname == other.surname
-    if one.title == other.title and same_page and (same_names or is_telling):
+    is_distinctive, same_names = _is_distinctive(one), one.surname == other.surname
+    if one.title == other.title and same_page and (same_names or is_distinctive):
         return 3, "same title, first author, volume and page"
-    if one.title == other.title and is_telling and same_names and one.year == other.year:
+    if one.title == other.title and is_distinctive and same_names and one.year == other.year:
         # A congress abstract can have all this in common with the article, but not its volume or page.
         same_place = bool(one.volume) and one.volume == other.volume or bool(one.page) and one.page == other.page
         if same_place and same_journal(one.journal, other.journal):
             return 4, "same title, first author, year, journal, and volume or page"
-    if same_page and is_telling and same_names and differ_in_spelling(one.title, other.title):
+    if same_page and is_distinctive and same_names and differ_in_spelling(one.title, other.title):
         return 5, "almost the same title; same first author, volume and page"
     return 0, ""
 
 
-def _is_telling(one: Item) -> bool:
-    """Return whether a title can hardly be that of two reports, as "Vitiligo" can."""
+def _is_distinctive(one: Item) -> bool:
+    """Return whether a title is long enough that hardly two reports share it, as they could share "Vitiligo"."""
     return len(one.title.split()) >= 5 and len(one.title) >= 30
 
 
@@ -223,8 +223,8 @@ def _same_study(one: Item, other: Item) -> str:
     return ""
 
 
-def _maybe(one: Item, other: Item) -> tuple[str, str]:
-    """Return what two records may be to each other, and why; empty if they are not alike."""
+def _possible_relation(one: Item, other: Item) -> tuple[str, str]:
+    """Return the relation that two records may have, and why; empty if they are not similar."""
     kinds = {one.kind, other.kind}
     ids = [
         words
@@ -243,7 +243,7 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
     if not ids and (alike < least or _is_series(one, other)):
         return "", ""
     against = [*conflicts(one, other), *place_conflicts(one, other)]
-    if not ids and against and not (_is_telling(one) and _is_telling(other)):
+    if not ids and against and not (_is_distinctive(one) and _is_distinctive(other)):
         return "", ""
     if not ids and "the first authors differ" in against and alike < 97:
         return "", ""
@@ -263,7 +263,7 @@ def _is_series(one: Item, other: Item) -> bool:
 
 
 def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:
-    """Return the pairs of places that have a feature in common; others need not be compared."""
+    """Return the indices of pairs that have a feature in common; others need not be compared."""
     pairs: set[tuple[int, int]] = set()
     for block in _blocks(items):
         if len(block) <= _LARGEST_BLOCK:
@@ -282,7 +282,7 @@ def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:
 
 
 def _blocks(items: Sequence[Item]) -> Iterator[list[int]]:
-    """Yield places of records with a common feature, in ascending order."""
+    """Yield the indices of records with a common feature, in ascending order."""
     frequency = Counter(word for one in items for word in set(one.title.split()))
     blocks: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for at, one in enumerate(items):

@@ -1,4 +1,4 @@
-"""The flow of records after PRISMA 2020, computed from rows: one column for each edition, each box with its rows.
+"""Compute the flow of records after PRISMA 2020: one column for each edition, and the rows in each box.
 
 Belongs here: which rows belong to which box, and that the boxes add up. Does not belong here: how the flow is shown
 (`lib.report.figures`), and the decisions that stand (`lib.evidence.screening`).

@@ -1,7 +1,8 @@
-"""Add the records of files and of answers to the tables of a data folder.
+"""Import files that databases export: add their records to the tables of a data folder.
 
-Belongs here: the rows that a search adds to ``searches.csv``, ``records.csv`` and ``refused.csv``, and the folder of
-raw files. Does not belong here: reading a file (`readers`), the form of values (`fitting`), and writing (`saving`).
+Belongs here: the rows that a file or a search adds to ``searches.csv``, ``records.csv`` and ``refused.csv``, and the
+records of raw files. Does not belong here: reading a file (`readers`), the form of values (`fitting`), and writing
+(`saving`).
 """
 
 from __future__ import annotations

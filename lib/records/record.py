@@ -1,4 +1,4 @@
-"""A bibliographic record, an entry that was refused, and the result of reading a file.
+"""Define a bibliographic record, an entry that was refused, and what a file or a search contains.
 
 Belongs here: the classes that readers, searches and the import share. Does not belong here: how a file is read
 (`readers`), and how a record becomes a row of ``records.csv`` (`importing`).

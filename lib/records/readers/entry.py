@@ -1,4 +1,4 @@
-"""An entry of an exported file while it is read, and the result of reading a file.
+"""Collect the entries of an exported file while it is read.
 
 Belongs here: what the readers of all formats share. Does not belong here: what a field means in one format.
 """

@@ -1,4 +1,4 @@
-"""Send requests to a database politely, and retry what fails in passing.
+"""Send requests to a database at the pace that it allows, and repeat those that fail for a moment.
 
 Belongs here: the pace of requests, retries, `Retry-After`, and the removal of keys from everything that is stored or
 shown. Does not belong here: what an answer means (`answers`, and one module for each database).

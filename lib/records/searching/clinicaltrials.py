@@ -1,4 +1,4 @@
-"""ClinicalTrials.gov, through version 2 of its interface with `pageToken`.
+"""Search ClinicalTrials.gov through version 2 of its interface, page by page with `pageToken`.
 
 Belongs here: the requests and the JSON of ClinicalTrials.gov. Does not belong here: pages and retries in general
 (`fetching`).

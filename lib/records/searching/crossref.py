@@ -1,4 +1,4 @@
-"""Crossref, through its REST interface with cursors.
+"""Search Crossref through its REST interface, page by page with cursors.
 
 Belongs here: the requests and the JSON of Crossref. Does not belong here: pages and retries in general (`fetching`),
 and the look-up of retractions (`lib.records.retractions`).

@@ -1,4 +1,4 @@
-"""Europe PMC, through its REST interface with `cursorMark`.
+"""Search Europe PMC through its REST interface, page by page with `cursorMark`.
 
 Belongs here: the requests and the JSON of Europe PMC. Does not belong here: pages and retries in general (`fetching`).
 """

@@ -1,4 +1,4 @@
-"""OpenAlex, through its REST interface: cursors with a key, numbered pages without one.
+"""Search OpenAlex through its REST interface: with a key by cursors, without one by numbered pages.
 
 Belongs here: the requests and the JSON of OpenAlex. Does not belong here: pages and retries in general (`fetching`).
 """

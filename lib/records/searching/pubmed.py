@@ -1,4 +1,4 @@
-"""PubMed, through the E-utilities: `esearch` with the history server, then `efetch`.
+"""Search PubMed through the E-utilities: `esearch` with the history server, then `efetch`.
 
 Belongs here: the requests and the XML of PubMed. Does not belong here: pages and retries in general (`fetching`).
 """

@@ -1,4 +1,4 @@
-"""Keep the raw answers of databases under their hash, and the journal of a search that is not finished.
+"""Store the raw answers of databases under their hash, and the journal of an unfinished search.
 
 Belongs here: files in the folder ``.raw`` of a data folder. They are third-party text, which is not published. Does not
 belong here: what the answers mean.

@@ -1,4 +1,4 @@
-"""Search databases for what is new since the last search with each query of ``queries.csv``, and write it.
+"""Search databases with the queries of ``queries.csv`` for what is new, and write it into the tables.
 
 Belongs here: which queries are asked for which window, messages to the user, and the order of fetching and writing.
 Does not belong here: how pages are fetched (`fetching`) and written (`writing`).

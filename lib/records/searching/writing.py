@@ -1,4 +1,4 @@
-"""Write a finished search into the tables, so that it can be repeated after a break without doubling a row.
+"""Write a finished search into the tables; repeated after an interruption, it writes no row twice.
 
 Belongs here: entries as records and refused entries, and the rows that the tables lack. Does not belong here: fetching
 (`fetching`), the form of the rows (`lib.records.importing`), and the changing of files (`lib.records.saving`).
