@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from lib.desk.duplicate_pages import proposals
 from lib.desk.page import Page, one_line, refuse_text
-from lib.desk.releasing import changes_since, checklist, make_edition, next_version
+from lib.desk.releasing import NOTHING_NEW, changes_since, checklist, edition_dates, make_edition, next_version
 from lib.desk.trial_form import entries
 from lib.desk.workspace import Refusal
+from lib.evidence import load
 
 _COLUMNS = ("version", "trigger", "question_changes", "method_changes", "authors", "status", "next_search")
 
@@ -62,13 +63,9 @@ class Edition(Page):
             raise Refusal("Say in a line or more what readers will notice: it becomes the entry of the changelog.")
         for line in lines:
             refuse_text("Changelog", line)
-        changed = await self.desk.in_background(lambda: changes_since(self.desk))
-        if changed.date <= changed.last:
-            raise Refusal(
-                f"{changed.records} An edition is dated by its newest entry, and one of {changed.last} exists."
-            )
-        await self.desk.in_background(lambda: make_edition(self.desk, {"date": changed.date, **row}, lines))
-        self.done(
-            "/edition",
-            f"The edition of {changed.date} is in editions.csv and CHANGELOG.md. Build all with make editions.",
-        )
+        last, date = edition_dates(await self.desk.in_background(lambda: load(self.desk.folder)))
+        if date <= last:
+            raise Refusal(f"{NOTHING_NEW} An edition is dated by its newest entry, and one of {last} exists.")
+        await self.desk.in_background(lambda: make_edition(self.desk, {"date": date, **row}, lines))
+        notice = f"The edition of {date} is in editions.csv and CHANGELOG.md. Build all with make editions."
+        self.done("/edition", notice)

@@ -16,12 +16,14 @@ from lib.desk.screening import screening
 from lib.desk.screening_pages import STAGE_ADDRESSES
 from lib.desk.trial_pages import entered_records
 from lib.desk.workspace import Refusal, Workspace, refusal
-from lib.evidence import check, load
+from lib.evidence import Evidence, check, load
 from lib.records.decisions import STAGE_NAMES
 from lib.records.deduplication import Proposals
 from lib.records.saving import Change, SaveError, save
 from lib.report.chapters import edition_changes
 from lib.report.text_safety import Html
+
+NOTHING_NEW = "No search and no record was entered since the last edition."
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,17 @@ def changes_since(desk: Workspace) -> Differences:
         If the data have faults.
     """
     after = load(desk.folder)
-    last = after.editions.date.max()
-    date = after.as_of.isoformat()
+    last, date = edition_dates(after)
     if date <= last:
-        return Differences(date, last, "No search and no record was entered since the last edition.", Html(""))
+        return Differences(date, last, NOTHING_NEW, Html(""))
     before = edition_changes.edition_of(after, dt.date.fromisoformat(last))
     table = edition_changes.results(before, edition_changes.edition_of(after, after.as_of))
     return Differences(date, last, edition_changes.records(before.evidence, after), Html(table._repr_html_()))
+
+
+def edition_dates(evidence: Evidence) -> tuple[str, str]:
+    """Return the date of the last edition, and that of an edition made of the evidence as it is."""
+    return evidence.editions.date.max(), evidence.as_of.isoformat()
 
 
 def next_version(last: str) -> str:
