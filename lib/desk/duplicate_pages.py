@@ -12,7 +12,7 @@ from typing import Any
 from lib.desk.page import Page
 from lib.desk.screening import duplicates, screening
 from lib.desk.screening_pages import record_values
-from lib.desk.workspace import Refusal, Workspace, refusal
+from lib.desk.workspace import Refusal, Workspace, from_tables, refusal
 from lib.records.comparing import item
 from lib.records.deduplication import DUPLICATE, ERRATUM, RULE, Proposal, Proposals, changes, propose
 from lib.records.saving import SaveError, save
@@ -28,11 +28,7 @@ async def proposals(desk: Workspace) -> Proposals:
 
     The records are compared when their table has changed, and not after each decision about a pair.
     """
-
-    def compute() -> Proposals:
-        return desk.derived("proposals", ("records",), lambda: _compare(desk))
-
-    compared = await desk.in_background(compute)
+    compared = await desk.in_background(lambda: desk.derived("proposals", ("records",), lambda: _compare(desk)))
     rows = duplicates(desk)
     decided = {frozenset((row["record"], row["same_as"])) for row in rows}
     merged = {row["record"] for row in rows if row["relation"] == DUPLICATE}
@@ -156,8 +152,6 @@ class DuplicatesByRule(Page):
         self.done("/duplicates", f"{number} pairs were entered, decided by rule.")
 
 
+@from_tables("records")
 def _records_by_key(desk: Workspace) -> dict[str, dict[str, Any]]:
-    def compute() -> dict[str, dict[str, Any]]:
-        return {row["record"]: row for row in desk.table("records").to_dict("records")}
-
-    return desk.derived("records by key", ("records",), compute)
+    return {row["record"]: row for row in desk.table("records").to_dict("records")}

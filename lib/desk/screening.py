@@ -19,7 +19,7 @@ import pandas as pd
 
 from lib.desk.outbox import key_of_change
 from lib.desk.ranking import FEWEST, Ranking, Vocabulary
-from lib.desk.workspace import Workspace
+from lib.desk.workspace import Workspace, from_tables
 from lib.evidence.screening import CONFLICT, NOT_RECORDED, STAGES, standing
 
 TITLE_ABSTRACT, FULL_TEXT = STAGES
@@ -173,8 +173,7 @@ def screening(desk: Workspace) -> Screening:
     def compute() -> Screening:
         version_of_pairs = desk.outbox.version if desk.outbox.waiting("duplicates") else 0
         records = desk.derived("records", ("records", "duplicates"), lambda: _records(desk), version_of_pairs)
-        saved = desk.derived("decisions", ("decisions",), lambda: _decisions(desk))
-        return Screening(records, *_with_waiting(*saved, waiting))
+        return Screening(records, *_with_waiting(*_decisions(desk), waiting))
 
     return desk.derived("screening", TABLES, compute, version)
 
@@ -207,6 +206,7 @@ class _LastDecisions:
     standing: dict[_Place, Standing] = field(default_factory=dict)
 
 
+@from_tables("decisions")
 def _decisions(desk: Workspace) -> tuple[dict[_Place, list[Decision]], dict[_Place, Standing]]:
     """Return all saved decisions, and those that stand; only records whose rows have changed are looked at again."""
     frame = desk.table("decisions")

@@ -13,7 +13,7 @@ from lib.desk.outbox import key_of_change
 from lib.desk.page import Page, clean_name
 from lib.desk.ranking import ENOUGH, FEWEST
 from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, Decision, Screening, ranking, screening, text_of
-from lib.desk.workspace import Refusal, Workspace
+from lib.desk.workspace import Refusal, Workspace, from_tables
 from lib.records.decisions import STAGE_NAMES, agreement
 from lib.report.wording import fixed, with_minus
 
@@ -44,7 +44,7 @@ class Home(Page):
             names=now.reviewers(),
             waiting=waiting,
             folder=self.desk.folder.name,
-            agreements=self.desk.derived("agreement", ("decisions",), lambda: _agreements(self.desk)),
+            agreements=_agreements(self.desk),
             unsaved=_unsaved(self.desk, self.reviewer),
         )
 
@@ -259,6 +259,7 @@ class Resolve(Decide):
         self.done("/conflicts", "The disagreement is resolved.")
 
 
+@from_tables("decisions")
 def _agreements(desk: Workspace) -> list[str]:
     """State how far the reviewers of the same records agree."""
     return [

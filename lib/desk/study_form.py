@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lib.desk.trial_form import MOST_ROWS, Answers, Field, described_field, entries
-from lib.desk.workspace import Workspace
+from lib.desk.workspace import Workspace, from_tables
 from lib.evidence.csv_lines import numbered_rows
 
 DELETE = "delete"
@@ -75,28 +75,22 @@ class FormTable:
     blank: FormRow
 
 
+@from_tables("dictionary")
 def study_columns(desk: Workspace) -> dict[str, str]:
     """Return the column with the key of a study for each table that has one, in the order of the dictionary.
 
     It is the column that is called study, or that refers to the bibliography.
     """
-
-    def compute() -> dict[str, str]:
-        dictionary = desk.table("dictionary")
-        of_study = dictionary[(dictionary.column == "study") | (dictionary.refers_to == "references.key")]
-        return dict(zip(of_study.table, of_study.column, strict=True))
-
-    return desk.derived("study columns", ("dictionary",), compute)
+    dictionary = desk.table("dictionary")
+    of_study = dictionary[(dictionary.column == "study") | (dictionary.refers_to == "references.key")]
+    return dict(zip(of_study.table, of_study.column, strict=True))
 
 
+@from_tables("mechanism", "candidates", "studies")
 def labels_of_studies(desk: Workspace) -> dict[str, str]:
     """Return the name of each study that has one, by its key."""
-
-    def compute() -> dict[str, str]:
-        tables = [desk.table(table) for table in ("mechanism", "candidates", "studies")]
-        return {row.study: row.label for table in tables for row in table.itertuples()}
-
-    return desk.derived("labels of studies", ("mechanism", "candidates", "studies"), compute)
+    tables = [desk.table(table) for table in ("mechanism", "candidates", "studies")]
+    return {row.study: row.label for table in tables for row in table.itertuples()}
 
 
 def saved_rows(desk: Workspace, contents: Mapping[str, bytes], study: str) -> Iterator[SavedRow]:

@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lib.desk.workspace import Workspace
+from lib.desk.workspace import Workspace, from_tables
 from lib.evidence.new_trial import QUESTIONS, Question, Trial, complete
 from lib.evidence.vocabulary import ALL_THRESHOLDS
 
@@ -271,10 +271,7 @@ def described_field(desk: Workspace, name: str, table: str, column: str, value: 
     )
 
 
+@from_tables("dictionary")
 def entries(desk: Workspace) -> dict[tuple[str, str], dict[str, str]]:
     """Return the entries of the dictionary by table and column."""
-
-    def compute() -> dict[tuple[str, str], dict[str, str]]:
-        return {(row["table"], row["column"]): row for row in desk.table("dictionary").to_dict("records")}
-
-    return desk.derived("entries", ("dictionary",), compute)
+    return {(row["table"], row["column"]): row for row in desk.table("dictionary").to_dict("records")}

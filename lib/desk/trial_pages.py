@@ -17,7 +17,7 @@ from lib.desk.screening_pages import record_values
 from lib.desk.study_form import labels_of_studies
 from lib.desk.trial_check import check_trial
 from lib.desk.trial_form import MOST_ARMS, arms_of, sections
-from lib.desk.workspace import Refusal, Workspace
+from lib.desk.workspace import Refusal, Workspace, from_tables
 
 
 class _TrialPage(DraftPage):
@@ -85,19 +85,16 @@ class Trials(_TrialPage):
         self.show("trials.html", rows=rows, with_data=with_data, others=others)
 
 
+@from_tables("candidates", "duplicates", "studies")
 def entered_records(desk: Workspace) -> dict[str, str]:
     """Return the study of each record whose study is in ``studies.csv``, and of other reports of such studies."""
-
-    def compute() -> dict[str, str]:
-        candidates, pairs = desk.table("candidates"), desk.table("duplicates")
-        entered = candidates[candidates.study.isin(desk.table("studies").study)]
-        study_by_record = dict(zip(entered.record, entered.study, strict=True))
-        reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
-        both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
-        others = {one: study_by_record[other] for one, other in both if other in study_by_record}
-        return others | study_by_record
-
-    return desk.derived("entered", ("candidates", "duplicates", "studies"), compute)
+    candidates, pairs = desk.table("candidates"), desk.table("duplicates")
+    entered = candidates[candidates.study.isin(desk.table("studies").study)]
+    study_by_record = dict(zip(entered.record, entered.study, strict=True))
+    reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
+    both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
+    others = {one: study_by_record[other] for one, other in both if other in study_by_record}
+    return others | study_by_record
 
 
 class Trial(_TrialPage):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ import pandas as pd
 from lib.desk.outbox import KEYS, Outbox
 from lib.evidence import DataError
 from lib.evidence.csv_files import read_table
+from lib.evidence.csv_lines import header_of
 from lib.records.importing import raw_records
 from lib.records.saving import SaveError, SaveFaults, data_files
 from lib.records.searching.raw_answers import FOLDER
@@ -58,6 +60,19 @@ def digest(contents: Mapping[str, bytes]) -> str:
     for name, content in sorted(contents.items()):
         whole.update(f"{name} {hashlib.sha256(content).hexdigest()} ".encode())
     return whole.hexdigest()
+
+
+def from_tables(*tables: str) -> Callable[[Callable[[Workspace], _Result]], Callable[[Workspace], _Result]]:
+    """Decorate a function of a workspace, so that its result is computed again only when one of some tables changed."""
+
+    def decorate(function: Callable[[Workspace], _Result]) -> Callable[[Workspace], _Result]:
+        @functools.wraps(function)
+        def remembered(desk: Workspace) -> _Result:
+            return desk.derived(f"{function.__module__}.{function.__qualname__}", tables, lambda: function(desk))
+
+        return remembered
+
+    return decorate
 
 
 @dataclass
@@ -136,14 +151,13 @@ class Workspace:
     def columns(self, name: str) -> list[str]:
         """Return the columns of a table in the order of the dictionary."""
         if name == "dictionary":
-            header = (self.folder / "dictionary.csv").read_text(encoding="utf-8-sig").partition("\n")[0]
-            return header.strip().split(",")
+            return header_of((self.folder / "dictionary.csv").read_bytes())
+        return self._columns_by_table().get(name, [])
 
-        def compute() -> dict[str, list[str]]:
-            rows = self.table("dictionary").groupby("table", sort=False)
-            return {str(table): list(part.column) for table, part in rows}
-
-        return self.derived("columns", ("dictionary",), compute).get(name, [])
+    @from_tables("dictionary")
+    def _columns_by_table(self) -> dict[str, list[str]]:
+        rows = self.table("dictionary").groupby("table", sort=False)
+        return {str(table): list(part.column) for table, part in rows}
 
     def derived(self, name: str, tables: tuple[str, ...], compute: Callable[[], _Result], version: int = 0) -> _Result:
         """Return what is computed from some tables; computed again only when one of them, or the version, changed."""
@@ -155,16 +169,12 @@ class Workspace:
 
     def codes(self, name: str) -> dict[str, str]:
         """Return the meaning of each code of a list."""
-        return self.code_lists().get(name, {})
+        return self._code_lists().get(name, {})
 
-    def code_lists(self) -> dict[str, dict[str, str]]:
-        """Return every list of codes, with the meaning of each code."""
-
-        def compute() -> dict[str, dict[str, str]]:
-            rows = self.table("codes").groupby("list", sort=False)
-            return {str(name): dict(zip(part.code, part.meaning, strict=True)) for name, part in rows}
-
-        return self.derived("codes", ("codes",), compute)
+    @from_tables("codes")
+    def _code_lists(self) -> dict[str, dict[str, str]]:
+        rows = self.table("codes").groupby("list", sort=False)
+        return {str(name): dict(zip(part.code, part.meaning, strict=True)) for name, part in rows}
 
     @property
     def today(self) -> str:
