@@ -90,16 +90,9 @@ class Page(tornado.web.RequestHandler):
             raise Refusal("Say who you are first: choose or enter your name on the first page.")
         return self.reviewer
 
-    def set_name(self, name: str) -> None:
-        """Keep the name of the person at the desk."""
-        self._set_cookie(NAME_COOKIE, urllib.parse.quote(name))
-
-    def set_shortcuts(self, on: bool) -> None:
-        """Keep whether single keys are shortcuts."""
-        self._set_cookie(SHORTCUTS_COOKIE, "on" if on else "off")
-
-    def _set_cookie(self, name: str, value: str) -> None:
-        self.set_cookie(name, value, expires_days=90, httponly=True, samesite="Strict")
+    def set_private_cookie(self, name: str, value: str) -> None:
+        """Store a value in a cookie that no script and no other site can read."""
+        self.set_cookie(name, urllib.parse.quote(value), expires_days=90, httponly=True, samesite="Strict")
 
     # --- What a form sends --------------------------------------------------------------------------------
 

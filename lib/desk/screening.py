@@ -270,7 +270,11 @@ def ranking(desk: Workspace, reviewer: str) -> Ranking | None:
     )
     if len(included) + len(excluded) < FEWEST or not included or not excluded:
         return None
-    vocabulary = desk.derived("vocabulary", ("records", "duplicates"), lambda: Vocabulary(_texts(desk, now)))
+
+    def read_texts() -> Vocabulary:
+        return Vocabulary({key: text_of(desk, record) for key, record in now.records.items()})
+
+    vocabulary = desk.derived("vocabulary", ("records", "duplicates"), read_texts)
     return desk.derived(
         f"ranking for {reviewer}",
         TABLES,
@@ -282,7 +286,3 @@ def ranking(desk: Workspace, reviewer: str) -> Ranking | None:
 def text_of(desk: Workspace, record: dict[str, str]) -> str:
     """Return title and abstract of a record as one text."""
     return f"{record['title']} {desk.abstract(record)}"
-
-
-def _texts(desk: Workspace, now: Screening) -> dict[str, str]:
-    return {key: text_of(desk, record) for key, record in now.records.items()}

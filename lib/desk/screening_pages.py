@@ -10,7 +10,7 @@ from typing import Any
 
 from lib.desk.highlighting import CRITERIA, parts
 from lib.desk.outbox import key_of_change
-from lib.desk.page import Page, clean_name
+from lib.desk.page import NAME_COOKIE, SHORTCUTS_COOKIE, Page, clean_name
 from lib.desk.ranking import ENOUGH, FEWEST
 from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, Decision, Screening, ranking, screening, text_of
 from lib.desk.workspace import Refusal, Workspace, from_tables
@@ -53,11 +53,11 @@ class Reviewer(Page):
     """The form for the name of the person at the desk."""
 
     def post(self) -> None:
-        """Keep the name in a cookie, which no script and no other site can read."""
+        """Store the name in a cookie."""
         name = clean_name(self.text("name"))
         if not name:
             raise Refusal("This cannot be a reviewer's name: write it with letters, such as Ada Example.")
-        self.set_name(name)
+        self.set_private_cookie(NAME_COOKIE, name)
         self.done("/screen" if self.get_argument("then", "") == "screen" else "/")
 
 
@@ -65,8 +65,8 @@ class Shortcuts(Page):
     """The switch for keyboard shortcuts of a single key."""
 
     def post(self) -> None:
-        """Keep the choice in a cookie."""
-        self.set_shortcuts(self.get_argument("shortcuts", "on") != "off")
+        """Store the choice in a cookie."""
+        self.set_private_cookie(SHORTCUTS_COOKIE, "off" if self.get_argument("shortcuts", "on") == "off" else "on")
         back = self.get_argument("back", "/")
         self.done(back if back in self.application.settings["addresses"] else "/")
 

@@ -127,10 +127,6 @@ class Workspace:
 
     # --- Tables -------------------------------------------------------------------------------------------
 
-    def stamp(self, *tables: str) -> tuple[tuple[int, int, int], ...]:
-        """Return values that change whenever the file of one of the tables does."""
-        return tuple(_stamp(self.folder / f"{table}.csv") for table in ("dictionary", *tables))
-
     def table(self, name: str) -> pd.DataFrame:
         """Return a table as text, as its file is now.
 
@@ -161,7 +157,7 @@ class Workspace:
 
     def derived(self, name: str, tables: tuple[str, ...], compute: Callable[[], _Result], version: int = 0) -> _Result:
         """Return what is computed from some tables; computed again only when one of them, or the version, changed."""
-        stamp = self.stamp(*tables), version
+        stamp = [_stamp(self.folder / f"{table}.csv") for table in ("dictionary", *tables)], version
         computed = self._derived.get(name)
         if computed is None or computed[0] != stamp:
             computed = self._derived[name] = (stamp, compute())
@@ -183,18 +179,14 @@ class Workspace:
 
     def abstract(self, record: Mapping[str, str]) -> str:
         """Return the abstract of a record; empty if the answer of its search is not in the folder of raw answers."""
-        return self.abstracts(record["search"]).get(record["position"], "")
-
-    def abstracts(self, search: str) -> dict[str, str]:
-        """Return the abstracts of the records of a search, by position."""
-        by_search = self.derived("abstracts", ("searches",), dict[str, dict[str, str]])
-        if search not in by_search:
+        search, abstracts = record["search"], self.derived("abstracts", ("searches",), dict[str, dict[str, str]])
+        if search not in abstracts:
             searches = self.table("searches")
             hashes = searches.sha256[searches.search == search]
             parsed = raw_records(self.folder, str(hashes.iloc[0])) if len(hashes) else None
-            records = parsed.records if parsed else ()
-            by_search[search] = {str(record.position): " ".join(record.abstract.split()) for record in records}
-        return by_search[search]
+            of_search = parsed.records if parsed else ()
+            abstracts[search] = {str(one.position): " ".join(one.abstract.split()) for one in of_search}
+        return abstracts[search].get(record["position"], "")
 
     # --- What a person saw --------------------------------------------------------------------------------
 
