@@ -20,12 +20,12 @@ from lib.caching.safe_files import replace_if_changed
 
 @dataclass
 class Draft:
-    """What one person has entered about a trial.
+    """What one person has entered about a trial or a saved study.
 
     Attributes
     ----------
     record, extractor : str
-        The record, and the person's name.
+        Key of the record, or "study" with the key of the study; the person's name.
     answers : dict of str to str
         Answers by the name of the field.
     complete : bool

@@ -95,7 +95,7 @@ class Duplicates(Page):
             if not decisions or decisions[0]["decided_by"] == RULE:
                 raise Refusal("There is no such decision of a person any more.")
             self.desk.outbox.delete("duplicates", {name: decisions[0][name] for name in key})
-            self.done("/duplicates", "The decision was taken back.")
+            self.go_to("/duplicates", "The decision was taken back.")
             return
         records = _records_by_key(self.desk)
         if not set(key.values()) <= records.keys() or key["record"] == key["same_as"]:
@@ -112,7 +112,7 @@ class Duplicates(Page):
         why = self.text("why") or "Compared by a person at the desk."
         row = {**key, "relation": relation, "decided_by": reviewer, "why": why, "date": self.desk.today}
         self.desk.outbox.add("duplicates", row)
-        self.done("/duplicates")
+        self.go_to("/duplicates")
 
     def main_record_last(self, key: dict[str, str]) -> dict[str, str]:
         """Return the pair with the main record as ``same_as``: one with decisions, and no duplicate itself."""
@@ -149,7 +149,7 @@ class DuplicatesByRule(Page):
             return len(compared.decided)
 
         number = await self.desk.in_background(work)
-        self.done("/duplicates", f"{number} pairs were entered, decided by rule.")
+        self.go_to("/duplicates", f"{number} pairs were entered, decided by rule.")
 
 
 @from_tables("records")

@@ -68,4 +68,4 @@ class Edition(Page):
             raise Refusal(f"{NOTHING_NEW} An edition is dated by its newest entry, and one of {last} exists.")
         await self.desk.in_background(lambda: make_edition(self.desk, {"date": date, **row}, lines))
         notice = f"The edition of {date} is in editions.csv and CHANGELOG.md. Build all with make editions."
-        self.done("/edition", notice)
+        self.go_to("/edition", notice)

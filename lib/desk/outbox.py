@@ -60,7 +60,7 @@ class Outbox:
             return [change for change in self._waiting if table in ("", change["table"])]
 
     def add(self, table: str, row: Mapping[str, str]) -> None:
-        """Let a new row of a table wait.
+        """Queue a new row of a table.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class Outbox:
             self._set([*self._waiting, {"table": table, "row": dict(row)}])
 
     def delete(self, table: str, key: Mapping[str, str]) -> None:
-        """Let the deletion of a row wait; a row that still waits itself is forgotten at once."""
+        """Queue the deletion of a row; a new row that is not saved yet is removed from the queue instead."""
         with self._changed:
             same = [
                 i for i, one in enumerate(self._waiting) if one["table"] == table and key_of_change(one) == dict(key)
@@ -94,7 +94,7 @@ class Outbox:
             return self._changed.wait_for(lambda: not self._waiting, timeout)
 
     def dismiss_problems(self) -> None:
-        """Forget what could not be saved."""
+        """Clear the messages about what could not be saved."""
         with self._changed:
             self.problems = []
 

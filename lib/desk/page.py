@@ -123,8 +123,8 @@ class Page(tornado.web.RequestHandler):
         }
         self.finish(self.desk.templates.get_template(template).render(shared | values))
 
-    def done(self, address: str, notice: str = "") -> None:
-        """Go to another page after a form was handled, and say there what was done."""
+    def go_to(self, address: str, notice: str = "") -> None:
+        """Redirect to another page after a form was handled; that page shows a message."""
         self.desk.leave_notice(self.reviewer, notice)
         self.redirect(address, status=303)
 

@@ -58,7 +58,7 @@ class Reviewer(Page):
         if not name:
             raise Refusal("This cannot be a reviewer's name: write it with letters, such as Ada Example.")
         self.set_private_cookie(NAME_COOKIE, name)
-        self.done("/screen" if self.get_argument("then", "") == "screen" else "/")
+        self.go_to("/screen" if self.get_argument("then", "") == "screen" else "/")
 
 
 class Shortcuts(Page):
@@ -68,7 +68,7 @@ class Shortcuts(Page):
         """Store the choice in a cookie."""
         self.set_private_cookie(SHORTCUTS_COOKIE, "off" if self.get_argument("shortcuts", "on") == "off" else "on")
         back = self.get_argument("back", "/")
-        self.done(back if back in self.application.settings["addresses"] else "/")
+        self.go_to(back if back in self.application.settings["addresses"] else "/")
 
 
 class Problems(Page):
@@ -77,7 +77,7 @@ class Problems(Page):
     def post(self) -> None:
         """Forget the messages."""
         self.desk.outbox.dismiss_problems()
-        self.done("/")
+        self.go_to("/")
 
 
 class Screen(Page):
@@ -166,7 +166,7 @@ class Decide(Page):
         row = Decision(record, stage, reviewer, "reviewer", decision, reason, note, self.desk.today)
         self.desk.outbox.add("decisions", row._asdict())
         order = "?order=ranked" if self.get_argument("order", "") == "ranked" and stage == TITLE_ABSTRACT else ""
-        self.done(STAGE_ADDRESSES[stage] + order)
+        self.go_to(STAGE_ADDRESSES[stage] + order)
 
     def choice(self) -> tuple[str, str]:
         """Return the decision and the code of its reason.
@@ -199,7 +199,7 @@ class Undo(Page):
             raise Refusal(f"This decision cannot be taken back: {reason}.")
         self.desk.outbox.delete("decisions", rows[0].key)
         address = "/conflicts" if role == "resolution" else f"{STAGE_ADDRESSES[stage]}?record={record}"
-        self.done(address, "The decision was taken back. Decide again.")
+        self.go_to(address, "The decision was taken back. Decide again.")
 
 
 class Conflicts(Page):
@@ -256,7 +256,7 @@ class Resolve(Decide):
             "decisions",
             Decision(record, stage, reviewer, "resolution", decision, reason, note, self.desk.today)._asdict(),
         )
-        self.done("/conflicts", "The disagreement is resolved.")
+        self.go_to("/conflicts", "The disagreement is resolved.")
 
 
 @from_tables("decisions")

@@ -101,7 +101,7 @@ class Study(_StudyPage):
                 )
                 return
         notice = {"discard": "Your draft is discarded.", "preview": "The form changes nothing that is saved."}
-        self.done(address, notice.get(action, "" if copy else "The draft is kept."))
+        self.go_to(address, notice.get(action, "" if copy else "The draft is kept."))
 
     def answers(self, study: str, seen: Mapping[str, bytes]) -> dict[str, str]:
         """Return what the form sent that differs from the rows that it showed.
@@ -139,4 +139,4 @@ class SaveStudy(_StudyPage):
         self.drafts.remove(draft.record, draft.extractor)
         names = ", ".join(path.name for path in files)
         notice = f"The change is saved; these files are changed: {names}. Build the book to see it."
-        self.done(f"/study?study={key}", notice)
+        self.go_to(f"/study?study={key}", notice)

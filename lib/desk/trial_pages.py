@@ -139,7 +139,7 @@ class Trial(_TrialPage):
                 await self.preview(record, checked)
             return
         notice = {"draft": "The draft is kept.", "complete": "Your extraction is complete; differences are shown."}
-        self.done(f"/trial?record={record['record']}", notice.get(action, ""))
+        self.go_to(f"/trial?record={record['record']}", notice.get(action, ""))
 
     def answers(self, record: Mapping[str, str]) -> dict[str, str]:
         """Return what the form sent: only fields that it has, and only texts that can stand in a table."""
@@ -182,4 +182,4 @@ class SaveTrial(_TrialPage):
         files = await self.desk.in_background(lambda: self.save(check, seen))
         self.drafts.remove(record["record"])
         names = ", ".join(path.name for path in files)
-        self.done("/trials", f"The trial is saved; these files have new lines: {names}. Build the book to see it.")
+        self.go_to("/trials", f"The trial is saved; these files have new lines: {names}. Build the book to see it.")

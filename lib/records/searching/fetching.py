@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.records.searching.answers import Entry, Page, Start, Window
-from lib.records.searching.client import Client, LostPlace, RejectedRequest, SearchError
+from lib.records.searching.client import Client, ExpiredResult, RejectedRequest, SearchError
 from lib.records.searching.raw_answers import Journal, RawAnswers
 from lib.records.searching.source import Source
 
@@ -49,7 +49,7 @@ class Fetching:
     query : str
         The query as the database understands it.
     report : callable
-        Is told how many records have been fetched, and how many there are.
+        Takes the number of records fetched so far, and of all.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Fetching:
                 return [self._pages(window, part)]
             except _Contradiction as error:
                 contradiction = str(error)
-            except (LostPlace, RejectedRequest) as error:
+            except (ExpiredResult, RejectedRequest) as error:
                 # The place that the journal names may no longer be held by the database.
                 if not is_resumed and isinstance(error, RejectedRequest):
                     raise
@@ -158,7 +158,7 @@ class Fetching:
                 raise _Contradiction("raw answers of an earlier attempt are missing")
             names |= set(_names(self.source.read(content, token), sha256))
             token = following
-        self._tell(len(names))
+        self._count(len(names))
         more = bool(start.total) and not (part.pages and not token) and len(names) < start.total
         while more:
             page, sha256 = self._page(window, token, names, start.total)
@@ -166,7 +166,7 @@ class Fetching:
             self.journal.note({"page": sha256, "of": window.dates(), "token": token, "following": page.following})
             new = set(_names(page, sha256)) - names
             names |= new
-            self._tell(len(new))
+            self._count(len(new))
             token = page.following
             more = bool(token) and len(names) < start.total
         missing = [name for name in start.listed if name not in names]
@@ -197,7 +197,7 @@ class Fetching:
                 raise _Contradiction("the same page came more than once")
         return page, sha256
 
-    def _tell(self, new: int) -> None:
+    def _count(self, new: int) -> None:
         self._done += new
         self.report(self._done, self._total)
 

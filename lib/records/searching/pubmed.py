@@ -23,7 +23,7 @@ from lib.records.searching.answers import (
     read_xml,
     words,
 )
-from lib.records.searching.client import Client, LostPlace, Request, SearchError
+from lib.records.searching.client import Client, ExpiredResult, Request, SearchError
 from lib.records.searching.source import Source
 
 PAGE = 200
@@ -97,7 +97,7 @@ class PubMed(Source):
     def read(self, content: bytes, token: str) -> Page:
         """Read a set of articles."""
         if re.search(rb"<ERROR>[^<]*(unable to obtain query|query[ _]key|webenv)", content, re.IGNORECASE):
-            raise LostPlace("PubMed no longer holds the result of the query.")
+            raise ExpiredResult("PubMed no longer holds the result of the query.")
         root = read_xml(content, "PubmedArticleSet")
         entries = tuple(_entry(element) for element in root if element.tag in ("PubmedArticle", "PubmedBookArticle"))
         place = json.loads(token)

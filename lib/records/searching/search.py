@@ -84,7 +84,7 @@ class Setting:
         secrets = {name: self.environment.get(variable, "").strip() for name, variable in kind.environment.items()}
         return kind(self.addresses.get(code, ""), secrets)
 
-    def client(self, source: Source, folder: Path, tell: Callable[[str], None], *, read_only: bool = False) -> Client:
+    def client(self, source: Source, folder: Path, say: Callable[[str], None], *, read_only: bool = False) -> Client:
         """Return a client of a database, which keeps raw answers in a data folder unless nothing is to be written."""
         return Client(
             source.name,
@@ -93,7 +93,7 @@ class Setting:
             secret_parameters=source.secrets,
             pause=self.pause,
             timeout=self.timeout,
-            tell=tell,
+            say=say,
         )
 
 

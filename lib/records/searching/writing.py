@@ -18,7 +18,7 @@ from lib.records.saving import Change, save
 from lib.records.searching.answers import Entry
 
 _KEYS = {"searches": ("search",), "records": ("record",), "refused": ("search", "position")}
-"""Columns by which the rows of a search are told apart. A killed process may have written one table and not another."""
+"""Key columns of the tables that a search adds to. A killed process may have written one table and not another."""
 
 
 def parsed(entries: list[Entry]) -> Parsed:
