@@ -62,7 +62,6 @@ def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     reading = Reading("nbib (PubMed)", abstracts)
     entry: Entry | None = None
     blank: list[int] = []
-    number = 0
     for number, line in lines:
         if not line.strip():
             blank.append(number)
