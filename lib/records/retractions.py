@@ -131,19 +131,17 @@ def look_up(
     SearchError
         If a part could not be asked; then nothing is known.
     """
-    notices: dict[tuple[str, str], Notice] = {}
-    unknown: list[str] = []
     crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
     with setting.client(crossref, folder, say) as client:
-        for batch in _batches(references.doi, DOIS):
-            for notice in _crossref_notices(client, crossref.address, batch, unknown):
-                notices.setdefault((notice.reference, notice.kind), notice)
+        answers = [_ask_crossref(client, crossref.address, batch) for batch in _batches(references.doi, DOIS)]
     with setting.client(pubmed, folder, say) as client:
-        for batch in _batches(references.pmid, PMIDS):
-            for notice in _pubmed_notices(client, pubmed.address, batch, unknown):
-                notices.setdefault((notice.reference, notice.kind), notice)
+        answers += [_ask_pubmed(client, pubmed.address, batch) for batch in _batches(references.pmid, PMIDS)]
+    notices: dict[tuple[str, str], Notice] = {}
+    for notice in (notice for answer in answers for notice in answer.notices):
+        notices.setdefault((notice.reference, notice.kind), notice)
     order = {key: at for at, key in enumerate(dict.fromkeys([*references.doi, *references.pmid]))}
-    return LookedUp(sorted(notices.values(), key=lambda notice: (order[notice.reference], notice.kind)), unknown)
+    in_order = sorted(notices.values(), key=lambda notice: (order[notice.reference], notice.kind))
+    return LookedUp(in_order, [name for answer in answers for name in answer.unknown])
 
 
 def _batches(identifier_by_key: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
@@ -156,40 +154,38 @@ def _batches(identifier_by_key: Mapping[str, str], size: int) -> Iterator[dict[s
         yield dict(items[at : at + size])
 
 
-def _crossref_notices(
-    client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]
-) -> Iterator[Notice]:
-    """Yield the notices that Crossref has about a batch of DOIs; add those that it does not know to ``unknown``."""
+def _ask_crossref(client: Client, address: str, batch: dict[str, list[str]]) -> LookedUp:
+    """Return what Crossref states about a batch of DOIs."""
     # A comma in a DOI would begin another filter.
     filters = [f"doi:{doi}" for doi in batch if "," not in doi]
     items: list[Any] = []
     if filters:
         request = Request(f"{address}/works", {"filter": ",".join(filters), "rows": str(DOIS)})
         items, _ = client.ask(request, lambda content: list_of(read_json(content, "message"), "items"))
-    missing = dict.fromkeys(batch)
+    notices, missing = [], dict.fromkeys(batch)
     for item in objects(items):
         doi = doi_from(item.get("DOI"))
         missing.pop(doi, None)
         for update in objects(item.get("updated-by")):
             kind = _KIND_BY_UPDATE.get(re.sub("[ -]+", "_", words(update.get("type")).casefold()), "")
-            for key in batch.get(doi, ()) if kind else ():
-                yield Notice(key, kind, f"doi:{doi_from(update.get('DOI')) or doi}")
-    unknown += [f"doi:{doi}" for doi in missing]
+            if kind:
+                notice = f"doi:{doi_from(update.get('DOI')) or doi}"
+                notices += [Notice(key, kind, notice) for key in batch.get(doi, ())]
+    return LookedUp(notices, [f"doi:{doi}" for doi in missing])
 
 
-def _pubmed_notices(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
-    """Yield the notices that PubMed has about a batch of numbers; add those that it does not know to ``unknown``."""
+def _ask_pubmed(client: Client, address: str, batch: dict[str, list[str]]) -> LookedUp:
+    """Return what PubMed states about a batch of its numbers."""
     parameters = {"db": "pubmed", "id": ",".join(batch), "retmode": "xml", "tool": "living-review"}
     request = Request(f"{address}/efetch.fcgi", parameters)
     root, _ = client.ask(request, lambda content: read_xml(content, "PubmedArticleSet"))
-    missing = dict.fromkeys(batch)
+    notices, missing = [], dict.fromkeys(batch)
     for citation in root.iter("MedlineCitation"):
         pmid = pmid_from(citation.findtext("PMID") or "")
         missing.pop(pmid, None)
         for kind, notice in dict(_stated(citation, pmid)).items():
-            for key in batch.get(pmid, ()):
-                yield Notice(key, kind, f"pmid:{notice}")
-    unknown += [f"pmid:{pmid}" for pmid in missing]
+            notices += [Notice(key, kind, f"pmid:{notice}") for key in batch.get(pmid, ())]
+    return LookedUp(notices, [f"pmid:{pmid}" for pmid in missing])
 
 
 def _stated(citation: Element, pmid: str) -> Iterator[tuple[str, str]]:
