@@ -1,4 +1,4 @@
-"""The folder of a deposit: site, data, code, results and metadata of an edition.
+"""Prepare the folder of a deposit: site, data, code, results and metadata of an edition.
 
 Belongs here: which files a deposit has, and that the same edition gives the same bytes. Does not belong here: the
 metadata (`metadata`), and the build of the site (`lib.engine`).
@@ -155,7 +155,9 @@ def _differences(root: Path, source: Path, tracked: Mapping[str, Path]) -> list[
     """Return what must be done so that the last commit, the files and the sources of the site are the same."""
     changed = [line[3:] for line in _git(root, "status", "--porcelain").splitlines() if line]
     sources = [name for name in files(source) if not name.startswith("_build/")]
-    built = [name for name in sources if name not in tracked or not _same(tracked[name], source / name)]
+    built = [
+        name for name in sources if name not in tracked or tracked[name].read_bytes() != (source / name).read_bytes()
+    ]
     causes = (
         ("git", "there are changes that are not committed", changed, "Commit them, so that the deposit is a commit"),
         ("site", "it was built from other files than git tracks", built, "Build the editions of the tracked files"),
@@ -165,10 +167,6 @@ def _differences(root: Path, source: Path, tracked: Mapping[str, Path]) -> list[
         for place, fault, names, remedy in causes
         if names
     ]
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.read_bytes() == other.read_bytes()
 
 
 def _git(root: Path, *arguments: str) -> str:

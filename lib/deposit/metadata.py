@@ -1,4 +1,4 @@
-"""The metadata of a deposit, from ``CITATION.cff`` and the tables ``settings`` and ``editions``.
+"""Compose the metadata of a deposit from ``CITATION.cff`` and the tables ``settings`` and ``editions``.
 
 Belongs here: which fact goes into which field, and what the owner of the review has still to state. Does not belong
 here: Zenodo's rules for the fields (`schema`).

@@ -1,4 +1,4 @@
-"""The rules for metadata that Zenodo sets, as a JSON Schema of the fields that a deposit uses.
+"""Check metadata by Zenodo's rules, a JSON Schema of the fields that a deposit uses.
 
 Belongs here: the schema, and the faults of metadata in words. Does not belong here: where the values come from
 (`metadata`).

@@ -1,4 +1,4 @@
-"""Zenodo's interface for deposits: reserve a DOI, and upload files and metadata to a draft.
+"""Reserve a DOI on Zenodo, and upload the files and metadata of a deposit to a draft.
 
 Belongs here: the requests, and what an answer that is not expected means. Does not belong here: the files and metadata
 (`folder`, `metadata`). Nothing here publishes: a person looks at the draft and publishes it on Zenodo's site.

@@ -61,7 +61,7 @@ class _File(Page):
         self.kind, self.content = kind, content
 
     def get(self) -> None:
-        """Send it."""
+        """Send the file."""
         self.set_header("Content-Type", f"{self.kind}; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Etag", f'"{hashlib.sha256(self.content).hexdigest()}"')

@@ -1,4 +1,4 @@
-"""What pages share on which a draft is checked, previewed and saved.
+"""Check, preview and save a draft: what the pages of a trial and of a saved study share.
 
 Belongs here: the drafts of the workspace, the texts that a form sends, the page of a preview, and why a draft is not
 saved. Does not belong here: the forms (`trial_form`, `study_form`), and the text of a preview (`preview`).
@@ -7,16 +7,19 @@ saved. Does not belong here: the forms (`trial_form`, `study_form`), and the tex
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from lib.desk.drafts import Drafts
-from lib.desk.page import Page, text_fault
-from lib.desk.preview import Checked, diff, moved
+from lib.desk.page import Page, one_line
+from lib.desk.preview import Checked, changed_results, diff
 from lib.desk.study_form import study_columns
-from lib.desk.workspace import Refusal, Workspace
+from lib.desk.trial_form import Field
+from lib.desk.workspace import Refusal, Workspace, digest, refusal
 from lib.evidence import DataError
-from lib.records.saving import Changed, SaveError, SaveFaults, save
+from lib.records.saving import Changed, SaveError, save
+from lib.records.searching.raw_answers import FOLDER
 
 
 class DraftPage(Page):
@@ -25,7 +28,7 @@ class DraftPage(Page):
     @property
     def drafts(self) -> Drafts:
         """The drafts of this workspace."""
-        return Drafts(self.desk.folder / ".raw" / "drafts")
+        return Drafts(self.desk.folder / FOLDER / "drafts")
 
     def sent(self) -> Iterator[tuple[str, str]]:
         """Yield name and text, with single spaces, of each field that the form sent."""
@@ -51,10 +54,10 @@ class DraftPage(Page):
         seen = self.desk.remember()
         old = self.desk.seen(seen)
         try:
-            results, fault = await self.in_background(lambda: moved(self.desk, checked)), ""
+            results, fault = await self.desk.in_background(lambda: changed_results(self.desk, checked)), ""
         except DataError as error:
             results, fault = [], str(error.faults[0])
-        new = {path.name: content for path, content in checked.contents.items()}
+        new = checked.files()
         self.show(
             "preview.html",
             title=title,
@@ -67,7 +70,7 @@ class DraftPage(Page):
             fault=fault,
             lines=diff({name: old[name] for name in new}, new),
             seen=seen,
-            digest=_digest(checked.contents),
+            digest=digest(new),
             study=checked.study,
         )
 
@@ -86,69 +89,60 @@ class DraftPage(Page):
         Refusal
             If they have, or saving is refused.
         """
-        files = files_of_studies(self.desk)
-        refuse_if_changed(self.desk, seen, files)
+        refuse_if_changed(self.desk, seen)
         checked = check()
         if checked.faults:
             texts = [text for texts in checked.faults.values() for text in texts]
             raise Refusal("The form has faults: check it again.", texts)
-        if _digest(checked.contents) != self.get_argument("digest", ""):
+        if digest(checked.files()) != self.get_argument("digest", ""):
             raise Refusal("The form or a table was changed since this preview was shown: look at the preview again.")
-        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in seen.items() if name in files}
+        names = _files_of_forms(self.desk)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in seen.items() if name in names}
         try:
             return save(self.desk.folder, checked.changes, seen=hashes, reference=checked.entry)
         except Changed:
-            refuse_if_changed(self.desk, seen, files)
+            refuse_if_changed(self.desk, seen)
             raise
-        except SaveFaults as error:
-            raise Refusal("Nothing was saved: the tables would have faults.", list(map(str, error.faults))) from None
         except SaveError as error:
-            raise Refusal(str(error)) from None
+            raise refusal(error) from None
+
+    def put_faults(self, fields: Iterable[Field], checked: Checked | None) -> dict[str, Any]:
+        """Put the faults of a checked form to its fields; return what its page shows of all faults.
+
+        Parameters
+        ----------
+        fields : iterable of Field
+            The fields of the form.
+        checked : Checked, optional
+            The faults; none if the form was not checked.
+        """
+        faults = dict(checked.faults) if checked else {}
+        number = sum(map(len, faults.values()))
+        for field in fields:
+            field.faults = faults.pop(field.name, [])
+        others = [line for texts in faults.values() for line in texts]
+        return {"checked": checked is not None, "number": number, "wrong": others}
 
 
-def one_line(text: str) -> str:
-    """Return a text as a form sends it to a table: with single spaces."""
-    return " ".join(text.split())
-
-
-def refuse_text(name: str, value: str) -> None:
-    """Refuse an answer that cannot stand in a table.
-
-    Raises
-    ------
-    Refusal
-        With the name of its field and the reason.
-    """
-    if fault := text_fault(value):
-        raise Refusal(f"{name}: {value[:60]!r} {fault}.")
-
-
-def files_of_studies(desk: Workspace) -> set[str]:
+def _files_of_forms(desk: Workspace) -> set[str]:
     """Return the files that a form can change. If one of them changed since the preview, nothing is saved."""
     return {f"{table}.csv" for table in (*study_columns(desk), "drugs")} | {"references.bib"}
 
 
-def refuse_if_changed(desk: Workspace, seen: Mapping[str, bytes], files: Collection[str]) -> None:
-    """Refuse if one of some files has changed since a person saw it, and show the change.
+def refuse_if_changed(desk: Workspace, seen: Mapping[str, bytes]) -> None:
+    """Refuse if a file that a form can change has changed since a person saw it, and show the change.
 
     Raises
     ------
     Refusal
         With the lines that another person or program changed.
     """
-    now = {name: content for name, content in desk.contents().items() if name in files}
-    lines = diff({name: content for name, content in seen.items() if name in files}, now)
-    if lines:
+    names, now = _files_of_forms(desk), desk.contents()
+    before, after = ({name: files[name] for name in files.keys() & names} for files in (seen, now))
+    if lines := diff(before, after):
         signs = {"file": "", "del": "- ", "ins": "+ "}
         raise Refusal(
             "Another person or program changed the tables since this page was shown. Nothing was saved, and your"
             " draft is kept: look at the change, open the form again, and then its preview.",
             [signs[kind] + text for kind, text in lines],
         )
-
-
-def _digest(contents: Mapping[Path, bytes]) -> str:
-    whole = hashlib.sha256()
-    for path, content in sorted(contents.items()):
-        whole.update(f"{path.name} {hashlib.sha256(content).hexdigest()} ".encode())
-    return whole.hexdigest()

@@ -1,6 +1,7 @@
-"""Keep the drafts of a trial's form, one for each extractor.
+"""Store the drafts of forms, one for each trial or study and person.
 
-Belongs here: writing and reading drafts, and where two of them differ. Does not belong here: the form (`trial_form`).
+Belongs here: writing and reading drafts, and where two of them differ. Does not belong here: the forms
+(`trial_form`, `study_form`).
 
 Drafts are in the folder that git ignores, under names made of hashes: no name of a record or a person, and so no part
 of a request, becomes a path.
@@ -19,12 +20,12 @@ from lib.caching.safe_files import replace_if_changed
 
 @dataclass
 class Draft:
-    """What one person has entered about a trial.
+    """What one person has entered about a trial or a saved study.
 
     Attributes
     ----------
     record, extractor : str
-        The record, and the person's name.
+        Key of the record, or "study" with the key of the study; the person's name.
     answers : dict of str to str
         Answers by the name of the field.
     complete : bool

@@ -7,7 +7,6 @@ sheet has, and whether a record is eligible, which only a person decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 CRITERIA = {
     "population": ("People with vitiligo", r"vitiligo|leu[ck]oderma|depigment\w*"),
@@ -39,15 +38,8 @@ def parts(text: str) -> list[tuple[str, str]]:
     >>> parts("Made-up trial of tacrolimus.")
     [('Made-up ', ''), ('trial', 'design'), (' of ', ''), ('tacrolimus', 'treatment'), ('.', '')]
     """
-    return list(_parts(text))
-
-
-def _parts(text: str) -> Iterator[tuple[str, str]]:
-    at = 0
-    for found in _MARKED.finditer(text):
-        if found.start() > at:
-            yield text[at : found.start()], ""
-        yield found[0], found.lastgroup or ""
-        at = found.end()
-    if at < len(text):
-        yield text[at:], ""
+    divided, end = [], 0
+    for match in _MARKED.finditer(text):
+        divided += [(text[end : match.start()], ""), (match[0], match.lastgroup or "")]
+        end = match.end()
+    return [(part, criterion) for part, criterion in (*divided, (text[end:], "")) if part]

@@ -1,4 +1,4 @@
-"""Keep decisions that are made but not yet saved, and save them in the background.
+"""Store decisions that are not saved yet, and save them in the background.
 
 Belongs here: the list of waiting decisions, on disk and in memory, and the worker that saves them. Does not belong
 here: how rows are saved (`lib.records.saving`), and which decision is allowed (`lib.desk.screening_pages`).
@@ -18,8 +18,8 @@ from typing import Any
 
 from lib.caching.os_errors import describe
 from lib.caching.safe_files import replace_if_changed
-from lib.evidence.screening import STAGES
-from lib.records.saving import Change, SaveError, SaveFaults, save
+from lib.records.decisions import STAGE_NAMES
+from lib.records.saving import Change, SaveError, save
 
 KEYS = {"decisions": ("record", "stage", "reviewer", "role"), "duplicates": ("record", "same_as")}
 """Tables whose changes wait, and the columns by which a row is found."""
@@ -60,7 +60,7 @@ class Outbox:
             return [change for change in self._waiting if table in ("", change["table"])]
 
     def add(self, table: str, row: Mapping[str, str]) -> None:
-        """Let a new row of a table wait.
+        """Queue a new row of a table.
 
         Raises
         ------
@@ -71,9 +71,11 @@ class Outbox:
             self._set([*self._waiting, {"table": table, "row": dict(row)}])
 
     def delete(self, table: str, key: Mapping[str, str]) -> None:
-        """Let the deletion of a row wait; a row that still waits itself is forgotten at once."""
+        """Queue the deletion of a row; a new row that is not saved yet is removed from the queue instead."""
         with self._changed:
-            same = [i for i, one in enumerate(self._waiting) if one["table"] == table and _key_of(one) == dict(key)]
+            same = [
+                i for i, one in enumerate(self._waiting) if one["table"] == table and key_of_change(one) == dict(key)
+            ]
             if same and same[-1] >= self._saving and "row" in self._waiting[same[-1]]:
                 self._set(self._waiting[: same[-1]] + self._waiting[same[-1] + 1 :])
             else:
@@ -92,7 +94,7 @@ class Outbox:
             return self._changed.wait_for(lambda: not self._waiting, timeout)
 
     def dismiss_problems(self) -> None:
-        """Forget what could not be saved."""
+        """Clear the messages about what could not be saved."""
         with self._changed:
             self.problems = []
 
@@ -127,7 +129,7 @@ class Outbox:
             save(self._folder, map(_change, batch))
             self._after()
             return []
-        except (SaveFaults, SaveError) as error:
+        except SaveError as error:
             if len(batch) == 1:
                 return [f"{_in_words(batch[0])} was not saved. {error}"]
         except OSError as error:
@@ -143,13 +145,13 @@ def _change(change: Mapping[str, Any]) -> Change:
     return Change(change["table"], key=change.get("key"), values=change.get("row"))
 
 
-def _key_of(change: Mapping[str, Any]) -> dict[str, str]:
+def key_of_change(change: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values by which the row of a waiting change is found."""
     return {name: (change.get("row") or change["key"])[name] for name in KEYS[change["table"]]}
 
 
 def _in_words(change: Mapping[str, Any]) -> str:
-    key, what = _key_of(change), "decision" if "row" in change else "deletion of the decision"
+    key, what = key_of_change(change), "decision" if "row" in change else "deletion of the decision"
     if change["table"] == "duplicates":
         return f"The {what} that compares {key['record']} and {key['same_as']}"
-    stage = dict(zip(STAGES, ("title and abstract", "full text"), strict=True))[key["stage"]]
-    return f"The {what} of {key['reviewer']} on {key['record']} ({stage})"
+    return f"The {what} of {key['reviewer']} on {key['record']} ({STAGE_NAMES[key['stage']]})"

@@ -11,13 +11,11 @@ token). The content security policy allows no inline script and no other host.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import unicodedata
 import urllib.parse
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import tornado.web
 
@@ -41,7 +39,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-_Result = TypeVar("_Result")
 NAME_COOKIE, SHORTCUTS_COOKIE = "desk_name", "desk_shortcuts"
 _LONGEST_TEXT, _LONGEST_NAME = 5000, 60
 
@@ -93,20 +90,13 @@ class Page(tornado.web.RequestHandler):
             raise Refusal("Say who you are first: choose or enter your name on the first page.")
         return self.reviewer
 
-    def set_name(self, name: str) -> None:
-        """Keep the name of the person at the desk."""
-        self._keep(NAME_COOKIE, urllib.parse.quote(name))
-
-    def set_shortcuts(self, on: bool) -> None:
-        """Keep whether single keys are shortcuts."""
-        self._keep(SHORTCUTS_COOKIE, "on" if on else "off")
-
-    def _keep(self, name: str, value: str) -> None:
-        self.set_cookie(name, value, expires_days=90, httponly=True, samesite="Strict")
+    def set_private_cookie(self, name: str, value: str) -> None:
+        """Store a value in a cookie that no script and no other site can read."""
+        self.set_cookie(name, urllib.parse.quote(value), expires_days=90, httponly=True, samesite="Strict")
 
     # --- What a form sends --------------------------------------------------------------------------------
 
-    def text(self, name: str, longest: int = _LONGEST_TEXT) -> str:
+    def text(self, name: str) -> str:
         """Return one value of a form, with single spaces; it can be put into a table.
 
         Raises
@@ -114,14 +104,10 @@ class Page(tornado.web.RequestHandler):
         Refusal
             If it is too long, or a spreadsheet would run it as a formula.
         """
-        value = " ".join(self.get_argument(name, "").split())
-        if fault := text_fault(value, longest):
+        value = one_line(self.get_argument(name, ""))
+        if fault := text_fault(value):
             raise Refusal(f"{name.capitalize()}: {fault}.")
         return value
-
-    async def in_background(self, work: Callable[[], _Result]) -> _Result:
-        """Do what takes long, such as checking all data, beside the other pages."""
-        return await asyncio.get_running_loop().run_in_executor(self.desk.worker, work)
 
     # --- What a page shows --------------------------------------------------------------------------------
 
@@ -137,8 +123,8 @@ class Page(tornado.web.RequestHandler):
         }
         self.finish(self.desk.templates.get_template(template).render(shared | values))
 
-    def done(self, address: str, notice: str = "") -> None:
-        """Go to another page after a form was handled, and say there what was done."""
+    def go_to(self, address: str, notice: str = "") -> None:
+        """Redirect to another page after a form was handled; that page shows a message."""
         self.desk.leave_notice(self.reviewer, notice)
         self.redirect(address, status=303)
 
@@ -154,8 +140,8 @@ class Page(tornado.web.RequestHandler):
         elif isinstance(error, OSError):
             message = f"{describe(error)}. Nothing was saved."
         elif isinstance(error, tornado.web.HTTPError):
-            said = error.reason or HTTPStatus(status_code).phrase
-            message = "There is no such page." if status_code == 404 else f"{said}. Nothing was saved."
+            reason = error.reason or HTTPStatus(status_code).phrase
+            message = "There is no such page." if status_code == 404 else f"{reason}. Nothing was saved."
         else:
             message = "The desk met an error that it does not know; the terminal shows it. Nothing was saved."
         self.set_status(status_code)
@@ -189,9 +175,26 @@ def clean_name(text: str) -> str:
     >>> clean_name("  Ada   Example "), clean_name("=A1"), clean_name("rule")
     ('Ada Example', '', '')
     """
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = one_line(unicodedata.normalize("NFC", text))
     is_name = bool(re.search(r"\w", name)) and name.lower() not in ("rule", "resolution")
     return name if is_name and not text_fault(name, _LONGEST_NAME) else ""
+
+
+def one_line(text: str) -> str:
+    """Return a text with single spaces and no line ends, as a table holds it."""
+    return " ".join(text.split())
+
+
+def refuse_text(name: str, value: str) -> None:
+    """Refuse an answer that cannot stand in a table.
+
+    Raises
+    ------
+    Refusal
+        With the name of its field and the reason.
+    """
+    if fault := text_fault(value):
+        raise Refusal(f"{name}: {value[:60]!r} {fault}.")
 
 
 def text_fault(value: str, longest: int = _LONGEST_TEXT) -> str:

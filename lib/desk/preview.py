@@ -1,14 +1,14 @@
-"""Say what saving the answers of a form would change, and what is wrong with them.
+"""Describe what saving the answers of a form would change, and what is wrong with them.
 
-Belongs here: the faults by field, the change of each file, and how the results would move. Does not belong here: which
-rows a form changes (`trial_check`, `study_check`), the rules, the writing of files (`lib.records.saving`), and how a
-result is computed.
+Belongs here: the faults by field, the changes of each file, and the results that would change. Does not belong here:
+which rows a form changes (`trial_check`, `study_check`), the rules, the writing of files (`lib.records.saving`), and
+how a result is computed.
 """
 
 from __future__ import annotations
 
 import difflib
-import shutil
+import functools
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +54,10 @@ class Checked:
     contents: dict[Path, bytes]
     entry: str = ""
     faults: dict[str, list[str]] = field(default_factory=dict)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the new contents of the files by their names."""
+        return {path.name: content for path, content in self.contents.items()}
 
 
 def faults_by_field(
@@ -111,7 +115,7 @@ def diff(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> list[tuple[str, 
 
 
 @dataclass(frozen=True)
-class Moved:
+class ChangedResult:
     """A result that saving would change, as a table shows it."""
 
     name: str
@@ -121,7 +125,7 @@ class Moved:
     conclusions: str
 
 
-def moved(desk: Workspace, checked: Checked) -> list[Moved]:
+def changed_results(desk: Workspace, checked: Checked) -> list[ChangedResult]:
     """Return the results that saving would change: rates of the regimens of the study's arms, then risk ratios.
 
     Parameters
@@ -137,19 +141,25 @@ def moved(desk: Workspace, checked: Checked) -> list[Moved]:
         If the data have faults that the form does not concern.
     """
     regimens = [regimen for regimen in REGIMENS if regimen in checked.roles]
-    with tempfile.TemporaryDirectory() as temporary:
-        for path in desk.folder.iterdir():
-            if path.is_file() and not path.name.startswith("."):
-                shutil.copy(path, temporary)
-        for path, content in checked.contents.items():
-            (Path(temporary) / path.name).write_bytes(content)
-        after = load(temporary)
-    tables = tuple(sorted({*desk.table("dictionary").table} - {"dictionary"}))
-    before = desk.derived("edition", tables, lambda: load(desk.folder))
+    files = desk.contents()
+    before, after = (_load(tuple(contents.items())) for contents in (files, files | checked.files()))
     return [*_rates(before, after, regimens), *_ratios(before, after)]
 
 
-def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[Moved]:
+@functools.lru_cache(maxsize=3)
+def _load(files: tuple[tuple[str, bytes], ...]) -> Evidence:
+    """Load the edition that some files give.
+
+    The last editions are remembered with their results: what a preview shows as changed is, once it is saved, what the
+    next preview compares with.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, content in files:
+            (Path(temporary) / name).write_bytes(content)
+        return load(temporary)
+
+
+def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[ChangedResult]:
     meaning = after.meaning("change_criterion")
     for regimen in regimens:
         editions = [edition.only(regimen) for edition in (before, after)]
@@ -161,23 +171,23 @@ def _rates(before: Evidence, after: Evidence, regimens: list[str]) -> Iterator[M
             texts = [span(r.current.estimate, r.current.ci_low, r.current.ci_high) for r in (old[key], result)]
             if texts[0] != texts[1]:
                 conclusions = "; ".join(meaning[rule] for rule in result.criteria_met) or "no"
-                yield Moved(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], conclusions)
+                yield ChangedResult(f"{outcome_name(outcome)}, %", as_published, texts[0], texts[1], conclusions)
             # Only this one depends on the counts of the original studies.
             both = [part.get(rate_key(outcome, "recommended.available")) for part in entries]
             texts = [span(one.estimate, one.ci_low, one.ci_high) if one else "none" for one in both]
             if texts[0] != texts[1]:
                 name = f"{outcome_name(outcome)}, recommended method, studies with available counts, %"
-                yield Moved(name, as_published, texts[0], texts[1], "no")
+                yield ChangedResult(name, as_published, texts[0], texts[1], "no")
 
 
-def _ratios(before: Evidence, after: Evidence) -> Iterator[Moved]:
+def _ratios(before: Evidence, after: Evidence) -> Iterator[ChangedResult]:
     entries = [comparison_entries(edition) for edition in (before, after)]
     for question in after.questions.itertuples():
         for threshold, name in THRESHOLD_NAMES.items():
             both = [part.get(comparison_key(question.question, threshold)) for part in entries]
             texts = [ratio_text(one.estimate, one.ci_low, one.ci_high) if one else "none" for one in both]
             if texts[0] != texts[1]:
-                yield Moved(f"{question.label}, {name}, risk ratio", "–", texts[0], texts[1], _changed(both))
+                yield ChangedResult(f"{question.label}, {name}, risk ratio", "–", texts[0], texts[1], _changed(both))
 
 
 def _changed(both: list[Entry | None]) -> str:

@@ -1,4 +1,4 @@
-"""Order the records that wait by the words of those that were decided.
+"""Rank the records that await screening by the words of those that were decided.
 
 Belongs here: the weight of each term, and the score of each record. Does not belong here: who decides what
 (`lib.desk.screening`).
@@ -69,14 +69,17 @@ class Ranking:
         """Number of decided records."""
         return self.included + self.excluded
 
-    def strongest(self, most: int = 12) -> list[tuple[str, float]]:
-        """Return the terms with the largest weights, of either sign."""
-        return sorted(self.weights.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
+    def strongest(self) -> list[tuple[str, float]]:
+        """Return the twelve terms with the largest weights, of either sign."""
+        return _by_weight(self.weights)[:12]
 
-    def why(self, text: str, most: int = 6) -> list[tuple[str, float]]:
-        """Return the terms of a record with the largest weights, of either sign."""
-        found = {term: self.weights[term] for term in terms(text) if self.weights.get(term)}
-        return sorted(found.items(), key=lambda item: (-abs(item[1]), item[0]))[:most]
+    def strongest_of(self, text: str) -> list[tuple[str, float]]:
+        """Return the six terms of a record with the largest weights, of either sign."""
+        return _by_weight({term: self.weights[term] for term in terms(text) if self.weights.get(term)})[:6]
+
+
+def _by_weight(weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(weights.items(), key=lambda item: (-abs(item[1]), item[0]))
 
 
 class Vocabulary:

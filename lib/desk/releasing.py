@@ -12,14 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.caching.safe_files import replace_if_changed
-from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, screening
+from lib.desk.screening import screening
+from lib.desk.screening_pages import STAGE_ADDRESSES
 from lib.desk.trial_pages import entered_records
-from lib.desk.workspace import Refusal, Workspace
-from lib.evidence import DataError, check, load
+from lib.desk.workspace import Refusal, Workspace, refusal
+from lib.evidence import Evidence, check, load
+from lib.records.decisions import STAGE_NAMES
 from lib.records.deduplication import Proposals
-from lib.records.saving import Change, SaveError, SaveFaults, save
+from lib.records.saving import Change, SaveError, save
 from lib.report.chapters import edition_changes
 from lib.report.text_safety import Html
+
+NOTHING_NEW = "No search and no record was entered since the last edition."
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,15 @@ def checklist(desk: Workspace, pairs: Proposals) -> list[Item]:
     now, editions, searches = screening(desk), desk.table("editions"), desk.table("searches")
     last = str(editions.date.max())
     since = searches[(searches.date > last) & searches.kind.str.endswith("search")]
-    stages = {TITLE_ABSTRACT: "title and abstract", FULL_TEXT: "full text"}
     items = [Item(f"Searches since the last edition ({last}): {len(since)}", "/", len(since) > 0)]
-    for stage, name in stages.items():
-        none = [key for key in now.at_stage(stage) if (key, stage) not in now.standing]
-        one = [key for key in now.at_stage(stage) if now.is_open(key, stage) and (key, stage) in now.standing]
-        page = "/screen" if stage == TITLE_ABSTRACT else "/full-texts"
-        items.append(Item(f"Records without a decision on {name}: {len(none)}", page, not none))
-        items.append(Item(f"Records that await a second reviewer on {name}: {len(one)}", page, not one))
-    differ = sum(len(now.conflicts(stage)) for stage in stages)
+    for stage, name in STAGE_NAMES.items():
+        undecided = [key for key in now.at_stage(stage) if (key, stage) not in now.standing]
+        decided_once = [key for key in now.at_stage(stage) if now.is_open(key, stage) and (key, stage) in now.standing]
+        page = STAGE_ADDRESSES[stage]
+        items.append(Item(f"Records without a decision on {name}: {len(undecided)}", page, not undecided))
+        text = f"Records that await a second reviewer on {name}: {len(decided_once)}"
+        items.append(Item(text, page, not decided_once))
+    differ = sum(len(now.conflicts(stage)) for stage in STAGE_NAMES)
     items.append(Item(f"Open disagreements: {differ}", "/conflicts", not differ))
     open_pairs = len(pairs.decided) + len(pairs.maybes)
     items.append(Item(f"Undecided pairs of similar records: {open_pairs}", "/duplicates", not open_pairs))
@@ -88,13 +92,17 @@ def changes_since(desk: Workspace) -> Differences:
         If the data have faults.
     """
     after = load(desk.folder)
-    last = after.editions.date.max()
-    date = after.as_of.isoformat()
+    last, date = edition_dates(after)
     if date <= last:
-        return Differences(date, last, "No search and no record was entered since the last edition.", Html(""))
+        return Differences(date, last, NOTHING_NEW, Html(""))
     before = edition_changes.edition_of(after, dt.date.fromisoformat(last))
     table = edition_changes.results(before, edition_changes.edition_of(after, after.as_of))
     return Differences(date, last, edition_changes.records(before.evidence, after), Html(table._repr_html_()))
+
+
+def edition_dates(evidence: Evidence) -> tuple[str, str]:
+    """Return the date of the last edition, and that of an edition made of the evidence as it is."""
+    return evidence.editions.date.max(), evidence.as_of.isoformat()
 
 
 def next_version(last: str) -> str:
@@ -152,10 +160,8 @@ def make_edition(desk: Workspace, row: Mapping[str, str], lines: Sequence[str]) 
     changelog = with_entry(path.read_text(encoding="utf-8"), row["version"], row["date"], lines)
     try:
         save(desk.folder, [Change("editions", values=row)])
-    except (SaveFaults, DataError) as error:
-        raise Refusal("Nothing was saved: the tables would have faults.", list(map(str, error.faults))) from None
     except SaveError as error:
-        raise Refusal(str(error)) from None
+        raise refusal(error) from None
     try:
         replace_if_changed(path, changelog.encode())
     except OSError:

@@ -1,4 +1,4 @@
-"""Find out what awaits whom: records to screen, disagreements to resolve, full texts to read.
+"""List what awaits each reviewer: records to screen, disagreements to resolve, full texts to read.
 
 Belongs here: the records of the review with their decisions, as the desk shows them, and what each reviewer may see.
 Does not belong here: which decision stands (`lib.evidence.screening`), and how decisions are saved
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lib.desk.outbox import key_of_change
 from lib.desk.ranking import FEWEST, Ranking, Vocabulary
-from lib.desk.workspace import Workspace
+from lib.desk.workspace import Workspace, from_tables
 from lib.evidence.screening import CONFLICT, NOT_RECORDED, STAGES, standing
 
 TITLE_ABSTRACT, FULL_TEXT = STAGES
@@ -78,13 +79,12 @@ class Screening:
     def at_stage(self, stage: str) -> list[str]:
         """Return the records that have reached a stage and not passed it, or still lack a decision at it."""
         if stage not in self._at_stage:
-            keys = self.records
             if stage == TITLE_ABSTRACT:
-                found = [key for key in keys if (key, FULL_TEXT) not in self.standing]
+                keys = [key for key in self.records if (key, FULL_TEXT) not in self.standing]
             else:
                 # Not before both reviewers have decided: the list would give away the decision of the first.
-                found = [key for key in self.settled(TITLE_ABSTRACT) if self.decided(key, TITLE_ABSTRACT) == "include"]
-            self._at_stage[stage] = found
+                keys = [key for key in self.settled(TITLE_ABSTRACT) if self.decided(key, TITLE_ABSTRACT) == "include"]
+            self._at_stage[stage] = keys
         return self._at_stage[stage]
 
     def settled(self, stage: str) -> dict[str, None]:
@@ -171,10 +171,9 @@ def screening(desk: Workspace) -> Screening:
     version, waiting = desk.outbox.version, desk.outbox.waiting("decisions")
 
     def compute() -> Screening:
-        number = len(desk.outbox.waiting("duplicates")) and desk.outbox.version
-        records = desk.derived("records", ("records", "duplicates"), lambda: _records(desk), number)
-        saved = desk.derived("decisions", ("decisions",), lambda: _decisions(desk))
-        return Screening(records, *_with_waiting(*saved, waiting))
+        version_of_pairs = desk.outbox.version if desk.outbox.waiting("duplicates") else 0
+        records = desk.derived("records", ("records", "duplicates"), lambda: _records(desk), version_of_pairs)
+        return Screening(records, *_with_waiting(*_decisions(desk), waiting))
 
     return desk.derived("screening", TABLES, compute, version)
 
@@ -183,7 +182,7 @@ def duplicates(desk: Workspace) -> list[dict[str, str]]:
     """Return the rows of ``duplicates.csv``, also those that wait to be saved."""
     rows: list[dict[str, str]] = desk.table("duplicates").to_dict("records")
     for change in desk.outbox.waiting("duplicates"):
-        key = change.get("key") or {name: change["row"][name] for name in ("record", "same_as")}
+        key = key_of_change(change)
         rows = [row for row in rows if (row["record"], row["same_as"]) != (key["record"], key["same_as"])]
         rows += [change["row"]] if "row" in change else []
     return rows
@@ -191,25 +190,33 @@ def duplicates(desk: Workspace) -> list[dict[str, str]]:
 
 def _records(desk: Workspace) -> dict[str, dict[str, str]]:
     """Return the records by key, the newest first, without those that are the same report as another."""
-    frame, pairs = desk.table("records"), duplicates(desk)
-    again = {row["record"] for row in pairs if row["relation"] == "duplicate"}
-    rows: list[dict[str, Any]] = frame[~frame.record.isin(again)].to_dict("records")
+    frame = desk.table("records")
+    merged = {row["record"] for row in duplicates(desk) if row["relation"] == "duplicate"}
+    rows: list[dict[str, Any]] = frame[~frame.record.isin(merged)].to_dict("records")
     # Equal dates keep the order of the file.
     rows.sort(key=lambda row: row["entered"], reverse=True)
     return {row["record"]: row for row in rows}
 
 
+@dataclass
+class _LastDecisions:
+    """The rows of ``decisions.csv`` when they were last read, and the decisions that stood then."""
+
+    rows: set[Decision] = field(default_factory=set)
+    standing: dict[_Place, Standing] = field(default_factory=dict)
+
+
+@from_tables("decisions")
 def _decisions(desk: Workspace) -> tuple[dict[_Place, list[Decision]], dict[_Place, Standing]]:
     """Return all saved decisions, and those that stand; only records whose rows have changed are looked at again."""
     frame = desk.table("decisions")
     rows = list(map(Decision._make, frame[list(Decision._fields)].itertuples(index=False, name=None)))
-    known = desk.memory.setdefault("decisions", {"rows": set(), "standing": {}})
-    now = set(rows)
-    changed = {row.record for row in now ^ known["rows"]}
-    kept = {place: value for place, value in known["standing"].items() if place[0] not in changed}
-    known["rows"] = now
-    known["standing"] = kept | _standing([row for row in rows if row.record in changed])
-    return _by_place(rows), known["standing"]
+    last = desk.derived("last decisions", (), _LastDecisions)
+    changed = {row.record for row in last.rows ^ set(rows)}
+    unchanged = {place: value for place, value in last.standing.items() if place[0] not in changed}
+    last.rows = set(rows)
+    last.standing = unchanged | _standing([row for row in rows if row.record in changed])
+    return _by_place(rows), last.standing
 
 
 def _with_waiting(
@@ -222,7 +229,7 @@ def _with_waiting(
     touched = set()
     for change in waiting:
         row = Decision(**change["row"]) if "row" in change else None
-        key = row.key if row else change["key"]
+        key = key_of_change(change)
         place = key["record"], key["stage"]
         others = [other for other in decisions.get(place, []) if other.key != key]
         decisions[place] = [*others, row] if row else others
@@ -235,18 +242,20 @@ def _with_waiting(
 
 
 def _by_place(rows: list[Decision]) -> dict[_Place, list[Decision]]:
-    found: defaultdict[_Place, list[Decision]] = defaultdict(list)
+    by_place: defaultdict[_Place, list[Decision]] = defaultdict(list)
     for row in rows:
-        found[row.record, row.stage].append(row)
-    return dict(found)
+        by_place[row.record, row.stage].append(row)
+    return dict(by_place)
 
 
 def _standing(rows: list[Decision]) -> dict[_Place, Standing]:
     if not rows:
         return {}
-    found = standing(pd.DataFrame(rows, columns=Decision._fields))
-    values = zip(found.record, found.stage, found.decision, found.reviewers, found.resolved, strict=True)
-    return {(record, stage): Standing(what, int(number), bool(done)) for record, stage, what, number, done in values}
+    frame = standing(pd.DataFrame(rows, columns=Decision._fields))
+    return {
+        (row.record, row.stage): Standing(row.decision, int(row.reviewers), bool(row.resolved))
+        for row in frame.itertuples()
+    }
 
 
 def ranking(desk: Workspace, reviewer: str) -> Ranking | None:
@@ -256,14 +265,20 @@ def ranking(desk: Workspace, reviewer: str) -> Ranking | None:
     """
     now = screening(desk)
     known = now.known_to(TITLE_ABSTRACT, reviewer)
-    decided = {wanted: [key for key, what in known.items() if what == wanted] for wanted in ("include", "exclude")}
-    if sum(map(len, decided.values())) < FEWEST or not all(decided.values()):
+    included, excluded = (
+        [key for key, decision in known.items() if decision == code] for code in ("include", "exclude")
+    )
+    if len(included) + len(excluded) < FEWEST or not included or not excluded:
         return None
-    words = desk.derived("vocabulary", ("records", "duplicates"), lambda: Vocabulary(_texts(desk, now)))
+
+    def read_texts() -> Vocabulary:
+        return Vocabulary({key: text_of(desk, record) for key, record in now.records.items()})
+
+    vocabulary = desk.derived("vocabulary", ("records", "duplicates"), read_texts)
     return desk.derived(
         f"ranking for {reviewer}",
         TABLES,
-        lambda: words.rank(decided["include"], decided["exclude"]),
+        lambda: vocabulary.rank(included, excluded),
         desk.outbox.version,
     )
 
@@ -271,7 +286,3 @@ def ranking(desk: Workspace, reviewer: str) -> Ranking | None:
 def text_of(desk: Workspace, record: dict[str, str]) -> str:
     """Return title and abstract of a record as one text."""
     return f"{record['title']} {desk.abstract(record)}"
-
-
-def _texts(desk: Workspace, now: Screening) -> dict[str, str]:
-    return {key: text_of(desk, record) for key, record in now.records.items()}

@@ -1,4 +1,4 @@
-"""The pages on which records are screened: title and abstract, full text, and disagreements.
+"""Serve the pages on which records are screened: title and abstract, full text, and disagreements.
 
 Belongs here: one record at a time, its form, and which decision may be saved. Does not belong here: what awaits whom
 (`lib.desk.screening`), and the writing of rows (`lib.desk.outbox`).
@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from lib.desk.highlighting import CRITERIA, parts
-from lib.desk.page import Page, clean_name
+from lib.desk.outbox import key_of_change
+from lib.desk.page import NAME_COOKIE, SHORTCUTS_COOKIE, Page, clean_name
 from lib.desk.ranking import ENOUGH, FEWEST
 from lib.desk.screening import FULL_TEXT, TITLE_ABSTRACT, Decision, Screening, ranking, screening, text_of
-from lib.desk.workspace import Refusal, Workspace
-from lib.records.decisions import agreement
+from lib.desk.workspace import Refusal, Workspace, from_tables
+from lib.records.decisions import STAGE_NAMES, agreement
 from lib.report.wording import fixed, with_minus
 
 _LINKS = {
@@ -21,22 +22,21 @@ _LINKS = {
     "pmid": ("PubMed {}", "https://pubmed.ncbi.nlm.nih.gov/{}/"),
     "registry": ("Registry {}", "https://clinicaltrials.gov/study/{}"),
 }
-STAGE_NAMES = {TITLE_ABSTRACT: "title and abstract", FULL_TEXT: "full text"}
-_ADDRESS = {TITLE_ABSTRACT: "/screen", FULL_TEXT: "/full-texts"}
+STAGE_ADDRESSES = {TITLE_ABSTRACT: "/screen", FULL_TEXT: "/full-texts"}
 
 
 class Home(Page):
     """The first page: who is at the desk, and what is waiting."""
 
     def get(self) -> None:
-        """Show it."""
+        """Show the first page."""
         now = screening(self.desk)
         name = self.reviewer
         waiting = []
         for stage, title in ((TITLE_ABSTRACT, "Screen title and abstract"), (FULL_TEXT, "Read full texts")):
             total = sum(now.is_open(key, stage) for key in now.at_stage(stage))
             own = len(now.awaits(stage, name)) if name else "–"
-            waiting.append({"name": title, "address": _ADDRESS[stage], "own": own, "total": total})
+            waiting.append({"name": title, "address": STAGE_ADDRESSES[stage], "own": own, "total": total})
         differ = sum(len(now.conflicts(stage)) for stage in STAGE_NAMES)
         waiting.insert(1, {"name": "Resolve disagreements", "address": "/conflicts", "own": differ, "total": differ})
         self.show(
@@ -44,7 +44,7 @@ class Home(Page):
             names=now.reviewers(),
             waiting=waiting,
             folder=self.desk.folder.name,
-            agreements=self.desk.derived("agreement", ("decisions",), lambda: _agreements(self.desk)),
+            agreements=_agreements(self.desk),
             unsaved=_unsaved(self.desk, self.reviewer),
         )
 
@@ -53,31 +53,31 @@ class Reviewer(Page):
     """The form for the name of the person at the desk."""
 
     def post(self) -> None:
-        """Keep the name in a cookie, which no script and no other site can read."""
+        """Store the name in a cookie."""
         name = clean_name(self.text("name"))
         if not name:
             raise Refusal("This cannot be a reviewer's name: write it with letters, such as Ada Example.")
-        self.set_name(name)
-        self.done("/screen" if self.get_argument("then", "") == "screen" else "/")
+        self.set_private_cookie(NAME_COOKIE, name)
+        self.go_to("/screen" if self.get_argument("then", "") == "screen" else "/")
 
 
 class Shortcuts(Page):
     """The switch for keyboard shortcuts of a single key."""
 
     def post(self) -> None:
-        """Keep the choice in a cookie."""
-        self.set_shortcuts(self.get_argument("shortcuts", "on") != "off")
+        """Store the choice in a cookie."""
+        self.set_private_cookie(SHORTCUTS_COOKIE, "off" if self.get_argument("shortcuts", "on") == "off" else "on")
         back = self.get_argument("back", "/")
-        self.done(back if back in self.application.settings["addresses"] else "/")
+        self.go_to(back if back in self.application.settings["addresses"] else "/")
 
 
 class Problems(Page):
     """The form that puts away messages about decisions that could not be saved."""
 
     def post(self) -> None:
-        """Forget them."""
+        """Forget the messages."""
         self.desk.outbox.dismiss_problems()
-        self.done("/")
+        self.go_to("/")
 
 
 class Screen(Page):
@@ -98,15 +98,14 @@ class Screen(Page):
             raise Refusal(f"There is no record {wanted[:80]!r}, or it is a duplicate of another.")
         key = wanted or next(iter(queue), "")
         stage = self.stage
-        own = _own(now, stage, reviewer)
-        last = own[-1] if own and not _built_upon(now, own[-1]) else None
-        shown = record_values(self.desk, now.records[key]) if key else None
+        own = _own_decisions(now, stage, reviewer)
+        last = own[-1] if own and not _reason_to_keep(now, own[-1]) else None
         self.show(
             "screen.html",
             stage=stage,
             stage_name=STAGE_NAMES[stage],
-            record=shown,
-            may_decide=bool(key) and key in set(queue),
+            record=record_values(self.desk, now.records[key]) if key else None,
+            may_decide=key in queue,
             visible=now.visible(key, stage, reviewer) if key else [],
             meanings=self.desk.codes("screening_decision"),
             reasons=self.desk.codes("exclusion"),
@@ -118,10 +117,10 @@ class Screen(Page):
             undo_title=now.records[last.record]["title"] if last else "",
             order=order if ranked else "newest",
             ranked=ranked,
-            why=ranked.why(text_of(self.desk, now.records[key])) if ranked and key else [],
+            why=ranked.strongest_of(text_of(self.desk, now.records[key])) if ranked and key else [],
             fewest=FEWEST,
             enough=ENOUGH,
-            address=_ADDRESS[stage],
+            address=STAGE_ADDRESSES[stage],
             unsaved=_unsaved(self.desk, self.reviewer),
         )
 
@@ -162,12 +161,12 @@ class Decide(Page):
             raise Refusal(f"This record is not at the stage {STAGE_NAMES[stage]}.")
         if record not in now.awaits(stage, reviewer):
             rows = now.visible(record, stage, reviewer)
-            said = [f"{row.reviewer}: {row.decision} {row.reason} {row.note}".strip() for row in rows]
-            raise Refusal("This record was decided meanwhile. Nothing was saved; these decisions stand:", said)
+            decisions = [f"{row.reviewer}: {row.decision} {row.reason} {row.note}".strip() for row in rows]
+            raise Refusal("This record was decided meanwhile. Nothing was saved; these decisions stand:", decisions)
         row = Decision(record, stage, reviewer, "reviewer", decision, reason, note, self.desk.today)
         self.desk.outbox.add("decisions", row._asdict())
         order = "?order=ranked" if self.get_argument("order", "") == "ranked" and stage == TITLE_ABSTRACT else ""
-        self.done(_ADDRESS[stage] + order)
+        self.go_to(STAGE_ADDRESSES[stage] + order)
 
     def choice(self) -> tuple[str, str]:
         """Return the decision and the code of its reason.
@@ -189,25 +188,25 @@ class Undo(Page):
     """The form that takes back a decision of the reviewer."""
 
     def post(self) -> None:
-        """Take it back, unless others have built upon it."""
+        """Take the decision back, unless another one rests on it."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         record, stage = self.get_argument("record", ""), self.get_argument("stage", "")
         role = self.get_argument("role", "reviewer")
         rows = [row for row in now.decisions.get((record, stage), []) if (row.reviewer, row.role) == (reviewer, role)]
         if not rows:
             raise Refusal("You have no decision on this record that could be taken back.")
-        if reason := _built_upon(now, rows[0]):
+        if reason := _reason_to_keep(now, rows[0]):
             raise Refusal(f"This decision cannot be taken back: {reason}.")
         self.desk.outbox.delete("decisions", rows[0].key)
-        address = "/conflicts" if role == "resolution" else f"{_ADDRESS[stage]}?record={record}"
-        self.done(address, "The decision was taken back. Decide again.")
+        address = "/conflicts" if role == "resolution" else f"{STAGE_ADDRESSES[stage]}?record={record}"
+        self.go_to(address, "The decision was taken back. Decide again.")
 
 
 class Conflicts(Page):
     """Records on which two reviewers differ, with both decisions, and the form of a resolution."""
 
     def get(self) -> None:
-        """Show them."""
+        """Show the disagreements."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         rows = [
             {
@@ -231,7 +230,7 @@ class Conflicts(Page):
             rows=rows,
             meanings=self.desk.codes("screening_decision"),
             reasons=self.desk.codes("exclusion"),
-            undo=resolved[-1] if resolved and not _built_upon(now, resolved[-1]) else None,
+            undo=resolved[-1] if resolved and not _reason_to_keep(now, resolved[-1]) else None,
             undo_title=now.records[resolved[-1].record]["title"] if resolved else "",
         )
 
@@ -240,7 +239,7 @@ class Resolve(Decide):
     """The form of a resolution."""
 
     def post(self) -> None:
-        """Check it, and let it wait to be saved."""
+        """Check the resolution, and let it wait to be saved."""
         reviewer, now = self.require_reviewer(), screening(self.desk)
         record, stage = self.get_argument("record", ""), self.get_argument("stage", "")
         if stage not in STAGE_NAMES or record not in now.conflicts(stage):
@@ -257,9 +256,10 @@ class Resolve(Decide):
             "decisions",
             Decision(record, stage, reviewer, "resolution", decision, reason, note, self.desk.today)._asdict(),
         )
-        self.done("/conflicts", "The disagreement is resolved.")
+        self.go_to("/conflicts", "The disagreement is resolved.")
 
 
+@from_tables("decisions")
 def _agreements(desk: Workspace) -> list[str]:
     """State how far the reviewers of the same records agree."""
     return [
@@ -271,28 +271,31 @@ def _agreements(desk: Workspace) -> list[str]:
 
 def _unsaved(desk: Workspace, reviewer: str) -> int:
     """Return the number of a reviewer's own decisions that wait to be saved."""
-    rows = (change.get("row") or change["key"] for change in desk.outbox.waiting("decisions"))
-    return sum(row["reviewer"] == reviewer for row in rows)
+    return sum(key_of_change(change)["reviewer"] == reviewer for change in desk.outbox.waiting("decisions"))
 
 
 def record_values(desk: Workspace, record: dict[str, str]) -> dict[str, Any]:
     """Return what a page shows of a record."""
-    links = [(name.format(record[k]), to.format(record[k])) for k, (name, to) in _LINKS.items() if record[k]]
+    links = [
+        (text.format(record[column]), address.format(record[column]))
+        for column, (text, address) in _LINKS.items()
+        if record[column]
+    ]
     if record["url"].startswith(("https://", "http://")):
         links.append(("Address given by the source", record["url"]))
-    abstract = desk.abstract(record)
-    shown = {name: record[name] for name in ("authors", "journal", "published", "volume", "issue", "pages", "kind")}
-    return shown | {
+    title = record["title"] or "Title not stated"
+    columns = ("authors", "journal", "published", "volume", "issue", "pages", "kind")
+    return {column: record[column] for column in columns} | {
         "key": record["record"],
-        "title": record["title"] or "Title not stated",
-        "title_parts": parts(record["title"] or "Title not stated"),
-        "abstract_parts": parts(abstract),
+        "title": title,
+        "title_parts": parts(title),
+        "abstract_parts": parts(desk.abstract(record)),
         "links": links,
         "kind_name": desk.codes("record_kind").get(record["kind"], record["kind"]),
     }
 
 
-def _own(now: Screening, stage: str, reviewer: str) -> list[Decision]:
+def _own_decisions(now: Screening, stage: str, reviewer: str) -> list[Decision]:
     """Return the decisions of a reviewer at a stage, the last one at the end."""
     return [
         row
@@ -303,7 +306,7 @@ def _own(now: Screening, stage: str, reviewer: str) -> list[Decision]:
     ]
 
 
-def _built_upon(now: Screening, row: Decision) -> str:
+def _reason_to_keep(now: Screening, row: Decision) -> str:
     """Return why a decision cannot be taken back; empty if it can."""
     if row.stage == TITLE_ABSTRACT and (row.record, FULL_TEXT) in now.decisions:
         return "the full text was decided upon since; take that decision back first"

@@ -38,8 +38,8 @@ def check_study(desk: Workspace, study: str, answers: Answers) -> Checked:
             deleted[row.table] += 1
             continue
         fields = {column: f"{row.name}.{column}" for column in fields_of(desk, row.table)}
-        if given := {column: answers[name] for column, name in fields.items() if name in answers}:
-            changes.append(Change(row.table, key=key, values=given))
+        if corrected := {column: answers[name] for column, name in fields.items() if name in answers}:
+            changes.append(Change(row.table, key=key, values=corrected))
         # The rows below a deleted one move up.
         at = row.number - deleted[row.table]
         names |= {(f"{row.table}.csv", at, column): name for column, name in fields.items()}

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lib.desk.trial_form import MOST_ROWS, Answers, Field, described_field, entries
-from lib.desk.workspace import Workspace
+from lib.desk.workspace import Workspace, from_tables
 from lib.evidence.csv_lines import numbered_rows
 
 DELETE = "delete"
@@ -75,28 +75,22 @@ class FormTable:
     blank: FormRow
 
 
+@from_tables("dictionary")
 def study_columns(desk: Workspace) -> dict[str, str]:
     """Return the column with the key of a study for each table that has one, in the order of the dictionary.
 
     It is the column that is called study, or that refers to the bibliography.
     """
-
-    def compute() -> dict[str, str]:
-        dictionary = desk.table("dictionary")
-        found = dictionary[(dictionary.column == "study") | (dictionary.refers_to == "references.key")]
-        return dict(zip(found.table, found.column, strict=True))
-
-    return desk.derived("study columns", ("dictionary",), compute)
+    dictionary = desk.table("dictionary")
+    of_study = dictionary[(dictionary.column == "study") | (dictionary.refers_to == "references.key")]
+    return dict(zip(of_study.table, of_study.column, strict=True))
 
 
+@from_tables("mechanism", "candidates", "studies")
 def labels_of_studies(desk: Workspace) -> dict[str, str]:
     """Return the name of each study that has one, by its key."""
-
-    def compute() -> dict[str, str]:
-        tables = [desk.table(table) for table in ("mechanism", "candidates", "studies")]
-        return {row.study: row.label for table in tables for row in table.itertuples()}
-
-    return desk.derived("labels of studies", ("mechanism", "candidates", "studies"), compute)
+    tables = [desk.table(table) for table in ("mechanism", "candidates", "studies")]
+    return {row.study: row.label for table in tables for row in table.itertuples()}
 
 
 def saved_rows(desk: Workspace, contents: Mapping[str, bytes], study: str) -> Iterator[SavedRow]:
@@ -112,13 +106,13 @@ def saved_rows(desk: Workspace, contents: Mapping[str, bytes], study: str) -> It
         Key of the study.
     """
     for table, column in study_columns(desk).items():
-        times: Counter[str] = Counter()
+        rows_with_key: Counter[str] = Counter()
         for number, row in numbered_rows(contents[f"{table}.csv"]):
             if row.get(column) == study:
                 values = {name: row.get(name, "") for name in desk.columns(table)}
                 key = hashlib.sha256("\0".join(key_of(desk, table, values).values()).encode()).hexdigest()[:12]
-                times[key] += 1
-                yield SavedRow(table, f"{table}.{key}" + "x" * (times[key] - 1), number, values)
+                yield SavedRow(table, f"{table}.{key}" + "x" * rows_with_key[key], number, values)
+                rows_with_key[key] += 1
 
 
 def key_of(desk: Workspace, table: str, values: Values) -> dict[str, str]:
@@ -152,8 +146,8 @@ def copied(desk: Workspace, contents: Mapping[str, bytes], study: str, answers: 
     free = next((f"{table}.new{n}" for n in range(1, MOST_ROWS + 1) if f"{table}.new{n}" not in added), "")
     if name not in rows or not free:
         return answers
-    given = {column: answers.get(f"{name}.{column}", rows[name][column]) for column in fields_of(desk, table)}
-    return answers | {f"{free}.{column}": value for column, value in given.items() if value}
+    values = {column: answers.get(f"{name}.{column}", rows[name][column]) for column in fields_of(desk, table)}
+    return answers | {f"{free}.{column}": value for column, value in values.items() if value}
 
 
 def study_tables(desk: Workspace, contents: Mapping[str, bytes], study: str, answers: Answers) -> list[FormTable]:
@@ -170,21 +164,21 @@ def study_tables(desk: Workspace, contents: Mapping[str, bytes], study: str, ans
     suggestions: dict[str, list[str]] = {}
     for row in saved:
         for column, value in row.values.items():
-            known = suggestions.setdefault(column, [])
-            if value and value not in known and len(value) <= _LONGEST_LINE:
-                known.append(value)
+            values_of_column = suggestions.setdefault(column, [])
+            if value and value not in values_of_column and len(value) <= _LONGEST_LINE:
+                values_of_column.append(value)
 
     def form_row(table: str, name: str, values: Values, is_new: bool) -> FormRow:
         shown = {column: answers.get(f"{name}.{column}", values.get(column, "")) for column in fields_of(desk, table)}
         fields = []
         for column, value in shown.items():
-            made = described_field(desk, f"{name}.{column}", table, column, value)
-            made.options = made.options or list(desk.codes(f"{shown.get('tool')}_{column}").items())
-            made.suggestions = [] if made.options else suggestions.get(column, [])
-            made.is_long = made.is_long or len(value) > _LONGEST_LINE
+            field = described_field(desk, f"{name}.{column}", table, column, value)
+            field.options = field.options or list(desk.codes(f"{shown.get('tool')}_{column}").items())
+            field.suggestions = [] if field.options else suggestions.get(column, [])
+            field.is_long = field.is_long or len(value) > _LONGEST_LINE
             if not is_new and f"{name}.{column}" in answers:
-                made.others.append(("Saved", values[column]))
-            fields.append(made)
+                field.others.append(("Saved", values[column]))
+            fields.append(field)
         return FormRow(name, _heading(desk, table, fields), fields, is_new, bool(answers.get(f"{name}.{DELETE}")))
 
     tables = []

@@ -1,4 +1,4 @@
-"""The pages of a study that is saved already: its rows in all tables, and saving what was changed.
+"""Serve the pages of a saved study: its rows in all tables, the preview of a change, and saving.
 
 Belongs here: what a person sees and changes of a study. Does not belong here: the fields (`study_form`), the faults
 (`study_check`), the drafts (`drafts`), and the preview and saving (`draft_pages`).
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lib.desk.draft_pages import DraftPage, files_of_studies, one_line, refuse_if_changed, refuse_text
+from lib.desk.draft_pages import DraftPage, refuse_if_changed
 from lib.desk.drafts import Draft
+from lib.desk.page import one_line, refuse_text
 from lib.desk.preview import Checked
 from lib.desk.study_check import check_study
 from lib.desk.study_form import DELETE, copied, fields_of, labels_of_studies, saved_rows, study_columns, study_tables
@@ -50,11 +51,10 @@ class Study(_StudyPage):
         """Show the form with its answers and faults."""
         key, label = self.study()
         tables = study_tables(self.desk, self.desk.seen(seen), key, draft.answers)
-        faults = dict(checked.faults) if checked else {}
         rows = [row for table in tables for row in (*table.rows, table.blank)]
-        for field in (field for row in rows for field in row.fields):
-            field.faults = faults.pop(field.name, [])
-        names = {field.name for row in rows for field in row.fields} | {f"{row.name}.{DELETE}" for row in rows}
+        fields = [field for row in rows for field in row.fields]
+        values_of_faults = self.put_faults(fields, checked)
+        names = {field.name for field in fields} | {f"{row.name}.{DELETE}" for row in rows}
         self.set_status(422 if checked and checked.faults else 200)
         self.show(
             "study.html",
@@ -64,10 +64,8 @@ class Study(_StudyPage):
             seen=seen,
             changed=bool(draft.answers),
             lost=len(draft.answers.keys() - names),
-            checked=checked is not None,
             faulty=[row for row in rows if row.faulty],
-            wrong=[line for texts in faults.values() for line in texts],
-            number=sum(map(len, checked.faults.values())) if checked else 0,
+            **values_of_faults,
         )
 
     async def post(self) -> None:
@@ -87,8 +85,8 @@ class Study(_StudyPage):
             address += f"#{'-'.join(added.split('.')[:2])}"
         self.drafts.write(draft)
         if not copy and action in ("check", "preview"):
-            refuse_if_changed(self.desk, seen, files_of_studies(self.desk))
-            checked = await self.in_background(lambda: check_study(self.desk, key, draft.answers))
+            refuse_if_changed(self.desk, seen)
+            checked = await self.desk.in_background(lambda: check_study(self.desk, key, draft.answers))
             if checked.faults or action == "check":
                 self.show_study(draft, now, checked)
                 return
@@ -103,7 +101,7 @@ class Study(_StudyPage):
                 )
                 return
         notice = {"discard": "Your draft is discarded.", "preview": "The form changes nothing that is saved."}
-        self.done(address, notice.get(action, "" if copy else "The draft is kept."))
+        self.go_to(address, notice.get(action, "" if copy else "The draft is kept."))
 
     def answers(self, study: str, seen: Mapping[str, bytes]) -> dict[str, str]:
         """Return what the form sent that differs from the rows that it showed.
@@ -133,8 +131,12 @@ class SaveStudy(_StudyPage):
         """Save all changes, or none."""
         key, _ = self.study()
         draft, seen = self.draft(key), self.desk.seen(self.get_argument("seen", ""))
-        files = await self.in_background(lambda: self.save(lambda: check_study(self.desk, key, draft.answers), seen))
+
+        def check() -> Checked:
+            return check_study(self.desk, key, draft.answers)
+
+        files = await self.desk.in_background(lambda: self.save(check, seen))
         self.drafts.remove(draft.record, draft.extractor)
         names = ", ".join(path.name for path in files)
         notice = f"The change is saved; these files are changed: {names}. Build the book to see it."
-        self.done(f"/study?study={key}", notice)
+        self.go_to(f"/study?study={key}", notice)

@@ -10,14 +10,14 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from lib.desk.preview import Checked, Place, faults_by_field
-from lib.desk.trial_form import CITATION, EXTRA_TABLES, Answers, extra_rows, trial_of
+from lib.desk.trial_form import CITATION, EXTRA_TABLES, JUDGEMENT_COLUMNS, Answers, extra_rows, trial_of
 from lib.desk.workspace import Workspace
 from lib.evidence.checking import read_tables, reference_table
 from lib.evidence.new_trial import complete, place, reference, rows
 from lib.records.saving import Change, new_contents
 
-_OF_THE_SCREENING = ("records", "decisions")
-"""Tables that have their rows about the record already."""
+_SCREENED_TABLES = ("records", "decisions")
+"""Tables that have their rows about the record from its screening."""
 
 
 def check_trial(desk: Workspace, answers: Answers, record: Mapping[str, str]) -> Checked:
@@ -33,15 +33,15 @@ def check_trial(desk: Workspace, answers: Answers, record: Mapping[str, str]) ->
     trial = complete(trial_of(answers, record), tables, desk.today) | {"record": record["record"]}
     names: dict[Place, str] = place(trial, tables)[1]
     candidates = tables["candidates"]
-    known = candidates[candidates.record == record["record"]]
+    of_record = candidates[candidates.record == record["record"]]
     changes = []
     for row in rows(trial, tables):
-        if row.table == "candidates" and len(known):
-            number = known.index[0]
+        if row.table == "candidates" and len(of_record):
+            number = of_record.index[0]
             names |= {("candidates.csv", number, column): row.answer(column) for column in row.values}
             values = {column: value for column, value in row.values.items() if value}
-            changes.append(Change("candidates", key={"study": known.study[number]}, values=values))
-        elif row.table not in _OF_THE_SCREENING:
+            changes.append(Change("candidates", key={"study": of_record.study[number]}, values=values))
+        elif row.table not in _SCREENED_TABLES:
             changes.append(Change(row.table, values=row.values))
     at = {table: max(tables[table].index, default=1) for table in EXTRA_TABLES}
     for table, number, values in extra_rows(desk, answers, trial):
@@ -51,8 +51,8 @@ def check_trial(desk: Workspace, answers: Answers, record: Mapping[str, str]) ->
     corrected = {name: answers[name] for name in CITATION if answers.get(name) and answers[name] != record[name]}
     if corrected:
         changes.append(Change("records", key={"record": record["record"]}, values=corrected))
-    found = tables["records"].index[tables["records"].record == record["record"]]
-    names |= {("records.csv", int(row), name): name for row in found for name in CITATION}
+    numbers = tables["records"].index[tables["records"].record == record["record"]]
+    names |= {("records.csv", int(number), name): name for number in numbers for name in CITATION}
     entry = "" if trial["study"] in set(tables["references"].key) else reference(trial)
     contents = new_contents(desk.folder, changes, entry)
     faults = faults_by_field(desk, contents, names, _shown)
@@ -79,7 +79,7 @@ def _shown(name: str) -> str:
     """Return the field beside which a fault is shown: that of the form, if the value has none of its own."""
     table, _, rest = name.partition(".")
     number, _, column = rest.partition(".")
-    if table == "risk_of_bias" and column not in ("judgement", "support"):
+    if table == "risk_of_bias" and column not in JUDGEMENT_COLUMNS:
         return f"{table}.{number}.judgement"
     if table == "adverse_events" and column in ("study", "source"):
         return f"{table}.{number}.arm"

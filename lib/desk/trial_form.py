@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lib.desk.workspace import Workspace
+from lib.desk.workspace import Workspace, from_tables
 from lib.evidence.new_trial import QUESTIONS, Question, Trial, complete
 from lib.evidence.vocabulary import ALL_THRESHOLDS
 
@@ -25,7 +25,10 @@ CITATION = ("title", "authors", "published", "journal", "volume", "issue", "page
 """Columns of the record that the form shows filled in."""
 EXTRA_TABLES = {"adverse_events": "Adverse events", "risk_of_bias": "Risk of bias"}
 """Tables with rows of their own in the form, and their headings."""
-_OF_THE_DECISION = ("decision", "exclusion", "reason", "reviewer", "entered", "record_kind")
+_EVENT_COLUMNS = ("arm", "role", "kind", "event", "events", "n")
+JUDGEMENT_COLUMNS = ("judgement", "support")
+"""Columns of these tables that the form asks for; the others follow from the trial."""
+_ANSWERED_BY_SCREENING = ("decision", "exclusion", "reason", "reviewer", "entered", "record_kind")
 """Answers that the screening of the record has given."""
 _ASKED_THOUGH_OPTIONAL = ("n", *ALL_THRESHOLDS[1:], "randomised", "duration_months")
 _FOLDED_THOUGH_REQUIRED = ("any", "reported", "concern")
@@ -104,7 +107,6 @@ class Section:
     title: str
     fields: list[Field]
     folded_title: str = "Further details"
-    is_open: bool = True
 
     @property
     def open_fields(self) -> list[Field]:
@@ -146,7 +148,8 @@ def trial_of(answers: Mapping[str, str], record: Mapping[str, str]) -> Trial:
         if any(arm.values()):
             arms.append(arm)
     facts = {name: answers.get(name) or record[name] for name in CITATION}
-    own = {q.name: answers.get(q.name, "") for q in QUESTIONS if q.scope != "arm" and q.name not in _OF_THE_DECISION}
+    names = [q.name for q in QUESTIONS if q.scope != "arm" and q.name not in _ANSWERED_BY_SCREENING]
+    own = {name: answers.get(name, "") for name in names}
     trial = {**own, **{name: value for name, value in facts.items() if value}, "arms": arms}
     if not (trial.get("doi") or trial.get("pmid")) and not trial.get("source") and trial.get("url"):
         trial["source"] = trial["url"]
@@ -164,42 +167,42 @@ def sections(desk: Workspace, answers: Mapping[str, str], record: Mapping[str, s
         "phototherapy_frequency": sorted({*desk.table("arms").phototherapy_frequency} - {""}),
     }
 
-    def asked(question: Question, number: int = 0) -> Field:
+    def field_of(question: Question, number: int = 0) -> Field:
         name = f"arms.{number}.{question.name}" if number else question.name
         arms = trial["arms"]
         derived = arms[number - 1] if number and number <= len(arms) else {} if number else trial
-        made = described_field(desk, name, question.table, question.column, answers.get(name, ""))
-        made.suggestions = suggestions.get(question.name, [])
-        made.derived = "" if made.value else str(derived.get(question.name, ""))
-        must = made.required and question.name not in _FOLDED_THOUGH_REQUIRED
-        made.is_open = not question.derived and (must or question.name in _ASKED_THOUGH_OPTIONAL)
-        made.required = made.is_open and must and question.name not in _ASKED_THOUGH_OPTIONAL
+        field = described_field(desk, name, question.table, question.column, answers.get(name, ""))
+        field.suggestions = suggestions.get(question.name, [])
+        field.derived = "" if field.value else str(derived.get(question.name, ""))
+        must = field.required and question.name not in _FOLDED_THOUGH_REQUIRED
+        field.is_open = not question.derived and (must or question.name in _ASKED_THOUGH_OPTIONAL)
+        field.required = field.is_open and must and question.name not in _ASKED_THOUGH_OPTIONAL
         if question.column == "events":
             meaning = desk.codes("threshold")[question.name]
-            made.label = f"Responders: {meaning}"
-            made.help = "Leave it empty if the report does not give the number."
-        return made
+            field.label = f"Responders: {meaning}"
+            field.help = "Leave it empty if the report does not give the number."
+        return field
 
     by_scope = {
-        scope: [q for q in QUESTIONS if q.scope == scope and q.name not in (*_OF_THE_DECISION, *CITATION)]
+        scope: [q for q in QUESTIONS if q.scope == scope and q.name not in (*_ANSWERED_BY_SCREENING, *CITATION)]
         for scope in ("record", "study", "arm", "counts")
     }
     first = [q for q in by_scope["study"] if q.table == "studies"]
     last = [q for q in by_scope["study"] if q.table != "studies"]
-    made = [Section("The study", [asked(q) for q in (*by_scope["record"], *first)])]
+    form = [Section("The study", [field_of(q) for q in (*by_scope["record"], *first)])]
     for number in range(1, arms_of(answers) + 1):
-        made.append(Section(f"Arm {number}", [asked(q, number) for q in by_scope["arm"]], "More about this arm"))
-    made.append(Section("How the counts were obtained", [asked(q) for q in by_scope["counts"]]))
-    made.append(Section("Main finding", [asked(q) for q in last]))
-    made.append(Section("Citation", list(_citation(desk, answers, record)), "The citation, filled in from the record"))
-    return [*made, *_extra(desk, answers, trial)]
+        form.append(Section(f"Arm {number}", [field_of(q, number) for q in by_scope["arm"]], "More about this arm"))
+    form.append(Section("How the counts were obtained", [field_of(q) for q in by_scope["counts"]]))
+    form.append(Section("Main finding", [field_of(q) for q in last]))
+    form.append(Section("Citation", list(_citation(desk, answers, record)), "The citation, filled in from the record"))
+    return [*form, *_extra(desk, answers, trial)]
 
 
 def _citation(desk: Workspace, answers: Mapping[str, str], record: Mapping[str, str]) -> Iterator[Field]:
     for name in CITATION:
-        made = described_field(desk, name, "records", name, answers.get(name, ""))
-        made.is_open, made.required, made.derived = False, False, "" if made.value else record[name]
-        yield made
+        field = described_field(desk, name, "records", name, answers.get(name, ""))
+        field.is_open, field.required, field.derived = False, False, "" if field.value else record[name]
+        yield field
 
 
 def _extra(desk: Workspace, answers: Mapping[str, str], trial: Trial) -> Iterator[Section]:
@@ -207,23 +210,23 @@ def _extra(desk: Workspace, answers: Mapping[str, str], trial: Trial) -> Iterato
     arms = [arm["arm"] for arm in trial["arms"] if arm["arm"]]
     rows = []
     for number in range(1, rows_of(answers, "adverse_events") + 2):
-        for column in ("arm", "role", "kind", "event", "events", "n"):
+        for column in _EVENT_COLUMNS:
             name = f"adverse_events.{number}.{column}"
-            made = described_field(desk, name, "adverse_events", column, answers.get(name, ""))
-            made.suggestions = arms if column == "arm" else []
-            made.label, made.is_open, made.required = f"Event {number}: {made.label.lower()}", False, False
-            rows.append(made)
+            field = described_field(desk, name, "adverse_events", column, answers.get(name, ""))
+            field.suggestions = arms if column == "arm" else []
+            field.label, field.is_open, field.required = f"Event {number}: {field.label.lower()}", False, False
+            rows.append(field)
     yield Section(EXTRA_TABLES["adverse_events"], rows, "Adverse events that the report counts")
     tool, rows = tool_of(trial), []
     for number, (code, domain) in enumerate(desk.codes(f"{tool}_domain").items(), start=1):
-        for column in ("judgement", "support"):
+        for column in JUDGEMENT_COLUMNS:
             name = f"risk_of_bias.{number}.{column}"
-            made = described_field(desk, name, "risk_of_bias", column, answers.get(name, ""))
+            field = described_field(desk, name, "risk_of_bias", column, answers.get(name, ""))
             if column == "judgement":
-                made.options = list(desk.codes(f"{tool}_judgement").items())
-            made.label, made.is_open, made.required = f"{domain.capitalize()}: {column}", False, False
-            made.help = "" if code == "overall" and column == "support" else made.help
-            rows.append(made)
+                field.options = list(desk.codes(f"{tool}_judgement").items())
+            field.label, field.is_open, field.required = f"{domain.capitalize()}: {column}", False, False
+            field.help = "" if code == "overall" and column == "support" else field.help
+            rows.append(field)
     yield Section(EXTRA_TABLES["risk_of_bias"], rows, f"Judgements by {desk.codes('bias_tool')[tool]}")
 
 
@@ -236,14 +239,13 @@ def extra_rows(desk: Workspace, answers: Mapping[str, str], trial: Trial) -> Ite
     """Yield table, number in the form, and values of each row of the tables with rows of their own."""
     shared = {"study": trial["study"], "source": trial.get("source", "")}
     for number in range(1, rows_of(answers, "adverse_events") + 1):
-        columns = ("arm", "role", "kind", "event", "events", "n")
-        values = {column: answers.get(f"adverse_events.{number}.{column}", "") for column in columns}
+        values = {column: answers.get(f"adverse_events.{number}.{column}", "") for column in _EVENT_COLUMNS}
         if any(values.values()):
             yield "adverse_events", number, values | shared
     if rows_of(answers, "risk_of_bias"):
         tool = tool_of(trial)
         for number, code in enumerate(desk.codes(f"{tool}_domain"), start=1):
-            values = {c: answers.get(f"risk_of_bias.{number}.{c}", "") for c in ("judgement", "support")}
+            values = {column: answers.get(f"risk_of_bias.{number}.{column}", "") for column in JUDGEMENT_COLUMNS}
             fixed = {"tool": tool, "domain": code, "assessor": answers["extractor"]}
             yield "risk_of_bias", number, values | fixed | shared
 
@@ -269,10 +271,7 @@ def described_field(desk: Workspace, name: str, table: str, column: str, value: 
     )
 
 
+@from_tables("dictionary")
 def entries(desk: Workspace) -> dict[tuple[str, str], dict[str, str]]:
     """Return the entries of the dictionary by table and column."""
-
-    def compute() -> dict[tuple[str, str], dict[str, str]]:
-        return {(row["table"], row["column"]): row for row in desk.table("dictionary").to_dict("records")}
-
-    return desk.derived("entries", ("dictionary",), compute)
+    return {(row["table"], row["column"]): row for row in desk.table("dictionary").to_dict("records")}

@@ -1,4 +1,4 @@
-"""The pages on which a trial is entered: the list, the form, the preview, and saving.
+"""Serve the pages on which a trial is entered: the list, the form, the preview, and saving.
 
 Belongs here: which form is shown to whom. Does not belong here: the fields (`trial_form`), the faults (`trial_check`),
 the drafts (`drafts`), the preview and saving (`draft_pages`), and a study that is saved already (`study_pages`).
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lib.desk.draft_pages import DraftPage, refuse_text
+from lib.desk.draft_pages import DraftPage
 from lib.desk.drafts import Draft, differences
+from lib.desk.page import refuse_text
 from lib.desk.preview import Checked
 from lib.desk.screening import screening
 from lib.desk.screening_pages import record_values
 from lib.desk.study_form import labels_of_studies
 from lib.desk.trial_check import check_trial
 from lib.desk.trial_form import MOST_ARMS, arms_of, sections
-from lib.desk.workspace import Refusal, Workspace
+from lib.desk.workspace import Refusal, Workspace, from_tables
 
 
 class _TrialPage(DraftPage):
@@ -42,11 +43,10 @@ class _TrialPage(DraftPage):
         parts = sections(self.desk, draft.answers, record)
         others = [other for other in self.drafts.of_record(draft.record) if other.extractor != draft.extractor]
         shown = [other for other in others if draft.complete and other.complete]
-        faults = dict(checked.faults) if checked else {}
-        for field in (field for part in parts for field in part.fields):
-            field.faults = faults.pop(field.name, [])
-            for other in shown:
-                differs = differences(draft.answers, other.answers)
+        fields = [field for part in parts for field in part.fields]
+        for other in shown:
+            differs = differences(draft.answers, other.answers)
+            for field in fields:
                 if field.name in differs:
                     field.others.append((other.extractor, differs[field.name]))
         self.set_status(status)
@@ -59,9 +59,7 @@ class _TrialPage(DraftPage):
             draft=draft,
             others=others,
             shown=[other.extractor for other in shown],
-            checked=checked is not None,
-            wrong=[line for texts in faults.values() for line in texts],
-            number=sum(map(len, checked.faults.values())) if checked else 0,
+            **self.put_faults(fields, checked),
         )
 
 
@@ -69,7 +67,7 @@ class Trials(_TrialPage):
     """Included records whose trial is not entered yet, and the studies that have data."""
 
     def get(self) -> None:
-        """Show them."""
+        """Show the records and the studies."""
         self.require_reviewer()
         now = screening(self.desk)
         entered = entered_records(self.desk)
@@ -87,18 +85,16 @@ class Trials(_TrialPage):
         self.show("trials.html", rows=rows, with_data=with_data, others=others)
 
 
+@from_tables("candidates", "duplicates", "studies")
 def entered_records(desk: Workspace) -> dict[str, str]:
     """Return the study of each record whose study is in ``studies.csv``, and of other reports of such studies."""
-
-    def compute() -> dict[str, str]:
-        candidates, pairs = desk.table("candidates"), desk.table("duplicates")
-        entered = candidates[candidates.study.isin(desk.table("studies").study)]
-        known = dict(zip(entered.record, entered.study, strict=True))
-        reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
-        both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
-        return {one: known[other] for one, other in both if other in known} | known
-
-    return desk.derived("entered", ("candidates", "duplicates", "studies"), compute)
+    candidates, pairs = desk.table("candidates"), desk.table("duplicates")
+    entered = candidates[candidates.study.isin(desk.table("studies").study)]
+    study_by_record = dict(zip(entered.record, entered.study, strict=True))
+    reports = pairs[pairs.relation.isin(("same_study", "erratum"))]
+    both = [*zip(reports.record, reports.same_as, strict=True), *zip(reports.same_as, reports.record, strict=True)]
+    others = {one: study_by_record[other] for one, other in both if other in study_by_record}
+    return others | study_by_record
 
 
 class Trial(_TrialPage):
@@ -118,9 +114,9 @@ class Trial(_TrialPage):
         surname = record["authors"].partition(";")[0].rpartition(" ")[0] or record["authors"]
         answers = {"label": f"{surname} {record['published'][:4]}".strip() if surname else "", "arms": "2"}
         candidates = self.desk.table("candidates")
-        known = candidates[candidates.record == record["record"]]
-        if len(known):
-            answers |= {name: str(known.iloc[0][name]) for name in ("label", "study", "country")}
+        of_record = candidates[candidates.record == record["record"]]
+        if len(of_record):
+            answers |= {name: str(of_record.iloc[0][name]) for name in ("label", "study", "country")}
         return Draft(record["record"], self.reviewer, {**answers, "extractor": self.reviewer})
 
     async def post(self) -> None:
@@ -136,23 +132,23 @@ class Trial(_TrialPage):
             draft.complete = action == "complete"
         self.drafts.write(draft)
         if action in ("check", "preview"):
-            checked = await self.in_background(lambda: check_trial(self.desk, draft.answers, record))
+            checked = await self.desk.in_background(lambda: check_trial(self.desk, draft.answers, record))
             if checked.faults or action == "check":
                 self.show_form(record, draft, checked, status=422 if checked.faults else 200)
             else:
                 await self.preview(record, checked)
             return
         notice = {"draft": "The draft is kept.", "complete": "Your extraction is complete; differences are shown."}
-        self.done(f"/trial?record={record['record']}", notice.get(action, ""))
+        self.go_to(f"/trial?record={record['record']}", notice.get(action, ""))
 
     def answers(self, record: Mapping[str, str]) -> dict[str, str]:
         """Return what the form sent: only fields that it has, and only texts that can stand in a table."""
-        given = {name: value for name, value in self.sent() if value}
-        fields = {field.name for part in sections(self.desk, given, record) for field in part.fields}
-        answers = {name: value for name, value in given.items() if name in fields}
+        sent = {name: value for name, value in self.sent() if value}
+        fields = {field.name for part in sections(self.desk, sent, record) for field in part.fields}
+        answers = {name: value for name, value in sent.items() if name in fields}
         for name, value in answers.items():
             refuse_text(name, value)
-        return {**answers, "arms": str(arms_of(given)), "extractor": self.reviewer}
+        return {**answers, "arms": str(arms_of(sent)), "extractor": self.reviewer}
 
     async def preview(self, record: Mapping[str, str], checked: Checked) -> None:
         """Show what saving would change, and who has extracted the data."""
@@ -179,7 +175,11 @@ class SaveTrial(_TrialPage):
         reviewer, record = self.require_reviewer(), self.record()
         seen = self.desk.seen(self.get_argument("seen", ""))
         draft = self.drafts.read(record["record"], reviewer)
-        files = await self.in_background(lambda: self.save(lambda: check_trial(self.desk, draft.answers, record), seen))
+
+        def check() -> Checked:
+            return check_trial(self.desk, draft.answers, record)
+
+        files = await self.desk.in_background(lambda: self.save(check, seen))
         self.drafts.remove(record["record"])
         names = ", ".join(path.name for path in files)
-        self.done("/trials", f"The trial is saved; these files have new lines: {names}. Build the book to see it.")
+        self.go_to("/trials", f"The trial is saved; these files have new lines: {names}. Build the book to see it.")

@@ -1,12 +1,14 @@
-"""The data folder that the desk works on, with its tables as they are now.
+"""Give the pages of the desk the tables of the data folder as they are now.
 
-Belongs here: reading a table only when its file has changed, the files as a person saw them, and messages from one page
-to the next. Does not belong here: pages, and the meaning of a table.
+Belongs here: reading a table only when its file has changed, the files as a person saw them, work in the background,
+and messages from one page to the next. Does not belong here: pages, and the meaning of a table.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -20,7 +22,10 @@ import pandas as pd
 from lib.desk.outbox import KEYS, Outbox
 from lib.evidence import DataError
 from lib.evidence.csv_files import read_table
+from lib.evidence.csv_lines import header_of
 from lib.records.importing import raw_records
+from lib.records.saving import SaveError, SaveFaults, data_files
+from lib.records.searching.raw_answers import FOLDER
 from lib.report.text_safety import templates
 
 _Result = TypeVar("_Result")
@@ -42,8 +47,36 @@ class Refusal(Exception):
         super().__init__(message)
 
 
+def refusal(error: SaveError) -> Refusal:
+    """Return why a change cannot be saved, for the person who made it."""
+    if isinstance(error, SaveFaults):
+        return Refusal("Nothing was saved: the tables would have faults.", [str(fault) for fault in error.faults])
+    return Refusal(str(error))
+
+
+def digest(contents: Mapping[str, bytes]) -> str:
+    """Return a hash of the names and contents of some files."""
+    whole = hashlib.sha256()
+    for name, content in sorted(contents.items()):
+        whole.update(f"{name} {hashlib.sha256(content).hexdigest()} ".encode())
+    return whole.hexdigest()
+
+
+def from_tables(*tables: str) -> Callable[[Callable[[Workspace], _Result]], Callable[[Workspace], _Result]]:
+    """Decorate a function of a workspace, so that its result is computed again only when one of some tables changed."""
+
+    def decorate(function: Callable[[Workspace], _Result]) -> Callable[[Workspace], _Result]:
+        @functools.wraps(function)
+        def remembered(desk: Workspace) -> _Result:
+            return desk.derived(f"{function.__module__}.{function.__qualname__}", tables, lambda: function(desk))
+
+        return remembered
+
+    return decorate
+
+
 @dataclass
-class _Read:
+class _Table:
     """A table, and the state of the file that it was read from."""
 
     stamp: tuple[int, int, int]
@@ -62,39 +95,37 @@ class Workspace:
 
     root: Path
     folder: Path
-    _tables: dict[str, _Read] = field(default_factory=dict, repr=False)
+    _tables: dict[str, _Table] = field(default_factory=dict, repr=False)
     _derived: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False)
     _seen: OrderedDict[str, dict[str, bytes]] = field(default_factory=OrderedDict, repr=False)
     _notices: dict[str, str] = field(default_factory=dict, repr=False)
 
-    memory: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
-
     def __post_init__(self) -> None:
         self.templates = templates(Path(__file__).parent / "templates")
         # One thread: what waits for a build must not stop the pages.
-        self.worker = ThreadPoolExecutor(1)
+        self._worker = ThreadPoolExecutor(1)
         self.outbox = Outbox(self.private / "waiting.json", self.folder, after=self._read_again)
 
     @property
     def private(self) -> Path:
         """Folder for what belongs to the desk and to nobody else; git ignores it."""
-        return self.folder / ".raw" / "desk"
+        return self.folder / FOLDER / "desk"
 
     def _read_again(self) -> None:
         """Read what the outbox changed, so that no page has to wait for it."""
         for table in KEYS:
             self.table(table)
 
+    async def in_background(self, work: Callable[[], _Result]) -> _Result:
+        """Do what takes long, such as checking all data, while pages are served."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
     def close(self) -> None:
         """Save what waits, and end the threads."""
-        self.worker.shutdown()
+        self._worker.shutdown()
         self.outbox.stop()
 
     # --- Tables -------------------------------------------------------------------------------------------
-
-    def stamp(self, *tables: str) -> tuple[tuple[int, int, int], ...]:
-        """Return values that change whenever the file of one of the tables does."""
-        return tuple(_stamp(self.folder / f"{table}.csv") for table in ("dictionary", *tables))
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table as text, as its file is now.
@@ -105,46 +136,41 @@ class Workspace:
             If the file has a fault.
         """
         path = self.folder / f"{name}.csv"
-        stamp, known = _stamp(path), self._tables.get(name)
-        if known is None or known.stamp != stamp:
+        stamp, table = _stamp(path), self._tables.get(name)
+        if table is None or table.stamp != stamp:
             frame, faults = read_table(path, self.columns(name))
             if faults:
                 raise DataError(faults)
-            known = self._tables[name] = _Read(stamp, frame)
-        return known.frame
+            table = self._tables[name] = _Table(stamp, frame)
+        return table.frame
 
     def columns(self, name: str) -> list[str]:
         """Return the columns of a table in the order of the dictionary."""
         if name == "dictionary":
-            header = (self.folder / "dictionary.csv").read_text(encoding="utf-8-sig").partition("\n")[0]
-            return header.strip().split(",")
+            return header_of((self.folder / "dictionary.csv").read_bytes())
+        return self._columns_by_table().get(name, [])
 
-        def compute() -> dict[str, list[str]]:
-            rows = self.table("dictionary").groupby("table", sort=False)
-            return {str(table): list(part.column) for table, part in rows}
-
-        return self.derived("columns", ("dictionary",), compute).get(name, [])
+    @from_tables("dictionary")
+    def _columns_by_table(self) -> dict[str, list[str]]:
+        rows = self.table("dictionary").groupby("table", sort=False)
+        return {str(table): list(part.column) for table, part in rows}
 
     def derived(self, name: str, tables: tuple[str, ...], compute: Callable[[], _Result], version: int = 0) -> _Result:
         """Return what is computed from some tables; computed again only when one of them, or the version, changed."""
-        stamp = self.stamp(*tables), version
-        known = self._derived.get(name)
-        if known is None or known[0] != stamp:
-            known = self._derived[name] = (stamp, compute())
-        return known[1]
+        stamp = [_stamp(self.folder / f"{table}.csv") for table in ("dictionary", *tables)], version
+        computed = self._derived.get(name)
+        if computed is None or computed[0] != stamp:
+            computed = self._derived[name] = (stamp, compute())
+        return computed[1]
 
     def codes(self, name: str) -> dict[str, str]:
         """Return the meaning of each code of a list."""
-        return self.code_lists().get(name, {})
+        return self._code_lists().get(name, {})
 
-    def code_lists(self) -> dict[str, dict[str, str]]:
-        """Return every list of codes, with the meaning of each code."""
-
-        def compute() -> dict[str, dict[str, str]]:
-            rows = self.table("codes").groupby("list", sort=False)
-            return {str(name): dict(zip(part.code, part.meaning, strict=True)) for name, part in rows}
-
-        return self.derived("codes", ("codes",), compute)
+    @from_tables("codes")
+    def _code_lists(self) -> dict[str, dict[str, str]]:
+        rows = self.table("codes").groupby("list", sort=False)
+        return {str(name): dict(zip(part.code, part.meaning, strict=True)) for name, part in rows}
 
     @property
     def today(self) -> str:
@@ -153,36 +179,25 @@ class Workspace:
 
     def abstract(self, record: Mapping[str, str]) -> str:
         """Return the abstract of a record; empty if the answer of its search is not in the folder of raw answers."""
-        return self.abstracts(record["search"]).get(record["position"], "")
-
-    def abstracts(self, search: str) -> dict[str, str]:
-        """Return the abstracts of the records of a search, by position."""
-
-        def compute() -> dict[str, dict[str, str]]:
-            return {}
-
-        known = self.derived("abstracts", ("searches",), compute)
-        if search not in known:
+        search, abstracts = record["search"], self.derived("abstracts", ("searches",), dict[str, dict[str, str]])
+        if search not in abstracts:
             searches = self.table("searches")
             hashes = searches.sha256[searches.search == search]
             parsed = raw_records(self.folder, str(hashes.iloc[0])) if len(hashes) else None
-            records = parsed.records if parsed else ()
-            known[search] = {str(record.position): " ".join(record.abstract.split()) for record in records}
-        return known[search]
+            of_search = parsed.records if parsed else ()
+            abstracts[search] = {str(one.position): " ".join(one.abstract.split()) for one in of_search}
+        return abstracts[search].get(record["position"], "")
 
     # --- What a person saw --------------------------------------------------------------------------------
 
     def contents(self) -> dict[str, bytes]:
         """Return the bytes of every file of the data folder that a form can change."""
-        return {p.name: p.read_bytes() for p in sorted(self.folder.iterdir()) if p.suffix in (".csv", ".bib")}
+        return {path.name: path.read_bytes() for path in data_files(self.folder)}
 
     def remember(self) -> str:
         """Remember the files as they are now, and return a name for them that a form can carry."""
         contents = self.contents()
-        whole = hashlib.sha256()
-        for name, content in contents.items():
-            whole.update(f"{name} {hashlib.sha256(content).hexdigest()} ".encode())
-        name = whole.hexdigest()
+        name = digest(contents)
         self._seen[name] = contents
         self._seen.move_to_end(name)
         while len(self._seen) > _SEEN:

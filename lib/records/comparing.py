@@ -1,4 +1,4 @@
-"""Compare two records: how alike they are, and what forbids that a machine takes them for the same report.
+"""Compare two records: how similar they are, and what speaks against their being the same report.
 
 Belongs here: the normal form of titles, names and pages, similarity, and the guards. Does not belong here: which pairs
 are compared and what follows (`deduplication`).
@@ -19,6 +19,9 @@ from lib.records.readers import values
 
 SPECIAL = frozenset({"retraction_notice", "erratum", "congress_abstract", "registry_record", "preprint", "comment"})
 """Kinds that a machine never merges with another kind, and with the same kind only if both are the same entry."""
+IDENTIFIERS = {"pmid": "PubMed number", "doi": "DOI", "registry": "registry number"}
+"""Names of the numbers of a record, in words."""
+_PLACES = {"volume": "volume", "page": "first page"}
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "κ": "kappa", "μ": "mu", "ω": "omega"}
 _COMMENT = re.compile(
     r"(?:re\s*:|comments? (?:on|to)\b|commentary (?:on|to)\b|reply\b|(?:in )?response to\b|letter(?: to\b|:)|editorial:"
@@ -93,23 +96,22 @@ def item(row: Mapping[str, str]) -> Item:
     >>> made_up.title, made_up.marks, made_up.surname
     ('part ii made up trial 17', ('17', 'ii'), 'mullerludenscheidt')
     """
-    raw = row.get("title", "")
-    plain = _plain(raw)
+    plain = _plain(row.get("title", ""))
     kind = row.get("kind", "") or "unknown"
-    of_title = values.kind((), title=raw)
-    if of_title in ("erratum", "retraction_notice"):
-        kind = of_title
+    kind_by_title = values.kind((), title=row.get("title", ""))
+    if kind_by_title in ("erratum", "retraction_notice"):
+        kind = kind_by_title
     elif kind not in SPECIAL and _COMMENT.match(plain.strip(" [\"'")):
         kind = "comment"
     words = re.sub(r"[^\w]+", " ", plain).replace("_", " ").strip()
-    surname, _, _ = row.get("authors", "").partition(";")[0].strip().rpartition(" ")
+    author = row.get("authors", "").partition(";")[0].strip()
     page = re.sub(r"^[^0-9]*0*", "", row.get("pages", "").partition("-")[0].strip().lower())
     return Item(
         key=row["record"],
         kind=kind,
         title=words,
         marks=_marks(plain, words),
-        surname=re.sub(r"[^a-z]", "", _plain(surname or row.get("authors", "").partition(";")[0])),
+        surname=re.sub(r"[^a-z]", "", _plain(author.rpartition(" ")[0] or author)),
         year=int(row["published"][:4]) if row.get("published", "")[:4].isdecimal() else 0,
         journal=_journal(row.get("journal", "")),
         volume=row.get("volume", "").strip().lower(),
@@ -197,36 +199,40 @@ def conflicts(one: Item, other: Item) -> list[str]:
     >>> conflicts(*map(item, rows))
     ['the PubMed numbers differ', 'the titles differ in: 1, 2']
     """
-    found = []
+    reasons = []
     if one.kind != other.kind and (one.kind in SPECIAL or other.kind in SPECIAL):
-        found.append(f"one is {_kind(one)} and the other {_kind(other)}")
-    for name, words in (("pmid", "PubMed numbers"), ("doi", "DOIs"), ("registry", "registry numbers")):
-        first, second = getattr(one, name), getattr(other, name)
-        if first and second and first != second:
-            found.append(f"the {words} differ")
+        reasons.append(f"one is {_kind(one)} and the other {_kind(other)}")
+    reasons += _differing(one, other, IDENTIFIERS)
     if one.title and other.title and one.marks != other.marks:
         differ = sorted(set(one.marks) ^ set(other.marks)) or [*one.marks]
-        found.append(f"the titles differ in: {', '.join(differ)}")
-    return found
+        reasons.append(f"the titles differ in: {', '.join(differ)}")
+    return reasons
 
 
 def place_conflicts(one: Item, other: Item) -> list[str]:
     """Return where two records were published in different places: authors, year, volume or first page."""
-    found = []
-    if one.surname and other.surname and not same_name(one.surname, other.surname):
-        found.append("the first authors differ")
+    reasons = []
+    if one.surname and other.surname and not _same_name(one.surname, other.surname):
+        reasons.append("the first authors differ")
     if one.year and other.year and abs(one.year - other.year) > 1:
-        found.append("the years differ")
-    for name, words in (("volume", "volumes"), ("page", "first pages")):
+        reasons.append("the years differ")
+    reasons += _differing(one, other, _PLACES)
+    if one.journal and other.journal and not same_journal(one.journal, other.journal):
+        reasons.append("the journals differ")
+    return reasons
+
+
+def _differing(one: Item, other: Item, words_by_name: Mapping[str, str]) -> list[str]:
+    """Return which values differ that both records have, in words."""
+    reasons = []
+    for name, words in words_by_name.items():
         first, second = getattr(one, name), getattr(other, name)
         if first and second and first != second:
-            found.append(f"the {words} differ")
-    if one.journal and other.journal and not same_journal(one.journal, other.journal):
-        found.append("the journals differ")
-    return found
+            reasons.append(f"the {words}s differ")
+    return reasons
 
 
-def same_name(one: str, other: str) -> bool:
+def _same_name(one: str, other: str) -> bool:
     """Return whether two surnames can be the same, one of them perhaps misspelt or without a part."""
     if one == other:
         return True

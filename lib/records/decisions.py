@@ -1,4 +1,4 @@
-"""The state of each record at each stage of screening, what awaits whom, and the agreement of reviewers.
+"""Compute the state of each record at each stage of screening, and how far reviewers agree.
 
 Belongs here: what follows from the rows of ``decisions.csv``. Does not belong here: which decision stands for a record
 (`lib.evidence.screening.standing`), and whether the rows are allowed (`lib.evidence.rules.records`).
@@ -20,6 +20,8 @@ DECIDED = "decided"
 RESOLVED = "resolved"
 STATES = (AWAITS_FIRST, AWAITS_SECOND, CONFLICTING, DECIDED, RESOLVED)
 """States of a record at a stage: nobody decided; one reviewer did; reviewers differ; two or more agree; resolved."""
+STAGE_NAMES = dict(zip(STAGES, ("title and abstract", "full text"), strict=True))
+"""Stages of screening in words."""
 DECISIONS = ("include", "unsure", "exclude")
 """What a reviewer decides: codes of ``decisions.decision``."""
 
@@ -93,30 +95,8 @@ def awaiting_second(records: pd.DataFrame, duplicates: pd.DataFrame, decisions: 
     """
     table = states(records, duplicates, decisions)
     waiting = table.loc[table.state == AWAITS_SECOND, ["record", "stage", "date"]]
-    made = decisions.loc[decisions.role == "reviewer", ["record", "stage", "reviewer"]]
-    return waiting.merge(made, on=["record", "stage"])[["record", "stage", "reviewer", "date"]]
-
-
-def awaiting(reviewer: str, records: pd.DataFrame, duplicates: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    """List what a reviewer can decide on: records that fewer than two reviewers decided on, and not this one.
-
-    Parameters
-    ----------
-    reviewer : str
-        Name of the reviewer, as in ``decisions.reviewer``.
-    records, duplicates, decisions : DataFrame
-        The tables of these names.
-
-    Returns
-    -------
-    DataFrame
-        ``record``, ``stage`` and ``state``, in the order of stages and of ``records``.
-    """
-    table = states(records, duplicates, decisions)
-    own = decisions[(decisions.reviewer == reviewer) & (decisions.role == "reviewer")]
-    due, done = (pd.MultiIndex.from_frame(frame[["record", "stage"]]) for frame in (table, own))
-    is_open = table.state.isin([AWAITS_FIRST, AWAITS_SECOND])
-    return table.loc[is_open & ~due.isin(done), ["record", "stage", "state"]].reset_index(drop=True)
+    decided = decisions.loc[decisions.role == "reviewer", ["record", "stage", "reviewer"]]
+    return waiting.merge(decided, on=["record", "stage"])[["record", "stage", "reviewer", "date"]]
 
 
 def kappa(counts: np.ndarray) -> float:
@@ -179,10 +159,10 @@ def agreement(decisions: pd.DataFrame) -> pd.DataFrame:
        records  agreed  kappa
     0        3       2    0.4
     """
-    made = decisions[(decisions.role == "reviewer") & (decisions.reviewer != NOT_RECORDED)]
+    named = decisions[(decisions.role == "reviewer") & (decisions.reviewer != NOT_RECORDED)]
     rows = []
     for stage in STAGES:
-        wide = made[made.stage == stage].pivot(index="record", columns="reviewer", values="decision")
+        wide = named[named.stage == stage].pivot(index="record", columns="reviewer", values="decision")
         for first, second in combinations(wide.columns, 2):
             both = wide[[first, second]].dropna()
             if both.empty:

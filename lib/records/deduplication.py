@@ -18,6 +18,7 @@ from itertools import combinations
 from rapidfuzz import fuzz
 
 from lib.records.comparing import (
+    IDENTIFIERS,
     SPECIAL,
     Item,
     conflicts,
@@ -34,6 +35,8 @@ RULE = "rule"
 DUPLICATE, SAME_STUDY, ERRATUM = "duplicate", "same_study", "erratum"
 _ALIKE = 88.0
 """Similarity of titles from which a pair is shown to a person."""
+_ALIKE_ON_SAME_PAGE = 60.0
+"""The same for records with the same volume, first page and first author."""
 _LARGEST_BLOCK = 150
 """Number of records with a common feature from which only neighbours in a sorted order are compared."""
 _NEIGHBOURS = 12
@@ -123,13 +126,13 @@ def propose(
     maybes: list[tuple[Item, Item, str, str]] = []
     for first, second in sorted(pairs):
         one, other = items[first], items[second]
-        strength, why = _merge(one, other)
+        strength, why = _duplicate_rule(one, other)
         if strength:
             merges.append((strength, one, other, why))
         elif why := _same_study(one, other):
             studies.append((one, other, why))
         else:
-            relation, why = _maybe(one, other)
+            relation, why = _possible_relation(one, other)
             if relation:
                 maybes.append((one, other, relation, why))
     # Strong reasons first: what they join can forbid what weaker ones propose.
@@ -164,8 +167,8 @@ def changes(proposals: Proposals) -> list[Change]:
     ]
 
 
-def _merge(one: Item, other: Item) -> tuple[int, str]:
-    """Return by which rule two records are the same report (lower: stronger), and why; (0, "") if by none."""
+def _duplicate_rule(one: Item, other: Item) -> tuple[int, str]:
+    """Return the strength of the rule by which two records are the same report (1: strongest; 0: none), and why."""
     if conflicts(one, other):
         return 0, ""
     alike = similarity(one, other) if one.title and other.title else 100.0
@@ -185,21 +188,21 @@ def _merge(one: Item, other: Item) -> tuple[int, str]:
     if apart or not (one.surname and other.surname and one.year and other.year):
         return 0, ""
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
-    is_telling, same_names = _is_telling(one), one.surname == other.surname
-    if one.title == other.title and same_page and (same_names or is_telling):
+    is_distinctive, same_names = _is_distinctive(one), one.surname == other.surname
+    if one.title == other.title and same_page and (same_names or is_distinctive):
         return 3, "same title, first author, volume and page"
-    if one.title == other.title and is_telling and same_names and one.year == other.year:
+    if one.title == other.title and is_distinctive and same_names and one.year == other.year:
         # A congress abstract can have all this in common with the article, but not its volume or page.
         same_place = bool(one.volume) and one.volume == other.volume or bool(one.page) and one.page == other.page
         if same_place and same_journal(one.journal, other.journal):
             return 4, "same title, first author, year, journal, and volume or page"
-    if same_page and is_telling and same_names and differ_in_spelling(one.title, other.title):
+    if same_page and is_distinctive and same_names and differ_in_spelling(one.title, other.title):
         return 5, "almost the same title; same first author, volume and page"
     return 0, ""
 
 
-def _is_telling(one: Item) -> bool:
-    """Return whether a title can hardly be that of two reports, as "Vitiligo" can."""
+def _is_distinctive(one: Item) -> bool:
+    """Return whether a title is long enough that hardly two reports share it, as they could share "Vitiligo"."""
     return len(one.title.split()) >= 5 and len(one.title) >= 30
 
 
@@ -220,13 +223,12 @@ def _same_study(one: Item, other: Item) -> str:
     return ""
 
 
-def _maybe(one: Item, other: Item) -> tuple[str, str]:
-    """Return what two records may be to each other, and why; empty if they are not alike."""
-    against = [*conflicts(one, other), *place_conflicts(one, other)]
+def _possible_relation(one: Item, other: Item) -> tuple[str, str]:
+    """Return the relation that two records may have, and why; empty if they are not similar."""
     kinds = {one.kind, other.kind}
     ids = [
         words
-        for name, words in (("pmid", "PubMed number"), ("doi", "DOI"), ("registry", "registry number"))
+        for name, words in IDENTIFIERS.items()
         if getattr(one, name) and getattr(one, name) == getattr(other, name)
     ]
     if one.title and other.title:
@@ -237,12 +239,11 @@ def _maybe(one: Item, other: Item) -> tuple[str, str]:
     else:
         alike = 0.0
     same_page = bool(one.volume and one.page) and (one.volume, one.page) == (other.volume, other.page)
-    least = 60 if same_page and "the first authors differ" not in against else _ALIKE
-    if not ids and (
-        alike < least or (one.title != other.title and one.marks != other.marks and _is_series(one, other))
-    ):
+    least = _ALIKE_ON_SAME_PAGE if same_page else _ALIKE
+    if not ids and (alike < least or _is_series(one, other)):
         return "", ""
-    if not ids and against and not (_is_telling(one) and _is_telling(other)):
+    against = [*conflicts(one, other), *place_conflicts(one, other)]
+    if not ids and against and not (_is_distinctive(one) and _is_distinctive(other)):
         return "", ""
     if not ids and "the first authors differ" in against and alike < 97:
         return "", ""
@@ -262,7 +263,7 @@ def _is_series(one: Item, other: Item) -> bool:
 
 
 def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:
-    """Return the pairs of places that have a feature in common; others need not be compared."""
+    """Return the indices of pairs that have a feature in common; others need not be compared."""
     pairs: set[tuple[int, int]] = set()
     for block in _blocks(items):
         if len(block) <= _LARGEST_BLOCK:
@@ -281,7 +282,7 @@ def _pairs(items: Sequence[Item]) -> set[tuple[int, int]]:
 
 
 def _blocks(items: Sequence[Item]) -> Iterator[list[int]]:
-    """Yield places of records with a common feature, in ascending order."""
+    """Yield the indices of records with a common feature, in ascending order."""
     frequency = Counter(word for one in items for word in set(one.title.split()))
     blocks: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for at, one in enumerate(items):
@@ -333,16 +334,17 @@ class _Groups:
         self._rows = [(row["record"], row["same_as"]) for row in duplicates if row["relation"] == DUPLICATE]
         # What a person called separate, or two reports of one study, is not merged by a rule.
         self._apart = {pair for pair, relation in self._known.items() if relation != DUPLICATE}
-        self._linked: set[frozenset[str]] = set()
         for record, same_as in sorted(self._rows):
             if {record, same_as} <= self._main.keys():
                 self._unite(same_as, record)
         self._linked = {self._mains(pair) for pair, relation in self._known.items() if relation != DUPLICATE}
 
     def _mains(self, pair: frozenset[str]) -> frozenset[str]:
+        """Return the main records of the groups of a pair; a single one if it is the same group."""
         return frozenset(self._main.get(key, key) for key in pair)
 
     def _unite(self, stays: str, joins: str) -> None:
+        """Put the group of the second record into that of the first."""
         stays, joins = self._main[stays], self._main[joins]
         if stays != joins:
             for key in self._members.pop(joins):
@@ -358,8 +360,8 @@ class _Groups:
             for b in self._members[second]:
                 if frozenset((a, b)) in self._apart:
                     return "it was decided otherwise" if {a, b} == {one.key, other.key} else f"{a} and {b} are separate"
-                if found := conflicts(self._items[a], self._items[b]):
-                    return f"of {a} and {b}, {found[0]}"
+                if against := conflicts(self._items[a], self._items[b]):
+                    return f"of {a} and {b}, {against[0]}"
         if {first, second} <= self._screened:
             return "both were screened: say which one is kept"
         # A record that was screened stays the main one; else the main record of a group; else the first in order.
@@ -367,7 +369,7 @@ class _Groups:
             (first, second),
             key=lambda key: (key not in self._screened, len(self._members[key]) == 1, self._items[key].sort_key),
         )
-        self._new += [Proposal(joins, stays, DUPLICATE, why)]
+        self._new.append(Proposal(joins, stays, DUPLICATE, why))
         self._unite(stays, joins)
         return ""
 
@@ -380,7 +382,7 @@ class _Groups:
             self._new.append(Proposal(record, same_as, SAME_STUDY, why))
 
     def moved(self) -> list[tuple[str, str, str]]:
-        """Return the rows that are there and whose main record is a duplicate now: record, old and new main record."""
+        """Return the present rows whose main record is a duplicate now: record, old and new main record."""
         rows = sorted(pair for pair in self._rows if pair[0] in self._main and pair[1] in self._main)
         return [(record, old, self._main[old]) for record, old in rows if self._main[old] != old]
 
@@ -392,7 +394,7 @@ class _Groups:
 
     def undecided(self, maybes: Iterable[tuple[Item, Item, str, str]]) -> list[Proposal]:
         """Return the questions for a person: one for each two groups that nothing is decided about."""
-        found: dict[frozenset[str], Proposal] = {}
+        questions: dict[frozenset[str], Proposal] = {}
         for one, other, relation, why in sorted(maybes, key=lambda maybe: (maybe[0].sort_key, maybe[1].sort_key)):
             pair = self._mains(frozenset((one.key, other.key)))
             if len(pair) == 2 and pair not in self._linked and frozenset((one.key, other.key)) not in self._known:
@@ -400,5 +402,5 @@ class _Groups:
                 if relation == ERRATUM:
                     erratum, report = (one, other) if one.kind == "erratum" else (other, one)
                     record, same_as = self._main[erratum.key], self._main[report.key]
-                found.setdefault(pair, Proposal(record, same_as, relation, why))
-        return list(found.values())
+                questions.setdefault(pair, Proposal(record, same_as, relation, why))
+        return list(questions.values())

@@ -56,18 +56,18 @@ def erratum_changes(
     def first(*names: str) -> str:
         return next((key_by_name[name] for name in names if name in key_by_name), "")
 
-    known = {frozenset((row["record"], row["same_as"])) for row in decided}
+    pairs = {frozenset((row["record"], row["same_as"])) for row in decided}
     today, changes = dt.date.today().isoformat(), []
     for key, record, match in stated:
         pmid = _PMID.search(match[2])
         # Of a record that comes again, the first one is linked.
-        this = first(record.pmid, record.doi.lower()) or key
+        stating = first(record.pmid, record.doi.lower()) or key
         other = first(pmid[1] if pmid else "", values.doi(match[2]).lower())
-        pair = frozenset((this, other))
-        if not other or this == other or pair in known:
+        pair = frozenset((stating, other))
+        if not other or stating == other or pair in pairs:
             continue
-        known.add(pair)
-        erratum, report = (other, this) if match[1].lower() == "in" else (this, other)
+        pairs.add(pair)
+        erratum, report = (other, stating) if match[1].lower() == "in" else (stating, other)
         row = {"record": erratum, "same_as": report, "relation": ERRATUM, "decided_by": RULE, "date": today}
         changes.append(Change("duplicates", values=row | {"why": f"stated by the source of {key}"}))
     return changes

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from lib.evidence.characters import fault_of, forbidden
 from lib.evidence.column_types import FORMS
-from lib.records.record import FACTS, Record, Refused
+from lib.records.record import FACTS, Parsed, Record, Refused
 
 _LONGEST = {"title": 2000, "authors": 20_000, "journal": 500, "url": 2000, "doi": 300}
 """Largest number of characters of a value; a longer one is another field's text, or a damaged file."""
@@ -26,7 +26,29 @@ KINDS = (
 """Codes of the kind of a record."""
 
 
-def fitted(record: Record) -> tuple[Record | Refused, list[str]]:
+def fit(parsed: Parsed) -> Parsed:
+    """Return records whose values fit the tables; entries with none left are refused, and counted as such.
+
+    Parameters
+    ----------
+    parsed : Parsed
+        As a reader or a search returns it.
+    """
+    records: list[Record] = []
+    refused = [_with_plain_reason(entry) for entry in parsed.refused]
+    remarks = list(parsed.remarks)
+    for record in parsed.records:
+        entry, remarks_on_values = fit_record(record)
+        remarks += remarks_on_values
+        if isinstance(entry, Refused):
+            refused.append(entry)
+        else:
+            records.append(entry)
+    refused.sort(key=lambda entry: entry.position)
+    return replace(parsed, records=tuple(records), refused=tuple(refused), remarks=tuple(remarks))
+
+
+def fit_record(record: Record) -> tuple[Record | Refused, list[str]]:
     """Return a record whose values the check of the data accepts, or the refused entry.
 
     A value that would be executed by a spreadsheet gets an apostrophe in front, as everywhere in the book. Invisible
@@ -47,7 +69,7 @@ def fitted(record: Record) -> tuple[Record | Refused, list[str]]:
 
     Examples
     --------
-    >>> record, remarks = fitted(Record(1, line=7, title="=HYPERLINK(1)", pmid="PMC12", published="2020-01-01"))
+    >>> record, remarks = fit_record(Record(1, line=7, title="=HYPERLINK(1)", pmid="PMC12", published="2020-01-01"))
     >>> record.title, record.pmid, record.published
     ("'=HYPERLINK(1)", '', '2020-01')
     >>> print(*remarks, sep="; ")  # doctest: +ELLIPSIS
@@ -60,30 +82,24 @@ def fitted(record: Record) -> tuple[Record | Refused, list[str]]:
         value = getattr(record, name)
         if value and not _is_plain(value):
             value, remark = _text(name, value)
-            if remark:
-                remarks.append(f"{where}, {name}: {remark}")
+            remarks += [f"{where}, {name}: {remark}"] if remark else []
         if value:
             value, remark = _typed(name, value)
-            if remark:
-                remarks.append(f"{where}, {name}: {remark}")
+            remarks += [f"{where}, {name}: {remark}"] if remark else []
         values[name] = value
     if not any(values[name] for name in ("title", "doi", "pmid", "registry")):
         lost = "; ".join(remark.partition(": ")[2] for remark in remarks)
         reason = "has no title, DOI, PubMed number or registry number" + (f" that can be kept: {lost}" if lost else "")
-        return Refused(record.position, record.line, _reason(reason), record.last_line), []
+        return _with_plain_reason(Refused(record.position, record.line, reason, record.last_line)), []
     if all(values[name] == getattr(record, name) for name in FACTS):
         return record, remarks
     return replace(record, **values), remarks  # type: ignore[arg-type]
 
 
-def fitted_refused(refused: Refused) -> Refused:
+def _with_plain_reason(refused: Refused) -> Refused:
     """Return a refused entry whose reason the check of the data accepts."""
-    return replace(refused, reason=_reason(refused.reason))
-
-
-def _reason(text: str) -> str:
-    text = _visible(text)[:300]
-    return f"'{text}" if fault_of(text) else text
+    reason = _visible(refused.reason)[:300]
+    return replace(refused, reason=f"'{reason}" if fault_of(reason) else reason)
 
 
 _PLAIN = re.compile(r"[0-9]{1,9}(?:-[0-9]{1,9})?|10\.[0-9]{4,9}/[!-~]{1,90}")

@@ -1,4 +1,4 @@
-"""The flow of records after PRISMA 2020, computed from rows: one column for each edition, each box with its rows.
+"""Compute the flow of records after PRISMA 2020: one column for each edition, and the rows in each box.
 
 Belongs here: which rows belong to which box, and that the boxes add up. Does not belong here: how the flow is shown
 (`lib.report.figures`), and the decisions that stand (`lib.evidence.screening`).
@@ -124,7 +124,7 @@ def flow(evidence: Evidence) -> list[Column]:
     for row in later:
         date = dt.date.fromisoformat(row.date)
         if date < evidence.as_of:
-            columns.append(_computed(_by(tables, row.date), date, row.version))
+            columns.append(_computed(_as_of(tables, row.date), date, row.version))
     versions = {row.date: row.version for row in later}
     if evidence.as_of > columns[0].date and len(tables["records"]):
         columns.append(_computed(tables, evidence.as_of, versions.get(evidence.as_of.isoformat(), "")))
@@ -171,21 +171,21 @@ def _published(evidence: Evidence, edition: Any) -> Column:
     return Column(dt.date.fromisoformat(edition.date), edition.version, boxes, published)
 
 
-def _by(tables: Mapping[str, pd.DataFrame], date: str) -> dict[str, pd.DataFrame]:
+def _as_of(tables: Mapping[str, pd.DataFrame], date: str) -> dict[str, pd.DataFrame]:
     """Return the tables with what was entered, searched and decided by a date."""
-    known = dict(tables)
-    known["searches"] = tables["searches"][tables["searches"].date <= date]
-    known["refused"] = tables["refused"][tables["refused"].search.isin(known["searches"].search)]
-    known["records"] = tables["records"][tables["records"].entered <= date]
+    earlier = dict(tables)
+    earlier["searches"] = tables["searches"][tables["searches"].date <= date]
+    earlier["refused"] = tables["refused"][tables["refused"].search.isin(earlier["searches"].search)]
+    earlier["records"] = tables["records"][tables["records"].entered <= date]
     for name in ("duplicates", "decisions"):
         table = tables[name]
-        known[name] = table[(table.date <= date) & table.record.isin(known["records"].record)]
-    return known
+        earlier[name] = table[(table.date <= date) & table.record.isin(earlier["records"].record)]
+    return earlier
 
 
 def _computed(tables: Mapping[str, pd.DataFrame], date: dt.date, version: str) -> Column:
     """Return the flow of all records found since the original search."""
-    records, refused = tables["records"], tables["refused"]
+    records = tables["records"]
     kinds = dict(zip(tables["searches"].search, tables["searches"].kind, strict=True))
     registered = records.search.map(kinds).isin(REGISTERED)
     unique = unique_records(records, tables["duplicates"]).record
@@ -193,9 +193,10 @@ def _computed(tables: Mapping[str, pd.DataFrame], date: dt.date, version: str) -
     at_title, at_full = (state[state.stage == stage] for stage in STAGES)
     included = at_full[at_full.decision == "include"].record
     studies = tables["candidates"].study[tables["candidates"].record.isin(included)]
+    refused_keys = [f"{row.search}.{row.position:g}" for row in tables["refused"].itertuples()]
     boxes = {
-        "entries": _box([*records.record, *(f"{row.search}.{row.position:g}" for row in refused.itertuples())]),
-        "refused": _box([f"{row.search}.{row.position:g}" for row in refused.itertuples()]),
+        "entries": _box([*records.record, *refused_keys]),
+        "refused": _box(refused_keys),
         "identified": _box(records.record),
         "databases": _box(records.record[registered], records.search[registered]),
         "other_methods": _box(records.record[~registered], records.search[~registered]),
@@ -204,19 +205,19 @@ def _computed(tables: Mapping[str, pd.DataFrame], date: dt.date, version: str) -
         "studies": _box(studies),
         **_boxes_of_stage(at_title, "screened", "awaiting_screening", "excluded", "sought"),
     }
-    given = at_full[at_full.decision != ""]
+    decided = at_full[at_full.decision != ""]
     boxes["awaiting_full_text"] = _box(at_full.record[at_full.decision == ""])
-    boxes["assessed"] = _box(given.record)
-    full = _boxes_of_stage(given, "", "awaiting_classification", "excluded_full_text", "included")
+    boxes["assessed"] = _box(decided.record)
+    full = _boxes_of_stage(decided, "", "awaiting_classification", "excluded_full_text", "included")
     return Column(date, version, boxes | full)
 
 
-def _boxes_of_stage(state: pd.DataFrame, done: str, awaiting: str, excluded: str, included: str) -> dict[str, Box]:
+def _boxes_of_stage(state: pd.DataFrame, decided: str, awaiting: str, excluded: str, included: str) -> dict[str, Box]:
     """Return the boxes of one stage, by the names that they are to have (empty: none)."""
     is_excluded, is_included = state.decision == "exclude", state.decision == "include"
     is_open = ~(is_excluded | is_included)
     boxes = {
-        done: _box(state.record[~is_open]),
+        decided: _box(state.record[~is_open]),
         awaiting: _box(state.record[is_open], state.decision[is_open]),
         excluded: _box(state.record[is_excluded], state.reason[is_excluded]),
         included: _box(state.record[is_included]),

@@ -1,17 +1,19 @@
-"""Add the records of files and of answers to the tables of a data folder.
+"""Import files that databases export: add their records to the tables of a data folder.
 
-Belongs here: the rows that a search adds to ``searches.csv``, ``records.csv`` and ``refused.csv``, and the folder of
-raw files. Does not belong here: reading a file (`readers`), the form of values (`fitting`), and writing (`saving`).
+Belongs here: the rows that a file or a search adds to ``searches.csv``, ``records.csv`` and ``refused.csv``, and the
+records of raw files. Does not belong here: reading a file (`readers`), the form of values (`fitting`), and writing
+(`saving`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lib.caching.os_errors import describe, why_unreadable
@@ -19,8 +21,8 @@ from lib.evidence.column_types import FORMS
 from lib.evidence.csv_lines import rows_of
 from lib.records import readers
 from lib.records.errata import erratum_changes
-from lib.records.fitting import fitted, fitted_refused
-from lib.records.record import Parsed, Record, Refused
+from lib.records.fitting import fit
+from lib.records.record import Parsed, Record
 from lib.records.saving import Change, hashes, refuse_faults, save
 from lib.records.searching.raw_answers import RawAnswers, is_manifest
 
@@ -60,8 +62,8 @@ class Imported:
             return f"{self.name}: was imported before, as search {self.search}. Nothing was changed."
         parsed = self.parsed
         lines = [
-            f"{self.name}: {parsed.form}, {_count(parsed.entries, 'entry', 'entries')} = {len(parsed.records)} imported"
-            f" + {len(parsed.refused)} refused, as search {self.search}."
+            f"{self.name}: {parsed.form}, {parsed.entries} {'entry' if parsed.entries == 1 else 'entries'}"
+            f" = {len(parsed.records)} imported + {len(parsed.refused)} refused, as search {self.search}."
         ]
         lines += [
             f"  refused: line {refused.line}, entry {refused.position}: {refused.reason}"
@@ -130,47 +132,48 @@ def import_files(folder: Path, paths: Sequence[Path], origin: Origin) -> list[Im
     """
     origin = _checked(origin, len(paths))
     seen = hashes(folder)
-    known = _known(folder)
-    contents = _read(paths, {sha256 for sha256, search in known.items() if not search.lacking})
-    taken = {search.key for search in known.values()} | _keys(folder)
+    earlier_by_hash = _earlier_imports(folder)
+    files = _read(paths, {sha256 for sha256, earlier in earlier_by_hash.items() if not earlier.lacking})
+    keys = {row["search"] for row in _rows(folder, "searches")}
     imported: list[Imported] = []
     changes: list[Change] = []
-    new: list[tuple[str, Record]] = []
-    for name, content, parsed in contents:
+    new_records: list[tuple[str, Record]] = []
+    for name, content, parsed in files:
         sha256 = hashlib.sha256(content).hexdigest()
-        before = known.get(sha256)
-        if parsed is None or (before and not before.lacking):
-            imported.append(Imported(name, before.key if before else "", parsed or Parsed(()), is_new=False))
+        earlier = earlier_by_hash.get(sha256)
+        if earlier and not earlier.lacking:
+            imported.append(Imported(name, earlier.search, parsed, is_new=False))
             continue
-        search = before.key if before else new_key(origin, taken)
-        taken.add(search)
-        known[sha256] = _Search(search, ())
+        search = earlier.search if earlier else new_key(origin, keys)
+        keys.add(search)
+        # The same file can be named twice.
+        earlier_by_hash[sha256] = _Import(search)
         parsed = fit(parsed)
         imported.append(Imported(name, search, parsed))
-        of_file = search_changes(search, parsed, origin, name=name, sha256=sha256)
-        changes += [change for change in of_file if not before or change.table in before.lacking]
-        new += [(record_key(search, record), record) for record in parsed.records]
-    changes += erratum_changes(
-        new, *(rows_of((folder / f"{name}.csv").read_bytes()) for name in ("records", "duplicates"))
-    )
-    for _, content, _ in contents:
-        keep_raw(folder, content)
+        changes_of_file = search_changes(search, parsed, origin, name=name, sha256=sha256)
+        changes += [change for change in changes_of_file if not earlier or change.table in earlier.lacking]
+        new_records += [(record_key(search, record), record) for record in parsed.records]
+    changes += erratum_changes(new_records, _rows(folder, "records"), _rows(folder, "duplicates"))
+    raw = RawAnswers(folder)
+    for _, content, _ in files:
+        raw.keep(content)
     if changes:
-        del contents, content
+        # Saving takes much memory, and the files can be large.
+        del files, content
         save(folder, changes, seen=seen)
     return imported
 
 
 @dataclass(frozen=True)
-class _Search:
-    """A search whose file was imported: its key, and the tables that lack its rows because the import was killed."""
+class _Import:
+    """An import of a file: the key of its search, and the tables that lack its rows because the import was killed."""
 
-    key: str
-    lacking: tuple[str, ...]
+    search: str
+    lacking: tuple[str, ...] = ()
 
 
-def _known(folder: Path) -> dict[str, _Search]:
-    """Return the searches whose file is known, by its hash.
+def _earlier_imports(folder: Path) -> dict[str, _Import]:
+    """Return the imports that the tables have, by the hash of the file.
 
     Raises
     ------
@@ -178,23 +181,22 @@ def _known(folder: Path) -> dict[str, _Search]:
         If the data have faults other than those that a killed import leaves.
     """
     refuse_faults(folder, accept=lambda fault: (fault.file, fault.column) == ("searches.csv", "entries"))
-    rows = {name: rows_of((folder / f"{name}.csv").read_bytes()) for name in ("searches", "records", "refused")}
-    counts = {name: Counter(row["search"] for row in rows[name]) for name in ("records", "refused")}
-    known = {}
-    for row in rows["searches"]:
+    totals = {table: Counter(row["search"] for row in _rows(folder, table)) for table in ("records", "refused")}
+    imports = {}
+    for row in _rows(folder, "searches"):
         if row["sha256"]:
-            found = {name: counts[name][row["search"]] for name in counts}
-            is_whole = row["entries"] in ("", str(sum(found.values())))
-            lacking = () if is_whole else tuple(name for name in found if not found[name])
-            known[row["sha256"]] = _Search(row["search"], lacking)
-    return known
+            entries = {table: total[row["search"]] for table, total in totals.items()}
+            is_whole = row["entries"] in ("", str(sum(entries.values())))
+            lacking = () if is_whole else tuple(table for table, number in entries.items() if not number)
+            imports[row["sha256"]] = _Import(row["search"], lacking)
+    return imports
 
 
-def _keys(folder: Path) -> set[str]:
-    return {row["search"] for row in rows_of((folder / "searches.csv").read_bytes())}
+def _rows(folder: Path, table: str) -> Iterator[dict[str, str]]:
+    return rows_of((folder / f"{table}.csv").read_bytes())
 
 
-def _read(paths: Sequence[Path], whole: Collection[str]) -> list[tuple[str, bytes, Parsed | None]]:
+def _read(paths: Sequence[Path], known_hashes: Collection[str]) -> list[tuple[str, bytes, Parsed]]:
     """Return name, content and records of each file; no records if its hash is known.
 
     Raises
@@ -202,21 +204,20 @@ def _read(paths: Sequence[Path], whole: Collection[str]) -> list[tuple[str, byte
     CannotImport
         If any file cannot be read.
     """
-    contents: list[tuple[str, bytes, Parsed | None]] = []
-    faults = []
+    files, faults = [], []
     for path in paths:
         try:
             content = _content(path)
-            is_known = hashlib.sha256(content).hexdigest() in whole
-            parsed = None if is_known else readers.parse(content, abstracts=False)
-            if parsed and not parsed.entries:
+            is_known = hashlib.sha256(content).hexdigest() in known_hashes
+            parsed = Parsed(()) if is_known else readers.parse(content, abstracts=False)
+            if not is_known and not parsed.entries:
                 raise readers.ReadError("has a header, but no entries: check the export")
-            contents.append((path.name, content, parsed))
+            files.append((path.name, content, parsed))
         except readers.ReadError as error:
             faults.append(f"{path}: {error}")
     if faults:
         raise CannotImport("\n".join(faults))
-    return contents
+    return files
 
 
 def _content(path: Path) -> bytes:
@@ -242,10 +243,10 @@ def _checked(origin: Origin, files: int) -> Origin:
             raise CannotImport(f"{name} {value!r}: must be text that no spreadsheet takes for something else")
     if not _slug(origin.source):
         raise CannotImport(f"source {origin.source!r}: must be the name of a database, such as Embase")
-    return Origin(origin.source, date, origin.searched_by, origin.found, origin.others)
+    return replace(origin, date=date)
 
 
-def new_key(origin: Origin, taken: Iterable[str]) -> str:
+def new_key(origin: Origin, keys: Collection[str]) -> str:
     """Return the key of a new search: its source and day, with a number if there is such a search already.
 
     Examples
@@ -254,37 +255,12 @@ def new_key(origin: Origin, taken: Iterable[str]) -> str:
     'web-of-science-2026-11-26-2'
     """
     first = f"{_slug(origin.source)}-{origin.date}"
-    known, number, key = set(taken), 1, first
-    while key in known:
-        number += 1
-        key = f"{first}-{number}"
-    return key
+    numbered = (f"{first}-{number}" for number in itertools.count(2))
+    return next(key for key in itertools.chain([first], numbered) if key not in keys)
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def fit(parsed: Parsed) -> Parsed:
-    """Return records whose values fit the tables; entries with none left are refused, and counted as such.
-
-    Parameters
-    ----------
-    parsed : Parsed
-        As a reader or a search returns it.
-    """
-    records: list[Record] = []
-    refused = [fitted_refused(entry) for entry in parsed.refused]
-    remarks = list(parsed.remarks)
-    for record in parsed.records:
-        entry, of_values = fitted(record)
-        remarks += of_values
-        if isinstance(entry, Refused):
-            refused.append(fitted_refused(entry))
-        else:
-            records.append(entry)
-    refused.sort(key=lambda entry: entry.position)
-    return Parsed(tuple(records), tuple(refused), parsed.form, parsed.other_lines, tuple(remarks))
 
 
 def record_key(search: str, record: Record) -> str:
@@ -320,17 +296,11 @@ def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "
     today = dt.date.today().isoformat()
     changes = [Change("searches", values=row | origin.others)]
     for record in parsed.records:
-        values = record.facts()
-        values |= {
-            "record": record_key(search, record),
-            "search": search,
-            "position": str(record.position),
-            "entered": today,
-        }
-        changes.append(Change("records", values=values))
+        place = {"record": record_key(search, record), "search": search, "position": str(record.position)}
+        changes.append(Change("records", values={**record.facts(), **place, "entered": today}))
     for entry in parsed.refused:
         place = {"search": search, "position": str(entry.position), "line": str(entry.line)}
-        changes.append(Change("refused", values=place | {"reason": entry.reason}))
+        changes.append(Change("refused", values={**place, "reason": entry.reason}))
     return changes
 
 
@@ -338,20 +308,6 @@ def _file_name(name: str) -> str:
     """Return a name of a file that a cell can hold: the hash, and not the name, identifies the file."""
     name = "".join(character if character.isprintable() else "?" for character in name)
     return name if FORMS["text"][0](name) else f"'{name}" if FORMS["text"][0](f"'{name}") else ""
-
-
-def keep_raw(folder: Path, content: bytes) -> Path:
-    """Keep a raw file or answer under its hash, outside of version control; return its path.
-
-    Parameters
-    ----------
-    folder : Path
-        The data folder.
-    content : bytes
-        The file or answer.
-    """
-    raw = RawAnswers(folder)
-    return raw.folder / raw.keep(content)
 
 
 def raw_records(folder: Path, sha256: str) -> Parsed | None:
@@ -379,7 +335,3 @@ def raw_records(folder: Path, sha256: str) -> Parsed | None:
         return readers.parse(content)
     except readers.ReadError:
         return None
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"

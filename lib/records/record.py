@@ -1,4 +1,4 @@
-"""A bibliographic record, an entry that was refused, and the result of reading a file.
+"""Define a bibliographic record, an entry that was refused, and what a file or a search contains.
 
 Belongs here: the classes that readers, searches and the import share. Does not belong here: how a file is read
 (`readers`), and how a record becomes a row of ``records.csv`` (`importing`).
@@ -22,7 +22,7 @@ class Record:
     Attributes
     ----------
     position : int
-        Number of the entry within its file or answer, from 1. Refused entries count.
+        Number of the entry within its file or search, from 1; 0 until it is numbered. Refused entries count.
     kind : str
         A code: article, preprint, registry_record, congress_abstract, erratum, retraction_notice, review, thesis,
         other or unknown.
@@ -46,7 +46,7 @@ class Record:
         holds them, but errata become links between two records (`lib.records.errata`).
     """
 
-    position: int
+    position: int = 0
     kind: str = "unknown"
     title: str = ""
     authors: str = ""

@@ -106,7 +106,7 @@ class LookedUp:
 
 
 def look_up(
-    folder: Path, known: Identifiers, setting: Setting, tell: Callable[[str], None] = lambda message: None
+    folder: Path, references: Identifiers, setting: Setting, say: Callable[[str], None] = lambda message: None
 ) -> LookedUp:
     """Ask Crossref and PubMed about all references.
 
@@ -114,12 +114,12 @@ def look_up(
     ----------
     folder : Path
         The data folder, where raw answers are kept.
-    known : Identifiers
+    references : Identifiers
         What to ask about.
     setting : Setting
         How the databases are reached.
-    tell : callable
-        Is told why a request has to wait.
+    say : callable
+        Takes a message about a request that has to wait.
 
     Returns
     -------
@@ -131,61 +131,61 @@ def look_up(
     SearchError
         If a part could not be asked; then nothing is known.
     """
-    found: dict[tuple[str, str], Notice] = {}
-    unknown: list[str] = []
     crossref, pubmed = setting.source("crossref"), setting.source("pubmed")
-    with setting.client(crossref, folder, tell) as client:
-        for batch in _batches(known.doi, DOIS):
-            for notice in _of_crossref(client, crossref.address, batch, unknown):
-                found.setdefault((notice.reference, notice.kind), notice)
-    with setting.client(pubmed, folder, tell) as client:
-        for batch in _batches(known.pmid, PMIDS):
-            for notice in _of_pubmed(client, pubmed.address, batch, unknown):
-                found.setdefault((notice.reference, notice.kind), notice)
-    order = {key: at for at, key in enumerate(dict.fromkeys([*known.doi, *known.pmid]))}
-    return LookedUp(sorted(found.values(), key=lambda notice: (order[notice.reference], notice.kind)), unknown)
+    with setting.client(crossref, folder, say) as client:
+        answers = [_ask_crossref(client, crossref.address, batch) for batch in _batches(references.doi, DOIS)]
+    with setting.client(pubmed, folder, say) as client:
+        answers += [_ask_pubmed(client, pubmed.address, batch) for batch in _batches(references.pmid, PMIDS)]
+    notices: dict[tuple[str, str], Notice] = {}
+    for notice in (notice for answer in answers for notice in answer.notices):
+        notices.setdefault((notice.reference, notice.kind), notice)
+    order = {key: at for at, key in enumerate(dict.fromkeys([*references.doi, *references.pmid]))}
+    in_order = sorted(notices.values(), key=lambda notice: (order[notice.reference], notice.kind))
+    return LookedUp(in_order, [name for answer in answers for name in answer.unknown])
 
 
-def _batches(known: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
+def _batches(identifier_by_key: Mapping[str, str], size: int) -> Iterator[dict[str, list[str]]]:
     """Yield the keys of references by identifier, some identifiers at a time: two references can share one."""
     keys: dict[str, list[str]] = {}
-    for key, identifier in known.items():
+    for key, identifier in identifier_by_key.items():
         keys.setdefault(identifier, []).append(key)
     items = list(keys.items())
     for at in range(0, len(items), size):
         yield dict(items[at : at + size])
 
 
-def _of_crossref(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
+def _ask_crossref(client: Client, address: str, batch: dict[str, list[str]]) -> LookedUp:
+    """Return what Crossref states about a batch of DOIs."""
     # A comma in a DOI would begin another filter.
-    asked = [doi for doi in batch if "," not in doi]
+    filters = [f"doi:{doi}" for doi in batch if "," not in doi]
     items: list[Any] = []
-    if asked:
-        request = Request(f"{address}/works", {"filter": ",".join(f"doi:{doi}" for doi in asked), "rows": str(DOIS)})
+    if filters:
+        request = Request(f"{address}/works", {"filter": ",".join(filters), "rows": str(DOIS)})
         items, _ = client.ask(request, lambda content: list_of(read_json(content, "message"), "items"))
-    missing = dict.fromkeys(batch)
+    notices, missing = [], dict.fromkeys(batch)
     for item in objects(items):
         doi = doi_from(item.get("DOI"))
         missing.pop(doi, None)
         for update in objects(item.get("updated-by")):
             kind = _KIND_BY_UPDATE.get(re.sub("[ -]+", "_", words(update.get("type")).casefold()), "")
-            for key in batch.get(doi, ()) if kind else ():
-                yield Notice(key, kind, f"doi:{doi_from(update.get('DOI')) or doi}")
-    unknown += [f"doi:{doi}" for doi in missing]
+            if kind:
+                notice = f"doi:{doi_from(update.get('DOI')) or doi}"
+                notices += [Notice(key, kind, notice) for key in batch.get(doi, ())]
+    return LookedUp(notices, [f"doi:{doi}" for doi in missing])
 
 
-def _of_pubmed(client: Client, address: str, batch: dict[str, list[str]], unknown: list[str]) -> Iterator[Notice]:
+def _ask_pubmed(client: Client, address: str, batch: dict[str, list[str]]) -> LookedUp:
+    """Return what PubMed states about a batch of its numbers."""
     parameters = {"db": "pubmed", "id": ",".join(batch), "retmode": "xml", "tool": "living-review"}
     request = Request(f"{address}/efetch.fcgi", parameters)
     root, _ = client.ask(request, lambda content: read_xml(content, "PubmedArticleSet"))
-    missing = dict.fromkeys(batch)
+    notices, missing = [], dict.fromkeys(batch)
     for citation in root.iter("MedlineCitation"):
         pmid = pmid_from(citation.findtext("PMID") or "")
         missing.pop(pmid, None)
         for kind, notice in dict(_stated(citation, pmid)).items():
-            for key in batch.get(pmid, ()):
-                yield Notice(key, kind, f"pmid:{notice}")
-    unknown += [f"pmid:{pmid}" for pmid in missing]
+            notices += [Notice(key, kind, f"pmid:{notice}") for key in batch.get(pmid, ())]
+    return LookedUp(notices, [f"pmid:{pmid}" for pmid in missing])
 
 
 def _stated(citation: Element, pmid: str) -> Iterator[tuple[str, str]]:
@@ -193,8 +193,7 @@ def _stated(citation: Element, pmid: str) -> Iterator[tuple[str, str]]:
     if any(words(e.text).casefold() == "retracted publication" for e in citation.iter("PublicationType")):
         yield "retraction", pmid
     for element in citation.findall("CommentsCorrectionsList/CommentsCorrections"):
-        kind = _KIND_BY_CORRECTION.get(element.get("RefType", ""))
-        if kind:
+        if kind := _KIND_BY_CORRECTION.get(element.get("RefType", "")):
             yield kind, pmid_from(element.findtext("PMID") or "") or pmid
 
 
@@ -253,16 +252,17 @@ def watch(
         If the rows cannot be written.
     """
     setting = setting or Setting.usual()
-    known = identifiers(folder)
-    found = look_up(folder, known, setting, say)
-    known_rows = read_some_tables(folder, ("retractions",))["retractions"].to_dict("records")
-    new = changes(known_rows, found.notices, f"{setting.today}")
+    references = identifiers(folder)
+    answers = look_up(folder, references, setting, say)
+    present = read_some_tables(folder, ("retractions",))["retractions"].to_dict("records")
+    new = changes(present, answers.notices, f"{setting.today}")
+    numbers = [len(set(part.values())) for part in (references.doi, references.pmid)]
     say(
-        f"Asked Crossref about {len(set(known.doi.values()))} DOIs and PubMed about {len(set(known.pmid.values()))} "
-        f"numbers: {len(found.notices)} notices, {len(new)} of them new."
+        f"Asked Crossref about {numbers[0]} DOIs and PubMed about {numbers[1]} numbers: "
+        f"{len(answers.notices)} notices, {len(new)} of them new."
     )
-    if found.unknown:
-        say(f"Not in the database, so nothing is known of: {', '.join(found.unknown)}.")
+    if answers.unknown:
+        say(f"Not in the database, so nothing is known of: {', '.join(answers.unknown)}.")
     for change in new:
         assert change.values is not None
         say(f"{change.values['reference']}: {change.values['kind'].replace('_', ' ')}, {change.values['notice']}")

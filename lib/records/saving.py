@@ -91,7 +91,7 @@ def hashes(folder: Path) -> dict[str, str]:
     folder : Path
         A data folder.
     """
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder)}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data_files(folder)}
 
 
 def save(
@@ -139,33 +139,22 @@ def save(
     OSError
         If a file cannot be read or written.
     """
-    made = folder.absolute().parent / "_build"
-    made.mkdir(exist_ok=True)
+    build = folder.absolute().parent / "_build"
+    build.mkdir(exist_ok=True)
     try:
-        with folder_lock(made, timeout):
-            return _save(folder, list(changes), seen or {}, reference, accept)
+        with folder_lock(build, timeout):
+            now = hashes(folder) if seen else {}
+            if changed := sorted(name for name, sha256 in (seen or {}).items() if now.get(name) != sha256):
+                raise Changed(changed)
+            contents = new_contents(folder, changes, reference)
+            if not contents:
+                return []
+            if faults := [fault for fault in new_faults(folder, contents) if not accept(fault)]:
+                raise SaveFaults(faults)
+            replace_all(contents)
+            return list(contents)
     except TimeoutError as error:
         raise SaveError(f"{error}. Nothing was written: wait for its end, and try again") from None
-
-
-def _save(
-    folder: Path,
-    changes: list[Change],
-    seen: Mapping[str, str],
-    reference: str,
-    accept: Callable[[Fault], bool],
-) -> list[Path]:
-    if seen:
-        now = hashes(folder)
-        if changed := sorted(name for name in seen if now.get(name) != seen[name]):
-            raise Changed(changed)
-    contents = new_contents(folder, changes, reference)
-    if not contents:
-        return []
-    if faults := [fault for fault in new_faults(folder, contents) if not accept(fault)]:
-        raise SaveFaults(faults)
-    replace_all(contents)
-    return list(contents)
 
 
 def refuse_faults(folder: Path, accept: Callable[[Fault], bool] = lambda fault: False) -> None:
@@ -204,28 +193,29 @@ def new_contents(folder: Path, changes: Iterable[Change], reference: str = "") -
     for change in changes:
         by_table.setdefault(change.table, []).append(change)
     contents = {}
-    for table, of_table in by_table.items():
+    for table, changes_of_table in by_table.items():
         path = folder / f"{table}.csv"
         if not path.is_file():
             raise SaveError(f"{path.name}: there is no such table; nothing was written")
-        contents[path] = _content(path, of_table)
+        contents[path] = _new_content(path, changes_of_table)
     if reference:
         path = folder / "references.bib"
         contents[path] = with_text(path.read_bytes(), f"\n{reference}\n")
     return {path: content for path, content in contents.items() if content != path.read_bytes()}
 
 
-def _content(path: Path, changes: list[Change]) -> bytes:
+def _new_content(path: Path, changes: list[Change]) -> bytes:
+    """Return the content of a table after some changes, made in their order with as few passes over it as can be."""
     content = path.read_bytes()
     header = header_of(content)
     added: list[Mapping[str, str]] = []
-    found: dict[_Key, Change] = {}
+    change_by_key: dict[_Key, Change] = {}
     for change in changes:
         if unknown := sorted({*(change.key or ()), *(change.values or ())} - {*header}):
             raise SaveError(f"{path.name}: has no column {', '.join(unknown)}; nothing was written")
         if change.key is None and change.values is not None:
-            if found:
-                content, found = _with_found(path.name, content, found), {}
+            if change_by_key:
+                content, change_by_key = _with_changes(path.name, content, change_by_key), {}
             added.append(change.values)
             continue
         if not change.key:
@@ -233,15 +223,15 @@ def _content(path: Path, changes: list[Change]) -> bytes:
         key = tuple(sorted(change.key.items()))
         if added:
             content, added = with_rows(content, added), []
-        if key in found:
-            content, found = _with_found(path.name, content, found), {}
-        found[key] = change
-    if found:
-        content = _with_found(path.name, content, found)
+        if key in change_by_key:
+            content, change_by_key = _with_changes(path.name, content, change_by_key), {}
+        change_by_key[key] = change
+    if change_by_key:
+        content = _with_changes(path.name, content, change_by_key)
     return with_rows(content, added) if added else content
 
 
-def _with_found(name: str, content: bytes, change_by_key: Mapping[_Key, Change]) -> bytes:
+def _with_changes(name: str, content: bytes, change_by_key: Mapping[_Key, Change]) -> bytes:
     """Return a table with rows replaced or deleted, in one pass over it."""
     columns = {tuple(column for column, _ in key) for key in change_by_key}
     matched: Counter[_Key] = Counter()
@@ -280,7 +270,7 @@ def new_faults(folder: Path, contents: Mapping[Path, bytes]) -> list[Fault]:
         New contents of some of its files.
     """
     with tempfile.TemporaryDirectory() as temporary:
-        for path in _files(folder):
+        for path in data_files(folder):
             if path in contents:
                 (Path(temporary) / path.name).write_bytes(contents[path])
             else:
@@ -305,6 +295,6 @@ def _without_rows(fault: Fault) -> tuple[str, str, str, str]:
     return fault.file, fault.column, fault.value, re.sub(r"\brow [0-9]+", "row", rule)
 
 
-def _files(folder: Path) -> list[Path]:
+def data_files(folder: Path) -> list[Path]:
     """Return the files of a data folder that are checked: its tables and the bibliography."""
     return sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".bib") and path.name[0] != ".")

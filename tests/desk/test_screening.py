@@ -3,6 +3,7 @@
 import random
 import re
 
+import pandas as pd
 import pytest
 
 from desk_client import REASON, add_rows, decision, made_up, rows_of, running_desk, waiting_file
@@ -10,7 +11,7 @@ from lib.desk.highlighting import parts
 from lib.desk.ranking import Vocabulary
 from lib.desk.screening import screening
 from lib.evidence import check
-from lib.records.decisions import awaiting, states
+from lib.records.decisions import states
 
 ADA, BEN, CAT = "Ada Example", "Ben Sample", "Cat Third"
 ONE, TWO = "other.madeup1", "other.madeup2"
@@ -212,6 +213,14 @@ def test_duplicates_are_not_screened(desk):
     }
     add_rows(desk.data, "duplicates", [row])
     assert desk.visitor(ADA).get(f"/screen?record={TWO}").status == 409
+
+
+def awaiting(reviewer, records, duplicates, decisions) -> pd.DataFrame:
+    """Return the records that fewer than two reviewers decided on, and not this one, from whole tables."""
+    table = states(records, duplicates, decisions)
+    own = decisions[(decisions.reviewer == reviewer) & (decisions.role == "reviewer")]
+    places, decided = (pd.MultiIndex.from_frame(frame[["record", "stage"]]) for frame in (table, own))
+    return table[table.state.isin(["awaits_first", "awaits_second"]) & ~places.isin(decided)]
 
 
 def test_the_lists_are_those_of_the_records_room(data):

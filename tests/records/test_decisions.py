@@ -6,7 +6,7 @@ import pytest
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from lib.evidence.screening import NOT_RECORDED, standing
-from lib.records.decisions import DECISIONS, STATES, agreement, awaiting, awaiting_second, kappa, states
+from lib.records.decisions import DECISIONS, STATES, agreement, awaiting_second, kappa, states
 
 COLUMNS = ["record", "stage", "reviewer", "role", "decision", "reason", "note", "date"]
 
@@ -72,21 +72,6 @@ def test_a_second_reviewer_is_awaited_by_name_and_without_the_decision():
     assert waiting.to_dict("records") == [
         {"record": "one", "stage": "title_abstract", "reviewer": "Ann", "date": "2026-11-01"}
     ]
-
-
-@pytest.mark.parametrize(
-    ("reviewer", "expected"),
-    [
-        ("Ann", [("five", "title_abstract"), ("one", "full_text"), ("four", "full_text")]),
-        (
-            "Ben",
-            [("one", "title_abstract"), ("five", "title_abstract"), ("one", "full_text"), ("four", "full_text")],
-        ),
-    ],
-)
-def test_a_reviewer_is_not_asked_twice_and_not_where_two_decided(reviewer, expected):
-    table = awaiting(reviewer, records("one", "two", "three", "four", "five"), duplicates(), ALL)
-    assert list(zip(table.record, table.stage, strict=True)) == expected
 
 
 def test_no_decision_at_all_is_no_error():

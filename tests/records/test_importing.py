@@ -13,7 +13,7 @@ from conftest import run
 from lib.__main__ import main
 from lib.evidence import check
 from lib.evidence.characters import fault_of
-from lib.records.fitting import fitted
+from lib.records.fitting import fit_record
 from lib.records.importing import CannotImport, Origin, import_files, raw_records, search_changes
 from lib.records.record import FACTS, Parsed, Record, Refused
 from lib.records.saving import Change, save
@@ -204,7 +204,7 @@ TEXTS = st.one_of(
 @given(st.lists(TEXTS, min_size=12, max_size=12))
 def test_any_value_fits_or_is_refused(values):
     record = Record(1, line=3, **dict(zip(FACTS, values, strict=True)))
-    entry_or_refused, remarks = fitted(record)
+    entry_or_refused, remarks = fit_record(record)
     if isinstance(entry_or_refused, Refused):
         assert not fault_of(entry_or_refused.reason)
     else:

@@ -1,5 +1,8 @@
 """Readers of the files that bibliographic databases export, which account for every line.
 
+The module of each format has ``START``, how the first line of a file or entry looks, and ``read(lines, abstracts)``,
+which takes numbered lines and returns a `Reading`.
+
 Belongs here: recognising a format by its content (this module), lines and encodings (`source_lines`), the formats
 (`ris`, `nbib`, `bibtex`, `web_of_science`, `ovid`, `endnote_xml`, `csv_table`), the form of single values (`values`),
 and what the readers share (`entry`).
@@ -12,16 +15,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 
-from lib.caching.os_errors import why_unreadable
 from lib.evidence.csv_files import other_format
 from lib.records.readers import bibtex, csv_table, endnote_xml, nbib, ovid, ris, web_of_science
 from lib.records.readers.entry import ReadError
 from lib.records.readers.source_lines import SourceLines, utf16_of
 from lib.records.record import Parsed
 
-__all__ = ["ReadError", "parse", "read"]
+__all__ = ["ReadError", "parse"]
 
 _EXPORT = "export the records again as RIS, nbib (PubMed), BibTeX, CSV or EndNote XML"
 _SEARCHED = 2000
@@ -29,13 +30,15 @@ _SEARCHED = 2000
 _ENDNOTE_TAGGED = re.compile(r"%0 [A-Z]")
 
 
-def read(path: Path) -> Parsed:
-    """Read a file of bibliographic records.
+def parse(content: bytes, *, abstracts: bool = True) -> Parsed:
+    r"""Read the content of a file of bibliographic records.
 
     Parameters
     ----------
-    path : Path
-        The file. Its name does not matter: the format is recognised by the content.
+    content : bytes
+        The file, whose format is recognised by its content.
+    abstracts : bool
+        Whether to keep abstracts, which take most of the memory.
 
     Returns
     -------
@@ -46,29 +49,6 @@ def read(path: Path) -> Parsed:
     ------
     ReadError
         If the file holds no records in a known format. The message says why, and what to do.
-    """
-    if reason := why_unreadable(path):
-        raise ReadError(f"{path}: {reason}")
-    try:
-        return parse(path.read_bytes())
-    except ReadError as error:
-        raise ReadError(f"{path}: {error}") from None
-
-
-def parse(content: bytes, *, abstracts: bool = True) -> Parsed:
-    r"""Read the content of a file of bibliographic records.
-
-    Parameters
-    ----------
-    content : bytes
-        The file.
-    abstracts : bool
-        Whether to keep abstracts.
-
-    Raises
-    ------
-    ReadError
-        As in `read`.
 
     Examples
     --------
@@ -80,14 +60,13 @@ def parse(content: bytes, *, abstracts: bool = True) -> Parsed:
     if not start:
         raise ReadError(f"the file is empty: {_EXPORT}")
     is_endnote = endnote_xml.START.match(start) is not None
-    if not is_endnote and (what := other_format(content[:4096] if not utf16_of(content) else start)):
-        raise ReadError(f"{what}, and not an export of records: {_EXPORT}")
+    if not is_endnote and (problem := other_format(content[:4096] if not utf16_of(content) else start)):
+        raise ReadError(f"{problem}, and not an export of records: {_EXPORT}")
     if b"<html" in start[:1024].lower() or b"<head" in start[:1024].lower():
         raise ReadError(f"is a web page, perhaps of a login, and not an export of records: {_EXPORT}")
     reader = endnote_xml if is_endnote else _reader(content)
     lines = SourceLines(content)
-    reading = reader.read(lines, abstracts)
-    return reading.parsed(lines.remarks())
+    return reader.read(lines, abstracts).parsed(lines.remarks())
 
 
 def _reader(content: bytes):

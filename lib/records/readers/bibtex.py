@@ -16,28 +16,19 @@ from pybtex.exceptions import PybtexError
 from pybtex.richtext import Text
 
 from lib.records.readers import values
-from lib.records.readers.entry import Entry, Reading
+from lib.records.readers.entry import Entry, Line, Reading
 from lib.records.record import Record
 
 START = re.compile(r"[ \t]*@\s*([A-Za-z]\w*)\s*[{(]")
 """How the first line of an entry or of a command looks."""
 _HEADER = re.compile(r"\s*(?:%.*|Scopus|Web of Science|Embase|PubMed|EXPORT DATE:.*)\s*", re.IGNORECASE)
-_COMMANDS = ("comment", "preamble", "string")
 _KINDS = {"article": "article", "inproceedings": "conference paper", "conference": "conference paper"}
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of a BibTeX file.
 
     Every line belongs to a record or to a refused entry, or is a blank line, a comment or a definition.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts.
 
     Examples
     --------
@@ -46,28 +37,28 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> [record.title for record in parsed.records], parsed.refused[0].reason
     (['Made-up trial 18'], 'the braces do not balance: the entry may be cut off')
     """
-    reading = Reading("BibTeX")
-    macros = {name: name for name in _MONTHS}
-    held: list[tuple[int, str]] = []
+    reading = Reading("BibTeX", abstracts)
+    macros = {name: name for name in values.MONTHS if len(name) == 3}
+    entry_lines: list[Line] = []
     depth = 0
     for number, line in lines:
         if START.match(line):
-            if held:
-                _refuse_open(reading, held)
-            held, depth = [], 0
-        elif not held:
+            if entry_lines:
+                _refuse_open(reading, entry_lines)
+            entry_lines, depth = [], 0
+        elif not entry_lines:
             if not line.strip() or _HEADER.fullmatch(line):
                 reading.other(number)
             else:
                 reading.refuse_text(number, "is text outside of the entries; an entry begins with @ and its type")
             continue
-        held.append((number, line))
+        entry_lines.append((number, line))
         depth += _depth(line)
         if depth <= 0:
-            _close(reading, held, macros, abstracts)
-            held = []
-    if held:
-        _refuse_open(reading, held)
+            _close(reading, entry_lines, macros)
+            entry_lines = []
+    if entry_lines:
+        _refuse_open(reading, entry_lines)
     return reading
 
 
@@ -80,42 +71,42 @@ def _depth(line: str) -> int:
     return plain.count("{") - plain.count("}")
 
 
-def _refuse_open(reading: Reading, held: list[tuple[int, str]]) -> None:
-    last = max(number for number, line in held if line.strip())
-    reading.refuse(held[0][0], last, "the braces do not balance: the entry may be cut off")
-    reading.other(*(number for number, _ in held if number > last))
+def _refuse_open(reading: Reading, lines: list[Line]) -> None:
+    last = max(number for number, line in lines if line.strip())
+    reading.refuse(lines[0][0], last, "the braces do not balance: the entry may be cut off")
+    reading.other(*(number for number, _ in lines if number > last))
 
 
-def _close(reading: Reading, held: list[tuple[int, str]], macros: dict[str, str], abstracts: bool) -> None:
+def _close(reading: Reading, lines: list[Line], macros: dict[str, str]) -> None:
     """Read one entry or command with balanced braces."""
-    first, last = held[0][0], held[-1][0]
-    match = START.match(held[0][1])
+    match = START.match(lines[0][1])
     kind = match[1].lower() if match else ""
+    numbers = [number for number, _ in lines]
     if kind in ("comment", "preamble"):
-        reading.other(*(number for number, _ in held))
+        reading.other(*numbers)
         return
     errors: list[PybtexError] = []
-    parser = LowLevelParser("\n".join(line for _, line in held), handle_error=errors.append, macros=macros)
+    parser = LowLevelParser("\n".join(line for _, line in lines), handle_error=errors.append, macros=macros)
     try:
-        found = list(parser)
+        entries = list(parser)
     except PybtexError as error:
         errors.append(error)
-        found = []
+        entries = []
     if kind == "string" and not errors:
         # The parser has added the definition to the macros.
-        reading.other(*(number for number, _ in held))
+        reading.other(*numbers)
         return
-    if errors or len(found) != 1 or kind in _COMMANDS:
-        why = " ".join(str(errors[0]).split()) if errors else "it is not a single entry"
-        reading.refuse(first, last, f"cannot be read as BibTeX: {why}")
+    if errors or len(entries) != 1 or kind == "string":
+        reason = " ".join(str(errors[0]).split()) if errors else "it is not a single entry"
+        reading.refuse(numbers[0], numbers[-1], f"cannot be read as BibTeX: {reason}")
         return
-    entry = Entry(first, last)
-    for name, parts in found[0][1][1]:
+    entry = Entry(numbers[0], numbers[-1])
+    for name, parts in entries[0][1][1]:
         entry.add(name.lower(), " ".join("".join(parts).split()))
-    reading.keep(_record(entry, kind, reading.position, abstracts))
+    reading.keep(entry, _record(entry, kind))
 
 
-def _record(entry: Entry, kind: str, position: int, abstracts: bool) -> Record:
+def _record(entry: Entry, kind: str) -> Record:
     def text(*names: str) -> str:
         return _plain(entry.first(*names))
 
@@ -126,7 +117,6 @@ def _record(entry: Entry, kind: str, position: int, abstracts: bool) -> Record:
     pmid = values.pmid(entry.first("pmid", "pubmed_id", "pubmedid", "unique-id"), *urls[:1])
     types = [_KINDS.get(kind, kind), text("document_type", "type", "publication_type", "entrysubtype")]
     return Record(
-        position=position,
         kind=values.kind(types, title=title, journal=journal, doi=doi, urls=urls),
         title=title,
         authors=values.authors(_plain(name) for name in _names(entry.first("author"))),
@@ -139,10 +129,8 @@ def _record(entry: Entry, kind: str, position: int, abstracts: bool) -> Record:
         pmid=pmid,
         registry=values.registry(entry.first("clinical_trial_numbers"), *urls)
         or values.registry(entry.first("abstract")),
-        url=values.url(urls, bool(doi), bool(pmid)),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=text("abstract") if abstracts else "",
+        url=values.url(urls, doi, pmid),
+        abstract=text("abstract"),
     )
 
 
@@ -177,5 +165,5 @@ def _plain(value: str) -> str:
         text = " ".join(str(Text.from_latex(value)).replace("\N{NO-BREAK SPACE}", " ").split())
     except Exception:  # Whatever the decoder of LaTeX meets, the text without its signs can still be read.
         return bare
-    kept = sum(map(str.isalnum, re.sub(r"\\[A-Za-z]+", "", value)))
-    return text if sum(map(str.isalnum, text)) >= kept else bare
+    letters = sum(map(str.isalnum, re.sub(r"\\[A-Za-z]+", "", value)))
+    return text if sum(map(str.isalnum, text)) >= letters else bare

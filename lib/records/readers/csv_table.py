@@ -7,11 +7,12 @@ columns mean. Does not belong here: the tables of the data folder (`lib.evidence
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
 from lib.records.readers import values
-from lib.records.readers.entry import Entry, Reading
+from lib.records.readers.entry import Entry, Line, Reading
 from lib.records.record import Record
 
 SEPARATORS = ",\t;"
@@ -50,27 +51,20 @@ def header_of(lines: list[str]) -> tuple[int, str]:
     >>> header_of(["Export of a made-up database", "PMID,Title,Authors,DOI"])
     (1, ',')
     """
-    best, found = 2, (-1, "")
+    most, header = 2, (-1, "")
     for place, line in enumerate(lines[:_SEARCHED]):
         for separator in SEPARATORS:
             names = next(csv.reader([line], delimiter=separator), [])
             fields = {_FIELD_BY_COLUMN[name] for name in map(_plain, names) if name in _FIELD_BY_COLUMN}
-            if len(fields) > best and ("title" in fields or fields & {"doi", "pmid"}):
-                best, found = len(fields), (place, separator)
-    return found
+            if len(fields) > most and ("title" in fields or fields & {"doi", "pmid"}):
+                most, header = len(fields), (place, separator)
+    return header
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of a CSV file.
 
     Every line belongs to a record or to a refused row, or is a blank line, the header or stands before it.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts.
 
     Examples
     --------
@@ -79,41 +73,31 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> [record.title for record in parsed.records], [refused.line for refused in parsed.refused]
     (['Made-up trial 17', 'a'], [3])
     """
-    reading = Reading("CSV")
-    held: list[tuple[int, str]] = []
+    reading = Reading("CSV", abstracts)
     stream = iter(lines)
-    for numbered in stream:
-        held.append(numbered)
-        if len(held) == _SEARCHED:
-            break
-    place, separator = header_of([line for _, line in held])
-    reading.other(*(number for number, _ in held[: place + 1]))
-    columns = [_plain(name) for name in next(csv.reader([held[place][1]], delimiter=separator))]
+    first_lines = list(itertools.islice(stream, _SEARCHED))
+    place, separator = header_of([line for _, line in first_lines])
+    reading.other(*(number for number, _ in first_lines[: place + 1]))
+    columns = [_plain(name) for name in next(csv.reader([first_lines[place][1]], delimiter=separator))]
     while columns and not columns[-1]:
         columns.pop()
-    for first, last, row in _rows(_again(held[place + 1 :], stream), separator, len(columns), reading):
+    rows = itertools.chain(first_lines[place + 1 :], stream)
+    for first, last, row in _rows(rows, separator, len(columns), reading):
         entry = Entry(first, last)
         for column, value in zip(columns, row, strict=False):
             if value.strip():
                 entry.add(column, value.strip())
-        reading.keep(_record(entry, reading.position, abstracts))
+        reading.keep(entry, _record(entry))
     return reading
 
 
-def _again(held: list[tuple[int, str]], stream: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    yield from held
-    yield from stream
-
-
-def _rows(
-    lines: Iterator[tuple[int, str]], separator: str, width: int, reading: Reading
-) -> Iterator[tuple[int, int, list[str]]]:
+def _rows(lines: Iterator[Line], separator: str, width: int, reading: Reading) -> Iterator[tuple[int, int, list[str]]]:
     """Yield first line, last line and values of each good row, and refuse the others.
 
     Where a row cannot be right, only its first line is refused, and reading goes on with the next line: a quotation
     mark too many must not join rows.
     """
-    waiting: list[tuple[int, str]] = []
+    waiting: list[Line] = []
     is_recovering = False
     while True:
         if not waiting:
@@ -124,10 +108,10 @@ def _rows(
         if not waiting[0][1].strip(f" \r\n{separator}"):
             reading.other(waiting.pop(0)[0])
             continue
-        row, taken, reason = _row(waiting, lines, separator, width)
+        row, number_of_lines, reason = _row(waiting, lines, separator, width)
         if row:
-            yield waiting[0][0], waiting[taken - 1][0], row
-            del waiting[:taken]
+            yield waiting[0][0], waiting[number_of_lines - 1][0], row
+            del waiting[:number_of_lines]
             is_recovering = False
             continue
         if is_recovering:
@@ -135,51 +119,49 @@ def _rows(
             reading.refuse_more(waiting[0][0])
         else:
             reading.refuse(waiting[0][0], waiting[0][0], reason)
-            is_recovering = taken > 1
+            is_recovering = number_of_lines > 1
         waiting.pop(0)
 
 
-def _row(
-    waiting: list[tuple[int, str]], lines: Iterator[tuple[int, str]], separator: str, width: int
-) -> tuple[list[str], int, str]:
+def _row(waiting: list[Line], lines: Iterator[Line], separator: str, width: int) -> tuple[list[str], int, str]:
     """Return the values of the row that begins the waiting lines, its number of lines, and what is wrong with it.
 
     Lines are added to the waiting ones until the quotation marks balance. Values are empty if something is wrong.
     """
-    taken = quotes = length = 0
+    used = quotes = length = 0
     reason = _UNBALANCED
-    while taken < _MOST_LINES and length < _LONGEST:
-        if taken == len(waiting):
+    while used < _MOST_LINES and length < _LONGEST:
+        if used == len(waiting):
             numbered = next(lines, None)
             if numbered is None:
                 break
             waiting.append(numbered)
-        quotes += waiting[taken][1].count('"')
-        length += len(waiting[taken][1])
-        taken += 1
-        if quotes % 2 and taken > 1:
+        quotes += waiting[used][1].count('"')
+        length += len(waiting[used][1])
+        used += 1
+        if quotes % 2 and used > 1:
             continue
         try:
-            row = next(csv.reader([f"{line}\n" for _, line in waiting[:taken]], delimiter=separator, strict=True), [])
+            row = next(csv.reader([f"{line}\n" for _, line in waiting[:used]], delimiter=separator, strict=True), [])
         except csv.Error:
             if quotes % 2:
                 continue
-            return [], taken, "a quotation mark within a value is not doubled, or one is missing before"
+            return [], used, "a quotation mark within a value is not doubled, or one is missing before"
         while len(row) > width and not row[-1].strip():
             row.pop()
         if len(row) == width:
-            return row, taken, ""
+            return row, used, ""
         reason = f"has {len(row)} values where the header has {width} columns"
         if quotes % 2 == 0:
             break
-    return [], taken, reason
+    return [], used, reason
 
 
 def _plain(name: str) -> str:
     return re.sub(r"\s+", " ", name.strip(" \"'\ufeff")).lower()
 
 
-def _record(entry: Entry, position: int, abstracts: bool) -> Record:
+def _record(entry: Entry) -> Record:
     def every(field: str) -> list[str]:
         return entry.all(*_COLUMNS[field].split("|"))
 
@@ -195,7 +177,6 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         volume, issue, pages = volume or match[1].strip(), issue or match[2] or "", pages or values.pages(match[3])
     title = first("title")
     return Record(
-        position=position,
         kind=values.kind(every("type"), title=title, journal=first("journal"), doi=doi, urls=urls),
         title=title,
         authors=values.authors(values.split_authors(entry.first(*_COLUMNS["authors"].split("|")))),
@@ -207,10 +188,8 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         doi=doi,
         pmid=pmid,
         registry=values.registry(*every("registry")) or values.registry(first("abstract")),
-        url=values.url(urls, bool(doi), bool(pmid)),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=first("abstract") if abstracts else "",
+        url=values.url(urls, doi, pmid),
+        abstract=first("abstract"),
     )
 
 

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 
 from lib.records.readers import values
-from lib.records.readers.entry import JOINED, Entry, Reading
+from lib.records.readers.entry import JOINED, Entry, Line, Reading
 from lib.records.record import Record
 
 START = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!DOCTYPE[^>\[]*>\s*)?<xml>\s*<records\b", re.IGNORECASE)
@@ -51,18 +51,11 @@ _PATHS = {
 """Where a record has its fields."""
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of an XML file of EndNote.
 
     Every line belongs to at least one record or refused entry, or is blank or has only elements around the records. A
     line can belong to several, because EndNote writes all records in one line.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts.
 
     Examples
     --------
@@ -71,45 +64,45 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> [record.title for record in parsed.records], [refused.reason for refused in parsed.refused]
     (['Made-up trial 17'], ['does not end with </record>: the entry may be cut off'])
     """
-    reading = Reading("EndNote XML")
-    held: list[tuple[int, str]] = []
+    reading = Reading("EndNote XML", abstracts)
+    pieces: list[Line] = []
     is_open = False
     covered = number = 0
 
     def close(reason: str = "") -> None:
-        """Keep what is held as a record, or refuse it."""
-        nonlocal held, covered
-        while not held[-1][1].strip():
-            held.pop()
-        first, last = held[0][0], held[-1][0]
+        """Keep the pieces as a record, or refuse them."""
+        nonlocal pieces, covered
+        while not pieces[-1][1].strip():
+            pieces.pop()
+        first, last = pieces[0][0], pieces[-1][0]
         reading.other(*range(covered + 1, first))
         covered = last
         if reason:
             reading.refuse(first, last, reason)
         else:
-            _close(reading, held, abstracts)
-        held = []
+            _close(reading, pieces)
+        pieces = []
 
     for number, kind, text in _pieces(lines):
         if kind == "text":
             if is_open or not _OUTSIDE.fullmatch(text):
-                held.append((number, text))
+                pieces.append((number, text))
             continue
-        if kind != "end" and held:
+        if kind != "end" and pieces:
             close(_OPEN if is_open else _TEXT)
-        held.append((number, text))
+        pieces.append((number, text))
         if kind == "start":
             is_open = True
         else:
             close("" if is_open or kind == "whole" else _HEADLESS)
             is_open = False
-    if held:
+    if pieces:
         close(_OPEN if is_open else _TEXT)
     reading.other(*range(covered + 1, number + 1))
     return reading
 
 
-def _pieces(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
+def _pieces(lines: Iterable[Line]) -> Iterator[tuple[int, str, str]]:
     """Yield the parts of lines with their number: tags of records (start, end or whole), and the text around them."""
     for number, line in lines:
         at = 0
@@ -121,12 +114,12 @@ def _pieces(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, str]]:
         yield number, "text", line[at:]
 
 
-def _close(reading: Reading, held: list[tuple[int, str]], abstracts: bool) -> None:
+def _close(reading: Reading, pieces: list[Line]) -> None:
     """Read one record with its tags."""
-    first, last = held[0][0], held[-1][0]
+    first, last = pieces[0][0], pieces[-1][0]
     text = "".join(
         piece if number == before else f"\n{piece}"
-        for (before, _), (number, piece) in itertools.pairwise([(first, ""), *held])
+        for (before, _), (number, piece) in itertools.pairwise([(first, ""), *pieces])
     )
     try:
         root: Element = defusedxml.ElementTree.fromstring(text)
@@ -142,10 +135,10 @@ def _close(reading: Reading, held: list[tuple[int, str]], abstracts: bool) -> No
         for element in root.iterfind(path):
             entry.add(name, " ".join("".join(element.itertext()).split()))
     types = [element.get("name", "") for element in root.iterfind("ref-type")]
-    reading.keep(_record(entry, types, reading.position, abstracts))
+    reading.keep(entry, _record(entry, types))
 
 
-def _record(entry: Entry, types: list[str], position: int, abstracts: bool) -> Record:
+def _record(entry: Entry, types: list[str]) -> Record:
     first, every = entry.first, entry.all
     urls = [url for url in every("url") if not url.startswith("internal-pdf:")]
     title, journal, doi = first("title"), first("journal", "secondary", "abbreviation"), values.doi(first("doi"), *urls)
@@ -153,7 +146,6 @@ def _record(entry: Entry, types: list[str], position: int, abstracts: bool) -> R
     is_medline = re.search("pubmed|medline|nlm", " ".join(every("database", "provider")), re.IGNORECASE)
     pmid = values.pmid(*(every("accession") if is_medline else []), *urls)
     return Record(
-        position=position,
         kind=values.kind([*types, *every("type")], title=title, journal=journal, doi=doi, urls=urls),
         title=title,
         authors=values.authors(every("author") or every("editor")),
@@ -165,8 +157,6 @@ def _record(entry: Entry, types: list[str], position: int, abstracts: bool) -> R
         doi=doi,
         pmid=pmid,
         registry=values.registry(*every("accession"), *urls) or values.registry(first("abstract")),
-        url=values.url(urls, bool(doi), bool(pmid)),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=first("abstract") if abstracts else "",
+        url=values.url(urls, doi, pmid),
+        abstract=first("abstract"),
     )

@@ -1,14 +1,17 @@
-"""An entry of an exported file while it is read, and the result of reading a file.
+"""Collect the entries of an exported file while it is read.
 
 Belongs here: what the readers of all formats share. Does not belong here: what a field means in one format.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from lib.records.readers.source_lines import first_few
 from lib.records.record import Parsed, Record, Refused
 
+Line = tuple[int, str]
+"""A line of a file with its number, from 1."""
 JOINED = "has two titles: the lines between two entries are missing"
 """Why an entry is refused that holds two."""
 
@@ -52,6 +55,11 @@ class Entry:
         """Return all values of some fields, in the order of the names."""
         return [value for name in names for value in self.fields.get(name, ()) if value]
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether a field was read; lines before the first tag are a value of the field with the empty name."""
+        return bool(self.fields.keys() - {""})
+
 
 class Reading:
     """Records, refused entries and other lines of a file while it is read.
@@ -60,14 +68,15 @@ class Reading:
     ----------
     form : str
         The format in words.
+    abstracts : bool
+        Whether records keep their abstracts, which take most of the memory.
     """
 
-    def __init__(self, form: str):
-        self.form = form
+    def __init__(self, form: str, abstracts: bool = True):
+        self.form, self.abstracts = form, abstracts
         self._records: list[Record] = []
         self._refused: list[Refused] = []
         self._other_lines: list[int] = []
-        self._remarks: list[str] = []
         self._without_end: list[int] = []
 
     @property
@@ -75,12 +84,15 @@ class Reading:
         """Number of the next entry, from 1."""
         return len(self._records) + len(self._refused) + 1
 
-    def keep(self, record: Record) -> None:
-        """Keep an entry; one by which no publication could be found again is refused."""
+    def keep(self, entry: Entry, record: Record) -> None:
+        """Keep the record of an entry, with its place; one by which no publication could be found again is refused."""
         if record.title or record.doi or record.pmid or record.registry:
+            abstract = record.abstract if self.abstracts else ""
+            position, line, last_line = self.position, entry.line, entry.last_line
+            record = replace(record, position=position, line=line, last_line=last_line, abstract=abstract)
             self._records.append(record)
         else:
-            self.refuse(record.line, record.last_line, "has no title, DOI, PubMed number or registry number")
+            self.refuse(entry.line, entry.last_line, "has no title, DOI, PubMed number or registry number")
 
     def refuse(self, line: int, last_line: int, reason: str) -> None:
         """Refuse an entry."""
@@ -103,10 +115,6 @@ class Reading:
         """Note lines that belong to no entry: blank lines and known headers."""
         self._other_lines.extend(lines)
 
-    def remark(self, text: str) -> None:
-        """Note something that a maintainer should look at."""
-        self._remarks.append(text)
-
     def ended_early(self, line: int) -> None:
         """Note an entry whose end is not marked."""
         self._without_end.append(line)
@@ -114,16 +122,9 @@ class Reading:
     def parsed(self, remarks: list[str]) -> Parsed:
         """Return the result, with further remarks."""
         if self._without_end:
-            named = ", ".join(map(str, self._without_end[:5]))
-            more = f" and {len(self._without_end) - 5} more" if len(self._without_end) > 5 else ""
-            self.remark(
-                f"entries without an end mark were read up to the next entry (those of line {named}{more}):"
-                " compare them with the source"
-            )
-        return Parsed(
-            tuple(self._records),
-            tuple(self._refused),
-            self.form,
-            tuple(self._other_lines),
-            (*remarks, *self._remarks),
-        )
+            remarks = [
+                *remarks,
+                f"entries without an end mark were read up to the next entry (those of line "
+                f"{first_few(self._without_end)}): compare them with the source",
+            ]
+        return Parsed(tuple(self._records), tuple(self._refused), self.form, tuple(self._other_lines), tuple(remarks))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from lib.records.readers import values
-from lib.records.readers.entry import Entry, Reading
+from lib.records.readers.entry import Entry, Line, Reading
 from lib.records.record import Record
 
 START = re.compile(r"PMID ?- ?[0-9]")
@@ -47,17 +47,10 @@ LINKS = {
 """Tags of other reports, in words."""
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of an nbib file.
 
     Every line belongs to a record or to a refused entry, or is a blank line between entries.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts, which take most of the memory.
 
     Examples
     --------
@@ -66,10 +59,9 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> record.title, record.doi, record.links
     ('Made-up trial 17', '10.5555/made.up', ('erratum in: Made-up J. 1:2',))
     """
-    reading = Reading("nbib (PubMed)")
+    reading = Reading("nbib (PubMed)", abstracts)
     entry: Entry | None = None
     blank: list[int] = []
-    number = 0
     for number, line in lines:
         if not line.strip():
             blank.append(number)
@@ -81,31 +73,30 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
             bool(blank) and (tag in _FIRST_TAGS or (entry is not None and tag in _SINGLE_TAGS and tag in entry.fields))
         )
         if entry is None or is_first:
-            _close(reading, entry, abstracts)
+            _close(reading, entry)
             reading.other(*blank)
             entry = Entry(number)
-            entry.add("", "")
         blank = []
         entry.last_line = number
         if match and is_known:
             entry.add(match[1], match[2].strip())
         else:
             entry.extend(line.strip())
-    _close(reading, entry, abstracts)
+    _close(reading, entry)
     reading.other(*blank)
     return reading
 
 
-def _close(reading: Reading, entry: Entry | None, abstracts: bool) -> None:
+def _close(reading: Reading, entry: Entry | None) -> None:
     if entry is None:
         return
-    if set(entry.fields) == {""}:
+    if not entry.has_tags:
         reading.refuse(entry.line, entry.last_line, "is text without a tag of PubMed's format")
     else:
-        reading.keep(_record(entry, reading.position, abstracts))
+        reading.keep(entry, _record(entry))
 
 
-def _record(entry: Entry, position: int, abstracts: bool) -> Record:
+def _record(entry: Entry) -> Record:
     first, every = entry.first, entry.all
     places = every("LID", "AID")
     dois = [text for text in places if "[doi]" in text]
@@ -114,7 +105,6 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
     title = first("TI", "BTI", "CTI") or first("TT", "VTI")
     journal = first("JT", "TA")
     return Record(
-        position=position,
         kind=values.kind(every("PT"), title=title, journal=journal, doi=doi),
         title=values.without_point(title),
         authors=values.authors([*(every("AU") or every("FAU")), *every("CN")]),
@@ -126,8 +116,6 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         doi=doi,
         pmid=values.pmid(first("PMID")),
         registry=values.registry(*every("SI")) or values.registry(*every("AB")),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=first("AB") if abstracts else "",
+        abstract=first("AB"),
         links=tuple(f"{words}: {text}" for tag, words in LINKS.items() for text in every(tag)),
     )

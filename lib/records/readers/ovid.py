@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 from lib.records.readers import values
-from lib.records.readers.entry import JOINED, Entry, Reading
+from lib.records.readers.entry import JOINED, Entry, Line, Reading
 from lib.records.record import Record
 
 START = re.compile(r"VN {1,2}- Ovid", re.IGNORECASE)
@@ -35,17 +35,10 @@ _ROLE = re.compile(r"\s*\[.*|[\s0-9,*+]+$", re.DOTALL)
 """What follows the name of an author: the role, and marks of affiliations."""
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of a file of Ovid.
 
     Every line belongs to a record or to a refused entry, or is a blank line between entries or a header.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts, which take most of the memory.
 
     Examples
     --------
@@ -54,7 +47,7 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> record.title, record.journal, record.volume, record.issue, record.pages, record.published
     ('Made-up trial 17', 'Made-up J', '7', '2', '1-9', '2020-03')
     """
-    reading = Reading("Ovid tagged text")
+    reading = Reading("Ovid tagged text", abstracts)
     entry: Entry | None = None
     blank: list[int] = []
     for number, line in lines:
@@ -68,17 +61,16 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
             blank = []
             continue
         if entry is None or is_number or _is_next(entry, tag, bool(blank)):
-            _close(reading, entry, abstracts)
+            _close(reading, entry)
             reading.other(*blank)
             entry = Entry(number)
-            entry.add("", "")
         blank = []
         entry.last_line = number
         if match:
             entry.add(tag, (match[2] or "").strip())
         elif not is_number:
             entry.extend(line.strip())
-    _close(reading, entry, abstracts)
+    _close(reading, entry)
     reading.other(*blank)
     return reading
 
@@ -86,22 +78,22 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
 def _is_next(entry: Entry, tag: str, is_after_blank: bool) -> bool:
     """Return whether a tag begins the next entry, whose number is missing."""
     if tag == "VN":
-        return len(entry.fields) > 1
+        return entry.has_tags
     return is_after_blank and tag in _SINGLE_TAGS and tag in entry.fields
 
 
-def _close(reading: Reading, entry: Entry | None, abstracts: bool) -> None:
+def _close(reading: Reading, entry: Entry | None) -> None:
     if entry is None:
         return
-    if set(entry.fields) == {""}:
+    if not entry.has_tags:
         reading.refuse(entry.line, entry.last_line, "is text without a tag of Ovid's format")
     elif len(entry.fields.get("TI", ())) > 1:
         reading.refuse(entry.line, entry.last_line, JOINED)
     else:
-        reading.keep(_record(entry, reading.position, abstracts))
+        reading.keep(entry, _record(entry))
 
 
-def _record(entry: Entry, position: int, abstracts: bool) -> Record:
+def _record(entry: Entry) -> Record:
     first, every = entry.first, entry.all
     source = first("SO")
     match = _CITATION.match(source)
@@ -111,7 +103,6 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
     doi = values.doi(*every("DO", "DI"))
     is_medline = "medline" in first("DB").lower()
     return Record(
-        position=position,
         kind=values.kind(every("PT", "DT", "ST"), title=title, journal=journal, doi=doi),
         title=values.without_point(title),
         authors=values.authors(_ROLE.sub("", name) for name in every("AU") or every("FA")),
@@ -124,9 +115,7 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         # Embase adds an address in brackets.
         pmid=values.pmid(*(text.partition("[")[0] for text in every("PM")), *(every("UI", "AN") if is_medline else [])),
         registry=values.registry(*every("SI", "CN")) or values.registry(*every("AB")),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=first("AB") if abstracts else "",
+        abstract=first("AB"),
         links=tuple(every("CM")),
     )
 

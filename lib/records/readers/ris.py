@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from lib.records.readers import values
-from lib.records.readers.entry import Entry, Reading
+from lib.records.readers.entry import Entry, Line, Reading
 from lib.records.record import Record
 
 START = re.compile(r"[ \t]*TY(?:  -.*|- *[A-Z]*| {1,3}- *[A-Z][A-Za-z]{1,11}| {1,3}-)\s*$")
@@ -23,6 +23,7 @@ _HEADER = re.compile(rf"{_HEADER_INSIDE.pattern}|\s*(?:(?:Content|Database):.*|[
 """Lines before an entry; the first also end an entry whose own end is missing."""
 _LINK = re.compile(r"\s*Link to (?:the )?[A-Z].*?:(.*)", re.DOTALL)
 """A line without a tag that Ovid writes after the title or the last field."""
+_HEADLESS = "does not begin with a TY line: the beginning of the entry is missing"
 _LIMITS = ("TY", "ER")
 _TAGS = frozenset(
     "TY ER A1 A2 A3 A4 AB AD AN AU AV BT C1 C2 C3 C4 C5 C6 C7 C8 CA CN CP CT CY DA DB DI DO DP ED EP ET FU FX ID "
@@ -32,17 +33,10 @@ _TAGS = frozenset(
 """Tags that are recognised in a file with unusual spaces; in other files, every tag is."""
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of a RIS file.
 
     Every line belongs to a record or to a refused entry, or is a blank line or a header.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts, which take most of the memory.
 
     Examples
     --------
@@ -50,7 +44,7 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> [record.title for record in read(enumerate(lines, start=1)).parsed([]).records]
     ['Made-up trial 17', 'Made-up trial 18']
     """
-    reading = Reading("RIS")
+    reading = Reading("RIS", abstracts)
     entry: Entry | None = None
     is_loose = is_headless = False
 
@@ -60,11 +54,9 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
             return
         entry.last_line = last_line
         if is_headless:
-            reading.refuse(
-                entry.line, last_line, "does not begin with a TY line: the beginning of the entry is missing"
-            )
+            reading.refuse(entry.line, last_line, _HEADLESS)
         else:
-            reading.keep(_record(entry, reading.position, abstracts))
+            reading.keep(entry, _record(entry))
             if not has_end:
                 reading.ended_early(entry.line)
         entry = None
@@ -87,7 +79,6 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
                 reading.other(number)
                 continue
             entry, is_loose, is_headless = Entry(number), False, True
-            entry.add("", "")
         elif _HEADER_INSIDE.fullmatch(line):
             close(number - 1, has_end=False)
             reading.other(number)
@@ -113,7 +104,7 @@ def _tag(line: str, is_loose: bool) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def _record(entry: Entry, position: int, abstracts: bool) -> Record:
+def _record(entry: Entry) -> Record:
     first, every = entry.first, entry.all
     urls = every("UR", "L2", "LK", "L1", "link")
     doi = values.doi(first("DO"), first("DI"), *urls, first("M3"), first("N1") if "doi" in first("N1").lower() else "")
@@ -132,7 +123,6 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
     journal = first("JF", "T2") or first("JO", "J2", "JA", "JI", "TA", "J9") or (first("BT") if is_part else "")
     types = every("TY", "M3", "PT")
     return Record(
-        position=position,
         kind=values.kind(types, title=title, journal=f"{journal} {first('DB', 'PB')}", doi=doi, urls=urls),
         title=title,
         authors=values.authors(every("AU", "A1") or every("CA", "ED")),
@@ -144,8 +134,6 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         doi=doi,
         pmid=pmid,
         registry=values.registry(first("AN"), *urls, *every("C4", "M2", "NV")) or values.registry(*every("AB", "N2")),
-        url=values.url(urls, bool(doi), bool(pmid)),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=first("AB", "N2") if abstracts else "",
+        url=values.url(urls, doi, pmid),
+        abstract=first("AB", "N2"),
     )

@@ -124,7 +124,15 @@ def _windows(line: bytes) -> str:
 
 
 def _lines(numbers: list[int]) -> str:
-    if len(numbers) == 1:
-        return f"line {numbers[0]}"
-    named = ", ".join(map(str, numbers[:5]))
-    return f"lines {named}" + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
+    return f"line{'s' * (len(numbers) > 1)} {first_few(numbers)}"
+
+
+def first_few(numbers: list[int]) -> str:
+    """List at most five numbers, and say how many more there are.
+
+    Examples
+    --------
+    >>> first_few([2, 3]), first_few([1, 2, 3, 4, 5, 6, 7])
+    ('2, 3', '1, 2, 3, 4, 5 and 2 more')
+    """
+    return ", ".join(map(str, numbers[:5])) + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")

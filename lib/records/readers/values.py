@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from urllib.parse import unquote
 
-_MONTHS = {
+MONTHS = {
     name: number
     for number, names in enumerate(
         "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|"
@@ -19,6 +19,7 @@ _MONTHS = {
     )
     for name in names.split()
 }
+"""Number of each month by its name and its abbreviations."""
 _DOI = re.compile(r"10\.[0-9]{4,9}/[^\s\"]+")
 _REGISTRY = re.compile(
     r"\b(?:NCT[0-9]{8}|ISRCTN ?[0-9]{8}|ACTRN ?[0-9]{14}p?|ChiCTR[-A-Z]*[0-9]{8,12}|CTRI/[0-9]{4}/[0-9]{2,3}/[0-9]{6}"
@@ -41,6 +42,22 @@ _ERRATUM = re.compile(
 _RETRACTION = re.compile(
     r"(?:notice of retraction|retraction(?: notice| note)?\s*(?:[:.\-–—]|of\b|to\b|$)|statement of retraction)"
 )
+_KIND_BY_WORDS = tuple(
+    (re.compile(pattern), code)
+    for pattern, code in (
+        (r"\b(?:conference (?:abstract|proceeding)|meeting[ -]abstract|congress(?:es)?|abst)\b", "congress_abstract"),
+        (r"\b(?:thes|thesis|phdthesis|mastersthesis|dissertation)\b", "thesis"),
+        (r"\b(?:review|meta-analysis)\b", "review"),
+        (
+            r"\b(?:jour|article|journal ?article|ejour|mgzn|inpr|article in press|clinical trial|editorial|letter)\b",
+            "article",
+        ),
+        (r"\b(?:conf|cpaper|conference ?paper|inproceedings|proceedings|s|c)\b", "congress_abstract"),
+        (r"\bj\b", "article"),
+        (r"\w", "other"),
+    )
+)
+"""Kind of a publication by words in the names of its types; the first that fits counts."""
 _DASHES = re.compile(r"\s*[\u2010-\u2015\u2212]\s*")
 
 
@@ -53,18 +70,18 @@ def author(name: str) -> str:
     ('Made-Up AB', 'Made-Up AB', 'Made-Up AB', 'The Made-Up Group')
     """
     name = " ".join(name.replace(";", ",").split()).strip(" ,")
-    surname, comma, given = name.partition(",")
+    surname, comma, rest = name.partition(",")
     if comma:
-        given, _, suffix = (part.strip() for part in given.partition(","))
-        return " ".join(filter(None, (surname.strip(), _initials(given), suffix.strip(". "))))
+        forenames, _, suffix = (part.strip() for part in rest.partition(","))
+        return " ".join(filter(None, (surname.strip(), _initials(forenames), suffix.strip(". "))))
     before, _, last = name.rpartition(" ")
     if before and re.fullmatch(r"(?:[A-ZÀ-Ž]\.?-?){1,5}", last):
         return f"{before} {re.sub('[.-]', '', last)}"
     return name
 
 
-def _initials(given: str) -> str:
-    parts = re.findall(r"[^\W\d_]+", given.replace("'", "").replace("’", ""))
+def _initials(forenames: str) -> str:
+    parts = re.findall(r"[^\W\d_]+", forenames.replace("'", "").replace("’", ""))
     return "".join(part if part.isupper() and len(part) <= 3 else part[0].upper() for part in parts)
 
 
@@ -121,14 +138,14 @@ def date(*texts: str) -> str:
     >>> date("2021//"), date("2010", "SEP 22"), date("2024 Dec 20"), date("2023 Apr-Jun"), date("", "1 Dec 2024")
     ('2021', '2010-09-22', '2024-12-20', '2023-04', '2024-12')
     """
-    found = [_date(text) for text in texts if text]
-    year = next((y for y, _, _ in found if y), 0)
+    dates = [_date(text) for text in texts if text]
+    year = next((year for year, _, _ in dates if year), 0)
     if not year:
         return ""
     month, day = 0, 0
-    for its_year, its_month, its_day in found:
-        if its_year in (0, year) and (bool(its_month), bool(its_day)) > (bool(month), bool(day)):
-            month, day = its_month, its_day
+    for other_year, other_month, other_day in dates:
+        if other_year in (0, year) and (bool(other_month), bool(other_day)) > (bool(month), bool(day)):
+            month, day = other_month, other_day
     if day > 1 and month:
         try:
             return dt.date(year, month, day).isoformat()
@@ -147,7 +164,7 @@ def _date(text: str) -> tuple[int, int, int]:
     elif match := re.fullmatch(r"([12][0-9]{3})([01][0-9])([0-3][0-9])", text):
         return int(match[1]), int(match[2]), int(match[3])
     year = next((int(word) for word in re.findall(r"(?<![0-9])[12][0-9]{3}(?![0-9])", text)), 0)
-    names = [_MONTHS.get(word.lower(), 0) for word in re.findall("[A-Za-z]+", text)]
+    names = [MONTHS.get(word.lower(), 0) for word in re.findall("[A-Za-z]+", text)]
     month = next(filter(None, names), 0)
     # A range of months has no day, even if its ends are days.
     is_range = sum(map(bool, names)) > 1
@@ -179,10 +196,10 @@ def doi(*texts: str) -> str:
     """
     for text in texts:
         if match := _DOI.search(unquote(text) if "%2" in text else text):
-            found = match[0].replace("<", "%3C").replace(">", "%3E").rstrip(".,;]}")
-            while found.endswith(")") and found.count(")") > found.count("("):
-                found = found[:-1].rstrip(".,;")
-            return found
+            doi = match[0].replace("<", "%3C").replace(">", "%3E").rstrip(".,;]}")
+            while doi.endswith(")") and doi.count(")") > doi.count("("):
+                doi = doi[:-1].rstrip(".,;")
+            return doi
     return ""
 
 
@@ -213,24 +230,23 @@ def registry(*texts: str) -> str:
     >>> registry("ClinicalTrials.gov/NCT00000000"), registry("NCT00000000 and NCT00000001")
     ('NCT00000000', '')
     """
-    found = {
+    numbers = {
         match.replace(" ", "")
         for text in texts
         # Most abstracts have none, and a look for a long number takes a tenth of the time.
         if _LONG_NUMBER.search(text)
         for match in _REGISTRY.findall(text)
     }
-    found = {text.upper() if text[:3].lower() == "nct" else text for text in found}
-    return found.pop() if len(found) == 1 else ""
+    numbers = {number.upper() if number[:3].lower() == "nct" else number for number in numbers}
+    return numbers.pop() if len(numbers) == 1 else ""
 
 
-def url(texts: Iterable[str], has_doi: bool, has_pmid: bool) -> str:
-    """Return the first address in some texts that says more than the identifiers."""
+def url(texts: Iterable[str], doi: str, pmid: str) -> str:
+    """Return the first address in some texts that says more than the DOI and the PubMed number, if these are known."""
     for text in texts:
         match = re.search(r"https?://[^\s\"<>]+", text)
-        if not match or (has_doi and "doi.org/" in match[0]) or (has_pmid and "pubmed" in match[0]):
-            continue
-        return match[0]
+        if match and not (doi and "doi.org/" in match[0]) and not (pmid and "pubmed" in match[0]):
+            return match[0]
     return ""
 
 
@@ -265,21 +281,4 @@ def kind(types: Iterable[str], *, title: str = "", journal: str = "", doi: str =
         return "registry_record"
     if "preprint" in named or _PREPRINT_SERVERS.search(journal) or _PREPRINT_DOI.match(doi):
         return "preprint"
-    return next(_kinds_named(named), "unknown")
-
-
-def _kinds_named(named: str) -> Iterator[str]:
-    for pattern, code in (
-        (r"\b(?:conference (?:abstract|proceeding)|meeting[ -]abstract|congress(?:es)?|abst)\b", "congress_abstract"),
-        (r"\b(?:thes|thesis|phdthesis|mastersthesis|dissertation)\b", "thesis"),
-        (r"\b(?:review|meta-analysis)\b", "review"),
-        (
-            r"\b(?:jour|article|journal ?article|ejour|mgzn|inpr|article in press|clinical trial|editorial|letter)\b",
-            "article",
-        ),
-        (r"\b(?:conf|cpaper|conference ?paper|inproceedings|proceedings|s|c)\b", "congress_abstract"),
-        (r"\bj\b", "article"),
-        (r"\w", "other"),
-    ):
-        if re.search(pattern, named):
-            yield code
+    return next((code for pattern, code in _KIND_BY_WORDS if pattern.search(named)), "unknown")

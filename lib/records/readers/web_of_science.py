@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from lib.records.readers import values
-from lib.records.readers.entry import JOINED, Entry, Reading
+from lib.records.readers.entry import JOINED, Entry, Line, Reading
 from lib.records.record import Record
 
 START = re.compile(r"FN [A-Z].*|PT [A-Z]\s*", re.DOTALL)
@@ -23,17 +23,10 @@ _LISTS = frozenset({"AU", "AF", "BA", "BE", "BF", "CA", "C1", "CR"})
 """Tags of lists, each line of which is a value."""
 
 
-def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
+def read(lines: Iterable[Line], abstracts: bool = True) -> Reading:
     """Read the lines of a plain text file of Web of Science.
 
     Every line belongs to a record or to a refused entry, or is a blank line or a header.
-
-    Parameters
-    ----------
-    lines : iterable of (int, str)
-        The numbered lines.
-    abstracts : bool
-        Whether to keep abstracts, which take most of the memory.
 
     Examples
     --------
@@ -42,13 +35,13 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
     >>> record.title, record.authors
     ('Made-up trial 17', 'Made-Up A; Other B')
     """
-    reading = Reading("Web of Science plain text")
+    reading = Reading("Web of Science plain text", abstracts)
     entry: Entry | None = None
     tag = ""
     for number, line in lines:
         is_first, is_header = line.startswith("PT ") and bool(START.fullmatch(line)), bool(_HEADER.fullmatch(line))
         if entry is not None and (is_first or is_header):
-            _close(reading, entry, abstracts)
+            _close(reading, entry)
             reading.ended_early(entry.line)
             entry = None
         if entry is None:
@@ -56,11 +49,10 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
                 reading.other(number)
                 continue
             entry, tag = Entry(number), ""
-            entry.add("", "")
         entry.last_line = number
         match = _TAG.fullmatch(line)
         if match and match[1] == "ER" and not match[2]:
-            _close(reading, entry, abstracts)
+            _close(reading, entry)
             entry = None
         elif match:
             tag = match[1]
@@ -70,28 +62,25 @@ def read(lines: Iterable[tuple[int, str]], abstracts: bool = True) -> Reading:
         elif line.strip():
             entry.extend(line.strip())
     if entry is not None:
-        _close(reading, entry, abstracts)
+        _close(reading, entry)
         reading.ended_early(entry.line)
     return reading
 
 
-def _close(reading: Reading, entry: Entry, abstracts: bool) -> None:
+def _close(reading: Reading, entry: Entry) -> None:
     if "PT" not in entry.fields:
-        reading.refuse(
-            entry.line, entry.last_line, "does not begin with a PT line: the beginning of the entry is missing"
-        )
+        reading.refuse(entry.line, entry.last_line, _HEADLESS)
     elif len(entry.fields.get("TI", ())) > 1:
         reading.refuse(entry.line, entry.last_line, JOINED)
     else:
-        reading.keep(_record(entry, reading.position, abstracts))
+        reading.keep(entry, _record(entry))
 
 
-def _record(entry: Entry, position: int, abstracts: bool) -> Record:
+def _record(entry: Entry) -> Record:
     first, every = entry.first, entry.all
     title, journal, doi = first("TI"), first("SO"), values.doi(first("DI"), first("D2"))
     pmid = values.pmid(first("PM"), *(every("UT") if first("UT").startswith("MEDLINE:") else []))
     return Record(
-        position=position,
         kind=values.kind(every("PT", "DT"), title=title, journal=journal, doi=doi),
         title=title,
         authors=values.authors(every("AU", "CA") or every("BA", "BE")),
@@ -103,7 +92,5 @@ def _record(entry: Entry, position: int, abstracts: bool) -> Record:
         doi=doi,
         pmid=pmid,
         registry=values.registry(first("AB")),
-        line=entry.line,
-        last_line=entry.last_line,
-        abstract=first("AB") if abstracts else "",
+        abstract=first("AB"),
     )

@@ -1,4 +1,4 @@
-"""The shape that answers of all databases are brought into, and the recognition of answers that cannot be used.
+"""Read the answers of databases into one form, and recognise those that cannot be used.
 
 Belongs here: windows of dates, entries and pages of a result, and reading XML and JSON that may be cut off. Does not
 belong here: the fields of one database (a module for each).
@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
+from lib.records.readers.values import MONTHS
 from lib.records.record import Record
 from lib.records.searching.client import UnusableAnswer
 
@@ -36,6 +37,10 @@ class Window:
     def __repr__(self) -> str:
         return f"{self.since} to {self.until}"
 
+    def dates(self) -> list[str]:
+        """Return both days as YYYY-MM-DD."""
+        return [self.since.isoformat(), self.until.isoformat()]
+
     def halves(self) -> tuple[Window, Window]:
         """Return the earlier and the later half of a window of more than one day."""
         middle = self.since + (self.until - self.since) // 2
@@ -49,9 +54,9 @@ class Entry:
     Attributes
     ----------
     name : str
-        Identifier of the entry in the database, such as its PubMed number.
+        Identifier of the entry in the database, such as its PubMed number; empty if it has none.
     record : Record or None
-        The record; its position is that within the page.
+        The record, which has no number yet.
     reason : str
         Why there is no record.
     """
@@ -117,26 +122,24 @@ def read_json(content: bytes, *path: str) -> dict[str, Any]:
     """
     _refuse_web_page(content, "JSON")
     try:
-        found = json.loads(content)
+        answer = member(json.loads(content), *path)
     except ValueError:
         raise UnusableAnswer("the JSON is cut off or damaged") from None
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    if not isinstance(found, dict):
+    if not isinstance(answer, dict):
         raise UnusableAnswer(f"the JSON has another form than expected (no object {'.'.join(path) or 'at all'})")
-    return found
+    return answer
 
 
-def list_of(found: dict[str, Any], name: str) -> list[Any]:
+def list_of(answer: dict[str, Any], name: str) -> list[Any]:
     """Return a list that an object of an answer must have."""
-    if not isinstance(found.get(name), list):
+    if not isinstance(answer.get(name), list):
         raise UnusableAnswer(f"the JSON has another form than expected (no list {name})")
-    return found[name]
+    return answer[name]
 
 
-def number_of(found: dict[str, Any], name: str) -> int:
+def number_of(answer: dict[str, Any], name: str) -> int:
     """Return a number that an object of an answer must have."""
-    value = found.get(name)
+    value = answer.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise UnusableAnswer(f"the JSON has another form than expected (no number {name})")
     return value
@@ -157,15 +160,15 @@ def read_xml(content: bytes, root: str) -> Element:
     """
     _refuse_web_page(content, "XML")
     try:
-        found: Element = defusedxml.ElementTree.fromstring(content)
+        element: Element = defusedxml.ElementTree.fromstring(content)
     except ParseError:
         raise UnusableAnswer("the XML is cut off or damaged") from None
     except DefusedXmlException:
         raise UnusableAnswer("the XML defines entities, which no answer needs") from None
-    if found.tag != root:
-        error = words(found.findtext(".//ERROR") or found.get("error") or "")
-        raise UnusableAnswer(f"{root} was expected, and <{found.tag}> came{f': {error}' if error else ''}")
-    return found
+    if element.tag != root:
+        error = words(element.findtext(".//ERROR") or element.get("error") or "")
+        raise UnusableAnswer(f"{root} was expected, and <{element.tag}> came{f': {error}' if error else ''}")
+    return element
 
 
 def _refuse_web_page(content: bytes, expected: str) -> None:
@@ -198,8 +201,8 @@ def objects(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def member(found: object, *path: str) -> Any:
-    """Return what a path of names leads to in an object; None if there is no such member.
+def member(value: Any, *path: str) -> Any:
+    """Return what a path of names leads to in an object of an answer; None if there is no such member.
 
     Examples
     --------
@@ -207,14 +210,8 @@ def member(found: object, *path: str) -> Any:
     (1, None)
     """
     for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
-
-
-_MONTHS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)  # noqa: SIM905
-}
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def date_of(year: object, month: object = None, day: object = None) -> str:
@@ -230,20 +227,19 @@ def date_of(year: object, month: object = None, day: object = None) -> str:
     if not re.fullmatch(r"[12][0-9]{3}", str(year)):
         return ""
     name = str(month or "").strip().casefold()
-    number = int(name) if name.isascii() and name.isdecimal() else _MONTHS.get(name[:3], 0)
+    number = int(name) if name.isascii() and name.isdecimal() else MONTHS.get(name[:3], 0)
     if not 1 <= number <= 12:
         return str(year)
     try:
-        known = dt.date(int(str(year)), number, int(str(day)))
+        date = dt.date(int(str(year)), number, int(str(day)))
     except ValueError:
         return f"{year}-{number:02}"
-    return known.isoformat() if known.day > 1 else f"{year}-{number:02}"
+    return date.isoformat() if date.day > 1 else f"{year}-{number:02}"
 
 
 def date_from(text: object) -> str:
     """Return a date of the form YYYY, YYYY-MM or YYYY-MM-DD for the column ``published``."""
-    parts = words(text).split("T")[0].split("-")
-    return date_of(*parts[:3])
+    return date_of(*words(text).split("T")[0].split("-")[:3])
 
 
 def doi_from(text: object) -> str:

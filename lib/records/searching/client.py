@@ -1,4 +1,4 @@
-"""Send requests to a database politely, and retry what fails in passing.
+"""Send requests to a database at the pace that it allows, and repeat those that fail for a moment.
 
 Belongs here: the pace of requests, retries, `Retry-After`, and the removal of keys from everything that is stored or
 shown. Does not belong here: what an answer means (`answers`, and one module for each database).
@@ -49,7 +49,7 @@ class RejectedRequest(SearchError):
     """A request that the database rejects; asking again does not help."""
 
 
-class LostPlace(SearchError):
+class ExpiredResult(SearchError):
     """A result that the database no longer holds, so that the query must be put to it anew."""
 
 
@@ -116,8 +116,8 @@ class Redaction(logging.Filter):
         return True
 
 
-class _Passing(Exception):
-    """A failure that may pass, and the seconds to wait as the database states them."""
+class _TransientError(Exception):
+    """A failure after which the request is sent again, and the seconds to wait if the database states them."""
 
     def __init__(self, message: str, wait: float | None = None):
         super().__init__(message)
@@ -144,10 +144,8 @@ class Client:
         Seconds since some moment.
     timeout : float
         Seconds without an answer after which a request is sent again.
-    transport : httpx.BaseTransport, optional
-        Takes the place of the network.
-    tell : callable
-        Is told why a request has to wait before it is sent again.
+    say : callable
+        Takes a message about a request that has to wait before it is sent again.
     """
 
     name: str
@@ -157,8 +155,7 @@ class Client:
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     timeout: float = TIMEOUT
-    transport: httpx.BaseTransport | None = None
-    tell: Callable[[str], None] = lambda message: None
+    say: Callable[[str], None] = lambda message: None
 
     def __post_init__(self) -> None:
         self.secret_parameters = {name: value for name, value in self.secret_parameters.items() if value}
@@ -172,7 +169,6 @@ class Client:
         # A redirect could carry a key to another host, so none is followed.
         self._http = httpx.Client(
             timeout=self.timeout,
-            transport=self.transport,
             follow_redirects=False,
             headers={"User-Agent": AGENT},
             verify=_tls_context(),
@@ -211,33 +207,33 @@ class Client:
 
         def once() -> tuple[_Read, str]:
             content = self._redaction.content(self._send(request))
-            kept = self.raw.keep(content)
+            sha256 = self.raw.keep(content)
             try:
-                return read(content), kept
+                return read(content), sha256
             except UnusableAnswer as error:
-                raise _Passing(f"{error} (kept as .raw/{kept[:12]}…)") from None
+                raise _TransientError(f"{error} (kept as .raw/{sha256[:12]}…)") from None
 
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(ATTEMPTS),
-            retry=tenacity.retry_if_exception_type(_Passing),
+            retry=tenacity.retry_if_exception_type(_TransientError),
             wait=_wait,
             sleep=self.pause,
-            before_sleep=self._tell,
+            before_sleep=self._say_why,
             reraise=True,
         )
         try:
             return retrying(once)
-        except _Passing as error:
+        except _TransientError as error:
             raise SearchError(
                 f"{self.name} could not be read after {ATTEMPTS} attempts: {self._redaction.text(str(error))}. "
                 "Run the search again later: it goes on where it stopped."
             ) from None
 
-    def _tell(self, state: tenacity.RetryCallState) -> None:
+    def _say_why(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         wait = state.next_action.sleep if state.next_action else 0
         if wait >= 2:
-            self.tell(f"{self.name}: {self._redaction.text(str(error))}; trying again in {wait:.0f} seconds")
+            self.say(f"{self.name}: {self._redaction.text(str(error))}; trying again in {wait:.0f} seconds")
 
     def _send(self, request: Request) -> bytes:
         """Return the content of an answer with status 200."""
@@ -252,11 +248,11 @@ class Client:
                     if len(content) > LARGEST_ANSWER:
                         raise SearchError(f"{self.name} sent an answer of more than {LARGEST_ANSWER >> 20} MB.")
         except httpx.TimeoutException:
-            raise _Passing(f"no answer within {self.timeout:g} seconds") from None
+            raise _TransientError(f"no answer within {self.timeout:g} seconds") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             # The text of some errors has the address, and with it the key.
             reason = self._redaction.text(without_number(str(error))) or type(error).__name__
-            raise _Passing(f"the connection failed ({reason})") from None
+            raise _TransientError(f"the connection failed ({reason})") from None
         status = response.status_code
         if status == httpx.codes.OK:
             return content
@@ -267,7 +263,7 @@ class Client:
                     f"{self.name} asks us to wait {wait:.0f} seconds (status {status}). "
                     "Run the search again after that: it goes on where it stopped."
                 )
-            raise _Passing(f"status {status}", wait)
+            raise _TransientError(f"status {status}", wait)
         raise RejectedRequest(
             f"{self.name} rejects the request with status {status}{_HINTS.get(status, '')}: "
             f"{self._redaction.text(_first_words(content))}"
@@ -293,7 +289,7 @@ _HINTS = {
 def _wait(state: tenacity.RetryCallState) -> float:
     """Return the seconds before the next attempt: what the database states, else twice as long each time."""
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, _Passing) and error.wait is not None:
+    if isinstance(error, _TransientError) and error.wait is not None:
         return error.wait
     return float(min(2 ** (state.attempt_number - 1), 60)) * random.uniform(1.0, 1.25)
 

@@ -1,4 +1,4 @@
-"""ClinicalTrials.gov, through version 2 of its interface with `pageToken`.
+"""Search ClinicalTrials.gov through version 2 of its interface, page by page with `pageToken`.
 
 Belongs here: the requests and the JSON of ClinicalTrials.gov. Does not belong here: pages and retries in general
 (`fetching`).
@@ -42,11 +42,8 @@ class ClinicalTrials(Source):
 
     def start(self, client: Client, query: str, window: Window) -> Start:
         """Ask for the number of records, with the smallest page."""
-
-        def read(content: bytes) -> int:
-            return number_of(read_json(content), "totalCount")
-
-        total, _ = client.ask(self._request(query, window, "", 1), read)
+        request = self._request(query, window, "", 1)
+        total, _ = client.ask(request, lambda content: number_of(read_json(content), "totalCount"))
         return Start(total, "")
 
     def request(self, query: str, window: Window, token: str) -> Request:
@@ -68,20 +65,19 @@ class ClinicalTrials(Source):
     def read(self, content: bytes, token: str) -> Page:
         """Read a page. Only the first one needs to state the total."""
         answer = read_json(content)
-        entries = tuple(_entry(item, at) for at, item in enumerate(list_of(answer, "studies"), start=1))
+        entries = tuple(map(_entry, list_of(answer, "studies")))
         total = number_of(answer, "totalCount") if "totalCount" in answer else None
         return Page(entries, words(answer.get("nextPageToken")), total)
 
 
-def _entry(item: Any, position: int) -> Entry:
+def _entry(item: Any) -> Entry:
     protocol = member(item, "protocolSection")
     names = member(protocol, "identificationModule")
     number = words(member(names, "nctId"))
     if not re.fullmatch(r"NCT[0-9]{8}", number):
-        return Entry(f"entry {position}", reason="has no number of ClinicalTrials.gov")
+        return Entry("", reason="has no number of ClinicalTrials.gov")
     posted = member(protocol, "statusModule", "studyFirstPostDateStruct", "date")
     record = Record(
-        position=position,
         kind="registry_record",
         title=words(member(names, "officialTitle")) or words(member(names, "briefTitle")),
         published=date_from(posted),

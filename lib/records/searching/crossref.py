@@ -1,4 +1,4 @@
-"""Crossref, through its REST interface with cursors.
+"""Search Crossref through its REST interface, page by page with cursors.
 
 Belongs here: the requests and the JSON of Crossref. Does not belong here: pages and retries in general (`fetching`),
 and the look-up of retractions (`lib.records.retractions`).
@@ -62,11 +62,8 @@ class Crossref(Source):
 
     def start(self, client: Client, query: str, window: Window) -> Start:
         """Ask for the number of records, without any."""
-
-        def read(content: bytes) -> int:
-            return number_of(read_json(content, "message"), "total-results")
-
-        total, _ = client.ask(self._request(query, window, {"rows": "0"}), read)
+        request = self._request(query, window, {"rows": "0"})
+        total, _ = client.ask(request, lambda content: number_of(read_json(content, "message"), "total-results"))
         return Start(total, "*")
 
     def request(self, query: str, window: Window, token: str) -> Request:
@@ -81,22 +78,21 @@ class Crossref(Source):
         """Read a page. The service gives a cursor after the last page, too, which leads to an empty one."""
         message = read_json(content, "message")
         items = list_of(message, "items")
-        entries = tuple(_entry(item, at) for at, item in enumerate(items, start=1))
+        entries = tuple(map(_entry, items))
         following = words(message.get("next-cursor")) if items else ""
         return Page(entries, following, number_of(message, "total-results"))
 
 
-def _entry(item: Any, position: int) -> Entry:
+def _entry(item: Any) -> Entry:
     doi = doi_from(member(item, "DOI"))
     if not doi:
-        return Entry(f"entry {position}", reason="has no DOI")
-    updates = [words(update.get("type")) for update in objects(item.get("update-to"))]
-    kind = next((_NOTICES[update] for update in updates if update in _NOTICES), "")
+        return Entry("", reason="has no DOI")
+    updates = [(words(u.get("type")), doi_from(u.get("DOI"))) for u in objects(item.get("update-to"))]
+    kind = next((_NOTICES[update] for update, _ in updates if update in _NOTICES), "")
     trials = objects(item.get("clinical-trial-number"))
     dates = member(item, "issued", "date-parts")
     parts = dates[0] if isinstance(dates, list) and dates and isinstance(dates[0], list) else []
     record = Record(
-        position=position,
         kind=kind or _KINDS.get(words(item.get("type")), "other"),
         title=first(item.get("title")),
         authors="; ".join(filter(None, map(_author, objects(item.get("author"))))),
@@ -109,12 +105,13 @@ def _entry(item: Any, position: int) -> Entry:
         registry=words(trials[0].get("clinical-trial-number")).upper() if trials else "",
         url=f"https://doi.org/{doi}",
         abstract=words(item.get("abstract")),
-        links=tuple(f"{words(u.get('type'))} of: doi:{doi_from(u.get('DOI'))}" for u in objects(item.get("update-to"))),
+        links=tuple(f"{update} of: doi:{updated}" for update, updated in updates),
     )
     return Entry(doi, record)
 
 
 def _author(author: dict[str, Any]) -> str:
-    surname = words(author.get("family"))
-    initials = "".join(name[0] for name in words(author.get("given")).replace("-", " ").split())
-    return " ".join(filter(None, [surname, initials])) if surname else words(author.get("name"))
+    if surname := words(author.get("family")):
+        initials = "".join(name[0] for name in words(author.get("given")).replace("-", " ").split())
+        return f"{surname} {initials}".strip()
+    return words(author.get("name"))

@@ -1,4 +1,4 @@
-"""Europe PMC, through its REST interface with `cursorMark`.
+"""Search Europe PMC through its REST interface, page by page with `cursorMark`.
 
 Belongs here: the requests and the JSON of Europe PMC. Does not belong here: pages and retries in general (`fetching`).
 """
@@ -57,11 +57,8 @@ class EuropePmc(Source):
 
     def start(self, client: Client, query: str, window: Window) -> Start:
         """Ask for the number of records, with the smallest page."""
-
-        def read(content: bytes) -> int:
-            return number_of(read_json(content), "hitCount")
-
-        total, _ = client.ask(self._request(query, window, "*", 1), read)
+        request = self._request(query, window, "*", 1)
+        total, _ = client.ask(request, lambda content: number_of(read_json(content), "hitCount"))
         return Start(total, "*")
 
     def request(self, query: str, window: Window, token: str) -> Request:
@@ -81,28 +78,27 @@ class EuropePmc(Source):
     def read(self, content: bytes, token: str) -> Page:
         """Read a page. At the end, the service gives the cursor of the same page, or none."""
         answer = read_json(content)
-        found = list_of(read_json(content, "resultList"), "result")
+        items = list_of(read_json(content, "resultList"), "result")
         following = words(answer.get("nextCursorMark"))
-        entries = tuple(_entry(item, at) for at, item in enumerate(found, start=1))
-        return Page(entries, "" if following == token or not found else following, number_of(answer, "hitCount"))
+        entries = tuple(map(_entry, items))
+        return Page(entries, "" if following == token or not items else following, number_of(answer, "hitCount"))
 
 
-def _entry(item: Any, position: int) -> Entry:
+def _entry(item: Any) -> Entry:
     name = f"{words(member(item, 'source'))}:{words(member(item, 'id'))}"
     if len(name) < 3 or name.startswith(":") or name.endswith(":"):
-        return Entry(f"entry {position}", reason="has no identifier")
+        return Entry("", reason="has no identifier")
     journal = member(item, "journalInfo")
     types = [words(text).casefold() for text in member(item, "pubTypeList", "pubType") or ()]
     kind = next((kind for text, kind in _KINDS if text in types), "unknown")
     authors = [
-        words(a.get("collectiveName"))
-        or " ".join(filter(None, [words(a.get("lastName")), words(a.get("initials"))]))
-        or words(a.get("fullName"))
-        for a in objects(member(item, "authorList", "author"))
+        words(author.get("collectiveName"))
+        or f"{words(author.get('lastName'))} {words(author.get('initials'))}".strip()
+        or words(author.get("fullName"))
+        for author in objects(member(item, "authorList", "author"))
     ] or words(item.get("authorString")).rstrip(".").split(", ")
     numbers = re.findall(r"\bNCT[0-9]{8}\b", " ".join(_accessions(item)))
     record = Record(
-        position=position,
         kind="preprint" if item.get("source") == "PPR" else kind,
         title=words(item.get("title")),
         authors="; ".join(filter(None, authors)),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.records.searching.answers import Entry, Page, Start, Window
-from lib.records.searching.client import Client, LostPlace, RejectedRequest, SearchError
+from lib.records.searching.client import Client, ExpiredResult, RejectedRequest, SearchError
 from lib.records.searching.raw_answers import Journal, RawAnswers
 from lib.records.searching.source import Source
 
@@ -24,7 +24,7 @@ TRIES = 3
 
 @dataclass
 class _Part:
-    """What is known of a window: how the database answered, and the pages fetched so far."""
+    """What is known of a window: what the database stated at the start, and the pages fetched so far."""
 
     start: Start
     pages: list[tuple[str, str, str]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Fetching:
     query : str
         The query as the database understands it.
     report : callable
-        Is told how many records have been fetched, and how many there are.
+        Takes the number of records fetched so far, and of all.
     """
 
     def __init__(
@@ -66,9 +66,10 @@ class Fetching:
         self._split: set[Window] = set()
         self._done = self._total = 0
         for line in journal.lines():
-            self._recall(line)
+            self._restore(line)
 
-    def _recall(self, line: dict[str, Any]) -> None:
+    def _restore(self, line: dict[str, Any]) -> None:
+        """Take up what an earlier process noted in a line of the journal."""
         if "split" in line:
             self._split.add(_window(line["split"]))
         elif "part" in line:
@@ -102,24 +103,25 @@ class Fetching:
         return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
 
     def _fetch(self, window: Window) -> list[dict[str, Any]]:
+        """Return the parts of a manifest for a window; one part, unless the window has to be split."""
         contradiction = ""
         for _ in range(TRIES):
             part = self._parts.get(window)
-            resumed = part is not None
+            is_resumed = part is not None
             if part is None and window not in self._split:
                 part = self._begin(window)
             if part is None:
                 return [fetched for half in window.halves() for fetched in self._fetch(half)]
-            done = self._done
+            done_before = self._done
             try:
                 return [self._pages(window, part)]
             except _Contradiction as error:
                 contradiction = str(error)
-            except (LostPlace, RejectedRequest) as error:
+            except (ExpiredResult, RejectedRequest) as error:
                 # The place that the journal names may no longer be held by the database.
-                if not resumed and isinstance(error, RejectedRequest):
+                if not is_resumed and isinstance(error, RejectedRequest):
                     raise
-            self._done = done
+            self._done = done_before
             self._total -= part.start.total
             del self._parts[window]
         raise SearchError(
@@ -136,15 +138,16 @@ class Fetching:
                     f"{self.source.name}: {start.total} records of {window.since} alone, and the database gives out "
                     f"{self.source.most}. Nothing of this search was imported: make the query in queries.csv narrower."
                 )
-            self.journal.note({"split": _days(window)})
+            self.journal.note({"split": window.dates()})
             self._split.add(window)
             return None
         self._parts[window] = _Part(start)
         noted = {"total": start.total, "token": start.token, "listed": start.listed, "remarks": start.remarks}
-        self.journal.note({"part": _days(window), **noted})
+        self.journal.note({"part": window.dates(), **noted})
         return self._parts[window]
 
     def _pages(self, window: Window, part: _Part) -> dict[str, Any]:
+        """Fetch the pages of a part that are not there yet, and return the part for a manifest."""
         start = part.start
         self._total += start.total
         names: set[str] = set()
@@ -155,15 +158,15 @@ class Fetching:
                 raise _Contradiction("raw answers of an earlier attempt are missing")
             names |= set(_names(self.source.read(content, token), sha256))
             token = following
-        self._tell(len(names))
+        self._count(len(names))
         more = bool(start.total) and not (part.pages and not token) and len(names) < start.total
         while more:
             page, sha256 = self._page(window, token, names, start.total)
             part.pages.append((sha256, token, page.following))
-            self.journal.note({"page": sha256, "of": _days(window), "token": token, "following": page.following})
+            self.journal.note({"page": sha256, "of": window.dates(), "token": token, "following": page.following})
             new = set(_names(page, sha256)) - names
             names |= new
-            self._tell(len(new))
+            self._count(len(new))
             token = page.following
             more = bool(token) and len(names) < start.total
         missing = [name for name in start.listed if name not in names]
@@ -186,15 +189,15 @@ class Fetching:
             page, sha256 = self.client.ask(request, lambda content: self.source.read(content, token))
             if page.total is not None and page.total != total:
                 raise _Contradiction(f"the number of records changed from {total} to {page.total} meanwhile")
-            found = set(_names(page, sha256))
-            is_repeated = bool(found) and found <= names
-            if not is_repeated and len(found) >= expected and (found or not expected):
+            names_on_page = set(_names(page, sha256))
+            is_repeated = bool(names_on_page) and names_on_page <= names
+            if not is_repeated and len(names_on_page) >= expected:
                 break
             if attempt == TRIES and is_repeated:
                 raise _Contradiction("the same page came more than once")
         return page, sha256
 
-    def _tell(self, new: int) -> None:
+    def _count(self, new: int) -> None:
         self._done += new
         self.report(self._done, self._total)
 
@@ -225,11 +228,8 @@ def entries_of(manifest: dict[str, Any], source: Source, raw: RawAnswers) -> lis
     position_by_name: dict[str, int] = {}
     for part in manifest["parts"]:
         for page in part["pages"]:
-            content = raw.content(page["sha256"])
-            if content is None:
-                raise SearchError(f"The raw answer .raw/{page['sha256']} is missing or damaged: run the search again.")
-            read = source.read(content, page["token"])
-            for name, entry in zip(_names(read, page["sha256"]), read.entries, strict=True):
+            answer = source.read(raw_answer(raw, page["sha256"]), page["token"])
+            for name, entry in zip(_names(answer, page["sha256"]), answer.entries, strict=True):
                 if name in position_by_name:
                     reason = f"is the same entry as number {position_by_name[name]} of this search ({name})"
                     entries.append(Entry(name, reason=reason))
@@ -241,14 +241,24 @@ def entries_of(manifest: dict[str, Any], source: Source, raw: RawAnswers) -> lis
     return entries
 
 
+def raw_answer(raw: RawAnswers, sha256: str) -> bytes:
+    """Return a raw answer that a search kept.
+
+    Raises
+    ------
+    SearchError
+        If it is missing, as in a fresh copy of the project, or damaged.
+    """
+    content = raw.content(sha256)
+    if content is None:
+        raise SearchError(f"The raw answer .raw/{sha256} is not in this folder, or is damaged: run the search again.")
+    return content
+
+
 def _names(page: Page, sha256: str) -> list[str]:
-    """Return the identifiers of the entries of a page; entries without one are told apart by their place."""
-    return [f"{sha256[:12]} {entry.name}" if entry.name.startswith("entry ") else entry.name for entry in page.entries]
+    """Return the identifiers of the entries of a page; those without one are named by their page and place."""
+    return [entry.name or f"{sha256[:12]} entry {place}" for place, entry in enumerate(page.entries, start=1)]
 
 
-def _days(window: Window) -> list[str]:
-    return [window.since.isoformat(), window.until.isoformat()]
-
-
-def _window(days: list[str]) -> Window:
-    return Window(*map(dt.date.fromisoformat, days))
+def _window(dates: list[str]) -> Window:
+    return Window(*map(dt.date.fromisoformat, dates))

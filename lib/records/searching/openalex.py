@@ -1,4 +1,4 @@
-"""OpenAlex, through its REST interface: cursors with a key, numbered pages without one.
+"""Search OpenAlex through its REST interface: with a key by cursors, without one by numbered pages.
 
 Belongs here: the requests and the JSON of OpenAlex. Does not belong here: pages and retries in general (`fetching`).
 """
@@ -60,11 +60,8 @@ class OpenAlex(Source):
 
     def start(self, client: Client, query: str, window: Window) -> Start:
         """Ask for the number of records, with the smallest page."""
-
-        def read(content: bytes) -> int:
-            return number_of(read_json(content, "meta"), "count")
-
-        total, _ = client.ask(self._request(query, window, {"per_page": "1"}), read)
+        request = self._request(query, window, {"per_page": "1"})
+        total, _ = client.ask(request, lambda content: number_of(read_json(content, "meta"), "count"))
         return Start(total, "1" if self.most else "*")
 
     def request(self, query: str, window: Window, token: str) -> Request:
@@ -82,7 +79,7 @@ class OpenAlex(Source):
         answer = read_json(content)
         meta = read_json(content, "meta")
         items = list_of(answer, "results")
-        entries = tuple(_entry(item, at) for at, item in enumerate(items, start=1))
+        entries = tuple(map(_entry, items))
         total = number_of(meta, "count")
         if token.isdecimal():
             following = str(int(token) + 1) if int(token) * PAGE < total else ""
@@ -91,14 +88,13 @@ class OpenAlex(Source):
         return Page(entries, following if items else "", total)
 
 
-def _entry(item: Any, position: int) -> Entry:
+def _entry(item: Any) -> Entry:
     match = re.search(r"W[0-9]+$", words(member(item, "id")))
     if not match:
-        return Entry(f"entry {position}", reason="has no OpenAlex number")
+        return Entry("", reason="has no OpenAlex number")
     pages = [words(member(item, "biblio", name)) for name in ("first_page", "last_page")]
     names = [words(member(a, "author", "display_name")) for a in objects(item.get("authorships"))]
     record = Record(
-        position=position,
         kind=_KINDS.get(words(item.get("type")), "other"),
         title=words(item.get("title")) or words(item.get("display_name")),
         authors="; ".join(filter(None, map(surname_first, names))),

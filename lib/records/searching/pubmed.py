@@ -1,4 +1,4 @@
-"""PubMed, through the E-utilities: `esearch` with the history server, then `efetch`.
+"""Search PubMed through the E-utilities: `esearch` with the history server, then `efetch`.
 
 Belongs here: the requests and the XML of PubMed. Does not belong here: pages and retries in general (`fetching`).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from lib.records.record import Record
@@ -22,7 +23,7 @@ from lib.records.searching.answers import (
     read_xml,
     words,
 )
-from lib.records.searching.client import Client, LostPlace, Request, SearchError
+from lib.records.searching.client import Client, ExpiredResult, Request, SearchError
 from lib.records.searching.source import Source
 
 PAGE = 200
@@ -76,12 +77,12 @@ class PubMed(Source):
 
     def request(self, query: str, window: Window, token: str) -> Request:
         """Return the request for records that the history server holds."""
-        at = json.loads(token)
+        place = json.loads(token)
         parameters = {
             "db": "pubmed",
-            "query_key": at["key"],
-            "WebEnv": at["env"],
-            "retstart": str(at["from"]),
+            "query_key": place["key"],
+            "WebEnv": place["env"],
+            "retstart": str(place["from"]),
             "retmax": str(PAGE),
             "retmode": "xml",
             "tool": "living-review",
@@ -90,21 +91,18 @@ class PubMed(Source):
 
     def expected(self, token: str) -> int:
         """Return how many of the records that remain fit on a page."""
-        at = json.loads(token)
-        return min(PAGE, int(at["total"]) - int(at["from"]))
+        place = json.loads(token)
+        return min(PAGE, int(place["total"]) - int(place["from"]))
 
     def read(self, content: bytes, token: str) -> Page:
         """Read a set of articles."""
         if re.search(rb"<ERROR>[^<]*(unable to obtain query|query[ _]key|webenv)", content, re.IGNORECASE):
-            raise LostPlace("PubMed no longer holds the result of the query.")
+            raise ExpiredResult("PubMed no longer holds the result of the query.")
         root = read_xml(content, "PubmedArticleSet")
-        entries = tuple(_entry(element, at) for at, element in enumerate(root, start=1) if element.tag in _ARTICLES)
-        at = json.loads(token)
-        at["from"] += PAGE
-        return Page(entries, json.dumps(at) if at["from"] < at["total"] else "")
-
-
-_ARTICLES = ("PubmedArticle", "PubmedBookArticle")
+        entries = tuple(_entry(element) for element in root if element.tag in ("PubmedArticle", "PubmedBookArticle"))
+        place = json.loads(token)
+        place["from"] += PAGE
+        return Page(entries, json.dumps(place) if place["from"] < place["total"] else "")
 
 
 def _read_search(content: bytes) -> Start:
@@ -126,12 +124,12 @@ def _read_search(content: bytes) -> Start:
     return Start(int(count), token, tuple(words(e.text) for e in root.findall("IdList/Id")), tuple(remarks))
 
 
-def _entry(element: Element, position: int) -> Entry:
+def _entry(element: Element) -> Entry:
     is_book = element.tag == "PubmedBookArticle"
     citation = element.find("BookDocument" if is_book else "MedlineCitation")
     pmid = pmid_from(_text(citation, "PMID"))
     if citation is None or not pmid:
-        return Entry(f"entry {position}", reason="has no PubMed number")
+        return Entry("", reason="has no PubMed number")
     article = citation if is_book else citation.find("Article")
     if article is None:
         return Entry(pmid, reason=f"PubMed has no article for PMID {pmid}")
@@ -140,7 +138,6 @@ def _entry(element: Element, position: int) -> Entry:
     if not pages and (begin := _text(article, "Pagination/StartPage")):
         pages = "-".join(filter(None, [begin, _text(article, "Pagination/EndPage")]))
     record = Record(
-        position=position,
         kind="other" if is_book else next((kind for name, kind in _KINDS if name in types), "article"),
         title=_text(article, "ArticleTitle") or _text(article, "VernacularTitle") or _text(article, "Book/BookTitle"),
         authors="; ".join(filter(None, map(_author, article.findall("AuthorList/Author")))),
@@ -161,27 +158,26 @@ def _entry(element: Element, position: int) -> Entry:
 
 def _text(element: Element | None, path: str) -> str:
     """Return the text of an element and of those within it."""
-    found = None if element is None else element.find(path)
-    return "" if found is None else words("".join(found.itertext()))
+    child = None if element is None else element.find(path)
+    return "" if child is None else words("".join(child.itertext()))
 
 
 def _author(element: Element) -> str:
-    surname = _text(element, "LastName")
-    return (
-        " ".join(filter(None, [surname, _text(element, "Initials")])) if surname else _text(element, "CollectiveName")
-    )
+    if surname := _text(element, "LastName"):
+        return f"{surname} {_text(element, 'Initials')}".strip()
+    return _text(element, "CollectiveName")
 
 
 def _published(article: Element) -> str:
     """Return the day of electronic publication, else the date of the issue."""
     for path in ("ArticleDate", "Journal/JournalIssue/PubDate", "Book/PubDate"):
-        date = article.find(path)
-        if date is not None:
-            text = _text(date, "MedlineDate")
-            parts = re.match(r"([12][0-9]{3})(?: ([A-Z][a-z]{2}))?", text) if text else None
-            known = date_of(*parts.groups()) if parts else date_of(*(_text(date, n) for n in ("Year", "Month", "Day")))
-            if known:
-                return known
+        element = article.find(path)
+        if element is not None:
+            text = _text(element, "MedlineDate")
+            match = re.match(r"([12][0-9]{3})(?: ([A-Z][a-z]{2}))?", text) if text else None
+            parts = match.groups() if match else (_text(element, name) for name in ("Year", "Month", "Day"))
+            if date := date_of(*parts):
+                return date
     return ""
 
 
@@ -198,14 +194,12 @@ def _registry(article: Element) -> str:
     return next((number for number in numbers if re.fullmatch(r"NCT[0-9]{8}", number)), "")
 
 
-def _links(citation: Element) -> list[str]:
-    """Return what a record says of other reports: errata, retractions and comments, but not what it cites."""
-    found = []
+def _links(citation: Element) -> Iterator[str]:
+    """Yield what a record says of other reports: errata, retractions and comments, but not what it cites."""
     for element in citation.findall("CommentsCorrectionsList/CommentsCorrections"):
         kind = element.get("RefType", "")
         if kind and kind != "Cites":
             name = " ".join(re.findall("[A-Z][a-z]*", kind)).lower()
             pmid = pmid_from(_text(element, "PMID"))
             source = _text(element, "RefSource").rstrip(".")
-            found.append(f"{name}: {source}" + (f". PMID: {pmid}" if pmid else ""))
-    return found
+            yield f"{name}: {source}" + (f". PMID: {pmid}" if pmid else "")

@@ -1,4 +1,4 @@
-"""Keep the raw answers of databases under their hash, and the journal of a search that is not finished.
+"""Store the raw answers of databases under their hash, and the journal of an unfinished search.
 
 Belongs here: files in the folder ``.raw`` of a data folder. They are third-party text, which is not published. Does not
 belong here: what the answers mean.
@@ -118,10 +118,10 @@ def is_manifest(content: bytes) -> bool:
     if not content.startswith(b"{"):
         return False
     try:
-        found = json.loads(content)
+        answer = json.loads(content)
     except ValueError:
         return False
-    return isinstance(found, dict) and found.keys() >= {"source", "parts"}
+    return isinstance(answer, dict) and answer.keys() >= {"source", "parts"}
 
 
 def _as_line(line: dict[str, Any]) -> bytes:

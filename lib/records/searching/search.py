@@ -1,6 +1,6 @@
-"""Search the databases: ask each stored query for what is new since its last search, and write what was found.
+"""Search databases with the queries of ``queries.csv`` for what is new, and write it into the tables.
 
-Belongs here: which queries are asked for which window, what is said meanwhile, and the order of fetching and writing.
+Belongs here: which queries are asked for which window, messages to the user, and the order of fetching and writing.
 Does not belong here: how pages are fetched (`fetching`) and written (`writing`).
 """
 
@@ -27,15 +27,14 @@ from lib.records.importing import Origin, new_key, record_key, search_changes
 from lib.records.record import Parsed
 from lib.records.saving import SaveError
 from lib.records.searching.answers import UnusableAnswer, Window
-from lib.records.searching.client import Client, SearchError
+from lib.records.searching.client import TIMEOUT, Client, SearchError
 from lib.records.searching.clinicaltrials import ClinicalTrials
 from lib.records.searching.crossref import Crossref
 from lib.records.searching.europe_pmc import EuropePmc
-from lib.records.searching.fetching import Fetching, entries_of
+from lib.records.searching.fetching import Fetching, entries_of, raw_answer
 from lib.records.searching.openalex import OpenAlex
 from lib.records.searching.pubmed import PubMed
-from lib.records.searching.raw_answers import FOLDER as RAW
-from lib.records.searching.raw_answers import Journal, RawAnswers
+from lib.records.searching.raw_answers import FOLDER, Journal, RawAnswers
 from lib.records.searching.source import Source
 from lib.records.searching.writing import parsed, write
 
@@ -72,7 +71,7 @@ class Setting:
     addresses: Mapping[str, str]
     today: dt.date
     pause: Callable[[float], None] = time.sleep
-    timeout: float = 60.0
+    timeout: float = TIMEOUT
 
     @classmethod
     def usual(cls) -> Setting:
@@ -85,7 +84,7 @@ class Setting:
         secrets = {name: self.environment.get(variable, "").strip() for name, variable in kind.environment.items()}
         return kind(self.addresses.get(code, ""), secrets)
 
-    def client(self, source: Source, folder: Path, tell: Callable[[str], None], *, read_only: bool = False) -> Client:
+    def client(self, source: Source, folder: Path, say: Callable[[str], None], *, read_only: bool = False) -> Client:
         """Return a client of a database, which keeps raw answers in a data folder unless nothing is to be written."""
         return Client(
             source.name,
@@ -94,17 +93,17 @@ class Setting:
             secret_parameters=source.secrets,
             pause=self.pause,
             timeout=self.timeout,
-            tell=tell,
+            say=say,
         )
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A query and the window for which it is to be asked."""
+    """A query, the window for which it is to be asked, and the reason for that window."""
 
     query: Row
     window: Window
-    why: str
+    reason: str
 
 
 def search(
@@ -157,13 +156,13 @@ def search(
     """
     setting = setting or Setting.usual()
     plans, failed = _plans(folder, list(sources), since, setting), 0
-    with contextlib.nullcontext() if dry_run else _alone(folder):
+    with contextlib.nullcontext() if dry_run else _search_lock(folder):
         for plan in plans:
             try:
                 if dry_run:
-                    _try(folder, plan, setting, say)
+                    _show(folder, plan, setting, say)
                 else:
-                    _run(folder, plan, setting, by, say, functools.partial(report, SOURCES[plan.query["source"]].name))
+                    _search(folder, plan, setting, by, say, report)
             except (SearchError, SaveError, DataError) as error:
                 failed = 1
                 warn(str(error))
@@ -174,11 +173,11 @@ def search(
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _search_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of searches in a data folder: two would write the same journal."""
-    (folder / RAW).mkdir(exist_ok=True)
+    (folder / FOLDER).mkdir(exist_ok=True)
     try:
-        with filelock.FileLock(folder / RAW / "lock", timeout=0):
+        with filelock.FileLock(folder / FOLDER / "lock", timeout=0):
             yield
     except filelock.Timeout:
         raise SearchError(f"Another search is at work in {folder}: wait for its end.") from None
@@ -191,10 +190,11 @@ def _plans(folder: Path, sources: list[str], since: dt.date | None, setting: Set
             raise SearchError(
                 f"queries.csv has no query for {SOURCES[code].name} ({code}): add a row, and search again."
             )
-    asked = [query for query in queries if not sources or query["source"] in sources]
-    if not asked:
+    if not queries:
         raise SearchError("queries.csv has no rows: add the query of a source, and search again.")
-    return [_plan(query, searches, since, setting.today) for query in asked]
+    return [
+        _plan(query, searches, since, setting.today) for query in queries if not sources or query["source"] in sources
+    ]
 
 
 def _rows(folder: Path, name: str) -> list[Row]:
@@ -207,29 +207,30 @@ def _plan(query: Row, searches: list[Row], since: dt.date | None, today: dt.date
     source = SOURCES[query["source"]]
     if since is not None:
         return _Plan(query, Window(since, today), AS_ASKED)
-    overlap = dt.timedelta(days=source.overlap)
     last = max((row["until"] for row in searches if row["query"] == query["query"]), default="")
-    what = "the last search with this query"
+    last_search = "the last search with this query"
     if not last:
         # Nothing has been searched with this query: it begins where the systematic searches of the review ended.
         last = max(
             (row["date"] for row in searches if not row["query"] and row["kind"] == "database search"), default=""
         )
-        what = "the last search of the databases"
+        last_search = "the last search of the databases"
     if not last:
         raise SearchError(
             f"{source.name}: searches.csv has no search to go on from. Give the first day of the window with --since."
         )
-    why = f"{source.overlap} days before {what}, because {source.why_overlap}"
-    return _Plan(query, Window(dt.date.fromisoformat(last) - overlap, today), why)
+    first_day = dt.date.fromisoformat(last) - dt.timedelta(days=source.overlap)
+    reason = f"{source.overlap} days before {last_search}, because {source.why_overlap}"
+    return _Plan(query, Window(first_day, today), reason)
 
 
-def _try(folder: Path, plan: _Plan, setting: Setting, say: Callable[[str], None]) -> None:
+def _show(folder: Path, plan: _Plan, setting: Setting, say: Callable[[str], None]) -> None:
+    """Say what a search would ask, and how many records there are."""
     source = setting.source(plan.query["source"])
     with setting.client(source, folder, say, read_only=True) as client:
         start = source.start(client, plan.query["text"], plan.window)
     say(f"{source.name}: {plan.query['text']}")
-    say(f"    window {plan.window} ({plan.why})")
+    say(f"    window {plan.window} ({plan.reason})")
     say(f"    {start.total} records found")
     for remark in start.remarks:
         say(f"    {remark}")
@@ -237,14 +238,15 @@ def _try(folder: Path, plan: _Plan, setting: Setting, say: Callable[[str], None]
         say(f"    more than {source.most}: the window would be split")
 
 
-def _run(
+def _search(
     folder: Path,
     plan: _Plan,
     setting: Setting,
     by: str,
     say: Callable[[str], None],
-    report: Callable[[int, int], None],
+    report: Callable[[str, int, int], None],
 ) -> None:
+    """Fetch what a query finds in its window, and write it into the tables."""
     source, raw = setting.source(plan.query["source"]), RawAnswers(folder)
     journal = Journal(folder, plan.query["query"])
     lines = list(journal.lines())
@@ -252,37 +254,29 @@ def _run(
         # The process was stopped while it wrote: what it had decided to write is written first.
         _write(folder, source, raw, journal, rows, say)
         lines = []
-        if plan.why != AS_ASKED:
+        if plan.reason != AS_ASKED:
             plan = _plan(plan.query, _rows(folder, "searches"), None, setting.today)
     searches = _rows(folder, "searches")
-    same = [row for row in searches if row["query"] == plan.query["query"] and row["until"] == f"{plan.window.until}"]
-    if any(plan.why != AS_ASKED or row["since"] == f"{plan.window.since}" for row in same):
-        say(f"{source.name}: was searched up to today already ({same[-1]['search']}).")
+    since, until = plan.window.dates()
+    same_day = [row for row in searches if row["query"] == plan.query["query"] and row["until"] == until]
+    if any(plan.reason != AS_ASKED or row["since"] == since for row in same_day):
+        say(f"{source.name}: was searched up to today already ({same_day[-1]['search']}).")
         return
-    say(f"{source.name}: window {plan.window} ({plan.why})")
-    first = {
-        "source": source.code,
-        "text": plan.query["text"],
-        "window": [f"{plan.window.since}", f"{plan.window.until}"],
-    }
-    if not lines or lines[0] != first:
-        journal.begin(first)
+    say(f"{source.name}: window {plan.window} ({plan.reason})")
+    header = {"source": source.code, "text": plan.query["text"], "window": [since, until]}
+    if not lines or lines[0] != header:
+        journal.begin(header)
     else:
         say(f"{source.name}: goes on with a search that was stopped")
     with setting.client(source, folder, say) as client:
-        fetching = Fetching(source, client, journal, plan.query["text"], report)
-        content = fetching.manifest(plan.window)
+        fetching = Fetching(source, client, journal, plan.query["text"], functools.partial(report, source.name))
+        manifest = fetching.manifest(plan.window)
     for remark in fetching.remarks:
         say(f"{source.name}: {remark}")
-    others = {
-        "platform": source.platform,
-        "query": plan.query["query"],
-        "since": f"{plan.window.since}",
-        "until": f"{plan.window.until}",
-    }
-    origin = Origin(source.name, f"{setting.today}", by, str(json.loads(content)["found"]), others)
+    others = {"platform": source.platform, "query": plan.query["query"], "since": since, "until": until}
+    origin = Origin(source.name, f"{setting.today}", by, str(json.loads(manifest)["found"]), others)
     key = new_key(origin, {row["search"] for row in searches})
-    rows = {"search": key, "sha256": raw.keep(content), "origin": dataclasses.asdict(origin)}
+    rows = {"search": key, "sha256": raw.keep(manifest), "origin": dataclasses.asdict(origin)}
     journal.note({"rows": rows})
     _write(folder, source, raw, journal, rows, say)
 
@@ -290,8 +284,9 @@ def _run(
 def _write(
     folder: Path, source: Source, raw: RawAnswers, journal: Journal, noted: dict[str, Any], say: Callable[[str], None]
 ) -> None:
+    """Write a fetched search, as it is noted in the journal, and remove the journal."""
     key, sha256, origin = noted["search"], noted["sha256"], Origin(**noted["origin"])
-    contents = _contents(source, raw, sha256)
+    contents = _contents(source, raw, raw_answer(raw, sha256))
     try:
         rows = search_changes(key, contents, origin, name=f"{key}.json", sha256=sha256)
         write(folder, rows, [(record_key(key, record), record) for record in contents.records])
@@ -306,12 +301,9 @@ def _write(
     say(f"{source.name}: {origin.found} found; {len(contents.records)} records{refused} added as {key}")
 
 
-def _contents(source: Source, raw: RawAnswers, sha256: str) -> Parsed:
-    content = raw.content(sha256)
-    if content is None:
-        raise SearchError(f"The raw answer .raw/{sha256} is missing or damaged: run the search again.")
+def _contents(source: Source, raw: RawAnswers, manifest: bytes) -> Parsed:
     try:
-        return parsed(entries_of(json.loads(content), source, raw))
+        return parsed(entries_of(json.loads(manifest), source, raw))
     except UnusableAnswer as error:
         raise SearchError(f"A raw answer of {source.name} can no longer be read: {error}.") from None
 
@@ -332,8 +324,5 @@ def contents_of(folder: Path, sha256: str) -> Parsed:
         If a raw answer is not in the folder, as in a fresh copy of the project.
     """
     raw = RawAnswers(folder)
-    content = raw.content(sha256)
-    if content is None:
-        raise SearchError(f"The raw answer .raw/{sha256} is not in this folder.")
-    manifest: dict[str, Any] = json.loads(content)
-    return _contents(SOURCES[manifest["source"]](), raw, sha256)
+    manifest = raw_answer(raw, sha256)
+    return _contents(SOURCES[json.loads(manifest)["source"]](), raw, manifest)

@@ -1,7 +1,7 @@
-"""What the search needs to know of a database.
+"""Define the interface that the module of each database implements.
 
-Belongs here: the interface that the module of each database fills in. Does not belong here: the order in which pages
-are fetched (`fetching`).
+Belongs here: how a query is put to a database, and how its answers are read. Does not belong here: the order in which
+pages are fetched (`fetching`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write a finished search into the tables, so that it can be repeated after a break without doubling a row.
+"""Write a finished search into the tables; repeated after an interruption, it writes no row twice.
 
 Belongs here: entries as records and refused entries, and the rows that the tables lack. Does not belong here: fetching
 (`fetching`), the form of the rows (`lib.records.importing`), and the changing of files (`lib.records.saving`).
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from lib.evidence.checking import read_some_tables
 from lib.records.errata import erratum_changes
-from lib.records.importing import fit
+from lib.records.fitting import fit
 from lib.records.record import Parsed, Record, Refused
 from lib.records.saving import Change, save
 from lib.records.searching.answers import Entry
 
 _KEYS = {"searches": ("search",), "records": ("record",), "refused": ("search", "position")}
-"""Columns by which the rows of a search are told apart. A killed process may have written one table and not another."""
+"""Key columns of the tables that a search adds to. A killed process may have written one table and not another."""
 
 
 def parsed(entries: list[Entry]) -> Parsed:
@@ -63,6 +63,5 @@ def write(folder: Path, changes: Iterable[Change], records: Sequence[tuple[str, 
         values = change.values or {}
         if tuple(values[column] for column in _KEYS[change.table]) not in present[change.table]:
             new.append(change)
-    save(
-        folder, new + erratum_changes(records, *(tables[name].to_dict("records") for name in ("records", "duplicates")))
-    )
+    new += erratum_changes(records, tables["records"].to_dict("records"), tables["duplicates"].to_dict("records"))
+    save(folder, new)
