@@ -51,7 +51,7 @@ def drawings(ev):
         "forest": (figures.forest_plot, outcome, original, new),
         "rates": (figures.rate_plot, [("one", outcome, original, counted_studies(outcome.new))]),
         "intervals": (figures.interval_plot, [count_row("one", 3, 19)]),
-        "bars": (figures.bar_panels, tables.characteristics(ev, "original")),
+        "bars": (figures.bar_panels, tables.characteristics(ev)),
         "funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}),
         "standard funnel": (figures.funnel_plot, {"Original": studies, "Update": studies[:0]}, -1.2),
         "comparison": (figures.comparison_plot, compared.rows, own_ratios(compared.rows), compared.risk_ratio),
@@ -429,7 +429,7 @@ def test_an_empty_table_is_a_table():
 
 
 def test_characteristics_count_each_study(ev):
-    shown = tables.characteristics(ev, "original")
+    shown = tables.characteristics(ev)
     studies = ev.included("original").study.nunique()
     assert shown["Year"].sum() == shown["Country"].sum() == studies
     assert list(shown["Year"].index) == sorted(shown["Year"].index)
@@ -565,10 +565,10 @@ def test_of_very_many_new_studies_those_that_pull_most_are_left_out(ev):
 def test_of_very_many_studies_the_newest_are_told(ev):
     new = ev.included("update")
     studies = [new[:1].assign(study=f"s{i}", label=f"S{i}", year=2019 + i % 2) for i in range(200)]
-    lines = new_studies.finding_lines(ev.with_tables(studies=pd.concat(studies, ignore_index=True)), "update")
+    lines = new_studies.finding_lines(ev.with_tables(studies=pd.concat(studies, ignore_index=True)))
     assert [line.split("**")[1] for line in lines[:2]] == ["S1.", "S3."]
     assert len(lines) == 61 and lines[-1] == "- and 140 more"
-    assert len(new_studies.finding_lines(ev, "update")) == len(new)
+    assert len(new_studies.finding_lines(ev)) == len(new)
 
 
 def test_a_figure_carries_the_keys_of_its_results_in_both_forms(ev):

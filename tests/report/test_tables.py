@@ -14,9 +14,7 @@ from lib.report.figures.forest import _labels
 @pytest.fixture(scope="module")
 def lines(ev):
     """The line of each study of the update, by its key."""
-    return dict(
-        zip(ev.included("update").study, map(html.unescape, new_studies.finding_lines(ev, "update")), strict=True)
-    )
+    return dict(zip(ev.included("update").study, map(html.unescape, new_studies.finding_lines(ev)), strict=True))
 
 
 def test_every_new_trial_has_its_main_finding(ev, lines):
@@ -41,7 +39,7 @@ def test_the_counts_of_a_finding_are_those_of_the_responses(ev, lines):
     responses = ev.responses
     rows = (responses.study == "jcd14041_2021") & (responses.threshold == "ge75") & (responses.arm == "tacrolimus")
     responses.loc[rows, "events"] = 2
-    again = " ".join(map(html.unescape, new_studies.finding_lines(ev.with_tables(responses=responses), "update")))
+    again = " ".join(map(html.unescape, new_studies.finding_lines(ev.with_tables(responses=responses))))
     assert "Repigmentation ≥75%: 2 of 31 patients with tacrolimus, 0 of 32 with hydrocortisone" in again
 
 

@@ -171,8 +171,8 @@ _NEWEST = 60
 """Largest number of studies whose findings `finding_lines` gives."""
 
 
-def finding_lines(evidence: Evidence, edition: str) -> list[str]:
-    """Return the main finding of each study of an edition as a list item in Markdown: in words, then its counts.
+def finding_lines(evidence: Evidence) -> list[str]:
+    """Return the main finding of each new study as a list item in Markdown: in words, then its counts.
 
     The words are those of the table ``findings``. The counts are those of all arms of the study, for the whole body or
     a site, whether they are pooled or compared. If there are very many studies, only the newest ones are listed, with
@@ -182,8 +182,6 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     ----------
     evidence : Evidence
         One edition.
-    edition : {"original", "update"}
-        The edition of the studies.
 
     Returns
     -------
@@ -194,7 +192,7 @@ def finding_lines(evidence: Evidence, edition: str) -> list[str]:
     rows = rows[(rows.poolable != "no") & (rows.subtype == "") & (rows.site != "other")]
     counts_by_study = rows_by(rows[rows.threshold.isin(THRESHOLDS)], "study")
     finding_by_study = dict(zip(evidence.findings.study, evidence.findings.finding, strict=True))
-    studies = evidence.included(edition).drop_duplicates("study")
+    studies = evidence.included("update").drop_duplicates("study")
     shown = studies if len(studies) <= _NEWEST else studies.nlargest(_NEWEST, "year")
     lines = []
     for study in shown.itertuples():

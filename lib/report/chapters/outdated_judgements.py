@@ -1,6 +1,6 @@
 """Find the judgements of certainty that are outdated, because the numbers on which they rest have changed.
 
-A judgement is called overtaken if it rests on facts (column ``rests_on`` of ``data/certainty.csv``) that differ from
+A judgement is outdated if it rests on facts (column ``rests_on`` of ``data/certainty.csv``) that differ from
 those that the numbers now give.
 
 Belongs here: finding these judgements, and naming them on the terminal and on the page. Does not belong here: the

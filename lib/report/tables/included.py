@@ -73,9 +73,9 @@ def enrolled_text(arm: Any) -> str:
     return "" if numbers == ["?", "?"] else "/".join(numbers)
 
 
-def characteristics(evidence: Evidence, edition: str) -> dict[str, pd.Series]:
-    """Count the studies of one edition by country, year, design, drug and duration, for `figures.bar_panels`."""
-    studies = evidence.included(edition)
+def characteristics(evidence: Evidence) -> dict[str, pd.Series]:
+    """Count the original studies by country, year, design, drug and duration, for `figures.bar_panels`."""
+    studies = evidence.included("original")
     arms = evidence.arms[(evidence.arms.role != "comparator") & evidence.arms.study.isin(studies.study)]
     design = meanings(evidence, "design", studies.design).str.capitalize()
     design = design + studies.randomised.map({"yes": ", randomised"}).fillna("")
