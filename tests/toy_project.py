@@ -15,7 +15,7 @@ import small_book
 from small_book import ROOT
 
 TOY = ROOT / "tests/toy"
-PROJECT = runpy.run_path(str(TOY / "lib/__main__.py"))["PROJECT"]
+PROJECT = runpy.run_path(str(TOY / "lib/toy/commands.py"))["PROJECT"]
 CHAPTERS = {
     "rain": [
         "# Rain",
@@ -23,13 +23,13 @@ CHAPTERS = {
     ],
     "wind": ["# Wind", "print(len(weather.rows('wind')), 'rows of wind')"],
     "north": ["# North", "print('in the north:', weather.only('north').total('rain'))"],
-    "means": ["# Means", "from lib.arithmetic import mean\nprint(mean([1.0, 2.0, 4.0]))"],
+    "means": ["# Means", "from lib.toy.arithmetic import mean\nprint(mean([1.0, 2.0, 4.0]))"],
 }
 write_chapter = functools.partial(
-    small_book.write_chapter, setup="from lib.weather import load\n\nweather = load(data, as_of)"
+    small_book.write_chapter, setup="from lib.toy.weather import load\n\nweather = load(data, as_of)"
 )
-build_again = functools.partial(small_book.build_again, project=PROJECT)
 add_row = functools.partial(small_book.add_row, column="station")
+build_again = functools.partial(small_book.build_again, project=PROJECT)
 ran_again = functools.partial(small_book.ran_again, project=PROJECT)
 
 

@@ -94,11 +94,13 @@ def test_a_page_is_read_again_if_it_changed_or_if_a_rendering_was_killed(toy):
     assert not [*rendering.glob("html*")]
 
 
-def test_a_module_runs_the_chapters_that_import_it(toy):
-    edit(toy / "lib/arithmetic.py", '"""', '"""Changed. ')
+def test_a_module_runs_the_chapters_that_import_it_and_the_loader_checks_the_data(toy, capsys):
+    edit(toy / "lib/toy/arithmetic.py", '"""', '"""Changed. ')
     assert ran_again(toy) == {"means"}
-    edit(toy / "lib/weather.py", '"""', '"""Changed. ')
+    assert "Checking the data" not in capsys.readouterr().out
+    edit(toy / "lib/toy/weather.py", '"""', '"""Changed. ')
     assert ran_again(toy) == set(CHAPTERS)
+    assert "Checking the data" in capsys.readouterr().out
 
 
 def test_the_results_follow_data_edition_and_library_and_another_edition_is_another_book(toy):
@@ -107,10 +109,10 @@ def test_the_results_follow_data_edition_and_library_and_another_edition_is_anot
 
     before, first = content_of(toy), results()
     assert first["edition"] == "2021-03-02"
-    edit(toy / "lib/results.py", "mm a day", "mm per day")
+    edit(toy / "lib/toy/results.py", "mm a day", "mm per day")
     assert ran_again(toy) == set()
     assert results()["results"]["wet days"]["unit"] == "mm per day"
-    edit(toy / "lib/results.py", "mm per day", "mm a day")
+    edit(toy / "lib/toy/results.py", "mm per day", "mm a day")
     add_row(toy, "wind")
     assert ran_again(toy) == {"wind"}
     assert results()["results"] == {**first["results"], "wind": 28}
@@ -195,11 +197,11 @@ def test_a_link_to_a_page_that_changed_its_form_is_told_as_in_a_clean_build(toy)
 def test_no_state_of_one_chapter_reaches_another(tmp_path):
     look = """import os, sys
 import numpy as np, pandas as pd, matplotlib
-import lib.arithmetic
+import lib.toy.arithmetic
 from lib.caching.shared_results import READ
 state = [
     pd.get_option("display.max_rows"), matplotlib.rcParams["figure.dpi"], os.environ.get("LEAK"), os.getcwd()[-4:],
-    hasattr(lib.arithmetic, "leak"), "leak" in sys.path, hasattr(np, "leak"), "leak" in globals(),
+    hasattr(lib.toy.arithmetic, "leak"), "leak" in sys.path, hasattr(np, "leak"), "leak" in globals(),
     "leak" in sys.modules, sorted(READ), np.random.get_state()[1][:3].tolist() == [1, 2, 3],
 ]"""
     soil = """weather.rows("rain")
@@ -208,7 +210,7 @@ pd.set_option("display.max_rows", 7)
 matplotlib.rcParams["figure.dpi"] = 7
 os.environ["LEAK"] = "yes"
 os.chdir("/")
-np.leak = lib.arithmetic.leak = True
+np.leak = lib.toy.arithmetic.leak = True
 sys.path.append("leak")
 sys.modules["leak"] = sys
 np.random.seed(1)"""
@@ -223,15 +225,15 @@ np.random.seed(1)"""
 
 
 def test_what_one_chapter_does_to_the_library_is_not_in_what_another_is_answered(tmp_path):
-    spoil = """import lib.results, lib.weather
-lib.results.KINDS = []
-lib.results.mean = lambda numbers: 0.123
-result = lib.results.wet_days(weather)
+    spoil = """import lib.toy.results, lib.toy.weather
+lib.toy.results.KINDS = []
+lib.toy.results.mean = lambda numbers: 0.123
+result = lib.toy.results.wet_days(weather)
 result["number"] = -1
 object.__setattr__(weather, "view", "north")
 weather.tables["rain"].clear()
-lib.weather.TABLES.clear()"""
-    ask = "from lib.results import wet_days\nprint(wet_days(weather))"
+lib.toy.weather.TABLES.clear()"""
+    ask = "from lib.toy.results import wet_days\nprint(wet_days(weather))"
     root = make_toy(tmp_path / "toy", {"spoil": ["# Spoil", spoil], "b": ["# B", ask], "c": ["# C", ask]})
     assert ran_again(root) == {"spoil", "b", "c"}
     said = [nbformat.read(root / f"_build/stage/book/{name}.ipynb", 4).cells[-1].outputs[0].text for name in "bc"]
@@ -239,11 +241,11 @@ lib.weather.TABLES.clear()"""
 
 
 def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(toy):
-    write_chapter(toy, "wind", ["# Wind", "from lib.results import wet_days\nprint(wet_days(weather)['number'])"])
+    write_chapter(toy, "wind", ["# Wind", "from lib.toy.results import wet_days\nprint(wet_days(weather)['number'])"])
     assert ran_again(toy) == {"wind"}
     noted = json.loads((toy / "_build/reads/book/wind.json").read_text())
     assert {part for _, part in noted["parts"]} == {"rain", "limits"}
-    assert {"lib/results.py", "lib/arithmetic.py", "lib/caching/shared_results.py"} <= set(noted["modules"])
+    assert {"lib/toy/results.py", "lib/toy/arithmetic.py", "lib/caching/shared_results.py"} <= set(noted["modules"])
     add_row(toy, "wind")
     assert "wind" not in ran_again(toy)
     edit(toy / "data/limits.csv", "5", "6")
@@ -253,7 +255,7 @@ def test_a_chapter_that_is_answered_depends_on_what_the_answer_read(toy):
 # --- Reads that no build could know -----------------------------------------------------------------------
 
 
-DIRECTLY = "is read directly and not through lib.weather"
+DIRECTLY = "is read directly and not through lib.toy.weather"
 REFUSED = {
     "opens": ("open('../data/rain.csv').read()", f"data/rain.csv {DIRECTLY}"),
     "connects": ("import sqlite3\nsqlite3.connect('../data/rain.csv')", f"data/rain.csv {DIRECTLY}"),
@@ -279,6 +281,6 @@ def test_the_notes_of_a_chapter_are_what_it_read(built_toy):
     noted = json.loads((built_toy / "_build/reads/book/north.json").read_text())
     assert noted["parts"] == [["north", "rain"]]
     modules = {name for name in noted["modules"] if not name.startswith("lib/caching/")}
-    assert modules == {"lib/__init__.py", "lib/weather.py"}
+    assert modules == {"lib/__init__.py", "lib/toy/__init__.py", "lib/toy/weather.py"}
     assert "ipykernel" in noted["packages"]
     assert not {"pandas", "pandera"} & {*noted["packages"]}

@@ -110,7 +110,7 @@ def is_whole(site: dict[str, bytes], *books: dict[str, bytes]) -> bool:
 
 
 def test_a_build_killed_at_any_moment_leaves_a_whole_site(toy, tmp_path):
-    other = shutil.copytree(toy, tmp_path / "other", symlinks=True)
+    other = shutil.copytree(toy, tmp_path / "other_toy", symlinks=True)
     for name in ("wind", "north"):
         edit(other / f"book/{name}.ipynb", "# ", "# The other ")
     add_row(other, "rain")

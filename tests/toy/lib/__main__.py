@@ -1,56 +1,8 @@
-"""The toy project's own commands ``build`` and ``watch``: all that it tells the engine, and what it says."""
+"""The command line of the toy project: ``python -m lib build`` and ``watch``."""
 
-from __future__ import annotations
-
-import argparse
 import sys
 
-from lib.caching.os_errors import describe
-from lib.engine.errors import BuildError, DataFaults
-from lib.engine.project import Project
-
-PROJECT = Project(
-    loader="lib.weather:load",
-    data_error="lib.weather:DataError",
-    results="lib.results:as_json",
-    notices="lib.results:notices",
-    reader="lib.weather",
-    editions_loaded="lib.weather:LOADED",
-    preload=("lib.results",),
-)
-
-
-def main() -> int:
-    """Run a command and return its exit code."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["build", "watch"])
-    parser.add_argument("--time-limit", type=float, default=900)
-    parser.add_argument("--dask", default="")
-    parser.add_argument("--port", type=int, default=0)
-    given = parser.parse_args()
-    options = {"project": PROJECT, "time_limit": given.time_limit, "dask": given.dask}
-    try:
-        # Imported here because every forked process imports this module.
-        if given.command == "watch":
-            from lib.engine.serve import watch
-
-            watch(".", port=given.port, **options)
-        else:
-            from lib.engine.build import build, summary
-
-            print(summary(build(".", **options)), flush=True)
-    except KeyboardInterrupt:
-        return 130
-    except DataFaults as faults:
-        print(f"{faults}\nNothing was built.", file=sys.stderr)
-    except BuildError as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(describe(error), file=sys.stderr)
-    else:
-        return 0
-    return 1
-
+from lib.toy.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

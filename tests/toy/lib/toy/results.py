@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lib.arithmetic import mean
 from lib.caching.shared_results import shared
-from lib.weather import Weather
+from lib.toy.arithmetic import mean
+from lib.toy.weather import Weather
 
 KINDS = ["rain", "wind"]
 UNIT = "mm a day"

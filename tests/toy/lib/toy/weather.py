@@ -12,6 +12,7 @@ from lib.caching.shared_results import READ, ask
 TABLES = {"stations": "metres", "rain": "value", "wind": "value", "limits": "value"}
 """Each table's column of numbers."""
 LOADED: set[tuple[str, str]] = set()
+"""Data folders and dates of the editions that this process has loaded."""
 _REGIONS = ("north", "south")
 _Rows = list[dict[str, str]]
 
