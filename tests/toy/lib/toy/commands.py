@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from lib.caching.os_errors import describe
-from lib.engine.errors import BuildError, DataFaults
+from lib.engine.errors import BuildError
 from lib.engine.project import Project
 
 PROJECT = Project(
@@ -41,8 +41,6 @@ def main() -> int:
             print(summary(build(".", **options)), flush=True)
     except KeyboardInterrupt:
         return 130
-    except DataFaults as faults:
-        print(f"{faults}\nNothing was built.", file=sys.stderr)
     except BuildError as error:
         print(error, file=sys.stderr)
     except OSError as error:
