@@ -22,6 +22,7 @@ from bs4 import BeautifulSoup
 from filelock import FileLock
 from hypothesis import settings
 
+import toy_project
 from lib.evidence import Evidence, load
 from small_book import CHAPTERS, ROOT, build, make_project, ran
 
@@ -202,7 +203,7 @@ def address(book):
 
 @pytest.fixture(scope="session")
 def built(once) -> Path:
-    """A small project, built; tests take copies."""
+    """A small project of the real library and data, built; tests take copies."""
 
     def make(folder: Path) -> None:
         make_project(folder)
@@ -215,3 +216,20 @@ def built(once) -> Path:
 def project(built, tmp_path) -> Path:
     """A copy of the built project."""
     return shutil.copytree(built, tmp_path / "project", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def built_toy(once) -> Path:
+    """The toy project, on which the engine alone is tested, built; tests take copies."""
+
+    def make(folder: Path) -> None:
+        toy_project.make_toy(folder)
+        assert ran(build(folder)) == set(toy_project.CHAPTERS)
+
+    return once("built_toy", make)
+
+
+@pytest.fixture
+def toy(built_toy, tmp_path) -> Path:
+    """A copy of the built toy project."""
+    return shutil.copytree(built_toy, tmp_path / "toy", symlinks=True)

@@ -1,7 +1,12 @@
-"""A small project to build: the real library and data, with chapters made for a test."""
+"""Small projects to build, with chapters made for a test; here, one of the real library and data.
+
+Belongs here: the small book of the review, and helpers for any small book. Does not belong here: the project on which
+the engine alone is tested (`toy_project`).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -17,6 +22,7 @@ from lib.commands.book import PROJECT
 from lib.engine import render, snapshot
 from lib.engine.build import Built
 from lib.engine.build import build as build_project
+from lib.engine.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = "from lib import evidence\n\nev = evidence.load(data, as_of)"
@@ -36,14 +42,14 @@ CHAPTERS = {
 }
 
 
-def write_chapter(root: Path, name: str, cells: list[str], **metadata: dict) -> None:
-    """Write a chapter; cells that begin with # are prose."""
+def write_chapter(root: Path, name: str, cells: list[str], setup: str = SETUP, **metadata: dict) -> None:
+    """Write a chapter; cells that begin with # are prose, and the code ``setup`` follows the first one."""
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel, **metadata})
     parameters = nbformat.v4.new_code_cell('data = "../data"\nas_of = ""', metadata={"tags": ["parameters"]})
     title, *rest = cells
     new = {True: nbformat.v4.new_markdown_cell, False: nbformat.v4.new_code_cell}
-    made = [new[text.startswith("#")](text) for text in (title, SETUP, *rest)]
+    made = [new[text.startswith("#")](text) for text in (title, setup, *rest)]
     notebook.cells = [made[0], parameters, *made[1:]]
     for number, cell in enumerate(notebook.cells):
         cell.id = f"{name}-{number}"
@@ -81,24 +87,26 @@ def build(root: Path, *options: str, **environment: str) -> subprocess.Completed
     )
 
 
-def build_again(root: Path, as_of: str = "") -> Built:
+def build_again(root: Path, as_of: str = "", project: Project = PROJECT) -> Built:
     """Build in this process, as ``make watch`` does after a save: its fork server has imported the packages already.
 
     This takes half the time of `build`. The engine is that of the tests; the rest of the library is the project's own
     copy, if it has one. What a build writes to the terminal, and what becomes of one that is killed, is tested with
     `build`.
     """
+    # One fork server serves all small books of this process, whichever comes first: it imports what the review needs.
+    project = dataclasses.replace(project, preload=PROJECT.preload)
     library = root / "lib" if (root / "lib").is_dir() else snapshot.LIBRARY
     with mock.patch.object(snapshot, "LIBRARY", library), mock.patch.dict(os.environ):
         try:
-            return build_project(root, as_of=as_of, project=PROJECT)
+            return build_project(root, as_of=as_of, project=project)
         finally:
             render.close_renderer()
 
 
-def ran_again(root: Path, as_of: str = "") -> set[str]:
+def ran_again(root: Path, as_of: str = "", project: Project = PROJECT) -> set[str]:
     """Build in this process, and return the chapters that were executed."""
-    return {Path(page).name for page in build_again(root, as_of).ran}
+    return {Path(page).name for page in build_again(root, as_of, project).ran}
 
 
 def ran(done: subprocess.CompletedProcess) -> set[str]:
@@ -134,13 +142,18 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def add_row(root: Path, table: str) -> None:
-    """Repeat the last row of a table for another arm."""
+def add_row(root: Path, table: str, column: str = "arm") -> None:
+    """Repeat the last row of a table for another arm, or with another value of the column named."""
     path = root / "data" / f"{table}.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
     header, last = lines[0].split(","), lines[-1].split(",")
-    last[header.index("arm")] += " again"
+    last[header.index(column)] += " again"
     path.write_text("\n".join([*lines, ",".join(last)]) + "\n", encoding="utf-8")
+
+
+def can_mount() -> bool:
+    """Whether this user may mount a disk that only one process sees."""
+    return shutil.which("unshare") and subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
 
 
 def install(folder: Path, package: str, version: str) -> None:

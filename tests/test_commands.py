@@ -8,11 +8,15 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, run
+from lib.__main__ import main
+from lib.commands.book import PROJECT
 from lib.engine import render
+from lib.engine.errors import BuildError, DataFaults
 
 SHOW = "#!/bin/sh\nfor argument; do printf '<%s>' \"$argument\"; done; echo\n"
 """In place of the environment's Python: shows the arguments that it gets."""
@@ -85,6 +89,30 @@ def test_a_wrong_option_is_told_with_what_is_allowed(arguments, message):
     done = run(ROOT, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "watch"])
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (BuildError("chapter safety, cell 4: its process died"), 1, "chapter safety, cell 4: its process died\n"),
+        (DataFaults("arms.csv: one\nflow.csv: two"), 1, "arms.csv: one\nflow.csv: two\n2 faults; nothing was built.\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_options_reach_the_engine_and_what_it_raises_is_told(monkeypatch, capsys, command, raised, code, said):
+    given = []
+
+    def engine(*places, project, **options):
+        given.append((*places, project, options["time_limit"], options["dask"]))
+        raise raised
+
+    monkeypatch.setattr("lib.engine.build.build", engine)
+    monkeypatch.setattr("lib.engine.serve.watch", engine)
+    places = ["--root", "here", "--data", "other", "--as-of", "2018-08-06"]
+    assert main([command, *places, "--time-limit", "9", "--dask", "tcp://127.0.0.1:1"]) == code
+    assert given == [(Path("here"), Path("other"), "2018-08-06", PROJECT, 9.0, "tcp://127.0.0.1:1")]
+    assert capsys.readouterr().err == said
 
 
 def test_a_port_in_use_is_told_and_nothing_is_built(data):

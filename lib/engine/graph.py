@@ -225,10 +225,12 @@ class Graph:
     def _inputs_state(self) -> str | None:
         if not self._fingerprints_file.is_file():
             return None
-        room = self.project.loader.partition(":")[0].replace(".", "/")
-        names = [f"{folder}/{name}" for folder in ("data", room) for name in files(self.source / folder)]
+        # The loader is in a package, which is a folder, or in a module, which is one file.
+        loader = self.project.loader.partition(":")[0].replace(".", "/")
+        names = [f"{folder}/{name}" for folder in ("data", loader) for name in files(self.source / folder)]
         code = engine_code(self.source, "result_server")
-        return digest(self.as_of, hash_files(self.source, names), code, content_of(self._fingerprints_file))
+        sources = hash_files(self.source, [*names, f"{loader}.py"])
+        return digest(self.as_of, sources, code, content_of(self._fingerprints_file))
 
     def _check_inputs(self) -> list[str]:
         fingerprints, used = self.server.start()

@@ -40,7 +40,8 @@ class Project:
     Attributes
     ----------
     loader : str
-        Function ``loader(data, as_of)`` that checks the data folder and returns `Inputs`.
+        Function ``loader(data, as_of)`` that checks the data folder and returns `Inputs`. The data are checked again if
+        the package or module in its name changes.
     data_error : str
         Exception that ``loader`` raises if the data have faults; its attribute ``faults`` lists them.
     results : str

@@ -1,19 +1,6 @@
 """The sites of several editions in one."""
 
-import subprocess
-import sys
-
-from bs4 import BeautifulSoup
-
-from lib.__main__ import main
 from lib.engine import editions
-from small_book import CHAPTERS, ROOT, build, make_project, ran
-
-
-def run_editions(project):
-    return subprocess.run(
-        [sys.executable, "-m", "lib", "editions"], cwd=project, capture_output=True, text=True, timeout=600
-    )
 
 
 def test_a_site_takes_in_the_sites_of_the_other_editions(tmp_path):
@@ -72,37 +59,3 @@ def test_an_edition_that_there_is_no_longer_is_removed(tmp_path):
     editions.remove_others(tmp_path, ["2018-08-06", "2026-11-25"])
     assert editions.built_editions(tmp_path) == {"2018-08-06": kept}
     assert not (tmp_path / "editions/2026-11-22").exists()
-
-
-def test_every_edition_is_built_and_leads_to_the_same_page_of_the_others(tmp_path):
-    project = make_project(tmp_path / "project", {"events": CHAPTERS["events"]})
-    table = project / "data/editions.csv"
-    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
-    table.write_text("".join(line for line in lines if not line.startswith("2026-11-22")), encoding="utf-8")
-    done = run_editions(project)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Edition of ") == 1
-    site = (project / "_build/html").resolve()
-    pages = [site / "book/events.html", *sorted(site.glob("editions/*/book/events.html"))]
-    assert [page.relative_to(site).parts[1] for page in pages[1:]] == ["2018-08-06"]
-    texts = set()
-    for page in pages:
-        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-        targets = {(page.parent / link["href"]).resolve() for link in soup.select("nav.review-editions a")}
-        assert targets == {*pages} - {page}
-        texts.add(soup.select_one(".output").get_text().strip())
-    assert len(texts) == 2, "two editions have other adverse events"
-    # A later build of the newest edition alone keeps the others.
-    before = (site / "editions/2018-08-06/book/events.html").read_bytes()
-    (project / "book/start.md").write_text("# Start\n\nA changed book.\n", encoding="utf-8")
-    assert ran(build(project)) == set()
-    assert (project / "_build/html/editions/2018-08-06/book/events.html").read_bytes() == before
-
-
-def test_data_with_faults_remove_no_edition(tmp_path):
-    site = site_of_edition(tmp_path / "_build", "2018-08-06")
-    (tmp_path / "data").mkdir()
-    for name in ("_config.yml", "_toc.yml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    assert main(["editions", "--root", str(tmp_path)]) == 1
-    assert site.is_dir()

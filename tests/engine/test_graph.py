@@ -1,4 +1,4 @@
-"""The parts of a build without a build: the executor, records, packages, snapshots, and what the project hands in."""
+"""The parts of a build without a build: the executor, records, packages, snapshots, and limits of time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ import nbformat
 import pytest
 
 from lib.caching.code_hash import LIBRARY
-from lib.commands.book import PROJECT
 from lib.engine import packages
 from lib.engine.chapter import _own_time_limit
 from lib.engine.errors import BuildError, DataFaults
 from lib.engine.graph import Step, run
-from lib.engine.project import look_up, recorded
 from lib.engine.result_server import Store
 from lib.engine.snapshot import chapters, digest, engine_code, take_snapshot
 from small_book import install
@@ -220,17 +218,7 @@ def test_a_result_is_used_again_while_its_code_and_what_it_read_are_the_same(tmp
         assert store().read(request) is None
 
 
-# --- What is handed in ------------------------------------------------------------------------------------
-
-
-def test_every_name_of_the_project_leads_somewhere():
-    assert callable(look_up(PROJECT.loader)) and callable(look_up(PROJECT.results))
-    assert issubclass(look_up(PROJECT.data_error), Exception)
-    for name in (PROJECT.editions_loaded, *PROJECT.files_read):
-        assert isinstance(look_up(name), set) and recorded(name) is look_up(name)
-    for module in (PROJECT.reader, *PROJECT.preload):
-        importlib.import_module(module)
-    assert recorded("a_module_that_is_not_imported:READ") == set()
+# --- Time limits -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("metadata", "limit"), [({}, None), ({"timeout": 5}, 5.0), ({"timeout": None}, None)])

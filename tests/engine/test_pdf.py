@@ -1,6 +1,7 @@
 """The book as one PDF: its order, numbers and links, and what is said if it cannot be made."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,23 +9,25 @@ from conftest import CHROMIUM
 from lib import __main__
 from lib.engine import pdf
 from lib.engine.errors import BuildError
-from small_book import build, make_project, ran, write_chapter
+from small_book import ROOT, build, ran
+from toy_project import make_toy, write_chapter
 
 pytestmark = pytest.mark.book
 
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
-    """A small book with links between its pages, and its PDF."""
+    """The toy project with links between its pages and the review's style sheet, which numbers the sheets; its PDF."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: no PDF was made")
     pypdf = pytest.importorskip("pypdf")
-    root = make_project(tmp_path_factory.mktemp("printed") / "project", {"first": ["# First"], "second": ["# Second"]})
+    root = make_toy(tmp_path_factory.mktemp("printed") / "toy", {"first": ["# First"], "second": ["# Second"]})
+    shutil.copy(ROOT / "book/_static/review.css", root / "book/_static/style.css")
     # Long enough for the place to be on another sheet than the heading of the page.
     lines = "\n\n".join(f"Line {number} of the page." for number in range(60))
     write_chapter(root, "second", ["# Second", f"# Beginning\n\n{lines}", "# A distant place\n\nHere it is."])
     (root / "book/start.md").write_text(
-        "# Start\n\n[There](second.ipynb#a-distant-place), [first](first.ipynb), [results](../data/arms.csv)"
+        "# Start\n\n[There](second.ipynb#a-distant-place), [first](first.ipynb), [results](../data/rain.csv)"
         " and [elsewhere](https://example.org/).\n",
         encoding="utf-8",
     )
@@ -36,10 +39,7 @@ def printed(tmp_path_factory):
 def test_the_pdf_is_named_after_title_and_edition(printed):
     root, path, reader = printed
     edition = json.loads((root / "_build/results.json").read_text(encoding="utf-8"))
-    assert (
-        path
-        == root / f"_build/pdf/topical-calcineurin-inhibitors-for-vitiligo-a-living-review-{edition['edition']}.pdf"
-    )
+    assert path == root / f"_build/pdf/weather-a-toy-book-{edition['edition']}.pdf"
     first = reader.pages[0].extract_text()
     assert f"Version {edition['version']}" in first
     assert f"Edition of {edition['edition']}" in first

@@ -1,0 +1,1 @@
+"""All that the toy project has besides the engine: its inputs, its results and its commands."""
