@@ -22,6 +22,7 @@ from bs4 import BeautifulSoup
 from filelock import FileLock
 from hypothesis import settings
 
+from lib import __main__ as command_line
 from lib.evidence import Evidence, load
 from small_book import CHAPTERS, ROOT, build, make_project, ran
 
@@ -134,6 +135,18 @@ def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run the command line of the library as a user does."""
     command = [sys.executable, "-m", "lib", arguments[0], "--root", str(root), *arguments[1:]]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture
+def run_here(capsys) -> Callable[..., subprocess.CompletedProcess]:
+    """Run the command line as `run` does, but in this process: starting another one takes longer than most commands."""
+
+    def run_here(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+        capsys.readouterr()
+        status = command_line.main([arguments[0], "--root", str(root), *arguments[1:]])
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return run_here
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from conftest import ROOT, copy_book, copy_executed, parsed, run
 from lib.engine.build import chapters
 from lib.evidence import earlier_editions, load
 from lib.published import rates
+from lib.report.chapters.result_formulas import FORMULAS, formula_of
 from lib.report.counted import counts_of, pool_counts
 from lib.report.wording import NOTHING, coverage, percent, rate
 from lib.simulations.coverage import RECOMMENDED
@@ -305,7 +306,9 @@ def test_an_earlier_edition_is_built_and_shows_no_later_study(date, tmp_path):
         assert name == "references" or [label for label in labels if label in str(shown)] == [], name
     written = dt.date.fromisoformat(date)
     assert f"Edition of {written.day} {written:%B %Y}" in prose(root, "abstract")
-    assert json.loads((root / "_build/html/results.json").read_bytes())["edition"] == date
+    written = json.loads((root / "_build/html/results.json").read_bytes())
+    assert written["edition"] == date
+    assert written["results"] and all(formula_of(entry["method"]) in FORMULAS for entry in written["results"].values())
     if date == ORIGINAL:
         shows_nothing_of_the_update(root)
 
