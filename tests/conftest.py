@@ -25,6 +25,7 @@ from hypothesis import settings
 from lib import __main__ as command_line
 from lib.evidence import Evidence, load
 from small_book import CHAPTERS, ROOT, build, make_project, ran
+from stated import soup_of
 
 # Machines are loaded now and then; how long an example takes is no property of the code. In CI the examples are the
 # same in every run, so that a change is not blamed for what another run would have met.
@@ -77,15 +78,9 @@ def edit(data) -> Callable:
     return edit
 
 
-@functools.lru_cache(maxsize=64)
-def _parsed(path: Path, time: int) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-
-
 def parsed(path: Path) -> BeautifulSoup:
     """Parse a page of a built book; tests share what they get, and change nothing of it."""
-    path = path.resolve()
-    return _parsed(path, path.stat().st_mtime_ns)
+    return soup_of(path.read_text(encoding="utf-8"))
 
 
 LINKED = (
