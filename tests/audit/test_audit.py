@@ -14,8 +14,8 @@ from lib.report.chapters import audit_findings
 
 
 @pytest.fixture(scope="module")
-def evidence():
-    return load(ROOT / "data")
+def evidence(ev):
+    return ev
 
 
 @pytest.fixture(scope="module")

@@ -69,8 +69,7 @@ def test_every_page_is_built_and_nothing_is_left_unrendered(book):
         assert not cells & {"None", "nan", "<NA>"}, name
 
 
-def test_the_abstract_states_what_is_computed(book):
-    ev = load(ROOT / "data")
+def test_the_abstract_states_what_is_computed(book, ev):
     shown = prose(book, "abstract")
     for cell in (ev.outcome("monotherapy", "ge75"), ev.outcome("phototherapy", "ge75")):
         assert rate(cell) in shown
@@ -122,9 +121,8 @@ def test_every_interval_carries_a_key(book, name):
     assert without_key(shown, cells, intervals=True) == []
 
 
-def test_the_rows_of_figures_are_single_studies_or_registered_results(book):
+def test_the_rows_of_figures_are_single_studies_or_registered_results(book, ev):
     """A picture carries the keys of its results, and its text alternative their numbers."""
-    ev = load(ROOT / "data")
     results = json.loads((book / "_build/html/results.json").read_bytes())["results"]
     # A study with several drugs has them in its label, joined by the sign that ends a row.
     names = {*ev.studies.label, *ev.screening.label, *ev.drugs.drug}
@@ -150,8 +148,7 @@ def test_every_headlined_result_carries_a_key(book, name):
 
 
 @pytest.mark.parametrize("regimen", ["monotherapy", "phototherapy"])
-def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
-    ev = load(ROOT / "data")
+def test_a_chapter_shows_every_study_of_its_cells(book, regimen, ev):
     shown = page(book, regimen)
     alts = [plot["aria-label"] for plot in shown.select(".review-plot[aria-label^='Forest plot']")]
     assert len(alts) == 3
@@ -165,8 +162,7 @@ def test_a_chapter_shows_every_study_of_its_cells(book, regimen):
         assert f"Published, {cell.studies:g} studies: {percent(cell.estimate, 1, '')}" in alt
 
 
-def test_table_3_shows_every_cell(book):
-    ev = load(ROOT / "data")
+def test_table_3_shows_every_cell(book, ev):
     results = rates.results(ev)
     table = page(book, "table-3").select_one("table.review")
     rows = [[td.get_text() for td in tr.select("td")] for tr in table.select("tbody tr") if tr.select("td")]
@@ -250,15 +246,13 @@ def test_the_data_can_be_downloaded_as_they_are(book):
         assert files[source.name].read_bytes() == source.read_bytes()
 
 
-def test_the_dictionary_is_printed_in_full(book):
-    ev = load(ROOT / "data")
+def test_the_dictionary_is_printed_in_full(book, ev):
     shown = text(book, "data-dictionary")
     for row in ev.dictionary.itertuples():
         assert re.sub(r"\s+", " ", row.meaning) in shown, row.meaning
 
 
-def test_every_reference_is_listed(book):
-    ev = load(ROOT / "data")
+def test_every_reference_is_listed(book, ev):
     assert len(page(book, "references").select("article div.citation")) == len(ev.references.entries)
 
 
@@ -290,11 +284,11 @@ def test_a_chapter_runs_from_within_its_folder_as_in_jupyterlab():
 
 
 @pytest.mark.parametrize("date", earlier_editions(ROOT / "data"))
-def test_an_earlier_edition_is_built_and_shows_no_later_study(date, tmp_path):
+def test_an_earlier_edition_is_built_and_shows_no_later_study(date, ev, tmp_path):
     root = copy_book(tmp_path)
     build_again(root, date)
-    newest, edition = load(ROOT / "data"), load(ROOT / "data", date)
-    labels = {*newest.included("update").label} - {*edition.included("update").label}
+    edition = load(ROOT / "data", date)
+    labels = {*ev.included("update").label} - {*edition.included("update").label}
     assert labels or date != ORIGINAL
     for name in [Path(name).name for name in PAGES]:
         # Texts are searched as they are: parsing all pages takes as long as executing several chapters.

@@ -5,17 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from lib.caching import disk_cache
-from lib.evidence import THRESHOLDS, load
+from lib.evidence import THRESHOLDS
 from lib.published import imputation, impute
 from lib.simulations import calibration
 from lib.stats import pool_proportions
 
 
 @pytest.fixture(scope="module")
-def blocks():
-    return imputation.blocks(load(ROOT / "data"))
+def blocks(ev):
+    return imputation.blocks(ev)
 
 
 @pytest.fixture(scope="module")
