@@ -31,8 +31,9 @@ def rows_with(frame: pd.DataFrame, values: dict[str, str]) -> list[int]:
     return list(rows)
 
 
-def _assembled(tables: Tables) -> None:
-    if NAME in tables and tables.keys() >= {*PARTS}:
+def _assembled(tables: Tables, table: str) -> None:
+    """Assemble ``screening`` anew if the table that was changed is one of those on which it depends."""
+    if table in (NAME, *PARTS, "studies") and NAME in tables and tables.keys() >= {*PARTS}:
         tables |= with_screening(tables)
 
 
@@ -50,7 +51,7 @@ def put(table: str, column: str, value: str, every: bool = False, **where: str) 
                 tables[part] = tables[part].copy()
                 tables[part].loc[row, name] = value
             rows = [row for _, row, _ in places] or rows
-        _assembled(tables)
+        _assembled(tables, table)
         return rows
 
     return change
@@ -84,7 +85,7 @@ def drop(table: str, **where: str) -> Change:
                 tables[part] = tables[part][~tables[part].record.isin(records)]
         else:
             tables[table] = tables[table].drop(index=rows)
-        _assembled(tables)
+        _assembled(tables, table)
         return [tables[table].index[0]]
 
     return change
@@ -98,7 +99,7 @@ def repeat(table: str, column: str, value: str, **where: str) -> Change:
         row = frame.loc[rows_with(frame, where)[:1]].assign(**{column: value})
         row.index = [max(frame.index) + 1]
         tables[table] = pd.concat([frame, row])
-        _assembled(tables)
+        _assembled(tables, table)
         return list(row.index)
 
     return change
@@ -115,7 +116,7 @@ def add(table: str, **values: str) -> Change:
         row = int(max(frame.index, default=1)) + 1
         new = pd.DataFrame([[values.get(column, "") for column in frame]], index=[row], columns=frame.columns)
         tables[table] = pd.concat([frame, new])
-        _assembled(tables)
+        _assembled(tables, table)
         return [row]
 
     return change

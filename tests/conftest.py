@@ -23,8 +23,10 @@ from filelock import FileLock
 from hypothesis import settings
 
 import toy_project
+from lib import __main__ as command_line
 from lib.evidence import Evidence, load
 from small_book import CHAPTERS, ROOT, build, make_project, ran
+from stated import soup_of
 
 # Machines are loaded now and then; how long an example takes is no property of the code. In CI the examples are the
 # same in every run, so that a change is not blamed for what another run would have met.
@@ -77,15 +79,9 @@ def edit(data) -> Callable:
     return edit
 
 
-@functools.lru_cache(maxsize=64)
-def _parsed(path: Path, time: int) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-
-
 def parsed(path: Path) -> BeautifulSoup:
     """Parse a page of a built book; tests share what they get, and change nothing of it."""
-    path = path.resolve()
-    return _parsed(path, path.stat().st_mtime_ns)
+    return soup_of(path.read_text(encoding="utf-8"))
 
 
 LINKED = (
@@ -135,6 +131,18 @@ def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run the command line of the library as a user does."""
     command = [sys.executable, "-m", "lib", arguments[0], "--root", str(root), *arguments[1:]]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture
+def run_here(capsys) -> Callable[..., subprocess.CompletedProcess]:
+    """Run the command line as `run` does, but in this process: starting another one takes longer than most commands."""
+
+    def run_here(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+        capsys.readouterr()
+        status = command_line.main([arguments[0], "--root", str(root), *arguments[1:]])
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return run_here
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ the engine alone is tested (`toy_project`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -90,16 +92,22 @@ def build(root: Path, *options: str, **environment: str) -> subprocess.Completed
 def build_again(root: Path, as_of: str = "", project: Project = PROJECT) -> Built:
     """Build in this process, as ``make watch`` does after a save: its fork server has imported the packages already.
 
-    This takes half the time of `build`. The engine is that of the tests; the rest of the library is the project's own
-    copy, if it has one. What a build writes to the terminal, and what becomes of one that is killed, is tested with
-    `build`.
+    This takes half the time of `build`. What a build writes to the terminal, and what becomes of one that is killed, is
+    tested with `build`.
     """
     # One fork server serves all small books of this process, whichever comes first: it imports what the review needs.
     project = dataclasses.replace(project, preload=PROJECT.preload)
+    with own_library(root):
+        return build_project(root, as_of=as_of, project=project)
+
+
+@contextlib.contextmanager
+def own_library(root: Path) -> Iterator[None]:
+    """Let builds in this process use the engine of the tests, and otherwise the library of the project itself."""
     library = root / "lib" if (root / "lib").is_dir() else snapshot.LIBRARY
     with mock.patch.object(snapshot, "LIBRARY", library), mock.patch.dict(os.environ):
         try:
-            return build_project(root, as_of=as_of, project=project)
+            yield
         finally:
             render.close_renderer()
 

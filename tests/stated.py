@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,6 +19,12 @@ _ONE = r"\d[\d.]*%?(?: more| fewer)?"
 _RESULT = re.compile(rf"{_ONE} \((?:95% CI )?{_ONE}(?: to |–){_ONE}\)")
 _INTERVAL = re.compile(rf"{_ONE}(?: to |–){_ONE}")
 _ROW = re.compile(r"([^;]*): (\d[\d.]*(?: \(\d[\d.]*–\d[\d.]*\))?);")
+
+
+@functools.lru_cache(maxsize=64)
+def soup_of(page: str) -> BeautifulSoup:
+    """Parse a page, once for all tests of a process, which change nothing of it."""
+    return BeautifulSoup(page, "html.parser")
 
 
 def faults(pages: Mapping[str, str], results: Mapping[str, Mapping]) -> list[str]:
@@ -39,7 +46,7 @@ def faults(pages: Mapping[str, str], results: Mapping[str, Mapping]) -> list[str
     """
     found, seen = [], defaultdict(set)
     for page, text in pages.items():
-        soup = BeautifulSoup(text, "html.parser")
+        soup = soup_of(text)
         for tag in soup.select("[data-result]"):
             key, part = tag["data-result"], tag.get("data-part", "")
             if key not in results:
@@ -117,7 +124,7 @@ def _faults_of_figure(page: str, figure, results: Mapping[str, Mapping]) -> list
 def rows_without_key(text: str, results: Mapping[str, Mapping]) -> list[str]:
     """Return the labels of the rows of figures whose numbers are not those of a result that the figure lists."""
     labels = []
-    for figure in BeautifulSoup(text, "html.parser").select("article figure"):
+    for figure in soup_of(text).select("article figure"):
         if text_alternative(figure) is None:
             continue
         shown = {figure_text(results[key]) for key in figure.get("data-results", "").split()}

@@ -7,6 +7,8 @@ import pkgutil
 
 import pytest
 
+from lib import evidence
+
 ROOMS = ("caching", "stats", "engine", "evidence", "published", "records", "report", "desk", "deposit")
 """Rooms whose docstrings have examples."""
 # Importing it changes the process: it belongs to the fork server.
@@ -19,6 +21,13 @@ def modules(room):
         package.__name__,
         *(module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")),
     ]
+
+
+@pytest.fixture(autouse=True)
+def one_edition(ev, monkeypatch):
+    """Let the examples share the newest edition, so that what several of them compute is computed once."""
+    load = evidence.load
+    monkeypatch.setattr(evidence, "load", lambda *given: ev if given == ("data",) else load(*given))
 
 
 @pytest.mark.parametrize("name", [name for room in ROOMS for name in modules(room) if name not in NOT_IMPORTED])

@@ -24,7 +24,6 @@ PROJECT = Project(
     editions_loaded="lib.evidence.loading:LOADED",
     files_read=("lib.simulations.committed:READ", "lib.report.edition_results:READ"),
     preload=(
-        "pandera.backends.pandas.builtin_checks",
         "lib.report.chapters.audit_findings",
         "lib.report.chapters.heterogeneity",
         "lib.report.chapters.rates",

@@ -10,6 +10,8 @@ from __future__ import annotations
 import codecs
 import csv
 import difflib
+import functools
+import io
 import itertools
 import re
 import unicodedata
@@ -96,6 +98,8 @@ _LONGEST = 1_000_000
 _BUDGET = 500_000_000
 """Largest estimated memory of the values of one table, in bytes: about a million rows. In 2026, no table has 300."""
 _BLOCK = 1 << 20
+_LARGEST_CACHED = 1_000_000
+"""Largest size of a file whose content is cached, in bytes."""
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "is a workbook (xlsx, ods) or another zip archive"),
     (b"\xd0\xcf\x11\xe0", "is an old workbook (xls)"),
@@ -251,32 +255,53 @@ def read_table(path: Path, columns: list[str], may_be_empty: bool = False) -> tu
     faults : list of Fault
         The faults in the form of the file or its header.
     """
-    empty = pd.DataFrame(columns=columns, dtype=str)
     fault = file_fault(path)
     if fault:
-        return empty, [fault]
+        return _no_rows(columns), [fault]
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = _Rows(path.name, file)
-        try:
-            header = next((record for record in rows if any(record)), [])
-            if not header:
-                return empty, [Fault(path.name, None, "", "", "the file is empty: it has rows, but no values")]
-            if faults := list(_first_row_faults(path.name, rows.number, header, columns)):
-                return empty, faults
-            width = max((i + 1 for i, value in enumerate(header) if value), default=0)
-            body = _read_body(rows, width)
-        except csv.Error as error:
-            return empty, [rows.fault(error)]
-        except _NotATable as error:
-            return empty, [error.args[0]]
+        if path.stat().st_size > _LARGEST_CACHED:
+            return _read_rows(path.name, file, columns, may_be_empty)
+        frame, faults = _read_text(path.name, file.read(), tuple(columns), may_be_empty)
+    return frame.copy(), [*faults]
+
+
+# A check reads all tables, of which one or two have changed since the last one.
+@functools.lru_cache(maxsize=128)
+def _read_text(
+    name: str, text: str, columns: tuple[str, ...], may_be_empty: bool
+) -> tuple[pd.DataFrame, tuple[Fault, ...]]:
+    frame, faults = _read_rows(name, io.StringIO(text, newline=""), [*columns], may_be_empty)
+    return frame, tuple(faults)
+
+
+def _no_rows(columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(columns=columns, dtype=str)
+
+
+def _read_rows(name: str, file: TextIO, columns: list[str], may_be_empty: bool) -> tuple[pd.DataFrame, list[Fault]]:
+    """Return what `read_table` returns for an open file."""
+    empty = _no_rows(columns)
+    rows = _Rows(name, file)
+    try:
+        header = next((record for record in rows if any(record)), [])
+        if not header:
+            return empty, [Fault(name, None, "", "", "the file is empty: it has rows, but no values")]
+        if faults := list(_first_row_faults(name, rows.number, header, columns)):
+            return empty, faults
+        width = max((i + 1 for i, value in enumerate(header) if value), default=0)
+        body = _read_body(rows, width)
+    except csv.Error as error:
+        return empty, [rows.fault(error)]
+    except _NotATable as error:
+        return empty, [error.args[0]]
     header = header[:width]
-    faults = list(_header_faults(path.name, header, columns, body))
+    faults = list(_header_faults(name, header, columns, body))
     if faults:
         return empty, faults
     if body.surplus:
         return empty, body.surplus
     if not body.numbers and not may_be_empty:
-        return empty, [Fault(path.name, None, "", "", "the file has a header but no rows")]
+        return empty, [Fault(name, None, "", "", "the file has a header but no rows")]
     frame = pd.DataFrame(dict(zip(header, body.columns, strict=True)), index=body.numbers, dtype=str)
     return frame[columns], []
 

@@ -7,6 +7,8 @@ that it cannot show. Does not belong here: whether studies and references agree 
 from __future__ import annotations
 
 import difflib
+import functools
+import pickle
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +52,10 @@ FIELDS = (
 """Fields that an entry may have."""
 _LARGEST = 10_000_000
 """Largest size of the file in bytes: three hundred times its size in 2026."""
+_MOST_CACHED = 8
+"""Largest number of texts whose content is cached."""
+_faultless: dict[str, bytes] = {}
+"""Pickled content of texts without a fault, so that a process reads each once, and every caller gets a copy."""
 
 
 @dataclass(frozen=True)
@@ -86,24 +92,36 @@ def read_references(path: Path) -> tuple[BibliographyData, dict[str, int], list[
     if fault:
         return BibliographyData(), {}, [fault]
     text = path.read_text(encoding="utf-8-sig")
-    entries, faults = _entries(path.name, text)
+    content = _faultless.get(text)
+    if content is None:
+        references, lines, faults = _read(path.name, text)
+        if faults:
+            return BibliographyData(), {}, faults
+        if len(_faultless) >= _MOST_CACHED:
+            _faultless.clear()
+        content = _faultless[text] = pickle.dumps((references, lines))
+    return *pickle.loads(content), []
+
+
+def _read(file: str, text: str) -> tuple[BibliographyData, dict[str, int], list[Fault]]:
+    """Return what `read_references` returns for a text."""
+    entries, faults = _entries(file, text)
     lines: dict[str, int] = {}
     for entry in entries:
         first = lines.setdefault(entry.key.lower(), entry.line)
         if first != entry.line:
             rule = f"is the key of the entry on line {first} too: remove one of the two, or give it another key"
-            faults.append(Fault(path.name, entry.line, "", entry.key, rule))
-        faults += _entry_faults(path.name, entry)
+            faults.append(Fault(file, entry.line, "", entry.key, rule))
+        faults += _entry_faults(file, entry)
     if not entries and not faults:
-        faults.append(Fault(path.name, None, "", "", "the file has no entries"))
+        faults.append(Fault(file, None, "", "", "the file has no entries"))
+    references = BibliographyData()
     if not faults:
         try:
             references = parse_string(text, "bibtex")
         except PybtexError as error:
-            faults.append(Fault(path.name, None, "", "", f"cannot be read as BibTeX: {error}"))
-    if faults:
-        return BibliographyData(), {}, faults
-    return references, {entry.key: entry.line for entry in entries}, []
+            faults.append(Fault(file, None, "", "", f"cannot be read as BibTeX: {error}"))
+    return references, {entry.key: entry.line for entry in entries}, faults
 
 
 def _entries(file: str, text: str) -> tuple[list[_Entry], list[Fault]]:
@@ -217,12 +235,19 @@ def _value_rule(field: str, value: str) -> str:
         return form_rule(field, value)
     if field == "url":
         return "" if re.fullmatch(r"https?://[^\s<>\"]+", value) else "must be an address that begins with https://"
+    return _latex_rule(value, field in ("author", "editor"))
+
+
+# Readers of LaTeX are slow, and a bibliography is checked again after each of its changes.
+@functools.lru_cache(maxsize=10_000)
+def _latex_rule(value: str, has_names: bool) -> str:
+    """Return why LaTeX, or the reader of names, would not show a value; empty if it does."""
     if re.search(r"(?<!\\)%", value):
         return r"has a bare %, which begins a comment in LaTeX and hides the rest: write \%"
     try:
         # Only commands need a check, because the parser has made sure that braces balance.
         shown = str(Text.from_latex(value)) if "\\" in value else ""
-        for name in split_name_list(value) if field in ("author", "editor") else []:
+        for name in split_name_list(value) if has_names else []:
             Person(name)
     except InvalidNameString:
         return "has a name with more than two commas: put ' and ' between names, and write each as Last, First"

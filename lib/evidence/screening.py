@@ -76,26 +76,24 @@ def standing(decisions: pd.DataFrame) -> pd.DataFrame:
       record  decision  reviewers
     0    a.1  conflict          2
     """
-    keys = ["record", "stage"]
-    rows = decisions[[*keys, "role", "decision", "reason", "note", "date"]].assign(row=decisions.index)
-    is_resolution = rows.role == "resolution"
-    # Sorting and dropping rows takes a tenth of the time that groupby takes for text.
-    resolved = pd.MultiIndex.from_frame(rows.loc[is_resolution, keys])
-    place = pd.MultiIndex.from_frame(rows[keys])
-    deciding = rows[is_resolution | ~place.isin(resolved)]
-    distinct = deciding.drop_duplicates([*keys, "decision"])
-    differing = pd.MultiIndex.from_frame(distinct.loc[distinct.duplicated(keys), keys]).difference(resolved)
-
-    result = deciding.drop_duplicates(keys, keep="last").set_index(keys)[["decision", "reason", "row"]]
-    result = result.loc[place.unique()]
-    result.loc[result.index.isin(differing), ["decision", "reason"]] = [CONFLICT, ""]
-    notes = deciding[deciding.note != ""].drop_duplicates([*keys, "note"])
-    result["note"] = notes.groupby(keys, sort=False).note.agg(" ".join)
-    result["note"] = result.note.fillna("")
-    result["reviewers"] = rows[~is_resolution].groupby(keys).size().reindex(result.index, fill_value=0)
-    result["resolved"] = result.index.isin(resolved)
-    result["date"] = deciding.sort_values("date", kind="stable").drop_duplicates(keys, keep="last").set_index(keys).date
-    return result.reset_index()
+    rows_by_stage: dict[tuple[str, str], list[tuple]] = {}
+    columns = (decisions[name] for name in ("record", "stage", "role", "decision", "reason", "note", "date"))
+    for record, stage, *row in zip(*columns, decisions.index, strict=True):
+        rows_by_stage.setdefault((record, stage), []).append(tuple(row))
+    # Lists take a tenth of the time that pandas takes for as many small groups.
+    results = []
+    for key, rows in rows_by_stage.items():
+        resolutions = [row for row in rows if row[0] == "resolution"]
+        deciding = resolutions or rows
+        _, decision, reason, _, _, last = deciding[-1]
+        if not resolutions and len({row[1] for row in rows}) > 1:
+            decision, reason = CONFLICT, ""
+        note = " ".join(dict.fromkeys(row[3] for row in deciding if row[3]))
+        date = max(row[4] for row in deciding)
+        results.append((*key, decision, reason, last, note, len(rows) - len(resolutions), bool(resolutions), date))
+    names = ("record", "stage", "decision", "reason", "row", "note", "reviewers", "resolved", "date")
+    types = {"row": decisions.index.dtype, "reviewers": int, "resolved": bool}
+    return pd.DataFrame(results, columns=names).astype({name: types.get(name, str) for name in names})
 
 
 def assemble(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

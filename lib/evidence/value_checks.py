@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pandas as pd
-import pandera.pandas as pa
 
 from lib.evidence.characters import fault_of, forbidden, visible
 from lib.evidence.column_types import FORMS, NUMBERS, REFERENCE_COLUMNS, TYPES, limits
@@ -74,8 +74,22 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
         A value that is missing, not of the type that the dictionary names, or outside of its range.
     """
     columns = dictionary[dictionary.table == name]
-    schema, types = _schema(columns, codes), dict(zip(columns.column, columns.type, strict=True))
+    types = dict(zip(columns.column, columns.type, strict=True))
     lists = dict(zip(columns.column, columns.allowed, strict=True))
+    checks = {row.column: _checks(row, codes) for row in columns.itertuples()}
+    # Most tables have no wrong value. To import pandera and to validate them takes longer than all other checks.
+    wrong = {column: each for column, each in checks.items() if not _are_right(frame[column], each)}
+    if not wrong:
+        return
+    import pandera.pandas as pa
+
+    def check(is_right: Callable[[str], bool], error: str) -> pa.Check:
+        # Check each value once, however often it occurs.
+        return pa.Check(lambda texts: texts.map({text: is_right(text) for text in texts.unique()}), error=error)
+
+    schema = pa.DataFrameSchema(
+        {name: pa.Column(checks=[check(*each) for each in some]) for name, some in wrong.items()}
+    )
     # Check the table in parts, so that the faults of a long one take little memory.
     for start in range(0, len(frame), _PART):
         try:
@@ -135,16 +149,20 @@ def form_rule(kind: str, value: str, rule: str = "", codes: Iterable[str] = ()) 
     return f"{rule}{remedy(value, has_form, codes)}"
 
 
-def _schema(columns: pd.DataFrame, codes: pd.DataFrame) -> pa.DataFrameSchema:
-    """Build the schema of one table from its rows of the dictionary."""
-    return pa.DataFrameSchema({row.column: _schema_column(row, codes) for row in columns.itertuples()})
+_Check = tuple[Callable[[str], bool], str]
+"""Whether a text is right, and what is wrong otherwise."""
 
 
-def _schema_column(row, codes: pd.DataFrame) -> pa.Column:
-    checks = []
+def _are_right(texts: pd.Series, checks: list[_Check]) -> bool:
+    return all(is_right(text) for text in texts.unique() for is_right, _ in checks)
+
+
+def _checks(row: Any, codes: pd.DataFrame) -> list[_Check]:
+    """Return the checks of one column from its row of the dictionary."""
+    checks: list[_Check] = []
     has_form: Callable[[str], bool]
     if row.required == "yes":
-        checks.append(pa.Check(lambda text: text != "", error="a value is required"))
+        checks.append((bool, "a value is required"))
     if row.type in ("code", "codes"):
         allowed = dict.fromkeys(codes.loc[codes["list"] == row.allowed, "code"])
         form = f"{'one or more' if row.type == 'codes' else 'one'} of: {', '.join(allowed)}"
@@ -157,22 +175,18 @@ def _schema_column(row, codes: pd.DataFrame) -> pa.Column:
     else:
         has_form, form = FORMS[row.type]
 
-    def checked(is_right: Callable[[str], bool], error: str) -> pa.Check:
-        # Check each value once, however often it occurs.
-        def are_right(texts: pd.Series) -> pd.Series:
-            return texts.map({text: text == "" or is_right(text) for text in texts.unique()})
+    def add(is_right: Callable[[str], bool], error: str) -> None:
+        checks.append((lambda text: text == "" or is_right(text), error))
 
-        return pa.Check(are_right, error=error)
-
-    checks.append(checked(has_form, f"must be {form}"))
+    add(has_form, f"must be {form}")
     if row.type == "codes":
-        checks.append(checked(_is_distinct, _TWICE))
+        add(_is_distinct, _TWICE)
     low, high = limits(row.range)
     if not math.isinf(low):
         unit = f" {row.unit}" if row.unit and row.unit != "%" else row.unit
         form = f"must be from {row.range}{unit} {_RANGE}"
-        checks.append(checked(lambda text: not has_form(text) or low <= float(text) <= high, form))
-    return pa.Column(checks=checks)
+        add(lambda text: not has_form(text) or low <= float(text) <= high, form)
+    return checks
 
 
 # Ends of messages about values whose form is right but which are not allowed.

@@ -14,8 +14,8 @@ from lib.report.chapters import audit_findings
 
 
 @pytest.fixture(scope="module")
-def evidence():
-    return load(ROOT / "data")
+def evidence(ev):
+    return ev
 
 
 @pytest.fixture(scope="module")
@@ -222,19 +222,21 @@ def test_every_number_of_the_review_is_within_reach_of_a_rule(found, evidence):
         row.quantity: change(NUMBERS, {"value": row.value + 70}, claim=row.claim)
         for row in evidence.published_numbers.drop_duplicates("quantity", keep="last").itertuples()
     }
-    slow = ("sum of arms", "definition of an outcome", "own report", "centre", "design", "rate of no study")
 
-    def seen(rules, *changes):
-        review = Review(changed(evidence, *changes))
-        new = (f for rule in rules for f in of(apply(rule, review), rule) if (rule, f.claim, f.published) not in known)
-        return next(new, None) is not None
+    misprinted = {quantity: Review(changed(evidence, one)) for quantity, one in numbers.items()}
 
-    missed = {quantity for quantity, one in numbers.items() if not seen([r for r in RULES if r not in slow], one)}
-    # The slow rules are applied once, with all these numbers misprinted; one by one only if that shows any of them.
-    if seen(slow, *(numbers[quantity] for quantity in missed)):
-        missed = {quantity for quantity in missed if not seen(slow, numbers[quantity])}
+    def seen(rule, review):
+        return any((rule, f.claim, f.published) not in known for f in of(apply(rule, review), rule))
+
+    # Each rule is applied once, with all numbers misprinted that no rule before it has seen; one by one only if that
+    # shows any of them. Rules that take long come last, when few numbers are left.
+    slow = ("same claim", "difference", "sum of arms", "definition of an outcome", "own report", "centre", "design")
+    missed = list(numbers)
+    for rule in sorted(RULES, key=slow.__contains__):
+        if seen(rule, Review(changed(evidence, *(numbers[quantity] for quantity in missed)))):
+            missed = [quantity for quantity in missed if not seen(rule, misprinted[quantity])]
     # Patches may meet a higher minimum; more studies with stops may be unavailable; the others stand alone.
-    assert missed == {
+    assert set(missed) == {
         "minimum_per_arm",
         "discontinuation_studies",
         "safety_studies",

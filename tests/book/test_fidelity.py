@@ -5,7 +5,6 @@ import json
 import pytest
 
 from conftest import ROOT
-from lib.evidence import load
 
 STATED = {
     "discussion": [
@@ -54,8 +53,7 @@ def test_the_exclusions_are_those_of_the_review():
     assert "case report" not in chapter("search-and-eligibility").lower()
 
 
-def test_what_the_chapters_take_from_the_review_is_in_the_data():
-    ev = load(ROOT / "data")
+def test_what_the_chapters_take_from_the_review_is_in_the_data(ev):
     assert ev.number("maintenance_entry_repigmentation") == 75
     assert ev.number("phototherapy_hands_feet_studies") == 2
     assert [ev.number(f"prevalence_{end}", "introduction") for end in ("low", "high")] == [0.5, 1]
@@ -63,9 +61,8 @@ def test_what_the_chapters_take_from_the_review_is_in_the_data():
     assert (trial.blinding, trial.randomised) == ("DB", "yes")
 
 
-def test_the_evidence_found_in_november_2026_is_entered_by_its_rules():
+def test_the_evidence_found_in_november_2026_is_entered_by_its_rules(ev):
     """One trial awaits the limits of its grades, one its full text; what is older is in the log; none is pooled."""
-    ev = load(ROOT / "data")
     decided = ev.screening.set_index("study").decision
     assert decided["abdelazim2020"] == decided["sharma2019"] == "awaiting_full_text"
     assert {decided[key] for key in ("nahid2014", "hazra2014", "el_tac_iran2014")} == {"excluded"}

@@ -5,8 +5,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import ROOT, parsed
-from lib.evidence import load
+from conftest import parsed
 from lib.report.citations import identifiers
 from lib.report.marked_text import result_anchor, study_anchor
 from lib.report.tables.table import link_of
@@ -63,8 +62,8 @@ def test_every_record_of_a_study_leads_to_the_entries_of_its_results(records, id
 
 
 @pytest.mark.parametrize("checklist", ["prisma_2020", "prisma_lsr_2024"])
-def test_every_item_of_a_checklist_leads_to_a_place_in_the_book(ids, pages, checklist):
-    rows = load(ROOT / "data").checklists.query("checklist == @checklist")
+def test_every_item_of_a_checklist_leads_to_a_place_in_the_book(ids, pages, checklist, ev):
+    rows = ev.checklists.query("checklist == @checklist")
     assert len(rows)
     shown = {link["href"] for link in pages["reporting-checklists.html"].select("td a[href]")}
     for row in rows.itertuples():
@@ -73,7 +72,7 @@ def test_every_item_of_a_checklist_leads_to_a_place_in_the_book(ids, pages, chec
         assert name in pages and (not anchor or anchor in ids[name]), f"item {row.item}: {row.page}"
 
 
-def test_every_count_is_two_clicks_from_its_report(pages, records):
+def test_every_count_is_two_clicks_from_its_report(pages, records, ev):
     """A row with the count has the address of its report, or the record to which the row leads has it."""
     shown = {}
     for page in pages.values():
@@ -81,7 +80,7 @@ def test_every_count_is_two_clicks_from_its_report(pages, records):
             for link in row.select(f'a[href^="{RECORDS}#"]'):
                 shown.setdefault(link["href"].partition("#")[2], []).append(row)
     in_tables = 0
-    for count in load(ROOT / "data").responses.itertuples():
+    for count in ev.responses.itertuples():
         _, address = link_of(count.source)
         record, number = records[study_anchor(count.study)], f"{count.events:g}/{count.n:g} {count.unit}"
         in_record = [row for row in record.select("tr") if number in row.get_text()]
@@ -92,8 +91,7 @@ def test_every_count_is_two_clicks_from_its_report(pages, records):
     assert in_tables > 30
 
 
-def test_every_stated_result_is_two_clicks_from_the_reports_of_its_studies(book, pages):
-    ev = load(ROOT / "data")
+def test_every_stated_result_is_two_clicks_from_the_reports_of_its_studies(book, pages, ev):
     results = json.loads((book / "_build/html/results.json").read_bytes())["results"]
     entries = {row["id"]: row for row in pages[RESULTS].select("tr[id]")}
     reports = 0

@@ -4,7 +4,7 @@ import pytest
 
 from bad_inputs import BAD_INPUTS, KEY, Bad, add_trial
 from changes import Tables, tables_of
-from conftest import ROOT, run
+from conftest import ROOT
 from lib.evidence.repeated_checks import TablesRead
 from lib.evidence.rules import RULES, WARNINGS
 from lib.evidence.rules.base import Rule
@@ -77,14 +77,14 @@ def write(tables: Tables, before: Tables, folder) -> None:
 
 
 @pytest.mark.parametrize("name", END_TO_END)
-def test_the_check_names_a_bad_input_and_exits_with_its_status(data, name):
+def test_the_check_names_a_bad_input_and_exits_with_its_status(data, run_here, name):
     (bad,) = (bad for bad in BAD_INPUTS if bad.name == name)
     tables = tables_of(data)
     before = dict(tables)
     add_trial(tables)
     message = bad.message.replace("{row}", str(bad.change(tables)[0]))
     write(tables, before, data)
-    done = run(data.parent, "check")
+    done = run_here(data.parent, "check")
     assert done.returncode == bad.status
     assert message in done.stderr
     assert len((done.stdout + done.stderr).splitlines()) < MOST_LINES

@@ -78,10 +78,10 @@ def test_a_data_folder_that_does_not_exist_is_named(tmp_path):
     assert [str(fault) for fault in check(tmp_path / "gone")] == [f"{tmp_path}/gone: the data folder does not exist"]
 
 
-def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
+def test_all_faults_come_in_one_run_and_nothing_is_built(small_book, run_here):
     replace(small_book / "data" / "arms.csv", ",23,19,", ",19,23,")
     (small_book / "data" / "flow.csv").unlink()
-    checked, built = run(small_book, "check"), run(small_book, "build")
+    checked, built = run_here(small_book, "check"), run(small_book, "build")
     for done in (checked, built):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
@@ -91,7 +91,7 @@ def test_all_faults_come_in_one_run_and_nothing_is_built(small_book):
     assert not (small_book / "_build/html").exists()
 
 
-def test_warnings_are_listed_and_stop_nothing(data):
+def test_warnings_are_listed_and_stop_nothing(data, run_here):
     replace(data / "records.csv", "2020-04,,,,,,32030880,,,2026-11-22", "2020-04,,,,,,32030880,,,2020-03-31")
     warning = (
         "records.csv, row 4, column entered: '2020-03-31': is before the date of publication (2020-04): check both"
@@ -106,7 +106,7 @@ def test_warnings_are_listed_and_stop_nothing(data):
     assert warnings_in_words(ev) == "1 warning about the data: `make check` lists it."
     assert notices(ev)[0] == warnings_in_words(ev)
     (data / "flow.csv").unlink()
-    done = run(data.parent, "check")
+    done = run_here(data.parent, "check")
     assert done.returncode == 1
     assert done.stderr.splitlines()[0] == f"warning: {warning}"
     assert "flow.csv: the file does not exist" in done.stderr

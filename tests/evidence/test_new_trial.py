@@ -318,22 +318,22 @@ def test_a_file_of_answers_that_cannot_be_read_is_told(tmp_path, text, message):
         read_answers(path)
 
 
-def test_the_command_needs_a_terminal_or_a_file_that_exists(data, tmp_path):
+def test_the_command_needs_a_terminal_or_a_file_that_exists(data, run_here, tmp_path):
     before = contents(data)
     done = run(ROOT, "new-trial", "--data", str(data))
     assert (done.returncode, done.stdout) == (2, "")
     assert "give a file of answers with --answers" in done.stderr
-    done = run(ROOT, "new-trial", "--data", str(data), "--answers", str(tmp_path / "none.toml"))
+    done = run_here(ROOT, "new-trial", "--data", str(data), "--answers", str(tmp_path / "none.toml"))
     assert done.returncode == 1
     assert done.stderr.splitlines()[0].endswith("none.toml: the file cannot be read: No such file or directory")
     assert contents(data) == before
 
 
-def test_no_trial_is_added_to_data_with_faults(data, tmp_path):
+def test_no_trial_is_added_to_data_with_faults(data, run_here, tmp_path):
     (data / "flow.csv").unlink()
     path = tmp_path / "trial.toml"
     path.write_text(ANSWERS, encoding="utf-8")
-    done = run(ROOT, "new-trial", "--data", str(data), "--answers", str(path))
+    done = run_here(ROOT, "new-trial", "--data", str(data), "--answers", str(path))
     assert done.returncode == 1
     assert "flow.csv: the file does not exist\nMend these faults first; nothing was written." in done.stderr
 

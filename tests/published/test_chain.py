@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from conftest import ROOT
-from lib.evidence import load
 from lib.published import Draws, chain, chain_search, count_model, imputation, sampler
 
 
 @pytest.fixture(scope="module")
-def blocks():
-    return imputation.blocks(load(ROOT / "data"))
+def blocks(ev):
+    return imputation.blocks(ev)
 
 
 def test_what_the_chain_keeps_of_its_states_is_what_they_give_anew(blocks):

@@ -5,16 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from lib.caching import disk_cache
-from lib.evidence import load
 from lib.published import block_of, committed_counts, impute, sampler
 
 
 @pytest.fixture(scope="module")
-def block():
+def block(ev):
     """A block of the data that is enumerated, so that all processors give the same draws."""
-    return block_of(load(ROOT / "data"), "phototherapy", "trunk_extremities")
+    return block_of(ev, "phototherapy", "trunk_extremities")
 
 
 @pytest.fixture

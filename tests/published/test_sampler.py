@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from lib.caching import disk_cache
-from lib.evidence import THRESHOLDS, load
+from lib.evidence import THRESHOLDS
 from lib.published import imputation, impute
+from lib.simulations import calibration
 from lib.stats import pool_proportions
 
 
 @pytest.fixture(scope="module")
-def blocks():
-    return imputation.blocks(load(ROOT / "data"))
+def blocks(ev):
+    return imputation.blocks(ev)
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +99,27 @@ def test_the_same_seed_gives_the_same_draws_cached_or_computed_anew(blocks, tmp_
     assert not np.array_equal(made.events, impute(small(blocks), draws=80, seed=8).events)
 
 
-def test_a_store_that_cannot_be_written_costs_no_result(blocks, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def simulated():
+    """A simulated review with several solutions, all counts of which are tried at once."""
+    return calibration.review(np.random.default_rng(5), "own", 4, available=0, least=9, largest=14)[0]
+
+
+def test_a_store_that_cannot_be_written_costs_no_result(simulated, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path / "file" / "draws")
-    assert len(impute(small(blocks), draws=80, seed=7).events)
+    assert len(impute(simulated, draws=80, seed=7).events)
 
 
-def test_a_spoiled_store_is_made_anew(blocks, tmp_path, monkeypatch):
+def test_a_spoiled_store_is_made_anew(simulated, tmp_path, monkeypatch):
     monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path)
-    made = impute(small(blocks), draws=80, seed=7)
+    made = impute(simulated, draws=80, seed=7)
+    assert made.solutions > 1
     (path,) = tmp_path.glob("*.npz")
     whole = path.read_bytes()
     for spoiled in (b"", whole[: len(whole) // 2], b"no archive"):
         path.write_bytes(spoiled)
-        assert np.array_equal(made.events, impute(small(blocks), draws=80, seed=7).events)
+        assert np.array_equal(made.events, impute(simulated, draws=80, seed=7).events)
         assert path.read_bytes() == whole
 
 
@@ -127,9 +134,9 @@ def test_with_nothing_unknown_or_nothing_published_there_are_no_draws(blocks):
         impute(block, draws=0)
 
 
-def test_other_bounds_are_other_draws(blocks, tmp_path, monkeypatch):
+def test_other_bounds_are_other_draws(simulated, tmp_path, monkeypatch):
     monkeypatch.setattr(disk_cache, "CACHE_FOLDER", tmp_path)
-    block = small(blocks)
+    block = simulated
     high = block.high.copy()
     high[0] = np.minimum(high[0], high[0] - 1)
     for number, (of, seed) in enumerate([(block, 1), (block, 2), (replace(block, high=high), 1)], start=1):

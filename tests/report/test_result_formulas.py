@@ -10,7 +10,6 @@ import pytest
 from bs4 import BeautifulSoup
 from docutils.nodes import make_id
 
-from conftest import ROOT
 from lib import evidence, published, stats
 from lib.report.chapters.all_results import Results, method_text
 from lib.report.chapters.library_reference import reference
@@ -27,14 +26,6 @@ def modules_of(row) -> list:
 def test_every_result_has_one_row_and_every_row_has_results(ev):
     used = Counter(formula_of(entry.method).code for entry in every_result(ev).values())
     assert [*used] and {*used} == {row.code for row in FORMULAS}
-
-
-def test_every_result_of_an_earlier_edition_has_one_row():
-    dates = evidence.earlier_editions(ROOT / "data")
-    assert dates
-    for date in dates:
-        entries = every_result(evidence.load(ROOT / "data", date))
-        assert entries and all(formula_of(entry.method) in FORMULAS for entry in entries.values())
 
 
 def test_a_method_without_a_row_is_an_error_that_names_it():

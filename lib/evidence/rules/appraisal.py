@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-
-import pandas as pd
+from typing import Any
 
 from lib.evidence.csv_files import Fault
-from lib.evidence.rules.base import Tables, needs
+from lib.evidence.rules.base import Tables, needs, rows_by
 
 _COLUMNS_BY_KIND: dict[str, set[str]] = {
     "comparison": {"question", "threshold"},
@@ -35,16 +35,18 @@ def outcomes_are_complete(tables: Tables) -> Iterator[Fault]:
                 yield Fault("outcomes.csv", row.Index, column, value, f"must be empty for the kind {row.kind}")
 
 
-def _assessments(tables: Tables) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _assessments(tables: Tables) -> Iterator[tuple[str, str, list[Any]]]:
     """Yield each study, the tool by which its risk of bias was judged, and the rows of the assessment."""
-    for (study, tool), rows in tables["risk_of_bias"].groupby(["study", "tool"], sort=False):
+    for (study, tool), rows in rows_by(tables["risk_of_bias"], "study", "tool").items():
         if tool in (_RANDOMISED_TOOL, _OTHER_TOOL):
             yield study, tool, rows
 
 
-def _codes(tables: Tables, name: str) -> list[str]:
-    codes = tables["codes"]
-    return list(codes.code[codes["list"] == name])
+def _codes_by_list(tables: Tables) -> dict[str, list[str]]:
+    codes: dict[str, list[str]] = defaultdict(list)
+    for name, code in zip(tables["codes"]["list"], tables["codes"].code, strict=True):
+        codes[name].append(code)
+    return codes
 
 
 @needs("risk_of_bias", "studies")
@@ -59,55 +61,61 @@ def tools_fit_designs(tables: Tables) -> Iterator[Fault]:
             design = "is not randomised" if is_for_randomised else "is randomised"
             right_tool = _OTHER_TOOL if is_for_randomised else _RANDOMISED_TOOL
             rule = f"does not fit: {study} {design}; use {right_tool}"
-            yield Fault("risk_of_bias.csv", rows.index[0], "tool", tool, rule)
+            yield Fault("risk_of_bias.csv", rows[0].Index, "tool", tool, rule)
 
 
 @needs("risk_of_bias", "codes")
 def domains_and_judgements_are_of_the_tool(tables: Tables) -> Iterator[Fault]:
     """The domains and judgements of an assessment are those of its tool."""
+    codes = _codes_by_list(tables)
     for _, tool, rows in _assessments(tables):
         for column in ("domain", "judgement"):
-            allowed = _codes(tables, f"{tool}_{column}")
-            for row in rows.index[~rows[column].isin(["", *allowed])]:
-                rule = f"must be one of: {', '.join(allowed)} (for {tool})"
-                yield Fault("risk_of_bias.csv", row, column, rows.at[row, column], rule)
+            allowed = codes[f"{tool}_{column}"]
+            for row in rows:
+                value = getattr(row, column)
+                if value and value not in allowed:
+                    rule = f"must be one of: {', '.join(allowed)} (for {tool})"
+                    yield Fault("risk_of_bias.csv", row.Index, column, value, rule)
 
 
 @needs("risk_of_bias", "codes")
 def domains_are_complete(tables: Tables) -> Iterator[Fault]:
     """An assessment has a judgement for every domain of its tool."""
+    codes = _codes_by_list(tables)
     for study, tool, rows in _assessments(tables):
-        for domain in _codes(tables, f"{tool}_domain"):
-            if domain not in set(rows.domain):
+        judged = {row.domain for row in rows}
+        for domain in codes[f"{tool}_domain"]:
+            if domain not in judged:
                 rule = f"has no row for {study} ({tool})"
-                yield Fault("risk_of_bias.csv", rows.index[0], "domain", domain, rule)
+                yield Fault("risk_of_bias.csv", rows[0].Index, "domain", domain, rule)
 
 
 @needs("risk_of_bias", "codes")
 def overall_judgements_follow(tables: Tables) -> Iterator[Fault]:
     """The overall judgement of a complete assessment follows from its domains, as its tool prescribes."""
+    codes = _codes_by_list(tables)
     for _, tool, rows in _assessments(tables):
-        judgements = _codes(tables, f"{tool}_judgement")
-        is_complete = set(_codes(tables, f"{tool}_domain")) <= set(rows.domain)
-        if is_complete and rows.judgement.isin(judgements).all():
-            overall = rows[rows.domain == "overall"].iloc[0]
-            if rule := _overall_fault(rows[rows.domain != "overall"], overall.judgement, tool, judgements):
-                yield Fault("risk_of_bias.csv", overall.name, "judgement", overall.judgement, rule)
+        judgements = codes[f"{tool}_judgement"]
+        is_complete = {*codes[f"{tool}_domain"]} <= {row.domain for row in rows}
+        if is_complete and {row.judgement for row in rows} <= {*judgements}:
+            overall = next(row for row in rows if row.domain == "overall")
+            domains = [(row.domain, row.judgement) for row in rows if row.domain != "overall"]
+            if rule := _overall_fault(domains, overall.judgement, tool, judgements):
+                yield Fault("risk_of_bias.csv", overall.Index, "judgement", overall.judgement, rule)
 
 
-def _overall_fault(domains: pd.DataFrame, overall: str, tool: str, judgements: list[str]) -> str:
+def _overall_fault(domains: list[tuple[str, str]], overall: str, tool: str, judgements: list[str]) -> str:
     """Return the fault of an overall judgement, empty if there is none; judgements are ordered from the best."""
     *ranked, unknown = judgements
-    known = domains[domains.judgement != unknown]
-    worst = max(map(ranked.index, known.judgement), default=0)
-    without_information = ", ".join(domains.domain[domains.judgement == unknown])
+    worst = max((ranked.index(judgement) for _, judgement in domains if judgement != unknown), default=0)
+    without_information = ", ".join(domain for domain, judgement in domains if judgement == unknown)
     if overall == unknown:
         if tool == _RANDOMISED_TOOL:
             return f"RoB 2 has an overall judgement in every case: must be one of: {', '.join(ranked)}"
         if not without_information or worst >= ranked.index("serious"):
             return f"must be at least {ranked[worst]}: the domains decide it"
     elif ranked.index(overall) < worst:
-        worst_domains = ", ".join(known.domain[known.judgement == ranked[worst]])
+        worst_domains = ", ".join(domain for domain, judgement in domains if judgement == ranked[worst])
         return f"is better than the worst domain ({ranked[worst]}: {worst_domains})"
     elif ranked.index(overall) == 0 and without_information:
         return f"must be at least {ranked[1]}: there is no information on {without_information}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+
+import pandas as pd
 
 from lib.evidence.csv_files import Fault
 from lib.evidence.rules.base import Tables, needs, with_numbers
@@ -11,14 +14,20 @@ from lib.evidence.rules.base import Tables, needs, with_numbers
 @needs("dictionary")
 def keys_are_unique(tables: Tables) -> Iterator[Fault]:
     """No two rows of a table have the same key; numbers are compared as numbers."""
-    dictionary = tables["dictionary"]
+    keys: dict[str, dict[str, str]] = defaultdict(dict)
+    columns = (tables["dictionary"][name] for name in ("table", "column", "type", "key"))
+    for name, column, kind, is_key in zip(*columns, strict=True):
+        if is_key == "yes":
+            keys[name][column] = kind
     for name, frame in tables.items():
-        columns = dictionary[dictionary.table == name]
-        key = list(columns.column[columns.key == "yes"])
-        if not key:
+        if name not in keys:
             continue
-        numeric = [column for column in columns.column[columns.type.isin(["count", "number"])] if column in key]
-        comparable = with_numbers(frame, *numeric).reset_index()
+        key = [*keys[name]]
+        numeric = [column for column, kind in keys[name].items() if kind in ("count", "number")]
+        comparable = with_numbers(frame[key], *numeric) if numeric else frame[key]
+        if not comparable.duplicated().any():
+            continue
+        comparable = comparable.reset_index()
         first = comparable.groupby(key, sort=False, dropna=False)["index"].transform("first").set_axis(frame.index)
         for row in frame.index[first != frame.index]:
             value = ", ".join(part for part in frame.loc[row, key] if part)
@@ -37,16 +46,21 @@ def keys_exist(tables: Tables) -> Iterator[Fault]:
             continue
         frame = tables[reference.table]
         columns = targets[0][1] if len(targets[0][1]) > 1 else [reference.column]
-        known = {key for table, names in targets for key in tables[table][names].itertuples(index=False, name=None)}
+        known = {key for table, names in targets for key in _values(tables[table], names)}
         known_first = {key[0] for key in known}
         files = " or ".join(table + (".bib" if table == "references" else ".csv") for table, _ in targets)
-        for row, key in zip(frame.index, frame[columns].itertuples(index=False, name=None), strict=True):
+        for row, key in zip(frame.index, _values(frame, columns), strict=True):
             if not key[0] or key in known:
                 continue
             # Of a key of two columns, the fault is in the second column if the first value exists.
             at = 1 if len(key) > 1 and key[0] in known_first else 0
             rule = f"is unknown: there is no such {columns[at]} in {files}" + (f" for {key[0]}" if at else "")
             yield Fault(f"{reference.table}.csv", row, columns[at], key[at], rule)
+
+
+def _values(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, ...]]:
+    """Return the values of each row in some columns."""
+    return zip(*(frame[column] for column in columns), strict=True)
 
 
 @needs("studies", "mechanism", "screening")
