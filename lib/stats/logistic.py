@@ -35,8 +35,8 @@ _LAST = _STAGES[-1][0]
 # Size of one slice of many analyses, in numbers; each analysis needs several arrays of moments.
 _SLICE_SIZE = 10_000
 _MAX_STEPS = 100
-# Limit of the search for the mode of a study. A bracketed step at least halves the bracket in two, so that far fewer
-# suffice; away from the mode, the weights of the quadrature would overflow.
+# Limit of the search for the mode of a study, whose bracket is at least halved every two steps: far fewer suffice. It
+# is not that of the climb, because away from the mode the weights of the quadrature overflow.
 _MAX_MODE_STEPS = 100
 # Smaller values of tau are set to 0.
 _LEAST_TAU = 1e-4
