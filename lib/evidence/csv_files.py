@@ -98,7 +98,7 @@ _LONGEST = 1_000_000
 _BUDGET = 500_000_000
 """Largest estimated memory of the values of one table, in bytes: about a million rows. In 2026, no table has 300."""
 _BLOCK = 1 << 20
-_LARGEST_CACHED = 1_000_000
+_LARGEST_CACHED = 200_000
 """Largest size of a file whose content is cached, in bytes."""
 _OTHER_FORMATS = (
     (b"PK\x03\x04", "is a workbook (xlsx, ods) or another zip archive"),

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from lib.evidence import csv_files
 from lib.evidence.csv_files import DataError, Fault, read_table
 from lib.evidence.references import read_references
 
@@ -74,6 +75,16 @@ REFUSED = {
     "header only": (lambda b: b.split(b"\n")[0] + b"\n", "the file has a header but no rows"),
     "open quote": (lambda b: b + b'"', "the quotation marks do not balance from this row on"),
 }
+
+
+def test_a_file_that_is_too_large_to_be_cached_is_read_alike(table, monkeypatch):
+    cached, _ = table("responses")
+    monkeypatch.setattr(csv_files, "_LARGEST_CACHED", 0)
+    before = csv_files._read_text.cache_info()
+    frame, faults = table("responses")
+    assert csv_files._read_text.cache_info() == before
+    assert faults == []
+    pd.testing.assert_frame_equal(frame, cached)
 
 
 @pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED.keys())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 from bad_inputs import BAD_INPUTS, add_trial
 from changes import tables_of
 from conftest import ROOT
 from lib.evidence import check, checking, repeated_checks
+from lib.evidence.checking import read_tables
 from lib.evidence.repeated_checks import TablesRead, hash_table, rule_faults, unless_right
 from lib.evidence.rules import RULES, WARNINGS
 
@@ -59,6 +61,36 @@ def test_a_fault_is_found_again_until_it_is_mended(data, edit, runs):
     assert check(data) == first
     (data / "bounds.csv").write_bytes(before)
     assert {fault.file for fault in check(data)} == {fault.file for fault in first} - {"bounds.csv"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("references.bib", "doi = {10.1001/archderm.139.5.581}", "doi = {doi:10.1001/archderm.139.5.581}"),
+        ("codes.csv", "design,WP,", "design,SA,"),
+        ("dictionary.csv", "studies,part,count", "studies,part,cuont"),
+    ],
+)
+def test_a_fault_of_the_references_or_of_what_defines_the_tables_is_found_again(data, name, old, new):
+    right = (data / name).read_text(encoding="utf-8")
+    assert old in right
+    assert check(data) == []
+    (data / name).write_text(right.replace(old, new, 1), encoding="utf-8")
+    first = check(data)
+    assert {fault.file for fault in first} == {name}
+    assert check(data) == first
+    (data / name).write_text(right, encoding="utf-8")
+    assert check(data) == []
+
+
+def test_a_caller_that_changes_what_was_read_changes_nothing_of_what_is_read_next(data):
+    tables, references = read_tables(data)
+    kept, keys = tables["arms"].copy(), set(references.entries)
+    tables["arms"].loc[:, "note"] = "changed"
+    references.entries.popitem()
+    tables, references = read_tables(data)
+    pd.testing.assert_frame_equal(tables["arms"], kept)
+    assert set(references.entries) == keys
 
 
 def test_a_table_that_could_not_be_read_is_checked_once_it_can_be(data, edit):
