@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the library run, and every function that `lib.stats` exports has one."""
+"""The examples in docstrings run, each function that `lib.stats` exports has one, and no module hides an export."""
 
 import doctest
 import importlib
@@ -42,3 +42,11 @@ def test_every_exported_function_of_stats_has_an_example():
     functions = {name: value for name, value in functions.items() if inspect.isfunction(value)}
     assert functions
     assert [name for name, value in functions.items() if ">>>" not in (value.__doc__ or "")] == []
+
+
+@pytest.mark.parametrize("room", ["stats", "evidence", "published", "audit"])
+def test_no_module_has_the_name_of_an_exported_function(room):
+    """Importing such a module would replace the function as an attribute of its room."""
+    package = importlib.import_module(f"lib.{room}")
+    assert package.__all__
+    assert {*package.__all__} & {module.name for module in pkgutil.iter_modules(package.__path__)} == set()

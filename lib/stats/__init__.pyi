@@ -36,9 +36,9 @@ from .small_study_effects import peters as peters
 from .small_study_effects import too_few as too_few
 from .tau2 import TAU2 as TAU2
 from .tau2 import between_study_variance as between_study_variance
-from .trim_and_fill import FEWEST_TO_FILL as FEWEST_TO_FILL
-from .trim_and_fill import TrimFill as TrimFill
-from .trim_and_fill import trim_and_fill as trim_and_fill
+from .trim_fill import FEWEST_TO_FILL as FEWEST_TO_FILL
+from .trim_fill import TrimFill as TrimFill
+from .trim_fill import trim_and_fill as trim_and_fill
 from .updating import Combined as Combined
 from .updating import combine as combine
 from .updating import implied_tau2 as implied_tau2
