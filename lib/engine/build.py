@@ -117,7 +117,7 @@ def build(
                 if has_changed:
                     # At least one step will run: begin to import what steps need, in several processes at once.
                     if is_importing:
-                        graph.server.begin()
+                        graph.server.launch()
                     importlib.import_module("lib.engine.chapter")
                     render.prepare_renderer(build_folder)
                 steps_run, faults = run(graph.steps, workers)
@@ -153,7 +153,8 @@ def _remove_leftovers(build_folder: Path) -> None:
 def _executor(dask: str) -> Iterator[tuple[Executor | None, int]]:
     """Yield the executor of chapters (None for this machine) and the number of steps that may run at once."""
     if not dask:
-        yield None, os.cpu_count() or 1
+        # One more than processors: chapters wait for the result server now and then.
+        yield None, (os.cpu_count() or 1) + 1
         return
     try:
         from distributed import Client

@@ -2,7 +2,7 @@
 
 Starting Python and importing the scientific packages takes longer than executing most chapters. A server process
 therefore imports them once and does nothing else, and every other process is forked from it. The processes are isolated
-from each other. Each imports the project's own library anew, from the copy that it is given.
+from each other. One that needs the project's own library imports it anew, from a given copy (`use_library`).
 
 Belongs here: starting and ending processes. Does not belong here: what they do. The operating system must be able to
 fork (Linux, macOS).
@@ -100,10 +100,10 @@ def _run(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
 def _end_with_parent() -> None:
     """End this process when the process that started it has ended, even if it was killed."""
     parent = multiprocessing.parent_process()
+    assert parent is not None
 
     def wait() -> None:
-        if parent is not None:
-            parent.join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

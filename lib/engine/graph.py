@@ -32,7 +32,7 @@ from lib.engine.project import Project, look_up
 from lib.engine.result_server import ResultServer
 from lib.engine.snapshot import content_of, digest, engine_code
 
-# --- Executor ---------------------------------------------------------------------------------------------
+# --- Steps and the order in which they run ----------------------------------------------------------------
 
 
 class Step:
@@ -201,7 +201,7 @@ class Graph:
         self.changed: list[str] = []
         self._executed = {f"{page}.ipynb" for page in notebooks}
         inputs = Step("inputs", build_folder, self._inputs_state, self._check_inputs, label="checking the data")
-        parts = [
+        chapter_steps = [
             Step(
                 page,
                 build_folder,
@@ -213,8 +213,10 @@ class Graph:
         ]
         label = "computing the results file"
         results = Step("results", build_folder, self._results_state, self._write_results, [inputs], label)
-        site = Step("site", build_folder, self._site_state, self._render, [*parts, results], "rendering the pages")
-        self.steps = [inputs, *parts, results, site]
+        site = Step(
+            "site", build_folder, self._site_state, self._render, [*chapter_steps, results], "rendering the pages"
+        )
+        self.steps = [inputs, *chapter_steps, results, site]
 
     # Inputs
 
@@ -233,7 +235,7 @@ class Graph:
         return digest(self.as_of, sources, code, content_of(self._fingerprints_file))
 
     def _check_inputs(self) -> list[str]:
-        fingerprints, used = self.server.start()
+        fingerprints, used = self.server.wait_until_loaded()
         replace_if_changed(self._fingerprints_file, json.dumps(fingerprints, indent=1).encode())
         return used
 
@@ -274,7 +276,7 @@ class Graph:
 
         arguments = (self.source / f"{page}.ipynb", self.as_of, self.time_limit, self.project)
         if self.executor is None:
-            self.server.start()
+            self.server.wait_until_loaded()
             notebook, reads = execute(*arguments, self.server.address)
         else:
             # Cluster workers get no address: the result server accepts connections from this machine only.
@@ -307,7 +309,7 @@ class Graph:
 
     def _write_results(self) -> list[str]:
         """Write the file of results; rendering copies it into the site."""
-        self.server.start()
+        self.server.wait_until_loaded()
         text, notices, used = _results(self.source, self.as_of, self.project, self.server.address)
         replace_if_changed(self._notices_file, json.dumps(notices, indent=1).encode())
         replace_if_changed(self.build_folder / render.RESULTS, text.encode())
@@ -329,7 +331,8 @@ class Graph:
         return [name for name in files(self.source) if not name.startswith("lib/") and name not in self._executed]
 
     def _render(self) -> list[str]:
-        # Wait first: the renderer must not load a mixture of settings.
+        # The prepared process must not load files while they are replaced. If the settings are others afterwards, a new
+        # process takes its place.
         render.prepare_renderer(self.build_folder).wait_for_loading()
         mirror(self.stage, {name: self.source / name for name in self._unexecuted()}, protected=self._executed)
         try:

@@ -66,13 +66,13 @@ class ResultServer:
         self._outcome: tuple[str, Any] | None = None
         self.address = ""
 
-    def begin(self) -> None:
-        """Start the server in a new interpreter, without waiting for it, while the fork server is still importing."""
+    def launch(self) -> None:
+        """Start the process in a new interpreter, without waiting for it, while the fork server is still importing."""
         with self._starting:
             self._launch(fork_server.start_new_interpreter)
 
-    def start(self) -> tuple[dict[str, dict[str, str]], list[str]]:
-        """Start the server if it does not run yet.
+    def wait_until_loaded(self) -> tuple[dict[str, dict[str, str]], list[str]]:
+        """Start the process if it does not run yet, and wait until it has checked and loaded the inputs.
 
         Returns
         -------
@@ -108,6 +108,7 @@ class ResultServer:
         self._receiver = self._resources.enter_context(receiver)
         with sender:
             process = start(_load_and_serve, *self._arguments, self.address, sender)
+        # Callbacks run in reverse order.
         self._resources.callback(process.join)
         self._resources.callback(process.kill)
 
@@ -203,7 +204,8 @@ def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], Non
         Called when clients can connect.
     """
     views = {"": inputs}
-    # This process has imported the library anew from the snapshot: reads are recorded in its copy of `shared_results`.
+    # This process has imported the library a second time, from the snapshot. What functions read is recorded in that
+    # copy of `shared_results`, and not in the one that is imported above.
     read: set[tuple[str, str]] = importlib.import_module(shared_results.__name__).READ
 
     @functools.cache

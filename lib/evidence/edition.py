@@ -123,7 +123,7 @@ class Evidence:
         return Evidence({**self._parts, **tables}, self.view)
 
     def reduced_to(self, *names: str) -> Evidence:
-        """Return this evidence with some of its parts alone, so that what is computed of it depends on no other.
+        """Return this evidence with some of its parts alone, so that what is computed from it depends on no other.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Evidence:
         return Evidence({name: self._parts[name] for name in names}, self.view, self.edition)
 
     def _require_parts(self, names: Iterable[str]) -> None:
-        """Raise the error about the first name that is not that of a part."""
+        """Raise ValueError for the first name that no part has."""
         for name in names:
             if name not in self._parts:
                 raise ValueError(unknown("table", name, self._parts))
@@ -199,6 +199,7 @@ class Evidence:
         first, _ = known_dates(self._parts)
         if not first <= date <= self.as_of:
             raise ValueError(f"date must be from {first} to {self.as_of}, not {date}")
+        # An earlier edition depends on every part.
         READ.update(("", name) for name in self._parts)
         return Evidence(known_by(self._parts, date))
 

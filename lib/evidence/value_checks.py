@@ -77,9 +77,9 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
     types = dict(zip(columns.column, columns.type, strict=True))
     lists = dict(zip(columns.column, columns.allowed, strict=True))
     checks = {row.column: _checks(row, codes) for row in columns.itertuples()}
-    # Most tables have no wrong value. To import pandera and to validate them takes longer than all other checks.
-    wrong = {column: each for column, each in checks.items() if not _are_right(frame[column], each)}
-    if not wrong:
+    # Importing pandera and validating with it takes longer than all other checks, and most tables have no wrong value.
+    with_faults = {column: some for column, some in checks.items() if not _are_right(frame[column], some)}
+    if not with_faults:
         return
     import pandera.pandas as pa
 
@@ -88,7 +88,7 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
         return pa.Check(lambda texts: texts.map({text: is_right(text) for text in texts.unique()}), error=error)
 
     schema = pa.DataFrameSchema(
-        {name: pa.Column(checks=[check(*each) for each in some]) for name, some in wrong.items()}
+        {column: pa.Column(checks=[check(*each) for each in some]) for column, some in with_faults.items()}
     )
     # Check the table in parts, so that the faults of a long one take little memory.
     for start in range(0, len(frame), _PART):

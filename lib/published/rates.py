@@ -144,7 +144,7 @@ def _implied_rate(summary: Summary) -> float:
 def _available_rate(counts: pd.DataFrame | None, arms: tuple[str, ...], whole: bool) -> float:
     """Return the available rate of a study; NaN if there is none.
 
-    It is the rate of all its arms, or by site that of the arms with a count.
+    For the whole body, every arm must have a count. For a site, the arms with a count suffice.
     """
     if counts is None:
         return np.nan
@@ -295,8 +295,9 @@ def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> 
     updated : Updated
         The rate brought up to date.
     margins : dict of str to float
-        Margin in percent, by rule: ``moved``, the smallest change of the estimate in percentage points; ``narrower``,
-        the smallest share by which the interval narrows. ``outside`` (the updated interval excludes the published
+        Margin in percent, by rule: ``moved``, the change of the estimate in percentage points that must be exceeded;
+        ``narrower``, the smallest share by which the interval narrows.
+        ``outside`` (the updated interval excludes the published
         estimate) and ``first`` (the review could not give the rate an interval) have no margin.
 
     Returns

@@ -180,6 +180,7 @@ def _earlier_imports(folder: Path) -> dict[str, _Import]:
     DataError
         If the data have faults other than those that a killed import leaves.
     """
+    # After a killed import, `entries` disagrees with the rows.
     refuse_faults(folder, accept=lambda fault: (fault.file, fault.column) == ("searches.csv", "entries"))
     totals = {table: Counter(row["search"] for row in _rows(folder, table)) for table in ("records", "refused")}
     imports = {}
@@ -187,8 +188,8 @@ def _earlier_imports(folder: Path) -> dict[str, _Import]:
         if row["sha256"]:
             entries = {table: total[row["search"]] for table, total in totals.items()}
             is_whole = row["entries"] in ("", str(sum(entries.values())))
-            lacking = () if is_whole else tuple(table for table, number in entries.items() if not number)
-            imports[row["sha256"]] = _Import(row["search"], lacking)
+            missing_tables = () if is_whole else tuple(table for table, number in entries.items() if not number)
+            imports[row["sha256"]] = _Import(row["search"], missing_tables)
     return imports
 
 
@@ -282,10 +283,11 @@ def search_changes(search: str, parsed: Parsed, origin: Origin, *, name: str = "
     name, sha256 : str
         Name and hash of the file or answer.
     """
+    kind = "registry" if any(register in _slug(origin.source) for register in _REGISTERS) else "database"
     row = {
         "search": search,
         "date": origin.date,
-        "kind": f"{'registry' if any(name in _slug(origin.source) for name in _REGISTERS) else 'database'} search",
+        "kind": f"{kind} search",
         "sources": origin.source,
         "found": origin.found,
         "entries": str(parsed.entries),

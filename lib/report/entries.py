@@ -77,7 +77,7 @@ def comparison_key(question: str, threshold: str, measure: str = "rr", analysis:
     """Return the key of a comparison: ``comparison.added_to_phototherapy.ge75.rr``.
 
     An analysis is added to the key if the result is that of a single trial (``trial.rafiq2016``), or of another choice
-    of trials or methods (``randomised``).
+    of trials or methods (``randomised_trials``).
     """
     return ".".join(filter(None, ("comparison", question, threshold, measure, analysis)))
 

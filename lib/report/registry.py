@@ -12,7 +12,8 @@ Belongs here: the list of all results, and their form as JSON. Does not belong h
 Keys
 ----
 ``rate.<regimen>.<group>.<threshold>.<kind>``
-    A response rate; regimen, group and threshold as in the data (``monotherapy``, ``total``, ``ge75``). Kinds:
+    A response rate; regimen, group and threshold as in the data (``monotherapy``, ``total``, ``ge75``). Functions take
+    them in another order: regimen, threshold, group. Kinds:
 
     - ``published``: as published by the 2019 review;
     - ``published.implied``: the same rate with the between-study variance and prediction interval that its interval
@@ -34,8 +35,8 @@ Keys
     - ``logit``: all studies with available counts on the logit scale (DerSimonian-Laird), from which the chapter on
       heterogeneity takes I² and prediction intervals;
     - ``logit.without.<study>``, ``logit.until.<study>``: the same without one study, or with those published until it;
-    - ``logit.tau2``, ``logit.tau2.<estimator>``, ``logit.i2``: between-study variance on the logit scale (its Q-profile
-      interval, which belongs to no estimator, and each estimate), and I² with its interval;
+    - ``logit.tau2``: the Q-profile interval of the between-study variance on the logit scale;
+      ``logit.tau2.<estimator>``: its estimate; ``logit.i2``: I² with its interval;
     - ``logit.moderator.<column>``: odds ratio of a response for one unit more of a moderator;
     - ``logit.filled``: with the studies that trim-and-fill adds;
     - ``method.<transform>_<tau2>_<interval>``: all studies with available counts by one of the other methods of

@@ -1,7 +1,8 @@
 """Escape text for the language into which it is inserted, by one function for each language.
 
-Belongs here: escaping for HTML and XML, Markdown, LaTeX and spreadsheets. All text of the data passes one of these
-functions on its way to a reader. Does not belong here: which text the data may hold (`lib.evidence.characters`).
+Belongs here: escaping for HTML and XML, Markdown, LaTeX and spreadsheets. Text of the data passes one of these
+functions on its way to a page of the book or the desk; rooms below this one escape what they display in notebooks by
+themselves. Does not belong here: which text the data may hold (`lib.evidence.characters`).
 """
 
 from __future__ import annotations

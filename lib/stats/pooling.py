@@ -67,9 +67,9 @@ def pool(
     Returns
     -------
     Pooled
-        The result. With one study it is the effect of that study, with a normal interval and tau² = 0, whatever ``ci``
-        is. With none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and the
-        Hartung-Knapp interval has no width.
+        The result. With one study it is the effect of that study, with a normal interval whatever ``ci`` is, and with
+        tau² = 0. With none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and the
+        Hartung-Knapp interval has no width. If ``tau2`` is a number, tau² is that number in all cases.
 
     Raises
     ------
