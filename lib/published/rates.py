@@ -296,9 +296,8 @@ def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> 
         The rate brought up to date.
     margins : dict of str to float
         Margin in percent, by rule: ``moved``, the change of the estimate in percentage points that must be exceeded;
-        ``narrower``, the smallest share by which the interval narrows.
-        ``outside`` (the updated interval excludes the published
-        estimate) and ``first`` (the review could not give the rate an interval) have no margin.
+        ``narrower``, the smallest share by which the interval narrows. The rules ``outside`` (the updated interval
+        excludes the published estimate) and ``first`` (the review could not give the rate an interval) have no margin.
 
     Returns
     -------

@@ -68,8 +68,8 @@ def pool(
     -------
     Pooled
         The result. With one study it is the effect of that study, with a normal interval whatever ``ci`` is, and with
-        tau² = 0. With none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and the
-        Hartung-Knapp interval has no width. If ``tau2`` is a number, tau² is that number in all cases.
+        tau² = 0. With none, estimate, standard error and intervals are NaN. With equal effects Q = tau² = I² = 0, and
+        the Hartung-Knapp interval has no width. If ``tau2`` is a number, tau² is that number in all cases.
 
     Raises
     ------
