@@ -306,14 +306,15 @@ def rules_met(outcome: Outcome, updated: Updated, margins: dict[str, float]) -> 
     """
     if not updated.k_new:
         return []
-    no_interval = not outcome.ci_high - outcome.ci_low > 0
+    if not outcome.ci_high > outcome.ci_low:
+        return [rule for rule in margins if rule == "first" and np.isfinite(updated.ci_low)]
     change = abs(updated.estimate - outcome.estimate)
     narrowed = 1 - (updated.ci_high - updated.ci_low) / (outcome.ci_high - outcome.ci_low)
     applies = {
-        "moved": not no_interval and 100 * change > margins.get("moved", np.inf),
-        "outside": not no_interval and not updated.ci_low <= outcome.estimate <= updated.ci_high,
-        "narrower": not no_interval and 100 * narrowed >= margins.get("narrower", np.inf),
-        "first": no_interval and updated.ci_low == updated.ci_low,
+        "moved": 100 * change > margins.get("moved", np.inf),
+        "outside": not updated.ci_low <= outcome.estimate <= updated.ci_high,
+        "narrower": 100 * narrowed >= margins.get("narrower", np.inf),
+        "first": False,
     }
     return [rule for rule in margins if applies[rule]]
 

@@ -269,6 +269,10 @@ def test_a_first_interval_changes_the_conclusions(results):
     updated = update(result.summary, [3, 5], [20, 25])
     margins = {"moved": 5.0, "outside": np.nan, "narrower": 25.0, "first": np.nan}
     assert rules_met(result.outcome, updated, margins) == ["first"]
+    # An interval without width, such as 100% to 100%, says as little as none.
+    for limit in (np.nan, result.outcome.estimate):
+        outcome = replace(result.outcome, ci_low=limit, ci_high=limit)
+        assert rules_met(outcome, updated, margins) == ["first"]
 
 
 def test_the_margins_are_those_of_the_data(data, edit, results):
