@@ -125,27 +125,27 @@ class ResultServer:
         self._resources.close()
 
 
-def _load_and_serve(source: Path, as_of: str, project: Project, address: str, outcome: Connection) -> None:
-    """Load the inputs, send the outcome of loading, and serve results until this process is ended."""
+def _load_and_serve(source: Path, as_of: str, project: Project, address: str, sender: Connection) -> None:
+    """Load the inputs, send the outcome of that to the build, and serve results until this process is ended."""
     fork_server.use_library(source)
     try:
         loader, data_error = look_up(project.loader), look_up(project.data_error)
         try:
             inputs = loader(source / "data", as_of)
         except data_error as error:
-            outcome.send(("faults", "\n".join(map(str, error.faults))))
+            sender.send(("faults", "\n".join(map(str, error.faults))))
             return
         fingerprints = inputs.fingerprints()
         library = hash_files(source, [f"lib/{name}" for name in files(source / "lib")])
         code = digest(as_of, library, packages.versions(packages.imported(), source.parent))
         store = Store(source.parent / RESULTS_FOLDER, code, fingerprints)
     except Exception as error:
-        outcome.send(("error", sentence(error)))
+        sender.send(("error", sentence(error)))
         return
     try:
-        serve(inputs, store, address, lambda: outcome.send(("loaded", (fingerprints, packages.imported()))))
+        serve(inputs, store, address, lambda: sender.send(("loaded", (fingerprints, packages.imported()))))
     except OSError as error:
-        outcome.send(("error", f"the processes of the build cannot connect to each other: {describe(error)}"))
+        sender.send(("error", f"the processes of the build cannot connect to each other: {describe(error)}"))
 
 
 class Store:
@@ -192,6 +192,10 @@ class Store:
 def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], None]) -> None:
     """Send clients the inputs, or the results of functions of the inputs, until this process is ended.
 
+    A reply is pickled. To an empty request it is the inputs; to a function with its view and arguments, a triple of the
+    result, the parts of the inputs that were read, and the warnings. It is None if the client asks about another
+    edition or the function raises an error: the client then computes the result itself.
+
     Parameters
     ----------
     inputs : Inputs
@@ -228,7 +232,7 @@ def serve(inputs: Inputs, store: Store, address: str, on_ready: Callable[[], Non
                 result = function(views[view], *arguments)
             answer = pickle.dumps((result, frozenset(read), [str(warning.message) for warning in caught]))
         except Exception:
-            # The client then calls the function itself, which raises the error in the process of the chapter.
+            # Called by the client, the function raises the error in the process of the chapter.
             return pickle.dumps(None)
         store.write(request, sorted(read), answer)
         return answer

@@ -18,6 +18,11 @@ from lib.evidence.column_types import FORMS, NUMBERS, REFERENCE_COLUMNS, TYPES, 
 from lib.evidence.csv_files import Fault
 from lib.evidence.rewritten import remedy
 
+# Ends of messages about values whose form is right but which are not allowed.
+_TWICE, _RANGE = "names a code twice: leave one out", "(range in dictionary.csv)"
+_PART = 20_000
+"""Number of rows that are checked at a time."""
+
 
 def _is_range(text: str) -> bool:
     try:
@@ -103,10 +108,6 @@ def value_faults(name: str, frame: pd.DataFrame, dictionary: pd.DataFrame, codes
                 yield Fault(f"{name}.csv", int(case.index), column, value, rule)
 
 
-_PART = 20_000
-"""Number of rows that are checked at a time."""
-
-
 def form_rule(kind: str, value: str, rule: str = "", codes: Iterable[str] = ()) -> str:
     """Return what is wrong with a value of a type, and what to write instead.
 
@@ -187,10 +188,6 @@ def _checks(row: Any, codes: pd.DataFrame) -> list[_Check]:
         form = f"must be from {row.range}{unit} {_RANGE}"
         add(lambda text: not has_form(text) or low <= float(text) <= high, form)
     return checks
-
-
-# Ends of messages about values whose form is right but which are not allowed.
-_TWICE, _RANGE = "names a code twice: leave one out", "(range in dictionary.csv)"
 
 
 def _is_distinct(text: str) -> bool:
