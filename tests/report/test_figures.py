@@ -284,7 +284,7 @@ def test_the_table_of_a_forest_plot_has_unrounded_numbers_and_no_fractions(ev):
     assert (
         pairs[["events", "n", "control_events", "control_n"]]
         == compared[["events", "n", "control_events", "control_n"]].to_numpy()
-    ).all(None)
+    ).all(axis=None)
 
 
 def test_no_cell_of_a_table_is_a_formula():
