@@ -8,12 +8,10 @@ plugin with ``-p``.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ipykernel.kernelapp import IPKernelApp
 
-from lib.caching.shared_results import ADDRESS
 from lib.commands.book import PROJECT
 from lib.engine import fork_server, kernel
 
@@ -23,11 +21,7 @@ class PlainKernel(kernel.ForkedProvisioner):
 
     @staticmethod
     def run(arguments: list[str], environment: dict[str, str], folder: str) -> None:
-        os.environ.clear()
-        # Its parent is the fork server, and not the process that this variable names.
-        os.environ.update({name: value for name, value in environment.items() if name != "JPY_PARENT_PID"})
-        os.environ[ADDRESS] = ""
-        os.chdir(folder)
+        kernel.enter(environment, "", folder)
         app: Any = IPKernelApp.instance()
         app.initialize(arguments)
         app.start()

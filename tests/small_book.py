@@ -18,11 +18,12 @@ from pathlib import Path
 from unittest import mock
 
 import nbformat
+import pytest
 import yaml
 
 from lib.commands.book import PROJECT
 from lib.engine import render, snapshot
-from lib.engine.build import Built
+from lib.engine.build import BuildError, Built
 from lib.engine.build import build as build_project
 from lib.engine.project import Project
 
@@ -115,6 +116,25 @@ def own_library(root: Path) -> Iterator[None]:
 def ran_again(root: Path, as_of: str = "", project: Project = PROJECT) -> set[str]:
     """Build in this process, and return the chapters that were executed."""
     return {Path(page).name for page in build_again(root, as_of, project).ran}
+
+
+def assert_refused(
+    root: Path,
+    refused: dict[str, tuple[str, str]],
+    chapters: dict[str, list[str]] = CHAPTERS,
+    setup: str = SETUP,
+    project: Project = PROJECT,
+) -> None:
+    """Build with chapters of a code that must be refused, each with its message; the site stays as it is."""
+    before = site_of(root)
+    for name, (code, _) in refused.items():
+        write_chapter(root, name, [f"# {name}", code], setup)
+    write_toc(root, [*chapters, *refused])
+    with pytest.raises(BuildError) as error:
+        build_again(root, project=project)
+    for name, (_, message) in refused.items():
+        assert re.search(rf"chapter {name}, cell 4: \w+: {re.escape(message)}", str(error.value))
+    assert site_of(root) == before
 
 
 def ran(done: subprocess.CompletedProcess) -> set[str]:

@@ -25,12 +25,12 @@ CHAPTERS = {
     "north": ["# North", "print('in the north:', weather.only('north').total('rain'))"],
     "means": ["# Means", "from lib.toy.arithmetic import mean\nprint(mean([1.0, 2.0, 4.0]))"],
 }
-write_chapter = functools.partial(
-    small_book.write_chapter, setup="from lib.toy.weather import load\n\nweather = load(data, as_of)"
-)
+SETUP = "from lib.toy.weather import load\n\nweather = load(data, as_of)"
+write_chapter = functools.partial(small_book.write_chapter, setup=SETUP)
 add_row = functools.partial(small_book.add_row, column="station")
 build_again = functools.partial(small_book.build_again, project=PROJECT)
 ran_again = functools.partial(small_book.ran_again, project=PROJECT)
+assert_refused = functools.partial(small_book.assert_refused, chapters=CHAPTERS, setup=SETUP, project=PROJECT)
 
 
 def make_toy(root: Path, chapters: dict[str, list[str]] = CHAPTERS) -> Path:

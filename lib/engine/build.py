@@ -108,7 +108,6 @@ def build(
         render.remove_others(build_folder)
         _remove_leftovers(build_folder)
         has_changed = take_snapshot(root, root / data, build_folder / "source")
-        is_importing = has_changed and fork_server.ensure_running()
         pages = chapters(build_folder / "source")
         notebooks = [page for page in pages if (build_folder / "source" / f"{page}.ipynb").is_file()]
         with _executor(dask) as (executor, workers):
@@ -116,7 +115,7 @@ def build(
             try:
                 if has_changed:
                     # At least one step will run: begin to import what steps need, in several processes at once.
-                    if is_importing:
+                    if fork_server.ensure_running():
                         graph.server.launch()
                     importlib.import_module("lib.engine.chapter")
                     render.prepare_renderer(build_folder)

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -60,24 +60,6 @@ def arguments(source: Path, reads: Path, server: str, project: Project) -> list[
     return [_SETTINGS + json.dumps(settings)]
 
 
-def install(provisioner: type[ForkedProvisioner] | None = None) -> None:
-    """Make Jupyter fork the kernels that this process starts.
-
-    Parameters
-    ----------
-    provisioner : type, optional
-        What starts them; by default `ForkedProvisioner`.
-    """
-    # Private interface: jupyter_client documents provisioners that are installed as entry points, but not adding one to
-    # the factory at run time. If it breaks: declare the entry point in pyproject.toml, in the group GROUP_NAME, and set
-    # the traitlet KernelProvisionerFactory.default_provisioner_name.
-    factory = KernelProvisionerFactory.instance()
-    starts = provisioner or ForkedProvisioner
-    entry = EntryPoint(NAME, f"{starts.__module__}:{starts.__name__}", KernelProvisionerFactory.GROUP_NAME)
-    factory.provisioners[NAME] = entry
-    factory.default_provisioner_name = NAME
-
-
 class ForkedProvisioner(LocalProvisioner):
     """Starts a kernel as a fork of the server process, while Jupyter's own provisioner starts a new interpreter."""
 
@@ -100,6 +82,23 @@ class ForkedProvisioner(LocalProvisioner):
         """End the kernel and return when it has ended; Jupyter's own method checks only every tenth of a second."""
         if self.process:
             self.process.kill()
+
+
+def install(provisioner: type[ForkedProvisioner] = ForkedProvisioner) -> None:
+    """Make Jupyter fork the kernels that this process starts.
+
+    Parameters
+    ----------
+    provisioner : type
+        What starts them.
+    """
+    # Private interface: jupyter_client documents provisioners that are installed as entry points, but not adding one to
+    # the factory at run time. If it breaks: declare the entry point in pyproject.toml, in the group GROUP_NAME, and set
+    # the traitlet KernelProvisionerFactory.default_provisioner_name.
+    factory = KernelProvisionerFactory.instance()
+    entry = EntryPoint(NAME, f"{provisioner.__module__}:{provisioner.__name__}", KernelProvisionerFactory.GROUP_NAME)
+    factory.provisioners[NAME] = entry
+    factory.default_provisioner_name = NAME
 
 
 class ForkedKernelClient(AsyncKernelClient):
@@ -155,15 +154,20 @@ class _ForkedProcess:
         self.send_signal(signal.SIGTERM)
 
 
+def enter(environment: Mapping[str, str], server: str, folder: str | Path) -> None:
+    """Take over the environment of a kernel and its folder, and name its result server (empty: there is none)."""
+    os.environ.clear()
+    # Jupyter gives the process that requested the kernel as its parent, but the parent is the fork server.
+    os.environ.update({k: v for k, v in environment.items() if k != "JPY_PARENT_PID"})
+    os.environ[ADDRESS] = server
+    os.chdir(folder)
+
+
 def _run_kernel(arguments: list[str], environment: dict[str, str]) -> None:
     """Run the kernel of one chapter until it is shut down, and record after each cell what was read."""
     settings = json.loads(next(a.removeprefix(_SETTINGS) for a in arguments if a.startswith(_SETTINGS)))
     source, reads, project = Path(settings["source"]), Path(settings["reads"]), Project(**settings["project"])
-    os.environ.clear()
-    # Jupyter gives the process that requested the kernel as its parent, but the parent is the fork server.
-    os.environ.update({k: v for k, v in environment.items() if k != "JPY_PARENT_PID"})
-    os.environ[ADDRESS] = settings["server"]
-    os.chdir(source / "book")
+    enter(environment, settings["server"], source / "book")
     fork_server.use_library(source)
 
     from ipykernel.kernelapp import IPKernelApp

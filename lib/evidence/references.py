@@ -52,10 +52,6 @@ FIELDS = (
 """Fields that an entry may have."""
 _LARGEST = 10_000_000
 """Largest size of the file in bytes: three hundred times its size in 2026."""
-_MOST_CACHED = 8
-"""Largest number of texts whose content is cached."""
-_faultless: dict[str, bytes] = {}
-"""Pickled content of texts without a fault, so that a process reads each once, and every caller gets a copy."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +88,14 @@ def read_references(path: Path) -> tuple[BibliographyData, dict[str, int], list[
     if fault:
         return BibliographyData(), {}, [fault]
     text = path.read_text(encoding="utf-8-sig")
-    content = _faultless.get(text)
-    if content is None:
-        references, lines, faults = _read(path.name, text)
-        if faults:
-            return BibliographyData(), {}, faults
-        if len(_faultless) >= _MOST_CACHED:
-            _faultless.clear()
-        content = _faultless[text] = pickle.dumps((references, lines))
-    return *pickle.loads(content), []
+    return pickle.loads(_pickled(path.name, text))
+
+
+# A process checks the same text several times. It is read once, and every caller gets a copy.
+@functools.lru_cache(maxsize=8)
+def _pickled(file: str, text: str) -> bytes:
+    references, lines, faults = _read(file, text)
+    return pickle.dumps((BibliographyData(), {}, faults) if faults else (references, lines, faults))
 
 
 def _read(file: str, text: str) -> tuple[BibliographyData, dict[str, int], list[Fault]]:

@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 
 from lib.__main__ import main
 from lib.commands.book import PROJECT
-from lib.engine.build import BuildError, summary
+from lib.engine.build import summary
 from lib.engine.project import look_up, recorded
 from lib.evidence import loading
 from lib.published import rates
@@ -27,6 +27,7 @@ from small_book import (
     CHAPTERS,
     ROOT,
     add_row,
+    assert_refused,
     build,
     build_again,
     can_mount,
@@ -35,7 +36,6 @@ from small_book import (
     make_project,
     ran,
     ran_again,
-    site_of,
     write_chapter,
     write_toc,
 )
@@ -166,15 +166,7 @@ REFUSED = {
 
 
 def test_reads_that_the_build_cannot_know_are_refused(project):
-    before = site_of(project)
-    for name, (code, _) in REFUSED.items():
-        write_chapter(project, name, [f"# {name}", code])
-    write_toc(project, [*CHAPTERS, *REFUSED])
-    with pytest.raises(BuildError) as refused:
-        build_again(project)
-    for name, (_, message) in REFUSED.items():
-        assert re.search(rf"chapter {name}, cell 4: \w+: {re.escape(message)}", str(refused.value))
-    assert site_of(project) == before
+    assert_refused(project, REFUSED)
 
 
 # --- The same bytes ---------------------------------------------------------------------------------------

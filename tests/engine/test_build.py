@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 
 import nbformat
 import pytest
 
 from lib.engine.build import BuildError, summary
 from small_book import build, changed, content_of, edit, install, ran, site_of, write_toc
-from toy_project import CHAPTERS, add_row, build_again, make_toy, ran_again, write_chapter
+from toy_project import CHAPTERS, add_row, assert_refused, build_again, make_toy, ran_again, write_chapter
 
 pytestmark = pytest.mark.book
 
@@ -266,15 +265,7 @@ REFUSED = {
 
 
 def test_reads_that_the_build_cannot_know_are_refused(toy):
-    before = site_of(toy)
-    for name, (code, _) in REFUSED.items():
-        write_chapter(toy, name, [f"# {name}", code])
-    write_toc(toy, [*CHAPTERS, *REFUSED])
-    with pytest.raises(BuildError) as refused:
-        build_again(toy)
-    for name, (_, message) in REFUSED.items():
-        assert re.search(rf"chapter {name}, cell 4: \w+: {re.escape(message)}", str(refused.value))
-    assert site_of(toy) == before
+    assert_refused(toy, REFUSED)
 
 
 def test_the_notes_of_a_chapter_are_what_it_read(built_toy):

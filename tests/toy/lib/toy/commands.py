@@ -1,4 +1,4 @@
-"""The toy project's commands ``build`` and ``watch``: all that it tells the engine, and what it says."""
+"""The toy project's commands ``build`` and ``watch``, their messages, and what the engine needs to know."""
 
 from __future__ import annotations
 
